@@ -1,0 +1,1 @@
+"""Emovox hears emotion in speech."""

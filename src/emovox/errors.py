@@ -1,0 +1,63 @@
+"""What can go wrong. Every message is one line that says what to do.
+
+    EmovoxError
+    ├── AudioError                     the recording
+    │   ├── RecordingNotFoundError     no such file, or no recording in a directory
+    │   ├── UnreadableAudioError       empty, not audio, or damaged beyond use
+    │   ├── NoAudioError               a video without sound, or no sample at all
+    │   ├── TooShortError              under 25 ms, which is less than one frame
+    │   └── TooLargeError              over `max_duration` or `max_file_size`
+    ├── ModelError                     the model
+    │   └── UnknownModelError          neither in the catalog nor a path
+    ├── UnknownEmotionError            not one of the nine, or not taught to the model
+    ├── OutputsError                   the outputs directory: unwritable, disk full
+    └── SettingsError                  a setting out of range, or an unreadable config file
+"""
+
+
+class EmovoxError(Exception):
+    """Anything that Emovox itself reports."""
+
+
+class AudioError(EmovoxError):
+    """A recording can't be used."""
+
+
+class RecordingNotFoundError(AudioError):
+    """No such file, or a directory with no recording in it."""
+
+
+class UnreadableAudioError(AudioError):
+    """The bytes are not audio, or too damaged to decode 0.1 s of it."""
+
+
+class NoAudioError(AudioError):
+    """The file is readable and has no sound in it."""
+
+
+class TooShortError(AudioError):
+    """Less than 25 ms, the width of one frame."""
+
+
+class TooLargeError(AudioError):
+    """Longer than `max_duration` or bigger than `max_file_size`."""
+
+
+class ModelError(EmovoxError):
+    """A model file is missing, broken, or can't run here."""
+
+
+class UnknownModelError(ModelError):
+    """The name is not in the catalog and is no path."""
+
+
+class UnknownEmotionError(EmovoxError, ValueError):
+    """The name is not one of the nine, or the model was never taught it."""
+
+
+class OutputsError(EmovoxError):
+    """The outputs directory can't be read or written."""
+
+
+class SettingsError(EmovoxError):
+    """A setting has a value it can't have."""

@@ -1,0 +1,68 @@
+"""What a model file says of itself: the ONNX metadata that every model under the contract carries."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emovox.emotions import NAMES
+from emovox.errors import ModelError
+
+CONTRACT = 1
+_PREFIX = "emovox."
+
+
+class Metadata(BaseModel):
+    """The facts a model file carries; the program trusts these and no table elsewhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contract: Annotated[int, Field(description="version of the input and output contract")] = CONTRACT
+    name: Annotated[str, Field(description="catalog name", min_length=1)]
+    revision: Annotated[str, Field(description="version of the weights")]
+    precision: Annotated[str, Field(description="fp32, fp16, bf16 or int8")]
+    licence: Annotated[str, Field(description="licence of the weights (SPDX where it has one)")]
+    source: Annotated[str, Field(description="where the weights come from, in a sentence")]
+    source_sha256: Annotated[str, Field(description="checksum of the weights it was made from")]
+    labels: Annotated[tuple[str, ...], Field(description="columns of the logits, in order")] = NAMES
+    classes: Annotated[tuple[str, ...], Field(description="labels the head was taught; the others score 0")]
+    sample_rate: Annotated[int, Field(description="samples a second of the waveform")] = 16_000
+    hop: Annotated[int, Field(description="samples from one frame to the next", gt=0)]
+    first_centre: Annotated[float, Field(description="centre of the first frame, seconds", ge=0)]
+    minimum_samples: Annotated[int, Field(description="shortest waveform that gives a frame", gt=0)]
+    embedding_size: Annotated[int, Field(description="D, width of an embedding", gt=0)]
+
+    def to_properties(self) -> dict[str, str]:
+        """The same as text properties for an ONNX file; tuples and numbers as JSON."""
+        facts = self.model_dump(mode="json")
+        return {
+            _PREFIX + key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in facts.items()
+        }
+
+    @classmethod
+    def from_properties(cls, properties: dict[str, str]) -> "Metadata":
+        """Read what `to_properties` wrote.
+
+        Raises:
+            ModelError: the properties are not those of a model under this contract.
+        """
+        facts: dict[str, Any] = {
+            key.removeprefix(_PREFIX): value for key, value in properties.items() if key.startswith(_PREFIX)
+        }
+        if not facts:
+            raise ModelError("this ONNX file is not an Emovox model: it carries no emovox.* metadata")
+        try:
+            for key in ("labels", "classes"):
+                facts[key] = json.loads(facts.get(key, "null"))
+            metadata = cls.model_validate(facts)
+        except (ValidationError, ValueError) as error:
+            raise ModelError(f"the model's metadata can't be used: {' '.join(str(error).split())}") from error
+        if metadata.contract != CONTRACT or metadata.labels != NAMES or metadata.sample_rate != 16_000:
+            raise ModelError(
+                f"the model keeps contract {metadata.contract} with {len(metadata.labels)} labels at "
+                f"{metadata.sample_rate} Hz; this program needs contract {CONTRACT}, the nine emotions, 16000 Hz"
+            )
+        if not metadata.classes or not set(metadata.classes) <= set(NAMES):
+            raise ModelError("the model's metadata names no class, or one that is not among the nine emotions")
+        return metadata
