@@ -1,17 +1,17 @@
 """What can go wrong. Every message is one line that says what to do.
 
-    EmovoxError
-    ├── AudioError                     the recording
-    │   ├── RecordingNotFoundError     no such file, or no recording in a directory
-    │   ├── UnreadableAudioError       empty, not audio, or damaged beyond use
-    │   ├── NoAudioError               a video without sound, or no sample at all
-    │   ├── TooShortError              under 25 ms, which is less than one frame
-    │   └── TooLargeError              over `max_duration` or `max_file_size`
-    ├── ModelError                     the model
-    │   └── UnknownModelError          neither in the catalog nor a path
-    ├── UnknownEmotionError            not one of the nine, or not taught to the model
-    ├── OutputsError                   the outputs directory: unwritable, disk full
-    └── SettingsError                  a setting out of range, or an unreadable config file
+EmovoxError
+├── AudioError                     the recording
+│   ├── RecordingNotFoundError     no such file, or no recording in a directory
+│   ├── UnreadableAudioError       empty, not audio, or damaged beyond use
+│   ├── NoAudioError               a video without sound, or no sample at all
+│   ├── TooShortError              under 25 ms, which is less than one frame
+│   └── TooLargeError              over `max_duration` or `max_file_size`
+├── ModelError                     the model
+│   └── UnknownModelError          neither in the catalog nor a path
+├── UnknownEmotionError            not one of the nine, or not taught to the model
+├── OutputsError                   the outputs directory: unwritable, disk full
+└── SettingsError                  a setting out of range, or an unreadable config file
 """
 
 
@@ -20,7 +20,17 @@ class EmovoxError(Exception):
 
 
 class AudioError(EmovoxError):
-    """A recording can't be used."""
+    """A recording can't be used.
+
+    Attributes:
+        reason: what is wrong and what to do.
+        name: which recording, where it has a name; the message puts it in front.
+    """
+
+    def __init__(self, reason: str, name: str | None = None) -> None:
+        super().__init__(f"{name}: {reason}" if name else reason)
+        self.reason = reason
+        self.name = name
 
 
 class RecordingNotFoundError(AudioError):

@@ -36,8 +36,7 @@ class Metadata(BaseModel):
         """The same as text properties for an ONNX file; tuples and numbers as JSON."""
         facts = self.model_dump(mode="json")
         return {
-            _PREFIX + key: value if isinstance(value, str) else json.dumps(value)
-            for key, value in facts.items()
+            _PREFIX + key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()
         }
 
     @classmethod

@@ -1,0 +1,5 @@
+"""`python -m emovox`."""
+
+from emovox.cli import main
+
+main()

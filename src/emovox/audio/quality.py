@@ -1,0 +1,56 @@
+"""What is worth a warning about a recording: its level, its length, what could not be decoded."""
+
+import numpy as np
+
+from emovox.audio.waveform import SAMPLE_RATE, Waveform
+
+WARNINGS = {
+    "silence": "nothing but silence: the emotion is unknown",
+    "quiet": "very quiet (peak under -40 dBFS): check the microphone's level",
+    "clipped": "overdriven: many samples at full scale, which distorts the voice",
+    "short": "shorter than 1 s: little to judge by",
+    "truncated": "the file ends before its header says: what was there is used",
+    "damaged": "some parts could not be decoded and were left out",
+}
+"""Every warning code, with its meaning."""
+
+SILENCE = 2.0**-15  # one step of 16-bit audio: processed_audio.wav would hold nothing
+QUIET = 0.01  # -40 dBFS
+FULL_SCALE = 0.999
+CLIPPED_SHARE = 0.001  # of all samples; single peaks at full scale are what normalising leaves behind
+SHORT = 1.0  # seconds
+
+
+class Level:
+    """Peak and clipping of a recording, gathered block by block at its own rate, before any resampling."""
+
+    def __init__(self) -> None:
+        self.peak = 0.0
+        self._samples = 0
+        self._at_full_scale = 0
+
+    def add(self, block: Waveform) -> None:
+        """Take samples of any shape."""
+        if block.size:
+            magnitude = np.abs(block)
+            self.peak = max(self.peak, float(magnitude.max()))
+            self._samples += block.size
+            self._at_full_scale += int(np.count_nonzero(magnitude >= FULL_SCALE))
+
+    @property
+    def silent(self) -> bool:
+        """Whether no sample exceeds one step of 16-bit audio."""
+        return self.peak <= SILENCE
+
+    def warnings(self, samples: int) -> list[str]:
+        """The codes that level and length (16 kHz samples) give, in the order of `WARNINGS`."""
+        found = []
+        if self.silent:
+            found.append("silence")
+        elif self.peak < QUIET:
+            found.append("quiet")
+        if self._at_full_scale > CLIPPED_SHARE * self._samples:
+            found.append("clipped")
+        if samples < SHORT * SAMPLE_RATE:
+            found.append("short")
+        return found

@@ -1,0 +1,123 @@
+"""The recording: what the user gives, as an open file or an array, with its name and checksum."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from emovox.audio.waveform import check_rate, to_channels_last
+from emovox.errors import RecordingNotFoundError, TooLargeError, UnreadableAudioError
+
+MEMORY = 32 * 2**20  # bytes of a stream that are held before it goes to a temporary file
+BLOCK = 2**20
+
+
+class Readable(Protocol):
+    """A file object opened for bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes."""
+
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview | Readable | tuple[ArrayLike, float]
+"""A path, encoded bytes, a binary file object, or (array, sample rate)."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """An opened recording: `file` (seekable, at its start) or `samples` (channels last) with `rate`."""
+
+    name: str | None
+    sha256: str
+    file: BinaryIO | None = None
+    samples: NDArray[np.generic] | None = None
+    rate: float | None = None
+
+
+@contextmanager
+def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -> Iterator[Recording]:
+    """Open what the user gave; streams that can't seek are kept in a temporary file.
+
+    Args:
+        source: the recording.
+        name: what to call it in results; by default the file's name.
+        max_bytes: the largest file, bytes or stream taken.
+
+    Raises:
+        RecordingNotFoundError: no such file.
+        UnreadableAudioError: a directory, an empty file, no permission, or an array that is no recording.
+        TooLargeError: more than `max_bytes`.
+    """
+    if isinstance(source, tuple):
+        if len(source) != 2:
+            raise UnreadableAudioError("an array comes with its sample rate, as (array, sample_rate)")
+        yield _from_array(*source, name=name)
+        return
+    with ExitStack() as stack:
+        if isinstance(source, (str, os.PathLike)):
+            file = stack.enter_context(_open_path(Path(source)))
+            name = name or Path(source).name
+        else:
+            file = cast("BinaryIO", stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY)))
+            _copy(source, file, name, max_bytes)
+        size = file.seek(0, os.SEEK_END)
+        if size > max_bytes:
+            raise _too_large(name, max_bytes)
+        if not size:
+            raise UnreadableAudioError("the file is empty", name)
+        file.seek(0)
+        digest = hashlib.sha256()
+        while block := file.read(BLOCK):
+            digest.update(block)
+        file.seek(0)
+        yield Recording(name=name, sha256=digest.hexdigest(), file=file)
+
+
+def _open_path(path: Path) -> BinaryIO:
+    try:
+        if path.exists() and not path.is_file():
+            raise UnreadableAudioError("not a file", str(path))
+        return path.open("rb")
+    except FileNotFoundError:
+        raise RecordingNotFoundError("no such file", str(path)) from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise UnreadableAudioError(getattr(error, "strerror", None) or str(error), str(path)) from error
+
+
+def _copy(
+    source: bytes | bytearray | memoryview | Readable, file: BinaryIO, name: str | None, max_bytes: int
+) -> None:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        file.write(source)
+        return
+    if not hasattr(source, "read"):
+        raise UnreadableAudioError(
+            f"can't read a recording from {type(source).__name__}: "
+            "give a path, bytes, a binary file object, or (array, sample_rate)"
+        )
+    while block := source.read(BLOCK):
+        if not isinstance(block, bytes):
+            raise UnreadableAudioError("the file object gives text: open it in binary mode, 'rb'")
+        if file.tell() + len(block) > max_bytes:
+            raise _too_large(name, max_bytes)
+        file.write(block)
+
+
+def _too_large(name: str | None, max_bytes: int) -> TooLargeError:
+    limit = f"{max_bytes / 2**20:.4g} MiB"
+    return TooLargeError(f"bigger than the limit of {limit} (raise it with EMOVOX_MAX_FILE_SIZE, in bytes)", name)
+
+
+def _from_array(samples: ArrayLike, rate: float, *, name: str | None) -> Recording:
+    array = to_channels_last(np.asarray(samples))
+    check_rate(rate)
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape} {rate:g} ".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return Recording(name=name, sha256=digest.hexdigest(), samples=array, rate=rate)

@@ -1,0 +1,70 @@
+"""The command line: `emovox`."""
+
+import sys
+import traceback
+
+import click
+
+from emovox.cli import recognize, schema
+from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
+from emovox.settings import config_path
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=f"Settings come from EMOVOX_* variables and from {config_path()}.",
+)
+@click.version_option(package_name="emovox", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+def emovox(debug: bool) -> None:
+    r"""Emovox hears emotion in speech. Nothing leaves this machine.
+
+    \b
+    emovox recognize call.mp3
+    emovox recognize recordings/ --format csv > emotions.csv
+    """
+
+
+emovox.add_command(recognize.recognize)
+emovox.add_command(schema.schema)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 all well, 1 some recordings failed, 2 usage, 130 interrupted."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without emoji shows ? rather than failing
+    try:
+        # --debug belongs to the program, and may stand anywhere.
+        code = emovox.main(
+            [word for word in given if word != "--debug"], prog_name="emovox", standalone_mode=False
+        )
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = EXIT_USAGE
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read us has gone; silence the interpreter's last words too
+        code = EXIT_FAILED
+    except EmovoxError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"Error: {error}", err=True)
+        usage = (UnknownModelError, UnknownEmotionError, SettingsError)
+        code = EXIT_USAGE if isinstance(error, usage) else EXIT_FAILED
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        kind = type(error).__name__
+        click.echo(f"Error: unexpected {kind}: {error}. Run again with --debug for the details.", err=True)
+        code = EXIT_FAILED
+    sys.exit(code if isinstance(code, int) else 0)

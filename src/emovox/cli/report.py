@@ -1,0 +1,145 @@
+"""What `recognize` prints: a table, JSON, JSON lines or CSV; every row as soon as it is known."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.cells import cell_len, set_cell_size
+
+from emovox.audio.quality import WARNINGS
+from emovox.emotions import BY_NAME, NAMES
+from emovox.recognition.recognition import Recognition
+
+BAR = 20  # cells
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One recognised recording: the path as it was given, the result, and where it was saved."""
+
+    path: str
+    recognition: Recognition
+    directory: Path | None
+
+
+def label(emotion: str, language: str) -> str:
+    """The name of an emotion as people read it, `en` or `zh`."""
+    return BY_NAME[emotion].chinese if language == "zh" else emotion
+
+
+def bar(share: float) -> str:
+    """A bar of `BAR` cells for a share of 0 to 1, to an eighth of a cell."""
+    eighths = round(share * BAR * 8)
+    return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).ljust(BAR)
+
+
+class Report:
+    """Prints rows; a format overrides what it does otherwise."""
+
+    def __init__(self, *, paths: list[str], language: str, top: int) -> None:
+        self.paths = paths
+        self.language = language
+        self.top = top
+
+    def begin(self) -> None:
+        """Print what comes before the first row."""
+
+    def add(self, row: Row) -> None:
+        """Print one row."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """Print what comes after the last row."""
+
+
+class Table(Report):
+    """Columns for people: file, emotion with emoji, confidence, bar."""
+
+    def begin(self) -> None:  # noqa: D102
+        self._width = min(max([cell_len("file"), *(cell_len(_shown(path)) for path in self.paths)]), 48)
+        if self.paths:
+            head = ("文件", "情感", "置信度") if self.language == "zh" else ("file", "emotion", "confidence")
+            click.echo(f"{set_cell_size(head[0], self._width)}  {set_cell_size(head[1], 13)}  {head[2]}")
+
+    def add(self, row: Row) -> None:  # noqa: D102
+        name = _shown(row.path)
+        for emotion, score in row.recognition.top(self.top):
+            shown = f"{BY_NAME[emotion].emoji} {label(emotion, self.language)}"
+            cells = set_cell_size(_fit(name, self._width), self._width), set_cell_size(shown, 13)
+            click.echo(f"{cells[0]}  {cells[1]}  {100 * score:5.1f} %  {bar(score)}".rstrip())
+            name = ""
+        for code in row.recognition.warnings:
+            click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}")
+
+
+class Json(Report):
+    """One array; each item is what result.json holds, with the path and the outputs directory in front."""
+
+    def begin(self) -> None:  # noqa: D102
+        self._before = "[\n"
+
+    def add(self, row: Row) -> None:  # noqa: D102
+        click.echo(self._before + json.dumps(_item(row), ensure_ascii=False, indent=2), nl=False)
+        self._before = ",\n"
+
+    def end(self) -> None:  # noqa: D102
+        click.echo("[]" if self._before == "[\n" else "\n]")
+
+
+class JsonLines(Report):
+    """The items of `Json`, one a line."""
+
+    def add(self, row: Row) -> None:  # noqa: D102
+        click.echo(json.dumps(_item(row), ensure_ascii=False))
+
+
+class Csv(Report):
+    """One line a recording, the nine scores in columns of their own."""
+
+    def begin(self) -> None:  # noqa: D102
+        self._write = csv.writer(sys.stdout, lineterminator="\n").writerow
+        self._write(["path", "emotion", "label", "confidence", *NAMES, "duration", "warnings", "model", "outputs"])
+
+    def add(self, row: Row) -> None:  # noqa: D102
+        found = row.recognition
+        self._write(
+            [
+                row.path,
+                found.emotion,
+                label(found.emotion, self.language),
+                f"{found.confidence:.6f}",
+                *(f"{found.scores[name]:.6f}" for name in NAMES),
+                f"{found.recording.duration:.3f}",
+                " ".join(found.warnings),
+                found.model.name,
+                row.directory or "",
+            ]
+        )
+        sys.stdout.flush()
+
+
+FORMATS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "jsonl": JsonLines, "csv": Csv}
+
+
+def _item(row: Row) -> dict[str, Any]:
+    outputs = None if row.directory is None else str(row.directory)
+    return {"path": row.path, "outputs": outputs, **row.recognition.to_dict()}
+
+
+def _shown(path: str) -> str:
+    """A path as one printable line: control characters in a file's name must not steer the terminal."""
+    return "".join(character if character.isprintable() else "�" for character in path)
+
+
+def _fit(name: str, width: int) -> str:
+    if cell_len(name) <= width:
+        return name
+    while cell_len(name) > width - 1:
+        name = name[1:]
+    return "…" + name

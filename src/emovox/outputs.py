@@ -1,0 +1,170 @@
+"""Outputs directories: `outputs/outputs_YYYYMMDD_HHMMSS/`, complete or not there at all.
+
+Everything is written in a draft directory under `outputs/.emovox/`, on the same file system, and renamed into
+its place when it is complete. A draft's owner holds a lock on it for as long as it lives; a draft that nobody
+holds was left by a process that died, and the next start clears it.
+"""
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from emovox.audio.wav import WavWriter
+from emovox.audio.waveform import Waveform
+from emovox.errors import OutputsError
+from emovox.recognition.recognition import Recognition
+
+AUDIO = "processed_audio.wav"
+RESULT = "result.json"
+EMBEDDING = "embedding.npy"
+
+_DRAFTS = ".emovox"
+_PREFIX = "outputs_"
+
+
+class Draft:
+    """An outputs directory that is being made."""
+
+    def __init__(self, root: Path, path: Path) -> None:
+        self._root = root
+        self._path = path
+        self._wav = WavWriter(path / AUDIO)
+
+    def write(self, block: Waveform) -> None:
+        """Append to processed_audio.wav: float32 (n,), 16 kHz. This is a `sink` for `Recognizer.recognize`.
+
+        Raises:
+            OutputsError: the disk is full.
+        """
+        with _explained(self._root):
+            self._wav.write(block)
+
+    def publish(self, recognition: Recognition) -> Path:
+        """Add result.json, and embedding.npy if there is one, and give the directory its name.
+
+        Returns:
+            The directory, named by the recognition's `timestamp`; with `_2`, `_3`… where that name is taken.
+
+        Raises:
+            OutputsError: the disk is full, or the directory has gone.
+        """
+        with _explained(self._root):
+            self._wav.close()
+            (self._path / RESULT).write_text(recognition.to_json(), encoding="utf-8")
+            if recognition.embedding is not None:
+                np.save(self._path / EMBEDDING, recognition.embedding)
+            for file in self._path.iterdir():
+                _sync(file)
+            stamp = recognition.timestamp.translate({ord("-"): None, ord(":"): None, ord(" "): "_"})
+            number = 1
+            while not (place := self._claim(stamp, number)):
+                number += 1
+            return place
+
+    def discard(self) -> None:
+        """Remove what is left of the draft."""
+        with suppress(OSError):
+            self._wav.close()
+        shutil.rmtree(self._path, ignore_errors=True)
+
+    def _claim(self, stamp: str, number: int) -> Path | None:
+        place = self._root / (f"{_PREFIX}{stamp}" if number == 1 else f"{_PREFIX}{stamp}_{number}")
+        # Renaming onto an empty directory succeeds on POSIX: one that another program has just made is its own.
+        if os.path.lexists(place):
+            return None
+        try:
+            self._path.rename(place)
+        except OSError as error:
+            if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR} or os.path.lexists(place):
+                return None
+            raise
+        return place
+
+
+class Outputs:
+    """The place where outputs directories go.
+
+    Example:
+        >>> outputs = emovox.Outputs("outputs")
+        >>> with outputs.draft() as draft:
+        ...     recognition = recognizer.recognize("call.mp3", sink=draft.write)
+        ...     directory = draft.publish(recognition)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Make the place if it is missing, and clear drafts that dead processes left.
+
+        Raises:
+            OutputsError: it can't be made or written to.
+        """
+        self.path = Path(path)
+        self._drafts = self.path / _DRAFTS
+        with _explained(self.path):
+            self._drafts.mkdir(parents=True, exist_ok=True)
+            with self._gate():
+                self._sweep()
+
+    @contextmanager
+    def draft(self) -> Iterator[Draft]:
+        """A new draft, discarded at the end of the block unless it was published.
+
+        Raises:
+            OutputsError: the disk is full or the place can't be written to.
+        """
+        path = self._drafts / secrets.token_hex(8)
+        lock = FileLock(path.with_suffix(".lock"), thread_local=False)
+        with _explained(self.path):
+            self._drafts.mkdir(parents=True, exist_ok=True)
+            with self._gate():
+                lock.acquire()
+                path.mkdir()
+        try:
+            with _explained(self.path):
+                draft = Draft(self.path, path)
+            try:
+                yield draft
+            finally:
+                draft.discard()
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+    def _gate(self) -> FileLock:
+        """Held while drafts begin or are swept, so that no draft is seen before it is locked."""
+        return FileLock(self._drafts / "gate")
+
+    def _sweep(self) -> None:
+        for held in self._drafts.glob("*.lock"):
+            lock = FileLock(held)
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            shutil.rmtree(held.with_suffix(""), ignore_errors=True)
+            lock.release()
+            held.unlink(missing_ok=True)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+@contextmanager
+def _explained(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            reason = "the disk is full; free some space, or choose another place with --outputs"
+        else:
+            reason = f"can't be written: {error.strerror or error}; choose another place with --outputs"
+        raise OutputsError(f"{place}: {reason}") from error

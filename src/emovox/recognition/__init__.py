@@ -1,0 +1,1 @@
+"""Recognition: what a model hears in a recording, as one result."""
