@@ -25,7 +25,10 @@ class Metadata(BaseModel):
     source: Annotated[str, Field(description="where the weights come from, in a sentence")]
     source_sha256: Annotated[str, Field(description="checksum of the weights it was made from")]
     labels: Annotated[tuple[str, ...], Field(description="columns of the logits, in order")] = NAMES
-    classes: Annotated[tuple[str, ...], Field(description="labels the head was taught; the others score 0")]
+    classes: Annotated[
+        tuple[str, ...],
+        Field(description="labels the head was taught, none without a head; the others score 0"),
+    ]
     sample_rate: Annotated[int, Field(description="samples a second of the waveform")] = 16_000
     hop: Annotated[int, Field(description="samples from one frame to the next", gt=0)]
     first_centre: Annotated[float, Field(description="centre of the first frame, seconds", ge=0)]
@@ -62,6 +65,6 @@ class Metadata(BaseModel):
                 f"the model keeps contract {metadata.contract} with {len(metadata.labels)} labels at "
                 f"{metadata.sample_rate} Hz; this program needs contract {CONTRACT}, the nine emotions, 16000 Hz"
             )
-        if not metadata.classes or not set(metadata.classes) <= set(NAMES):
-            raise ModelError("the model's metadata names no class, or one that is not among the nine emotions")
+        if not set(metadata.classes) <= set(NAMES):
+            raise ModelError("the model's metadata names a class that is not among the nine emotions")
         return metadata
