@@ -49,7 +49,9 @@ def voice(size: int, seed: int) -> Waveform:
     pitch = 2 * np.pi * (120 + 60 * rng.random()) * time + 3 * np.sin(5 * time)
     tone = sum(np.sin(k * pitch) / k for k in range(1, 9))
     wave = np.sin(2 * np.pi * 2 * time) ** 2 * tone + 0.05 * rng.standard_normal(size)
-    return (10 ** rng.uniform(-3, 0) * wave / np.abs(wave).max()).astype(np.float32)
+    level = 10 ** rng.uniform(-3, 0)
+    scaled: Waveform = (level * wave / np.abs(wave).max()).astype(np.float32)
+    return scaled
 
 
 def assert_finite(outputs: dict[str, NDArray[np.float32]]) -> None:
@@ -130,7 +132,7 @@ def test_counts_beyond_the_waveform_are_clipped() -> None:
 
 def test_level_does_not_matter() -> None:
     waveform = voice(16_000, 0)
-    logits = run([waveform, waveform / 512])["logits"]
+    logits = run([waveform, waveform / np.float32(512)])["logits"]
     np.testing.assert_allclose(logits[0], logits[1], atol=1e-3)
 
 
