@@ -9,12 +9,16 @@ import av
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
+from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+
+hypothesis_settings.register_profile("emovox", deadline=None)  # timing is for benchmarks: machines are noisy
+hypothesis_settings.load_profile("emovox")
 
 Encode = Callable[..., Path]
 

@@ -38,7 +38,7 @@ def test_the_first_five_and_the_rest() -> None:
 
 def test_the_embedding_is_not_in_the_json() -> None:
     assert "embedding" not in recognition(embedding=np.ones((1, 3), np.float32)).to_json()
-    assert "embedding" not in json.dumps(json_schema())
+    assert "embedding" not in json_schema()["properties"]
 
 
 @pytest.mark.parametrize(
