@@ -76,7 +76,7 @@ class Decoding:
             raise NoAudioError("there is no sound in it, not one sample", self.name)
         if self.samples < LEAST:
             milliseconds = 1000 * self.samples / SAMPLE_RATE
-            raise TooShortError(f"too short: {milliseconds:.0f} ms, and 25 ms are needed", self.name)
+            raise TooShortError(f"too short: {milliseconds:.3g} ms, and 25 ms are needed", self.name)
 
     def _too_long(self) -> TooLargeError:
         hours = self.max_seconds / 3600
@@ -106,8 +106,9 @@ class Decoding:
             scaled = to_float(samples)
         except UnreadableAudioError as error:
             raise UnreadableAudioError(error.reason, self.name) from None
-        self.level.add(scaled)
-        return scaled[:, 0] if scaled.shape[1] == 1 else scaled.mean(axis=1, dtype=np.float32)
+        mono = scaled[:, 0] if scaled.shape[1] == 1 else scaled.mean(axis=1, dtype=np.float32)
+        self.level.add(scaled, mono)
+        return mono
 
 
 @contextmanager

@@ -9,7 +9,7 @@ WARNINGS = {
     "quiet": "very quiet (peak under -40 dBFS): check the microphone's level",
     "clipped": "overdriven: many samples at full scale, which distorts the voice",
     "short": "shorter than 1 s: little to judge by",
-    "truncated": "the file ends before its header says: what was there is used",
+    "truncated": "less sound than its header says: what could be decoded is used",
     "damaged": "some parts could not be decoded and were left out",
 }
 """Every warning code, with its meaning."""
@@ -29,13 +29,12 @@ class Level:
         self._samples = 0
         self._at_full_scale = 0
 
-    def add(self, block: Waveform) -> None:
-        """Take samples of any shape."""
-        if block.size:
-            magnitude = np.abs(block)
-            self.peak = max(self.peak, float(magnitude.max()))
-            self._samples += block.size
-            self._at_full_scale += int(np.count_nonzero(magnitude >= FULL_SCALE))
+    def add(self, channels: Waveform, mono: Waveform) -> None:
+        """Take samples (n, channels), where clipping shows, and their mean (n,), which is what is heard."""
+        if mono.size:
+            self.peak = max(self.peak, float(np.abs(mono).max()))
+            self._samples += channels.size
+            self._at_full_scale += int(np.count_nonzero(np.abs(channels) >= FULL_SCALE))
 
     @property
     def silent(self) -> bool:

@@ -63,7 +63,8 @@ def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -
     with ExitStack() as stack:
         if isinstance(source, (str, os.PathLike)):
             file = stack.enter_context(_open_path(Path(source)))
-            name = name or Path(source).name
+            # A name that is no valid UTF-8 must not make its result unwritable.
+            name = name or os.fsencode(Path(source).name).decode(errors="replace")
         else:
             file = cast("BinaryIO", stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY)))
             _copy(source, file, name, max_bytes)

@@ -19,12 +19,12 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 @click.version_option(package_name="emovox", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def emovox(debug: bool) -> None:
-    r"""Emovox hears emotion in speech. Nothing leaves this machine.
+    """Emovox hears emotion in speech. Nothing leaves this machine.
 
     \b
     emovox recognize call.mp3
     emovox recognize recordings/ --format csv > emotions.csv
-    """
+    """  # noqa: D301  click needs the backspace itself
 
 
 emovox.add_command(recognize.recognize)

@@ -9,7 +9,7 @@ import click
 
 from emovox.audio.files import find
 from emovox.cli.progress import Progress
-from emovox.cli.report import FORMATS, Row
+from emovox.cli.report import FORMATS, Row, printable
 from emovox.emotions import NAMES, check_names
 from emovox.errors import AudioError, UnknownEmotionError
 from emovox.outputs import Outputs
@@ -69,7 +69,7 @@ def recognize(
     top: int,
     quiet: bool,
 ) -> int:
-    r"""Recognise the emotion in recordings: files, directories, globs, or - for standard input.
+    """Recognise the emotion in recordings: files, directories, globs, or - for standard input.
 
     Audio and video of any format FFmpeg reads. Each recording gets a directory
     outputs/outputs_YYYYMMDD_HHMMSS/ with processed_audio.wav, result.json and, when asked for, embedding.npy.
@@ -82,7 +82,7 @@ def recognize(
     ffmpeg -i film.mkv -f wav - | emovox recognize - --no-save
 
     Exit code: 0 all well, 1 some recordings failed (the others are done), 2 usage.
-    """
+    """  # noqa: D301  click needs the backspace itself
     started = time.monotonic()
     files: list[str | Path] = []
     failures: list[tuple[str, str]] = []
@@ -99,7 +99,7 @@ def recognize(
         with Progress(len(files), shown=not quiet) as progress:
             report.begin()
             for file in files:
-                progress.begin(str(file))
+                progress.begin(printable(str(file)))
                 try:
                     with ExitStack() as stack:
                         draft = None if place is None else stack.enter_context(place.draft())
@@ -125,7 +125,7 @@ def recognize(
             click.echo(_summary(recognizer.model, seconds, time.monotonic() - started, saved), err=True)
     finally:
         for name, reason in failures:
-            click.echo(f"Error: {name}: {reason}", err=True)
+            click.echo(f"Error: {printable(name)}: {reason}", err=True)
     return 1 if failures else 0
 
 

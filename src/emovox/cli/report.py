@@ -62,13 +62,13 @@ class Table(Report):
     """Columns for people: file, emotion with emoji, confidence, bar."""
 
     def begin(self) -> None:  # noqa: D102
-        self._width = min(max([cell_len("file"), *(cell_len(_shown(path)) for path in self.paths)]), 48)
+        self._width = min(max([cell_len("file"), *(cell_len(printable(path)) for path in self.paths)]), 48)
         if self.paths:
             head = ("文件", "情感", "置信度") if self.language == "zh" else ("file", "emotion", "confidence")
             click.echo(f"{set_cell_size(head[0], self._width)}  {set_cell_size(head[1], 13)}  {head[2]}")
 
     def add(self, row: Row) -> None:  # noqa: D102
-        name = _shown(row.path)
+        name = printable(row.path)
         for emotion, score in row.recognition.top(self.top):
             shown = f"{BY_NAME[emotion].emoji} {label(emotion, self.language)}"
             cells = set_cell_size(_fit(name, self._width), self._width), set_cell_size(shown, 13)
@@ -132,7 +132,7 @@ def _item(row: Row) -> dict[str, Any]:
     return {"path": row.path, "outputs": outputs, **row.recognition.to_dict()}
 
 
-def _shown(path: str) -> str:
+def printable(path: str) -> str:
     """A path as one printable line: control characters in a file's name must not steer the terminal."""
     return "".join(character if character.isprintable() else "�" for character in path)
 

@@ -13,7 +13,11 @@ _PREFIX = "emovox."
 
 
 class Metadata(BaseModel):
-    """The facts a model file carries; the program trusts these and no table elsewhere."""
+    """The facts a model file carries; the program trusts these and no table elsewhere.
+
+    n samples give 1 + (n - minimum_samples) // hop frames, in every model: so windows that start at multiples of
+    `hop` and reach `minimum_samples - hop` into the next one tile a long recording with its own frames.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

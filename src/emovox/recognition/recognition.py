@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from emovox.emotions import NAMES
 
@@ -107,7 +108,7 @@ class Recognition(_Facts):
     emovox: str = Field(description="version of the program")
     warnings: list[str] = Field(description="codes of what may spoil the verdict; empty when all is well")
     frames: Frames | None = Field(None, description="only with granularity `frame`")
-    embedding: NDArray[np.float32] | None = Field(None, exclude=True, repr=False)
+    embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
     """float32 (1, D) by utterance or (T, D) by frame, when asked for; in files it is embedding.npy."""
 
     def top(self, count: int = 9) -> list[tuple[str, float]]:
@@ -143,7 +144,6 @@ class Recognition(_Facts):
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of result.json."""
     schema = Recognition.model_json_schema(by_alias=True)
-    del schema["properties"]["embedding"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Emovox result.json"}
 
 

@@ -233,7 +233,7 @@ class Recognizer:
             decode(recording, max_seconds=limits.max_duration) as decoding,
         ):
             blocks = decoding.blocks() if sink is None else _tee(decoding.blocks(), sink)
-            yield from cut(blocks, hop=hop, overlap=self.metadata.minimum_samples - hop)
+            yield from cut(blocks, hop=hop, overlap=max(0, self.metadata.minimum_samples - hop))
             job.facts, job.warnings = _facts(recording, decoding), _warnings(decoding)
 
     def _finish(

@@ -1,0 +1,81 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emovox.audio.waveform import Resampler, check_rate, to_channels_last, to_float
+from emovox.errors import UnreadableAudioError
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16", "int32", "int64"])
+def test_signed_integers_span_full_scale(kind: str) -> None:
+    info = np.iinfo(kind)
+    scaled = to_float(np.array([info.min, 0, info.max // 2 + 1, info.max], dtype=kind))
+    assert scaled.dtype == np.float32
+    assert scaled[:3].tolist() == [-1.0, 0.0, 0.5]
+    assert 0.99 < scaled[3] <= 1.0
+
+
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "uint32"])
+def test_unsigned_integers_are_centred(kind: str) -> None:
+    middle = np.iinfo(kind).max // 2 + 1
+    assert to_float(np.array([0, middle, middle + middle // 2], dtype=kind)).tolist() == [-1.0, 0.0, 0.5]
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+def test_floats_keep_their_values(kind: str) -> None:
+    assert to_float(np.array([-1.5, 0.25], dtype=kind)).tolist() == [-1.5, 0.25]
+
+
+@pytest.mark.parametrize("bad", [[np.nan], [np.inf], [-np.inf, 0.0], [1e300]])
+def test_not_finite_is_refused(bad: list[float]) -> None:
+    with pytest.raises(UnreadableAudioError, match="NaN or infinity"):
+        to_float(np.array(bad))
+
+
+@pytest.mark.parametrize("bad", [np.array(["a"]), np.array([1j]), np.array([True]), np.array([None])])
+def test_what_is_no_sound_is_refused(bad: np.ndarray) -> None:
+    with pytest.raises(UnreadableAudioError, match="not sound"):
+        to_float(bad)
+
+
+def test_channels_are_the_smaller_dimension() -> None:
+    assert to_channels_last(np.zeros(5)).shape == (5, 1)
+    assert to_channels_last(np.zeros((100, 2))).shape == (100, 2)
+    assert to_channels_last(np.zeros((2, 100))).shape == (100, 2)
+    for shape in [(), (2, 3, 4), (100, 100)]:
+        with pytest.raises(UnreadableAudioError, match="not a recording"):
+            to_channels_last(np.zeros(shape))
+
+
+@pytest.mark.parametrize("rate", [0, -16_000, 999, 10**9, float("nan"), float("inf")])
+def test_impossible_rates_are_refused(rate: float) -> None:
+    with pytest.raises(UnreadableAudioError, match="sample rate"):
+        check_rate(rate)
+
+
+@given(
+    rate=st.sampled_from([8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 192_000]),
+    cuts=st.lists(st.integers(0, 6_000), max_size=6),
+)
+def test_resampling_does_not_depend_on_how_the_stream_was_cut(rate: int, cuts: list[int]) -> None:
+    signal = np.random.default_rng(0).standard_normal(6_000).astype(np.float32)
+    whole = Resampler(rate).push(signal, last=True)
+    resampler = Resampler(rate)
+    edges = [0, *sorted(cuts), len(signal)]
+    pieces = [
+        resampler.push(signal[start:end], last=end == len(signal) and number == len(edges) - 2)
+        for number, (start, end) in enumerate(itertools.pairwise(edges))
+    ]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+    assert abs(len(whole) - len(signal) * 16_000 / rate) <= 1
+
+
+def test_a_tone_keeps_its_pitch_and_what_16_khz_cannot_hold_is_filtered_out() -> None:
+    time = np.arange(44_100) / 44_100
+    tones = np.sin(2 * np.pi * 1_000 * time) + np.sin(2 * np.pi * 10_000 * time)
+    spectrum = np.abs(np.fft.rfft(Resampler(44_100).push(tones.astype(np.float32), last=True)))
+    assert spectrum.argmax() == 1_000
+    assert spectrum[5_900:6_100].max() < 1e-3 * spectrum.max()  # 10 kHz would fold to 6 kHz

@@ -1,0 +1,241 @@
+import csv
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from emovox.cli import main
+from emovox.emotions import NAMES
+from emovox.recognition.recognition import json_schema
+from emovox.version import __version__
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in an empty directory: (exit code, standard output, standard error)."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, out, err
+
+    return call
+
+
+def results() -> list[dict[str, object]]:
+    return [json.loads((place / "result.json").read_text()) for place in sorted(Path("outputs").glob("outputs_*"))]
+
+
+def test_a_table_and_outputs_directories(run: Run, examples: list[Path]) -> None:
+    code, out, err = run("recognize", *examples)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].split() == ["file", "emotion", "confidence"]
+    for line, path in zip(lines[1:], examples, strict=True):
+        assert path.name in line
+        assert path.stem.rsplit("_", 1)[-1] in line
+        assert "%" in line
+        assert "█" in line
+    assert "7 recordings" in err
+    assert "lite 1" in err
+    assert len(results()) == 7
+    for result in results():
+        jsonschema.validate(result, json_schema())
+
+
+def test_one_recording_with_frames_and_embedding(run: Run, examples: list[Path]) -> None:
+    code, _, err = run("recognize", examples[0], "--granularity", "frame", "--embedding", "--outputs", "kept")
+    assert code == 0
+    [place] = Path("kept").glob("outputs_*")
+    assert str(place) in err
+    frames = json.loads((place / "result.json").read_text())["frames"]
+    assert len(np.load(place / "embedding.npy")) == len(frames["scores"])
+
+
+def test_no_save_writes_nothing(run: Run, examples: list[Path]) -> None:
+    assert run("recognize", examples[0], "--no-save", "--quiet")[::2] == (0, "")
+    assert list(Path().iterdir()) == []
+
+
+def test_json_forms(run: Run, examples: list[Path]) -> None:
+    _, out, _ = run("recognize", *examples[:2], "--format", "json")
+    items = json.loads(out)
+    _, lines, _ = run("recognize", *examples[:2], "--format", "jsonl", "--no-save")
+    assert [item["emotion"] for item in items] == [json.loads(line)["emotion"] for line in lines.splitlines()]
+    for item, path in zip(items, examples, strict=False):
+        jsonschema.validate(item, json_schema())
+        assert item["path"] == str(path)
+        assert json.loads((Path(item["outputs"]) / "result.json").read_text())["scores"] == item["scores"]
+    assert run("recognize", "gone.wav", "--format", "json", "--no-save")[:2] == (1, "[]\n")
+
+
+def test_csv(run: Run, examples: list[Path]) -> None:
+    _, out, _ = run("recognize", *examples, "--format", "csv", "--labels", "zh", "--no-save")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["path"] for row in rows] == [str(path) for path in examples]
+    for row in rows:
+        assert row["emotion"] in row["path"]
+        assert sum(float(row[name]) for name in NAMES) == pytest.approx(1, abs=1e-5)
+    assert rows[0]["label"] == "愤怒"
+
+
+def test_labels_top_and_emotions(run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, out, _ = run(
+        "recognize", examples[0], "--labels", "zh", "--top", 3, "--emotions", " Sad,happy,angry", "--no-save"
+    )
+    lines = out.splitlines()
+    assert lines[0].split() == ["文件", "情感", "置信度"]
+    assert len(lines) == 4
+    assert all(any(name in line for name in ("悲伤", "快乐", "愤怒")) for line in lines[1:])
+
+
+def test_one_bad_file_is_reported_and_does_not_stop_the_others(run: Run, examples: list[Path]) -> None:
+    Path("text.wav").write_text("no sound, only words " * 20)
+    Path("empty").mkdir()
+    code, out, err = run("recognize", examples[0], "text.wav", "gone.wav", "empty", "*.xyz", examples[1])
+    assert code == 1
+    assert len(out.splitlines()) == 3
+    reported = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert [line.split(": ")[1] for line in reported] == ["empty", "*.xyz", "text.wav", "gone.wav"]
+    assert "Traceback" not in err
+    assert len(results()) == 2
+
+
+def test_directories_and_globs(run: Run, examples: list[Path]) -> None:
+    _, out, _ = run("recognize", examples[0].parent, "--format", "jsonl", "--no-save")
+    assert len(out.splitlines()) == 7
+    _, out, _ = run(
+        "recognize", f"{examples[0].parent}/*{examples[0].name[-12:]}", "--format", "jsonl", "--no-save"
+    )
+    assert len(out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["recognize", "x.wav", "--emotions", "joy"], "the nine are angry"),
+        (["recognize", "x.wav", "--model", "huge"], "auto, lite"),
+        (["recognize", "x.wav", "--granularity", "word"], "utterance"),
+        (["recognize", "x.wav", "--top", "0"], "1<=x<=9"),
+        (["recognise"], "No such command"),
+        (["recognize"], "Usage"),
+        ([], "Usage"),
+    ],
+)
+def test_usage(run: Run, arguments: list[str], says: str) -> None:
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert says in out + err
+    assert list(Path().iterdir()) == []
+
+
+def test_untaught_emotions_are_a_usage_error(run: Run, examples: list[Path]) -> None:
+    code, _, err = run("recognize", examples[0], "--emotions", "surprised")
+    assert code == 2
+    assert "was not taught surprised" in err
+    assert results() == []
+
+
+def test_outputs_that_cannot_be_written(run: Run, examples: list[Path]) -> None:
+    Path("outputs").write_text("a file")
+    code, _, err = run("recognize", examples[0])
+    assert code == 1
+    assert err.startswith("Error: outputs: can't be written")
+
+
+def test_help_has_examples_and_debug_a_traceback(run: Run, examples: list[Path]) -> None:
+    for arguments in (["--help"], ["recognize", "--help"]):
+        code, out, _ = run(*arguments)
+        assert code == 0
+        assert "emovox recognize call.mp3" in out
+    assert run("--version")[1] == f"emovox {__version__}\n"
+    Path("outputs").write_text("a file")
+    _, _, err = run("recognize", examples[0], "--debug")
+    assert "Traceback" in err
+
+
+def test_bad_settings_are_a_usage_error(run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOVOX_LABELS", "fr")
+    code, _, err = run("recognize", examples[0])
+    assert code == 2
+    assert "EMOVOX_LABELS" in err
+
+
+def test_an_unexpected_error_is_one_line(run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("what nobody thought of")
+
+    monkeypatch.setattr("emovox.recognition.recognizer.Recognizer.recognize", fail)
+    code, _, err = run("recognize", examples[0])
+    assert code == 1
+    assert (
+        err == "Error: unexpected RuntimeError: what nobody thought of. Run again with --debug for the details.\n"
+    )
+
+
+def test_control_characters_in_a_name_do_not_reach_the_terminal(run: Run, examples: list[Path]) -> None:
+    Path("a\x1b[31m\n.flac").write_bytes(examples[0].read_bytes())
+    Path("b\x1b[31m.flac").write_text("no sound")
+    _, out, err = run("recognize", ".", "--no-save")
+    assert "\x1b" not in out + err
+    assert len(out.splitlines()) == 2
+
+
+def test_standard_input_through_a_pipe(tmp_path: Path, examples: list[Path]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "emovox", "recognize", "-", "--format", "jsonl"],
+        input=examples[0].read_bytes(),
+        capture_output=True,
+        cwd=tmp_path,
+        check=True,
+    )
+    item = json.loads(done.stdout)
+    assert (item["path"], item["recording"]["name"]) == ("-", "stdin")
+    assert examples[0].stem.endswith(item["emotion"])
+
+
+def test_a_reader_that_leaves_early(tmp_path: Path, examples: list[Path]) -> None:
+    command = f"{sys.executable} -m emovox recognize {' '.join(map(str, examples))} --no-save -q | head -n 1"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stderr == ""
+
+
+def test_progress_on_a_terminal_only(tmp_path: Path, examples: list[Path]) -> None:
+    command = [sys.executable, "-m", "emovox", "recognize", *map(str, examples), "--no-save", "--format", "jsonl"]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "160"}
+
+    def errors_on_a_terminal(*extra: str) -> str:
+        master, slave = pty.openpty()
+        subprocess.run(
+            [*command, *extra], stdout=subprocess.DEVNULL, stderr=slave, cwd=tmp_path, env=environment, check=True
+        )
+        os.close(slave)
+        shown = b""
+        try:
+            while piece := os.read(master, 65_536):
+                shown += piece
+        except OSError:  # how Linux says that the other end was closed
+            pass
+        os.close(master)
+        return shown.decode()
+
+    shown = errors_on_a_terminal()
+    assert "/7" in shown
+    assert "real time" in shown
+    assert errors_on_a_terminal("--quiet") == ""
+    piped = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert "/7" not in piped.stderr

@@ -1,0 +1,91 @@
+"""What many tests use: real speech, files of every format made from it, and the bundled model."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+import pytest
+from av.audio.stream import AudioStream
+from hypothesis import settings as hypothesis_settings
+from numpy.typing import NDArray
+
+from emovox.recognition.recognizer import Recognizer
+from emovox.settings import settings
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+hypothesis_settings.register_profile("emovox", deadline=None)  # timing is for benchmarks: machines are noisy
+hypothesis_settings.load_profile("emovox")
+
+Encode = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test sees the developer's own settings, and each reads them anew."""
+    monkeypatch.setenv("EMOVOX_CONFIG", str(tmp_path / "no-such-config.toml"))
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def examples() -> list[Path]:
+    return sorted(EXAMPLES.glob("*.flac"))
+
+
+@pytest.fixture(scope="session")
+def recognizer() -> Recognizer:
+    return Recognizer("lite")
+
+
+@pytest.fixture(scope="session")
+def speech(examples: list[Path]) -> NDArray[np.float32]:
+    """Real speech, float32 (n,), 16 kHz: one of the examples, decoded by FFmpeg without our own code."""
+    with av.open(str(examples[0])) as container:
+        pieces = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+    return (np.concatenate(pieces) / 32768).astype(np.float32)
+
+
+@pytest.fixture
+def encode(tmp_path: Path) -> Encode:
+    """Write a waveform (channels, n) as a file of any format PyAV can write."""
+
+    def write(
+        waveform: NDArray[np.float32],
+        name: str,
+        codec: str,
+        *,
+        rate: int = 16_000,
+        sample_format: str = "fltp",
+        options: dict[str, str] | None = None,
+        video: bool = False,
+    ) -> Path:
+        planes = np.atleast_2d(waveform)
+        path = tmp_path / name
+        layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(planes)]
+        resampler = av.AudioResampler(format=sample_format, layout=layout, rate=rate)
+        with av.open(str(path), "w", options=options or {}) as container:
+            picture = container.add_stream("mpeg4", rate=25) if video else None
+            stream = cast("AudioStream", container.add_stream(codec, rate=rate, layout=layout))
+            if picture is not None:
+                picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+                for number in range(25):
+                    image = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number, np.uint8), format="rgb24")
+                    container.mux(picture.encode(image))
+                container.mux(picture.encode(None))
+            for start in range(0, planes.shape[1], 1024):
+                piece = np.ascontiguousarray(planes[:, start : start + 1024], dtype=np.float32)
+                frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout=layout)
+                frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+                for part in resampler.resample(frame):
+                    container.mux(stream.encode(part))
+            for part in resampler.resample(None):
+                container.mux(stream.encode(part))
+            container.mux(stream.encode(None))
+        return path
+
+    return write

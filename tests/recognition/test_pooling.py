@@ -1,0 +1,42 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from emovox.emotions import NAMES
+from emovox.models.engine import Output
+from emovox.recognition.pooling import Pool, certain, to_scores
+
+logits = arrays.arrays(np.float32, (4, 9), elements=st.floats(-1e4, 1e4, width=32))
+some_classes = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
+
+
+@given(logits=logits, classes=some_classes)
+def test_scores_sum_to_one_over_the_chosen_classes_alone(logits: np.ndarray, classes: list[str]) -> None:
+    scores = to_scores(logits, classes)
+    np.testing.assert_allclose(scores.sum(axis=-1), 1, atol=1e-12)
+    chosen = [name in classes for name in NAMES]
+    assert (scores[:, np.logical_not(chosen)] == 0).all()
+    inside = logits[:, chosen].astype(np.float64)
+    expected = np.exp(inside - inside.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(scores[:, chosen], expected / expected.sum(axis=1, keepdims=True), atol=1e-12)
+
+
+def test_certain() -> None:
+    assert dict(zip(NAMES, certain("sad"), strict=True)) == {name: float(name == "sad") for name in NAMES}
+
+
+@given(counts=st.lists(st.integers(1, 30), min_size=1, max_size=5), seed=st.integers(0, 99))
+def test_pooling_windows_is_the_mean_over_all_frames(counts: list[int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    frame_logits = random.standard_normal((sum(counts), 9)).astype(np.float32)
+    frames = random.standard_normal((sum(counts), 5)).astype(np.float32)
+    pool = Pool()
+    for rows, features in zip(
+        np.split(frame_logits, np.cumsum(counts)[:-1]), np.split(frames, np.cumsum(counts)[:-1]), strict=True
+    ):
+        pool.add(Output(len(rows), rows.mean(axis=0), features.mean(axis=0), rows, features))
+    np.testing.assert_allclose(pool.logits, frame_logits.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(pool.embedding, frames.mean(axis=0, keepdims=True), atol=1e-6)
+    np.testing.assert_array_equal(pool.frame_logits, frame_logits)
+    np.testing.assert_array_equal(pool.frames, frames)

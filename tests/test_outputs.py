@@ -1,0 +1,212 @@
+import errno
+import json
+import multiprocessing
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import wave
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from emovox.errors import OutputsError
+from emovox.outputs import Outputs
+from emovox.recognition.recognition import json_schema
+from support.results import recognition
+
+NAME = re.compile(r"outputs_\d{8}_\d{6}(_\d+)?")
+
+
+def publish(outputs: Outputs, **changes: object) -> Path:
+    with outputs.draft() as draft:
+        draft.write(np.linspace(-0.5, 0.5, 16_000, dtype=np.float32))
+        return draft.publish(recognition(**changes))
+
+
+def scan(root: Path) -> list[dict[str, object]]:
+    """What people's own scripts do: list, take outputs_*, read result.json, load the embedding."""
+    found = []
+    for name in sorted(os.listdir(root)):  # noqa: PTH208  as they do it
+        if not name.startswith("outputs_"):
+            continue
+        place = root / name
+        assert NAME.fullmatch(name)
+        result = json.loads((place / "result.json").read_text(encoding="utf-8"))
+        jsonschema.validate(result, json_schema())
+        with wave.open(str(place / "processed_audio.wav")) as file:
+            assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
+            assert file.getnframes() == len(file.readframes(file.getnframes())) // 2 > 0
+        if (place / "embedding.npy").exists():
+            assert np.load(place / "embedding.npy").dtype == np.float32
+        found.append(result)
+    return found
+
+
+def left_behind(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / ".emovox").iterdir() if path.name != "gate")
+
+
+def test_the_layout(tmp_path: Path) -> None:
+    embedding = np.ones((1, 4), np.float32)
+    place = publish(Outputs(tmp_path / "deep" / "outputs"), embedding=embedding)
+    assert place == tmp_path / "deep" / "outputs" / "outputs_20240104_223000"
+    assert sorted(path.name for path in place.iterdir()) == ["embedding.npy", "processed_audio.wav", "result.json"]
+    np.testing.assert_array_equal(np.load(place / "embedding.npy"), embedding)
+    [result] = scan(place.parent)
+    assert list(result)[:5] == ["emotion", "confidence", "scores", "granularity", "timestamp"]
+    assert result["timestamp"] == "2024-01-04 22:30:00"
+    assert left_behind(place.parent) == []
+
+
+def test_no_embedding_unless_asked_for(tmp_path: Path) -> None:
+    assert not (publish(Outputs(tmp_path)) / "embedding.npy").exists()
+
+
+def test_the_same_second_gives_new_names_and_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "outputs_20240104_223000_2").mkdir()  # another program is just about to fill it
+    (tmp_path / "outputs_20240104_223000_3").write_text("a file")
+    outputs = Outputs(tmp_path)
+    assert [publish(outputs).name for _ in range(3)] == [
+        "outputs_20240104_223000",
+        "outputs_20240104_223000_4",
+        "outputs_20240104_223000_5",
+    ]
+    assert list((tmp_path / "outputs_20240104_223000_2").iterdir()) == []
+    assert (tmp_path / "outputs_20240104_223000_3").read_text() == "a file"
+
+
+def _publish_many(root: Path, count: int) -> None:
+    outputs = Outputs(root)
+    for number in range(count):
+        publish(outputs, confidence=number / count)
+
+
+def test_several_processes_and_threads_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    workers: list[object] = [context.Process(target=_publish_many, args=(tmp_path, 15)) for _ in range(3)]
+    workers += [threading.Thread(target=_publish_many, args=(tmp_path, 15)) for _ in range(3)]
+    for worker in workers:
+        worker.start()  # type: ignore[attr-defined]
+    for worker in workers:
+        worker.join()  # type: ignore[attr-defined]
+    assert len(scan(tmp_path)) == 6 * 15
+    assert left_behind(tmp_path) == []
+
+
+def test_a_failed_draft_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with Outputs(tmp_path).draft() as draft:
+            draft.write(np.zeros(100, np.float32))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert scan(tmp_path) == []
+    assert left_behind(tmp_path) == []
+
+
+def test_a_living_draft_is_not_swept(tmp_path: Path) -> None:
+    with Outputs(tmp_path).draft() as draft:
+        draft.write(np.zeros(16_000, np.float32))
+        subprocess.run(
+            [sys.executable, "-c", f"from emovox.outputs import Outputs; Outputs({str(tmp_path)!r})"], check=True
+        )
+        draft.publish(recognition())
+    assert len(scan(tmp_path)) == 1
+
+
+WRITER = textwrap.dedent("""
+    import sys
+    sys.path[:0] = {path!r}
+    import numpy as np
+    from support.results import recognition
+    from emovox.outputs import Outputs
+    outputs = Outputs({root!r})
+    print("ready", flush=True)
+    while True:
+        with outputs.draft() as draft:
+            for _ in range(10):
+                draft.write(np.zeros(16_000, np.float32))
+            draft.publish(recognition(embedding=np.zeros((1000, 64), np.float32)))
+""")
+
+
+def test_killed_at_random_while_a_watcher_reads(tmp_path: Path) -> None:
+    stop = threading.Event()
+    seen: list[int] = []
+    wrong: list[BaseException] = []
+
+    def watch() -> None:
+        try:
+            while not stop.is_set():
+                seen.append(len(scan(tmp_path)))
+        except BaseException as error:
+            wrong.append(error)
+
+    Outputs(tmp_path)
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    chance = random.Random(2024)
+    code = WRITER.format(path=[str(Path(__file__).parent)], root=str(tmp_path))
+    interrupted = 0
+    for _ in range(12):
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(chance.uniform(0, 0.1))
+            process.send_signal(signal.SIGKILL)
+        interrupted += bool(left_behind(tmp_path))
+    stop.set()
+    watcher.join()
+    assert wrong == []
+    assert interrupted, "some kill must have hit a draft, or this test shows nothing"
+    assert len(scan(tmp_path)) >= max(seen)
+    Outputs(tmp_path)
+    assert left_behind(tmp_path) == []
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    code = textwrap.dedent(f"""
+        import resource, sys
+        sys.path[:0] = [{str(Path(__file__).parent)!r}]
+        import numpy as np
+        from support.results import recognition
+        from emovox.errors import OutputsError
+        from emovox.outputs import Outputs
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        outputs = Outputs({str(tmp_path)!r})
+        for samples, width in [(16_000, 1), (100, 100_000)]:
+            try:
+                with outputs.draft() as draft:
+                    draft.write(np.zeros(samples, np.float32))
+                    draft.publish(recognition(embedding=np.zeros((1, width), np.float32)))
+            except OutputsError as error:
+                assert "disk is full" in str(error), error
+            else:
+                raise SystemExit("nothing was raised")
+    """)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert scan(tmp_path) == []
+    assert left_behind(tmp_path) == []
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(OutputsError, match=r"can't be written: .*choose another place"):
+            Outputs(path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)  # root may write everywhere
+    with pytest.raises(OutputsError, match="Permission denied"):
+        Outputs(tmp_path)

@@ -1,0 +1,32 @@
+"""The public names, pinned; and what importing them costs."""
+
+import subprocess
+import sys
+
+import emovox
+
+
+def test_public_names() -> None:
+    assert emovox.__all__ == [
+        "EMOTIONS", "AudioError", "Emotion", "EmovoxError", "Frames", "ModelError", "Outputs", "OutputsError",
+        "Recognition", "Recognizer", "UnknownEmotionError", "__version__",
+    ]  # fmt: skip
+    assert dir(emovox) == sorted(emovox.__all__)
+    assert all(getattr(emovox, name) is not None for name in emovox.__all__)
+
+
+def test_importing_loads_nothing() -> None:
+    code = "import sys, emovox; print(*sorted(sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"numpy", "onnxruntime", "av", "click", "rich", "pydantic", "soxr"} & set(loaded)
+
+
+def test_nothing_installed_needs_torch() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "import emovox, emovox.cli; emovox.Recognizer('lite')\n"
+        "assert not [name for name in sys.modules if name.startswith(('torch.', 'transformers', 'funasr'))]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
