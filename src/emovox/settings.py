@@ -28,10 +28,11 @@ class Settings(BaseSettings):
 
     model: str = Field("auto", description="catalog name or path of the model")
     outputs: Path = Field(Path("outputs"), description="where outputs directories go")
+    engine: Literal["auto", "onnxruntime", "openvino"] = Field("auto", description="what runs the model")
     labels: Literal["en", "zh"] = Field("en", description="language of the emotions shown")
     max_duration: float = Field(6 * 3600, gt=0, description="longest recording, seconds")
     max_file_size: int = Field(2 * 2**30, gt=0, description="biggest file, bytes")
-    threads: int = Field(0, ge=0, description="threads of the model; 0: one per usable core")
+    threads: int = Field(0, ge=0, le=256, description="threads of the model; 0: one per usable core")
 
     @classmethod
     def settings_customise_sources(

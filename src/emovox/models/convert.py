@@ -13,7 +13,7 @@ from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.emotion2vec import Emotion2VecBuilder
 from emovox.models.graph import Graph
-from emovox.models.metadata import Metadata
+from emovox.models.metadata import Metadata, Precision
 from emovox.models.snapshot import Snapshot
 from emovox.models.weights import Weights
 
@@ -31,19 +31,21 @@ def convert(
     snapshot: Snapshot,
     directory: Path,
     *,
+    precision: Precision = "fp32",
     name: str,
     revision: str,
     licence: str,
     source: str,
     source_sha256: str,
 ) -> Path:
-    """Write ``snapshot`` as an fp32 model under the contract, and return the path of its ONNX file.
+    """Write ``snapshot`` as a model under the contract, and return the path of its ONNX file.
 
     The model appears whole or not at all: it is written beside ``directory``, which it then replaces.
 
     Args:
         snapshot: what to convert.
         directory: the model's own; its parent is made where it is missing.
+        precision: of the weights, `fp32` or `int8`.
         name: catalog name, for the metadata, as are the rest.
         revision: version of the weights.
         licence: of the weights.
@@ -58,7 +60,7 @@ def convert(
     metadata = Metadata(
         name=name,
         revision=revision,
-        precision="fp32",
+        precision=precision,
         licence=licence,
         source=source,
         source_sha256=source_sha256,
@@ -95,7 +97,7 @@ def convert(
 
 
 def _build(snapshot: Snapshot, weights: Weights, metadata: Metadata, data: BinaryIO) -> onnx.ModelProto:
-    graph = Graph(data, DATA_FILE)
+    graph = Graph(data, DATA_FILE, metadata.precision)
     Emotion2VecBuilder(graph, snapshot.config, weights).build()
     width, classes = snapshot.config.embed_dim, len(NAMES)
     return graph.finish(

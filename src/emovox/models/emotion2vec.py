@@ -154,13 +154,13 @@ class Emotion2VecBuilder:
             pieces = [graph.slice(x, first, first + 1 - rows or END, axis=1) for first in range(rows)]
             steps = graph.add("Concat", *pieces, axis=2)
             steps = graph.slice(steps, 0, kernel * channels if kernel % stride else END, axis=2)
-            return graph.add("MatMul", steps, graph.weight(name, matrix))
+            return graph.product(steps, name, matrix)
         total = ""
         for first in range(rows):
             part = matrix[first * row : (first + 1) * row]
             piece = graph.slice(x, 0, len(part) if len(part) < row else END, axis=2)
             piece = graph.slice(piece, first, first + 1 - rows or END, axis=1) if first else piece
-            product = graph.add("MatMul", piece, graph.weight(f"{name}.{first}", part))
+            product = graph.product(piece, f"{name}.{first}", part)
             if first == 0:  # cut after the product, which is narrower
                 product = graph.slice(product, 0, 1 - rows or END, axis=1)
             total = graph.add("Add", total, product) if first else product

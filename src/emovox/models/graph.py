@@ -14,9 +14,13 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# Opset 20 has LayerNormalization and Gelu as operators; ONNX Runtime knows both since 1.17 (IR 9).
-OPSET = 20
-_IR_VERSION = 9
+from emovox.models.metadata import Precision
+
+# Opset 20 has Gelu, 21 (IR 10) weights quantised in blocks.
+OPSET = 21
+_IR_VERSION = 10
+INT8_BLOCK = 128
+"""Inputs of a matrix that share a scale; both engines multiply such blocks as int8, rounding activations alike."""
 # Weights start on a page, so that they can be mapped each alone.
 _PAGE = 4096
 _SMALL = 1024
@@ -30,13 +34,15 @@ class Graph:
     Values are known by their names, as in ONNX; each method returns the name of what it adds.
     """
 
-    def __init__(self, data: BinaryIO, location: str) -> None:
+    def __init__(self, data: BinaryIO, location: str, precision: Precision = "fp32") -> None:
         """Start an empty graph.
 
         Args:
             data: where the weights' bytes go.
             location: name of that file, as seen from the model's file.
+            precision: `fp32`, or `int8` for the matrices whose inputs divide into blocks.
         """
+        self._precision = precision
         self._data = data
         self._location = location
         self._nodes: list[onnx.NodeProto] = []
@@ -67,20 +73,40 @@ class Graph:
         )
         return outputs
 
-    def weight(self, name: str, values: npt.NDArray[np.float32]) -> str:
+    def weight(self, name: str, values: npt.NDArray[np.float32] | npt.NDArray[np.int8]) -> str:
         """Add a weight; any but the smallest is written to the data file at once."""
         if values.nbytes < _SMALL:
             self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
             return name
         self._data.write(bytes(-self._data.tell() % _PAGE))
         offset = self._data.tell()
-        self._data.write(np.ascontiguousarray(values, dtype="<f4").data)
-        tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=values.shape)
+        self._data.write(np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).data)
+        kind = helper.np_dtype_to_tensor_dtype(values.dtype)
+        tensor = TensorProto(name=name, data_type=kind, dims=values.shape)
         tensor.data_location = TensorProto.EXTERNAL
         for key, value in (("location", self._location), ("offset", offset), ("length", values.nbytes)):
             tensor.external_data.add(key=key, value=str(value))
         self._initializers.append(tensor)
         return name
+
+    def product(self, value: str, name: str, matrix: npt.NDArray[np.float32]) -> str:
+        """Multiply the last axis by a weight (inputs, outputs).
+
+        In int8 a weight is round(w / s), with s = max |w| / 127 of each block of `INT8_BLOCK` inputs of an output.
+        """
+        if self._precision != "int8" or matrix.shape[0] % INT8_BLOCK:
+            return self.add("MatMul", value, self.weight(name, matrix))
+        blocks = matrix.reshape(-1, INT8_BLOCK, matrix.shape[1])
+        scales = np.maximum(np.abs(blocks).max(axis=1) / np.float32(127), np.finfo(np.float32).tiny)
+        rounded = np.rint(blocks / scales[:, None]).astype(np.int8).reshape(matrix.shape)
+        widened = self.add(
+            "DequantizeLinear",
+            self.weight(name, rounded),
+            self.weight(f"{name}.scale", scales),
+            axis=0,
+            block_size=INT8_BLOCK,
+        )
+        return self.add("MatMul", value, widened)
 
     def constant(self, values: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
         """Add a small constant, or find the same one added before."""
@@ -118,9 +144,9 @@ class Graph:
     def linear(self, value: str, name: str, weight: npt.NDArray[np.float32], bias: npt.NDArray[np.float32]) -> str:
         """Multiply the last axis by ``weight``, shape (outputs, inputs) as in torch, and add ``bias``.
 
-        The matrix is stored the other way round, (inputs, outputs), where quantisers look for it.
+        The matrix is stored the other way round, (inputs, outputs).
         """
-        product = self.add("MatMul", value, self.weight(f"{name}.weight", weight.T))
+        product = self.product(value, f"{name}.weight", weight.T)
         return self.add("Add", product, self.weight(f"{name}.bias", bias))
 
     def finish(

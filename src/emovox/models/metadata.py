@@ -1,7 +1,7 @@
 """What a model file says of itself: the ONNX metadata that every model under the contract carries."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -10,6 +10,8 @@ from emovox.errors import ModelError
 
 CONTRACT = 1
 _PREFIX = "emovox."
+
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 class Metadata(BaseModel):
@@ -24,7 +26,7 @@ class Metadata(BaseModel):
     contract: Annotated[int, Field(description="version of the input and output contract")] = CONTRACT
     name: Annotated[str, Field(description="catalog name", min_length=1)]
     revision: Annotated[str, Field(description="version of the weights")]
-    precision: Annotated[str, Field(description="fp32, fp16, bf16 or int8")]
+    precision: Annotated[Precision, Field(description="of the weights, and of the arithmetic by default")]
     licence: Annotated[str, Field(description="licence of the weights (SPDX where it has one)")]
     source: Annotated[str, Field(description="where the weights come from, in a sentence")]
     source_sha256: Annotated[str, Field(description="checksum of the weights it was made from")]

@@ -17,7 +17,8 @@ from emovox.audio.windows import cut
 from emovox.emotions import NAMES, check_names
 from emovox.errors import EmovoxError, ModelError, UnknownEmotionError
 from emovox.models.catalog import resolve
-from emovox.models.engine import Device, Engine
+from emovox.models.engine import Engine
+from emovox.models.session import Device
 from emovox.recognition.pooling import Pool, certain, to_scores
 from emovox.recognition.recognition import (
     Frames,

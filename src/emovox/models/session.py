@@ -1,0 +1,83 @@
+"""The session: a model file made ready to run, by one engine or the other."""
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import onnx
+from numpy.typing import NDArray
+
+from emovox.errors import ModelError
+from emovox.models.metadata import Precision
+
+Device = Literal["auto", "cpu", "cuda"]
+EngineName = Literal["auto", "onnxruntime", "openvino"]
+
+
+class Session(Protocol):
+    """A model ready to run.
+
+    Attributes:
+        engine: `onnxruntime` or `openvino`.
+        device: `cpu` or `cuda`.
+        batches: whether rows may run together. Integer arithmetic rounds activations, and a difference in the
+            seventh digit, as padding makes it, may flip a rounding; and on a CPU nothing is gained.
+    """
+
+    engine: str
+    device: str
+    batches: bool
+
+    def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """Run the model and return the named outputs. Safe to call from several threads."""
+
+
+def open_session(
+    path: Path, *, precision: Precision, device: Device = "auto", engine: EngineName = "auto", threads: int
+) -> Session:
+    """Load a model file: OpenVINO on a CPU where it is installed, ONNX Runtime everywhere else.
+
+    Args:
+        path: an ONNX file.
+        precision: of the arithmetic; the file's own, or `bf16` for an fp32 file.
+        device: `auto` takes a GPU where ONNX Runtime has one.
+        engine: insist on one.
+        threads: on the CPU.
+
+    Raises:
+        ModelError: unreadable, or the device or engine is not there.
+    """
+    from emovox.models import onnxruntime_session  # noqa: PLC0415  each engine is loaded when it is chosen
+
+    chosen = onnxruntime_session.choose(device)
+    has_openvino = importlib.util.find_spec("openvino") is not None
+    if engine == "openvino" and not has_openvino:
+        raise ModelError("OpenVINO is not installed: pip install 'emovox[openvino]'")
+    if engine == "onnxruntime" or chosen != "cpu" or not has_openvino:
+        if precision == "bf16":
+            raise ModelError("bf16 needs OpenVINO on a CPU: pip install 'emovox[openvino]', or take fp32")
+        return onnxruntime_session.OnnxRuntimeSession(path, precision=precision, device=chosen, threads=threads)
+    from emovox.models import openvino_session  # noqa: PLC0415
+
+    return openvino_session.OpenVinoSession(path, precision=precision, threads=threads)
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """The text properties of an ONNX file, without its external weights.
+
+    Raises:
+        ModelError: unreadable, or no ONNX file.
+    """
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from error
+    except Exception as error:  # protobuf's DecodeError, which has moved between its versions
+        raise ModelError(f"{path}: not an ONNX file: {one_line(error)}") from error
+    return {item.key: item.value for item in model.metadata_props}
+
+
+def one_line(error: Exception) -> str:
+    """An exception's text without line breaks, at most 300 characters."""
+    return " ".join(str(error).split())[:300]
