@@ -1,29 +1,9 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
-from emovox.emotions import NAMES
 from emovox.models.engine import Output
-from emovox.recognition.pooling import Pool, certain, to_scores
-
-logits = arrays.arrays(np.float32, (4, 9), elements=st.floats(-1e4, 1e4, width=32))
-some_classes = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
-
-
-@given(logits=logits, classes=some_classes)
-def test_scores_sum_to_one_over_the_chosen_classes_alone(logits: np.ndarray, classes: list[str]) -> None:
-    scores = to_scores(logits, classes)
-    np.testing.assert_allclose(scores.sum(axis=-1), 1, atol=1e-12)
-    chosen = [name in classes for name in NAMES]
-    assert (scores[:, np.logical_not(chosen)] == 0).all()
-    inside = logits[:, chosen].astype(np.float64)
-    expected = np.exp(inside - inside.max(axis=1, keepdims=True))
-    np.testing.assert_allclose(scores[:, chosen], expected / expected.sum(axis=1, keepdims=True), atol=1e-12)
-
-
-def test_certain() -> None:
-    assert dict(zip(NAMES, certain("sad"), strict=True)) == {name: float(name == "sad") for name in NAMES}
+from emovox.recognition.pooling import Pool
 
 
 @given(counts=st.lists(st.integers(1, 30), min_size=1, max_size=5), seed=st.integers(0, 99))

@@ -1,5 +1,6 @@
 """The session: a model file made ready to run, by one engine or the other."""
 
+import importlib.metadata
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,10 +34,46 @@ class Session(Protocol):
         """Run the model and return the named outputs. Safe to call from several threads."""
 
 
+def choose_engine(*, device: Device = "auto", engine: EngineName = "auto") -> tuple[str, str]:
+    """The engine and device that are meant: OpenVINO on a CPU where it is installed, else ONNX Runtime.
+
+    Returns:
+        `onnxruntime` or `openvino`, and `cpu` or `cuda`.
+
+    Raises:
+        ModelError: the device or the engine is not there.
+    """
+    from emovox.models import onnxruntime_session  # noqa: PLC0415  each engine is loaded when it is needed
+
+    chosen = onnxruntime_session.choose(device)
+    has_openvino = importlib.util.find_spec("openvino") is not None
+    if engine == "openvino" and not has_openvino:
+        raise ModelError("OpenVINO is not installed: pip install 'emovox[openvino]'")
+    return "openvino" if engine != "onnxruntime" and chosen == "cpu" and has_openvino else "onnxruntime", chosen
+
+
+def engine_version(*, device: Device = "auto", engine: EngineName = "auto") -> str:
+    """The engine that would run, with its version."""
+    name, _ = choose_engine(device=device, engine=engine)
+    return f"{name} {importlib.metadata.version(name)}"
+
+
+def precisions(*, device: Device = "auto", engine: EngineName = "auto") -> list[Precision]:
+    """What can be computed here, fp32 first: bf16 where OpenVINO finds it in the CPU, int8 on a CPU."""
+    name, chosen = choose_engine(device=device, engine=engine)
+    if chosen != "cpu":
+        return ["fp32"]
+    if name == "openvino":
+        from emovox.models import openvino_session  # noqa: PLC0415
+
+        return ["fp32", "bf16", "int8"] if openvino_session.has_bf16() else ["fp32", "int8"]
+    return ["fp32", "int8"]
+
+
 def open_session(
     path: Path, *, precision: Precision, device: Device = "auto", engine: EngineName = "auto", threads: int
 ) -> Session:
-    """Load a model file: OpenVINO on a CPU where it is installed, ONNX Runtime everywhere else.
+    """Load a model file with the engine that `choose_engine` names.
 
     Args:
         path: an ONNX file.
@@ -46,21 +83,18 @@ def open_session(
         threads: on the CPU.
 
     Raises:
-        ModelError: unreadable, or the device or engine is not there.
+        ModelError: unreadable, or the device, engine or arithmetic is not there.
     """
-    from emovox.models import onnxruntime_session  # noqa: PLC0415  each engine is loaded when it is chosen
+    name, chosen = choose_engine(device=device, engine=engine)
+    if name == "openvino":
+        from emovox.models import openvino_session  # noqa: PLC0415
 
-    chosen = onnxruntime_session.choose(device)
-    has_openvino = importlib.util.find_spec("openvino") is not None
-    if engine == "openvino" and not has_openvino:
-        raise ModelError("OpenVINO is not installed: pip install 'emovox[openvino]'")
-    if engine == "onnxruntime" or chosen != "cpu" or not has_openvino:
-        if precision == "bf16":
-            raise ModelError("bf16 needs OpenVINO on a CPU: pip install 'emovox[openvino]', or take fp32")
-        return onnxruntime_session.OnnxRuntimeSession(path, precision=precision, device=chosen, threads=threads)
-    from emovox.models import openvino_session  # noqa: PLC0415
+        return openvino_session.OpenVinoSession(path, precision=precision, threads=threads)
+    if precision == "bf16":
+        raise ModelError("bf16 needs OpenVINO on a CPU: pip install 'emovox[openvino]', or take fp32")
+    from emovox.models import onnxruntime_session  # noqa: PLC0415
 
-    return openvino_session.OpenVinoSession(path, precision=precision, threads=threads)
+    return onnxruntime_session.OnnxRuntimeSession(path, precision=precision, device=chosen, threads=threads)
 
 
 def read_properties(path: Path) -> dict[str, str]:

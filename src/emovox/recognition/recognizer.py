@@ -18,8 +18,9 @@ from emovox.emotions import NAMES, check_names
 from emovox.errors import EmovoxError, ModelError, UnknownEmotionError
 from emovox.models.catalog import resolve
 from emovox.models.engine import Engine
+from emovox.models.scores import certain, to_scores
 from emovox.models.session import Device
-from emovox.recognition.pooling import Pool, certain, to_scores
+from emovox.recognition.pooling import Pool
 from emovox.recognition.recognition import (
     Frames,
     Granularity,
