@@ -12,6 +12,7 @@ from emovox.cli.progress import Progress
 from emovox.cli.report import FORMATS, Row, printable
 from emovox.emotions import NAMES, check_names
 from emovox.errors import AudioError, UnknownEmotionError
+from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
 from emovox.recognition.recognition import Granularity, ModelFacts
 from emovox.recognition.recognizer import Recognizer
@@ -37,7 +38,18 @@ def _emotions(context: click.Context, parameter: click.Parameter, value: str | N
     help="One verdict, or the scores of every frame (20 ms) as well.",
 )
 @click.option("--embedding", is_flag=True, help="Write embedding.npy: (1, D), or (T, D) by frame.")
-@click.option("--model", metavar="NAME|PATH", help="Catalog name or .onnx file.  [default: auto]")
+@click.option(
+    "--model",
+    metavar="NAME|PATH",
+    help="Catalog name, snapshot directory or .onnx file.  [default: auto, the best one on disk]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "int8"]),
+    default="auto",
+    show_default=True,
+    help="Of the arithmetic; auto: the fastest that hears what fp32 hears here.",
+)
 @click.option(
     "--outputs", type=click.Path(path_type=Path), metavar="DIR", help="Where results go.  [default: outputs]"
 )
@@ -61,6 +73,7 @@ def recognize(
     granularity: Granularity,
     embedding: bool,
     model: str | None,
+    precision: Wanted,
     outputs: Path | None,
     no_save: bool,
     form: str,
@@ -91,7 +104,9 @@ def recognize(
             files += [STDIN] if argument == STDIN else find(argument)
         except AudioError as error:
             failures.append((argument, error.reason))
-    recognizer = Recognizer(model)
+    recognizer = Recognizer(
+        model, precision=precision, notice=lambda line: None if quiet else click.echo(line, err=True)
+    )
     place = None if no_save else Outputs(outputs or settings().outputs)
     report = FORMATS[form](paths=[str(file) for file in files], language=labels or settings().labels, top=top)
     seconds, saved = 0.0, []

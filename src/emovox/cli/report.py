@@ -11,9 +11,8 @@ from typing import Any
 import click
 from rich.cells import cell_len, set_cell_size
 
-from emovox.audio.quality import WARNINGS
 from emovox.emotions import BY_NAME, NAMES
-from emovox.recognition.recognition import Recognition
+from emovox.recognition.recognition import WARNINGS, Recognition
 
 BAR = 20  # cells
 _EIGHTHS = " ▏▎▍▌▋▊▉█"

@@ -202,6 +202,7 @@ class Snapshot:
 
     Attributes:
         directory: where it is.
+        weights: the checkpoint.
         config: what the model computes.
         labels: name of each row of the head, ``None`` for a row that was never taught; empty without a head.
         scope_map: pairs of prefixes, one in the checkpoint and what stands for it in the model.
@@ -209,15 +210,11 @@ class Snapshot:
     """
 
     directory: Path
+    weights: Path
     config: ModelConfig
     labels: tuple[str | None, ...]
     scope_map: tuple[tuple[str, str], ...]
     has_tokenizer: bool
-
-    @property
-    def weights(self) -> Path:
-        """The checkpoint's path."""
-        return self.directory / WEIGHTS_FILE
 
     def sha256(self) -> str:
         """Return the checksum of the weights, in hexadecimal.
@@ -241,8 +238,12 @@ def read_snapshot(directory: Path) -> Snapshot:
     Raises:
         ModelError: a file is missing, unreadable, or says what can't be computed.
     """
-    if not (directory / WEIGHTS_FILE).is_file():
-        raise ModelError(f"{directory} is no snapshot: it has no {WEIGHTS_FILE}")
+    weights = directory / WEIGHTS_FILE
+    others = sorted(directory.glob("*.pt"))  # emotion2vec_base has emotion2vec_base.pt
+    if not weights.is_file():
+        if len(others) != 1:
+            raise ModelError(f"{directory} is no snapshot: it has no {WEIGHTS_FILE}")
+        weights = others[0]
     config = _read_config(directory / CONFIG_FILE)
     if config.get("model") != "Emotion2vec":
         raise ModelError(f"{CONFIG_FILE} is of the model {config.get('model')!r:.100}; only Emotion2vec is read")
@@ -254,6 +255,7 @@ def read_snapshot(directory: Path) -> Snapshot:
         raise ModelError(f"{CONFIG_FILE}: {where}: {found['msg']}") from error
     return Snapshot(
         directory=directory,
+        weights=weights,
         config=model,
         labels=_read_labels(directory),
         scope_map=_scope_map(config.get("scope_map")),

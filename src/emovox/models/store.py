@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.errors import ModelError
+from emovox.models.catalog import converted_path
 from emovox.models.convert import MODEL_FILE, convert
 from emovox.models.engine import Engine, Floats
 from emovox.models.metadata import CONTRACT, Precision
@@ -85,9 +86,8 @@ class StoredModel:
         """
         self.snapshot: Snapshot = read_snapshot(directory)
         self.name, self.revision, self.licence = name, revision, licence
-        self._root = settings().cache.expanduser() / "converted"
         self.checksum = self._remembered_checksum()
-        self.directory = self._root / f"{name}-{self._key()}"
+        self.directory = converted_path(name, self._key())
 
     def file(self, precision: Precision, *, notice: Notice = lambda _: None) -> Path:
         """The model file for a precision, converted now if it isn't there; bf16 runs the fp32 file.
@@ -183,7 +183,7 @@ class StoredModel:
         file = self.snapshot.weights
         state = file.stat()
         key = f"{file.resolve()} {state.st_size} {state.st_mtime_ns}"
-        place = self._root / "checksums" / hashlib.sha256(key.encode()).hexdigest()[:32]
+        place = settings().cache.expanduser() / "checksums" / hashlib.sha256(key.encode()).hexdigest()[:32]
         with suppress(OSError, ValueError):
             checksum = place.read_text(encoding="ascii").strip()
             if len(checksum) == 64:

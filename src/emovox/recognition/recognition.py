@@ -9,12 +9,18 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.json_schema import SkipJsonSchema
 
+from emovox.audio import quality
 from emovox.emotions import NAMES
+from emovox.models.metadata import Precision
 
 SCHEMA = 1
 FRAME_DIGITS = (
     6  # decimals of a frame's score in JSON: a curve needs no more, and hours of it should stay readable
 )
+
+NO_HEAD = "no_head"
+WARNINGS = {**quality.WARNINGS, NO_HEAD: "this model gives embeddings only: the emotion is unknown"}
+"""Every warning code a recognition may have, with its meaning."""
 
 Granularity = Literal["utterance", "frame"]
 
@@ -75,7 +81,7 @@ class ModelFacts(_Facts):
 
     name: str
     revision: str
-    precision: str = Field(description="fp32, fp16, bf16 or int8")
+    precision: Precision = Field(description="of the arithmetic")
     checksum: str = Field(description="sha256 of the model file")
 
 

@@ -16,12 +16,13 @@ from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.audio.windows import cut
 from emovox.emotions import NAMES, check_names
 from emovox.errors import EmovoxError, ModelError, UnknownEmotionError
-from emovox.models.catalog import resolve
-from emovox.models.engine import Engine
+from emovox.models.loading import Wanted, load
 from emovox.models.scores import certain, to_scores
 from emovox.models.session import Device
+from emovox.models.store import Notice
 from emovox.recognition.pooling import Pool
 from emovox.recognition.recognition import (
+    NO_HEAD,
     Frames,
     Granularity,
     ModelFacts,
@@ -59,32 +60,39 @@ class Recognizer:
     """
 
     def __init__(
-        self, model: str | Path | None = None, *, precision: str | None = None, device: Device = "auto"
+        self,
+        model: str | Path | None = None,
+        *,
+        precision: Wanted = "auto",
+        device: Device = "auto",
+        notice: Notice = lambda _: None,
     ) -> None:
         """Load a model.
 
         Args:
-            model: catalog name, path of an .onnx file, or `auto`; by default the setting `model`.
-            precision: insist on `fp32`, `int8`…; by default whatever the model has.
+            model: a catalog name, an .onnx file, a snapshot's directory, or `auto`, which is
+                emotion2vec_plus_large when it is on disk and the bundled model otherwise; by default the setting.
+            precision: `fp32`, `bf16`, `int8`, or `auto`: the fastest that hears what fp32 hears on this machine.
             device: `cpu`, `cuda`, or `auto`, which takes a GPU when ONNX Runtime has one.
+            notice: is told, in a sentence, of what takes long and is done once, as converting a snapshot is.
 
         Raises:
             UnknownModelError: no such name or path.
-            ModelError: the file can't be loaded here, or has another precision.
+            NotInstalledError: a model of the catalog that must be pulled first.
+            ModelError: it can't be read, converted or run here, or not in this precision.
         """
-        self._engine = Engine(resolve(model or settings().model), device=device, threads=settings().threads)
+        self._engine = load(model or settings().model, precision=precision, device=device, notice=notice)
         self.metadata = self._engine.metadata
-        if precision not in {None, "auto", self.metadata.precision}:
-            raise ModelError(
-                f"the model {self.metadata.name} comes in {self.metadata.precision} only, not in {precision}"
-            )
 
     @property
     def model(self) -> ModelFacts:
         """Name, revision, precision and checksum of the model, as they stand in results."""
         facts = self.metadata
         return ModelFacts(
-            name=facts.name, revision=facts.revision, precision=facts.precision, checksum=self._engine.checksum
+            name=facts.name,
+            revision=facts.revision,
+            precision=self._engine.precision,
+            checksum=self._engine.checksum,
         )
 
     def recognize(
@@ -216,6 +224,10 @@ class Recognizer:
     def _classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
         if emotions is None:
             return self.metadata.classes
+        if not self.metadata.classes:
+            raise UnknownEmotionError(
+                f"the model {self.metadata.name} gives embeddings only: it knows no emotions"
+            )
         if isinstance(emotions, str):
             raise UnknownEmotionError("emotions is a list of names, not one text")
         wanted = check_names(emotions)
@@ -244,13 +256,12 @@ class Recognizer:
         if job.error is not None or job.facts is None:
             return job.error or EmovoxError("the recording was not read to its end")
         pool, metadata = job.pool, self.metadata
-        silent = "silence" in job.warnings
-        scores = certain("unknown") if silent else to_scores(pool.logits, classes)
+        warnings = [*job.warnings, *([] if metadata.classes else [NO_HEAD])]
+        unknown = "silence" in warnings or NO_HEAD in warnings
+        scores = certain("unknown") if unknown else to_scores(pool.logits, classes)
         frames = None
         if by_frame:
-            curve = to_scores(pool.frame_logits, classes)
-            if silent:
-                curve = np.broadcast_to(scores, curve.shape)
+            curve = np.tile(scores, (pool.frame_count, 1)) if unknown else to_scores(pool.frame_logits, classes)
             frames = Frames(
                 hop=metadata.hop / metadata.sample_rate,
                 first_centre=metadata.first_centre,
@@ -273,7 +284,7 @@ class Recognizer:
             recording=job.facts,
             model=self.model,
             emovox=__version__,
-            warnings=job.warnings,
+            warnings=warnings,
             frames=frames,
             embedding=features,
         )

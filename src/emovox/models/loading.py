@@ -1,0 +1,79 @@
+"""Loading: from what `--model` says to an engine that is ready, whatever has to be converted on the way."""
+
+from pathlib import Path
+from typing import Literal
+
+from emovox.errors import ModelError
+from emovox.models.catalog import CATALOG, resolve, snapshot_path
+from emovox.models.clips import example_clips
+from emovox.models.engine import Engine
+from emovox.models.metadata import Metadata, Precision
+from emovox.models.published import Source
+from emovox.models.session import Device, precisions, read_properties
+from emovox.models.store import Comparison, Notice, StoredModel
+from emovox.settings import settings
+
+UNKNOWN = "unknown"
+
+Wanted = Literal["auto"] | Precision
+"""A precision, or `auto`: of a snapshot the fastest that hears what fp32 hears, of an .onnx file its own."""
+
+
+def load(
+    model: str | Path,
+    *,
+    precision: Wanted = "auto",
+    device: Device = "auto",
+    notice: Notice = lambda _: None,
+) -> Engine:
+    """Make a model ready to run.
+
+    Args:
+        model: a catalog name, `auto`, an .onnx file, or a snapshot's directory.
+        precision: `auto`, `fp32`, `bf16` or `int8`.
+        device: `auto`, `cpu` or `cuda`.
+        notice: is told of what takes long and is done once: converting, comparing precisions.
+
+    Raises:
+        UnknownModelError: no such name or path.
+        NotInstalledError: a model of the catalog that must be pulled first.
+        ModelError: it can't be read, converted or run here, or not in this precision.
+    """
+    path = resolve(model)
+    options = settings()
+    if path.is_dir():
+        stored = open_snapshot(path)
+        chosen = compare(stored, device=device, notice=notice).best if precision == "auto" else precision
+        if chosen not in (possible := precisions(device=device, engine=options.engine)):
+            raise ModelError(f"{chosen} can't be computed here; there are {', '.join(possible)}")
+        path = stored.file(chosen, notice=notice)
+    else:
+        own = Metadata.from_properties(read_properties(path)).precision
+        chosen = own if precision == "auto" else precision
+        if chosen != own and not (chosen == "bf16" and own == "fp32"):
+            raise ModelError(f"{path.name} is {own} and can't be run in {precision}")
+    return Engine(path, precision=chosen, device=device, engine=options.engine, threads=options.threads)
+
+
+def open_snapshot(directory: Path) -> StoredModel:
+    """A snapshot's directory as a stored model, named and licensed as the catalog and its download say.
+
+    Raises:
+        ModelError: no snapshot that can be computed.
+    """
+    entry = next((entry for entry in CATALOG if directory == snapshot_path(entry.name)), None)
+    source = Source.read(directory)
+    return StoredModel(
+        directory,
+        name=entry.name if entry else directory.resolve().name,
+        revision=(source.commit or source.revision) if source else UNKNOWN,
+        licence=entry.licence.name if entry else UNKNOWN,
+    )
+
+
+def compare(stored: StoredModel, *, device: Device = "auto", notice: Notice = lambda _: None) -> Comparison:
+    """How the precisions of a stored model compare on this machine: as remembered, or tried now."""
+    options = settings()
+    return stored.comparison(device=device, engine=options.engine) or stored.compare(
+        example_clips(), device=device, engine=options.engine, threads=options.threads, notice=notice
+    )
