@@ -40,7 +40,7 @@ class CatalogModel:
     download_size: int | None = None
     """About how many bytes a pull transfers, as the hub's page shows it; None: bundled, or not known."""
     published: str | None = None
-    """The emotion that FunASR gives the snapshot's own example/test.wav, with a score of 1, where that is known."""
+    """The emotion that FunASR gives the snapshot's own example/test.wav, score 1, where that is known."""
     huggingface: str | None = None
     """Its id on Hugging Face."""
     modelscope: str | None = None

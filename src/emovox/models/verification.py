@@ -16,7 +16,7 @@ from emovox.settings import settings
 
 EXAMPLE = "example/test.wav"
 TOLERANCE = 1e-8
-"""Of a score: FunASR's other scores there are under 1e-9, and arithmetic in another order may change them a little."""
+"""Of a score: FunASR's other scores there are under 1e-9, and the order of a sum may change them a little."""
 
 
 @dataclass(frozen=True)
