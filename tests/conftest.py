@@ -27,6 +27,7 @@ Encode = Callable[..., Path]
 def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees the developer's own settings, and each reads them anew."""
     monkeypatch.setenv("EMOVOX_CONFIG", str(tmp_path / "no-such-config.toml"))
+    monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
     settings.cache_clear()
     yield
     settings.cache_clear()

@@ -8,7 +8,11 @@ EmovoxError
 │   ├── TooShortError              under 25 ms, which is less than one frame
 │   └── TooLargeError              over `max_duration` or `max_file_size`
 ├── ModelError                     the model
-│   └── UnknownModelError          neither in the catalog nor a path
+│   ├── UnknownModelError          neither in the catalog nor a path
+│   ├── NotInstalledError          in the catalog, and not on disk
+│   └── HubError                   a model hub refuses, or is no hub
+│       ├── HubUnreachableError    it can't be reached, or breaks off again and again
+│       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
 └── SettingsError                  a setting out of range, or an unreadable config file
@@ -59,6 +63,22 @@ class ModelError(EmovoxError):
 
 class UnknownModelError(ModelError):
     """The name is not in the catalog and is no path."""
+
+
+class NotInstalledError(ModelError):
+    """The catalog knows the model and it is not on disk; the message names the command that downloads it."""
+
+
+class HubError(ModelError):
+    """A model hub refuses a download, or what answers is no hub."""
+
+
+class HubUnreachableError(HubError):
+    """A model hub can't be reached, or breaks off again and again."""
+
+
+class HubMismatchError(HubError):
+    """A model hub serves something else than it publishes, or publishes unsafe paths."""
 
 
 class UnknownEmotionError(EmovoxError, ValueError):

@@ -5,7 +5,7 @@ from os import environ
 from pathlib import Path
 from typing import Literal
 
-from platformdirs import user_config_path
+from platformdirs import user_cache_path, user_config_path
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     max_duration: float = Field(6 * 3600, gt=0, description="longest recording, seconds")
     max_file_size: int = Field(2 * 2**30, gt=0, description="biggest file, bytes")
     threads: int = Field(0, ge=0, le=256, description="threads of the model; 0: one per usable core")
+    cache: Path = Field(
+        default_factory=lambda: user_cache_path("emovox", appauthor=False),
+        description="where downloaded and converted models go",
+    )
+    offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
 
     @classmethod
     def settings_customise_sources(

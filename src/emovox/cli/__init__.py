@@ -5,7 +5,7 @@ import traceback
 
 import click
 
-from emovox.cli import recognize, schema
+from emovox.cli import models, recognize, schema
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
@@ -28,6 +28,7 @@ def emovox(debug: bool) -> None:
 
 
 emovox.add_command(recognize.recognize)
+emovox.add_command(models.models)
 emovox.add_command(schema.schema)
 
 

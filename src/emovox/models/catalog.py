@@ -1,30 +1,195 @@
-"""The catalog: the models Emovox knows by name, and what `--model` resolves to."""
+"""The catalog: the models Emovox knows by name, where they lie on disk, and what `--model` resolves to."""
 
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from emovox.errors import ModelError, UnknownModelError
+from filelock import FileLock, Timeout
+
+from emovox.errors import ModelError, NotInstalledError, UnknownModelError
+from emovox.settings import settings
 
 AUTO = "auto"
 _BUNDLED = Path(__file__).with_name("bundled")
+_SNAPSHOTS = "snapshots"
+
+
+@dataclass(frozen=True)
+class Licence:
+    """Under which terms a model comes, and where they can be read."""
+
+    name: str
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address})"
 
 
 @dataclass(frozen=True)
 class CatalogModel:
-    """One model known by name."""
+    """One model known by name: bundled, or downloaded from a hub."""
 
     name: str
     title: str
-    file: Path
+    licence: Licence
+    file: Path | None = None
+    """The model file, where it is bundled."""
+    download_size: int | None = None
+    """About how many bytes a pull transfers, as the hub's page shows it; None: bundled, or not known."""
+    huggingface: str | None = None
+    """Its id on Hugging Face."""
+    modelscope: str | None = None
+    """Its id on ModelScope."""
 
+
+# The cards say `license: other`, `license_name: model-license` and link to FunASR's repository, where this lies:
+# https://huggingface.co/emotion2vec/emotion2vec_plus_large/blob/main/README.md
+_FUNASR = Licence("FunASR model licence", "https://github.com/modelscope/FunASR/blob/main/MODEL_LICENSE")
 
 CATALOG = (
     CatalogModel(
         name="lite",
         title="bundled: three blocks of Whisper base with a head for EmoDB's seven emotions",
+        licence=Licence("MIT", "https://github.com/openai/whisper/blob/main/LICENSE"),
         file=_BUNDLED / "lite.onnx",
     ),
+    # Sizes: https://huggingface.co/emotion2vec/emotion2vec_plus_large/tree/main and so on; the others' pages
+    # were not to be had.
+    CatalogModel(
+        name="emotion2vec_plus_large",
+        title="nine emotions, some 300 million parameters, tuned on 42,526 hours",
+        licence=_FUNASR,
+        download_size=1_950_000_000,
+        huggingface="emotion2vec/emotion2vec_plus_large",
+        modelscope="iic/emotion2vec_plus_large",
+    ),
+    CatalogModel(
+        name="emotion2vec_plus_base",
+        title="nine emotions, some 90 million parameters, tuned on 4,788 hours",
+        licence=_FUNASR,
+        download_size=1_120_000_000,
+        huggingface="emotion2vec/emotion2vec_plus_base",
+        modelscope="iic/emotion2vec_plus_base",
+    ),
+    CatalogModel(
+        name="emotion2vec_plus_seed",
+        title="nine emotions, tuned on 201 hours of academic recordings",
+        licence=_FUNASR,
+        huggingface="emotion2vec/emotion2vec_plus_seed",
+        modelscope="iic/emotion2vec_plus_seed",
+    ),
+    # Only on ModelScope: https://huggingface.co/emotion2vec/models lists the other four. The licence is that of
+    # its card, by way of a copy: https://huggingface.co/thegenerativegeneration/emotion2vec_base_finetuned
+    CatalogModel(
+        name="emotion2vec_base_finetuned",
+        title="nine emotions: the first release, of January 2024",
+        licence=Licence("Apache-2.0", "https://www.modelscope.cn/models/iic/emotion2vec_base_finetuned"),
+        modelscope="iic/emotion2vec_base_finetuned",
+    ),
+    CatalogModel(
+        name="emotion2vec_base",
+        title="embeddings only: no emotions without a head of your own",
+        licence=_FUNASR,
+        download_size=1_130_000_000,
+        huggingface="emotion2vec/emotion2vec_base",
+        modelscope="iic/emotion2vec_base",
+    ),
 )
+
+
+def find(name: str) -> CatalogModel:
+    """The catalog's entry of that name.
+
+    Raises:
+        UnknownModelError: there is none; the message lists those that there are.
+    """
+    for entry in CATALOG:
+        if entry.name == name:
+            return entry
+    raise UnknownModelError(f"no model is called {name!r}: choose {', '.join(entry.name for entry in CATALOG)}")
+
+
+def snapshot_path(name: str) -> Path:
+    """Where the snapshot of a catalog model lies or would lie: there, it is complete."""
+    return settings().cache.expanduser() / _SNAPSHOTS / name
+
+
+def partial_path(name: str) -> Path:
+    """Where the snapshot lies while it is downloaded: beside its place, to be renamed."""
+    return snapshot_path(name).with_name(f".{name}.partial")
+
+
+def snapshot_lock(name: str) -> FileLock:
+    """The lock that whoever changes a snapshot holds.
+
+    Raises:
+        ModelError: the cache directory can't be written.
+    """
+    path = snapshot_path(name).with_name(f".{name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"{path.parent} can't be made: {error.strerror}; EMOVOX_CACHE puts it elsewhere"
+        ) from error
+    return FileLock(path)
+
+
+def installed(name: str) -> bool:
+    """Whether a catalog model is on disk.
+
+    Raises:
+        UnknownModelError: the catalog has no such model.
+    """
+    entry = find(name)
+    return entry.file.is_file() if entry.file else snapshot_path(name).is_dir()
+
+
+def disk_size(name: str) -> int:
+    """Bytes on disk that belong to a catalog model, an unfinished download included."""
+    file = find(name).file
+    files = (
+        [file]
+        if file
+        else [path for place in (snapshot_path(name), partial_path(name)) for path in place.rglob("*")]
+    )
+    total = 0
+    for path in files:
+        with suppress(OSError):  # gone in the meantime
+            total += path.lstat().st_size if path.is_file() else 0
+    return total
+
+
+def remove(name: str) -> int:
+    """Delete the snapshot of a catalog model, and what an interrupted download left of it.
+
+    Returns:
+        How many bytes that freed.
+
+    Raises:
+        UnknownModelError: the catalog has no such model.
+        ModelError: it is bundled, it is being downloaded, or the disk refuses.
+    """
+    if find(name).file:
+        raise ModelError(f"{name} is part of Emovox and can't be removed on its own")
+    if not snapshot_path(name).parent.is_dir():
+        return 0
+    try:
+        with snapshot_lock(name).acquire(timeout=0):
+            freed = disk_size(name)
+            doomed = snapshot_path(name).with_name(f".{name}.removed")
+            shutil.rmtree(doomed, ignore_errors=True)
+            if snapshot_path(name).exists():
+                snapshot_path(name).rename(doomed)  # at once: never half a snapshot in its place
+            for place in (doomed, partial_path(name)):
+                if place.exists():
+                    shutil.rmtree(place)
+    except Timeout as error:
+        raise ModelError(f"{name} is being downloaded: interrupt that first") from error
+    except OSError as error:
+        raise ModelError(f"{name} can't be removed: {error}") from error
+    return freed
 
 
 def resolve(model: str | Path) -> Path:
@@ -32,17 +197,23 @@ def resolve(model: str | Path) -> Path:
 
     Raises:
         UnknownModelError: neither a name in the catalog nor an existing path; the message lists the names.
+        NotInstalledError: a model of the catalog that is not on disk; the message has the command that pulls it.
         ModelError: a path that is no model file.
     """
-    by_name = {entry.name: entry.file for entry in CATALOG}
+    names = [entry.name for entry in CATALOG]
     if model == AUTO:
-        return by_name["lite"]
-    if isinstance(model, str) and model in by_name:
-        return by_name[model]
+        model = "lite"
+    if isinstance(model, str) and model in names:
+        entry = find(model)
+        if entry.file:
+            return entry.file
+        if not installed(model):
+            raise NotInstalledError(f"{model} is not on this machine: run `emovox models pull {model}`")
+        raise ModelError(f"{model} is a snapshot, and must be converted before it can be used")
     path = Path(model)
     if not path.exists():
         raise UnknownModelError(
-            f"unknown model {str(model)!r}: choose {', '.join([AUTO, *by_name])}, or the path of an .onnx file"
+            f"unknown model {str(model)!r}: choose {', '.join([AUTO, *names])}, or the path of an .onnx file"
         )
     if not path.is_file() or path.suffix != ".onnx":
         raise ModelError(f"{path} is no model: give the path of an .onnx file")

@@ -1,0 +1,137 @@
+"""`emovox models`: what there is, downloading, removing."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any, Literal
+
+import click
+import rich.progress
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+
+from emovox.models import catalog
+from emovox.models.catalog import CATALOG, CatalogModel
+
+
+@click.group(no_args_is_help=True)
+def models() -> None:
+    """List, download and remove models.
+
+    \b
+    emovox models list
+    emovox models pull emotion2vec_plus_large
+    emovox models remove emotion2vec_plus_large
+    """  # noqa: D301  click needs the backspace itself
+
+
+@models.command("list")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def list_models(form: str) -> None:
+    """List the models: name, whether on disk, size, licence, what it is.
+
+    The size of a model that isn't on disk is that of its download, where it is known.
+    """
+    rows = [_row(entry) for entry in CATALOG]
+    if form == "json":
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    table = [("name", "on disk", "size", "licence", "what it is")]
+    table += [
+        (
+            row["name"],
+            "yes" if row["installed"] else "no",
+            "?" if row["size"] is None else amount(row["size"]),
+            row["licence"]["name"],
+            row["title"],
+        )
+        for row in rows
+    ]
+    widths = [max(cell_len(line[column]) for line in table) for column in range(4)]
+    for line in table:
+        cells = [set_cell_size(cell, width) for cell, width in zip(line, widths, strict=False)]
+        click.echo("  ".join([*cells, line[-1]]))
+
+
+@models.command(no_args_is_help=True)
+@click.argument("name")
+@click.option(
+    "--hub",
+    type=click.Choice(["auto", "huggingface", "modelscope"]),
+    default="auto",
+    show_default=True,
+    help="Where from; auto: Hugging Face, and ModelScope where that can't be reached.",
+)
+@click.option("--revision", metavar="NAME", help="Branch, tag or commit.  [default: the hub's main branch]")
+def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision: str | None) -> None:
+    """Download the model NAME. An interrupted download is continued by the next one.
+
+    Goes through the proxies of the environment. HF_ENDPOINT and MODELSCOPE_ENDPOINT name mirrors, HF_TOKEN is sent
+    to Hugging Face; EMOVOX_OFFLINE or HF_HUB_OFFLINE forbid it.
+    """
+    entry = catalog.find(name)
+    if entry.file:
+        click.echo(f"{name} is part of Emovox: nothing to download")
+        return
+    from emovox.models import hub as hubs  # noqa: PLC0415  no other command may even load what goes online
+
+    size = f", about {amount(entry.download_size)}" if entry.download_size else ""
+    click.echo(f"{name}{size}, licence: {entry.licence}", err=True)
+    with _bar() as bar:
+        task = bar.add_task(name, total=None)
+        place = hubs.pull(
+            entry,
+            hub=hub,
+            revision=revision,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            notice=lambda line: bar.console.print(line, markup=False, highlight=False, soft_wrap=True),
+        )
+    click.echo(f"{name} is in {place}, {amount(catalog.disk_size(name))}")
+
+
+@models.command(no_args_is_help=True)
+@click.argument("name")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+def remove(name: str, yes: bool) -> None:
+    """Delete the model NAME from the disk, and what an interrupted download left of it."""
+    size = catalog.disk_size(name)
+    if not size:
+        click.echo(f"{name} is not on disk: nothing to remove")
+    elif catalog.find(name).file or yes or click.confirm(f"Delete {name}, {amount(size)}?"):
+        click.echo(f"{amount(catalog.remove(name))} freed")
+
+
+def amount(size: int) -> str:
+    """A number of bytes as people read it, in powers of 1000 as the hubs' pages do."""
+    for unit, power in (("GB", 3), ("MB", 2), ("kB", 1)):
+        if size >= 1000**power:
+            return f"{size / 1000**power:.3g} {unit}"
+    return f"{size} bytes"
+
+
+def _row(entry: CatalogModel) -> dict[str, Any]:
+    there = catalog.installed(entry.name)
+    path = (entry.file or catalog.snapshot_path(entry.name)) if there else None
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "licence": asdict(entry.licence),
+        "installed": there,
+        "size": catalog.disk_size(entry.name) if there else entry.download_size,
+        "path": None if path is None else str(path),
+        "huggingface": entry.huggingface,
+        "modelscope": entry.modelscope,
+    }
+
+
+def _bar() -> rich.progress.Progress:
+    return rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.DownloadColumn(),
+        rich.progress.TransferSpeedColumn(),
+        rich.progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
