@@ -51,3 +51,11 @@ def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMOVOX_CONFIG")
     assert config_path().name == "config.toml"
     assert "emovox" in str(config_path())
+
+
+def test_where_models_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert settings().cache == tmp_path / "cache"
+    monkeypatch.delenv("EMOVOX_CACHE")
+    settings.cache_clear()
+    assert "emovox" in str(settings().cache)
+    assert settings().offline is False

@@ -2,13 +2,81 @@ from pathlib import Path
 
 import pytest
 
-from emovox.errors import ModelError, UnknownModelError
-from emovox.models.catalog import CATALOG, resolve
+from emovox.errors import ModelError, NotInstalledError, UnknownModelError
+from emovox.models import catalog
+from emovox.models.catalog import CATALOG, disk_size, find, installed, partial_path, resolve, snapshot_path
+from emovox.settings import settings
+
+LARGE = "emotion2vec_plus_large"
 
 
-def test_names_and_auto_give_files_that_exist() -> None:
+def lay(place: Path, size: int = 1000) -> None:
+    (place / "example").mkdir(parents=True)
+    (place / "example" / "test.wav").write_bytes(bytes(size))
+    (place / "config.yaml").touch()
+
+
+def test_every_entry_says_what_and_whence_it_is() -> None:
+    assert len({entry.name for entry in CATALOG}) == len(CATALOG)
+    for entry in CATALOG:
+        assert find(entry.name) is entry
+        assert entry.title
+        assert entry.licence.name in str(entry.licence)
+        assert entry.licence.address.startswith("https://")
+        assert bool(entry.file) != bool(entry.huggingface or entry.modelscope)
+        for id_ in filter(None, (entry.huggingface, entry.modelscope)):
+            assert id_.split("/")[1] == entry.name
+
+
+def test_auto_is_the_bundled_model() -> None:
     assert resolve("auto") == resolve("lite")
-    assert all(resolve(entry.name).is_file() for entry in CATALOG)
+    assert resolve("lite").is_file()
+    assert installed("lite")
+    assert disk_size("lite") == resolve("lite").stat().st_size
+
+
+def test_a_model_that_is_not_on_disk_gives_the_command() -> None:
+    for entry in CATALOG:
+        if not entry.file:
+            assert not installed(entry.name)
+            with pytest.raises(NotInstalledError, match=f"`emovox models pull {entry.name}`"):
+                resolve(entry.name)
+
+
+def test_where_snapshots_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert snapshot_path(LARGE) == tmp_path / "cache" / "snapshots" / LARGE
+    assert partial_path(LARGE).parent == snapshot_path(LARGE).parent  # to be renamed
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("EMOVOX_CACHE", "~/mine")
+    settings.cache_clear()
+    assert snapshot_path(LARGE) == tmp_path / "mine" / "snapshots" / LARGE
+    lay(partial_path(LARGE))
+    assert not installed(LARGE)
+    assert disk_size(LARGE) == 1000
+    lay(snapshot_path(LARGE))
+    assert installed(LARGE)
+    assert disk_size(LARGE) == 2000
+
+
+def test_removing() -> None:
+    assert catalog.remove(LARGE) == 0
+    lay(snapshot_path(LARGE))
+    lay(partial_path(LARGE), 500)
+    lay(snapshot_path("emotion2vec_base"))
+    assert catalog.remove(LARGE) == 1500
+    assert not installed(LARGE)
+    assert [path.name for path in snapshot_path(LARGE).parent.iterdir() if path.is_dir()] == ["emotion2vec_base"]
+    assert catalog.remove(LARGE) == 0
+    with pytest.raises(ModelError, match="part of Emovox"):
+        catalog.remove("lite")
+    assert installed("lite")
+
+
+@pytest.mark.parametrize("function", [find, installed, disk_size, catalog.remove])
+def test_unknown_names(function: object) -> None:
+    assert callable(function)
+    with pytest.raises(UnknownModelError, match="'huge': choose lite, emotion2vec_plus_large"):
+        function("huge")
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -18,7 +86,7 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_anything_else_lists_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(UnknownModelError, match="unknown model 'large': choose auto, lite"):
+    with pytest.raises(UnknownModelError, match="unknown model 'large': choose auto, lite, emotion2vec"):
         resolve("large")
     (tmp_path / "model.pt").touch()
     for path in (tmp_path, tmp_path / "model.pt"):

@@ -132,7 +132,7 @@ def _check_online() -> None:
 
 def _disk_trouble(error: OSError) -> str:
     cache = settings().cache
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"the disk of {cache} is full: make room and run this again, it goes on where it stopped"
     return f"{error.filename or cache} can't be written ({error.strerror}): EMOVOX_CACHE puts models elsewhere"
 

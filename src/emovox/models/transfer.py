@@ -168,6 +168,7 @@ class Connection:
         """Make ``part`` as long as the file is to be."""
         failures = 0
         part.touch()
+        best = part.stat().st_size  # not just more than before: a file that starts anew each time never ends
         while (have := part.stat().st_size) != file.size:
             if have > file.size:
                 have = _emptied(part)
@@ -175,7 +176,9 @@ class Connection:
             try:
                 self._append(file, url, part, have, advanced)
             except _PassingError as failure:
-                failures = 1 if part.stat().st_size - have >= _GAIN else failures + 1
+                reached = part.stat().st_size
+                failures = 1 if reached - best >= _GAIN else failures + 1
+                best = max(best, reached)
                 self._wait(failures, failure, self._patience.attempts)
         advanced(file.size)
 

@@ -1,0 +1,170 @@
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from emovox.cli import main
+from emovox.cli.models import amount
+from emovox.models.catalog import CATALOG, snapshot_path
+from support.hub import Fault, Hub, serving
+
+NAME = "emotion2vec_plus_base"
+FILES = {"config.yaml": b"model: Emotion2vec\n", "tokens.txt": b"angry\n", "model.pt": bytes(300_000)}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `emovox models …`: (exit code, standard output, standard error)."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["models", *arguments])
+        out, err = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serving(Hub(FILES)) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+            monkeypatch.delenv(name, raising=False)
+        yield hub
+
+
+def test_the_list_as_a_table(run: Run) -> None:
+    code, out, _ = run("list")
+    head, *lines = out.splitlines()
+    assert code == 0
+    assert head.split() == ["name", "on", "disk", "size", "licence", "what", "it", "is"]
+    assert [line.split()[0] for line in lines] == [entry.name for entry in CATALOG]
+    assert lines[0].split()[1] == "yes"
+    assert lines[1].split()[1:4] == ["no", "1.95", "GB"]
+    assert lines[3].split()[1:3] == ["no", "?"]
+    assert len({line.index("FunASR model licence") for line in lines[1:4]} | {head.index("licence")}) == 1
+
+
+def test_the_list_as_json(run: Run, served: Hub) -> None:
+    run("pull", NAME)
+    rows = {row["name"]: row for row in json.loads(run("list", "--format", "json")[1])}
+    assert rows["lite"]["path"].endswith("lite.onnx")
+    assert rows["emotion2vec_plus_seed"]["size"] is None
+    assert rows["emotion2vec_plus_seed"]["path"] is None
+    base = rows[NAME]
+    assert base["installed"] is True
+    assert base["path"] == str(snapshot_path(NAME))
+    assert base["size"] > 300_000
+    assert base["modelscope"] == f"iic/{NAME}"
+    assert set(base["licence"]) == {"name", "address"}
+
+
+def test_pull_names_the_licence_before_anything(run: Run, served: Hub) -> None:
+    served.always["listing"] = Fault(status=404)
+    code, out, err = run("pull", NAME, "--hub", "huggingface")
+    assert (code, out) == (1, "")
+    first, second = err.splitlines()
+    assert first == (
+        f"{NAME}, about 1.12 GB, licence: FunASR model licence "
+        "(https://github.com/modelscope/FunASR/blob/main/MODEL_LICENSE)"
+    )
+    assert second.startswith("Error: Hugging Face doesn't give emotion2vec/emotion2vec_plus_base, revision main")
+
+
+def test_pull(run: Run, served: Hub) -> None:
+    code, out, err = run("pull", NAME, "--revision", "v2")
+    assert code == 0
+    assert out == f"{NAME} is in {snapshot_path(NAME)}, 301 kB\n"
+    assert len(err.splitlines()) == 1, "no bar where nobody looks"
+    assert "/revision/v2?" in served.requests[0].path
+    assert (snapshot_path(NAME) / "model.pt").read_bytes() == FILES["model.pt"]
+
+
+def test_pull_says_when_it_takes_another_hub(run: Run, served: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Hub({})) as empty:
+        monkeypatch.setenv("HF_ENDPOINT", empty.url)
+        code, _, err = run("pull", NAME)
+    assert code == 0
+    assert "is no snapshot" in err
+    assert err.rstrip().endswith("Trying the next hub")
+
+
+@pytest.mark.parametrize("names", [("huge",), ("../lite",)])
+def test_unknown_names_are_usage_errors(run: Run, names: tuple[str, ...]) -> None:
+    for command in ("pull", "remove"):
+        code, _, err = run(command, *names)
+        assert code == 2
+        assert "choose lite, emotion2vec_plus_large" in err
+
+
+def test_the_bundled_model(run: Run) -> None:
+    assert run("pull", "lite")[:2] == (0, "lite is part of Emovox: nothing to download\n")
+    code, _, err = run("remove", "lite", "--yes")
+    assert code == 1
+    assert "can't be removed" in err
+
+
+def test_remove(run: Run, served: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("remove", NAME) == (0, f"{NAME} is not on disk: nothing to remove\n", "")
+    run("pull", NAME)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda *_: "n")
+    assert run("remove", NAME)[0] == 0
+    assert snapshot_path(NAME).is_dir()
+    code, out, _ = run("remove", NAME, "--yes")
+    assert code == 0
+    assert out.endswith("kB freed\n")
+    assert not snapshot_path(NAME).exists()
+
+
+def test_recognising_with_it_gives_the_command(capsys: pytest.CaptureFixture[str], examples: list[Path]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["recognize", str(examples[0]), "--no-save", "--model", NAME])
+    assert caught.value.code == 1
+    assert f"run `emovox models pull {NAME}`" in capsys.readouterr().err
+
+
+def test_a_bar_on_a_terminal(served: Hub) -> None:
+    served.faults["model.pt"] = [Fault(cut=100_000)]
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "emovox", "models", "pull", NAME],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=environment,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        assert process.stdout is not None
+        assert NAME.encode() in process.stdout.read()
+    os.close(ours)
+    assert process.returncode == 0
+    for part in (NAME, "━", "300", "kB"):
+        assert part in shown.decode()
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (12_700_000, "12.7 MB"), (1_950_000_000, "1.95 GB")],
+)
+def test_amounts(size: int, text: str) -> None:
+    assert amount(size) == text
