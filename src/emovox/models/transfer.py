@@ -243,9 +243,10 @@ class Connection:
         if code in _PASSING:
             raise _PassingError(f"answers {code}", wait=_retry_after(response.headers.get("Retry-After", "")))
         means = {
-            401: "it is not there, or needs a token in HF_TOKEN; or choose another --hub",
+            401: "it is not there, or wants a valid token in HF_TOKEN; or choose another --hub",
             403: "a token, its terms or a proxy are in the way; or choose another --hub",
             404: "check the name and --revision, or choose another --hub",
+            407: "the proxy wants a name and password, in the proxy variable of the environment",
         }
         hint = means.get(code, "try again later, or choose another --hub")
         raise HubError(f"{self.title} doesn't give {what} (HTTP {code}): {hint}")
