@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
+from support.hub import Hub, serving
+from support.pulls import FILES, NOT_NEEDED
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -25,12 +27,28 @@ Encode = Callable[..., Path]
 
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No test sees the developer's own settings, and each reads them anew."""
+    """No test sees the developer's own settings, proxies or model hubs, and each reads them anew."""
     monkeypatch.setenv("EMOVOX_CONFIG", str(tmp_path / "no-such-config.toml"))
     monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "EMOVOX_OFFLINE", "MODELSCOPE_DOMAIN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HF_ENDPOINT", "MODELSCOPE_ENDPOINT"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
     settings.cache_clear()
     yield
     settings.cache_clear()
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub that is both, with the files of a snapshot and others."""
+    with serving(Hub({**FILES, **NOT_NEEDED})) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.url)
+        yield hub
 
 
 @pytest.fixture(scope="session")
