@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs Emovox into .venv beside this file, once, and runs it: bash run.sh recognize examples/*.flac
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 . "$here/scripts/venv.sh"
 install_once "$here" ""
 exec "$here/.venv/bin/emovox" "${@:---help}"

@@ -51,6 +51,8 @@ def scan(root: Path) -> list[dict[str, object]]:
 
 
 def left_behind(root: Path) -> list[str]:
+    if not (root / ".emovox").exists():
+        return []
     return sorted(path.name for path in (root / ".emovox").iterdir() if path.name != "gate")
 
 
@@ -84,9 +86,8 @@ def test_the_same_second_gives_new_names_and_overwrites_nothing(tmp_path: Path) 
 
 
 def _publish_many(root: Path, count: int) -> None:
-    outputs = Outputs(root)
     for number in range(count):
-        publish(outputs, confidence=number / count)
+        publish(Outputs(root), confidence=number / count)  # each start sweeps what it takes for left behind
 
 
 def test_several_processes_and_threads_at_once(tmp_path: Path) -> None:
@@ -151,7 +152,6 @@ def test_killed_at_random_while_a_watcher_reads(tmp_path: Path) -> None:
         except BaseException as error:
             wrong.append(error)
 
-    Outputs(tmp_path)
     watcher = threading.Thread(target=watch)
     watcher.start()
     chance = random.Random(2024)
@@ -203,10 +203,35 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
     for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
         with pytest.raises(OutputsError, match=r"can't be written: .*choose another place"):
             Outputs(path)
+    outputs = Outputs(tmp_path)
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "mkdir", refuse)  # root may write everywhere
-    with pytest.raises(OutputsError, match="Permission denied"):
-        Outputs(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", refuse)  # root may write everywhere
+        with pytest.raises(OutputsError, match="Permission denied"):
+            publish(outputs)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OutputsError, match="no permission"):
+        Outputs(tmp_path / "new" / "place")
+
+
+def test_nothing_is_made_before_there_is_something_to_write(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path / "outputs")
+    with outputs.draft():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_published_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def watch(handle: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{handle}").resolve().name)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    place = publish(Outputs(tmp_path), embedding=np.ones((1, 4), np.float32))
+    assert sorted(synced) == sorted(path.name for path in place.iterdir())

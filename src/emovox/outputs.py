@@ -9,12 +9,12 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
@@ -32,19 +32,19 @@ _PREFIX = "outputs_"
 class Draft:
     """An outputs directory that is being made."""
 
-    def __init__(self, root: Path, path: Path) -> None:
+    def __init__(self, root: Path, begin: Callable[[], Path]) -> None:
         self._root = root
-        self._path = path
-        self._wav = WavWriter(path / AUDIO)
+        self._begin = begin
+        self._wav: WavWriter | None = None
 
     def write(self, block: Waveform) -> None:
         """Append to processed_audio.wav: float32 (n,), 16 kHz. This is a `sink` for `Recognizer.recognize`.
 
         Raises:
-            OutputsError: the disk is full.
+            OutputsError: the disk is full, or the place can't be written to.
         """
         with _explained(self._root):
-            self._wav.write(block)
+            self._begun().write(block)
 
     def publish(self, recognition: Recognition) -> Path:
         """Add result.json, and embedding.npy if there is one, and give the directory its name.
@@ -56,7 +56,7 @@ class Draft:
             OutputsError: the disk is full, or the directory has gone.
         """
         with _explained(self._root):
-            self._wav.close()
+            self._begun().close()
             (self._path / RESULT).write_text(recognition.to_json(), encoding="utf-8")
             if recognition.embedding is not None:
                 np.save(self._path / EMBEDDING, recognition.embedding)
@@ -68,11 +68,18 @@ class Draft:
                 number += 1
             return place
 
-    def discard(self) -> None:
-        """Remove what is left of the draft."""
-        with suppress(OSError):
-            self._wav.close()
-        shutil.rmtree(self._path, ignore_errors=True)
+    def close(self) -> None:
+        """Let go of the sound; what was published stays, the rest is cleared by whoever opened the draft."""
+        if self._wav is not None:
+            with suppress(OSError):
+                self._wav.close()
+
+    def _begun(self) -> WavWriter:
+        """The sound, begun now if it wasn't: a recording that can't be read leaves nothing at all."""
+        if self._wav is None:
+            self._path = self._begin()
+            self._wav = WavWriter(self._path / AUDIO)
+        return self._wav
 
     def _claim(self, stamp: str, number: int) -> Path | None:
         place = self._root / (f"{_PREFIX}{stamp}" if number == 1 else f"{_PREFIX}{stamp}_{number}")
@@ -99,58 +106,65 @@ class Outputs:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Make the place if it is missing, and clear drafts that dead processes left.
+        """Check the place, and clear drafts that dead processes left; it is made when there is something to write.
 
         Raises:
-            OutputsError: it can't be made or written to.
+            OutputsError: it can't be written to.
         """
         self.path = Path(path)
         self._drafts = self.path / _DRAFTS
         with _explained(self.path):
-            self._drafts.mkdir(parents=True, exist_ok=True)
-            with self._gate():
-                self._sweep()
+            there = next(place for place in (self.path, *self.path.absolute().parents) if os.path.lexists(place))
+            if not there.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "not a directory")
+            if not os.access(there, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "no permission")
+            if self._drafts.is_dir():
+                with self._gate():
+                    self._sweep()
 
     @contextmanager
     def draft(self) -> Iterator[Draft]:
         """A new draft, discarded at the end of the block unless it was published.
 
         Raises:
-            OutputsError: the disk is full or the place can't be written to.
+            OutputsError: by the draft's methods.
         """
-        path = self._drafts / secrets.token_hex(8)
-        lock = FileLock(path.with_suffix(".lock"), thread_local=False)
-        with _explained(self.path):
-            self._drafts.mkdir(parents=True, exist_ok=True)
-            with self._gate():
-                lock.acquire()
-                path.mkdir()
-        try:
-            with _explained(self.path):
-                draft = Draft(self.path, path)
+        with ExitStack() as stack:
+
+            def begin() -> Path:
+                path = self._drafts / secrets.token_hex(8)
+                lock = FileLock(path.with_suffix(".lock"), thread_local=False)
+                self._drafts.mkdir(parents=True, exist_ok=True)
+                with self._gate():
+                    lock.acquire()
+                    stack.callback(_clear, path, lock)
+                    path.mkdir()
+                return path
+
+            draft = Draft(self.path, begin)
             try:
                 yield draft
             finally:
-                draft.discard()
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
-            lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)
+                draft.close()
 
-    def _gate(self) -> FileLock:
+    def _gate(self) -> BaseFileLock:
         """Held while drafts begin or are swept, so that no draft is seen before it is locked."""
         return FileLock(self._drafts / "gate")
 
     def _sweep(self) -> None:
         for held in self._drafts.glob("*.lock"):
             lock = FileLock(held)
-            try:
+            with suppress(Timeout):
                 lock.acquire(blocking=False)
-            except Timeout:
-                continue
-            shutil.rmtree(held.with_suffix(""), ignore_errors=True)
-            lock.release()
-            held.unlink(missing_ok=True)
+                _clear(held.with_suffix(""), lock)
+
+
+def _clear(path: Path, lock: BaseFileLock) -> None:
+    """Remove a draft whose lock is held, and the lock."""
+    shutil.rmtree(path, ignore_errors=True)
+    lock.release()
+    Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _sync(file: Path) -> None:

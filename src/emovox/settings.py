@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     `EMOVOX_CONFIG` points to; a key `max_duration` there is the variable `EMOVOX_MAX_DURATION`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EMOVOX_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="EMOVOX_", env_ignore_empty=True, frozen=True, extra="forbid")
 
     model: str = Field("auto", description="catalog name or path of the model")
     outputs: Path = Field(Path("outputs"), description="where outputs directories go")

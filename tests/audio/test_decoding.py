@@ -199,6 +199,43 @@ def test_what_is_no_recording(tmp_path: Path, encode: Encode) -> None:
     assert isinstance(error(np.random.default_rng(1).bytes(5_000)), UnreadableAudioError)
 
 
+def test_a_codec_nobody_knows(speech: np.ndarray, encode: Encode) -> None:
+    data = bytearray(encode(speech, "x.wav", "pcm_s16le", sample_format="s16").read_bytes())
+    data[20:22] = b"\x77\x77"  # the format tag
+    refused = error(bytes(data))
+    assert isinstance(refused, UnreadableAudioError)
+    assert "codec" in refused.reason
+
+
+def test_a_rate_nobody_has_names_the_file(speech: np.ndarray, encode: Encode) -> None:
+    data = bytearray(encode(speech, "x.wav", "pcm_s16le", sample_format="s16").read_bytes())
+    data[24:28] = (999).to_bytes(4, "little")
+    (path := Path(encode(speech, "y.wav", "pcm_s16le", sample_format="s16"))).write_bytes(data)
+    assert str(error(path)).startswith("y.wav: a sample rate of 999 Hz")
+
+
+def test_sound_shorter_than_its_video_is_whole(speech: np.ndarray, encode: Encode) -> None:
+    path = encode(speech[:8_000], "x.mkv", "flac", sample_format="s16", video=True)  # a second of pictures
+    _, decoding = heard(path)
+    assert not decoding.truncated
+
+
+def test_damage_now_and_then_does_not_end_it(
+    speech: np.ndarray, encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only packets in a row count as hopeless."""
+    monkeypatch.setattr("emovox.audio.decoding.UNDECODABLE", 3)
+    path = encode(np.tile(speech, 6), "x.m4a", "aac")
+    data = bytearray(path.read_bytes())
+    random = np.random.default_rng(0)
+    for place in range(4_000, len(data) - 8_000, 6_000):
+        data[place : place + 200] = random.bytes(200)
+    path.write_bytes(data)
+    waveform, decoding = heard(path)
+    assert decoding.damaged
+    assert len(waveform) > 5 * len(speech)
+
+
 def test_video_without_sound(tmp_path: Path, encode: Encode) -> None:
     path = tmp_path / "silent.mp4"
     with av.open(str(path), "w") as container:

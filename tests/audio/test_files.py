@@ -40,6 +40,7 @@ def test_globs(tree: Path) -> None:
     assert names(tree, find(str(tree / "*.mp3"))) == ["a.mp3"]
     assert names(tree, find(str(tree / "**" / "*.mkv"))) == ["deep/er/film.mkv"]
     assert names(tree, find(str(tree / "d*"))) == ["deep/er/film.mkv"]
+    assert names(tree, find(str(tree / "deep" / "**"))) == ["deep/er/film.mkv"], "each once"
 
 
 def test_a_name_with_brackets_is_a_name_first(tree: Path) -> None:
@@ -48,6 +49,8 @@ def test_a_name_with_brackets_is_a_name_first(tree: Path) -> None:
 
 
 def test_nothing_found_is_said(tree: Path) -> None:
+    with pytest.raises(RecordingNotFoundError, match="was a variable meant"):
+        find("")
     with pytest.raises(RecordingNotFoundError, match="no audio or video file"):
         find(str(tree / "empty"))
     with pytest.raises(RecordingNotFoundError, match="nothing matches"):

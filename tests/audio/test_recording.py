@@ -73,6 +73,9 @@ def test_what_is_not_there_or_not_a_file(tmp_path: Path) -> None:
     assert error("a\0b").reason == "embedded null byte"
     assert error(b"").reason == "the file is empty"
     assert "binary mode" in error(io.StringIO("text")).reason
+    closed = io.BytesIO(b"x")
+    closed.close()
+    assert "can't be read" in error(closed).reason
     assert "can't read a recording from int" in error(3).reason
     assert "(array, sample_rate)" in error((np.zeros(9),)).reason
     assert "sample rate" in error((np.zeros(9), 0)).reason
@@ -112,3 +115,9 @@ def test_a_name_that_is_no_utf8_can_be_written_down(tmp_path: Path) -> None:
     path.write_bytes(b"x")
     with open_recording(path, max_bytes=LIMIT) as recording:
         assert recording.name == "caf\ufffd.wav"
+
+
+def test_a_view_with_gaps_and_names_with_surrogates() -> None:
+    with open_recording(memoryview(b"abcdef")[::2], name="x\ud800", max_bytes=LIMIT) as recording:
+        assert recording.file is not None
+        assert (recording.file.read(), recording.name) == (b"ace", "x?")

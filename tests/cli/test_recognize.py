@@ -177,14 +177,48 @@ def test_bad_settings_are_a_usage_error(run: Run, examples: list[Path], monkeypa
 
 def test_an_unexpected_error_is_one_line(run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("what nobody thought of")
+        raise RuntimeError("what nobody\nthought of")
 
-    monkeypatch.setattr("emovox.recognition.recognizer.Recognizer.recognize", fail)
+    with monkeypatch.context() as patch:
+        patch.setattr("emovox.recognition.recognizer.Recognizer.recognize", fail)
+        code, out, err = run("recognize", examples[0], "--format", "json", "--quiet")
+        assert (code, json.loads(out)) == (1, [])
+        assert err == f"Error: {examples[0]}: unexpected RuntimeError: what nobody thought of\n"
+        assert "Traceback" in run("recognize", examples[0], "--debug")[2]
+    monkeypatch.setattr("emovox.cli.recognize.Recognizer", fail)
     code, _, err = run("recognize", examples[0])
     assert code == 1
     assert (
         err == "Error: unexpected RuntimeError: what nobody thought of. Run again with --debug for the details.\n"
     )
+
+
+def test_empty_names_are_not_the_current_directory(run: Run, examples: list[Path]) -> None:
+    Path("x.flac").write_bytes(examples[0].read_bytes())
+    code, out, err = run("recognize", "", "--format", "csv")
+    assert (code, len(out.splitlines())) == (1, 1)
+    assert "was a variable meant" in err
+    assert run("recognize", "x.flac", "--outputs", "")[0] == 2
+    assert [path.name for path in Path().iterdir()] == ["x.flac"]
+
+
+def test_a_bad_recording_leaves_nothing(run: Run) -> None:
+    Path("text.wav").write_text("no sound")
+    assert run("recognize", "text.wav", "gone.wav")[0] == 1
+    assert [path.name for path in Path().iterdir()] == ["text.wav"]
+
+
+def test_closed_streams(tmp_path: Path, examples: list[Path]) -> None:
+    command = f"{sys.executable} -m emovox recognize --no-save"
+    for end, code, says in [
+        ("- <&-", 1, "standard input is closed"),
+        (f"{examples[0]} 2>&-", 0, ""),
+        (f"{examples[0]} -q >/dev/full", 1, "can't write what was found: No space left"),
+    ]:
+        done = subprocess.run(["/bin/sh", "-c", f"{command} {end}"], capture_output=True, text=True, check=False)
+        assert done.returncode == code
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_control_characters_in_a_name_do_not_reach_the_terminal(run: Run, examples: list[Path]) -> None:

@@ -79,9 +79,9 @@ class Decoding:
             raise TooShortError(f"too short: {milliseconds:.3g} ms, and 25 ms are needed", self.name)
 
     def _too_long(self) -> TooLargeError:
-        hours = self.max_seconds / 3600
         return TooLargeError(
-            f"longer than the limit of {hours:.4g} h (raise it with EMOVOX_MAX_DURATION, in seconds)", self.name
+            f"longer than the limit of {self.max_seconds:g} s (raise it with EMOVOX_MAX_DURATION, in seconds)",
+            self.name,
         )
 
     def _resampled(self) -> Iterator[Waveform]:
@@ -92,7 +92,7 @@ class Decoding:
             if resampler is not None and rate != resampler.rate:  # some streams change their rate midway
                 yield resampler.push(np.concatenate([*held, np.empty(0, np.float32)]), last=True)
                 resampler, held, size = None, [], 0
-            resampler = resampler or Resampler(rate)
+            resampler = resampler or self._resampler(rate)
             held.append(self._to_mono(samples))
             size += len(held[-1])
             if size >= BLOCK:
@@ -100,6 +100,12 @@ class Decoding:
                 held, size = [], 0
         if resampler is not None:
             yield resampler.push(np.concatenate([*held, np.empty(0, np.float32)]), last=True)
+
+    def _resampler(self, rate: float) -> Resampler:
+        try:
+            return Resampler(rate)
+        except UnreadableAudioError as error:
+            raise UnreadableAudioError(error.reason, self.name) from None
 
     def _to_mono(self, samples: NDArray[np.generic]) -> Waveform:
         try:
@@ -148,6 +154,8 @@ def decode(recording: Recording, *, max_seconds: float) -> Iterator[Decoding]:
         if not container.streams.audio:
             raise NoAudioError("there is no sound in it", name)
         stream = cast("AudioStream", container.streams.best("audio") or container.streams.audio[0])
+        if stream.codec_context is None:
+            raise UnreadableAudioError("its sound is in a codec that FFmpeg doesn't know", name)
         decoding = Decoding(
             name=name,
             sample_rate=stream.rate or 0,
@@ -166,7 +174,10 @@ def _declared(container: InputContainer, stream: AudioStream) -> float | None:
     """Seconds that the stream or else the container states."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration is not None else None
+    # A container's duration is that of its longest stream, from time 0 on.
+    if container.duration is None or len(container.streams) > 1 or container.start_time:
+        return None
+    return container.duration / av.time_base
 
 
 def _decoded(

@@ -25,6 +25,8 @@ def find(argument: str) -> list[Path]:
     Raises:
         RecordingNotFoundError: a directory without recordings, or a glob that matches none.
     """
+    if not argument:
+        raise RecordingNotFoundError("an empty name: was a variable meant?")
     path = Path(argument)
     if path.is_dir():
         found = _search(path)

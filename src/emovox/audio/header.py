@@ -3,7 +3,7 @@
 import os
 from typing import BinaryIO
 
-STATES_DURATION = frozenset({"flac", "wav", "w64", "aiff", "caf", "au", "mov", "matroska", "avi", "asf"})
+STATES_DURATION = frozenset({"flac", "wav", "aiff", "au", "mov", "matroska", "asf"})
 """Containers whose header states it; for others (raw AAC, AMR, Ogg…) FFmpeg infers it from the bytes there."""
 
 

@@ -55,6 +55,8 @@ def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -
         UnreadableAudioError: a directory, an empty file, no permission, or an array that is no recording.
         TooLargeError: more than `max_bytes`.
     """
+    if name is not None:  # one that is no valid UTF-8 must not make its result unwritable
+        name = name.encode(errors="replace").decode()
     if isinstance(source, tuple):
         if len(source) != 2:
             raise UnreadableAudioError("an array comes with its sample rate, as (array, sample_rate)")
@@ -63,7 +65,6 @@ def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -
     with ExitStack() as stack:
         if isinstance(source, (str, os.PathLike)):
             file = stack.enter_context(_open_path(Path(source)))
-            # A name that is no valid UTF-8 must not make its result unwritable.
             name = name or os.fsencode(Path(source).name).decode(errors="replace")
         else:
             file = cast("BinaryIO", stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY)))
@@ -96,24 +97,33 @@ def _copy(
     source: bytes | bytearray | memoryview | Readable, file: BinaryIO, name: str | None, max_bytes: int
 ) -> None:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        file.write(source)
+        file.write(bytes(source))
         return
     if not hasattr(source, "read"):
         raise UnreadableAudioError(
             f"can't read a recording from {type(source).__name__}: "
             "give a path, bytes, a binary file object, or (array, sample_rate)"
         )
-    while block := source.read(BLOCK):
-        if not isinstance(block, bytes):
-            raise UnreadableAudioError("the file object gives text: open it in binary mode, 'rb'")
+    while block := _read(source, name):
         if file.tell() + len(block) > max_bytes:
             raise _too_large(name, max_bytes)
         file.write(block)
 
 
+def _read(source: Readable, name: str | None) -> bytes | bytearray:
+    try:
+        block = source.read(BLOCK)
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        raise UnreadableAudioError(f"the file object can't be read: {error}", name) from error
+    if not isinstance(block, (bytes, bytearray)):
+        raise UnreadableAudioError("the file object gives no bytes: open it in binary mode, 'rb'", name)
+    return block
+
+
 def _too_large(name: str | None, max_bytes: int) -> TooLargeError:
-    limit = f"{max_bytes / 2**20:.4g} MiB"
-    return TooLargeError(f"bigger than the limit of {limit} (raise it with EMOVOX_MAX_FILE_SIZE, in bytes)", name)
+    return TooLargeError(
+        f"bigger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE, in bytes)", name
+    )
 
 
 def _from_array(samples: ArrayLike, rate: float, *, name: str | None) -> Recording:

@@ -11,6 +11,7 @@ from emovox.errors import UnreadableAudioError
 SAMPLE_RATE = 16_000
 RATES = (1_000, 768_000)
 MAX_CHANNELS = 64
+LOUDEST = 1e6  # of floats, whose full scale is 1: beyond it sums overflow, and it is no sound
 
 Waveform = NDArray[np.float32]
 
@@ -19,16 +20,16 @@ def to_float(samples: NDArray[Any]) -> Waveform:
     """Scale samples of any real type to float32 with full scale ±1; floats keep their values.
 
     Raises:
-        UnreadableAudioError: complex or other non-numeric samples, NaN or infinity.
+        UnreadableAudioError: NaN, infinity, or floats beyond any sound.
     """
     kind = samples.dtype.kind
-    if kind not in "iuf":
-        raise UnreadableAudioError(f"samples of type {samples.dtype} are not sound: give integers or floats")
     full_scale = 1.0 if kind == "f" else 2.0 ** (8 * samples.dtype.itemsize - 1)
     with np.errstate(over="ignore"):
         scaled = np.asarray(samples / full_scale - (kind == "u"), dtype=np.float32)
-    if not np.isfinite(scaled).all():
+    if not np.isfinite(samples).all():
         raise UnreadableAudioError("the samples hold NaN or infinity")
+    if scaled.size and np.abs(scaled).max() > LOUDEST:
+        raise UnreadableAudioError("the samples go far beyond full scale, which is ±1: scale them first")
     return scaled
 
 
@@ -36,8 +37,12 @@ def to_channels_last(samples: NDArray[np.generic]) -> NDArray[np.generic]:
     """View an array as (samples, channels); of two dimensions the smaller one is the channels.
 
     Raises:
-        UnreadableAudioError: more than two dimensions, or more than 64 channels.
+        UnreadableAudioError: not real numbers, more than two dimensions, or more than 64 channels.
     """
+    if samples.dtype.kind not in "iuf":
+        raise UnreadableAudioError(f"samples of type {samples.dtype} are not sound: give integers or floats")
+    if samples.size == 0:
+        return samples.reshape(0, 1)
     if samples.ndim == 1:
         return samples[:, np.newaxis]
     if samples.ndim != 2 or min(samples.shape) > MAX_CHANNELS:
@@ -48,14 +53,14 @@ def to_channels_last(samples: NDArray[np.generic]) -> NDArray[np.generic]:
     return samples if samples.shape[0] >= samples.shape[1] else samples.T
 
 
-def check_rate(rate: float) -> None:
+def check_rate(rate: object) -> None:
     """Refuse a sample rate that no recording has.
 
     Raises:
         UnreadableAudioError: outside 1 kHz to 768 kHz.
     """
-    if not RATES[0] <= rate <= RATES[1]:
-        raise UnreadableAudioError(f"a sample rate of {rate} Hz is outside {RATES[0]} to {RATES[1]} Hz")
+    if not isinstance(rate, (int, float, np.integer, np.floating)) or not RATES[0] <= rate <= RATES[1]:
+        raise UnreadableAudioError(f"a sample rate of {rate!r} Hz is no number within {RATES[0]} to {RATES[1]}")
 
 
 class Resampler:

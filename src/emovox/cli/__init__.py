@@ -19,7 +19,9 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 @click.version_option(package_name="emovox", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
 def emovox(debug: bool) -> None:
-    """Emovox hears emotion in speech. Nothing leaves this machine.
+    """Emovox hears emotion in speech.
+
+    Nothing leaves this machine; only `emovox models pull` goes online, to download.
 
     \b
     emovox recognize call.mp3
@@ -42,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         # --debug belongs to the program, and may stand anywhere.
         code = emovox.main(
-            [word for word in given if word != "--debug"], prog_name="emovox", standalone_mode=False
+            [word for word in given if word != "--debug"], prog_name="emovox", standalone_mode=False, obj=debug
         )
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -56,6 +58,9 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # whoever read us has gone; silence the interpreter's last words too
         code = EXIT_FAILED
+    except OSError as error:
+        click.echo(f"Error: can't write what was found: {error.strerror or error}", err=True)
+        code = EXIT_FAILED
     except EmovoxError as error:
         if debug:
             traceback.print_exc()
@@ -66,6 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         kind = type(error).__name__
-        click.echo(f"Error: unexpected {kind}: {error}. Run again with --debug for the details.", err=True)
+        click.echo(
+            f"Error: unexpected {kind}: {' '.join(str(error).split())}. Run again with --debug for the details.",
+            err=True,
+        )
         code = EXIT_FAILED
     sys.exit(code if isinstance(code, int) else 0)

@@ -13,10 +13,10 @@ from rich.console import Console
 from emovox.errors import ModelError
 from emovox.models import catalog
 from emovox.models.catalog import CATALOG, CatalogModel
+from emovox.models.engine import read_metadata
 from emovox.models.loading import Wanted, compare, open_snapshot
-from emovox.models.metadata import Metadata
 from emovox.models.published import Source
-from emovox.models.session import engine_version, read_properties
+from emovox.models.session import engine_version
 from emovox.models.store import TOLERANCE, Comparison, StoredModel
 from emovox.models.verification import verify_snapshot
 from emovox.settings import settings
@@ -120,7 +120,7 @@ def show(model: str) -> None:
     """
     path = catalog.resolve(model)
     if not path.is_dir():
-        facts = Metadata.from_properties(read_properties(path)).model_dump()
+        facts = read_metadata(path).model_dump()
         _print_facts({"file": path, **facts, "runs on": engine_version(engine=settings().engine)})
         return
     stored = open_snapshot(path)

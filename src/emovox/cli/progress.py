@@ -27,7 +27,7 @@ class Progress:
             rich.progress.TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
-            disable=not (shown and sys.stderr.isatty()),
+            disable=not (shown and sys.stderr is not None and sys.stderr.isatty()),
         )
         self._task = self._bar.add_task("", total=total, heard="")
 

@@ -2,8 +2,10 @@
 
 import sys
 import time
+import traceback
 from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -11,7 +13,7 @@ from emovox.audio.files import find
 from emovox.cli.progress import Progress
 from emovox.cli.report import FORMATS, Row, printable
 from emovox.emotions import NAMES, check_names
-from emovox.errors import AudioError, UnknownEmotionError
+from emovox.errors import AudioError, EmovoxError, OutputsError, UnknownEmotionError, UnreadableAudioError
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
 from emovox.recognition.recognition import Granularity, ModelFacts
@@ -26,6 +28,12 @@ def _emotions(context: click.Context, parameter: click.Parameter, value: str | N
         return None if value is None else check_names(name.strip().lower() for name in value.split(","))
     except UnknownEmotionError as error:
         raise click.BadParameter(str(error), context, parameter) from error
+
+
+def _not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+    if value == "":
+        raise click.BadParameter("an empty name: was a variable meant?", context, parameter)
+    return None if value is None else Path(value)
 
 
 @click.command(no_args_is_help=True)
@@ -50,9 +58,7 @@ def _emotions(context: click.Context, parameter: click.Parameter, value: str | N
     show_default=True,
     help="Of the arithmetic; auto: the fastest that hears what fp32 hears here.",
 )
-@click.option(
-    "--outputs", type=click.Path(path_type=Path), metavar="DIR", help="Where results go.  [default: outputs]"
-)
+@click.option("--outputs", callback=_not_empty, metavar="DIR", help="Where results go.  [default: outputs]")
 @click.option("--no-save", is_flag=True, help="Only print; write nothing.")
 @click.option(
     "--format", "form", type=click.Choice(list(FORMATS)), default="table", show_default=True, help="What to print."
@@ -119,7 +125,7 @@ def recognize(
                     with ExitStack() as stack:
                         draft = None if place is None else stack.enter_context(place.draft())
                         recognition = recognizer.recognize(
-                            sys.stdin.buffer if file == STDIN else file,
+                            _stdin() if file == STDIN else file,
                             granularity=granularity,
                             embedding=embedding,
                             emotions=emotions,
@@ -127,8 +133,16 @@ def recognize(
                             sink=progress.follow(draft.write if draft else None),
                         )
                         directory = None if draft is None else draft.publish(recognition)
-                except AudioError as error:
-                    failures.append((str(file), error.reason))
+                except (OutputsError, UnknownEmotionError):  # the next one would fare no better
+                    raise
+                except EmovoxError as error:
+                    failures.append((str(file), error.reason if isinstance(error, AudioError) else str(error)))
+                except Exception as error:  # what nobody thought of must not stop the others either
+                    if click.get_current_context().find_root().obj:
+                        traceback.print_exc()
+                    failures.append(
+                        (str(file), f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+                    )
                 else:
                     seconds += recognition.recording.duration
                     saved.append(directory)
@@ -142,6 +156,12 @@ def recognize(
         for name, reason in failures:
             click.echo(f"Error: {printable(name)}: {reason}", err=True)
     return 1 if failures else 0
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise UnreadableAudioError("standard input is closed")
+    return sys.stdin.buffer
 
 
 def _summary(model: ModelFacts, seconds: float, elapsed: float, saved: list[Path | None]) -> str:

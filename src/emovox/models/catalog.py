@@ -1,5 +1,6 @@
 """The catalog: the models Emovox knows by name, where they lie on disk, and what `--model` resolves to."""
 
+import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -228,7 +229,7 @@ def resolve(model: str | Path) -> Path:
             raise NotInstalledError(f"{model} is not on this machine: run `emovox models pull {model}`")
         return find(model).file or snapshot_path(model)
     path = Path(model)
-    if not path.exists():
+    if not os.path.lexists(path):  # which, unlike exists, also takes a name that is too long for one
         raise UnknownModelError(
             f"unknown model {str(model)!r}: choose {', '.join([AUTO, *names])}, the path of an .onnx file, or of "
             "a snapshot"

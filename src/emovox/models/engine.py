@@ -67,7 +67,7 @@ class Engine:
         Raises:
             ModelError: unreadable, not a model under the contract, or no such device or engine here.
         """
-        self.metadata = Metadata.from_properties(read_properties(path))
+        self.metadata = read_metadata(path)
         self.precision = precision or self.metadata.precision
         self.checksum = hashlib.sha256(path.read_bytes()).hexdigest()
         self._session = open_session(
@@ -114,6 +114,18 @@ class Engine:
                 )
             )
         return outputs
+
+
+def read_metadata(path: Path) -> Metadata:
+    """What a model file says of itself.
+
+    Raises:
+        ModelError: unreadable, or not a model under the contract.
+    """
+    try:
+        return Metadata.from_properties(read_properties(path))
+    except ModelError as error:
+        raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
 
 
 def _usable_cores() -> int:

@@ -6,10 +6,10 @@ from typing import Literal
 from emovox.errors import ModelError
 from emovox.models.catalog import CATALOG, resolve, snapshot_path
 from emovox.models.clips import example_clips
-from emovox.models.engine import Engine
-from emovox.models.metadata import Metadata, Precision
+from emovox.models.engine import Engine, read_metadata
+from emovox.models.metadata import Precision
 from emovox.models.published import Source
-from emovox.models.session import Device, precisions, read_properties
+from emovox.models.session import Device, precisions
 from emovox.models.store import Comparison, Notice, StoredModel
 from emovox.settings import settings
 
@@ -48,7 +48,7 @@ def load(
             raise ModelError(f"{chosen} can't be computed here; there are {', '.join(possible)}")
         path = stored.file(chosen, notice=notice)
     else:
-        own = Metadata.from_properties(read_properties(path)).precision
+        own = read_metadata(path).precision
         chosen = own if precision == "auto" else precision
         if chosen != own and not (chosen == "bf16" and own == "fp32"):
             raise ModelError(f"{path.name} is {own} and can't be run in {precision}")

@@ -13,7 +13,7 @@ from emovox.audio import quality
 from emovox.emotions import NAMES
 from emovox.models.metadata import Precision
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 FRAME_DIGITS = (
     6  # decimals of a frame's score in JSON: a curve needs no more, and hours of it should stay readable
 )
@@ -107,7 +107,7 @@ class Recognition(_Facts):
     scores: ScoreMap = Field(description="probability of each of the nine emotions; they sum to 1")
     granularity: Granularity
     timestamp: str = Field(description="created_at in local time", pattern=r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
-    schema_version: int = Field(SCHEMA, alias="schema", description="version of this form")
+    schema_version: Literal[1] = Field(SCHEMA, alias="schema", description="version of this form")
     created_at: AwareDatetime
     recording: RecordingFacts
     model: ModelFacts

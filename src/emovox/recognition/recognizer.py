@@ -169,6 +169,8 @@ class Recognizer:
             AudioError: a recording can't be used, with `on_error="raise"`.
             UnknownEmotionError: as for `recognize`.
         """
+        if on_error not in {"raise", "return"}:
+            raise ValueError(f"on_error {on_error!r}: choose raise or return")
         jobs = ((recording, None, None) for recording in recordings)
         for result in self._stream(jobs, granularity, embedding, emotions):
             if isinstance(result, EmovoxError) and on_error == "raise":
