@@ -19,7 +19,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(path: Path) -> Engine:
-    return Engine(path)
+    engine = Engine(path, engine="onnxruntime")
+    engine._session.batches = True  # as on a GPU
+    return engine
 
 
 def test_it_knows_its_file(engine: Engine, path: Path) -> None:

@@ -8,7 +8,6 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from emovox.errors import ModelError
-from emovox.models.metadata import Precision
 from emovox.models.session import Device, one_line
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -20,14 +19,14 @@ class OnnxRuntimeSession:
 
     engine = "onnxruntime"
 
-    def __init__(self, path: Path, *, precision: Precision, device: str, threads: int) -> None:
+    def __init__(self, path: Path, *, device: str, threads: int) -> None:
         """Load a model file.
 
         Raises:
             ModelError: ONNX Runtime can't load it.
         """
         self.device = device
-        self.batches = device != "cpu" or precision != "int8"
+        self.batches = device != "cpu"
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         # Windows differ in length: an arena would keep the largest buffers of every shape it has seen.

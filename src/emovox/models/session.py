@@ -22,8 +22,8 @@ class Session(Protocol):
     Attributes:
         engine: `onnxruntime` or `openvino`.
         device: `cpu` or `cuda`.
-        batches: whether rows may run together. Integer arithmetic rounds activations, and a difference in the
-            seventh digit, as padding makes it, may flip a rounding; and on a CPU nothing is gained.
+        batches: whether running rows together pays. On a CPU it only adds padding; and where activations are rounded
+            a difference in the seventh digit, as padding makes it, may flip a rounding.
     """
 
     engine: str
@@ -94,7 +94,7 @@ def open_session(
         raise ModelError("bf16 needs OpenVINO on a CPU: pip install 'emovox[openvino]', or take fp32")
     from emovox.models import onnxruntime_session  # noqa: PLC0415
 
-    return onnxruntime_session.OnnxRuntimeSession(path, precision=precision, device=chosen, threads=threads)
+    return onnxruntime_session.OnnxRuntimeSession(path, device=chosen, threads=threads)
 
 
 def read_properties(path: Path) -> dict[str, str]:

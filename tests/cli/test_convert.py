@@ -1,0 +1,98 @@
+"""`emovox models show`, `convert` and `verify`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emovox.cli import main
+from support import snapshots
+
+Run = Callable[..., tuple[int, str, str]]
+WIDE = snapshots.tiny({"embed_dim": 128}, {"conv_pos_groups": 4})
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    return snapshots.write(tmp_path / "mine", WIDE)
+
+
+def test_show_the_bundled_model(run: Run) -> None:
+    code, out, _ = run("models", "show", "lite")
+    assert code == 0
+    for word in ("lite.onnx", "MIT", "int8", "angry, disgusted", "runs on"):
+        assert word in out
+
+
+def test_convert_compares_and_show_prints_the_table(run: Run, snapshot: Path) -> None:
+    _, out, _ = run("models", "show", snapshot)
+    assert "not compared yet" in out
+    code, table, err = run("models", "convert", snapshot)
+    assert code == 0
+    assert "converting mine to fp32, once" in err
+    assert table.count("<- auto") == 1
+    code, out, err = run("models", "show", snapshot)
+    assert (code, err) == (0, "")
+    assert table in out
+    assert f"{snapshot}" in out
+
+
+def test_convert_to_one_precision_gives_its_file(run: Run, snapshot: Path) -> None:
+    code, out, _ = run("models", "convert", snapshot, "--precision", "int8")
+    assert code == 0
+    assert Path(out.strip()).name == "model.onnx"
+    code, shown, _ = run("models", "show", out.strip())
+    assert code == 0
+    assert "int8" in shown
+
+
+def test_a_snapshot_recognises(run: Run, snapshot: Path, examples: list[Path]) -> None:
+    code, out, err = run("recognize", examples[0], "--model", snapshot, "--precision", "fp32", "--no-save")
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    assert "by mine unknown (fp32)" in err
+
+
+def test_a_model_without_a_head_gives_embeddings(run: Run, tmp_path: Path, examples: list[Path]) -> None:
+    place = snapshots.write(tmp_path / "features", WIDE, tokens=())
+    code, out, _ = run("recognize", examples[0], "--model", place, "--precision", "fp32", "--no-save")
+    assert code == 0
+    assert "unknown" in out
+    assert "no_head" in out
+    code, _, err = run("recognize", examples[0], "--model", place, "--precision", "fp32", "--emotions", "happy")
+    assert code == 2
+    assert "embeddings only" in err
+
+
+def test_verify_says_what_it_found(run: Run, snapshot: Path) -> None:
+    code, out, _ = run("models", "verify", snapshot)
+    assert code == 0
+    assert "no published checksums" in out
+    assert "has no example/test.wav" in out
+
+
+@pytest.mark.parametrize("command", ["convert", "verify"])
+def test_a_model_file_needs_neither(run: Run, command: str) -> None:
+    code, _, err = run("models", command, "lite")
+    assert code == 1
+    assert "is a model file already" in err
+
+
+def test_what_is_not_there_gives_the_command_to_run(run: Run) -> None:
+    code, _, err = run("recognize", "x.wav", "--model", "emotion2vec_plus_large")
+    assert code == 1
+    assert "run `emovox models pull emotion2vec_plus_large`" in err
