@@ -22,8 +22,8 @@ class Session(Protocol):
     Attributes:
         engine: `onnxruntime` or `openvino`.
         device: `cpu` or `cuda`.
-        batches: whether running rows together pays. On a CPU it only adds padding; and where activations are rounded
-            a difference in the seventh digit, as padding makes it, may flip a rounding.
+        batches: whether running rows together pays. On a CPU it only adds padding; and where activations are
+            rounded, a difference in the seventh digit, as padding makes it, may flip a rounding.
     """
 
     engine: str
