@@ -12,6 +12,7 @@ from av.audio.stream import AudioStream
 from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
+from emovox.cli import main
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 from support.hub import Hub, serving
@@ -108,3 +109,22 @@ def encode(tmp_path: Path) -> Encode:
         return path
 
     return write
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line in an empty directory: (exit code, standard output, standard error)."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, out, err
+
+    return call

@@ -5,25 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from emovox.cli import main
 from support import snapshots
 
 Run = Callable[..., tuple[int, str, str]]
 WIDE = snapshots.tiny({"embed_dim": 128}, {"conv_pos_groups": 4})
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return call
 
 
 @pytest.fixture

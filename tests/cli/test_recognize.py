@@ -12,28 +12,11 @@ import jsonschema
 import numpy as np
 import pytest
 
-from emovox.cli import main
 from emovox.emotions import NAMES
 from emovox.recognition.recognition import json_schema
 from emovox.version import __version__
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line in an empty directory: (exit code, standard output, standard error)."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        return caught.value.code, out, err
-
-    return call
 
 
 def results() -> list[dict[str, object]]:
