@@ -1,7 +1,9 @@
 """The command line: `emovox`."""
 
+import os
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
@@ -55,10 +57,11 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read us has gone; silence the interpreter's last words too
+    except BrokenPipeError:  # whoever read us has gone
+        _abandon_output()
         code = EXIT_FAILED
     except OSError as error:
+        _abandon_output()
         click.echo(f"Error: can't write what was found: {error.strerror or error}", err=True)
         code = EXIT_FAILED
     except EmovoxError as error:
@@ -77,3 +80,12 @@ def main(arguments: list[str] | None = None) -> None:
         )
         code = EXIT_FAILED
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _abandon_output() -> None:
+    """Send what is still buffered nowhere: the interpreter would fail on it once more when it ends.
+
+    As the manual of Python's signal module has it, under SIGPIPE.
+    """
+    with suppress(OSError, ValueError, AttributeError):  # closed, or none at all
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
