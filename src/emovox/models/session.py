@@ -48,7 +48,7 @@ def choose_engine(*, device: Device = "auto", engine: EngineName = "auto") -> tu
     chosen = onnxruntime_session.choose(device)
     has_openvino = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not has_openvino:
-        raise ModelError("OpenVINO is not installed: pip install 'emovox[openvino]'")
+        raise ModelError("OpenVINO is not installed: pip install openvino")
     return "openvino" if engine != "onnxruntime" and chosen == "cpu" and has_openvino else "onnxruntime", chosen
 
 
@@ -91,7 +91,7 @@ def open_session(
 
         return openvino_session.OpenVinoSession(path, precision=precision, threads=threads)
     if precision == "bf16":
-        raise ModelError("bf16 needs OpenVINO on a CPU: pip install 'emovox[openvino]', or take fp32")
+        raise ModelError("bf16 needs OpenVINO on a CPU: pip install openvino, or take fp32")
     from emovox.models import onnxruntime_session  # noqa: PLC0415
 
     return onnxruntime_session.OnnxRuntimeSession(path, device=chosen, threads=threads)

@@ -55,7 +55,7 @@ class Recognizer:
 
     Example:
         >>> recognizer = Recognizer()
-        >>> recognizer.recognize("examples/emodb_angry.flac").emotion
+        >>> recognizer.recognize("examples/emodb_03b01Wa_angry.flac").emotion
         'angry'
     """
 
@@ -156,7 +156,9 @@ class Recognizer:
         emotions: Collection[str] | None = None,
         on_error: Literal["raise", "return"] = "raise",
     ) -> Iterator[Recognition | EmovoxError]:
-        """Recognise many recordings in batches, each as it would be alone; yields in order.
+        """Recognise many recordings, each as it would be alone; yields in order.
+
+        Their windows go to the model together, which runs them in batches where that pays: on a GPU.
 
         Args:
             recordings: any iterable; it is read as results are taken.
