@@ -84,7 +84,7 @@ def train(
     metadata = Metadata(
         name=NAME,
         revision=REVISION,
-        precision=precision,
+        precision="fp32",  # of the arithmetic; the weights are widened when the file is loaded
         licence=LICENCE,
         source=SOURCE,
         source_sha256=encoder.sha256,

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import time
@@ -37,20 +38,20 @@ def test_a_precision_is_converted_once(open_model: Open, wide: Path) -> None:
     said: list[str] = []
     model = open_model(wide)
     paths: dict[Precision, Path] = {
-        precision: model.file(precision, notice=said.append) for precision in ("fp32", "bf16", "int8")
+        precision: model.file(precision, notice=said.append) for precision in ("fp32", "bf16", "fp16", "int8")
     }
-    assert said == ["converting wide to fp32, once", "converting wide to int8, once"]
+    assert said == [f"converting wide to {stored}, once" for stored in ("fp32", "fp16", "int8")]
     assert paths["bf16"] == paths["fp32"] != paths["int8"]
     before = paths["int8"].stat().st_mtime_ns
     assert open_model(wide).file("int8", notice=said.append).stat().st_mtime_ns == before
-    assert len(said) == 2
+    assert len(said) == 3
     facts = Engine(paths["int8"]).metadata
     assert (facts.name, facts.revision, facts.licence, facts.precision) == ("wide", "r1", "MIT", "int8")
     assert facts.source_sha256 == model.checksum
     sizes = {
         precision: sum(file.stat().st_size for file in path.parent.iterdir()) for precision, path in paths.items()
     }
-    assert sizes["int8"] < 0.5 * sizes["fp32"]
+    assert sizes["int8"] < sizes["fp16"] < 0.65 * sizes["fp32"]
 
 
 def test_other_weights_config_or_tokens_are_another_conversion(open_model: Open, wide: Path) -> None:
@@ -112,20 +113,55 @@ def test_every_precision_hears_nearly_what_fp32_hears(
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_a_batch_equals_single_windows(
     open_model: Open, wide: Path, speech: NDArray[np.float32], engine: EngineName, precision: Precision
 ) -> None:
     runner = Engine(open_model(wide).file(precision), precision=precision, engine=engine)
     assert not runner._session.batches, "on a CPU"
-    runner._session.batches = precision == "fp32"  # as on a GPU; rounded activations are for single windows
+    runner._session.batches = precision != "int8"  # as on a GPU; rounded activations are for single windows
+    logits, frames = {"fp32": (1e-5, 1e-4), "fp16": (2e-3, 2e-2), "int8": (0, 0)}[precision]
     windows = [speech[:16_000], speech, speech[5_000:9_001]]
     for window, output in zip(windows, runner.run(windows, frames=True), strict=True):
         [alone] = runner.run([window], frames=True)
-        np.testing.assert_allclose(output.logits, alone.logits, atol=1e-5 if precision == "fp32" else 0)
+        np.testing.assert_allclose(output.logits, alone.logits, atol=logits)
         assert output.frames is not None
         assert alone.frames is not None
-        np.testing.assert_allclose(output.frames, alone.frames, atol=1e-4 if precision == "fp32" else 0)
+        np.testing.assert_allclose(output.frames, alone.frames, atol=frames)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(("precision", "logits"), [("bf16", 0.02), ("fp16", 0.002), ("int8", 0.05)])
+def test_a_lower_precision_is_near_and_its_frames_explain_the_verdict(
+    open_model: Open,
+    wide: Path,
+    speech: NDArray[np.float32],
+    engine: EngineName,
+    precision: Precision,
+    logits: float,
+) -> None:
+    if precision not in precisions(engine=engine) and precision != "fp16":  # a CPU computes it, only slowly
+        pytest.skip(f"no {precision} here")
+    [exact] = Engine(open_model(wide).file("fp32"), engine=engine).run([speech])
+    path = open_model(wide).file(precision)
+    [output] = Engine(path, precision=precision, engine=engine).run([speech], frame_logits=True, frames=True)
+    assert np.abs(output.logits - exact.logits).max() < logits
+    assert output.logits.tobytes() != exact.logits.tobytes()
+    assert output.frames is not None
+    assert output.frame_logits is not None
+    np.testing.assert_allclose(output.logits, output.frame_logits.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(output.embedding, output.frames.mean(axis=0), atol=1e-5)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux tells what is in memory")
+def test_openvino_holds_no_second_copy_of_the_weights(open_model: Open, wide: Path) -> None:
+    path = open_model(wide).file("fp32")
+    runner = Engine(path, engine="openvino")
+    spans = Path("/proc/self/smaps").read_text(encoding="utf-8").split("VmFlags")
+    held = [span for span in spans if f"{path}.data" in span]
+    assert held, "OpenVINO maps the file"
+    assert all(re.search(r"^Rss: +0 kB", span, re.MULTILINE) for span in held)
+    assert runner.run([np.zeros(16_000, np.float32)])
 
 
 def test_both_engines_agree(open_model: Open, wide: Path, speech: NDArray[np.float32]) -> None:

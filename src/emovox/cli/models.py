@@ -150,7 +150,7 @@ def show(model: str) -> None:
 @click.argument("model", metavar="NAME|PATH")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "int8"]),
+    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
     default="auto",
     show_default=True,
     help="auto: all that can run here, compared with fp32 on the example recordings.",

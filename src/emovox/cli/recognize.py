@@ -53,7 +53,7 @@ def _not_empty(context: click.Context, parameter: click.Parameter, value: str | 
 )
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "int8"]),
+    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
     default="auto",
     show_default=True,
     help="Of the arithmetic; auto: the fastest that hears what fp32 hears here.",

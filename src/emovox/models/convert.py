@@ -45,7 +45,7 @@ def convert(
     Args:
         snapshot: what to convert.
         directory: the model's own; its parent is made where it is missing.
-        precision: of the weights, `fp32` or `int8`.
+        precision: of the matrices, `fp32`, `fp16` or `int8`.
         name: catalog name, for the metadata, as are the rest.
         revision: version of the weights.
         licence: of the weights.

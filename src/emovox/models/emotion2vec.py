@@ -324,14 +324,17 @@ class Emotion2VecBuilder:
             )
             total = graph.add("ReduceSum", frames, graph.integers(1), keepdims=0)
             divisor = graph.add("Unsqueeze", divisor, graph.integers(1))
-            embedding = graph.add("Div", total, divisor, output="embedding")
+            graph.add("Div", total, divisor, output="embedding")
             weight, bias = (
                 graph.weight(f"head.{part}", values)
                 for part, values in zip(("weight", "bias"), self._head(), strict=True)
             )
             frame_logits = graph.add("Add", graph.add("MatMul", frames, weight), bias)
-            graph.add("Where", valid, frame_logits, zero, output="frame_logits")
-            graph.add("Add", graph.add("MatMul", embedding, weight), bias, output="logits")
+            frame_logits = graph.add("Where", valid, frame_logits, zero, output="frame_logits")
+            # Not the head over `embedding`, which is the same: an engine that multiplies matrices in bfloat16
+            # keeps sums in float32, so the mean of the frames holds there too.
+            total = graph.add("ReduceSum", frame_logits, graph.integers(1), keepdims=0)
+            graph.add("Div", total, divisor, output="logits")
 
     def _head(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The head with a column for each of the nine emotions: (D, 9) and (9,)."""

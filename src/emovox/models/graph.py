@@ -40,7 +40,7 @@ class Graph:
         Args:
             data: where the weights' bytes go.
             location: name of that file, as seen from the model's file.
-            precision: `fp32`, or `int8` for the matrices whose inputs divide into blocks.
+            precision: `fp32`, `fp16`, or `int8` for the matrices whose inputs divide into blocks.
         """
         self._precision = precision
         self._data = data
@@ -73,7 +73,7 @@ class Graph:
         )
         return outputs
 
-    def weight(self, name: str, values: npt.NDArray[np.float32] | npt.NDArray[np.int8]) -> str:
+    def weight(self, name: str, values: npt.NDArray[np.float32 | np.float16 | np.int8]) -> str:
         """Add a weight; any but the smallest is written to the data file at once."""
         if values.nbytes < _SMALL:
             self._initializers.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
@@ -93,7 +93,13 @@ class Graph:
         """Multiply the last axis by a weight (inputs, outputs).
 
         In int8 a weight is round(w / s), with s = max |w| / 127 of each block of `INT8_BLOCK` inputs of an output.
+        In fp16 both factors are rounded to it; what comes before and after stays float32, so nothing overflows
+        that a product doesn't.
         """
+        if self._precision == "fp16":
+            halved = self.weight(name, matrix.astype(np.float16))
+            narrow = self.add("MatMul", self.add("Cast", value, to=TensorProto.FLOAT16), halved)
+            return self.add("Cast", narrow, to=TensorProto.FLOAT)
         if self._precision != "int8" or matrix.shape[0] % INT8_BLOCK:
             return self.add("MatMul", value, self.weight(name, matrix))
         blocks = matrix.reshape(-1, INT8_BLOCK, matrix.shape[1])

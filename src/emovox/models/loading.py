@@ -30,7 +30,7 @@ def load(
 
     Args:
         model: a catalog name, `auto`, an .onnx file, or a snapshot's directory.
-        precision: `auto`, `fp32`, `bf16` or `int8`.
+        precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
         device: `auto`, `cpu` or `cuda`.
         notice: is told of what takes long and is done once: converting, comparing precisions.
 

@@ -11,7 +11,7 @@ from emovox.errors import ModelError
 CONTRACT = 1
 _PREFIX = "emovox."
 
-Precision = Literal["fp32", "bf16", "int8"]
+Precision = Literal["fp32", "bf16", "fp16", "int8"]
 
 
 class Metadata(BaseModel):
@@ -26,7 +26,7 @@ class Metadata(BaseModel):
     contract: Annotated[int, Field(description="version of the input and output contract")] = CONTRACT
     name: Annotated[str, Field(description="catalog name", min_length=1)]
     revision: Annotated[str, Field(description="version of the weights")]
-    precision: Annotated[Precision, Field(description="of the weights, and of the arithmetic by default")]
+    precision: Annotated[Precision, Field(description="of the arithmetic, unless another is asked for")]
     licence: Annotated[str, Field(description="licence of the weights (SPDX where it has one)")]
     source: Annotated[str, Field(description="where the weights come from, in a sentence")]
     source_sha256: Annotated[str, Field(description="checksum of the weights it was made from")]

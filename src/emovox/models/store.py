@@ -27,7 +27,7 @@ from emovox.settings import settings
 
 TOLERANCE = 0.02
 """How far any score may be from fp32's for `auto` to take a precision; the top emotion must be the same."""
-_LAYOUT = 1  # of what is converted; raise it when the graph changes, so that old conversions aren't used
+_LAYOUT = 2  # of what is converted; raise it when the graph changes, so that old conversions aren't used
 _REPEATS = 3  # of each clip, for the median of its time
 
 Notice = Callable[[str], None]
@@ -95,7 +95,7 @@ class StoredModel:
         Raises:
             ModelError: the weights are missing, misshapen or damaged, or the disk is full.
         """
-        stored: Precision = "int8" if precision == "int8" else "fp32"
+        stored: Precision = "fp32" if precision == "bf16" else precision
         path = self.directory / stored / MODEL_FILE
         if path.exists():
             return path
