@@ -7,6 +7,7 @@ Without a snapshot it writes one with random weights, which is as fast as any. N
 
 import argparse
 import json
+import os
 import platform
 import resource
 import statistics
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.peak import matrix_peak
 from emovox.models.clips import example_clips
 from emovox.models.engine import Engine
 from emovox.models.loading import open_snapshot
@@ -91,7 +93,8 @@ def measure(snapshot: Path, repeats: int, *, with_funasr: bool) -> None:
         base = medians[contenders[0]]
         cells = [f"{median:.3f} s (x{base / median:.2f})" for median in medians.values()]
         print(f"| {task} | " + " | ".join(cells) + " |", flush=True)
-    print(f"\nfp32 matrix products reach {matrix_peak():.0f} GFLOP/s here (NumPy, 2048 x 2048).")
+    if with_funasr:
+        print_shares(snapshot, tasks["10 s"][0], runs, repeats)
 
 
 def interleaved(runs: dict[str, Run], clips: list[Waveform], repeats: int) -> dict[str, float]:
@@ -151,16 +154,28 @@ def probe(contender: str, snapshot: Path) -> dict[str, float]:
     return {"load": loaded, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
-def matrix_peak() -> float:
-    """GFLOP/s of an fp32 matrix product, the best of five."""
-    size = 2048
-    one = np.ones((size, size), np.float32)
-    best = float("inf")
-    for _ in range(5):
-        started = time.perf_counter()
-        one @ one
-        best = min(best, time.perf_counter() - started)
-    return 2 * size**3 / best / 1e9
+def print_shares(snapshot: Path, clip: Waveform, runs: dict[str, Run], repeats: int) -> None:
+    """Print how near each contender comes to what bare matrix products of its precision reach here."""
+    operations = count_operations(snapshot, clip)
+    peaks = {name: matrix_peak(name, os.cpu_count() or 1) for name in ("fp32", *precisions()[1:])}
+    medians = interleaved(runs, [clip], repeats)
+    rounded = ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items())
+    print(f"\n10 s cost {operations / 1e9:.0f} GFLOP. Bare matrix products reach, GFLOP/s: {rounded}.\n")
+    print("| | share of the peak, 10 s |\n|---|---|")
+    for name, seconds in medians.items():
+        precision = name.split()[-1] if " " in name else "fp32"
+        print(f"| {name} | {operations / seconds / 1e9 / peaks[precision]:.0%} |")
+
+
+def count_operations(snapshot: Path, clip: Waveform) -> int:
+    """Multiplications and additions in the matrix products and convolutions of FunASR's class for a clip."""
+    from torch.utils.flop_counter import FlopCounterMode  # noqa: PLC0415  only here
+
+    run = load_funasr(snapshot)
+    with FlopCounterMode(display=False) as counter:
+        run(clip)
+    total: int = counter.get_total_flops()
+    return total
 
 
 def processor() -> str:
