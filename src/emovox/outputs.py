@@ -57,7 +57,8 @@ class Draft:
         """
         with _explained(self._root):
             self._begun().close()
-            (self._path / RESULT).write_text(recognition.to_json(), encoding="utf-8")
+            with (self._path / RESULT).open("w", encoding="utf-8") as file:
+                file.writelines(recognition.json_pieces())
             if recognition.embedding is not None:
                 np.save(self._path / EMBEDDING, recognition.embedding)
             for file in self._path.iterdir():

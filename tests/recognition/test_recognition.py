@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -6,27 +7,37 @@ import pytest
 from pydantic import ValidationError
 
 from emovox.emotions import NAMES
-from emovox.recognition.recognition import Frames, Recognition, json_schema
+from emovox.recognition.recognition import Frames, Recognition, Segment, json_schema
 from support.results import recognition
 
 
 def curve(count: int = 3) -> Frames:
-    scores = np.random.default_rng(0).dirichlet(np.ones(9), count).astype(np.float32)
-    return Frames(hop=0.02, first_centre=0.0125, labels=list(NAMES), scores=scores)
+    rng = np.random.default_rng(0)
+    scores = rng.dirichlet(np.ones(9), count).astype(np.float32)
+    logits = rng.standard_normal((count, 9)).astype(np.float32)
+    return Frames(hop=0.02, first_centre=0.0125, labels=list(NAMES), smoothing=1.0, logits=logits, scores=scores)
 
 
-@pytest.mark.parametrize("frames", [None, curve()])
-def test_json_keeps_the_schema_and_comes_back(frames: Frames | None) -> None:
-    result = recognition(granularity="frame" if frames else "utterance", frames=frames)
+def segment(start: float = 0.5, **changes: Any) -> Segment:
+    scores = dict.fromkeys(NAMES, 0.0) | {"sad": 0.75, "angry": 0.25}
+    return Segment(start=start, end=start + 1, emotion="sad", confidence=0.75, scores=scores, **changes)
+
+
+@pytest.mark.parametrize("segments", [None, [], [segment(), segment(1.5, channel=2)]])
+@pytest.mark.parametrize("frames", [None, curve(), curve(0), curve(2001)], ids=["none", "3", "0", "2001"])
+def test_json_keeps_the_schema_and_comes_back(frames: Frames | None, segments: list[Segment] | None) -> None:
+    granularity = "frame" if frames else "utterance"
+    result = recognition(granularity=granularity, frames=frames, segments=segments)
     data = json.loads(result.to_json())
     assert data == result.to_dict()
     jsonschema.validate(data, json_schema(), format_checker=jsonschema.FormatChecker())
-    assert ("frames" in data) == (frames is not None)
+    assert ("frames" in data, "segments" in data) == (frames is not None, segments is not None)
     back = Recognition.from_json(result.to_json())
     assert back.model_copy(update={"frames": None}) == result.model_copy(update={"frames": None})
     if frames is not None:
         assert back.frames is not None
-        np.testing.assert_allclose(back.frames.scores, frames.scores, atol=1e-6)
+        np.testing.assert_allclose(back.frames.scores.reshape(-1, 9), frames.scores, atol=1e-6)
+        np.testing.assert_allclose(back.frames.logits.reshape(-1, 9), frames.logits, atol=1e-4)
 
 
 def test_the_first_five_and_the_rest() -> None:

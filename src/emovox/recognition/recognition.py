@@ -1,6 +1,7 @@
 """The result: a recognition and its JSON form, which is result.json."""
 
 import json
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,9 +15,8 @@ from emovox.emotions import NAMES
 from emovox.models.metadata import Precision
 
 SCHEMA: Literal[1] = 1
-FRAME_DIGITS = (
-    6  # decimals of a frame's score in JSON: a curve needs no more, and hours of it should stay readable
-)
+SCORE_DIGITS, LOGIT_DIGITS = 6, 4  # decimals of a frame's numbers in JSON: hours of it should stay readable
+_ROWS = 1000  # frames turned to text at once
 
 NO_HEAD = "no_head"
 WARNINGS = {**quality.WARNINGS, NO_HEAD: "this model gives embeddings only: the emotion is unknown"}
@@ -43,21 +43,30 @@ def _as_array(value: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(value, dtype=np.float32)
 
 
-def _as_rows(value: NDArray[np.float32]) -> list[list[float]]:
-    rounded: list[list[float]] = value.astype(np.float64).round(FRAME_DIGITS).tolist()
-    return rounded
+def _rows(digits: int) -> Callable[[NDArray[np.float32]], list[list[float]]]:
+    def to_rows(value: NDArray[np.float32]) -> list[list[float]]:
+        rounded: list[list[float]] = value.astype(np.float64).round(digits).tolist()
+        return rounded
+
+    return to_rows
+
+
+def _array_of(items: dict[str, Any]) -> WithJsonSchema:
+    row = {"type": "array", "items": items, "minItems": len(NAMES), "maxItems": len(NAMES)}
+    return WithJsonSchema({"type": "array", "items": row})
 
 
 FrameScores = Annotated[
     NDArray[np.float32],
     BeforeValidator(_as_array),
-    PlainSerializer(_as_rows),
-    WithJsonSchema(
-        {
-            "type": "array",
-            "items": {"type": "array", "items": _score, "minItems": len(NAMES), "maxItems": len(NAMES)},
-        }
-    ),
+    PlainSerializer(_rows(SCORE_DIGITS)),
+    _array_of(_score),
+]
+FrameLogits = Annotated[
+    NDArray[np.float32],
+    BeforeValidator(_as_array),
+    PlainSerializer(_rows(LOGIT_DIGITS)),
+    _array_of({"type": "number"}),
 ]
 
 
@@ -73,7 +82,9 @@ class RecordingFacts(_Facts):
     duration: float = Field(description="seconds of sound decoded", ge=0)
     sample_rate: int = Field(description="the recording's own, Hz", gt=0)
     channels: int = Field(description="the recording's own; the model hears their mean", gt=0)
+    channel: int | None = Field(None, description="the one that was heard alone, from 1; null: all of them", ge=1)
     codec: str | None = Field(description="FFmpeg's name of the codec; null for an array")
+    speech: float | None = Field(None, description="seconds of speech found", ge=0)
 
 
 class ModelFacts(_Facts):
@@ -86,17 +97,37 @@ class ModelFacts(_Facts):
 
 
 class Frames(_Facts):
-    """The scores of every frame: the curve over time."""
+    """The curve over time, a row for every frame.
+
+    `logits` are the model's own: their mean is the recording's verdict before the softmax. One frame's are jittery,
+    and no model was taught to judge 20 ms. `scores` are what to look at: the softmax of the mean logits within
+    `smoothing` seconds around each frame.
+    """
 
     hop: float = Field(description="seconds from one frame's centre to the next", gt=0)
     first_centre: float = Field(description="seconds from the start to the first frame's centre", ge=0)
-    labels: list[str] = Field(description="the emotion of each column of `scores`")
-    scores: FrameScores = Field(description="one row a frame, T x 9, each row summing to 1 up to rounding")
+    labels: list[str] = Field(description="the emotion of each column")
+    smoothing: float = Field(description="seconds over which `scores` are smoothed; 0: not at all", ge=0)
+    logits: FrameLogits = Field(description="one row a frame, T x 9, as the model gives them")
+    scores: FrameScores = Field(description="one row a frame, T x 9, smoothed; each row sums to 1 up to rounding")
 
     @property
     def times(self) -> NDArray[np.float64]:
         """Centre of each frame, seconds, (T,)."""
         return self.first_centre + self.hop * np.arange(len(self.scores), dtype=np.float64)
+
+
+class Segment(_Facts):
+    """A stretch of speech, and the emotion in it."""
+
+    start: float = Field(description="seconds", ge=0)
+    end: float = Field(description="seconds", gt=0)
+    emotion: EmotionName = Field(description="the class with the highest score")
+    confidence: float = Field(description="that score", ge=0, le=1)
+    scores: ScoreMap = Field(description="probability of each of the nine emotions; they sum to 1")
+    channel: int | None = Field(None, description="the channel that was heard alone, from 1", ge=1)
+    embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
+    """float32 (D,), the mean of its frames, when embeddings were asked for."""
 
 
 class Recognition(_Facts):
@@ -113,6 +144,7 @@ class Recognition(_Facts):
     model: ModelFacts
     emovox: str = Field(description="version of the program")
     warnings: list[str] = Field(description="codes of what may spoil the verdict; empty when all is well")
+    segments: list[Segment] | None = Field(None, description="stretches of speech in order, when asked for")
     frames: Frames | None = Field(None, description="only with granularity `frame`")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
     """float32 (1, D) by utterance or (T, D) by frame, when asked for; in files it is embedding.npy."""
@@ -124,18 +156,29 @@ class Recognition(_Facts):
     def to_dict(self) -> dict[str, Any]:
         """Plain data, exactly what result.json holds."""
         data: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
-        if data["frames"] is None:
-            del data["frames"]
-        return data
+        return {key: value for key, value in data.items() if key not in _OPTIONAL or value is not None}
 
     def to_json(self) -> str:
-        """`to_dict` as text; frames a line each would be tall, so they stay compact."""
-        data = self.to_dict()
-        frames = data.pop("frames", None)
-        text = json.dumps(data, ensure_ascii=False, indent=2)
-        if frames is None:
-            return text + "\n"
-        return text.removesuffix("\n}") + ',\n  "frames": ' + json.dumps(frames, ensure_ascii=False) + "\n}\n"
+        """`to_dict` as text."""
+        return "".join(self.json_pieces())
+
+    def json_pieces(self) -> Iterator[str]:
+        """`to_json` piece by piece, so that hours of frames are never text all at once.
+
+        Segments stand a line each, and of the frames each series, which would be tall otherwise.
+        """
+        data = self.model_dump(mode="json", by_alias=True, exclude={"frames", "segments"})
+        yield json.dumps(data, ensure_ascii=False, indent=2).removesuffix("\n}")
+        if self.segments is not None:
+            lines = [json.dumps(item.model_dump(mode="json"), ensure_ascii=False) for item in self.segments]
+            yield ',\n  "segments": [' + ",".join(f"\n    {line}" for line in lines) + ("\n  ]" if lines else "]")
+        if self.frames is not None:
+            facts = self.frames.model_dump(mode="json", exclude={"logits", "scores"})
+            yield ',\n  "frames": ' + json.dumps(facts, ensure_ascii=False).removesuffix("}")
+            yield from _series("logits", self.frames.logits, LOGIT_DIGITS)
+            yield from _series("scores", self.frames.scores, SCORE_DIGITS)
+            yield "}"
+        yield "\n}\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Recognition":
@@ -145,6 +188,18 @@ class Recognition(_Facts):
             pydantic.ValidationError: not the JSON of a recognition.
         """
         return cls.model_validate_json(text)
+
+
+_OPTIONAL = ("segments", "frames")
+
+
+def _series(name: str, values: NDArray[np.float32], digits: int) -> Iterator[str]:
+    """One member of an object, rows turned to text a few at a time."""
+    to_rows = _rows(digits)
+    yield f', "{name}": ['
+    for first in range(0, len(values), _ROWS):
+        yield (", " if first else "") + json.dumps(to_rows(values[first : first + _ROWS]))[1:-1]
+    yield "]"
 
 
 def json_schema() -> dict[str, Any]:
