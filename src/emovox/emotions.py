@@ -22,6 +22,10 @@ class Emotion:
     emoji: str
     colour: str
 
+    def label(self, language: str) -> str:
+        """The name as people read it, in `en` or `zh`."""
+        return self.chinese if language == "zh" else self.name
+
 
 EMOTIONS = (
     Emotion("angry", "愤怒", "😠", "#d55e00"),

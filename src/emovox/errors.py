@@ -15,6 +15,7 @@ EmovoxError
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
+├── ExportError                    no such format, its package is missing, or the result lacks what it shows
 └── SettingsError                  a setting out of range, or an unreadable config file
 """
 
@@ -87,6 +88,10 @@ class UnknownEmotionError(EmovoxError, ValueError):
 
 class OutputsError(EmovoxError):
     """The outputs directory can't be read or written."""
+
+
+class ExportError(EmovoxError):
+    """An export can't be made: no such format, a package is missing, or the result lacks what it shows."""
 
 
 class SettingsError(EmovoxError):

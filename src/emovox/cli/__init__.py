@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import click
 
-from emovox.cli import models, recognize, schema
+from emovox.cli import export, models, recognize, schema
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
@@ -32,6 +32,7 @@ def emovox(debug: bool) -> None:
 
 
 emovox.add_command(recognize.recognize)
+emovox.add_command(export.export)
 emovox.add_command(models.models)
 emovox.add_command(schema.schema)
 

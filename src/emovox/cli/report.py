@@ -29,7 +29,7 @@ class Row:
 
 def label(emotion: str, language: str) -> str:
     """The name of an emotion as people read it, `en` or `zh`."""
-    return BY_NAME[emotion].chinese if language == "zh" else emotion
+    return BY_NAME[emotion].label(language)
 
 
 def clock(seconds: float) -> str:

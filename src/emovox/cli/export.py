@@ -1,0 +1,109 @@
+"""`emovox export`."""
+
+import glob
+import traceback
+from pathlib import Path
+
+import click
+from pydantic import ValidationError
+
+from emovox import exports
+from emovox.cli.report import printable
+from emovox.errors import EmovoxError, ExportError, OutputsError
+from emovox.outputs import RESULT
+from emovox.recognition.recognition import Recognition
+from emovox.settings import settings
+
+
+def formats_option(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    """Read the names of formats between commas; a usage error where one can't be written here."""
+    try:
+        return None if value is None else exports.check_formats(name.strip().lower() for name in value.split(","))
+    except ExportError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
+@click.command(no_args_is_help=True)
+@click.argument("paths", nargs=-1, required=True, metavar="OUTPUTS_DIR...")
+@click.option(
+    "--format",
+    "formats",
+    required=True,
+    metavar="NAME,NAME...",
+    callback=formats_option,
+    help=f"Among {', '.join(exports.FORMATS)}.",
+)
+@click.option(
+    "--labels",
+    type=click.Choice(["en", "zh"]),
+    help="Language of the emotions in captions, annotations and pictures.  [default: en]",
+)
+def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Language | None) -> int:
+    """Write results that are there already in other formats, into their outputs directories.
+
+    \b
+    srt, vtt      captions: a cue for each segment
+    textgrid      Praat and ELAN: tiers of emotion and confidence
+    audacity      a label track
+    csv, parquet  tables: a row for each segment, and for each frame where there are frames
+    png, svg      the timeline: waveform, curves, segments
+
+    Segments come with `emovox recognize --segments`, frames with `--granularity frame`. Parquet needs the package
+    pyarrow, and pictures need matplotlib.
+
+    \b
+    emovox export outputs/outputs_20240104_223000 --format srt,textgrid
+    emovox export outputs/outputs_202401* --format csv,png --labels zh
+
+    Exit code: 0 all well, 1 some directories failed (the others are done), 2 usage.
+    """  # noqa: D301  click needs the backspace itself
+    language = labels or settings().labels
+    failures: list[tuple[str, str]] = []
+    for directory in dict.fromkeys(found for argument in paths for found in _matches(argument)):
+        try:
+            for path in exports.write(_read(directory), directory, formats, language=language):
+                click.echo(printable(str(path)))
+        except OutputsError as error:  # names the file itself
+            failures.append(("", str(error)))
+        except EmovoxError as error:
+            failures.append((str(directory), str(error)))
+        except Exception as error:  # what nobody thought of must not stop the others either
+            if click.get_current_context().find_root().obj:
+                traceback.print_exc()
+            reason = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+            failures.append((str(directory), reason))
+    for name, reason in failures:
+        click.echo(f"Error: {printable(f'{name}: ' if name else '')}{printable(reason)}", err=True)
+    return 1 if failures else 0
+
+
+def _matches(argument: str) -> list[Path]:
+    """The directories that one argument means, sorted; shells that don't expand globs leave it to us."""
+    if Path(argument).exists() or not glob.has_magic(argument):
+        return [Path(argument)]
+    return [Path(match) for match in sorted(glob.glob(argument))] or [Path(argument)]  # noqa: PTH207  ~ and drives stay as given
+
+
+def _read(directory: Path) -> Recognition:
+    """The result in an outputs directory.
+
+    Raises:
+        ExportError: there is none, or it isn't one that Emovox wrote.
+        OutputsError: it can't be read.
+    """
+    try:
+        return Recognition.from_json((directory / RESULT).read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        inside = " (there are some inside it: name those)" if any(directory.glob(f"*/{RESULT}")) else ""
+        raise ExportError(f"no outputs directory: it has no {RESULT}{inside}") from error
+    except OSError as error:
+        raise OutputsError(f"{directory / RESULT}: can't be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ExportError(
+            f"{RESULT} is not one that Emovox wrote, or is damaged ({where}: {first['msg']}); "
+            "recognise the recording again"
+        ) from error

@@ -1,0 +1,10 @@
+"""Exports: a recognition in the formats of other people's tools, written into its outputs directory.
+
+from emovox import exports
+
+exports.write(recognition, "outputs/outputs_20240104_223000", ["srt", "textgrid", "png"])
+"""
+
+from emovox.exports.formats import FORMATS, Language, check_formats, needs, write
+
+__all__ = ["FORMATS", "Language", "check_formats", "needs", "write"]

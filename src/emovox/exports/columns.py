@@ -1,0 +1,54 @@
+"""The columns of tables, and frames in pieces that fit the memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovox.emotions import NAMES
+from emovox.recognition.recognition import Frames
+
+_ROWS = 2**14  # frames at once: five and a half minutes
+
+
+def segment_columns() -> list[str]:
+    """Of the table of segments."""
+    return ["start", "end", "emotion", "confidence", *NAMES, "channel"]
+
+
+def frame_columns() -> list[str]:
+    """Of the table of frames."""
+    return ["time", *NAMES, *(f"logit_{name}" for name in NAMES)]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some frames.
+
+    Attributes:
+        times: their centres, seconds, (n,).
+        scores: smoothed, (n, 9), in the order of `NAMES`.
+        logits: (n, 9).
+    """
+
+    times: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+    def rows(self) -> list[list[float]]:
+        """The numbers of `frame_columns`, a list for each frame."""
+        rows: list[list[float]] = np.column_stack([self.times, self.scores, self.logits]).tolist()
+        return rows
+
+
+def chunks(frames: Frames | None) -> Iterator[Chunk]:
+    """All frames in order, some at a time."""
+    if frames is None:
+        return
+    for first in range(0, len(frames.scores), _ROWS):
+        some = slice(first, first + _ROWS)
+        times = frames.first_centre + frames.hop * np.arange(
+            first, first + len(frames.scores[some]), dtype=np.float64
+        )
+        yield Chunk(times, frames.scores[some], frames.logits[some])

@@ -1,0 +1,71 @@
+"""Hours in a picture's columns: the waveform's envelope, and the curves' means."""
+
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovox.errors import OutputsError
+from emovox.recognition.recognition import Frames
+
+_BLOCK = 2**20  # samples read at once, about
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """The waveform's reach in each column.
+
+    Attributes:
+        times: the columns' centres, seconds, (n,).
+        lowest: the smallest sample in each, full scale ±1, (n,).
+        highest: the greatest.
+    """
+
+    times: NDArray[np.float64]
+    lowest: NDArray[np.float64]
+    highest: NDArray[np.float64]
+
+
+def envelope(sound: Path, columns: int) -> Envelope:
+    """Read a 16-bit mono WAV block by block.
+
+    Raises:
+        OutputsError: it can't be read, or it isn't such a WAV.
+    """
+    try:
+        with wave.open(str(sound), "rb") as file:
+            if (file.getnchannels(), file.getsampwidth()) != (1, 2):
+                raise OutputsError(f"{sound}: not the 16-bit mono WAV that Emovox writes; recognise again")
+            edges = _edges(file.getnframes(), columns)
+            lowest, highest = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
+            at_once = max(_BLOCK * len(lowest) // max(file.getnframes(), 1), 1)
+            for first in range(0, len(lowest), at_once):
+                bounds = edges[first : first + at_once + 1]
+                block = np.frombuffer(file.readframes(int(bounds[-1] - bounds[0])), dtype="<i2")
+                if len(block) < bounds[-1] - bounds[0]:
+                    raise EOFError
+                starts = bounds[:-1] - bounds[0]
+                lowest[first : first + at_once] = np.minimum.reduceat(block, starts)
+                highest[first : first + at_once] = np.maximum.reduceat(block, starts)
+            times = (edges[:-1] + edges[1:]) / (2 * file.getframerate())
+            return Envelope(times, lowest / 32768, highest / 32768)
+    except (OSError, EOFError, wave.Error) as error:
+        raise OutputsError(f"{sound}: can't be read: {error or 'it ends too early'}") from error
+
+
+def curves(frames: Frames, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres in seconds (n,) and mean scores (n, 9) of at most `columns` columns."""
+    if not len(frames.scores):
+        return np.zeros(0), np.zeros((0, len(frames.labels)))
+    edges = _edges(len(frames.scores), columns)
+    scores = np.add.reduceat(frames.scores, edges[:-1], axis=0, dtype=np.float64) / np.diff(edges)[:, np.newaxis]
+    middles = (edges[:-1] + edges[1:] - 1) / 2
+    return frames.first_centre + frames.hop * middles, scores
+
+
+def _edges(count: int, columns: int) -> NDArray[np.int64]:
+    """Where `count` things are cut into columns, at most one column for each."""
+    columns = min(columns, count)
+    return np.arange(columns + 1, dtype=np.int64) * count // max(columns, 1)

@@ -1,0 +1,172 @@
+"""The formats: what each is called, what it shows, and what writes it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from emovox.errors import ExportError
+from emovox.exports import audacity, captions, comma_separated, parquet, textgrid, timeline
+from emovox.exports.replacement import replacing
+from emovox.outputs import AUDIO
+from emovox.recognition.recognition import Recognition
+
+Language = Literal["en", "zh"]
+Part = Literal["segments", "frames"]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a file is made from."""
+
+    recognition: Recognition
+    sound: Path
+    language: Language
+
+
+_Write = Callable[[_Job, BinaryIO], None]
+
+
+@dataclass(frozen=True)
+class _Format:
+    """A format's files: their suffix, and a writer for each part that it shows."""
+
+    suffix: str
+    writers: dict[Part, _Write]
+    package: str | None = None
+    together: bool = False  # one file shows all parts
+
+
+def _text(pieces: Callable[[_Job], Iterable[str]]) -> _Write:
+    def write(job: _Job, file: BinaryIO) -> None:
+        for piece in pieces(job):
+            file.write(piece.encode("utf-8"))
+
+    return write
+
+
+def _drawn(kind: Literal["png", "svg"]) -> _Write:
+    def write(job: _Job, file: BinaryIO) -> None:
+        timeline.write(job.recognition, job.sound, file, kind=kind, language=job.language)
+
+    return write
+
+
+_FORMATS: dict[str, _Format] = {
+    "srt": _Format(".srt", {"segments": _text(lambda job: captions.srt(job.recognition, job.language))}),
+    "vtt": _Format(".vtt", {"segments": _text(lambda job: captions.vtt(job.recognition, job.language))}),
+    "textgrid": _Format(
+        ".TextGrid", {"segments": _text(lambda job: textgrid.pieces(job.recognition, job.language))}
+    ),
+    "audacity": _Format(".txt", {"segments": _text(lambda job: audacity.lines(job.recognition, job.language))}),
+    "csv": _Format(
+        ".csv",
+        {
+            "segments": _text(lambda job: comma_separated.segments(job.recognition)),
+            "frames": _text(lambda job: comma_separated.frames(job.recognition)),
+        },
+    ),
+    "parquet": _Format(
+        ".parquet",
+        {
+            "segments": lambda job, file: parquet.write_segments(job.recognition, file),
+            "frames": lambda job, file: parquet.write_frames(job.recognition, file),
+        },
+        package="pyarrow",
+    ),
+    "png": _Format(
+        ".png", {"segments": _drawn("png"), "frames": _drawn("png")}, package="matplotlib", together=True
+    ),
+    "svg": _Format(
+        ".svg", {"segments": _drawn("svg"), "frames": _drawn("svg")}, package="matplotlib", together=True
+    ),
+}
+
+FORMATS = tuple(_FORMATS)
+"""The names of the formats, in the order in which files are written."""
+
+_HOW = {"segments": "--segments", "frames": "--granularity frame"}
+
+
+def check_formats(names: Iterable[str]) -> tuple[str, ...]:
+    """Return `names` without repeats in the order of `FORMATS`, when this installation can write them.
+
+    Raises:
+        ExportError: there is no such format, none is named, or the package that writes it isn't installed.
+    """
+    wanted = set(names)
+    if strangers := sorted(wanted - set(FORMATS)):
+        raise ExportError(f"no format {', '.join(map(repr, strangers))}; there are {', '.join(FORMATS)}")
+    if not wanted:
+        raise ExportError(f"name at least one format of {', '.join(FORMATS)}")
+    formats = tuple(name for name in FORMATS if name in wanted)
+    for name in formats:
+        package = _FORMATS[name].package
+        try:
+            if package:
+                import_module(package)
+        except ImportError as error:
+            raise ExportError(f"{name} needs {package}, which isn't installed: pip install {package}") from error
+    return formats
+
+
+def needs(formats: Iterable[str]) -> frozenset[Part]:
+    """What a recognition should hold so that these formats show all they can: `segments`, `frames`, or both.
+
+    Tables have a file for each, and are content with either, as pictures are; but only pictures ask for frames.
+
+    Raises:
+        ExportError: as `check_formats`.
+    """
+    return frozenset(
+        part
+        for name in check_formats(formats)
+        for part in _FORMATS[name].writers
+        if part == "segments" or _FORMATS[name].together
+    )
+
+
+def write(
+    recognition: Recognition, directory: str | Path, formats: Iterable[str], *, language: Language = "en"
+) -> list[Path]:
+    """Write a recognition into its outputs directory, in these formats; nothing if one of them can't be.
+
+    Files are called segments.srt, frames.csv, timeline.png…; with `_channel2` for a recording's second channel.
+    Each is complete or isn't there, and takes the place of an older one.
+
+    Args:
+        recognition: what to write.
+        directory: its outputs directory, whose processed_audio.wav pictures show; without one they go without.
+        formats: names among `FORMATS`.
+        language: of the emotions where people read them; tables keep the English names.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ExportError: as `check_formats`, or the recognition lacks what a format shows.
+        OutputsError: the disk is full, or the directory can't be read or written.
+    """
+    directory = Path(directory)
+    job = _Job(recognition, directory / AUDIO, language)
+    plan = [item for name in check_formats(formats) for item in _plan(name, recognition)]
+    for file_name, writer in plan:
+        with replacing(directory / file_name) as file:
+            writer(job, file)
+    return [directory / file_name for file_name, _ in plan]
+
+
+def _plan(name: str, recognition: Recognition) -> Iterator[tuple[str, _Write]]:
+    """The files of one format that this recognition can fill, each with its writer."""
+    form = _FORMATS[name]
+    there = [part for part in form.writers if getattr(recognition, part) is not None]
+    if not there:
+        how = " or ".join(_HOW[part] for part in form.writers)
+        raise ExportError(
+            f"{name} needs {' or '.join(form.writers)}, and this result has none: recognise again with {how}"
+        )
+    channel = recognition.recording.channel
+    for part in there[:1] if form.together else there:
+        stem = "timeline" if form.together else part
+        yield f"{stem}{'' if channel is None else f'_channel{channel}'}{form.suffix}", form.writers[part]
