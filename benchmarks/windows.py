@@ -44,11 +44,9 @@ def main() -> None:
     options = parser.parse_args()
     recognizer = Recognizer(options.model)
     clips = [
-        clip
-        for clip in read_list(options.corpora, options.corpus)
-        if clip.label in recognizer.metadata.classes
+        clip for clip in read_list(options.corpora, options.corpus) if clip.label in recognizer.metadata.classes
     ]
-    rng = random.Random(0)
+    rng = random.Random(0)  # noqa: S311  no secret
     recordings = [join(options.corpora, rng.sample(clips, CLIPS), rng) for _ in range(options.recordings)]
     alone = [[recognizer.recognize((clip, SAMPLE_RATE)).emotion for _, clip in item.clips] for item in recordings]
     right = [clip.label == heard for item, row in zip(recordings, alone, strict=True)
@@ -78,7 +76,7 @@ def join(corpora: Path, clips: list[Clip], rng: random.Random) -> Joined:
 
 
 def compare(recognizer: Recognizer, joined: Joined, alone: list[str]) -> tuple[float, float, float]:
-    """Shares of clips whose segments, the longest of each, are right, and as the clip by itself; and found whole."""
+    """Shares of clips whose longest segment is right; is as the clip by itself; and which are one segment."""
     segments = recognizer.recognize((joined.waveform, SAMPLE_RATE), segments=True).segments or []
     right, same, single = [], [], []
     for (start, end), (clip, _), heard in zip(joined.places, joined.clips, alone, strict=True):

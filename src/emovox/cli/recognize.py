@@ -18,7 +18,14 @@ from emovox.audio.recording import Source
 from emovox.cli.progress import Progress
 from emovox.cli.report import REPORTS, Row, printable
 from emovox.emotions import NAMES, check_names
-from emovox.errors import AudioError, EmovoxError, ExportError, OutputsError, UnknownEmotionError, UnreadableAudioError
+from emovox.errors import (
+    AudioError,
+    EmovoxError,
+    ExportError,
+    OutputsError,
+    UnknownEmotionError,
+    UnreadableAudioError,
+)
 from emovox.exports import FORMATS, Language, check_formats, needs
 from emovox.exports import write as write_exports
 from emovox.models.loading import Wanted
@@ -62,7 +69,9 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str | No
 )
 @click.option("--embedding", is_flag=True, help="Write embedding.npy: (1, D), or (T, D) by frame.")
 @click.option("--segments", is_flag=True, help="Each stretch of speech with its times and emotion.")
-@click.option("--merge", is_flag=True, help="Join segments of one emotion up to a second apart; implies --segments.")
+@click.option(
+    "--merge", is_flag=True, help="Join segments of one emotion up to a second apart; implies --segments."
+)
 @click.option("--speech-only", is_flag=True, help="Leave silence out of the verdict.")
 @click.option(
     "--smoothing",
@@ -163,13 +172,7 @@ def recognize(
         "smoothing": smoothing,
     }
     started = time.monotonic()
-    files: list[str | Path] = []
-    failures: list[tuple[str, str]] = []
-    for argument in dict.fromkeys(paths):
-        try:
-            files += [STDIN] if argument == STDIN else find(argument)
-        except AudioError as error:
-            failures.append((argument, error.reason))
+    files, failures = _find(paths)
     recognizer = Recognizer(
         model, precision=precision, notice=lambda line: None if quiet else click.echo(line, err=True)
     )
@@ -183,28 +186,13 @@ def recognize(
             for file in files:
                 progress.begin(printable(str(file)))
                 try:
-                    with _source(file, again=channels == "split") as (source, name):
-                        for channel in _channels(channels):
-                            with ExitStack() as stack:
-                                draft = None if place is None else stack.enter_context(place.draft())
-                                by_frame = wanted["granularity"] == "frame"
-                                recognition = recognizer.recognize(
-                                    source,
-                                    name=name,
-                                    channel=channel,
-                                    sink=progress.follow(draft.write if draft else None),
-                                    embedding_sink=draft.write_embedding if draft and by_frame else None,
-                                    **wanted,
-                                )
-                                directory = None if draft is None else draft.publish(recognition)
-                            seconds += recognition.recording.duration
-                            saved.append(directory)
-                            progress.clear()
-                            report.add(Row(str(file), recognition, directory))
-                            if directory is not None and formats:
-                                write_exports(recognition, directory, formats, language=language)
-                            if channel == recognition.recording.channels:
-                                break
+                    for row in _hear(recognizer, file, place, progress, channels, wanted):
+                        seconds += row.recognition.recording.duration
+                        saved.append(row.directory)
+                        progress.clear()
+                        report.add(row)
+                        if row.directory is not None and formats:
+                            write_exports(row.recognition, row.directory, formats, language=language)
                 except (OutputsError, UnknownEmotionError):  # the next one would fare no better
                     raise
                 except EmovoxError as error:
@@ -225,9 +213,44 @@ def recognize(
     return 1 if failures else 0
 
 
-def _channels(choice: str) -> Iterable[int | None]:
-    """Channels to hear, one after the other: all as one, or each from the first, to be left at the last."""
-    return count(1) if choice == "split" else [None]
+def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]]:
+    """The recordings that the arguments mean, and the arguments that mean none, with the reason."""
+    files: list[str | Path] = []
+    failures: list[tuple[str, str]] = []
+    for argument in dict.fromkeys(paths):
+        try:
+            files += [STDIN] if argument == STDIN else find(argument)
+        except AudioError as error:
+            failures.append((argument, error.reason))
+    return files, failures
+
+
+def _hear(
+    recognizer: Recognizer,
+    file: str | Path,
+    place: Outputs | None,
+    progress: Progress,
+    channels: str,
+    wanted: dict[str, Any],
+) -> Iterator[Row]:
+    """Recognise one recording and save it; or each of its channels, one after the other."""
+    with _source(file, again=channels == "split") as (source, name):
+        for channel in count(1) if channels == "split" else [None]:
+            with ExitStack() as stack:
+                draft = None if place is None else stack.enter_context(place.draft())
+                by_frame = wanted["granularity"] == "frame"
+                recognition = recognizer.recognize(
+                    source,
+                    name=name,
+                    channel=channel,
+                    sink=progress.follow(draft.write if draft else None),
+                    embedding_sink=draft.write_embedding if draft and by_frame else None,
+                    **wanted,
+                )
+                directory = None if draft is None else draft.publish(recognition)
+            yield Row(str(file), recognition, directory)
+            if channel == recognition.recording.channels:
+                return
 
 
 @contextmanager

@@ -86,7 +86,9 @@ class Table(Report):
         for item in row.recognition.segments or []:
             shown = f"{BY_NAME[item.emotion].emoji} {label(item.emotion, self.language)}"
             times = f"{clock(item.start)} – {clock(item.end)}"
-            click.echo(f"{set_cell_size(times, self._width)}  {set_cell_size(shown, 13)}  {100 * item.confidence:5.1f} %")
+            click.echo(
+                f"{set_cell_size(times, self._width)}  {set_cell_size(shown, 13)}  {100 * item.confidence:5.1f} %"
+            )
         for code in row.recognition.warnings:
             click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}")
 
@@ -117,7 +119,20 @@ class Csv(Report):
 
     def begin(self) -> None:  # noqa: D102
         self._write = csv.writer(sys.stdout, lineterminator="\n").writerow
-        self._write(["path", "emotion", "label", "confidence", *NAMES, "duration", "warnings", "model", "outputs", "channel"])
+        self._write(
+            [
+                "path",
+                "emotion",
+                "label",
+                "confidence",
+                *NAMES,
+                "duration",
+                "warnings",
+                "model",
+                "outputs",
+                "channel",
+            ]
+        )
 
     def add(self, row: Row) -> None:  # noqa: D102
         found = row.recognition
