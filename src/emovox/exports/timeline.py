@@ -83,7 +83,7 @@ def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
     }
     rows = [row for row in _HEIGHTS if there[row]]
     height = _TOP + sum(_HEIGHTS[row] for row in rows) + _GAP * (len(rows) - 1) + _BOTTOM
-    with mpl.rc_context({"font.family": names}):
+    with mpl.rc_context({"font.family": [*names, "sans-serif"]}):
         figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
         axes = _rows(figure, rows, recognition.recording.duration)
         columns = round((WIDTH - _LEFT - _RIGHT) * DPI)
@@ -232,17 +232,16 @@ def _draw_segments(axes: "Axes", segments: list[Segment], language: str) -> None
         needed = max(_inches(text, face), _inches("100 %", face)) + 0.08
         for item in mine:
             if (item.end - item.start) * second > needed:
-                axes.text(
-                    (item.start + item.end) / 2,
-                    0.48,
-                    f"{text}\n{100 * item.confidence:.0f} %",
-                    fontproperties=face,
-                    color=_on(emotion.colour),
-                    ha="center",
-                    va="center",
-                    linespacing=1.25,
-                    clip_on=True,
-                )
+                for height, line in ((0.55, text), (0.27, f"{100 * item.confidence:.0f} %")):
+                    axes.text(
+                        (item.start + item.end) / 2,
+                        height,
+                        line,
+                        fontproperties=face,
+                        color=_on(emotion.colour),
+                        ha="center",
+                        va="baseline",  # in line with its neighbours, whatever letters it has
+                    )
 
 
 def _head(figure: "Figure", recognition: Recognition, name: str, model: str, language: str) -> None:
