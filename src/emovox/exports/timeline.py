@@ -73,7 +73,7 @@ def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
 
     chinese = "".join(emotion.chinese for emotion in EMOTIONS) + _WORDS["zh"]
     name = recognition.recording.name or ""
-    names = fonts.families(chinese if language == "zh" or not name.isascii() else "")
+    names = fonts.families(chinese if language == "zh" or fonts.missing(name, [fonts.LATIN]) else "")
     if fonts.missing(chinese, names):
         language = "en"
     there = {
