@@ -157,7 +157,9 @@ def probe(contender: str, snapshot: Path) -> dict[str, float]:
 def print_shares(snapshot: Path, clip: Waveform, runs: dict[str, Run], repeats: int) -> None:
     """Print how near each contender comes to what bare matrix products of its precision reach here."""
     operations = count_operations(snapshot, clip)
-    peaks = {name: matrix_peak(name, os.cpu_count() or 1) for name in ("fp32", *precisions()[1:])}
+    peaks: dict[str, float] = {
+        name: matrix_peak(name, os.cpu_count() or 1) for name in ("fp32", *precisions()[1:])
+    }
     medians = interleaved(runs, [clip], repeats)
     rounded = ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items())
     print(f"\n10 s cost {operations / 1e9:.0f} GFLOP. Bare matrix products reach, GFLOP/s: {rounded}.\n")

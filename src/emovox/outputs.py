@@ -15,15 +15,18 @@ from pathlib import Path
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
+from numpy.typing import NDArray
 
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
 from emovox.errors import OutputsError
+from emovox.recognition.npy import NpyWriter
 from emovox.recognition.recognition import Recognition
 
 AUDIO = "processed_audio.wav"
 RESULT = "result.json"
 EMBEDDING = "embedding.npy"
+SEGMENT_EMBEDDINGS = "segment_embeddings.npy"
 
 _DRAFTS = ".emovox"
 _PREFIX = "outputs_"
@@ -36,6 +39,7 @@ class Draft:
         self._root = root
         self._begin = begin
         self._wav: WavWriter | None = None
+        self._embedding: NpyWriter | None = None
 
     def write(self, block: Waveform) -> None:
         """Append to processed_audio.wav: float32 (n,), 16 kHz. This is a `sink` for `Recognizer.recognize`.
@@ -46,8 +50,19 @@ class Draft:
         with _explained(self._root):
             self._begun().write(block)
 
+    def write_embedding(self, rows: NDArray[np.float32]) -> None:
+        """Append to embedding.npy: float32 (n, D). This is an `embedding_sink` for `Recognizer.recognize`.
+
+        Raises:
+            OutputsError: the disk is full, or the place can't be written to.
+        """
+        with _explained(self._root):
+            self._begun()
+            self._embedding = self._embedding or NpyWriter(self._path / EMBEDDING, rows.shape[1])
+            self._embedding.write(rows)
+
     def publish(self, recognition: Recognition) -> Path:
-        """Add result.json, and embedding.npy if there is one, and give the directory its name.
+        """Add result.json, the embeddings that there are, and give the directory its name.
 
         Returns:
             The directory, named by the recognition's `timestamp`; with `_2`, `_3`… where that name is taken.
@@ -57,23 +72,31 @@ class Draft:
         """
         with _explained(self._root):
             self._begun().close()
-            with (self._path / RESULT).open("w", encoding="utf-8") as file:
-                file.writelines(recognition.json_pieces())
-            if recognition.embedding is not None:
+            with (self._path / RESULT).open("w", encoding="utf-8") as result:
+                result.writelines(recognition.json_pieces())
+            if self._embedding is not None:
+                self._embedding.close()
+            elif recognition.embedding is not None:
                 np.save(self._path / EMBEDDING, recognition.embedding)
+            segments = [item.embedding for item in recognition.segments or [] if item.embedding is not None]
+            if segments:
+                np.save(self._path / SEGMENT_EMBEDDINGS, np.stack(segments))
             for file in self._path.iterdir():
                 _sync(file)
             stamp = recognition.timestamp.translate({ord("-"): None, ord(":"): None, ord(" "): "_"})
+            if recognition.recording.channel is not None:
+                stamp += f"_channel{recognition.recording.channel}"
             number = 1
             while not (place := self._claim(stamp, number)):
                 number += 1
             return place
 
     def close(self) -> None:
-        """Let go of the sound; what was published stays, the rest is cleared by whoever opened the draft."""
-        if self._wav is not None:
-            with suppress(OSError):
-                self._wav.close()
+        """Let go of the files; what was published stays, the rest is cleared by whoever opened the draft."""
+        for file in (self._wav, self._embedding):
+            if file is not None:
+                with suppress(OSError):
+                    file.close()
 
     def _begun(self) -> WavWriter:
         """The sound, begun now if it wasn't: a recording that can't be read leaves nothing at all."""

@@ -1,18 +1,59 @@
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emovox.audio.windows import LONGEST, WHOLE, cut
+from emovox.audio import speech
+from emovox.audio.speech import Span, SpeechFinder
+from emovox.audio.windows import LONGEST, SHORTEST, WHOLE, Window, cut, cut_at_pauses
 
 HOP, OVERLAP = 320, 80
 SECOND = 16_000
 
+spans_of_speech = st.lists(
+    st.tuples(st.integers(speech.LEAST_PAUSE, 25 * SECOND), st.integers(speech.SHORTEST, speech.LONGEST)),
+    max_size=12,
+)
+"""Lengths of a pause and of the speech after it."""
 
-def windows_of(size: int, blocks: int = SECOND, hop: int = HOP, overlap: int = OVERLAP) -> list[np.ndarray]:
+
+class Told(SpeechFinder):
+    """Knows where speech is, and finds it as late as the true one may."""
+
+    def __init__(self, truth: list[Span]) -> None:
+        super().__init__()
+        self.truth = truth
+
+    def push(self, block: np.ndarray) -> None:
+        self._samples += len(block)
+        open_since = [span.start for span in self.truth if span.start < self._samples <= span.end + SECOND]
+        self._tell(min([*open_since, self._samples]))
+
+    def finish(self) -> None:
+        self._tell(self._samples)
+
+    def _tell(self, known: int) -> None:
+        self.known = max(self.known, known)
+        self.spans = [span for span in self.truth if span.end <= self.known]
+
+
+def place(lengths: list[tuple[int, int]]) -> list[Span]:
+    spans, end = [], 0
+    for pause, length in lengths:
+        spans.append(Span(end + pause, end + pause + length))
+        end = spans[-1].end
+    return spans
+
+
+def windows_of(
+    size: int, spans: Iterable[Span] = (), blocks: int = SECOND, hop: int = HOP, overlap: int = OVERLAP
+) -> list[Window]:
     waveform = np.arange(size, dtype=np.float32)
     pieces = (waveform[start : start + blocks] for start in range(0, size, blocks))
-    return list(cut(pieces, hop=hop, overlap=overlap))
+    inside = [span for span in spans if span.end <= size]
+    return list(cut(pieces, hop=hop, overlap=overlap, speech=Told(inside)))
 
 
 def test_nothing_gives_nothing() -> None:
@@ -21,30 +62,53 @@ def test_nothing_gives_nothing() -> None:
 
 @pytest.mark.parametrize("size", [1, 400, WHOLE - 1, WHOLE])
 def test_up_to_30_s_is_one_window(size: int) -> None:
-    [window] = windows_of(size)
-    assert len(window) == size
+    [window] = windows_of(size, [Span(0, 100)])
+    assert (window.start, len(window.waveform)) == (0, size)
 
 
 @given(
     size=st.integers(WHOLE + 1, 130 * SECOND),
+    lengths=spans_of_speech,
     blocks=st.integers(1_000, 50 * SECOND),
     hop=st.sampled_from([160, 320, 321]),
     overlap=st.sampled_from([0, 80, 240]),
 )
-def test_windows_tile_the_recording_on_one_grid_of_frames(size: int, blocks: int, hop: int, overlap: int) -> None:
-    windows = windows_of(size, blocks, hop, overlap)
+def test_windows_tile_the_recording_on_one_grid_of_frames(
+    size: int, lengths: list[tuple[int, int]], blocks: int, hop: int, overlap: int
+) -> None:
+    windows = windows_of(size, place(lengths), blocks, hop, overlap)
     least = hop + overlap
-    frames = [1 + (len(window) - least) // hop for window in windows]
+    frames = [1 + (len(window.waveform) - least) // hop for window in windows]
     assert sum(frames) == 1 + (size - least) // hop, "as many frames as the whole recording has"
     start = 0
     for window, count in zip(windows, frames, strict=True):
-        assert window[0] == start, "each window starts where the last one's frames end"
-        assert 10 * SECOND - hop <= len(window) <= LONGEST + overlap
+        assert window.start == start, "each window starts where the last one's frames end"
+        # float32 holds whole numbers up to 2^24, more than there are samples here
+        np.testing.assert_array_equal(window.waveform, start + np.arange(len(window.waveform)))
+        assert SHORTEST - hop <= len(window.waveform) <= LONGEST + overlap
         start += count * hop
 
 
-def test_blocks_make_no_difference() -> None:
-    reference = windows_of(100 * SECOND, 100 * SECOND)
-    for blocks in (7_777, SECOND, 33 * SECOND):
-        for window, other in zip(windows_of(100 * SECOND, blocks), reference, strict=True):
-            np.testing.assert_array_equal(window, other)
+@given(size=st.integers(WHOLE + 1, 130 * SECOND), lengths=spans_of_speech)
+def test_no_window_ends_while_somebody_speaks(size: int, lengths: list[tuple[int, int]]) -> None:
+    spans = [span for span in place(lengths) if span.end <= size]
+    for window in windows_of(size, spans)[1:]:
+        assert not any(span.start < window.start - HOP and window.start + HOP < span.end for span in spans)
+
+
+@given(size=st.integers(WHOLE + 1, 100 * SECOND), lengths=spans_of_speech, blocks=st.integers(1_000, 50 * SECOND))
+def test_blocks_make_no_difference_and_neither_does_knowing_all_before(
+    size: int, lengths: list[tuple[int, int]], blocks: int
+) -> None:
+    spans = place(lengths)
+    streamed = [window.start for window in windows_of(size, spans, blocks)]
+    assert streamed == [window.start for window in windows_of(size, spans, size)]
+    inside = [span for span in spans if span.end <= size]
+    known = cut_at_pauses(np.zeros(size, np.float32), inside, hop=HOP, overlap=OVERLAP)
+    assert streamed == [window.start for window in known]
+
+
+def test_a_window_for_each_sentence() -> None:
+    spans = [Span(start * SECOND, (start + 2) * SECOND) for start in (1, 4, 20, 31)]
+    starts = [window.start / SECOND for window in windows_of(35 * SECOND, spans)]
+    assert starts == [0, 3.5, 6.5, 19.5, 22.5, 30.5, 33.5]

@@ -8,7 +8,7 @@ import pytest
 from support import snapshots
 
 Run = Callable[..., tuple[int, str, str]]
-WIDE = snapshots.tiny({"embed_dim": 128}, {"conv_pos_groups": 4})
+WIDE = snapshots.tiny({"embed_dim": 256}, {"conv_pos_groups": 4})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from emovox.models.loading import load, open_snapshot
 from emovox.models.published import SOURCE_FILE, Source
 from support import snapshots, tiny
 
-WIDE = snapshots.tiny({"embed_dim": 128}, {"conv_pos_groups": 4})
+WIDE = snapshots.tiny({"embed_dim": 256}, {"conv_pos_groups": 4})
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from emovox.models.store import Comparison, StoredModel, Trial
 from support import snapshots
 
 # Wide enough for blocks of int8; the published sizes are multiples of it.
-WIDE = snapshots.tiny({"embed_dim": 128}, {"conv_pos_groups": 4})
+WIDE = snapshots.tiny({"embed_dim": 256}, {"conv_pos_groups": 4})
 
 Open = Callable[[Path], StoredModel]
 

@@ -32,6 +32,7 @@ class Decoding:
         sample_rate: the recording's own, Hz.
         channels: the recording's own.
         codec: FFmpeg's name of it; None for an array.
+        channel: the one that is given, from 1; None: the mean of all.
         declared: seconds that the header promises; None where it doesn't say.
         samples: 16 kHz samples given so far.
         level: peak and clipping so far.
@@ -46,6 +47,7 @@ class Decoding:
     declared: float | None
     max_seconds: float
     frames: Iterator[tuple[NDArray[np.generic], float]]
+    channel: int | None = None
     samples: int = 0
     level: Level = field(default_factory=Level)
     truncated: bool = False
@@ -55,13 +57,16 @@ class Decoding:
         """Give the waveform, float32 mono 16 kHz, in blocks of about a second.
 
         Raises:
-            NoAudioError: there was no sample.
+            NoAudioError: there was no sample, or no such channel.
             TooShortError: less than 25 ms.
             TooLargeError: more than `max_seconds`; found as soon as it is passed.
             UnreadableAudioError: damaged, and less than 0.1 s could be decoded; or NaN among the samples.
         """
         if self.declared is not None and self.declared > self.max_seconds:
             raise self._too_long()
+        if self.channel is not None and self.channel > self.channels:
+            have = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+            raise NoAudioError(f"there is no channel {self.channel} in it: it has {have}", self.name)
         for block in self._resampled():
             self.samples += len(block)
             if self.samples > self.max_seconds * SAMPLE_RATE:
@@ -112,18 +117,21 @@ class Decoding:
             scaled = to_float(samples)
         except UnreadableAudioError as error:
             raise UnreadableAudioError(error.reason, self.name) from None
+        if self.channel is not None:  # a stream whose channels change midway has what it has
+            scaled = scaled[:, min(self.channel, scaled.shape[1]) - 1 :][:, :1]
         mono = scaled[:, 0] if scaled.shape[1] == 1 else scaled.mean(axis=1, dtype=np.float32)
         self.level.add(scaled, mono)
         return mono
 
 
 @contextmanager
-def decode(recording: Recording, *, max_seconds: float) -> Iterator[Decoding]:
+def decode(recording: Recording, *, max_seconds: float, channel: int | None = None) -> Iterator[Decoding]:
     """Open a recording's sound: the best audio stream of whatever container FFmpeg recognises.
 
     Args:
         recording: from `open_recording`, still open.
         max_seconds: the longest recording taken.
+        channel: give this one alone, from 1; by default the mean of all.
 
     Raises:
         UnreadableAudioError: the bytes are not audio in any format FFmpeg knows.
@@ -139,6 +147,7 @@ def decode(recording: Recording, *, max_seconds: float) -> Iterator[Decoding]:
             codec=None,
             declared=len(samples) / rate,
             max_seconds=max_seconds,
+            channel=channel,
             frames=((samples[i : i + BLOCK], rate) for i in range(0, len(samples), BLOCK)),
         )
         return
@@ -163,6 +172,7 @@ def decode(recording: Recording, *, max_seconds: float) -> Iterator[Decoding]:
             codec=stream.codec_context.name,
             declared=_declared(container, stream) if states_duration(container.format.name, file) else None,
             max_seconds=max_seconds,
+            channel=channel,
             frames=iter(()),
             truncated=breaks_off(file),
         )

@@ -8,7 +8,7 @@ import rich.progress
 from rich.console import Console
 
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
-from emovox.recognition.recognizer import Sink
+from emovox.recognition.options import Sink
 
 
 class Progress:

@@ -1,21 +1,36 @@
 """`emovox recognize`."""
 
+import shutil
 import sys
+import tempfile
 import time
 import traceback
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, cast
 
 import click
 
 from emovox.audio.files import find
+from emovox.audio.recording import Source
 from emovox.cli.progress import Progress
-from emovox.cli.report import FORMATS, Row, printable
+from emovox.cli.report import REPORTS, Row, printable
 from emovox.emotions import NAMES, check_names
-from emovox.errors import AudioError, EmovoxError, OutputsError, UnknownEmotionError, UnreadableAudioError
+from emovox.errors import (
+    AudioError,
+    EmovoxError,
+    ExportError,
+    OutputsError,
+    UnknownEmotionError,
+    UnreadableAudioError,
+)
+from emovox.exports import FORMATS, Language, check_formats, needs
+from emovox.exports import write as write_exports
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
+from emovox.recognition.curve import SMOOTHING
 from emovox.recognition.recognition import Granularity, ModelFacts
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
@@ -36,6 +51,13 @@ def _not_empty(context: click.Context, parameter: click.Parameter, value: str | 
     return None if value is None else Path(value)
 
 
+def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    try:
+        return () if value is None else check_formats(name.strip().lower() for name in value.split(","))
+    except ExportError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
 @click.command(no_args_is_help=True)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
@@ -46,6 +68,34 @@ def _not_empty(context: click.Context, parameter: click.Parameter, value: str | 
     help="One verdict, or the scores of every frame (20 ms) as well.",
 )
 @click.option("--embedding", is_flag=True, help="Write embedding.npy: (1, D), or (T, D) by frame.")
+@click.option("--segments", is_flag=True, help="Each stretch of speech with its times and emotion.")
+@click.option(
+    "--merge", is_flag=True, help="Join segments of one emotion up to a second apart; implies --segments."
+)
+@click.option("--speech-only", is_flag=True, help="Leave silence out of the verdict.")
+@click.option(
+    "--smoothing",
+    type=click.FloatRange(0, 3600),
+    default=SMOOTHING,
+    show_default=True,
+    metavar="SECONDS",
+    help="Of the curve's scores (granularity frame); 0: each frame for itself.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["mix", "split"]),
+    default="mix",
+    show_default=True,
+    help="Hear all channels as one, or each by itself, as the two sides of a call.",
+)
+@click.option(
+    "--export",
+    "formats",
+    callback=_formats,
+    metavar="FORMAT,FORMAT...",
+    help=f"Write these beside result.json: {', '.join(FORMATS)}. Implies what they show: segments, "
+    "and the curve for png and svg.",
+)
 @click.option(
     "--model",
     metavar="NAME|PATH",
@@ -61,7 +111,7 @@ def _not_empty(context: click.Context, parameter: click.Parameter, value: str | 
 @click.option("--outputs", callback=_not_empty, metavar="DIR", help="Where results go.  [default: outputs]")
 @click.option("--no-save", is_flag=True, help="Only print; write nothing.")
 @click.option(
-    "--format", "form", type=click.Choice(list(FORMATS)), default="table", show_default=True, help="What to print."
+    "--format", "form", type=click.Choice(list(REPORTS)), default="table", show_default=True, help="What to print."
 )
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
 @click.option(
@@ -78,6 +128,12 @@ def recognize(
     paths: tuple[str, ...],
     granularity: Granularity,
     embedding: bool,
+    segments: bool,
+    merge: bool,
+    speech_only: bool,
+    smoothing: float,
+    channels: str,
+    formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
     outputs: Path | None,
@@ -97,24 +153,32 @@ def recognize(
     emovox recognize call.mp3
     emovox recognize recordings/ --format csv > emotions.csv
     emovox recognize interview.mp4 --granularity frame --embedding
+    emovox recognize call.wav --channels split --segments --export srt,png
     emovox recognize *.wav --emotions happy,sad,neutral --labels zh --top 3
     ffmpeg -i film.mkv -f wav - | emovox recognize - --no-save
 
     Exit code: 0 all well, 1 some recordings failed (the others are done), 2 usage.
     """  # noqa: D301  click needs the backspace itself
+    if formats and no_save:
+        raise click.UsageError("--export writes files, and --no-save forbids it")
+    needed = needs(formats) if formats else ()
+    wanted: dict[str, Any] = {
+        "granularity": "frame" if "frames" in needed else granularity,
+        "embedding": embedding,
+        "emotions": emotions,
+        "segments": segments or merge or "segments" in needed,
+        "merge": merge,
+        "speech_only": speech_only,
+        "smoothing": smoothing,
+    }
     started = time.monotonic()
-    files: list[str | Path] = []
-    failures: list[tuple[str, str]] = []
-    for argument in dict.fromkeys(paths):
-        try:
-            files += [STDIN] if argument == STDIN else find(argument)
-        except AudioError as error:
-            failures.append((argument, error.reason))
+    files, failures = _find(paths)
     recognizer = Recognizer(
         model, precision=precision, notice=lambda line: None if quiet else click.echo(line, err=True)
     )
     place = None if no_save else Outputs(outputs or settings().outputs)
-    report = FORMATS[form](paths=[str(file) for file in files], language=labels or settings().labels, top=top)
+    language = cast("Language", labels or settings().labels)
+    report = REPORTS[form](paths=[str(file) for file in files], language=language, top=top)
     seconds, saved = 0.0, []
     try:
         with Progress(len(files), shown=not quiet) as progress:
@@ -122,17 +186,13 @@ def recognize(
             for file in files:
                 progress.begin(printable(str(file)))
                 try:
-                    with ExitStack() as stack:
-                        draft = None if place is None else stack.enter_context(place.draft())
-                        recognition = recognizer.recognize(
-                            _stdin() if file == STDIN else file,
-                            granularity=granularity,
-                            embedding=embedding,
-                            emotions=emotions,
-                            name="stdin" if file == STDIN else None,
-                            sink=progress.follow(draft.write if draft else None),
-                        )
-                        directory = None if draft is None else draft.publish(recognition)
+                    for row in _hear(recognizer, file, place, progress, channels, wanted):
+                        seconds += row.recognition.recording.duration
+                        saved.append(row.directory)
+                        progress.clear()
+                        report.add(row)
+                        if row.directory is not None and formats:
+                            write_exports(row.recognition, row.directory, formats, language=language)
                 except (OutputsError, UnknownEmotionError):  # the next one would fare no better
                     raise
                 except EmovoxError as error:
@@ -143,11 +203,6 @@ def recognize(
                     failures.append(
                         (str(file), f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
                     )
-                else:
-                    seconds += recognition.recording.duration
-                    saved.append(directory)
-                    progress.clear()
-                    report.add(Row(str(file), recognition, directory))
                 progress.end()
             report.end()
         if not quiet:
@@ -158,10 +213,62 @@ def recognize(
     return 1 if failures else 0
 
 
-def _stdin() -> BinaryIO:
+def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]]:
+    """The recordings that the arguments mean, and the arguments that mean none, with the reason."""
+    files: list[str | Path] = []
+    failures: list[tuple[str, str]] = []
+    for argument in dict.fromkeys(paths):
+        try:
+            files += [STDIN] if argument == STDIN else find(argument)
+        except AudioError as error:
+            failures.append((argument, error.reason))
+    return files, failures
+
+
+def _hear(
+    recognizer: Recognizer,
+    file: str | Path,
+    place: Outputs | None,
+    progress: Progress,
+    channels: str,
+    wanted: dict[str, Any],
+) -> Iterator[Row]:
+    """Recognise one recording and save it; or each of its channels, one after the other."""
+    with _source(file, again=channels == "split") as (source, name):
+        for channel in count(1) if channels == "split" else [None]:
+            with ExitStack() as stack:
+                draft = None if place is None else stack.enter_context(place.draft())
+                by_frame = wanted["granularity"] == "frame"
+                recognition = recognizer.recognize(
+                    source,
+                    name=name,
+                    channel=channel,
+                    sink=progress.follow(draft.write if draft else None),
+                    embedding_sink=draft.write_embedding if draft and by_frame else None,
+                    **wanted,
+                )
+                directory = None if draft is None else draft.publish(recognition)
+            yield Row(str(file), recognition, directory)
+            if channel == recognition.recording.channels:
+                return
+
+
+@contextmanager
+def _source(file: str | Path, *, again: bool) -> Iterator[tuple[Source, str | None]]:
+    """What to recognise, and what to call it; standard input is kept on disk if it must be read `again`."""
+    if file != STDIN:
+        yield file, None
+        return
     if sys.stdin is None:
         raise UnreadableAudioError("standard input is closed")
-    return sys.stdin.buffer
+    if not again:
+        yield sys.stdin.buffer, "stdin"
+        return
+    with tempfile.TemporaryDirectory() as place:
+        kept = Path(place) / "stdin"
+        with kept.open("wb") as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+        yield kept, "stdin"
 
 
 def _summary(model: ModelFacts, seconds: float, elapsed: float, saved: list[Path | None]) -> str:

@@ -32,6 +32,15 @@ def label(emotion: str, language: str) -> str:
     return BY_NAME[emotion].label(language)
 
 
+def clock(seconds: float) -> str:
+    """A time as people read it: 1:02:03.4, or 2:03.4 within the first hour."""
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    before = f"{hours}:{minutes:02d}" if hours else str(minutes)
+    return f"{before}:{rest // 10:02d}.{rest % 10}"
+
+
 def bar(share: float) -> str:
     """A bar of `BAR` cells for a share of 0 to 1, to an eighth of a cell."""
     eighths = round(share * BAR * 8)
@@ -61,18 +70,25 @@ class Table(Report):
     """Columns for people: file, emotion with emoji, confidence, bar."""
 
     def begin(self) -> None:  # noqa: D102
-        self._width = min(max([cell_len("file"), *(cell_len(printable(path)) for path in self.paths)]), 48)
+        self._width = min(max([20, *(cell_len(printable(path)) for path in self.paths)]), 48)
         if self.paths:
             head = ("文件", "情感", "置信度") if self.language == "zh" else ("file", "emotion", "confidence")
             click.echo(f"{set_cell_size(head[0], self._width)}  {set_cell_size(head[1], 13)}  {head[2]}")
 
     def add(self, row: Row) -> None:  # noqa: D102
-        name = printable(row.path)
+        channel = row.recognition.recording.channel
+        name = printable(row.path) + ("" if channel is None else f" [{channel}]")
         for emotion, score in row.recognition.top(self.top):
             shown = f"{BY_NAME[emotion].emoji} {label(emotion, self.language)}"
             cells = set_cell_size(_fit(name, self._width), self._width), set_cell_size(shown, 13)
             click.echo(f"{cells[0]}  {cells[1]}  {100 * score:5.1f} %  {bar(score)}".rstrip())
             name = ""
+        for item in row.recognition.segments or []:
+            shown = f"{BY_NAME[item.emotion].emoji} {label(item.emotion, self.language)}"
+            times = f"{clock(item.start)} – {clock(item.end)}"
+            click.echo(
+                f"{set_cell_size(times, self._width)}  {set_cell_size(shown, 13)}  {100 * item.confidence:5.1f} %"
+            )
         for code in row.recognition.warnings:
             click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}")
 
@@ -103,7 +119,20 @@ class Csv(Report):
 
     def begin(self) -> None:  # noqa: D102
         self._write = csv.writer(sys.stdout, lineterminator="\n").writerow
-        self._write(["path", "emotion", "label", "confidence", *NAMES, "duration", "warnings", "model", "outputs"])
+        self._write(
+            [
+                "path",
+                "emotion",
+                "label",
+                "confidence",
+                *NAMES,
+                "duration",
+                "warnings",
+                "model",
+                "outputs",
+                "channel",
+            ]
+        )
 
     def add(self, row: Row) -> None:  # noqa: D102
         found = row.recognition
@@ -118,12 +147,13 @@ class Csv(Report):
                 " ".join(found.warnings),
                 found.model.name,
                 row.directory or "",
+                found.recording.channel or "",
             ]
         )
         sys.stdout.flush()
 
 
-FORMATS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "jsonl": JsonLines, "csv": Csv}
+REPORTS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "jsonl": JsonLines, "csv": Csv}
 
 
 def _item(row: Row) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from emovox.models.metadata import Precision
 # Opset 20 has Gelu, 21 (IR 10) weights quantised in blocks.
 OPSET = 21
 _IR_VERSION = 10
-INT8_BLOCK = 128
+INT8_BLOCK = 256
 """Inputs of a matrix that share a scale; both engines multiply such blocks as int8, rounding activations alike."""
 # Weights start on a page, so that they can be mapped each alone.
 _PAGE = 4096

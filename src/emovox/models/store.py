@@ -27,7 +27,7 @@ from emovox.settings import settings
 
 TOLERANCE = 0.02
 """How far any score may be from fp32's for `auto` to take a precision; the top emotion must be the same."""
-_LAYOUT = 2  # of what is converted; raise it when the graph changes, so that old conversions aren't used
+_LAYOUT = 3  # of what is converted; raise it when the graph changes, so that old conversions aren't used
 _REPEATS = 3  # of each clip, for the median of its time
 
 Notice = Callable[[str], None]

@@ -18,8 +18,12 @@ SCHEMA: Literal[1] = 1
 SCORE_DIGITS, LOGIT_DIGITS = 6, 4  # decimals of a frame's numbers in JSON: hours of it should stay readable
 _ROWS = 1000  # frames turned to text at once
 
-NO_HEAD = "no_head"
-WARNINGS = {**quality.WARNINGS, NO_HEAD: "this model gives embeddings only: the emotion is unknown"}
+NO_HEAD, NO_SPEECH = "no_head", "no_speech"
+WARNINGS = {
+    **quality.WARNINGS,
+    NO_SPEECH: "nobody seems to speak: the emotion is that of noise or music, if it is any",
+    NO_HEAD: "this model gives embeddings only: the emotion is unknown",
+}
 """Every warning code a recognition may have, with its meaning."""
 
 Granularity = Literal["utterance", "frame"]
@@ -99,9 +103,9 @@ class ModelFacts(_Facts):
 class Frames(_Facts):
     """The curve over time, a row for every frame.
 
-    `logits` are the model's own: their mean is the recording's verdict before the softmax. One frame's are jittery,
-    and no model was taught to judge 20 ms. `scores` are what to look at: the softmax of the mean logits within
-    `smoothing` seconds around each frame.
+    `logits` are the model's own: their mean is the recording's verdict before the softmax. One frame's are
+    jittery, and no model was taught to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
+    within `smoothing` seconds around each frame.
     """
 
     hop: float = Field(description="seconds from one frame's centre to the next", gt=0)

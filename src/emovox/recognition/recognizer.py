@@ -1,53 +1,24 @@
 """The recognizer: recordings in, recognitions out, through one loaded model."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, overload
 
-import numpy as np
-
-from emovox.audio.decoding import Decoding, decode
-from emovox.audio.quality import WARNINGS
-from emovox.audio.recording import Recording, Source, open_recording
-from emovox.audio.waveform import SAMPLE_RATE, Waveform
-from emovox.audio.windows import cut
-from emovox.emotions import NAMES, check_names
+from emovox.audio.recording import Source
+from emovox.audio.waveform import SAMPLE_RATE
+from emovox.emotions import check_names
 from emovox.errors import EmovoxError, ModelError, UnknownEmotionError
 from emovox.models.loading import Wanted, load
-from emovox.models.scores import certain, to_scores
 from emovox.models.session import Device
 from emovox.models.store import Notice
-from emovox.recognition.pooling import Pool
-from emovox.recognition.recognition import (
-    NO_HEAD,
-    Frames,
-    Granularity,
-    ModelFacts,
-    Recognition,
-    RecordingFacts,
-    format_timestamp,
-)
+from emovox.recognition.curve import SMOOTHING
+from emovox.recognition.hearing import Hearing, Task
+from emovox.recognition.options import EmbeddingSink, Options, Sink
+from emovox.recognition.recognition import Granularity, ModelFacts, Recognition
 from emovox.settings import settings
-from emovox.version import __version__
 
 BATCH_SECONDS = 40  # of padded waveform that runs at once, which bounds the memory of a batch
-
-Sink = Callable[[Waveform], None]
-"""Takes the blocks of waveform that the model hears, in order."""
-
-
-@dataclass
-class _Job:
-    """One recording on its way through: its windows may wait in a batch with those of others."""
-
-    pool: Pool = field(default_factory=Pool)
-    waiting: int = 0
-    facts: RecordingFacts | None = None
-    warnings: list[str] = field(default_factory=list)
-    error: EmovoxError | None = None
 
 
 class Recognizer:
@@ -102,25 +73,51 @@ class Recognizer:
         granularity: Granularity = "utterance",
         embedding: bool = False,
         emotions: Collection[str] | None = None,
+        segments: bool = False,
+        merge: bool = False,
+        speech_only: bool = False,
+        smoothing: float = SMOOTHING,
+        channel: int | None = None,
         name: str | None = None,
         sink: Sink | None = None,
+        embedding_sink: EmbeddingSink | None = None,
     ) -> Recognition:
         """Recognise one recording.
 
         Args:
             recording: a path, encoded bytes, a binary file object, or (array, sample rate).
             granularity: `frame` adds the scores of every frame.
-            embedding: give the features too: float32 (1, D), or (T, D) with granularity `frame`.
+            embedding: give the features too: float32 (1, D), or (T, D) with granularity `frame`; and (D,) of each
+                segment.
             emotions: the classes that may win; the others are masked before the softmax.
+            segments: give the stretches of speech with the emotion of each. Silence is no emotion.
+            merge: make one segment of neighbours with the same emotion, at most a second apart.
+            speech_only: let only frames with speech count for the verdict and the embedding (1, D).
+            smoothing: seconds over which the curve's scores are smoothed; 0: each frame for itself.
+            channel: hear this one alone, from 1; by default the mean of all.
             name: what to call the recording in the result; by default its file name.
             sink: is given the waveform, block by block, while it is decoded.
+            embedding_sink: is given the embeddings of frames as they come, instead of the result: hours of them
+                are gigabytes.
 
         Raises:
             AudioError: the recording can't be used; the subclasses say why.
             UnknownEmotionError: a name in `emotions` is wrong, or the model was taught none of them.
         """
-        stream = self._stream([(recording, name, sink)], granularity, embedding, emotions)
-        result = next(stream)
+        options = Options(
+            granularity=granularity,
+            embedding=embedding,
+            emotions=emotions,
+            segments=segments,
+            merge=merge,
+            speech_only=speech_only,
+            smoothing=smoothing,
+            channel=channel,
+        )
+        hearing = Hearing(
+            self.metadata, options, self._classes(emotions), sink=sink, embedding_sink=embedding_sink
+        )
+        result = next(self._stream([(hearing, recording, name)], options))
         if isinstance(result, EmovoxError):
             raise result
         return result
@@ -133,6 +130,11 @@ class Recognizer:
         granularity: Granularity = ...,
         embedding: bool = ...,
         emotions: Collection[str] | None = ...,
+        segments: bool = ...,
+        merge: bool = ...,
+        speech_only: bool = ...,
+        smoothing: float = ...,
+        channel: int | None = ...,
         on_error: Literal["raise"] = ...,
     ) -> Iterator[Recognition]: ...
 
@@ -144,6 +146,11 @@ class Recognizer:
         granularity: Granularity = ...,
         embedding: bool = ...,
         emotions: Collection[str] | None = ...,
+        segments: bool = ...,
+        merge: bool = ...,
+        speech_only: bool = ...,
+        smoothing: float = ...,
+        channel: int | None = ...,
         on_error: Literal["return"],
     ) -> Iterator[Recognition | EmovoxError]: ...
 
@@ -154,6 +161,11 @@ class Recognizer:
         granularity: Granularity = "utterance",
         embedding: bool = False,
         emotions: Collection[str] | None = None,
+        segments: bool = False,
+        merge: bool = False,
+        speech_only: bool = False,
+        smoothing: float = SMOOTHING,
+        channel: int | None = None,
         on_error: Literal["raise", "return"] = "raise",
     ) -> Iterator[Recognition | EmovoxError]:
         """Recognise many recordings, each as it would be alone; yields in order.
@@ -162,9 +174,14 @@ class Recognizer:
 
         Args:
             recordings: any iterable; it is read as results are taken.
-            granularity: as for `recognize`.
-            embedding: as for `recognize`.
-            emotions: as for `recognize`.
+            granularity: this and what follows, up to `channel`, as for `recognize`.
+            embedding: the features too.
+            emotions: the classes that may win.
+            segments: the stretches of speech.
+            merge: join neighbours of one emotion.
+            speech_only: leave silence out of the verdict.
+            smoothing: of the curve, seconds.
+            channel: hear one alone.
             on_error: `return` yields the exception in the place of a recording that can't be used and goes on.
 
         Raises:
@@ -173,57 +190,61 @@ class Recognizer:
         """
         if on_error not in {"raise", "return"}:
             raise ValueError(f"on_error {on_error!r}: choose raise or return")
-        jobs = ((recording, None, None) for recording in recordings)
-        for result in self._stream(jobs, granularity, embedding, emotions):
+        options = Options(
+            granularity=granularity,
+            embedding=embedding,
+            emotions=emotions,
+            segments=segments,
+            merge=merge,
+            speech_only=speech_only,
+            smoothing=smoothing,
+            channel=channel,
+        )
+        classes = self._classes(emotions)
+        jobs = ((Hearing(self.metadata, options, classes), recording, None) for recording in recordings)
+        for result in self._stream(jobs, options):
             if isinstance(result, EmovoxError) and on_error == "raise":
                 raise result
             yield result
 
     def _stream(
-        self,
-        recordings: Iterable[tuple[Source, str | None, Sink | None]],
-        granularity: Granularity,
-        embedding: bool,
-        emotions: Collection[str] | None,
+        self, recordings: Iterable[tuple[Hearing, Source, str | None]], options: Options
     ) -> Iterator[Recognition | EmovoxError]:
-        if granularity not in {"utterance", "frame"}:
-            raise ValueError(f"granularity {granularity!r}: choose utterance or frame")
-        classes = self._classes(emotions)
-        by_frame = granularity == "frame"
-        batch: list[tuple[_Job, Waveform]] = []
-        jobs: deque[_Job] = deque()
+        batch: list[Task] = []
+        hearings: deque[Hearing] = deque()
+        model = self.model
 
         def run() -> None:
             try:
                 outputs = self._engine.run(
-                    [window for _, window in batch], frame_logits=by_frame, frames=by_frame and embedding
+                    [task.window.waveform for task in batch],
+                    frame_logits=options.frame_logits,
+                    frames=options.frame_embeddings,
                 )
-                for (job, _), output in zip(batch, outputs, strict=True):
-                    job.pool.add(output)
-                    job.waiting -= 1
+                for task, output in zip(batch, outputs, strict=True):
+                    task.hearing.add(task, output)
             except ModelError as error:
-                for job, _ in batch:
-                    job.error = error
+                for task in batch:
+                    task.hearing.error = error
             batch.clear()
 
-        for source, name, sink in recordings:
-            job = _Job()
-            jobs.append(job)
+        for hearing, source, name in recordings:
+            hearings.append(hearing)
             try:
-                for window in self._windows(job, source, name, sink):
-                    longest = max([len(window), *(len(other) for _, other in batch)])
-                    if batch and longest * (len(batch) + 1) > BATCH_SECONDS * SAMPLE_RATE:
+                for task in hearing.tasks(source, name):
+                    lengths = [len(other.window.waveform) for other in (task, *batch)]
+                    if batch and max(lengths) * len(lengths) > BATCH_SECONDS * SAMPLE_RATE:
                         run()
-                    batch.append((job, window))
-                    job.waiting += 1
+                    batch.append(task)
+                    hearing.waiting += 1
             except EmovoxError as error:
-                job.error = error
-            while jobs and not (jobs[0].waiting and jobs[0].error is None):
-                yield self._finish(jobs.popleft(), classes, by_frame, embedding)
+                hearing.error = error
+            while hearings and not (hearings[0].waiting and hearings[0].error is None):
+                yield hearings.popleft().finish(model)
         if batch:
             run()
-        while jobs:
-            yield self._finish(jobs.popleft(), classes, by_frame, embedding)
+        while hearings:
+            yield hearings.popleft().finish(model)
 
     def _classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
         if emotions is None:
@@ -242,79 +263,3 @@ class Recognizer:
                 f"it knows {', '.join(self.metadata.classes)}"
             )
         return classes
-
-    def _windows(self, job: _Job, source: Source, name: str | None, sink: Sink | None) -> Iterator[Waveform]:
-        limits = settings()
-        hop = self.metadata.hop
-        with (
-            open_recording(source, name=name, max_bytes=limits.max_file_size) as recording,
-            decode(recording, max_seconds=limits.max_duration) as decoding,
-        ):
-            blocks = decoding.blocks() if sink is None else _tee(decoding.blocks(), sink)
-            yield from cut(blocks, hop=hop, overlap=max(0, self.metadata.minimum_samples - hop))
-            job.facts, job.warnings = _facts(recording, decoding), _warnings(decoding)
-
-    def _finish(
-        self, job: _Job, classes: tuple[str, ...], by_frame: bool, embedding: bool
-    ) -> Recognition | EmovoxError:
-        if job.error is not None or job.facts is None:
-            return job.error or EmovoxError("the recording was not read to its end")
-        pool, metadata = job.pool, self.metadata
-        warnings = [*job.warnings, *([] if metadata.classes else [NO_HEAD])]
-        unknown = "silence" in warnings or NO_HEAD in warnings
-        scores = certain("unknown") if unknown else to_scores(pool.logits, classes)
-        frames = None
-        if by_frame:
-            curve = np.tile(scores, (pool.frame_count, 1)) if unknown else to_scores(pool.frame_logits, classes)
-            frames = Frames(
-                hop=metadata.hop / metadata.sample_rate,
-                first_centre=metadata.first_centre,
-                labels=list(NAMES),
-                scores=curve.astype(np.float32),
-            )
-        features = None
-        if embedding:
-            features = pool.frames if by_frame else pool.embedding
-        now = datetime.now(timezone.utc).astimezone()
-        best = int(scores.argmax())
-        return Recognition(
-            emotion=NAMES[best],
-            confidence=float(scores[best]),
-            scores=dict(zip(NAMES, scores.tolist(), strict=True)),
-            granularity="frame" if by_frame else "utterance",
-            timestamp=format_timestamp(now),
-            schema=1,
-            created_at=now,
-            recording=job.facts,
-            model=self.model,
-            emovox=__version__,
-            warnings=warnings,
-            frames=frames,
-            embedding=features,
-        )
-
-
-def _tee(blocks: Iterator[Waveform], sink: Sink) -> Iterator[Waveform]:
-    for block in blocks:
-        sink(block)
-        yield block
-
-
-def _facts(recording: Recording, decoding: Decoding) -> RecordingFacts:
-    return RecordingFacts(
-        name=recording.name,
-        sha256=recording.sha256,
-        duration=decoding.samples / SAMPLE_RATE,
-        sample_rate=decoding.sample_rate,
-        channels=decoding.channels,
-        codec=decoding.codec,
-    )
-
-
-def _warnings(decoding: Decoding) -> list[str]:
-    found = set(decoding.level.warnings(decoding.samples))
-    if decoding.truncated:  # what broke off leaves a damaged packet at the end, which says nothing more
-        found.add("truncated")
-    elif decoding.damaged:
-        found.add("damaged")
-    return [code for code in WARNINGS if code in found]

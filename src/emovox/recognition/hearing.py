@@ -1,0 +1,253 @@
+"""The hearing: one recording on its way through a model, from windows to a recognition."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import numpy as np
+
+from emovox.audio.decoding import Decoding, decode
+from emovox.audio.quality import WARNINGS
+from emovox.audio.recording import Recording, Source, open_recording
+from emovox.audio.speech import Span, SpeechFinder
+from emovox.audio.waveform import SAMPLE_RATE, Waveform
+from emovox.audio.windows import Window, cut, cut_at_pauses
+from emovox.emotions import NAMES
+from emovox.errors import EmovoxError
+from emovox.models.engine import Floats, Output
+from emovox.models.metadata import Metadata
+from emovox.models.scores import Scores, certain, to_scores
+from emovox.recognition.curve import smooth
+from emovox.recognition.options import EmbeddingSink, Options, Sink
+from emovox.recognition.pooling import Pool, Segments
+from emovox.recognition.recognition import (
+    NO_HEAD,
+    NO_SPEECH,
+    Frames,
+    ModelFacts,
+    Recognition,
+    RecordingFacts,
+    Segment,
+    format_timestamp,
+)
+from emovox.settings import settings
+from emovox.version import __version__
+
+MERGE_GAP = 1.0  # seconds; a longer pause parts segments even where the emotion is the same
+
+
+@dataclass(frozen=True)
+class Task:
+    """A window for the model, and what its output counts for."""
+
+    hearing: "Hearing"
+    window: Window
+    for_verdict: bool = True
+    for_segments: bool = True
+
+
+class Hearing:
+    """One recording on its way: its windows may wait in a batch with those of others.
+
+    Attributes:
+        waiting: windows that the model hasn't run yet.
+        error: why there will be no recognition.
+    """
+
+    def __init__(
+        self,
+        metadata: Metadata,
+        options: Options,
+        classes: Sequence[str],
+        *,
+        sink: Sink | None = None,
+        embedding_sink: EmbeddingSink | None = None,
+    ) -> None:
+        """Begin; the classes are those that may win."""
+        self.waiting = 0
+        self.error: EmovoxError | None = None
+        self._metadata, self._options, self._classes = metadata, options, classes
+        self._sink, self._embedding_sink = sink, embedding_sink
+        self._speech = SpeechFinder()
+        self._whole, self._spoken = Pool(), Pool()
+        self._segments = Segments(self._speech.spans, metadata)
+        self._frame_logits: list[Floats] = []
+        self._frames: list[Floats] = []
+        self._facts: RecordingFacts | None = None
+        self._warnings: list[str] = []
+
+    def tasks(self, source: Source, name: str | None) -> Iterator[Task]:
+        """Read the recording and cut it.
+
+        A short recording is one window, from which the verdict comes. Its segments are heard each by itself all
+        the same, as those of a long one are: what is said next should not colour them.
+
+        Raises:
+            AudioError: it can't be used.
+        """
+        limits, metadata, channel = settings(), self._metadata, self._options.channel
+        grid = {"hop": metadata.hop, "overlap": max(0, metadata.minimum_samples - metadata.hop)}
+        with (
+            open_recording(source, name=name, max_bytes=limits.max_file_size) as recording,
+            decode(recording, max_seconds=limits.max_duration, channel=channel) as decoding,
+        ):
+            blocks = decoding.blocks() if self._sink is None else _tee(decoding.blocks(), self._sink)
+            windows = cut(blocks, **grid, speech=self._speech)
+            first = next(windows)
+            alone = True
+            for window in windows:
+                if alone:
+                    yield Task(self, first)
+                alone = False
+                yield Task(self, window)
+            if alone:
+                yield from self._short(first, grid)
+            self._facts = _facts(recording, decoding, self._speech.spans, channel)
+            self._warnings = _warnings(decoding, self._speech.spans)
+
+    def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[Task]:
+        """The only window of a recording, and for the segments those between its pauses."""
+        pieces = list(cut_at_pauses(whole.waveform, self._speech.spans, **grid)) if self._options.segments else []
+        if len(pieces) <= 1:
+            yield Task(self, whole)
+            return
+        yield Task(self, whole, for_segments=False)
+        for piece in pieces:
+            yield Task(self, piece, for_verdict=False)
+
+    def add(self, task: Task, output: Output) -> None:
+        """Take the model's output for a task; tasks come in order."""
+        self.waiting -= 1
+        options = self._options
+        spoken = None
+        if task.for_segments and options.frame_logits:
+            spoken = self._segments.add(output, task.window.start)
+        if not task.for_verdict:
+            return
+        self._whole.add(output)
+        if options.speech_only:
+            self._spoken.add_frames(output, self._is_speech(output, task.window) if spoken is None else spoken)
+        if options.by_frame:
+            assert output.frame_logits is not None  # noqa: S101  asked for
+            self._frame_logits.append(output.frame_logits)
+            if output.frames is not None and self._embedding_sink is not None:
+                self._embedding_sink(output.frames)
+            elif output.frames is not None:
+                self._frames.append(output.frames)
+
+    def _is_speech(self, output: Output, window: Window) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+        """Which frames of the only window are speech, when the segments have windows of their own."""
+        return Segments(self._speech.spans, self._metadata).add(output, window.start)
+
+    def finish(self, model: ModelFacts) -> Recognition | EmovoxError:
+        """The recognition, once nothing is waiting; or the error."""
+        if self.error is not None or self._facts is None:
+            return self.error or EmovoxError("the recording was not read to its end")
+        options, metadata = self._options, self._metadata
+        pool = self._spoken if options.speech_only and self._spoken.frame_count else self._whole
+        warnings = [*self._warnings, *([] if metadata.classes else [NO_HEAD])]
+        unknown = "silence" in warnings or NO_HEAD in warnings
+        scores = certain("unknown") if unknown else to_scores(pool.logits, self._classes)
+        features = None
+        if options.embedding and not options.by_frame:
+            features = pool.embedding[np.newaxis]
+        elif self._frames:
+            features = np.concatenate(self._frames)
+        now = datetime.now(timezone.utc).astimezone()
+        return Recognition(
+            **_verdict(scores),
+            granularity=options.granularity,
+            timestamp=format_timestamp(now),
+            schema=1,
+            created_at=now,
+            recording=self._facts,
+            model=model,
+            emovox=__version__,
+            warnings=warnings,
+            segments=self._heard_segments(unknown) if options.segments else None,
+            frames=self._curve(unknown) if options.by_frame else None,
+            embedding=features,
+        )
+
+    def _curve(self, unknown: bool) -> Frames:
+        metadata, options = self._metadata, self._options
+        hop = metadata.hop / metadata.sample_rate
+        logits = np.concatenate(self._frame_logits)
+        if unknown:
+            scores = np.tile(certain("unknown").astype(np.float32), (len(logits), 1))
+        else:
+            scores = smooth(logits, self._classes, width=options.smoothing / hop)
+        return Frames(
+            hop=hop,
+            first_centre=metadata.first_centre,
+            labels=list(NAMES),
+            smoothing=options.smoothing,
+            logits=logits,
+            scores=scores,
+        )
+
+    def _heard_segments(self, unknown: bool) -> list[Segment]:
+        options = self._options
+        found: list[tuple[Span, Pool, Scores]] = []
+        for span, pool in self._segments.pools():
+            scores = certain("unknown") if unknown else to_scores(pool.logits, self._classes)
+            if options.merge and found and _joins(found[-1], span, scores):
+                before, joined, _ = found.pop()
+                joined.join(pool)
+                scores = certain("unknown") if unknown else to_scores(joined.logits, self._classes)
+                found.append((Span(before.start, span.end), joined, scores))
+            else:
+                found.append((span, pool, scores))
+        return [
+            Segment(
+                start=span.start / SAMPLE_RATE,
+                end=span.end / SAMPLE_RATE,
+                **_verdict(scores),
+                channel=options.channel,
+                embedding=pool.embedding if options.embedding else None,
+            )
+            for span, pool, scores in found
+        ]
+
+
+def _joins(last: tuple[Span, Pool, Scores], span: Span, scores: Scores) -> bool:
+    near = span.start - last[0].end <= MERGE_GAP * SAMPLE_RATE
+    return near and int(last[2].argmax()) == int(scores.argmax())
+
+
+def _verdict(scores: Scores) -> dict[str, object]:
+    best = int(scores.argmax())
+    return {
+        "emotion": NAMES[best],
+        "confidence": float(scores[best]),
+        "scores": dict(zip(NAMES, scores.tolist(), strict=True)),
+    }
+
+
+def _tee(blocks: Iterator[Waveform], sink: Sink) -> Iterator[Waveform]:
+    for block in blocks:
+        sink(block)
+        yield block
+
+
+def _facts(recording: Recording, decoding: Decoding, spans: Sequence[Span], channel: int | None) -> RecordingFacts:
+    return RecordingFacts(
+        name=recording.name,
+        sha256=recording.sha256,
+        duration=decoding.samples / SAMPLE_RATE,
+        sample_rate=decoding.sample_rate,
+        channels=decoding.channels,
+        channel=channel,
+        codec=decoding.codec,
+        speech=sum(span.end - span.start for span in spans) / SAMPLE_RATE,
+    )
+
+
+def _warnings(decoding: Decoding, spans: Sequence[Span]) -> list[str]:
+    found = set(decoding.level.warnings(decoding.samples))
+    if decoding.truncated:  # what broke off leaves a damaged packet at the end, which says nothing more
+        found.add("truncated")
+    elif decoding.damaged:
+        found.add("damaged")
+    no_speech = [] if spans or "silence" in found else [NO_SPEECH]
+    return [code for code in WARNINGS if code in found] + no_speech

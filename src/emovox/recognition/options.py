@@ -1,0 +1,55 @@
+"""The options of a recognition, checked."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from emovox.audio.waveform import Waveform
+from emovox.models.engine import Floats
+from emovox.recognition.curve import SMOOTHING
+from emovox.recognition.recognition import Granularity
+
+Sink = Callable[[Waveform], None]
+"""Takes the blocks of waveform that the model hears, in order."""
+EmbeddingSink = Callable[[Floats], None]
+"""Takes the embeddings of frames, float32 (n, D), in order."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is wanted of every recording; `Recognizer.recognize` says what each means.
+
+    Raises:
+        ValueError: a value that means nothing.
+    """
+
+    granularity: Granularity = "utterance"
+    embedding: bool = False
+    emotions: Collection[str] | None = None
+    segments: bool = False
+    merge: bool = False
+    speech_only: bool = False
+    smoothing: float = SMOOTHING
+    channel: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.granularity not in {"utterance", "frame"}:
+            raise ValueError(f"granularity {self.granularity!r}: choose utterance or frame")
+        if not 0 <= self.smoothing < float("inf"):
+            raise ValueError(f"smoothing {self.smoothing!r}: give seconds, 0 or more")
+        if self.channel is not None and self.channel < 1:
+            raise ValueError(f"channel {self.channel!r}: channels are counted from 1")
+
+    @property
+    def by_frame(self) -> bool:
+        """Whether the curve is wanted."""
+        return self.granularity == "frame"
+
+    @property
+    def frame_logits(self) -> bool:
+        """Whether the model must give the logits of frames."""
+        return self.by_frame or self.segments or self.speech_only
+
+    @property
+    def frame_embeddings(self) -> bool:
+        """Whether the model must give the embeddings of frames."""
+        return self.embedding and self.frame_logits
