@@ -52,7 +52,7 @@ def envelope(sound: Path, columns: int) -> Envelope:
             times = (edges[:-1] + edges[1:]) / (2 * file.getframerate())
             return Envelope(times, lowest / 32768, highest / 32768)
     except (OSError, EOFError, wave.Error) as error:
-        raise OutputsError(f"{sound}: can't be read: {error or 'it ends too early'}") from error
+        raise OutputsError(f"{sound}: can't be read: {str(error) or 'it ends too early'}") from error
 
 
 def curves(frames: Frames, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

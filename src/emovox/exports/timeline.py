@@ -73,7 +73,7 @@ def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
 
     chinese = "".join(emotion.chinese for emotion in EMOTIONS) + _WORDS["zh"]
     name = recognition.recording.name or ""
-    names = fonts.families(chinese if language == "zh" or not name.isascii() else "")
+    names = fonts.families(chinese if language == "zh" or fonts.missing(name, [fonts.LATIN]) else "")
     if fonts.missing(chinese, names):
         language = "en"
     there = {
@@ -83,7 +83,7 @@ def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
     }
     rows = [row for row in _HEIGHTS if there[row]]
     height = _TOP + sum(_HEIGHTS[row] for row in rows) + _GAP * (len(rows) - 1) + _BOTTOM
-    with mpl.rc_context({"font.family": names}):
+    with mpl.rc_context({"font.family": [*names, "sans-serif"]}):
         figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
         axes = _rows(figure, rows, recognition.recording.duration)
         columns = round((WIDTH - _LEFT - _RIGHT) * DPI)
@@ -94,17 +94,20 @@ def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
             heard |= _draw_curves(axes["curves"], recognition, columns)
         if "segments" in axes:
             _draw_segments(axes["segments"], recognition.segments or [], language)
-        _head(figure, recognition, _clean(name, fonts.missing(name, names)), language)
+        model = f"{recognition.model.name} {recognition.model.revision}"
+        name, model = (_clean(text, fonts.missing(text, names)) for text in (name, model))
+        _head(figure, recognition, name, model, language)
         _legend(figure, heard, language)
     return figure
 
 
 def _rows(figure: "Figure", rows: list[str], duration: float) -> dict[str, "Axes"]:
     """An axes for each row, all over the same time, whose figures stand below the last."""
-    from matplotlib.ticker import FuncFormatter, MultipleLocator  # noqa: PLC0415
+    from matplotlib.ticker import FixedLocator, FuncFormatter  # noqa: PLC0415
 
     height = figure.get_figheight()
     step = next((step for step in _STEPS if duration / step < _MOST_TICKS), _STEPS[-1])
+    ticks = [step * number for number in range(int(duration / step + 1e-9) + 1)]
     axes: dict[str, Axes] = {}
     top = height - _TOP
     for row in rows:
@@ -112,7 +115,7 @@ def _rows(figure: "Figure", rows: list[str], duration: float) -> dict[str, "Axes
         place = (_LEFT / WIDTH, bottom / height, 1 - (_LEFT + _RIGHT) / WIDTH, _HEIGHTS[row] / height)
         each = axes[row] = figure.add_axes(place, label=row)
         each.set_xlim(0, duration or 1)
-        each.xaxis.set_major_locator(MultipleLocator(step))
+        each.xaxis.set_major_locator(FixedLocator(ticks))
         each.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, step, duration)))
         each.tick_params(length=0, labelbottom=row == rows[-1], pad=5)
         each.grid(visible=True, axis="x", color=_GRID, linewidth=0.8)
@@ -229,29 +232,28 @@ def _draw_segments(axes: "Axes", segments: list[Segment], language: str) -> None
         needed = max(_inches(text, face), _inches("100 %", face)) + 0.08
         for item in mine:
             if (item.end - item.start) * second > needed:
-                axes.text(
-                    (item.start + item.end) / 2,
-                    0.48,
-                    f"{text}\n{100 * item.confidence:.0f} %",
-                    fontproperties=face,
-                    color=_on(emotion.colour),
-                    ha="center",
-                    va="center",
-                    linespacing=1.25,
-                    clip_on=True,
-                )
+                for height, line in ((0.55, text), (0.27, f"{100 * item.confidence:.0f} %")):
+                    axes.text(
+                        (item.start + item.end) / 2,
+                        height,
+                        line,
+                        fontproperties=face,
+                        color=_on(emotion.colour),
+                        ha="center",
+                        va="baseline",  # in line with its neighbours, whatever letters it has
+                    )
 
 
-def _head(figure: "Figure", recognition: Recognition, name: str, language: str) -> None:
-    """The file's name, and below it the verdict and what it is about."""
+def _head(figure: "Figure", recognition: Recognition, name: str, model: str, language: str) -> None:
+    """The file's name; below it the verdict, the duration, the channel and the model."""
     from matplotlib.font_manager import FontProperties  # noqa: PLC0415
 
     height, left = figure.get_figheight(), _LEFT / WIDTH
     face = FontProperties(size=15, weight="bold")
     room = WIDTH - _LEFT - _RIGHT
-    shown = name
+    shown, kept = name, len(name) // 2
     while _inches(shown, face) > room:
-        kept = (len(shown) - 2) // 2
+        kept = min(kept - 1, 200)  # more never fit
         shown = f"{name[:kept]}…{name[-kept:]}"
     figure.text(left, 1 - 0.30 / height, shown, fontproperties=face, va="center")
     emotion, recording = BY_NAME[recognition.emotion], recognition.recording
@@ -263,7 +265,7 @@ def _head(figure: "Figure", recognition: Recognition, name: str, language: str) 
     facts = [clock(recording.duration, 0.1 if recording.duration < 60 else 1, recording.duration)]
     if recording.channel is not None:
         facts.append(f"{_WORDS[language]} {recording.channel}")
-    facts.append(f"{recognition.model.name} {recognition.model.revision}")
+    facts.append(model)
     after = left + (0.2 + _inches(text, verdict) + 0.2) / WIDTH
     figure.text(after, line, "   ·   ".join(facts), color=_FAINT, size=10, va="center")
 
@@ -295,17 +297,27 @@ def _legend(figure: "Figure", heard: set[str], language: str) -> None:
 
 def _inches(text: str, face: Any) -> float:
     """How wide a line of text is."""
-    from matplotlib.textpath import TextPath  # noqa: PLC0415
+    from matplotlib.textpath import text_to_path  # noqa: PLC0415
 
-    return float(TextPath((0, 0), text, prop=face).get_extents().width) / 72 if text.strip() else 0.0
+    width, _, _ = text_to_path.get_text_width_height_descent(text, face, ismath=False)
+    return width / 72
 
 
 def _on(colour: str) -> str:
-    """Black or white, whichever is read better on a colour (WCAG's contrast)."""
+    """Black or white, whichever is read better on a colour."""
+    return max("#0b0f14", "#ffffff", key=lambda text: contrast(text, colour))
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG's contrast of two colours `#rrggbb`, 1 to 21."""
+    darker, lighter = sorted(map(_luminance, (one, other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
     channels = (int(colour[first : first + 2], 16) / 255 for first in (1, 3, 5))
-    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "white" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else _INK
+    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _clean(name: str, missing: str) -> str:

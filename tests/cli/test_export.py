@@ -1,0 +1,129 @@
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import webvtt
+
+from emovox import exports
+from emovox.recognition.recognition import Recognition
+from support.results import frames, recognition, recording, segment
+
+Run = Callable[..., tuple[int, str, str]]
+
+FUNASR_LAYOUT = {
+    "emotion": "happy",
+    "confidence": 0.9,
+    "scores": {"happy": 0.9, "sad": 0.1},
+    "granularity": "utterance",
+    "timestamp": "2024-01-04 22:30:00",
+}
+
+
+def save(place: Path, **changes: object) -> Path:
+    facts: dict[str, object] = {"recording": recording(4), "segments": [segment(1, 2)], "frames": frames(200)}
+    result: Recognition = recognition(**{**facts, **changes})
+    place.mkdir(parents=True)
+    (place / "result.json").write_text(result.to_json(), encoding="utf-8")
+    return place
+
+
+def test_every_format_into_every_directory(run: Run) -> None:
+    places = [save(Path("outputs", f"outputs_20240104_22300{number}")) for number in range(2)]
+    code, out, err = run("export", *places, "--format", ",".join(exports.FORMATS))
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 2 * 10
+    assert all(Path(line).is_file() for line in out.splitlines())
+    assert [Path(line).parent for line in out.splitlines()] == [places[0]] * 10 + [places[1]] * 10
+    assert [cue.text for cue in webvtt.read(str(places[1] / "segments.vtt")).captions] == ["😊 happy 75 %"]
+
+
+def test_globs_and_languages(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [save(Path("outputs", f"outputs_20240104_22300{number}")) for number in range(2)]
+    code, out, _ = run("export", "outputs/outputs_2024*", places[0], "--format", " VTT,vtt ", "--labels", "zh")
+    assert code == 0
+    assert out.splitlines() == [str(place / "segments.vtt") for place in places]
+    assert "快乐" in (places[0] / "segments.vtt").read_text(encoding="utf-8")
+    monkeypatch.setenv("EMOVOX_LABELS", "zh")
+    run("export", places[0], "--format", "srt")
+    assert "快乐" in (places[0] / "segments.srt").read_text(encoding="utf-8")
+    assert run("export", "outputs/none*", "--format", "srt")[0] == 1
+
+
+def test_a_directory_that_can_t_be_exported_doesn_t_stop_the_others(run: Run) -> None:
+    bare = save(Path("outputs/bare"), segments=None, frames=None)
+    curves = save(Path("outputs/curves"), segments=None)
+    foreign, damaged, empty = (Path("outputs", name) for name in ("foreign", "damaged", "empty"))
+    for place in (foreign, damaged, empty):
+        place.mkdir()
+    (foreign / "result.json").write_text(json.dumps(FUNASR_LAYOUT))
+    (damaged / "result.json").write_bytes(b'{"emotion": "\xff')
+    good = save(Path("outputs/good"))
+    bad = [str(place) for place in (bare, curves, foreign, damaged, empty, "gone", "outputs")]
+    code, out, err = run("export", *bad, good, "--format", "srt")
+    assert (code, out) == (1, f"{good / 'segments.srt'}\n")
+    lines = err.splitlines()
+    assert len(lines) == 7
+    for line, name in zip(lines, bad, strict=True):
+        assert line.startswith(f"Error: {name}: ")
+    assert "recognise again with --segments" in lines[0]
+    assert "recognise again with --segments" in lines[1]
+    assert "result.json is not one that Emovox wrote" in lines[2]
+    assert "recognise the recording again" in lines[2]
+    assert "result.json is not one that Emovox wrote" in lines[3]
+    assert "no outputs directory: it has no result.json" in lines[4]
+    assert "no outputs directory" in lines[5]
+    assert "some inside it: name those" in lines[6]
+
+
+def test_pictures_of_what_there_is(run: Run) -> None:
+    bare = save(Path("outputs/bare"), segments=None, frames=None)
+    curves = save(Path("outputs/curves"), segments=None)
+    code, out, err = run("export", bare, curves, "--format", "png")
+    assert (code, out) == (1, f"{curves / 'timeline.png'}\n")
+    assert "recognise again with --segments or --granularity frame" in err
+
+
+def test_usage(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = save(Path("outputs/x"))
+    code, _, err = run("export", place, "--format", "srt,xls")
+    assert code == 2
+    assert "no format 'xls'; there are srt, vtt" in err
+    assert run("export", place)[0] == 2
+    assert run("export", place, "--format", "")[0] == 2
+    assert run("export")[0] == 2
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    code, _, err = run("export", place, "--format", "parquet")
+    assert code == 2
+    assert "pip install pyarrow" in err
+
+
+def test_what_can_t_be_written_or_read_is_named_once(run: Run) -> None:
+    place = save(Path("outputs/x"))
+    (place / "processed_audio.wav").write_bytes(b"RIFF")
+    code, out, err = run("export", place, "--format", "srt,png")
+    assert (code, out) == (1, "")
+    assert err.count(str(place)) == 1
+    shutil.rmtree(place)
+    (place / "result.json").mkdir(parents=True)
+    code, _, err = run("export", place, "--format", "srt")
+    assert code == 1
+    assert "can't be read: Is a directory" in err
+
+
+def test_an_unexpected_error_doesn_t_stop_the_others(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [save(Path("outputs", name)) for name in "ab"]
+    real = exports.write
+
+    def write(recognition: Recognition, directory: Path, *rest: object, **more: object) -> list[Path]:
+        if directory == places[0]:
+            raise ZeroDivisionError("so\nit goes")
+        return real(recognition, directory, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(exports, "write", write)
+    code, out, err = run("export", *places, "--format", "srt")
+    assert (code, out) == (1, f"{places[1] / 'segments.srt'}\n")
+    assert err == f"Error: {places[0]}: unexpected ZeroDivisionError: so it goes\n"
+    assert "Traceback" in run("--debug", "export", *places, "--format", "srt")[2]
