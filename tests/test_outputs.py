@@ -17,9 +17,10 @@ import jsonschema
 import numpy as np
 import pytest
 
+from emovox.emotions import NAMES
 from emovox.errors import OutputsError
 from emovox.outputs import Outputs
-from emovox.recognition.recognition import json_schema
+from emovox.recognition.recognition import Segment, json_schema
 from support.results import recognition
 
 NAME = re.compile(r"outputs_\d{8}_\d{6}(_\d+)?")
@@ -235,3 +236,27 @@ def test_what_is_published_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os, "fsync", watch)
     place = publish(Outputs(tmp_path), embedding=np.ones((1, 4), np.float32))
     assert sorted(synced) == sorted(path.name for path in place.iterdir())
+
+
+def test_embeddings_of_frames_are_written_as_they_come(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).standard_normal((1000, 7)).astype(np.float32)
+    with Outputs(tmp_path).draft() as draft:
+        draft.write(np.zeros(16_000, np.float32))
+        for piece in np.split(rows, [1, 300, 301]):
+            draft.write_embedding(piece)
+        place = draft.publish(recognition(granularity="frame"))
+    np.testing.assert_array_equal(np.load(place / "embedding.npy"), rows)
+    assert not np.load(place / "embedding.npy", mmap_mode="r").flags.f_contiguous
+
+
+def test_a_channel_is_in_the_name_and_segments_have_their_embeddings(tmp_path: Path) -> None:
+    facts = recognition().recording.model_copy(update={"channel": 2, "channels": 2})
+    scores = dict.fromkeys(NAMES, 0.0) | {"sad": 1.0}
+    segments = [
+        Segment(start=at, end=at + 1, emotion="sad", confidence=1, scores=scores, embedding=np.full(3, at, "f4"))
+        for at in (0.0, 2.0)
+    ]
+    place = publish(Outputs(tmp_path), recording=facts, segments=segments)
+    assert place.name == "outputs_20240104_223000_channel2"
+    assert publish(Outputs(tmp_path), recording=facts).name == "outputs_20240104_223000_channel2_2"
+    np.testing.assert_array_equal(np.load(place / "segment_embeddings.npy"), [[0, 0, 0], [2, 2, 2]])

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import jsonschema
 import numpy as np
 import pytest
 
-from emovox.emotions import NAMES
+from emovox.emotions import BY_NAME, NAMES
 from emovox.recognition.recognition import json_schema
 from emovox.version import __version__
 
@@ -256,3 +257,90 @@ def test_progress_on_a_terminal_only(tmp_path: Path, examples: list[Path]) -> No
     assert errors_on_a_terminal("--quiet") == ""
     piped = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert "/7" not in piped.stderr
+
+
+def call(encode: Callable[..., Path], examples: list[Path]) -> Path:
+    """A call: one example on the left, then another on the right."""
+    one, other = (read(path) for path in examples[:2])
+    stereo = np.zeros((2, len(one) + len(other) + 8_000), np.float32)
+    stereo[0, : len(one)], stereo[1, -len(other) :] = one, other
+    return encode(stereo, "call.wav", "pcm_s16le", sample_format="s16")
+
+
+def read(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        pieces = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+    return (np.concatenate(pieces) / 32768).astype(np.float32)
+
+
+def test_segments_are_shown_and_saved(run: Run, encode: Callable[..., Path], examples: list[Path]) -> None:
+    path = call(encode, examples)
+    code, out, _ = run("recognize", path, "--segments", "--labels", "zh")
+    assert code == 0
+    [result] = results()
+    segments = result["segments"]
+    assert isinstance(segments, list)
+    shown = [line for line in out.splitlines() if " – " in line]
+    assert len(shown) == len(segments) >= 2
+    assert shown[0].startswith("0:0")
+    assert BY_NAME[segments[0]["emotion"]].chinese in shown[0]
+    code, out, _ = run("recognize", path, "--merge", "--no-save", "--format", "json")
+    assert code == 0
+    assert len(json.loads(out)[0]["segments"]) <= len(segments)
+
+
+def test_each_channel_by_itself(run: Run, encode: Callable[..., Path], examples: list[Path]) -> None:
+    path = call(encode, examples)
+    code, out, err = run(
+        "recognize", path, "--channels", "split", "--segments", "--embedding", "--export", "srt,textgrid",
+        "--format", "csv",
+    )  # fmt: skip
+    assert (code, "2 recordings" in err) == (0, True)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["channel"] for row in rows] == ["1", "2"]
+    assert [row["emotion"] for row in rows] == [path.stem.rsplit("_", 1)[-1] for path in examples[:2]]
+    for number, row in enumerate(rows, 1):
+        place = Path(row["outputs"])
+        assert place.name.endswith(f"_channel{number}")
+        result = json.loads((place / "result.json").read_text())
+        jsonschema.validate(result, json_schema())
+        assert {item["channel"] for item in result["segments"]} == {number}
+        assert len(np.load(place / "segment_embeddings.npy")) == len(result["segments"])
+        assert (place / f"segments_channel{number}.srt").exists()
+        assert (place / f"segments_channel{number}.TextGrid").exists()
+
+
+def test_channels_of_standard_input(encode: Callable[..., Path], examples: list[Path]) -> None:
+    path = call(encode, examples)
+    command = [sys.executable, "-m", "emovox", "recognize", "-", "--channels", "split", "--no-save", "--format"]
+    with path.open("rb") as file:
+        done = subprocess.run([*command, "jsonl"], stdin=file, capture_output=True, text=True, check=True)
+    found = [json.loads(line)["recording"] for line in done.stdout.splitlines()]
+    assert [(item["name"], item["channel"]) for item in found] == [("stdin", 1), ("stdin", 2)]
+
+
+def test_exports_imply_what_they_show(run: Run, examples: list[Path]) -> None:
+    assert run("recognize", examples[0], "--export", "csv,png")[0] == 0
+    [place] = Path("outputs").glob("outputs_*")
+    assert {file.name for file in place.iterdir()} == {
+        "processed_audio.wav", "result.json", "segments.csv", "frames.csv", "timeline.png",
+    }  # fmt: skip
+    assert run("recognize", examples[0], "--export", "srt", "--outputs", "other")[0] == 0
+    [place] = Path("other").glob("outputs_*")
+    assert "frames" not in json.loads((place / "result.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--export", "docx"], "there are srt, vtt"),
+        (["--export", "srt", "--no-save"], "--no-save forbids it"),
+        (["--channels", "left"], "left"),
+        (["--smoothing", "-1"], "smoothing"),
+    ],
+)
+def test_wrong_options_of_time(run: Run, examples: list[Path], arguments: list[str], message: str) -> None:
+    code, _, err = run("recognize", examples[0], *arguments)
+    assert code == 2
+    assert message in err
+    assert not Path("outputs").exists()

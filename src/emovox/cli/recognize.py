@@ -185,24 +185,14 @@ def recognize(
             report.begin()
             for file in files:
                 progress.begin(printable(str(file)))
-                try:
-                    for row in _hear(recognizer, file, place, progress, channels, wanted):
-                        seconds += row.recognition.recording.duration
-                        saved.append(row.directory)
-                        progress.clear()
-                        report.add(row)
-                        if row.directory is not None and formats:
-                            write_exports(row.recognition, row.directory, formats, language=language)
-                except (OutputsError, UnknownEmotionError):  # the next one would fare no better
-                    raise
-                except EmovoxError as error:
-                    failures.append((str(file), error.reason if isinstance(error, AudioError) else str(error)))
-                except Exception as error:  # what nobody thought of must not stop the others either
-                    if click.get_current_context().find_root().obj:
-                        traceback.print_exc()
-                    failures.append(
-                        (str(file), f"unexpected {type(error).__name__}: {' '.join(str(error).split())}")
-                    )
+                for found in _hear(recognizer, file, place, progress, channels, wanted, formats, language):
+                    if isinstance(found, str):
+                        failures.append((str(file), found))
+                        continue
+                    seconds += found.recognition.recording.duration
+                    saved.append(found.directory)
+                    progress.clear()
+                    report.add(found)
                 progress.end()
             report.end()
         if not quiet:
@@ -232,8 +222,33 @@ def _hear(
     progress: Progress,
     channels: str,
     wanted: dict[str, Any],
+    formats: tuple[str, ...],
+    language: Language,
+) -> Iterator[Row | str]:
+    """Recognise one recording and save it; or each of its channels, one after the other. Or why it failed."""
+    try:
+        for row in _rows(recognizer, file, place, progress, channels, wanted):
+            if row.directory is not None and formats:
+                write_exports(row.recognition, row.directory, formats, language=language)
+            yield row
+    except (OutputsError, UnknownEmotionError):  # the next one would fare no better
+        raise
+    except EmovoxError as error:
+        yield error.reason if isinstance(error, AudioError) else str(error)
+    except Exception as error:  # what nobody thought of must not stop the others either
+        if click.get_current_context().find_root().obj:
+            traceback.print_exc()
+        yield f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _rows(
+    recognizer: Recognizer,
+    file: str | Path,
+    place: Outputs | None,
+    progress: Progress,
+    channels: str,
+    wanted: dict[str, Any],
 ) -> Iterator[Row]:
-    """Recognise one recording and save it; or each of its channels, one after the other."""
     with _source(file, again=channels == "split") as (source, name):
         for channel in count(1) if channels == "split" else [None]:
             with ExitStack() as stack:

@@ -32,8 +32,8 @@ class OpenVinoSession:
     engine = "openvino"
     device = "cpu"
     batches = False
-    # OpenVINO keeps kernels for every length it has seen, 2 MB for the bundled model: in a long recording, or after
-    # many short ones, that would be gigabytes.
+    # OpenVINO keeps kernels for every length it has seen, 2 MB each for the bundled model: in a long recording, or
+    # after many short ones, that would be gigabytes.
     step = SAMPLE_RATE // 4
 
     def __init__(self, path: Path, *, precision: Precision, threads: int) -> None:
