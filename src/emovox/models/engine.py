@@ -94,7 +94,8 @@ class Engine:
 
     def _run(self, windows: Sequence[Floats], wanted: list[str]) -> list[Output]:
         samples = np.array([len(window) for window in windows], dtype=np.int64)
-        waveform = np.zeros((len(windows), samples.max()), dtype=np.float32)
+        length = -(-int(samples.max()) // self._session.step) * self._session.step
+        waveform = np.zeros((len(windows), length), dtype=np.float32)
         for row, window in zip(waveform, windows, strict=True):
             row[: len(window)] = window
         try:

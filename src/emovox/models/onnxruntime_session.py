@@ -18,6 +18,7 @@ class OnnxRuntimeSession:
     """A model on ONNX Runtime."""
 
     engine = "onnxruntime"
+    step = 1
 
     def __init__(self, path: Path, *, device: str, threads: int) -> None:
         """Load a model file.

@@ -12,6 +12,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from emovox.audio.waveform import SAMPLE_RATE
 from emovox.errors import ModelError
 from emovox.models.graph import INT8_BLOCK
 from emovox.models.metadata import Precision
@@ -31,6 +32,9 @@ class OpenVinoSession:
     engine = "openvino"
     device = "cpu"
     batches = False
+    # OpenVINO keeps kernels for every length it has seen, 2 MB for the bundled model: in a long recording, or after
+    # many short ones, that would be gigabytes.
+    step = SAMPLE_RATE // 4
 
     def __init__(self, path: Path, *, precision: Precision, threads: int) -> None:
         """Load a model file.

@@ -24,11 +24,13 @@ class Session(Protocol):
         device: `cpu` or `cuda`.
         batches: whether running rows together pays. On a CPU it only adds padding; and where activations are
             rounded, a difference in the seventh digit, as padding makes it, may flip a rounding.
+        step: windows are padded to multiples of so many samples.
     """
 
     engine: str
     device: str
     batches: bool
+    step: int
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the model and return the named outputs. Safe to call from several threads."""
