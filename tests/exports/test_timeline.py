@@ -210,12 +210,12 @@ def test_a_long_name_is_shortened_in_its_middle(draw: Draw) -> None:
 def test_without_a_chinese_font_there_are_no_boxes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    result = call(recording=recording(60, name="通话 7\n\x01.wav"))
+    result = call(recording=recording(60, name="通话 7\n\x01.\u202ewav"))
     with (tmp_path / "x").open("wb") as file:
         timeline.write(result, tmp_path / "none", file, kind=kind, language="zh")  # type: ignore[arg-type]
     figure = timeline.draw(result, tmp_path / "none", language="zh")
     assert caplog.records == []
-    assert written(figure)[:3] == ["… 7….wav", "●", "angry 60 %"]
+    assert written(figure)[:3] == ["… 7….…wav", "●", "angry 60 %"]
     assert legend(figure) == ["angry", "happy", "neutral", "sad"]
 
 
