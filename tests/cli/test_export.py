@@ -1,5 +1,6 @@
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -127,3 +128,12 @@ def test_an_unexpected_error_doesn_t_stop_the_others(run: Run, monkeypatch: pyte
     assert (code, out) == (1, f"{places[1] / 'segments.srt'}\n")
     assert err == f"Error: {places[0]}: unexpected ZeroDivisionError: so it goes\n"
     assert "Traceback" in run("--debug", "export", *places, "--format", "srt")[2]
+
+
+def test_a_reader_that_leaves_early(tmp_path: Path) -> None:
+    for number in range(40):
+        save(tmp_path / f"outputs_{number}")
+    command = f"{sys.executable} -m emovox export outputs_* --format srt,csv | head -n 1"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stderr == ""
+    assert len(done.stdout.splitlines()) == 1

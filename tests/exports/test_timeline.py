@@ -11,6 +11,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from emovox.audio.wav import WavWriter
@@ -71,6 +72,12 @@ def written(axes: Axes | Figure) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
+def curves(figure: Figure) -> dict[str, Line2D]:
+    lines = {str(line.get_label()): line for line in row(figure, "curves").get_lines()}
+    assert list(lines) == [label for name in NAMES for label in (f"_{name}", name)]
+    return {name: lines[name] for name in NAMES}
+
+
 def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
 
@@ -85,16 +92,15 @@ def test_three_rows_over_one_time(draw: Draw) -> None:
 
 
 def test_the_head_says_what_was_heard_and_where(draw: Draw) -> None:
-    result = call(recording=recording(60, name="call $5$.mp3", channel=2))
+    result = call(recording=recording(60, name="call.mp3", channel=2))
     figure = draw(result)
-    assert written(figure) == ["call $5$.mp3", "●", "angry 60 %", "1:00   ·   channel 2   ·   tiny 1"]
+    assert written(figure) == ["call.mp3", "●", "angry 60 %", "1:00   ·   channel 2   ·   tiny 1"]
     assert to_hex(figure.texts[1].get_color()) == BY_NAME["angry"].colour
 
 
 def test_curves_have_their_colours_and_those_that_rise_a_name(draw: Draw) -> None:
     figure = draw(call(segments=None))
-    lines = {str(line.get_label()): line for line in row(figure, "curves").get_lines()}
-    assert list(lines) == list(NAMES)
+    lines = curves(figure)
     for emotion in EMOTIONS:
         assert to_hex(lines[emotion.name].get_color()) == emotion.colour
     np.testing.assert_allclose(np.asarray(lines["angry"].get_ydata(), float), 0.6, rtol=1e-6)
@@ -102,6 +108,19 @@ def test_curves_have_their_colours_and_those_that_rise_a_name(draw: Draw) -> Non
     dashed = {name for name, line in lines.items() if line.is_dashed()}
     assert dashed == {"neutral", "other", "unknown"}
     assert lines["happy"].get_linewidth() > lines["unknown"].get_linewidth()
+
+
+def test_silence_is_no_emotion(draw: Draw) -> None:
+    figure = draw(call())
+    line = curves(figure)["angry"]
+    times, heard = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+    spoken = (times >= 5) & (times < 20.5) | (times >= 40)
+    assert np.isfinite(heard[spoken]).all()
+    assert np.isfinite(heard[~spoken]).sum() == 1  # the line ends where speech does
+    tints = {str(tint.get_label()): tint.get_paths() for tint in row(figure, "curves").collections}
+    assert len(tints) == 1
+    [paths] = tints.values()
+    assert [path.get_extents().x0 for path in paths] == pytest.approx([5, 40], abs=0.15)
 
 
 def test_segments_are_blocks_named_where_the_name_fits(draw: Draw) -> None:
@@ -191,12 +210,12 @@ def test_a_long_name_is_shortened_in_its_middle(draw: Draw) -> None:
 def test_without_a_chinese_font_there_are_no_boxes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
-    result = call(recording=recording(60, name="通话 7\n\x01.wav"))
+    result = call(recording=recording(60, name="通话 7\n\x01.\u202ewav"))
     with (tmp_path / "x").open("wb") as file:
         timeline.write(result, tmp_path / "none", file, kind=kind, language="zh")  # type: ignore[arg-type]
     figure = timeline.draw(result, tmp_path / "none", language="zh")
     assert caplog.records == []
-    assert written(figure)[:3] == ["… 7….wav", "●", "angry 60 %"]
+    assert written(figure)[:3] == ["… 7….…wav", "●", "angry 60 %"]
     assert legend(figure) == ["angry", "happy", "neutral", "sad"]
 
 
@@ -232,12 +251,12 @@ def test_png_has_its_size_and_colours(tmp_path: Path) -> None:
 
 def test_svg_is_xml_with_text_and_always_the_same(tmp_path: Path) -> None:
     files = [BytesIO(), BytesIO()]
-    result = call(recording=recording(60, name="<call> & co.mp3"))
+    result = call(recording=recording(60, name="<call> & co $5$.mp3"))
     for file in files:
         timeline.write(result, tmp_path / "none", file, kind="svg", language="en")
     assert files[0].getvalue() == files[1].getvalue()
     texts = {element.text for element in ET.fromstring(files[0].getvalue()).iter() if element.text}  # noqa: S314
-    assert {"<call> & co.mp3", "angry 60 %", "0:30", "happy", "angry"} <= texts
+    assert {"<call> & co $5$.mp3", "angry 60 %", "0:30", "happy", "angry"} <= texts
 
 
 def test_a_users_own_matplotlib_settings_don_t_matter(tmp_path: Path) -> None:

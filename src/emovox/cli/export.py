@@ -63,8 +63,7 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
     failures: list[tuple[str, str]] = []
     for directory in dict.fromkeys(found for argument in paths for found in _matches(argument)):
         try:
-            for path in exports.write(_read(directory), directory, formats, language=language):
-                click.echo(printable(str(path)))
+            written = exports.write(_read(directory), directory, formats, language=language)
         except OutputsError as error:  # names the file itself
             failures.append(("", str(error)))
         except EmovoxError as error:
@@ -74,6 +73,9 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
                 traceback.print_exc()
             reason = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
             failures.append((str(directory), reason))
+        else:
+            for path in written:
+                click.echo(printable(str(path)))
     for name, reason in failures:
         click.echo(f"Error: {printable(f'{name}: ' if name else '')}{printable(reason)}", err=True)
     return 1 if failures else 0

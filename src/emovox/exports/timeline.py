@@ -172,7 +172,10 @@ def _joined(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _draw_curves(axes: "Axes", recognition: Recognition, columns: int) -> set[str]:
-    """The nine curves, and in speech the highest one's colour below it. Returns the emotions that get anywhere."""
+    """The nine curves, and the highest one's colour below it; both pale where nobody speaks.
+
+    Returns the emotions that get anywhere.
+    """
     assert recognition.frames is not None  # noqa: S101  has its row
     # Nine lines that turn in every pixel are a thicket: each point is the mean over four.
     times, scores = curves(recognition.frames, columns // 4)
@@ -181,8 +184,10 @@ def _draw_curves(axes: "Axes", recognition: Recognition, columns: int) -> set[st
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "", "50 %", "", "100 %"])
     axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.8)
     highest = scores.argmax(axis=1) if len(scores) else np.zeros(0, dtype=np.int64)
-    if recognition.segments is not None:  # silence is no emotion
-        highest[_emotion_at(times, recognition.segments) < 0] = -1
+    spoken = np.ones(len(times), dtype=np.bool_)
+    if recognition.segments is not None:  # silence is no emotion, whatever a model makes of it
+        spoken = _emotion_at(times, recognition.segments) >= 0
+        highest[~spoken] = -1
     risen = set()
     for column, label in enumerate(recognition.frames.labels):
         emotion, curve = BY_NAME[label], scores[:, column]
@@ -192,16 +197,15 @@ def _draw_curves(axes: "Axes", recognition: Recognition, columns: int) -> set[st
                 times, 0, curve, where=list(_joined(where)), color=emotion.colour, alpha=0.14, linewidth=0
             )
         shown = bool(len(curve)) and float(recognition.frames.scores[:, column].max()) > SHOWN
-        axes.plot(
-            times,
-            curve,
-            color=emotion.colour,
-            linestyle=_DASHES.get(label, "-"),
-            linewidth=width if shown else 0.8,
-            alpha=1 if shown else 0.45,
-            label=label,
-            zorder=3 if shown else 2,
-        )
+        line = {
+            "color": emotion.colour,
+            "linestyle": _DASHES.get(label, "-"),
+            "linewidth": width if shown else 0.8,
+            "zorder": 3 if shown else 2,
+        }
+        axes.plot(times, curve, alpha=0.22, label=f"_{label}", **line)
+        heard = np.where(_joined(spoken), curve, np.nan)
+        axes.plot(times, heard, alpha=1 if shown else 0.45, label=label, **line)
         risen |= {label} if shown else set()
     return risen
 
