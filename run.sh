@@ -3,5 +3,5 @@
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 . "$here/scripts/venv.sh"
-install_once "$here" ""
+install_once "$here" "openvino,plots"
 exec "$here/.venv/bin/emovox" "${@:---help}"

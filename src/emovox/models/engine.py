@@ -105,14 +105,14 @@ class Engine:
             raise ModelError(f"the model {self.metadata.name} failed: {one_line(error)}") from error
         batch = dict(zip(wanted, values, strict=True))
         outputs = []
-        for row, count in enumerate(batch["frame_count"].tolist()):
+        for index, count in enumerate(batch["frame_count"].tolist()):
             outputs.append(
                 Output(
                     frame_count=count,
-                    logits=batch["logits"][row],
-                    embedding=batch["embedding"][row],
-                    frame_logits=batch["frame_logits"][row, :count] if "frame_logits" in batch else None,
-                    frames=batch["frames"][row, :count] if "frames" in batch else None,
+                    logits=batch["logits"][index],
+                    embedding=batch["embedding"][index],
+                    frame_logits=batch["frame_logits"][index, :count] if "frame_logits" in batch else None,
+                    frames=batch["frames"][index, :count] if "frames" in batch else None,
                 )
             )
         return outputs
