@@ -32,7 +32,7 @@ from emovox.recognition.recognition import EmotionName, ScoreMap
 STEP = SAMPLE_RATE // 4
 """Samples from one event to the next."""
 CONTEXT = 3 * SAMPLE_RATE
-"""Samples that the model sees at once, at most; docs/live.md has what other lengths gave."""
+"""Samples that the model sees at once; before the stream there is silence. docs/live.md has what others gave."""
 AVERAGED = SAMPLE_RATE
 """Latest samples whose frames are averaged, those of them that are speech."""
 BREAK = SAMPLE_RATE
@@ -121,8 +121,9 @@ class Live:
         self._activity = VoiceActivity()
         self._active = False
         self._end = 0  # of the steps so far, samples
-        self._steps: deque[Waveform] = deque(maxlen=CONTEXT // STEP)
-        self._chunks: deque[bool] = deque(maxlen=CONTEXT // CHUNK + 2)  # whether there is speech, the latest last
+        silence, chunks = np.zeros(STEP, np.float32), CONTEXT // CHUNK + 2
+        self._steps: deque[Waveform] = deque([silence] * (CONTEXT // STEP), maxlen=CONTEXT // STEP)
+        self._chunks: deque[bool] = deque([False] * chunks, maxlen=chunks)  # whether there is speech
         self._speaks = False
         self._unheard = False  # speech that the model hasn't heard
         self._quiet = BREAK  # samples since the latest speech
@@ -207,7 +208,7 @@ class Live:
 
     def _events(self) -> list[Event]:
         """What is heard at the end of the latest step."""
-        if self._unheard and self._end >= self._engine.metadata.minimum_samples:
+        if self._unheard:
             self._scores = self._judge()
             self._unheard = False
         heard: dict[str, Any] = {}
