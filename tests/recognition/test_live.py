@@ -135,6 +135,31 @@ def test_the_model_sees_the_context_and_nothing_else(
         np.testing.assert_array_equal(window, before[end : end + CONTEXT])
 
 
+def test_scores_are_those_of_the_speech_in_the_last_second(small: Recognizer, talk: np.ndarray) -> None:
+    """Worked out anew from the whole sound: the tiny model's logits are the means of 400 samples, times 1 to 9."""
+    activity, on, chunks = speech_module.VoiceActivity(), False, []
+    for probability in activity.push(talk):
+        on = bool(probability >= (0.35 if on else 0.5))
+        chunks.append(on)
+    sound = np.concatenate([np.zeros(CONTEXT), talk])
+    told = [event for event in heard(hear(small.live(), talk)) if event.speech]
+    partly = 0
+    for event in told:
+        end = round(event.time * SECOND)
+        means = np.convolve(sound[end : end + CONTEXT], np.full(400, 1 / 400), "valid")[::320]
+        centres = end - CONTEXT + 200 + 320 * np.arange(len(means))
+        known = end // CHUNK
+        chosen = [
+            end - SECOND <= centre and centre // CHUNK < known and chunks[centre // CHUNK] for centre in centres
+        ]
+        partly += 5 < sum(chosen) < 40
+        logits = means[chosen].mean() * np.array([1, 4, 7])  # angry, happy, sad
+        expected = np.exp(logits) / np.exp(logits).sum()
+        found = [(event.scores or {})[name] for name in ("angry", "happy", "sad")]
+        np.testing.assert_allclose(found, expected, atol=1e-7)
+    assert partly > 3
+
+
 def test_an_event_is_out_as_soon_as_its_sound_is_in(recognizer: Recognizer, talk: np.ndarray) -> None:
     live = recognizer.live()
     for chunk in np.split(talk, np.arange(1_000, len(talk), 1_000)):
