@@ -143,16 +143,15 @@ def test_scores_are_those_of_the_speech_in_the_last_second(small: Recognizer, ta
         chunks.append(on)
     sound = np.concatenate([np.zeros(CONTEXT), talk])
     told = [event for event in heard(hear(small.live(), talk)) if event.speech]
-    partly = 0
+    partly: int = 0
     for event in told:
         end = round(event.time * SECOND)
         means = np.convolve(sound[end : end + CONTEXT], np.full(400, 1 / 400), "valid")[::320]
-        centres = end - CONTEXT + 200 + 320 * np.arange(len(means))
+        centres = [end - CONTEXT + 200 + 320 * number for number in range(len(means))]
         known = end // CHUNK
-        chosen = [
-            end - SECOND <= centre and centre // CHUNK < known and chunks[centre // CHUNK] for centre in centres
-        ]
-        partly += 5 < sum(chosen) < 40
+        ours = [end - SECOND <= place and place // CHUNK < known and chunks[place // CHUNK] for place in centres]
+        chosen = np.array(ours)
+        partly += bool(5 < np.count_nonzero(chosen) < 40)
         logits = means[chosen].mean() * np.array([1, 4, 7])  # angry, happy, sad
         expected = np.exp(logits) / np.exp(logits).sum()
         found = [(event.scores or {})[name] for name in ("angry", "happy", "sad")]
