@@ -19,6 +19,7 @@ import pytest
 from emovox import errors
 from emovox.audio import microphone
 from emovox.cli.sources import FileSound
+from emovox.outputs import Draft
 from emovox.recognition.recognition import json_schema
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
@@ -185,6 +186,24 @@ def test_a_file_that_breaks_off_is_saved_as_far_as_it_goes(run: Run, monkeypatch
     assert code == 1
     assert err.splitlines()[-1] == "Error: damaged"
     assert len(saved()[1]) > 0
+
+
+def test_a_disk_that_fills_up_keeps_what_was_written(
+    run: Run, examples: list[Path], speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Draft.write
+    rounds = iter(range(100))
+
+    def full(draft: Draft, block: np.ndarray) -> None:
+        if next(rounds) >= 2:
+            raise errors.OutputsError("the disk is full")
+        write(draft, block)
+
+    monkeypatch.setattr(Draft, "write", full)
+    monkeypatch.setattr(FileSound, "read", lambda _: speech[:16_000])
+    code, _, err = run("listen", examples[0], "--fast")
+    assert (code, err.splitlines()[-1]) == (1, "Error: the disk is full")
+    assert len(saved()[1]) == 32_000
 
 
 def test_the_longest_recording_is_the_limit(

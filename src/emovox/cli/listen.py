@@ -17,7 +17,7 @@ from emovox.cli import parameters
 from emovox.cli.screen import JsonLines, Lines, Screen
 from emovox.cli.sources import FileSound, PipeSound, Sound
 from emovox.emotions import NAMES
-from emovox.errors import AudioError, TooShortError
+from emovox.errors import EmovoxError, TooShortError
 from emovox.outputs import Draft, Outputs
 from emovox.recognition.live import Event, Live
 from emovox.recognition.recognizer import Recognizer
@@ -103,10 +103,7 @@ def listen(
         try:
             with display:
                 _hear(sound, live, ear, display, stop, min(duration or limit, limit), catch_up=not fast)
-        except (
-            OSError,
-            AudioError,
-        ) as error:  # nobody reads us any more, or a file breaks off: keep what there is
+        except (OSError, EmovoxError) as error:  # no reader, a broken file, a full disk: keep what there is
             trouble = error
         sound.close()
         if duration is None and ear.seconds >= limit:
