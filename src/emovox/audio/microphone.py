@@ -100,7 +100,7 @@ def _driver() -> ModuleType:
     try:
         import sounddevice  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise MicrophoneError("listening to a microphone needs sounddevice: pip install 'emovox[live]'") from error
+        raise MicrophoneError("listening to a microphone needs sounddevice: pip install sounddevice") from error
     except OSError as error:  # sounddevice is there, PortAudio is not
         raise MicrophoneError(
             f"listening to a microphone needs the PortAudio library ({_line(error)}): "
