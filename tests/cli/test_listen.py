@@ -429,7 +429,7 @@ def test_without_a_microphone_or_what_drives_it(
     assert run("listen", "--devices")[1] == "there is no microphone here\n"
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     code, _, err = run("listen")
-    assert (code, err) == (1, "Error: listening to a microphone needs sounddevice: pip install 'emovox[live]'\n")
+    assert (code, err) == (1, "Error: listening to a microphone needs sounddevice: pip install sounddevice\n")
     monkeypatch.delitem(sys.modules, "sounddevice")
     Path("sounddevice.py").write_text("raise OSError('PortAudio library not found')")
     monkeypatch.syspath_prepend(str(Path.cwd()))
