@@ -58,10 +58,12 @@ class Encoder:
 
     Attributes:
         variables: Whisper's weights, by name; feed-forward layers may have fewer units than Whisper's 2048.
+        merge: the block, counted from 0, before which frames are merged two by two.
         taps: the blocks, counted from 0, whose states are read. The last one is the last block that is run.
     """
 
     variables: Variables
+    merge: int
     taps: tuple[int, ...]
 
     @property
@@ -85,8 +87,8 @@ def build(encoder: Encoder, adaptor: Adaptor, precision: Precision, properties: 
     g.node("Div", g.node("Add", samples, ceiling), g.integers(HOP), name="frame_count")
     length = g.node("Div", g.node("Add", total, ceiling), g.integers(HOP))  # T
     joined = g.node("Concat", *states, axis=2) if len(states) > 1 else states[0]
-    joined = g.node("Slice", joined, g.integers(0), length, g.integers(1))
-    _pool(g, _adapt(g, adaptor, joined), length)
+    units = g.node("Slice", _twice(g, _adapt(g, adaptor, joined), len(adaptor.gate_bias)), g.integers(0), length, g.integers(1))
+    _pool(g, units, length)
     _classify(g, adaptor)
     width = len(adaptor.gate_bias)
     return g.model(
@@ -153,8 +155,7 @@ def _encode(g: Builder, encoder: Encoder, mel: str, mel_count: str, attended: in
     state = g.node("Add", state, _positions(g, length))
 
     count = g.node("Div", g.node("Add", mel_count, g.integers(1)), g.integers(2))
-    absent = g.node("Where", mask(g, count, length, (2,)), zero, g.number(_FAR))
-    absent = g.node("Mul", absent, g.constant(_last_of_each_head()))  # (B, C, 520)
+    absent = _absent(g, count, length)
     states = []
     for block in range(encoder.taps[-1] + 1):
         variables = {
@@ -162,6 +163,10 @@ def _encode(g: Builder, encoder: Encoder, mel: str, mel_count: str, attended: in
             for name, values in encoder.variables.items()
             if name.startswith(f"layer_{block}/")
         }
+        if block == encoder.merge:
+            state, count = _merge(g, state, count, length)
+            states = [state] if states else []
+            absent = _absent(g, count, g.node("Shape", state, start=1, end=2))
         state = g.node("Add", state, _attend(g, variables, state, absent))
         if block == attended:
             return [state]
@@ -169,6 +174,25 @@ def _encode(g: Builder, encoder: Encoder, mel: str, mel_count: str, attended: in
         if block in encoder.taps:
             states.append(state)
     return states
+
+
+def _absent(g: Builder, count: str, length: str) -> str:
+    """`_FAR` in the last column of each head for the frames that a row has not, else 0: (B, length, 520)."""
+    far = g.node("Where", mask(g, count, length, (2,)), g.number(0), g.number(_FAR))
+    return g.node("Mul", far, g.constant(_last_of_each_head()))
+
+
+def _merge(g: Builder, state: str, count: str, length: str) -> tuple[str, str]:
+    """The means of frames two by two, 40 ms each, and how many a row has: (B, C / 2, E) and (B,).
+
+    A frame without a partner is halved; that happens in the context behind a row only.
+    """
+    state = g.node("Where", mask(g, count, length, (2,)), state, g.number(0))
+    odd = g.node("Mod", length, g.integers(2))
+    ends = g.node("Concat", g.integers(0, 0, 0, 0), odd, g.integers(0), axis=0)
+    pairs = g.node("Reshape", g.node("Pad", state, ends), g.integers(0, -1, 2, WIDTH))
+    merged = g.node("ReduceMean", pairs, g.integers(2), keepdims=0)
+    return merged, g.node("Div", g.node("Add", count, g.integers(1)), g.integers(2))
 
 
 def _positions(g: Builder, length: str) -> str:
@@ -243,6 +267,12 @@ def _adapt(g: Builder, adaptor: Adaptor, states: str) -> str:
     product = g.node("Add", product, g.constant(np.concatenate([adaptor.gate_bias, adaptor.value_bias])))
     gate, value = g.nodes("Split", product, outputs=("gate", "value"), axis=2, num_outputs=2)
     return g.node("Mul", g.node("Sigmoid", gate), g.node("Gelu", value))
+
+
+def _twice(g: Builder, units: str, width: int) -> str:
+    """Merged frames of 40 ms as two of 20 ms that are alike: (B, C / 2, D) to (B, C, D)."""
+    pairs = g.node("Expand", g.node("Unsqueeze", units, g.integers(2)), g.integers(1, 1, 2, 1))
+    return g.node("Reshape", pairs, g.integers(0, -1, width))
 
 
 def _pool(g: Builder, units: str, length: str) -> None:

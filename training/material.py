@@ -16,11 +16,12 @@ from training.states import States, Version, compute
 from training.whisper import read_encoder
 
 FOLDS = 5
-TAPS = (0, 1)  # blocks whose states are read, counted from 0
-UNITS = 1024  # of Whisper's 2048 in each feed-forward layer: what eight milliseconds a second allow
+TAPS = (1, 2)  # blocks whose states are kept, counted from 0; later ones know words better and emotions less
+MERGE = 1  # the block before which frames are merged two by two
+UNITS = (896,)  # of Whisper's 2048 in the feed-forward layers before it: what eight milliseconds allow
 CONDITIONS: tuple[augment.Condition, ...] = ("noise", "telephone", "reverb")
 TESTED_IN_CONDITIONS = ("emodb", "ravdess")
-_PRUNED_ON = 120  # clips of every speech corpus that the pruned layers are fitted to
+_PRUNED_ON = 300  # clips that the pruned layers are fitted to, half of them degraded
 _ROOMS = 40  # simulated, and as many synthetic
 
 _LOG = logging.getLogger("training")
@@ -56,13 +57,6 @@ def gather(corpora: Path, work: Path, *, precision: Precision, seed: int, thread
     clips = [clip for corpus in CORPORA for clip in read_corpus(corpora, corpus.name)]
     folds = deal(clips, FOLDS)
     whisper = read_encoder()
-    speech = [clip for clip in clips if clip.corpus in ("emodb", "ravdess", "nemo")]
-    order = np.random.default_rng(seed).permutation(len(speech))
-    chosen = [read_waveform(corpora / speech[index].path) for index in order[:_PRUNED_ON]]
-    encoder = Encoder(prune(whisper.variables, max(TAPS) + 1, UNITS, chosen, precision), TAPS)
-    _LOG.info("%d clips of %d speakers; the encoder is pruned", len(clips), len(folds))
-
-    model = build_states(encoder, precision)
     training = augment.Surroundings(
         augment.simulated_rooms(_ROOMS, seed + 1) + augment.synthetic_rooms(_ROOMS, seed + 2),
         _noises(corpora, clips, folds, tested=False),
@@ -70,6 +64,11 @@ def gather(corpora: Path, work: Path, *, precision: Precision, seed: int, thread
     testing = augment.Surroundings(
         augment.simulated_rooms(_ROOMS, seed + 3), _noises(corpora, clips, folds, tested=True)
     )
+
+    heard = _some(corpora, clips, training, seed)
+    encoder = Encoder(prune(whisper.variables, UNITS, MERGE, heard, precision), MERGE, TAPS)
+    model = build_states(encoder, precision)
+    _LOG.info("%d clips of %d speakers; the encoder is pruned", len(clips), len(folds))
 
     def states(version: Version, chosen: list[Clip], surroundings: augment.Surroundings) -> States:
         return compute(model, corpora, chosen, version, surroundings, work=work, seed=seed, threads=threads)
@@ -81,6 +80,18 @@ def gather(corpora: Path, work: Path, *, precision: Precision, seed: int, thread
     tested = [clip for clip in clips if clip.corpus in TESTED_IN_CONDITIONS]
     conditions = {name: states(Version(name, condition=name), tested, testing) for name in CONDITIONS}
     return Material(clips, folds, encoder, whisper.sha256, versions, conditions)
+
+
+def _some(corpora: Path, clips: list[Clip], surroundings: augment.Surroundings, seed: int) -> list[Waveform]:
+    """Clips of every corpus of voices, as many of one as of another, every second one degraded."""
+    rng = np.random.default_rng(seed)
+    voices = [corpus.name for corpus in CORPORA if corpus.name != "esc10"]
+    chosen = []
+    for name in voices:
+        own = [clip for clip in clips if clip.corpus == name]
+        chosen += [own[index] for index in rng.permutation(len(own))[: _PRUNED_ON // len(voices)]]
+    waveforms = [read_waveform(corpora / clip.path) for clip in chosen]
+    return [augment.degrade(wave, rng, surroundings) if turn % 2 else wave for turn, wave in enumerate(waveforms)]
 
 
 def _noises(corpora: Path, clips: list[Clip], folds: dict[str, int], *, tested: bool) -> list[Waveform]:

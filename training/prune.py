@@ -17,23 +17,23 @@ _STEP = 128  # units given up before the rest is fitted again
 
 
 def prune(
-    variables: Variables, blocks: int, keep: int, waveforms: Sequence[Waveform], precision: Precision
+    variables: Variables, units: Sequence[int], merge: int, waveforms: Sequence[Waveform], precision: Precision
 ) -> dict[str, Floats]:
-    """Leave `keep` units in the feed-forward layer of each of the first blocks.
+    """Leave some units in the feed-forward layer of each of the first blocks.
 
     One block after the other: each is fitted on what the pruned ones before it give, towards what Whisper's own
     layer would have made of that.
 
     Args:
         variables: Whisper's weights.
-        blocks: how many blocks.
-        keep: units that stay, of 2048.
+        units: how many stay, of 2048, in each of the blocks that are pruned.
+        merge: the block before which frames are merged.
         waveforms: speech to fit on; a minute or more for each thousand units.
         precision: how the weights below will be stored.
     """
     pruned = dict(variables)
-    for block in range(blocks):
-        model = build_states(Encoder(pruned, (block,)), precision, attended=block)
+    for block, keep in enumerate(units):
+        model = build_states(Encoder(pruned, merge, (block,)), precision, attended=block)
         states = _states(model, waveforms)
         name = f"layer_{block}/ffn"
         hidden = _hidden(states, pruned, name)

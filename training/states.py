@@ -17,15 +17,13 @@ from training.corpus import Clip, read_waveform
 from training.graph import HOP
 from training.sessions import open_session, run
 
-STRIDE = 2  # every second frame is kept: neighbours say almost the same
-
 
 @dataclass(frozen=True)
 class States:
     """The states of many clips, one after the other.
 
     Attributes:
-        values: float16 (frames, S), mapped from the disk.
+        values: float16 (frames of 40 ms, S), mapped from the disk.
         spans: the first and the last frame but one of each clip, by its path.
     """
 
@@ -84,7 +82,7 @@ def compute(
         with values.open("wb") as file:
             for clip in track(clips, description=f"States, {version.name}"):
                 waveform = version.of(read_waveform(corpora / clip.path), clip.number + seed, surroundings)
-                states = run(session, "states", waveform)[: -(-len(waveform) // HOP) : STRIDE]
+                states = run(session, "states", waveform)[: -(-len(waveform) // (2 * HOP))]
                 file.write(states.astype(np.float16).tobytes())
                 found[clip.path] = (total, total + len(states))
                 total += len(states)
