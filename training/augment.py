@@ -7,11 +7,12 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, cast
 
 import av
 import numpy as np
 import soxr
+from av.audio.stream import AudioStream
 from scipy.signal import butter, fftconvolve, sosfilt
 
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
@@ -111,7 +112,10 @@ def clipped(waveform: Waveform, share: float) -> Waveform:
 def quantised(waveform: Waveform, level: float) -> Waveform:
     """With its peak at `level` dBFS, rounded to 16 bits."""
     peak = max(float(np.abs(waveform).max()), 1e-9)
-    return np.rint(waveform / np.float32(peak) * np.float32(32767 * 10 ** (level / 20))) / np.float32(32767)
+    rounded: Waveform = np.rint(waveform / np.float32(peak) * np.float32(32767 * 10 ** (level / 20))) / np.float32(
+        32767
+    )
+    return rounded
 
 
 def simulated_rooms(count: int, seed: int) -> list[Waveform]:
@@ -119,7 +123,7 @@ def simulated_rooms(count: int, seed: int) -> list[Waveform]:
     import pyroomacoustics  # noqa: PLC0415  slow to import, and only rooms need it
 
     rng = np.random.default_rng(seed)
-    rooms = []
+    rooms: list[Waveform] = []
     while len(rooms) < count:
         size = rng.uniform([3, 3, 2.4], [10, 8, 4])
         try:
@@ -139,7 +143,7 @@ def simulated_rooms(count: int, seed: int) -> list[Waveform]:
 def synthetic_rooms(count: int, seed: int) -> list[Waveform]:
     """Impulse responses as noise that decays by 60 dB in 0.2 to 1.2 s behind the direct sound."""
     rng = np.random.default_rng(seed)
-    rooms = []
+    rooms: list[Waveform] = []
     for _ in range(count):
         seconds = rng.uniform(0.2, 1.2)
         time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
@@ -186,7 +190,7 @@ def _through(line: Waveform, codec: str, container: str, rate: int) -> Waveform:
         codec = encoder
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=LINE_RATE)
+        stream = cast("AudioStream", file.add_stream(codec, rate=LINE_RATE))
         stream.bit_rate = rate
         stream.layout = "mono"
         samples = np.rint(np.clip(line, -1, 1) * 32767).astype(np.int16)[None]
@@ -200,8 +204,8 @@ def _through(line: Waveform, codec: str, container: str, rate: int) -> Waveform:
         file.mux(stream.encode(None))
     buffer.seek(0)
     back = av.AudioResampler(format="flt", layout="mono", rate=LINE_RATE)
-    with av.open(buffer) as file:
-        blocks = [block for frame in file.decode(audio=0) for block in back.resample(frame)]
+    with av.open(buffer, "r") as encoded:
+        blocks = [block for frame in encoded.decode(audio=0) for block in back.resample(frame)]
         blocks += back.resample(None)
     return np.concatenate([block.to_ndarray()[0] for block in blocks]).astype(np.float32)
 

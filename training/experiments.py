@@ -55,7 +55,7 @@ def joint(material: Material, options: Options, *, seed: int) -> dict[Key, Heard
     parts: dict[Key, list[Heard]] = {}
     for fold in range(FOLDS):
         train = [clip for clip in material.clips if material.fold(clip) != fold]
-        network = fit(train, material.versions, options, seed=seed)
+        network = fit(train, material.versions, material.encoder, options, seed=seed)
         test = [clip for clip in material.clips if material.fold(clip) == fold]
         for condition, states in {RECORDED: material.versions[0], **material.conditions}.items():
             for corpus in BY_NAME:
@@ -79,7 +79,7 @@ def leave_one_out(
     results = {}
     for corpus in tested:
         train = [clip for clip in material.clips if clip.corpus in corpora and clip.corpus != corpus]
-        network = fit(train, material.versions, options, seed=seed)
+        network = fit(train, material.versions, material.encoder, options, seed=seed)
         test = [clip for clip in material.clips if clip.corpus == corpus]
         results[corpus] = Heard(test, hear(network, test, material.versions[0]), np.zeros(len(test), np.int64))
         measures = own_classes(results[corpus], shared(corpus, corpora))
@@ -91,7 +91,7 @@ def permissive(material: Material, options: Options, *, seed: int) -> dict[str, 
     """What a network fitted to permissively licensed corpora alone hears in the others."""
     tested = ("ravdess", "nemo")
     train = [clip for clip in material.clips if clip.corpus in PERMISSIVE]
-    network = fit(train, material.versions, options, seed=seed)
+    network = fit(train, material.versions, material.encoder, options, seed=seed)
     test = {corpus: [clip for clip in material.clips if clip.corpus == corpus] for corpus in tested}
     return {
         corpus: Heard(clips, hear(network, clips, material.versions[0]), np.zeros(len(clips), np.int64))

@@ -57,14 +57,18 @@ def _power(g: Builder, signal: str) -> str:
     pairs = g.node("Transpose", g.node("Reshape", signal, g.integers(0, -1, 2)), perm=[0, 2, 1])
     parts = g.node("Conv", pairs, g.constant(_fourier_basis()), strides=[MEL_HOP // 2], group=2)
     names = ("even_real", "even_imaginary", "odd_real", "odd_imaginary")
-    even_real, even_imaginary, odd_real, odd_imaginary = g.nodes("Split", parts, outputs=names, axis=1, num_outputs=4)
+    even_real, even_imaginary, odd_real, odd_imaginary = g.nodes(
+        "Split", parts, outputs=names, axis=1, num_outputs=4
+    )
 
     def power(operator: str) -> str:
         real, imaginary = g.node(operator, even_real, odd_real), g.node(operator, even_imaginary, odd_imaginary)
         return g.node("Add", g.node("Mul", real, real), g.node("Mul", imaginary, imaginary))
 
     # The middle bin comes out of both: the mirrored half leaves it out.
-    upper = g.node("Slice", power("Sub"), g.integers(FFT // 4 - 1), g.integers(-(FFT // 4) - 2), g.integers(1), g.integers(-1))
+    upper = g.node(
+        "Slice", power("Sub"), g.integers(FFT // 4 - 1), g.integers(-(FFT // 4) - 2), g.integers(1), g.integers(-1)
+    )
     return g.node("Concat", power("Add"), upper, axis=1)
 
 

@@ -87,7 +87,13 @@ def build(encoder: Encoder, adaptor: Adaptor, precision: Precision, properties: 
     g.node("Div", g.node("Add", samples, ceiling), g.integers(HOP), name="frame_count")
     length = g.node("Div", g.node("Add", total, ceiling), g.integers(HOP))  # T
     joined = g.node("Concat", *states, axis=2) if len(states) > 1 else states[0]
-    units = g.node("Slice", _twice(g, _adapt(g, adaptor, joined), len(adaptor.gate_bias)), g.integers(0), length, g.integers(1))
+    units = g.node(
+        "Slice",
+        _twice(g, _adapt(g, adaptor, joined), len(adaptor.gate_bias)),
+        g.integers(0),
+        length,
+        g.integers(1),
+    )
     _pool(g, units, length)
     _classify(g, adaptor)
     width = len(adaptor.gate_bias)
@@ -156,7 +162,7 @@ def _encode(g: Builder, encoder: Encoder, mel: str, mel_count: str, attended: in
 
     count = g.node("Div", g.node("Add", mel_count, g.integers(1)), g.integers(2))
     absent = _absent(g, count, length)
-    states = []
+    states: list[str] = []
     for block in range(encoder.taps[-1] + 1):
         variables = {
             name.removeprefix(f"layer_{block}/"): values

@@ -78,7 +78,9 @@ def gather(corpora: Path, work: Path, *, precision: Precision, seed: int, thread
         chosen_clips = [clip for clip in clips if BY_NAME[clip.corpus].copies >= copy]
         versions.append(states(Version(f"copy{copy}", copy=copy), chosen_clips, training))
     tested = [clip for clip in clips if clip.corpus in TESTED_IN_CONDITIONS]
-    conditions = {name: states(Version(name, condition=name), tested, testing) for name in CONDITIONS}
+    conditions: dict[str, States] = {}
+    for name in CONDITIONS:
+        conditions[name] = states(Version(name, condition=name), tested, testing)
     return Material(clips, folds, encoder, whisper.sha256, versions, conditions)
 
 

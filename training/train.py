@@ -20,15 +20,15 @@ from training import experiments, graph
 from training.builder import Precision
 from training.corpus import BY_NAME, PERMISSIVE
 from training.fitting import Options, fit
-from training.material import TAPS, UNITS, Material, gather
+from training.material import MERGE, TAPS, UNITS, Material, gather
 
 NAME = "lite"
 REVISION = "2"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = (
-    f"Convolutional stem and first {max(TAPS) + 1} encoder blocks of OpenAI Whisper base (MIT), with feed-forward "
-    f"layers pruned to {UNITS} units; gated units and head trained on EmoDB (CC0), RAVDESS, nEMO, emospeech_cmd "
-    "(CC BY-NC-SA 4.0), EmoGator (Apache-2.0) and ESC-10 (CC BY 3.0)"
+    f"Convolutional stem and first {max(TAPS) + 1} encoder blocks of OpenAI Whisper base (MIT), the first pruned to "
+    f"{UNITS[0]} feed-forward units, the last one tuned; gated units and head trained on EmoDB (CC0), RAVDESS, "
+    "nEMO, emospeech_cmd (CC BY-NC-SA 4.0), EmoGator (Apache-2.0), ESC-10 (CC BY 3.0)"
 )
 _LOG = logging.getLogger("training")
 
@@ -85,7 +85,7 @@ def train(
         facts |= _transfer(material, options, seed, temperature)
     (measured or work / "measured.json").write_text(json.dumps(facts, indent=1))
 
-    network = fit(material.clips, material.versions, options, seed=seed)
+    network = fit(material.clips, material.versions, material.encoder, options, seed=seed)
     adaptor = network.to_adaptor(temperature)
     taught = {clip.label for clip in material.clips}
     metadata = Metadata(
@@ -99,9 +99,10 @@ def train(
         hop=graph.HOP,
         first_centre=graph.FIRST_CENTRE,
         minimum_samples=graph.MINIMUM_SAMPLES,
-        embedding_size=options.units,
+        embedding_size=options.shape.units,
     )
-    model = graph.build(material.encoder, adaptor, precision, metadata.to_properties())
+    encoder = graph.Encoder(network.to_variables(material.encoder.variables), MERGE, TAPS[-1:])
+    model = graph.build(encoder, adaptor, precision, metadata.to_properties())
     out.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, out)
     _LOG.info("%s: %.1f MB after %.0f s", out, out.stat().st_size / 1e6, time.monotonic() - started)

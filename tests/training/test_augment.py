@@ -7,7 +7,7 @@ from emovox.audio.waveform import Waveform
 
 pytest.importorskip("scipy")
 
-from training import augment  # noqa: E402  needs scipy
+from training import augment
 
 SURROUNDINGS = augment.Surroundings(augment.synthetic_rooms(3, 0), [])
 
