@@ -82,7 +82,7 @@ CORPORA = (
         "ravdess",
         0.26,
         (*_BASIC, "disgusted", "sad", "surprised"),
-        3,
+        2,
         "CC BY-NC-SA 4.0",
         "S. R. Livingstone and F. A. Russo, The Ryerson Audio-Visual Database of Emotional Speech and Song "
         "(RAVDESS), PLoS ONE 13(5), 2018",

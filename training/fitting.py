@@ -59,8 +59,8 @@ class Options:
     """
 
     stages: tuple[Stage, ...] = (
-        Stage(steps=1000, batch=64, frames=24, rate=1e-3),
-        Stage(steps=240, batch=48, frames=44, rate=2e-4, block_rate=1e-4),
+        Stage(steps=800, batch=64, frames=24, rate=2e-3),
+        Stage(steps=160, batch=48, frames=44, rate=2e-4, block_rate=1e-4),
     )
     shape: Shape = field(default_factory=Shape)
     decay: float = 0.05

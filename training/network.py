@@ -26,8 +26,8 @@ class Shape:
         dropout: share of the pooled units that are hidden in training.
     """
 
-    units: int = 256
-    members: int = 4
+    units: int = 384
+    members: int = 6
     input_dropout: float = 0.2
     dropout: float = 0.3
 
