@@ -21,7 +21,7 @@ from emovox.models.metadata import Metadata
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("emodb_*.flac"))
 OUTPUTS = ("frames", "frame_logits", "frame_count", "embedding", "logits")
 HOP = 320
-WIDTH = 256
+WIDTH = 384
 GARBAGE = (0.0, 1.0, -1e30, np.inf, np.nan)
 
 lengths = st.integers(400, 5 * 16_000)
