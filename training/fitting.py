@@ -27,7 +27,7 @@ _LOG = logging.getLogger("training")
 
 @dataclass(frozen=True)
 class Stage:
-    """One of the two stages of a fit: first the units alone, then the block below them too.
+    """A stage of a fit: of the units alone, or of the block below them too.
 
     Attributes:
         steps: of the optimiser.
@@ -58,14 +58,11 @@ class Options:
         averaging: how much of the averaged weights stays at a step.
     """
 
-    stages: tuple[Stage, ...] = (
-        Stage(steps=800, batch=64, frames=24, rate=2e-3),
-        Stage(steps=160, batch=48, frames=44, rate=2e-4, block_rate=1e-4),
-    )
+    stages: tuple[Stage, ...] = (Stage(steps=900, batch=64, frames=24, rate=3e-3),)
     shape: Shape = field(default_factory=Shape)
     decay: float = 0.05
-    smoothing: float = 0.1
-    mixing: float = 0.4
+    smoothing: float = 0.05
+    mixing: float = 0.2
     clean: float = 0.35
     averaging: float = 0.99
 

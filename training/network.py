@@ -28,8 +28,8 @@ class Shape:
 
     units: int = 384
     members: int = 6
-    input_dropout: float = 0.2
-    dropout: float = 0.3
+    input_dropout: float = 0.1
+    dropout: float = 0.2
 
 
 class Block(nn.Module):
