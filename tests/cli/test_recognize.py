@@ -15,6 +15,7 @@ import pytest
 from emovox.emotions import NAMES
 from emovox.recognition.recognition import json_schema
 from emovox.version import __version__
+from support import tiny
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -126,8 +127,9 @@ def test_usage(run: Run, arguments: list[str], says: str) -> None:
     assert list(Path().iterdir()) == []
 
 
-def test_untaught_emotions_are_a_usage_error(run: Run, examples: list[Path]) -> None:
-    code, _, err = run("recognize", examples[0], "--emotions", "surprised")
+def test_untaught_emotions_are_a_usage_error(run: Run, examples: list[Path], tmp_path: Path) -> None:
+    model = tiny.write(tmp_path / "tiny.onnx")
+    code, _, err = run("recognize", examples[0], "--emotions", "surprised", "--model", model)
     assert code == 2
     assert "was not taught surprised" in err
     assert results() == []

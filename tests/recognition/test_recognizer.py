@@ -139,7 +139,12 @@ def test_restricted_classes(recognizer: Recognizer, examples: list[Path]) -> Non
         recognizer.recognize(examples[0], emotions=["joy"])
     with pytest.raises(errors.UnknownEmotionError, match="not one text"):
         recognizer.recognize(examples[0], emotions="happy")
+
+
+def test_untaught_emotions_are_said(tmp_path: Path, examples: list[Path]) -> None:
+    recognizer = Recognizer(tiny.write(tmp_path / "tiny.onnx"))
     untaught = [name for name in NAMES if name not in recognizer.metadata.classes]
+    assert "surprised" in untaught
     with pytest.raises(errors.UnknownEmotionError, match="was not taught"):
         recognizer.recognize(examples[0], emotions=untaught)
 
