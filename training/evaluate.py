@@ -22,7 +22,7 @@ from training.measures import Floats, Measures, measure
 from training.pictures import draw_confusions, draw_reliability
 
 _ROOMS = 40
-_CONSOLE = Console()
+_CONSOLE = Console(width=115)  # the table of nine classes fits
 
 
 def main() -> None:

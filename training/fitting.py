@@ -166,7 +166,8 @@ def fit(
         options.shape,
         sample.mean(dim=0),
         sample.std(dim=0) + 1e-4,
-    ).to(device)
+    )
+    network.to(device)
     for stage in options.stages:
         network = _run(network, sampler, stage, options)
     return network
