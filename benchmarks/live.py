@@ -18,7 +18,7 @@ from emovox.audio.waveform import SAMPLE_RATE
 from emovox.recognition import live
 from emovox.recognition.live import EmotionChanged, Heard
 from emovox.recognition.recognizer import Recognizer
-from training.corpus import read_list
+from training.corpus import read_corpus
 
 CONTEXTS = (1, 2, 3, 4, 6)  # seconds
 CLIPS = 16  # in a recording
@@ -34,7 +34,7 @@ def main() -> None:
     options = parser.parse_args()
     recognizer = Recognizer(options.model)
     clips = [
-        clip for clip in read_list(options.corpora, options.corpus) if clip.label in recognizer.metadata.classes
+        clip for clip in read_corpus(options.corpora, options.corpus) if clip.label in recognizer.metadata.classes
     ]
     rng = random.Random(1)  # noqa: S311  no secret
     recordings = [join(options.corpora, rng.sample(clips, CLIPS), rng) for _ in range(options.recordings)]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from emovox.audio import windows
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.recognition.recognizer import Recognizer
-from training.corpus import Clip, read_list, read_waveform
+from training.corpus import Clip, read_corpus, read_waveform
 
 WANTED = (1, 3, 6, 10, 18)  # seconds
 CLIPS = 20  # in a recording
@@ -44,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     recognizer = Recognizer(options.model)
     clips = [
-        clip for clip in read_list(options.corpora, options.corpus) if clip.label in recognizer.metadata.classes
+        clip for clip in read_corpus(options.corpora, options.corpus) if clip.label in recognizer.metadata.classes
     ]
     rng = random.Random(0)  # noqa: S311  no secret
     recordings = [join(options.corpora, rng.sample(clips, CLIPS), rng) for _ in range(options.recordings)]

@@ -21,6 +21,7 @@ LEAST_OF_DAMAGED = SAMPLE_RATE // 10  # a damaged file must give 0.1 s to be use
 LEAST = SAMPLE_RATE // 40  # 25 ms, one frame
 BLOCK = 65_536  # samples at the recording's rate that are resampled together
 NO_NETWORK = {"protocol_whitelist": "none"}  # a playlist must not make FFmpeg open addresses or other files
+GAP = 0.1  # seconds; what encoders leave out or add at the seams is less
 UNDECODABLE = 1_000  # damaged packets in a row after which the rest is given up
 
 
@@ -113,12 +114,12 @@ class Decoding:
             raise UnreadableAudioError(error.reason, self.name) from None
 
     def _to_mono(self, samples: NDArray[np.generic]) -> Waveform:
+        if self.channel is not None:  # a stream whose channels change midway has what it has
+            samples = samples[:, min(self.channel, samples.shape[1]) - 1 :][:, :1]
         try:
             scaled = to_float(samples)
         except UnreadableAudioError as error:
             raise UnreadableAudioError(error.reason, self.name) from None
-        if self.channel is not None:  # a stream whose channels change midway has what it has
-            scaled = scaled[:, min(self.channel, scaled.shape[1]) - 1 :][:, :1]
         mono = scaled[:, 0] if scaled.shape[1] == 1 else scaled.mean(axis=1, dtype=np.float32)
         self.level.add(scaled, mono)
         return mono
@@ -194,6 +195,10 @@ def _decoded(
     container: InputContainer, stream: AudioStream, decoding: Decoding
 ) -> Iterator[tuple[NDArray[np.generic], float]]:
     packets = container.demux(stream)
+    began = (container.start_time or 0) / av.time_base
+    # A time beyond the container's end is damage.
+    ends = 0.0 if container.duration is None else container.duration / av.time_base + GAP
+    given = 0.0  # seconds
     failures = 0
     while failures < UNDECODABLE:
         try:
@@ -213,4 +218,12 @@ def _decoded(
         for frame in frames:
             samples = frame.to_ndarray()
             packed = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+            missing = 0.0 if frame.time is None else frame.time - began - given
+            if missing > GAP and given + missing <= ends:
+                # Sound that begins after the picture, or pauses, keeps its place in time.
+                silence = np.full((BLOCK, packed.shape[1]), 128 if packed.dtype == np.uint8 else 0, packed.dtype)
+                for first in range(0, count := round(missing * frame.sample_rate), BLOCK):
+                    yield silence[: count - first], frame.sample_rate
+                given += missing
+            given += len(packed) / frame.sample_rate
             yield packed, frame.sample_rate

@@ -68,7 +68,7 @@ def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -
             name = name or os.fsencode(Path(source).name).decode(errors="replace")
         else:
             file = cast("BinaryIO", stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY)))
-            _copy(source, file, name, max_bytes)
+            copy(source, file, name=name, max_bytes=max_bytes)
         size = file.seek(0, os.SEEK_END)
         if size > max_bytes:
             raise _too_large(name, max_bytes)
@@ -93,9 +93,15 @@ def _open_path(path: Path) -> BinaryIO:
         raise UnreadableAudioError(getattr(error, "strerror", None) or str(error), str(path)) from error
 
 
-def _copy(
-    source: bytes | bytearray | memoryview | Readable, file: BinaryIO, name: str | None, max_bytes: int
+def copy(
+    source: bytes | bytearray | memoryview | Readable, file: BinaryIO, *, name: str | None, max_bytes: int
 ) -> None:
+    """Copy a recording's bytes, as far as it is allowed.
+
+    Raises:
+        UnreadableAudioError: it can't be read.
+        TooLargeError: more than `max_bytes`, as soon as they are passed.
+    """
     if isinstance(source, (bytes, bytearray, memoryview)):
         file.write(bytes(source))
         return

@@ -16,7 +16,9 @@ LONGEST = 20 * SAMPLE_RATE
 WANTED = 1 * SAMPLE_RATE
 """A window ends at the first pause after this length."""
 SHORTEST = SAMPLE_RATE
-"""No window of several is shorter, but one whole recording may be."""
+"""No window of several is shorter but the last, if there is speech in it; one whole recording may be."""
+LEAST = 3 * SAMPLE_RATE // 10
+"""Of the last one."""
 BREATH = SAMPLE_RATE // 2
 """How far from speech a window may end in a long pause; in a shorter one it ends in the middle."""
 _OVER = 1 << 62  # beyond any recording
@@ -60,8 +62,10 @@ class _Held:
             spans: of speech, in order.
             known: the sample before which all of them are there; beyond the end: the stream is over.
         """
-        # What follows must be enough for a window of its own.
+        # What follows must be enough for a window of its own; a last word is, however short it is.
         last = min(self.start + LONGEST, self.end) - max(SHORTEST, self._overlap)
+        if known == _OVER and spans and self.end - self.start <= LONGEST:
+            last = max(last, min(spans[-1].start, self.end - max(LEAST, self._overlap)))
         places = [place // self._hop * self._hop for place in self._pauses(spans, known)]
         places = [place for place in places if self.start + SHORTEST <= place <= last]
         if wanted := [place for place in places if place >= self.start + WANTED]:

@@ -1,6 +1,6 @@
 """`emovox recognize`."""
 
-import shutil
+import math
 import sys
 import tempfile
 import time
@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import click
 
 from emovox.audio.files import find
-from emovox.audio.recording import Source
+from emovox.audio.recording import copy
 from emovox.cli import parameters
 from emovox.cli.progress import Progress
 from emovox.cli.report import REPORTS, Row, printable
@@ -37,6 +37,12 @@ from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 
 STDIN = "-"
+
+
+def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number", context, parameter)
+    return value
 
 
 def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -64,6 +70,7 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--smoothing",
     type=click.FloatRange(0, 3600),
+    callback=_number,
     default=SMOOTHING,
     show_default=True,
     metavar="SECONDS",
@@ -154,7 +161,7 @@ def recognize(
     needed = needs(formats) if formats else ()
     wanted: dict[str, Any] = {
         "granularity": "frame" if "frames" in needed else granularity,
-        "embedding": embedding,
+        "embedding": embedding and not no_save,  # nothing printed has it
         "emotions": emotions,
         "segments": segments or merge or "segments" in needed,
         "merge": merge,
@@ -241,6 +248,8 @@ def _rows(
 ) -> Iterator[Row]:
     with _source(file, again=channels == "split") as (source, name):
         for channel in count(1) if channels == "split" else [None]:
+            if channel is not None and not isinstance(source, (str, Path)):
+                source.seek(0)
             with ExitStack() as stack:
                 draft = None if place is None else stack.enter_context(place.draft())
                 by_frame = wanted["granularity"] == "frame"
@@ -259,7 +268,7 @@ def _rows(
 
 
 @contextmanager
-def _source(file: str | Path, *, again: bool) -> Iterator[tuple[Source, str | None]]:
+def _source(file: str | Path, *, again: bool) -> Iterator[tuple[str | Path | BinaryIO, str | None]]:
     """What to recognise, and what to call it; standard input is kept on disk if it must be read `again`."""
     if file != STDIN:
         yield file, None
@@ -269,10 +278,8 @@ def _source(file: str | Path, *, again: bool) -> Iterator[tuple[Source, str | No
     if not again:
         yield sys.stdin.buffer, "stdin"
         return
-    with tempfile.TemporaryDirectory() as place:
-        kept = Path(place) / "stdin"
-        with kept.open("wb") as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
+    with tempfile.TemporaryFile() as kept:
+        copy(sys.stdin.buffer, kept, name="stdin", max_bytes=settings().max_file_size)
         yield kept, "stdin"
 
 

@@ -25,8 +25,8 @@ def smooth(logits: NDArray[np.float32], classes: Sequence[str], *, width: float)
     Returns:
         float32 (T, 9), each row summing to 1.
     """
-    half = int(width // 2)
     count = len(logits)
+    half = int(min(width // 2, count))
     scores = np.empty(logits.shape, np.float32)
     for first in range(0, count, _TOGETHER):
         last = min(first + _TOGETHER, count)

@@ -80,7 +80,8 @@ class Hearing:
         """Read the recording and cut it.
 
         A short recording is one window, from which the verdict comes. Its segments are heard each by itself all
-        the same, as those of a long one are: what is said next should not colour them.
+        the same, as those of a long one are: what is said next should not colour them. So is all of it when only
+        speech counts: long silence would colour that, too.
 
         Raises:
             AudioError: it can't be used.
@@ -106,27 +107,28 @@ class Hearing:
             self._warnings = _warnings(decoding, self._speech.spans)
 
     def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[Task]:
-        """The only window of a recording, and for the segments those between its pauses."""
-        pieces = list(cut_at_pauses(whole.waveform, self._speech.spans, **grid)) if self._options.segments else []
-        if len(pieces) <= 1:
-            yield Task(self, whole)
-            return
-        yield Task(self, whole, for_segments=False)
+        """The only window of a recording, or those between its pauses where speech is to be heard by itself."""
+        options = self._options
+        pieces = [whole]
+        if options.segments or options.speech_only:
+            pieces = list(cut_at_pauses(whole.waveform, self._speech.spans, **grid))
+        alone = len(pieces) == 1 or options.speech_only
+        if not alone:
+            yield Task(self, whole, for_segments=False)
         for piece in pieces:
-            yield Task(self, piece, for_verdict=False)
+            yield Task(self, piece, for_verdict=alone)
 
     def add(self, task: Task, output: Output) -> None:
         """Take the model's output for a task; tasks come in order."""
         self.waiting -= 1
         options = self._options
-        spoken = None
         if task.for_segments and options.frame_logits:
-            spoken = self._segments.add(output, task.window.start)
+            speech = self._segments.add(output, task.window.start)
+            if options.speech_only:
+                self._spoken.add_frames(output, speech)
         if not task.for_verdict:
             return
         self._whole.add(output)
-        if options.speech_only:
-            self._spoken.add_frames(output, self._is_speech(output, task.window) if spoken is None else spoken)
         if options.by_frame:
             assert output.frame_logits is not None  # noqa: S101  asked for
             self._frame_logits.append(output.frame_logits)
@@ -134,10 +136,6 @@ class Hearing:
                 self._embedding_sink(output.frames)
             elif output.frames is not None:
                 self._frames.append(output.frames)
-
-    def _is_speech(self, output: Output, window: Window) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
-        """Which frames of the only window are speech, when the segments have windows of their own."""
-        return Segments(self._speech.spans, self._metadata).add(output, window.start)
 
     def finish(self, model: ModelFacts) -> Recognition | EmovoxError:
         """The recognition, once nothing is waiting; or the error."""

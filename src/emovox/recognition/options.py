@@ -36,6 +36,8 @@ class Options:
             raise ValueError(f"granularity {self.granularity!r}: choose utterance or frame")
         if not 0 <= self.smoothing < float("inf"):
             raise ValueError(f"smoothing {self.smoothing!r}: give seconds, 0 or more")
+        if self.merge:  # what is merged is wanted
+            object.__setattr__(self, "segments", True)
         if self.channel is not None and self.channel < 1:
             raise ValueError(f"channel {self.channel!r}: channels are counted from 1")
 

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 
 from emovox.audio import quality
@@ -29,9 +39,24 @@ WARNINGS = {
 Granularity = Literal["utterance", "frame"]
 
 _score = {"type": "number", "minimum": 0, "maximum": 1}
-EmotionName = Annotated[str, WithJsonSchema({"type": "string", "enum": list(NAMES)})]
+
+
+def _known(name: str) -> str:
+    if name not in NAMES:
+        raise ValueError(f"{name!r} is none of the nine emotions")
+    return name
+
+
+def _all_nine(scores: dict[str, float]) -> dict[str, float]:
+    if set(scores) != set(NAMES):
+        raise ValueError("the scores are not those of the nine emotions")
+    return scores
+
+
+EmotionName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(NAMES)})]
 ScoreMap = Annotated[
     dict[str, float],
+    AfterValidator(_all_nine),
     WithJsonSchema(
         {
             "type": "object",
@@ -44,7 +69,12 @@ ScoreMap = Annotated[
 
 
 def _as_array(value: ArrayLike) -> NDArray[np.float32]:
-    return np.asarray(value, dtype=np.float32)
+    array = np.asarray(value, dtype=np.float32)
+    if not array.size:
+        return array.reshape(0, len(NAMES))
+    if array.ndim != 2 or array.shape[1] != len(NAMES):
+        raise ValueError(f"rows of {len(NAMES)} numbers are needed, not the shape {array.shape}")
+    return array
 
 
 def _rows(digits: int) -> Callable[[NDArray[np.float32]], list[list[float]]]:
@@ -115,6 +145,12 @@ class Frames(_Facts):
     logits: FrameLogits = Field(description="one row a frame, T x 9, as the model gives them")
     scores: FrameScores = Field(description="one row a frame, T x 9, smoothed; each row sums to 1 up to rounding")
 
+    @model_validator(mode="after")
+    def _as_long(self) -> "Frames":
+        if len(self.logits) != len(self.scores) or self.labels != list(NAMES):
+            raise ValueError("frames need as many rows of logits as of scores, and the nine emotions as labels")
+        return self
+
     @property
     def times(self) -> NDArray[np.float64]:
         """Centre of each frame, seconds, (T,)."""
@@ -132,6 +168,12 @@ class Segment(_Facts):
     channel: int | None = Field(None, description="the channel that was heard alone, from 1", ge=1)
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
     """float32 (D,), the mean of its frames, when embeddings were asked for."""
+
+    @model_validator(mode="after")
+    def _lasts(self) -> "Segment":
+        if self.end <= self.start:
+            raise ValueError(f"a segment from {self.start} to {self.end} s has no length")
+        return self
 
 
 class Recognition(_Facts):

@@ -92,7 +92,8 @@ class Recognizer:
                 segment.
             emotions: the classes that may win; the others are masked before the softmax.
             segments: give the stretches of speech with the emotion of each. Silence is no emotion.
-            merge: make one segment of neighbours with the same emotion, at most a second apart.
+            merge: make one segment of neighbours with the same emotion, at most a second apart; this implies
+                `segments`.
             speech_only: let only frames with speech count for the verdict and the embedding (1, D).
             smoothing: seconds over which the curve's scores are smoothed; 0: each frame for itself.
             channel: hear this one alone, from 1; by default the mean of all.
