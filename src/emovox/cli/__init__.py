@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import click
 
-from emovox.cli import export, models, recognize, schema
+from emovox.cli import config, export, keys, models, recognize, schema, serve
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
@@ -34,6 +34,9 @@ def emovox(debug: bool) -> None:
 emovox.add_command(recognize.recognize)
 emovox.add_command(export.export)
 emovox.add_command(models.models)
+emovox.add_command(serve.serve)
+emovox.add_command(keys.keys)
+emovox.add_command(config.config)
 emovox.add_command(schema.schema)
 
 

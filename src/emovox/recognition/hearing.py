@@ -88,7 +88,7 @@ class Hearing:
         """
         metadata, channel = self._metadata, self._options.channel
         grid = {"hop": metadata.hop, "overlap": max(0, metadata.minimum_samples - metadata.hop)}
-        with _opened(source, name, channel) as (decoding, name, sha256):
+        with _opened(source, name, channel) as (decoding, called, sha256):
             blocks = decoding.blocks() if self._sink is None else _tee(decoding.blocks(), self._sink)
             windows = cut(blocks, **grid, speech=self._speech)
             first = next(windows)
@@ -100,7 +100,7 @@ class Hearing:
                 yield Task(self, window)
             if alone:
                 yield from self._short(first, grid)
-            self._facts = _facts(decoding, self._speech.spans, name=name, sha256=sha256, channel=channel)
+            self._facts = _facts(decoding, self._speech.spans, name=called, sha256=sha256, channel=channel)
             self._warnings = _warnings(decoding, self._speech.spans)
 
     def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[Task]:

@@ -214,7 +214,7 @@ class Recognizer:
         return self._engine.batches
 
     def recognize_together(self, requests: Sequence[Request]) -> list[Recognition | EmovoxError]:
-        """Recognise recordings that may want different things, each as it would be alone; where it pays, in batches.
+        """Recognise recordings with options of their own, each as it would be alone; in batches where that pays.
 
         Returns:
             For each request, in order, its recognition, or why there is none.
