@@ -9,6 +9,7 @@ from typing import Any
 
 import h11
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emovox.errors import SettingsError
@@ -63,16 +64,25 @@ class PatientProtocol(H11Protocol):
             self._deadline = None
 
 
-class _Server(uvicorn.Server):
-    """Says where it listens, once it does."""
+class Server(uvicorn.Server):
+    """Says where it listens, once it does.
 
-    service: Service
+    Attributes:
+        port: where, once it has started.
+    """
+
+    port = 0
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
 
     async def startup(self, sockets: Any = None) -> None:
         """Start, and say where."""
         await super().startup(sockets)
         if self.started and self.servers:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self.port = port
             shown = f"[{host}]" if ":" in host else host
             name = "localhost" if is_loopback(host) else shown
             sys.stderr.write(f"Emovox listens on http://{name}:{port} (API: http://{name}:{port}/docs)\n")
@@ -80,7 +90,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Stop; streams of events end by themselves when they see it."""
-        self.service.stopping = True
+        self._service.stopping = True
         await super().shutdown(sockets)
 
 
@@ -111,7 +121,14 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
             database.dispose()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    app = create_app(host=host, keys_needed=keys_needed)
+    server = make_server(create_app(host=host, keys_needed=keys_needed), host=host, port=port)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else 1
+
+
+def make_server(app: FastAPI, *, host: str, port: int) -> "Server":
+    """A server of an app, ready to run."""
     config = uvicorn.Config(
         app,
         host=host,
@@ -129,11 +146,7 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
         timeout_graceful_shutdown=GRACE,
         lifespan="on",
     )
-    server = _Server(config)
-    server.service = app.state.service
-    with suppress(KeyboardInterrupt):
-        server.run()
-    return 0 if server.started else 1
+    return Server(config, app.state.service)
 
 
 def is_loopback(host: str) -> bool:

@@ -13,7 +13,8 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
 body { color: #222; background: #fff }
 @media (prefers-color-scheme: dark) { body { color: #ddd; background: #1a1a1a } a { color: #8ab4f8 } }
-code, pre { font: 14px/1.4 ui-monospace, monospace } pre { overflow-x: auto; padding: .5rem; border: 1px solid #8888 }
+code, pre { font: 14px/1.4 ui-monospace, monospace }
+pre { overflow-x: auto; padding: .5rem; border: 1px solid #8888 }
 h2 { margin-top: 2.5rem } h3 { margin-bottom: 0 }
 td { text-align: left; vertical-align: top; padding: .1rem 1rem .1rem 0 }
 details { margin: .5rem 0 }
