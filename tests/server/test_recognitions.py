@@ -6,9 +6,9 @@ import httpx
 import jsonschema
 import numpy as np
 import pytest
+from conftest import Encode
 from numpy.typing import NDArray
 
-from conftest import Encode
 from emovox.outputs import Outputs
 from emovox.recognition.recognition import Recognition, json_schema
 from emovox.recognition.recognizer import Recognizer

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from emovox.server.problems import Problem
+from emovox.server.problems import Problem, from_error
 
 HEADERS = 100
 HEADER_BYTES = 32_768
@@ -75,7 +75,11 @@ class Guard:
             return
         headers = Headers(scope=scope)
 
+        started = False
+
         async def answer(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 given = MutableHeaders(scope=message)
                 for name, value in SECURITY.items():
@@ -96,7 +100,13 @@ class Guard:
         except Problem as problem:
             await self._refuse(problem, scope, receive, answer)
             return
-        await self._app(scope, receive, answer)
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:
+            if started:
+                raise
+            # Starlette's own would raise it again after the answer, and uvicorn then cuts the connection.
+            await self._refuse(from_error(error), scope, receive, answer)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         raw = scope["headers"]

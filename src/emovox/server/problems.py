@@ -164,7 +164,7 @@ def install(app: FastAPI) -> None:
             return from_validation(error).response()
         return from_error(error).response()
 
-    for kind in (HTTPException, RequestValidationError, EmovoxError, Problem, Exception):
+    for kind in (HTTPException, RequestValidationError, EmovoxError, Problem):  # the guard answers the rest
         app.add_exception_handler(kind, answer)
 
 
