@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emovox.emotions import EMOTIONS, Emotion
     from emovox.errors import AudioError, EmovoxError, ModelError, OutputsError, UnknownEmotionError
     from emovox.outputs import Outputs
+    from emovox.recognition.live import EmotionChanged, Heard, Live
     from emovox.recognition.recognition import Frames, Recognition
     from emovox.recognition.recognizer import Recognizer
     from emovox.version import __version__
@@ -24,8 +25,11 @@ _HOME = {
     "EMOTIONS": "emotions",
     "AudioError": "errors",
     "Emotion": "emotions",
+    "EmotionChanged": "recognition.live",
     "EmovoxError": "errors",
     "Frames": "recognition.recognition",
+    "Heard": "recognition.live",
+    "Live": "recognition.live",
     "ModelError": "errors",
     "Outputs": "outputs",
     "OutputsError": "errors",
@@ -39,8 +43,11 @@ __all__ = [
     "EMOTIONS",
     "AudioError",
     "Emotion",
+    "EmotionChanged",
     "EmovoxError",
     "Frames",
+    "Heard",
+    "Live",
     "ModelError",
     "Outputs",
     "OutputsError",

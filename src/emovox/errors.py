@@ -13,6 +13,7 @@ EmovoxError
 │   └── HubError                   a model hub refuses, or is no hub
 │       ├── HubUnreachableError    it can't be reached, or breaks off again and again
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
+├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
@@ -80,6 +81,10 @@ class HubUnreachableError(HubError):
 
 class HubMismatchError(HubError):
     """A model hub serves something else than it publishes, or publishes unsafe paths."""
+
+
+class MicrophoneError(EmovoxError):
+    """No microphone can be heard: what drives it is not installed, or there is none, or it is in use."""
 
 
 class UnknownEmotionError(EmovoxError, ValueError):

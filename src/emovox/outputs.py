@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,31 @@ class Draft:
             self._begun()
             self._embedding = self._embedding or NpyWriter(self._path / EMBEDDING, rows.shape[1])
             self._embedding.write(rows)
+
+    def finish_audio(self) -> Path:
+        """Complete processed_audio.wav and give its path, which holds until the draft is published or discarded.
+
+        So what was written can be recognised from there, when it was heard before it was recognised.
+
+        Raises:
+            OutputsError: the disk is full, or the place can't be written to.
+        """
+        with _explained(self._root):
+            self._begun().close()
+            return self._path / AUDIO
+
+    def keep_audio(self) -> Path:
+        """Save the sound alone, as `recording_YYYYMMDD_HHMMSS.wav`: for when there will be no recognition of it.
+
+        Raises:
+            OutputsError: it can't be moved.
+        """
+        audio = self.finish_audio()
+        with _explained(self._root):
+            stamp, number = datetime.now().strftime("%Y%m%d_%H%M%S"), 1  # local time, as of the directories
+            while (place := self._root / f"recording_{stamp}{f'_{number}' if number > 1 else ''}.wav").exists():
+                number += 1
+            return audio.rename(place)
 
     def complete(self, recognition: Recognition) -> Path:
         """Add result.json and the embeddings that there are; once.

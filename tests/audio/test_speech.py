@@ -99,3 +99,26 @@ def test_spans_keep_the_rules(script: list[tuple[float, int]], step: int) -> Non
             continue
         near = Scripted.script[max(0, index - SHORTEST // CHUNK) : index + SHORTEST // CHUNK + 1]
         assert value < 1 or min(near) < 0.35 or len(near) < 2 * (SHORTEST // CHUNK) + 1, "long speech is kept"
+
+
+def scripted(script: list[tuple[float, int]], monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Spans, in chunks, that so many chunks of these probabilities make."""
+    monkeypatch.setattr(module, "VoiceActivity", Scripted)
+    monkeypatch.setattr(Scripted, "script", [value for value, count in script for _ in range(count)])
+    spans = find(np.zeros(len(Scripted.script) * CHUNK, np.float32))
+    return [(round((span.start + MARGIN) / CHUNK), round((span.end - MARGIN) / CHUNK)) for span in spans]
+
+
+def test_what_ends_a_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scripted([(0, 20), (1, 40), (0, 8), (1, 40), (0, 20)], monkeypatch) == [(20, 108)], "a breath doesn't"
+    assert scripted([(0, 20), (1, 40), (0, 10), (1, 40), (0, 20)], monkeypatch) == [(20, 60), (70, 110)]
+    assert scripted([(0, 20), (1, 40), (0.4, 30), (1, 40), (0, 20)], monkeypatch) == [(20, 130)], "doubt doesn't"
+    assert scripted([(0, 20), (1, 7), (0, 20)], monkeypatch) == [], "a click is none"
+
+
+def test_a_span_without_pauses_is_cut_where_speech_is_least_probable(monkeypatch: pytest.MonkeyPatch) -> None:
+    spans = scripted([(0, 20), (1, 300), (0.6, 1), (1, 300), (0, 20)], monkeypatch)
+    middle = round((20 + 300) + MARGIN / CHUNK)
+    assert spans[0][0] == 20
+    assert abs(spans[0][1] - middle) <= 2 * round(MARGIN / CHUNK) + 1
+    assert len(spans) == 2

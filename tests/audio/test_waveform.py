@@ -35,6 +35,12 @@ def test_not_finite_is_refused(bad: list[float]) -> None:
         to_float(np.array(bad))
 
 
+def test_bytes_that_are_no_floats_are_refused_without_a_warning() -> None:
+    signalling = np.array([0x7F800001], np.uint32).view(np.float32)  # a NaN that a division would warn of
+    with pytest.raises(UnreadableAudioError, match="NaN or infinity"):
+        to_float(signalling)
+
+
 @pytest.mark.parametrize("loud", [2e6, -1e38, 1e300])
 def test_what_would_overflow_is_refused(loud: float) -> None:
     with pytest.raises(UnreadableAudioError, match="beyond full scale"):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emovox.audio import speech
+from emovox.audio import speech, windows
 from emovox.audio.speech import Span, SpeechFinder
 from emovox.audio.windows import LONGEST, SHORTEST, WHOLE, Window, cut, cut_at_pauses
 
@@ -76,12 +76,12 @@ def test_up_to_30_s_is_one_window(size: int) -> None:
 def test_windows_tile_the_recording_on_one_grid_of_frames(
     size: int, lengths: list[tuple[int, int]], blocks: int, hop: int, overlap: int
 ) -> None:
-    windows = windows_of(size, place(lengths), blocks, hop, overlap)
+    found = windows_of(size, place(lengths), blocks, hop, overlap)
     least = hop + overlap
-    frames = [1 + (len(window.waveform) - least) // hop for window in windows]
+    frames = [1 + (len(window.waveform) - least) // hop for window in found]
     assert sum(frames) == 1 + (size - least) // hop, "as many frames as the whole recording has"
     start = 0
-    for window, count in zip(windows, frames, strict=True):
+    for window, count in zip(found, frames, strict=True):
         assert window.start == start, "each window starts where the last one's frames end"
         # float32 holds whole numbers up to 2^24, more than there are samples here
         np.testing.assert_array_equal(window.waveform, start + np.arange(len(window.waveform)))
@@ -112,3 +112,11 @@ def test_a_window_for_each_sentence() -> None:
     spans = [Span(start * SECOND, (start + 2) * SECOND) for start in (1, 4, 20, 31)]
     starts = [window.start / SECOND for window in windows_of(35 * SECOND, spans)]
     assert starts == [0, 3.5, 6.5, 19.5, 22.5, 30.5, 33.5]
+
+
+def test_where_no_pause_is_as_late_as_wanted_the_last_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the benchmark measures other lengths."""
+    monkeypatch.setattr(windows, "WANTED", 12 * SECOND)
+    spans = [Span(1 * SECOND, 4 * SECOND), Span(5 * SECOND, 10 * SECOND), Span(11 * SECOND, 28 * SECOND)]
+    starts = [window.start / SECOND for window in windows_of(45 * SECOND, spans)]
+    assert starts == [0, 10.5, 28.5]

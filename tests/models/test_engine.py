@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from emovox.errors import ModelError
 from emovox.models.engine import Engine
+from emovox.models.openvino_session import OpenVinoSession
 from support import tiny
 
 
@@ -84,3 +85,22 @@ def test_a_gpu_that_is_not_there_is_said(path: Path, monkeypatch: pytest.MonkeyP
 def test_a_model_that_fails_says_so(engine: Engine) -> None:
     with pytest.raises(ModelError, match="tiny failed"):
         engine.run([np.zeros((800, 2), np.float32)[:, 0], np.zeros(1, np.float32)[:0]][1:])
+
+
+def test_openvino_sees_few_lengths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps something for every length that it has seen."""
+    seen = set()
+    original = OpenVinoSession.run
+
+    def run(self: OpenVinoSession, outputs: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        seen.add(inputs["waveform"].shape)
+        return original(self, outputs, inputs)
+
+    monkeypatch.setattr(OpenVinoSession, "run", run)
+    engine = Engine(tiny.write(tmp_path / "tiny.onnx"), engine="openvino")
+    for size in range(400, 12_000, 333):
+        [output] = engine.run([np.ones(size, np.float32)], frames=True)
+        assert output.frame_count == 1 + (size - 400) // 320
+        assert output.frames is not None
+        np.testing.assert_allclose(output.frames, 1, atol=1e-5)
+    assert seen == {(1, 4_000), (1, 8_000), (1, 12_000)}

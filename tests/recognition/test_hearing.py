@@ -127,9 +127,10 @@ def test_the_mean_of_the_frames_is_the_verdict(
     assert frames is not None
     verdict = to_scores(frames.logits.mean(axis=0, dtype=np.float64), recognizer.metadata.classes)
     np.testing.assert_allclose(list(result.scores.values()), verdict, atol=1e-5)
-    if not smoothing:
-        expected = to_scores(frames.logits, recognizer.metadata.classes)
-        np.testing.assert_allclose(frames.scores, expected, atol=1e-5)
+    half = round(smoothing / frames.hop) // 2
+    for index in (0, 7, 60, len(frames.scores) - 1):
+        near = frames.logits[max(0, index - half) : index + half + 1].mean(axis=0, dtype=np.float64)
+        np.testing.assert_allclose(frames.scores[index], to_scores(near, recognizer.metadata.classes), atol=1e-5)
     assert frames.smoothing == smoothing
 
 
@@ -156,6 +157,13 @@ def test_neighbours_of_one_emotion_are_merged(recognizer: Recognizer, examples: 
     assert [item.emotion for item in merged] == joined.emotions[1:]
     assert len(plain) > len(merged)
     assert (merged[0].start, merged[-1].end) == (plain[0].start, plain[-1].end)
+    parts = recognizer.recognize((joined.waveform, RATE), segments=True, embedding=True).segments or []
+    inside = [item for item in parts if item.end <= merged[0].end]
+    assert len(inside) > 1
+    # A mean of logits lies between those of its parts, so a score lies within their range, or nearly.
+    angry = [item.scores["angry"] for item in inside]
+    assert min(angry) - 0.01 <= merged[0].scores["angry"] <= max(angry) + 0.01
+    assert merged[0].scores["angry"] not in angry
     assert merged[0].embedding is not None
     apart = join([examples[0], examples[0]], pause=2)
     kept = segments_of(recognizer.recognize((apart.waveform, RATE), segments=True, merge=True))

@@ -43,7 +43,7 @@ def test_a_decoder_that_dies_or_hangs_costs_one_recording(
     async def work(decoders: Decoders) -> None:
         first = pid_of(decoders)
         os.kill(first, how)
-        with pytest.raises(UnreadableAudioError, match="decoder|progress"):
+        with pytest.raises(UnreadableAudioError, match=r"decoder|progress"):
             await decode(decoders, examples[0], tmp_path / "a")
         assert (await decode(decoders, examples[0], tmp_path / "b")).duration == pytest.approx(2.18, abs=0.01)
         assert pid_of(decoders) != first

@@ -51,7 +51,7 @@ def test_told_signed_and_again(
     monkeypatch.setattr("emovox.server.webhooks.FIRST_WAIT", 0.1)
     monkeypatch.setattr("emovox.server.webhooks.POLL", 0.05)
     url = f"http://localhost:{listener.server_port}/hook?x=1"
-    with serving(tmp_path / "outputs", webhook_private=1, webhook_secret="key") as client:
+    with serving(tmp_path / "outputs", webhook_private=1, webhook_secret="key") as client:  # noqa: S106
         answer = client.post(
             "/v1/recognitions",
             files={"file": examples[0].read_bytes()},
@@ -93,7 +93,7 @@ def test_never_to_private_addresses(
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1", "fd00::1",
+    ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "::1", "fe80::1", "fd00::1",  # noqa: S104
      "::ffff:127.0.0.1", "2002:7f00:1::", "100.64.0.1", "224.0.0.1"],
 )  # fmt: skip
 def test_private_addresses(address: str) -> None:

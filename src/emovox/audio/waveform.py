@@ -24,7 +24,7 @@ def to_float(samples: NDArray[Any]) -> Waveform:
     """
     kind = samples.dtype.kind
     full_scale = 1.0 if kind == "f" else 2.0 ** (8 * samples.dtype.itemsize - 1)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # both are refused below
         scaled = np.asarray(samples / full_scale - (kind == "u"), dtype=np.float32)
     if not np.isfinite(samples).all():
         raise UnreadableAudioError("the samples hold NaN or infinity")

@@ -15,9 +15,10 @@ import click
 
 from emovox.audio.files import find
 from emovox.audio.recording import Source
+from emovox.cli import parameters
 from emovox.cli.progress import Progress
 from emovox.cli.report import REPORTS, Row, printable
-from emovox.emotions import NAMES, check_names
+from emovox.emotions import NAMES
 from emovox.errors import (
     AudioError,
     EmovoxError,
@@ -36,19 +37,6 @@ from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 
 STDIN = "-"
-
-
-def _emotions(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    try:
-        return None if value is None else check_names(name.strip().lower() for name in value.split(","))
-    except UnknownEmotionError as error:
-        raise click.BadParameter(str(error), context, parameter) from error
-
-
-def _not_empty(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
-    if value == "":
-        raise click.BadParameter("an empty name: was a variable meant?", context, parameter)
-    return None if value is None else Path(value)
 
 
 def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -108,7 +96,9 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str | No
     show_default=True,
     help="Of the arithmetic; auto: the fastest that hears what fp32 hears here.",
 )
-@click.option("--outputs", callback=_not_empty, metavar="DIR", help="Where results go.  [default: outputs]")
+@click.option(
+    "--outputs", callback=parameters.directory, metavar="DIR", help="Where results go.  [default: outputs]"
+)
 @click.option("--no-save", is_flag=True, help="Only print; write nothing.")
 @click.option(
     "--format", "form", type=click.Choice(list(REPORTS)), default="table", show_default=True, help="What to print."
@@ -117,7 +107,7 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--emotions",
     metavar="NAME,NAME...",
-    callback=_emotions,
+    callback=parameters.emotions,
     help=f"Choose only among these: {', '.join(NAMES)}.",
 )
 @click.option(

@@ -15,6 +15,7 @@ from emovox.models.session import Device
 from emovox.models.store import Notice
 from emovox.recognition.curve import SMOOTHING
 from emovox.recognition.hearing import Hearing, Task
+from emovox.recognition.live import Live
 from emovox.recognition.options import EmbeddingSink, Options, Request, Sink
 from emovox.recognition.recognition import Granularity, ModelFacts, Recognition
 from emovox.settings import settings
@@ -207,6 +208,28 @@ class Recognizer:
             if isinstance(result, EmovoxError) and on_error == "raise":
                 raise result
             yield result
+
+    def live(
+        self,
+        *,
+        sample_rate: float = SAMPLE_RATE,
+        emotions: Collection[str] | None = None,
+        sink: Sink | None = None,
+    ) -> Live:
+        """Begin a stream: sound is pushed as it comes, and events say what is heard.
+
+        Args:
+            sample_rate: of the samples that will be pushed, Hz.
+            emotions: the classes that may win.
+            sink: is given the waveform at 16 kHz, as it is heard.
+
+        Raises:
+            ModelError: the model gives embeddings only.
+            UnreadableAudioError: no such sample rate.
+            UnknownEmotionError: as for `recognize`.
+        """
+        classes = self._classes(emotions if self.metadata.classes else None)
+        return Live(self._engine, classes, sample_rate=sample_rate, sink=sink)
 
     @property
     def batches(self) -> bool:

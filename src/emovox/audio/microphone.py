@@ -1,0 +1,135 @@
+"""The microphone, through PortAudio: the blocks it gives, and which microphones there are."""
+
+from queue import Empty, SimpleQueue
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovox.errors import MicrophoneError
+
+WAIT = 0.1  # seconds
+
+
+class Microphone:
+    """An open microphone; closing it ends the recording.
+
+    Attributes:
+        name: of the device.
+        rate: samples a second, the device's own.
+        overflows: how often the system lost some sound because nobody took it in time.
+    """
+
+    def __init__(self, device: str | None = None) -> None:
+        """Open one and begin to listen.
+
+        Args:
+            device: its number, or a part of its name; by default the system's own choice.
+
+        Raises:
+            MicrophoneError: none there, or it can't be opened.
+        """
+        sounddevice = _driver()
+        self.overflows = 0
+        self._blocks: SimpleQueue[NDArray[np.float32]] = SimpleQueue()
+        chosen = int(device) if device is not None and device.isdecimal() else device
+        try:
+            facts = sounddevice.query_devices(chosen, "input")
+            self.name, self.rate = str(facts["name"]), float(facts["default_samplerate"])
+            self._stream = sounddevice.InputStream(
+                device=chosen,
+                samplerate=self.rate,
+                channels=_channels(sounddevice, chosen, self.rate, int(facts["max_input_channels"])),
+                dtype="float32",
+                callback=self._take,
+            )
+            self._stream.start()
+        except (sounddevice.PortAudioError, ValueError) as error:  # ValueError: no such name, or several
+            raise MicrophoneError(_why(sounddevice, device, error)) from error
+
+    def read(self) -> NDArray[np.float32] | None:
+        """All that has come since the last time, float32 (n, channels), full scale ±1; n may be 0.
+
+        Waits a tenth of a second for something to come.
+
+        Returns:
+            The samples; None once the device has stopped: it was unplugged, for example.
+        """
+        active = bool(self._stream.active)  # asked before: what came last must not be lost
+        blocks = []
+        try:
+            blocks.append(self._blocks.get(timeout=WAIT))
+            while True:
+                blocks.append(self._blocks.get_nowait())
+        except Empty:
+            pass
+        if blocks:
+            return np.concatenate(blocks)
+        return np.empty((0, 1), np.float32) if active else None
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._stream.close()
+
+    def _take(self, block: NDArray[np.float32], _frames: int, _time: object, status: Any) -> None:
+        """Called by PortAudio's own thread, which must not wait; the block's memory is its own."""
+        self.overflows += bool(status.input_overflow)
+        self._blocks.put(block.copy())
+
+
+def microphones() -> list[str]:
+    """The microphones there are, each as `number: name`, the system's own choice with a star behind.
+
+    Raises:
+        MicrophoneError: they can't be asked for.
+    """
+    sounddevice = _driver()
+    try:
+        chosen = sounddevice.default.device[0]
+        return [
+            f"{number}: {facts['name']}{' *' if number == chosen else ''}"
+            for number, facts in enumerate(sounddevice.query_devices())
+            if facts["max_input_channels"] > 0
+        ]
+    except sounddevice.PortAudioError as error:
+        raise MicrophoneError(f"the microphones can't be listed: {_line(error)}") from error
+
+
+def _driver() -> ModuleType:
+    try:
+        import sounddevice  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise MicrophoneError("listening to a microphone needs sounddevice: pip install sounddevice") from error
+    except OSError as error:  # sounddevice is there, PortAudio is not
+        raise MicrophoneError(
+            f"listening to a microphone needs the PortAudio library ({_line(error)}): "
+            "on Debian and Ubuntu, sudo apt install libportaudio2"
+        ) from error
+    driver: ModuleType = sounddevice
+    return driver
+
+
+def _channels(sounddevice: ModuleType, device: int | str | None, rate: float, most: int) -> int:
+    """One, which most devices are glad to give; some give all they have or nothing."""
+    try:
+        sounddevice.check_input_settings(device=device, channels=1, dtype="float32", samplerate=rate)
+    except sounddevice.PortAudioError:
+        return most
+    return 1
+
+
+def _why(sounddevice: ModuleType, device: str | None, error: Exception) -> str:
+    try:
+        there = microphones()
+    except MicrophoneError:
+        there = []
+    if not there:
+        return "there is no microphone here"
+    if device is None:
+        return f"the microphone can't be opened: {_line(error)}; choose another with --device: {'; '.join(there)}"
+    return f"the microphone {device!r} can't be opened: {_line(error)}; there are {'; '.join(there)}"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

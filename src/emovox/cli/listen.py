@@ -1,0 +1,225 @@
+"""`emovox listen`."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+import click
+import numpy as np
+
+from emovox.audio.microphone import Microphone, microphones
+from emovox.audio.waveform import SAMPLE_RATE, Waveform
+from emovox.cli import parameters
+from emovox.cli.screen import JsonLines, Lines, Screen
+from emovox.cli.sources import FileSound, PipeSound, Sound
+from emovox.emotions import NAMES
+from emovox.errors import EmovoxError, TooShortError
+from emovox.outputs import Draft, Outputs
+from emovox.recognition.live import Event, Live
+from emovox.recognition.recognizer import Recognizer
+from emovox.settings import settings
+
+STDIN = "-"
+
+
+@click.command()
+@click.argument("source", required=False, metavar="[FILE|-]")
+@click.option("--device", metavar="NUMBER|NAME", help="The microphone.  [default: the system's choice]")
+@click.option("--devices", is_flag=True, help="List the microphones and stop.")
+@click.option(
+    "--rate", type=click.IntRange(1_000, 768_000), default=SAMPLE_RATE, show_default=True, help="Of -, in Hz."
+)
+@click.option("--fast", is_flag=True, help="Hear all of a file or of -, as fast as it goes, not in real time.")
+@click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop after so much.")
+@click.option("--model", metavar="NAME|PATH", help="As for `emovox recognize`.")
+@click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the screen.  [default: en]")
+@click.option(
+    "--emotions",
+    metavar="NAME,NAME...",
+    callback=parameters.emotions,
+    help=f"Choose only among these: {', '.join(NAMES)}.",
+)
+@click.option(
+    "--outputs", callback=parameters.directory, metavar="DIR", help="Where the result goes.  [default: outputs]"
+)
+@click.option("--no-save", is_flag=True, help="Write nothing.")
+@click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON instead.")
+def listen(
+    source: str | None,
+    device: str | None,
+    devices: bool,
+    rate: int,
+    fast: bool,
+    duration: float | None,
+    model: str | None,
+    labels: str | None,
+    emotions: tuple[str, ...] | None,
+    outputs: Path | None,
+    no_save: bool,
+    jsonl: bool,
+) -> None:
+    """Hear the emotion in what is spoken now: into the microphone, or in a file or - (samples on standard input).
+
+    Shows the scores four times a second, and a line whenever the emotion changes. Ctrl-C stops. What was heard is
+    then recognised as a recording, and saved with its segments and frames in outputs/outputs_YYYYMMDD_HHMMSS/.
+
+    \b
+    emovox listen
+    emovox listen --devices
+    emovox listen interview.mp3 --labels zh
+    arecord -t raw -f S16_LE -r 16000 -c 1 | emovox listen - --rate 16000
+    emovox listen call.wav --fast --jsonl --no-save > events.jsonl
+
+    The microphone needs sounddevice: pip install sounddevice. Standard input is 16 bits a sample,
+    little-endian, one channel.
+    """  # noqa: D301  click needs the backspace itself
+    if devices:
+        for line in microphones() or ["there is no microphone here"]:
+            click.echo(line)
+        return
+    if source is not None and device is not None:
+        raise click.UsageError("--device is the microphone's: give it or a file, not both")
+    if fast and source is None:
+        raise click.UsageError("--fast is for a file or -: a microphone gives no more than is spoken")
+    language = labels or settings().labels
+    with ExitStack() as stack:
+        place = None if no_save else Outputs(outputs or settings().outputs)
+        recognizer = Recognizer(model, notice=lambda line: click.echo(line, err=True))
+        sound = _open(source, device, rate, fast)
+        stack.callback(sound.close)
+        draft = None if place is None else stack.enter_context(place.draft())
+        ear = _Ear(draft)
+        live = recognizer.live(sample_rate=sound.rate, emotions=emotions, sink=ear.take)
+        limit = float("inf") if draft is None else settings().max_duration  # what can be recognised afterwards
+        display = JsonLines(language) if jsonl else Screen(language) if sys.stdout.isatty() else Lines(language)
+        stop = stack.enter_context(_stopping())
+        if not jsonl:
+            click.echo(f"listening to {sound.name} with {recognizer.model.name}; Ctrl-C stops", err=True)
+        trouble: Exception | None = None
+        try:
+            with display:
+                _hear(sound, live, ear, display, stop, min(duration or limit, limit), catch_up=not fast)
+        except (OSError, EmovoxError) as error:  # no reader, a broken file, a full disk: keep what there is
+            trouble = error
+        sound.close()
+        if duration is None and ear.seconds >= limit:
+            click.echo(f"stopped at the limit of {limit:g} s (EMOVOX_MAX_DURATION)", err=True)
+        if draft is not None and ear.seconds:
+            directory = _save(recognizer, draft, sound.name, emotions)
+            with suppress(OSError):
+                click.echo("too short to be saved" if directory is None else f"saved in {directory}", err=True)
+        if trouble is not None:
+            raise trouble
+
+
+class _Ear:
+    """Follows what is heard.
+
+    Attributes:
+        seconds: so far.
+        peak: since it was last asked for, full scale 1.
+    """
+
+    def __init__(self, draft: Draft | None) -> None:
+        self.seconds = 0.0
+        self.peak = 0.0
+        self._draft = draft
+
+    def take(self, block: Waveform) -> None:
+        if self._draft is not None:
+            self._draft.write(block)
+        self.seconds += len(block) / SAMPLE_RATE
+        self.peak = max(self.peak, float(np.abs(block).max()))
+
+
+def _open(source: str | None, device: str | None, rate: int, fast: bool) -> Sound:
+    if source is None:
+        return Microphone(device)
+    return PipeSound(rate) if source == STDIN else FileSound(Path(source), fast=fast)
+
+
+def _hear(
+    sound: Sound,
+    live: Live,
+    ear: _Ear,
+    display: Lines,
+    stopped: Callable[[], bool],
+    seconds: float,
+    *,
+    catch_up: bool,
+) -> None:
+    """Listen until the sound ends, or `seconds` of it were heard, or somebody stops it.
+
+    Each round takes all that has come while the last one was being heard. Where the model is slower than the
+    sound, a round is long and only its end goes to the model: events come less often, and never late by more
+    than a run of the model.
+    """
+    left = seconds * sound.rate
+    while left >= 1 and not stopped():
+        samples = sound.read()
+        if samples is None:
+            break
+        samples = samples[: int(min(left, len(samples)))]
+        left -= len(samples)
+        _show(display, live.push(samples, catch_up=catch_up), ear, sound)
+    _show(display, live.finish(), ear, sound)
+
+
+def _show(display: Lines, events: list[Event], ear: _Ear, sound: Sound) -> None:
+    display.show(events, seconds=ear.seconds, peak=ear.peak, lost=getattr(sound, "overflows", 0))
+    ear.peak = 0.0
+
+
+def _save(recognizer: Recognizer, draft: Draft, name: str, emotions: tuple[str, ...] | None) -> Path | None:
+    """Recognise what was heard, as any recording; None where it is too short to be one."""
+    try:
+        recognition = recognizer.recognize(
+            draft.finish_audio(), granularity="frame", segments=True, emotions=emotions, name=name
+        )
+        return draft.publish(recognition)
+    except TooShortError:
+        return None
+    except BaseException:
+        kept = draft.keep_audio()
+        with suppress(OSError):
+            click.echo(f"not recognised; what was heard is in {kept}: emovox recognize {kept}", err=True)
+        raise
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """Whether it shall stop: Ctrl-C, SIGTERM, or the terminal was closed. A second Ctrl-C interrupts."""
+    asked = False
+
+    def stop(number: int, _: FrameType | None) -> None:
+        nonlocal asked
+        if number not in {signal.SIGINT, signal.SIGTERM}:
+            _abandon_terminal()
+        elif asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in (getattr(signal, name) for name in names)}
+    caught = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}  # nohup
+    for number in caught:
+        signal.signal(number, stop)
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in caught.items():
+            signal.signal(number, handler)
+
+
+def _abandon_terminal() -> None:
+    """Send what is still shown nowhere: the terminal has gone, and what was heard must be saved all the same."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        with suppress(OSError):
+            if os.isatty(number):
+                os.dup2(nowhere, number)
+    os.close(nowhere)
