@@ -33,6 +33,7 @@ def test_killed_three_times_under_load(tmp_path: Path, examples: list[Path]) -> 
                 "/v1/recognitions", params={"name": name}, content=content, headers={"Prefer": "respond-async"}
             )
             accepted[answer.json()["id"]] = name
+            time.sleep(0.03)
         process.end(kill=True)
     process = ServiceProcess(tmp_path / "outputs")
     outputs = {}
@@ -119,11 +120,10 @@ def test_one_service_at_a_time(tmp_path: Path, service: Service) -> None:
 def test_it_stops_while_somebody_listens(tmp_path: Path, examples: list[Path]) -> None:
     process = ServiceProcess(tmp_path / "outputs")
     process.wait_until_ready()
-    with httpx.stream("POST", f"{process.client.base_url}v1/models/emotion2vec_base/pull", timeout=30) as answer:
+    with httpx.stream("POST", f"{process.client.base_url}/v1/models/emotion2vec_base/pull", timeout=30) as answer:
         assert answer.status_code == 200
         started = time.monotonic()
         process.process.terminate()
         answer.read()
-    assert process.process.wait(30) == 0
+    assert process.end() == 0
     assert time.monotonic() - started < 10
-    process.client.close()

@@ -18,7 +18,7 @@ from support.service import Client
 @pytest.fixture(scope="module")
 def document(shared: Client, examples: list[Path]) -> BaseSchema:
     shared.post_file(examples[0])
-    return schemathesis.openapi.from_url(f"{shared.base_url}openapi.json")
+    return schemathesis.openapi.from_url(f"{shared.base_url}/openapi.json")
 
 
 schema = schemathesis.pytest.from_fixture("document")

@@ -100,7 +100,8 @@ class ServiceProcess:
             raise AssertionError("".join(self.log))
         self.client = Client(base_url=found[1].replace("localhost", "127.0.0.1"), timeout=60)
         self.client.outputs = outputs
-        threading.Thread(target=lambda: self.log.extend(self.process.stderr or []), daemon=True).start()
+        self._reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr or []), daemon=True)
+        self._reader.start()
 
     def wait_until_ready(self) -> None:
         _wait_until_ready(self.client)
@@ -113,7 +114,9 @@ class ServiceProcess:
         else:
             self.process.terminate()
         code = self.process.wait(60)
-        assert self.process.stderr is not None
+        self._reader.join()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
         return code
 
 

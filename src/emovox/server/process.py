@@ -92,6 +92,7 @@ class Server(uvicorn.Server):
         """Stop; streams of events end by themselves when they see it."""
         self._service.stopping = True
         await super().shutdown(sockets)
+        self._captured_signals.clear()  # uvicorn would raise them again, and so end with a signal what ended well
 
 
 def serve(*, host: str, port: int, no_keys: bool) -> int:
