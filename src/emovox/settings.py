@@ -63,6 +63,7 @@ class Settings(BaseSettings):
         4096, ge=0, description="service: bytes a second that uploads must reach, after the first 30 s"
     )
     uploads: int = Field(256, gt=0, description="service: uploads received at once")
+    streams: int = Field(16, gt=0, description="service: most live streams at once")
     sync_seconds: float = Field(60, ge=0, description="service: longer recordings become jobs")
     batch_files: int = Field(1000, gt=0, description="service: most recordings in one batch")
     jobs: int = Field(10_000, gt=0, description="service: most jobs that wait")

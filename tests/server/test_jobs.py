@@ -1,5 +1,6 @@
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from support.service import Client
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
     settings.cache_clear()
-    return Jobs(open_database())
+    database = open_database()
+    yield Jobs(database)
+    database.dispose()
 
 
 def new(name: str | None = "x", webhook: str | None = None) -> NewJob:

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -54,11 +55,13 @@ def test_killed_three_times_under_load(tmp_path: Path, examples: list[Path]) -> 
 
 
 @pytest.fixture
-def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """One that runs nothing."""
     monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
     settings.cache_clear()
-    return Service()
+    service = Service()
+    yield service
+    service.close()
 
 
 def running_job(service: Service) -> str:
@@ -114,7 +117,9 @@ def test_a_stop_puts_back_what_runs(tmp_path: Path, examples: list[Path]) -> Non
 def test_one_service_at_a_time(tmp_path: Path, service: Service) -> None:
     with pytest.raises(Exception, match="another service works on the outputs"):
         Service()
-    assert Jobs(open_database()).waiting() == 0  # the command line may read meanwhile
+    database = open_database()
+    assert Jobs(database).waiting() == 0  # the command line may read meanwhile
+    database.dispose()
 
 
 def test_it_stops_while_somebody_listens(tmp_path: Path, examples: list[Path]) -> None:

@@ -9,7 +9,7 @@ from emovox.server import problems
 from emovox.server.guard import Guard
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.openapi import describe
-from emovox.server.routes import batches, docs, health, jobs, outputs, recognitions, vocabulary
+from emovox.server.routes import batches, docs, health, jobs, live, outputs, recognitions, vocabulary
 from emovox.server.running import running
 from emovox.server.service import Service
 from emovox.settings import settings
@@ -22,6 +22,7 @@ ROUTERS = (
     jobs.router,
     batches.router,
     outputs.router,
+    live.router,
     docs.router,
 )
 

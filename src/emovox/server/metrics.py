@@ -42,7 +42,10 @@ class _ServiceCollector(Collector):
         queue, models = self._service.queue, self._service.models
         yield GaugeMetricFamily("emovox_queue_length", "Recordings decoded, waiting or heard.", queue.length)
         yield GaugeMetricFamily("emovox_uploads", "Uploads being received.", self._service.receiving)
+        yield GaugeMetricFamily("emovox_live_streams", "Live streams.", self._service.streams)
         yield GaugeMetricFamily("emovox_jobs_waiting", "Jobs that wait.", self._service.jobs.waiting())
+        lag, self._service.lag = self._service.lag, 0.0
+        yield GaugeMetricFamily("emovox_event_loop_lag_seconds", "The worst since the last look.", lag)
         yield CounterMetricFamily("emovox_audio_seconds", "Sound heard.", queue.heard)
         yield CounterMetricFamily("emovox_hearing_seconds", "Time that threads spent hearing.", queue.busy)
         yield GaugeMetricFamily(

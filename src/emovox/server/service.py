@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from emovox.settings import Settings, settings
 
 Result = TypeVar("Result")
 
+LOOK = 0.05  # seconds from one measurement of the event loop to the next
 FORM = 2**20  # bytes that the rest of a form may have beside its files
 DECODING = 0.2  # the share of decoding in a job's progress
 
@@ -82,6 +84,8 @@ class Service:
         )
         self.queue = HearingQueue(self.models, size=options.queue_size, threads=options.hearers)
         self.receiving = 0
+        self.streams = 0
+        self.lag = 0.0  # the worst since it was last asked for, seconds
         self.ready = False
         self.stopping = False
         self.trouble: Exception | None = None
@@ -93,17 +97,21 @@ class Service:
         size = options.max_file_size
         return Limits(size, size + FORM, 1, options.upload_stall, options.upload_rate)
 
+    def close(self) -> None:
+        """Let go of what is on disk, once nothing runs any more."""
+        self.queue.close()
+        self.database.dispose()
+        self._lock.release()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Start the decoders and the default model, and end all when the block ends."""
         async with AsyncExitStack() as stack:
-            stack.callback(self._lock.release)
-            stack.callback(self.database.dispose)
-            stack.push_async_callback(asyncio.to_thread, self.queue.close)
+            stack.push_async_callback(asyncio.to_thread, self.close)
             stack.push_async_callback(self.decoders.close)
             await asyncio.to_thread(self.uploads.sweep, await asyncio.to_thread(self.jobs.uploads))
             await self.decoders.start()
-            for work in (self._load(), self._sweep_models()):
+            for work in (self._load(), self._sweep_models(), self._watch_loop()):
                 task = asyncio.create_task(work)
                 stack.push_async_callback(_end, task)
             yield
@@ -196,6 +204,13 @@ class Service:
             self.trouble = error
         else:
             self.ready = True
+
+    async def _watch_loop(self) -> None:
+        """Measure how late the event loop comes to what is due."""
+        while True:
+            started = time.monotonic()
+            await asyncio.sleep(LOOK)
+            self.lag = max(self.lag, time.monotonic() - started - LOOK)
 
     async def _sweep_models(self) -> None:
         while True:
