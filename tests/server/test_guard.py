@@ -68,7 +68,7 @@ def test_keys_origins_and_rates(tmp_path: Path) -> None:
         key = client.service.keys.add("a friend's")
         client.service.keys._read_at = float("-inf")
         for given in (key[:-1], key + "x", "emovox__", "", "x", key.replace("emovox", "other"), "emovox_é_é"):
-            assert client.get("/v1/emotions", headers={"X-API-Key": given.encode()}).status_code == 401
+            assert client.get("/v1/emotions", headers={b"X-API-Key": given.encode()}).status_code == 401
         allowed = client.get("/v1/emotions", headers={"Authorization": f"Bearer {key}", "Origin": page})
         assert allowed.headers["access-control-allow-origin"] == page
         preflight = client.options("/v1/jobs", headers={"Origin": page, "Access-Control-Request-Method": "DELETE"})

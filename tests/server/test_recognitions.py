@@ -1,5 +1,6 @@
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -67,11 +68,13 @@ def test_answers_are_the_librarys_to_the_bit_and_stored(
 def test_options_mean_what_they_mean_to_the_library(
     shared: Client, recognizer: Recognizer, examples: list[Path], options: dict[str, str]
 ) -> None:
-    read = {
-        "smoothing": float, "channel": int, "emotions": lambda text: text.lower().replace(" ", "").split(","),
+    read: dict[str, Callable[[str], object]] = {
+        "smoothing": float,
+        "channel": int,
+        "emotions": lambda text: text.lower().replace(" ", "").split(","),
         "granularity": str,
-    }  # fmt: skip
-    wanted = {name: read.get(name, lambda _: True)(value) for name, value in options.items()}
+    }
+    wanted = {name: read[name](value) if name in read else True for name, value in options.items()}
     expected = offline(recognizer, examples[1], **wanted)
     same(shared.post_file(examples[1], **options), expected)
     raw = shared.post(
