@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -95,3 +96,25 @@ def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeyp
         assert pids[0] == pids[1] != pids[2]
 
     run(work)
+
+
+def test_a_decoder_ends_with_the_service() -> None:
+    code = """
+import asyncio, os, signal
+from emovox.server.decoders import Decoders
+async def main():
+    decoders = Decoders(1, memory=2**31, stall=9)
+    await decoders.start()
+    (worker,) = decoders._all
+    print(worker.process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    for _ in range(50):
+        try:
+            os.kill(int(process.stdout), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError("it lives on")

@@ -55,21 +55,21 @@ def serving(outputs: Path, *, keys_needed: bool = False, **changes: object) -> I
             patch.setenv(f"EMOVOX_{name.upper()}", str(value))
         settings.cache_clear()
         app = create_app(keys_needed=keys_needed)
-        server = make_server(app, host="127.0.0.1", port=0)
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        try:
-            while not server.started:
-                assert thread.is_alive()
-                time.sleep(0.01)
-            with Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
-                client.service, client.outputs = app.state.service, outputs
-                _wait_until_ready(client)
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join()
-            settings.cache_clear()
+    settings.cache_clear()  # the service keeps its own: other tests shall not see them
+    server = make_server(app, host="127.0.0.1", port=0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        with Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
+            client.service, client.outputs = app.state.service, outputs
+            _wait_until_ready(client)
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class ServiceProcess:

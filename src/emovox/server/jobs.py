@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,11 +53,12 @@ class Jobs:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._numbering = threading.Lock()
 
     def add(self, new: Sequence[NewJob], *, batch: str | None = None) -> list[Job]:
         """Accept jobs, all of them or none."""
         now = time.time()
-        with self._engine.begin() as connection:
+        with self._numbering, self._engine.begin() as connection:
             last = connection.execute(select(func.max(jobs.c.number))).scalar() or 0
             rows: list[dict[str, Any]] = [
                 {

@@ -13,7 +13,6 @@ from emovox.recognition.curve import SMOOTHING
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Granularity
 from emovox.server.problems import from_validation, invalid
-from emovox.settings import settings
 
 MODEL_NAMES = (AUTO, *(entry.name for entry in CATALOG))
 
@@ -77,11 +76,6 @@ class RecognitionOptions(BaseModel):
         if not self.store and (self.embedding or self.export):
             raise ValueError("embedding and export are files among the outputs, and store=false forbids those")
         return self
-
-    @property
-    def model_name(self) -> str:
-        """The model that is meant."""
-        return self.model or settings().model
 
     def to_options(self) -> Options:
         """What the recognizer is to do."""

@@ -143,7 +143,7 @@ class Service:
             AudioError: it can't be used.
             Problem: the service can't do it now.
         """
-        progress = progress or Progress()
+        progress, waveform = progress or Progress(), self.uploads.waveform()
 
         def decoding(seconds: float) -> None:
             progress.share = DECODING * (1 - 1 / (1 + seconds / 60))
@@ -151,7 +151,7 @@ class Service:
         try:
             decoded = await self.decoders.decode(
                 self.uploads.path(token),
-                self.uploads.waveform(token),
+                waveform,
                 name=name,
                 channel=options.channel,
                 max_bytes=self.settings.max_file_size,
@@ -166,7 +166,7 @@ class Service:
                     sink=_watching(decoded, progress, None if draft is None else draft.write),
                     embedding_sink=draft.write_embedding if draft is not None and by_frame else None,
                 )
-                recognition = await self.queue.hear(options.model_name, request)
+                recognition = await self.queue.hear(options.model or self.settings.model, request)
                 place = None
                 if draft is not None:
                     place = await _to_its_end(asyncio.to_thread(self._publish, draft, recognition, options, claim))
@@ -176,7 +176,7 @@ class Service:
             raise
         finally:
             with suppress(OSError):
-                self.uploads.waveform(token).unlink(missing_ok=True)
+                waveform.unlink(missing_ok=True)
 
     def _publish(
         self,

@@ -69,15 +69,14 @@ class Uploads:
         """Where an upload lies."""
         return self.directory / token
 
-    def waveform(self, token: str) -> Path:
-        """Where its waveform goes."""
-        return self.directory / f"{token}.f32"
+    def waveform(self) -> Path:
+        """Where a waveform may go: another place every time, as a decoder that was given up may still write."""
+        return self.directory / f"{secrets.token_hex(16)}.f32"
 
     def remove(self, token: str) -> None:
-        """Delete an upload and its waveform."""
-        for path in (self.path(token), self.waveform(token)):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        """Delete an upload."""
+        with suppress(OSError):
+            self.path(token).unlink(missing_ok=True)
 
     def sweep(self, kept: set[str]) -> None:
         """Delete all but these: what a killed process left."""

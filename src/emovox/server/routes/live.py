@@ -164,7 +164,7 @@ async def _hear(service: Service, socket: WebSocket, start: LiveStart) -> None:
     stream = _Stream(socket, start)
     options = RecognitionOptions.model_validate({"model": start.model, "emotions": start.emotions})
     async with AsyncExitStack() as stack:
-        recognizer = await stack.enter_async_context(_borrowed(service, options.model_name))
+        recognizer = await stack.enter_async_context(_borrowed(service, options.model or service.settings.model))
         draft = None
         if start.store:
             drafts = service.outputs.draft()
@@ -207,7 +207,8 @@ async def _store(service: Service, draft: Draft, options: RecognitionOptions, na
     try:
         audio = await asyncio.to_thread(draft.finish_audio)
         wanted = Options(granularity="frame", segments=True, emotions=options.emotions)
-        recognition = await service.queue.hear(options.model_name, Request(audio, wanted, name=name or "live"))
+        model = options.model or service.settings.model
+        recognition = await service.queue.hear(model, Request(audio, wanted, name=name or "live"))
     except TooShortError:
         return None
     return (await asyncio.to_thread(draft.publish, recognition)).name
