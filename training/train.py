@@ -1,46 +1,52 @@
-"""The command that makes the bundled model: features, head, held-out measures, one ONNX file.
+"""The command that makes the bundled model: states, folds, calibration, the final fit, one ONNX file.
 
 python -m training.train --corpora ../shared/corpora --out src/emovox/models/bundled/lite.onnx
 """
 
 import argparse
-import csv
+import json
 import logging
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnx
+import torch
 
 from emovox.emotions import NAMES
 from emovox.models.metadata import Metadata
-from training import features, graph, head
+from training import experiments, graph
 from training.builder import Precision
-from training.corpus import read_list
-from training.whisper import read_encoder
+from training.corpus import BY_NAME, PERMISSIVE
+from training.fitting import Options, fit
+from training.material import MERGE, TAPS, UNITS, Material, gather
 
-CORPUS = "emodb"
 NAME = "lite"
-REVISION = "1"
-LICENCE = "MIT"
+REVISION = "2"
+LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = (
-    "Convolutional stem and first three encoder blocks of OpenAI Whisper base (MIT), unchanged; "
-    "linear head trained on EmoDB (Burkhardt et al. 2005, CC0-1.0)"
+    f"Convolutional stem and first {max(TAPS) + 1} encoder blocks of OpenAI Whisper base (MIT), the first pruned "
+    f"to {UNITS[0]} feed-forward units; gated units and head trained on EmoDB (CC0), RAVDESS, nEMO, "
+    "emospeech_cmd (CC BY-NC-SA 4.0), EmoGator (Apache-2.0), ESC-10 (CC BY 3.0)"
 )
-PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 _LOG = logging.getLogger("training")
 
 
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__.splitlines()[0])
-    parser.add_argument("--corpora", type=Path, required=True, help="folder with emodb.tsv and its clips")
+    parser.add_argument("--corpora", type=Path, required=True, help="folder with the lists and their clips")
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
-    parser.add_argument("--work", type=Path, default=Path("training/work"), help="log, cache, held-out scores")
-    parser.add_argument("--precision", choices=PRECISIONS, default="int8", help="how weights are stored")
+    parser.add_argument(
+        "--work", type=Path, default=Path("training/work"), help="log, kept states, held-out logits"
+    )
+    parser.add_argument("--precision", choices=("fp32", "fp16", "int8"), default="fp16", help="of stored weights")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0, help="of the noise in the copies")
-    parser.add_argument("--skip-held-out", action="store_true", help="leave out the measures on new speakers")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--measured", type=Path, help="write what was measured here, as JSON [default: in --work]")
+    parser.add_argument("--transfer", action="store_true", help="measure on corpora left out, too")
+    parser.add_argument("--temperature", type=float, help="take this one, and leave out the folds that find it")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -59,70 +65,65 @@ def train(
     precision: Precision,
     threads: int,
     seed: int,
-    skip_held_out: bool,
+    measured: Path | None,
+    transfer: bool,
+    temperature: float | None,
 ) -> None:
-    """Train the head on EmoDB and write the model."""
+    """Measure on speakers and corpora left out, fit to everything, and write the model."""
     started = time.monotonic()
-    encoder = read_encoder()
-    nothing = head.Head(np.zeros((len(NAMES), graph.EMBEDDING), np.float32), np.zeros(len(NAMES), np.float32), ())
-    blank = graph.build(encoder, nothing.weight, nothing.bias, precision, {})
-    clips = read_list(corpora, CORPUS)
-    embeddings = features.embed(blank, corpora, clips, work=work, threads=threads, seed=seed)
-    labels = np.array([clip.label for clip in clips])
-    speakers = np.array([clip.speaker for clip in clips])
-    _LOG.info("%d clips, %d speakers, embedded", len(clips), len(set(speakers)))
+    torch.set_num_threads(threads)
+    material = gather(corpora, work, precision=precision, seed=seed, threads=threads)
+    options = Options()
+    facts: experiments.Table = {"options": asdict(options), "seed": seed}
+    if temperature is None:
+        results = experiments.joint(material, options, seed=seed)
+        _keep(work, results)
+        temperature, facts["calibration"] = experiments.calibrate(results)
+        facts["joint"] = experiments.tables(results, temperature)
+        _LOG.info("temperature %.3f", temperature)
+    if transfer:
+        facts |= _transfer(material, options, seed, temperature)
+    (measured or work / "measured.json").write_text(json.dumps(facts, indent=1))
 
-    if not skip_held_out:
-        scores = head.leave_one_speaker_out(embeddings, labels, speakers)
-        for version, name in enumerate(("as recorded", "telephone", "pink noise")):
-            report(f"leave one speaker out, {name}", head.measure(scores[:, version], labels))
-        write_scores(work / "held_out.csv", [clip.path for clip in clips], labels, scores[:, 0])
-    strength = head.choose_strength(embeddings, labels, speakers)
-    final = head.fit(embeddings, labels, strength)
-    _LOG.info("final head: C = %g; classes %s", strength, ", ".join(final.classes))
-
+    network = fit(material.clips, material.versions, material.encoder, options, seed=seed)
+    adaptor = network.to_adaptor(temperature)
+    taught = {clip.label for clip in material.clips}
     metadata = Metadata(
         name=NAME,
         revision=REVISION,
-        precision="fp32",  # of the arithmetic; the weights are widened when the file is loaded
+        precision="int8" if precision == "int8" else "fp32",
         licence=LICENCE,
         source=SOURCE,
-        source_sha256=encoder.sha256,
-        classes=final.classes,
+        source_sha256=material.sha256,
+        classes=tuple(name for name in NAMES if name in taught),
         hop=graph.HOP,
         first_centre=graph.FIRST_CENTRE,
         minimum_samples=graph.MINIMUM_SAMPLES,
-        embedding_size=graph.EMBEDDING,
+        embedding_size=options.shape.units,
     )
-    model = graph.build(encoder, final.weight, final.bias, precision, metadata.to_properties())
+    encoder = graph.Encoder(network.to_variables(material.encoder.variables), MERGE, TAPS[-1:])
+    model = graph.build(encoder, adaptor, precision, metadata.to_properties())
     out.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, out)
     _LOG.info("%s: %.1f MB after %.0f s", out, out.stat().st_size / 1e6, time.monotonic() - started)
 
 
-def report(title: str, measures: head.Measures) -> None:
-    """Log recalls and the confusion matrix."""
-    _LOG.info(
-        "%s: unweighted average recall %.3f, weighted %.3f, log loss %.3f, mean confidence %.3f",
-        title,
-        measures.unweighted,
-        measures.weighted,
-        measures.loss,
-        measures.confidence,
-    )
-    columns = [NAMES.index(name) for name in measures.classes]
-    for name in measures.classes:
-        row = " ".join(f"{count:4d}" for count in measures.confusion[NAMES.index(name), columns])
-        _LOG.info("  %-10s %.3f |%s", name, measures.recalls[name], row)
+def _transfer(material: Material, options: Options, seed: int, temperature: float) -> experiments.Table:
+    left_out = experiments.leave_one_out(material, options, seed=seed)
+    permissive = experiments.permissive(material, options, seed=seed)
+    return {
+        "left_out": experiments.transfer_tables(left_out, tuple(BY_NAME), temperature),
+        "permissive": experiments.transfer_tables(permissive, PERMISSIVE, temperature),
+    }
 
 
-def write_scores(path: Path, names: list[str], labels: head.Texts, scores: head.Floats) -> None:
-    """Write held-out scores: one row a clip, one column an emotion."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "label", *NAMES])
-        for name, label, row in zip(names, labels, scores, strict=True):
-            writer.writerow([name, label, *(f"{score:.4f}" for score in row)])
+def _keep(work: Path, results: dict[experiments.Key, experiments.Heard]) -> None:
+    """Keep the held-out logits of every clip."""
+    arrays = {}
+    for (corpus, condition), heard in results.items():
+        arrays[f"{corpus}-{condition}-logits"] = heard.logits
+        arrays[f"{corpus}-{condition}-paths"] = np.array([clip.path for clip in heard.clips])
+    np.savez(work / "held_out.npz", allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ _TYPES = ("<f4", "i1", "<i2", "<i4", "<f2")  # CTranslate2's numbers for its dat
 
 
 @dataclass(frozen=True)
-class Encoder:
+class Whisper:
     """Whisper's encoder weights.
 
     Attributes:
@@ -33,7 +33,7 @@ class Encoder:
     sha256: str
 
 
-def read_encoder() -> Encoder:
+def read_encoder() -> Whisper:
     """Read the encoder from the two installed packages that carry it.
 
     Raises:
@@ -41,7 +41,7 @@ def read_encoder() -> Encoder:
         ValueError: the file is not what CTranslate2 writes for Whisper.
     """
     raw = b"".join(_data_path(package, file).read_bytes() for package, file in PARTS)
-    return Encoder(_parse(raw), hashlib.sha256(raw).hexdigest())
+    return Whisper(_parse(raw), hashlib.sha256(raw).hexdigest())
 
 
 def _data_path(package: str, file: str) -> Path:

@@ -19,7 +19,7 @@ def snapshot(tmp_path: Path) -> Path:
 def test_show_the_bundled_model(run: Run) -> None:
     code, out, _ = run("models", "show", "lite")
     assert code == 0
-    for word in ("lite.onnx", "MIT", "fp32", "angry, disgusted", "runs on"):
+    for word in ("lite.onnx", "CC BY-NC-SA 4.0", "fp32", "angry, disgusted", "runs on"):
         assert word in out
 
 

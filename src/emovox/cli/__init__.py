@@ -23,12 +23,13 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 def emovox(debug: bool) -> None:
     """Emovox hears emotion in speech.
 
-    Nothing leaves this machine; only `emovox models pull` goes online, to download.
+    Nothing leaves this machine; only `emovox models pull` goes online, to download, and webhooks that you set.
 
     \b
     emovox recognize call.mp3
     emovox recognize recordings/ --format csv > emotions.csv
     emovox listen
+    emovox serve
     """  # noqa: D301  click needs the backspace itself
 
 

@@ -1,0 +1,111 @@
+"""The command that turns what was measured into the model card's tables and pictures.
+
+python -m training.report training/measured.json --pictures docs/models
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emovox.emotions import NAMES
+from training.pictures import draw_confusions, draw_reliability
+
+TITLES = {
+    "emodb": "EmoDB",
+    "ravdess": "RAVDESS",
+    "nemo": "nEMO",
+    "emospeech_cmd": "emospeech_cmd",
+    "emogator": "EmoGator",
+    "esc10": "ESC-10",
+    "all": "together",
+}
+ACTED = ("emodb", "ravdess", "nemo")
+
+Facts = Mapping[str, Any]
+
+
+def main() -> None:
+    """Read the command line, print tables, draw pictures."""
+    parser = argparse.ArgumentParser(prog="python -m training.report", description=__doc__.splitlines()[0])
+    parser.add_argument("measured", type=Path, help="what `training.train --transfer` wrote")
+    parser.add_argument("--pictures", type=Path, required=True, help="folder for the pictures")
+    options = parser.parse_args()
+    facts = json.loads(options.measured.read_text())
+    print("\n\n".join((joint_table(facts), transfer_table(facts), calibration_table(facts), recall_table(facts))))
+    options.pictures.mkdir(parents=True, exist_ok=True)
+    joint = {TITLES[name]: facts["joint"][f"{name}, recorded"]["own"] for name in ACTED}
+    draw_confusions(options.pictures / "lite-speakers.png", joint)
+    left_out = {TITLES[name]: facts["left_out"][name]["own"] for name in ACTED}
+    draw_confusions(options.pictures / "lite-corpora.png", left_out)
+    reliability = facts["calibration"]["all"]
+    draw_reliability(
+        options.pictures / "lite-reliability.png",
+        {"before": reliability["before"], "after": reliability["after"]},
+    )
+
+
+def joint_table(facts: Facts) -> str:
+    """Speakers left out, by corpus and condition."""
+    rows = []
+    for title, tables in facts["joint"].items():
+        corpus, condition = title.split(", ")
+        own, every = tables["own"], tables["all"]
+        rows.append(
+            f"| {TITLES[corpus]} | {condition} | {own['clips']} | {len(own['classes'])} | {own['unweighted']:.3f} "
+            f"| {own['weighted']:.3f} | {own['macro_f1']:.3f} | {every['unweighted']:.3f} "
+            f"| {own['calibration_error']:.3f} |"
+        )
+    head = (
+        "| corpus | as | clips | classes | unweighted | weighted | macro F1 | unweighted, all nine compete | ECE |"
+    )
+    return "\n".join([head, "| --- " * 9 + "|", *rows])
+
+
+def transfer_table(facts: Facts) -> str:
+    """Corpora left out, with all data and with permissive data alone."""
+    rows = []
+    for kind in ("left_out", "permissive"):
+        for corpus, tables in facts[kind].items():
+            shared, own, every = tables["shared"], tables["own"], tables["all"]
+            rows.append(
+                f"| {kind} | {TITLES[corpus]} | {len(shared['classes'])} | {shared['unweighted']:.3f} "
+                f"| {shared['macro_f1']:.3f} | {own['unweighted']:.3f} | {every['unweighted']:.3f} "
+                f"| {shared['confidence']:.2f} | {shared['calibration_error']:.3f} |"
+            )
+    head = "| data | corpus | classes | unweighted | macro F1 | all its classes | all nine | confidence | ECE |"
+    return "\n".join([head, "| --- " * 9 + "|", *rows])
+
+
+def calibration_table(facts: Facts) -> str:
+    """Expected calibration error without and with the temperature."""
+    calibration = facts["calibration"]
+    rows = [
+        f"| {TITLES[name]} | {calibration[name]['before']['calibration_error']:.3f} "
+        f"| {calibration[name]['after']['calibration_error']:.3f} |"
+        for name in (*ACTED, "all")
+    ]
+    return "\n".join(
+        [f"temperature {calibration['temperature']}", "| corpus | before | after |", "| --- " * 3 + "|", *rows]
+    )
+
+
+def recall_table(facts: Facts) -> str:
+    """Recall by class: speakers left out, and corpora left out."""
+    rows = []
+    for kind, tables in (
+        ("speakers", {name: facts["joint"][f"{name}, recorded"]["own"] for name in ACTED}),
+        ("corpora", {name: facts["left_out"][name]["own"] for name in ACTED}),
+    ):
+        for corpus, table in tables.items():
+            recalls = " | ".join(
+                f"{table['recalls'][name]:.2f}" if name in table["recalls"] else "" for name in NAMES[:8]
+            )
+            rows.append(f"| {kind} | {TITLES[corpus]} | {recalls} |")
+    head = "| left out | corpus | " + " | ".join(NAMES[:8]) + " |"
+    return "\n".join([head, "| --- " * 10 + "|", *rows])
+
+
+if __name__ == "__main__":
+    main()
