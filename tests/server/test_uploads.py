@@ -82,6 +82,11 @@ def test_too_much_is_refused_while_it_comes(tmp_path: Path, head: bytes) -> None
         assert empty(client)
         batch = client.post("/v1/batches", files=[("file", ("a", bytes(90_000)))] * 20)
         assert batch.status_code == 413
+        parts_of_it = (PART + b'name="file"; filename="x"\r\n\r\n' + bytes(90_000) + b"\r\n" for _ in range(20))
+        untold = client.post(  # without a length, so that it can be found only on the way
+            "/v1/batches", content=parts_of_it, headers={"Content-Type": "multipart/form-data; boundary=b"}
+        )
+        assert (untold.status_code, empty(client)) == (413, True)
         form = client.post("/v1/recognitions", files={"file": ("a", bytes(100_001))})
         assert (form.status_code, empty(client)) == (413, True)
 
