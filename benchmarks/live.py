@@ -36,7 +36,7 @@ def main() -> None:
     clips = [
         clip for clip in read_corpus(options.corpora, options.corpus) if clip.label in recognizer.metadata.classes
     ]
-    rng = random.Random(1)  # noqa: S311  no secret
+    rng = random.Random(1)
     recordings = [join(options.corpora, rng.sample(clips, CLIPS), rng) for _ in range(options.recordings)]
     print(
         "| context | events right | a second into it | announced in speech | announced a clip | CPU s a second |"

@@ -46,7 +46,7 @@ def main() -> None:
     clips = [
         clip for clip in read_corpus(options.corpora, options.corpus) if clip.label in recognizer.metadata.classes
     ]
-    rng = random.Random(0)  # noqa: S311  no secret
+    rng = random.Random(0)
     recordings = [join(options.corpora, rng.sample(clips, CLIPS), rng) for _ in range(options.recordings)]
     alone = [[recognizer.recognize((clip, SAMPLE_RATE)).emotion for _, clip in item.clips] for item in recordings]
     right = [clip.label == heard for item, row in zip(recordings, alone, strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
@@ -17,6 +17,9 @@ from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 from support.hub import Hub, serving
 from support.pulls import FILES, NOT_NEEDED
+
+if TYPE_CHECKING:
+    from support.service import Client
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -68,6 +71,15 @@ def speech(examples: list[Path]) -> NDArray[np.float32]:
     with av.open(str(examples[0])) as container:
         pieces = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
     return (np.concatenate(pieces) / 32768).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Client]":
+    """One service for the tests that get along with each other's recordings."""
+    from support.service import serving  # noqa: PLC0415  most tests need no service
+
+    with serving(tmp_path_factory.mktemp("service") / "outputs", upload_stall=1, decode_stall=2) as client:
+        yield client
 
 
 @pytest.fixture

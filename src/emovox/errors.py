@@ -17,6 +17,7 @@ EmovoxError
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
+├── ServiceError                   a service that `emovox.client` asked refuses
 └── SettingsError                  a setting out of range, or an unreadable config file
 """
 

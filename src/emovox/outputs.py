@@ -41,6 +41,7 @@ class Draft:
         self._begin = begin
         self._wav: WavWriter | None = None
         self._embedding: NpyWriter | None = None
+        self._completed = False
 
     def write(self, block: Waveform) -> None:
         """Append to processed_audio.wav: float32 (n,), 16 kHz. This is a `sink` for `Recognizer.recognize`.
@@ -87,17 +88,19 @@ class Draft:
                 number += 1
             return audio.rename(place)
 
-    def publish(self, recognition: Recognition) -> Path:
-        """Add result.json, the embeddings that there are, and give the directory its name.
+    def complete(self, recognition: Recognition) -> Path:
+        """Add result.json and the embeddings that there are; once.
 
         Returns:
-            The directory, named by the recognition's `timestamp`; with `_2`, `_3`… where that name is taken.
+            The draft's directory, where exports may be added before it is published.
 
         Raises:
             OutputsError: the disk is full, or the directory has gone.
         """
         with _explained(self._root):
             self._begun().close()
+            if self._completed:
+                return self._path
             with (self._path / RESULT).open("w", encoding="utf-8") as result:
                 result.writelines(recognition.json_pieces())
             if self._embedding is not None:
@@ -107,13 +110,32 @@ class Draft:
             segments = [item.embedding for item in recognition.segments or [] if item.embedding is not None]
             if segments:
                 np.save(self._path / SEGMENT_EMBEDDINGS, np.stack(segments))
+            self._completed = True
+            return self._path
+
+    def publish(self, recognition: Recognition, *, claim: Callable[[str], None] = lambda _: None) -> Path:
+        """Complete the directory and give it its name.
+
+        Args:
+            recognition: what was recognised.
+            claim: is told every name before it is tried; the last one is the directory's. Whoever writes it down
+                finds out after a crash whether the directory was published.
+
+        Returns:
+            The directory, named by the recognition's `timestamp`; with `_2`, `_3`… where that name is taken.
+
+        Raises:
+            OutputsError: the disk is full, or the directory has gone.
+        """
+        self.complete(recognition)
+        with _explained(self._root):
             for file in self._path.iterdir():
                 _sync(file)
             stamp = recognition.timestamp.translate({ord("-"): None, ord(":"): None, ord(" "): "_"})
             if recognition.recording.channel is not None:
                 stamp += f"_channel{recognition.recording.channel}"
             number = 1
-            while not (place := self._claim(stamp, number)):
+            while not (place := self._claim(stamp, number, claim)):
                 number += 1
             return place
 
@@ -131,11 +153,12 @@ class Draft:
             self._wav = WavWriter(self._path / AUDIO)
         return self._wav
 
-    def _claim(self, stamp: str, number: int) -> Path | None:
+    def _claim(self, stamp: str, number: int, claim: Callable[[str], None]) -> Path | None:
         place = self._root / (f"{_PREFIX}{stamp}" if number == 1 else f"{_PREFIX}{stamp}_{number}")
         # Renaming onto an empty directory succeeds on POSIX: one that another program has just made is its own.
         if os.path.lexists(place):
             return None
+        claim(place.name)
         try:
             self._path.rename(place)
         except OSError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_cache_path, user_config_path
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -38,6 +38,47 @@ class Settings(BaseSettings):
         description="where downloaded and converted models go",
     )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
+
+    host: str = Field("127.0.0.1", description="service: address to listen on")
+    port: int = Field(7860, ge=0, le=65535, description="service: port to listen on; 0: any that is free")
+    no_keys: bool = Field(False, description="service: listen on any address without API keys")
+    hosts: str = Field("", description="service: further names it is reached by, between commas; * for any")
+    origins: str = Field(
+        "", description="service: web pages that may use it, between commas, as https://a.example"
+    )
+    rate_limit: int = Field(600, ge=0, description="service: requests a minute of one API key; 0: no limit")
+    queue_size: int = Field(
+        64, gt=0, description="service: recordings that are decoded, wait or are heard at once"
+    )
+    hearers: int = Field(2, gt=0, le=64, description="service: recordings heard at the same time")
+    decoders: int = Field(0, ge=0, le=256, description="service: decoding processes; 0: one per usable core")
+    decoder_memory: int = Field(
+        2 * 2**30, ge=2**29, description="service: address space of a decoding process, bytes (on Linux)"
+    )
+    decode_stall: float = Field(
+        20, gt=0, description="service: seconds without progress after which decoding is given up"
+    )
+    upload_stall: float = Field(10, gt=0, description="service: seconds an upload may pause")
+    upload_rate: int = Field(
+        4096, ge=0, description="service: bytes a second that uploads must reach, after the first 30 s"
+    )
+    uploads: int = Field(256, gt=0, description="service: uploads received at once")
+    streams: int = Field(16, gt=0, description="service: most live streams at once")
+    sync_seconds: float = Field(60, ge=0, description="service: longer recordings become jobs")
+    batch_files: int = Field(1000, gt=0, description="service: most recordings in one batch")
+    jobs: int = Field(10_000, gt=0, description="service: most jobs that wait")
+    models: int = Field(2, gt=0, description="service: most models in memory at once")
+    model_idle: float = Field(900, gt=0, description="service: seconds after which an unused model is unloaded")
+    database: SecretStr = Field(
+        SecretStr(""), description="service: SQLAlchemy URL; by default SQLite beside the outputs"
+    )
+    retention_days: float = Field(0, ge=0, description="service: days after which outputs and jobs go; 0: never")
+    outputs_size: int = Field(
+        0, ge=0, description="service: bytes of outputs beyond which the oldest go; 0: no limit"
+    )
+    webhook_url: str = Field("", description="service: address that is told of every finished job")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="service: key of the webhooks' HMAC-SHA256")
+    webhook_private: bool = Field(False, description="service: webhooks may go to private addresses")
 
     @classmethod
     def settings_customise_sources(
@@ -75,3 +116,18 @@ def settings() -> Settings:
         ) from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{config_path()} can't be read: {error}") from error
+
+
+def origins() -> dict[str, str]:
+    """Where each setting's value comes from: `default`, `config file`, or the name of the variable.
+
+    Raises:
+        SettingsError: as `settings`.
+    """
+    settings()
+    in_file = TomlConfigSettingsSource(Settings, config_path())()
+    found = {}
+    for name in Settings.model_fields:
+        variable = next((key for key in environ if key.upper() == f"EMOVOX_{name.upper()}" and environ[key]), None)
+        found[name] = variable or ("config file" if name in in_file else "default")
+    return found

@@ -12,7 +12,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from emovox.audio.header import breaks_off, states_duration
-from emovox.audio.quality import Level
+from emovox.audio.quality import WARNINGS, Level
 from emovox.audio.recording import Recording
 from emovox.audio.waveform import SAMPLE_RATE, Resampler, Waveform, to_float
 from emovox.errors import NoAudioError, TooLargeError, TooShortError, UnreadableAudioError
@@ -83,6 +83,16 @@ class Decoding:
         if self.samples < LEAST:
             milliseconds = 1000 * self.samples / SAMPLE_RATE
             raise TooShortError(f"too short: {milliseconds:.3g} ms, and 25 ms are needed", self.name)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Codes of what may spoil the verdict, once `blocks` is exhausted, in the order of `quality.WARNINGS`."""
+        found = set(self.level.warnings(self.samples))
+        if self.truncated:  # what broke off leaves a damaged packet at the end, which says nothing more
+            found.add("truncated")
+        elif self.damaged:
+            found.add("damaged")
+        return tuple(code for code in WARNINGS if code in found)
 
     def _too_long(self) -> TooLargeError:
         return TooLargeError(

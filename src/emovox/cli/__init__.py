@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import click
 
-from emovox.cli import export, listen, models, recognize, schema
+from emovox.cli import config, export, keys, listen, models, recognize, schema, serve
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
@@ -23,12 +23,13 @@ EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 def emovox(debug: bool) -> None:
     """Emovox hears emotion in speech.
 
-    Nothing leaves this machine; only `emovox models pull` goes online, to download.
+    Nothing leaves this machine; only `emovox models pull` goes online, to download, and webhooks that you set.
 
     \b
     emovox recognize call.mp3
     emovox recognize recordings/ --format csv > emotions.csv
     emovox listen
+    emovox serve
     """  # noqa: D301  click needs the backspace itself
 
 
@@ -36,6 +37,9 @@ emovox.add_command(recognize.recognize)
 emovox.add_command(export.export)
 emovox.add_command(listen.listen)
 emovox.add_command(models.models)
+emovox.add_command(serve.serve)
+emovox.add_command(keys.keys)
+emovox.add_command(config.config)
 emovox.add_command(schema.schema)
 
 

@@ -44,6 +44,7 @@ class Engine:
         checksum: sha256 of the ONNX file; where its weights lie beside it, its metadata names theirs.
         name: `onnxruntime` or `openvino`.
         device: where it runs, `cpu` or `cuda`.
+        batches: whether running windows together pays.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Engine:
             path, precision=self.precision, device=device, engine=engine, threads=threads or _usable_cores()
         )
         self.name, self.device = self._session.engine, self._session.device
+        self.batches = self._session.batches
 
     def run(self, windows: Sequence[Floats], *, frame_logits: bool = False, frames: bool = False) -> list[Output]:
         """Run windows together; each gets what it would have got alone.
@@ -88,7 +90,7 @@ class Engine:
         """
         wanted = ["frame_count", "logits", "embedding"]
         wanted += ["frame_logits"] * frame_logits + ["frames"] * frames
-        if self._session.batches:
+        if self.batches:
             return self._run(windows, wanted)
         return [output for window in windows for output in self._run([window], wanted)]
 

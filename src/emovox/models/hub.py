@@ -1,4 +1,4 @@
-"""Pulling a snapshot from Hugging Face or ModelScope: all of Emovox that goes online, and only for `models pull`.
+"""Pulling a snapshot from Hugging Face or ModelScope: all of Emovox that goes online by itself.
 
 The hubs' interfaces, as their own clients use them (huggingface_hub 2.4 `hf_api.py` and `constants.py`;
 modelscope_hub 0.5 `_legacy_api.py`, `_download.py` and `config.py`):

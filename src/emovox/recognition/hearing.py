@@ -1,14 +1,15 @@
 """The hearing: one recording on its way through a model, from windows to a recognition."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import numpy as np
 
+from emovox.audio.decoded import Decoded
 from emovox.audio.decoding import Decoding, decode
-from emovox.audio.quality import WARNINGS
-from emovox.audio.recording import Recording, Source, open_recording
+from emovox.audio.recording import Source, open_recording
 from emovox.audio.speech import Span, SpeechFinder
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.audio.windows import Window, cut, cut_at_pauses
@@ -76,7 +77,7 @@ class Hearing:
         self._facts: RecordingFacts | None = None
         self._warnings: list[str] = []
 
-    def tasks(self, source: Source, name: str | None) -> Iterator[Task]:
+    def tasks(self, source: Source | Decoded, name: str | None) -> Iterator[Task]:
         """Read the recording and cut it.
 
         A short recording is one window, from which the verdict comes. Its segments are heard each by itself all
@@ -86,12 +87,9 @@ class Hearing:
         Raises:
             AudioError: it can't be used.
         """
-        limits, metadata, channel = settings(), self._metadata, self._options.channel
+        metadata, channel = self._metadata, self._options.channel
         grid = {"hop": metadata.hop, "overlap": max(0, metadata.minimum_samples - metadata.hop)}
-        with (
-            open_recording(source, name=name, max_bytes=limits.max_file_size) as recording,
-            decode(recording, max_seconds=limits.max_duration, channel=channel) as decoding,
-        ):
+        with _opened(source, name, channel) as (decoding, called, sha256):
             blocks = decoding.blocks() if self._sink is None else _tee(decoding.blocks(), self._sink)
             windows = cut(blocks, **grid, speech=self._speech)
             first = next(windows)
@@ -103,7 +101,7 @@ class Hearing:
                 yield Task(self, window)
             if alone:
                 yield from self._short(first, grid)
-            self._facts = _facts(recording, decoding, self._speech.spans, channel)
+            self._facts = _facts(decoding, self._speech.spans, name=called, sha256=sha256, channel=channel)
             self._warnings = _warnings(decoding, self._speech.spans)
 
     def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[Task]:
@@ -228,10 +226,30 @@ def _tee(blocks: Iterator[Waveform], sink: Sink) -> Iterator[Waveform]:
         yield block
 
 
-def _facts(recording: Recording, decoding: Decoding, spans: Sequence[Span], channel: int | None) -> RecordingFacts:
+@contextmanager
+def _opened(
+    source: Source | Decoded, name: str | None, channel: int | None
+) -> Iterator[tuple[Decoding | Decoded, str | None, str]]:
+    """What gives the waveform, what to call it, and its checksum."""
+    if isinstance(source, Decoded):
+        if source.channel != channel:
+            raise ValueError(f"channel {channel!r} is wanted, and channel {source.channel!r} was decoded")
+        yield source, source.name, source.sha256
+        return
+    limits = settings()
+    with (
+        open_recording(source, name=name, max_bytes=limits.max_file_size) as recording,
+        decode(recording, max_seconds=limits.max_duration, channel=channel) as decoding,
+    ):
+        yield decoding, recording.name, recording.sha256
+
+
+def _facts(
+    decoding: Decoding | Decoded, spans: Sequence[Span], *, name: str | None, sha256: str, channel: int | None
+) -> RecordingFacts:
     return RecordingFacts(
-        name=recording.name,
-        sha256=recording.sha256,
+        name=name,
+        sha256=sha256,
         duration=decoding.samples / SAMPLE_RATE,
         sample_rate=decoding.sample_rate,
         channels=decoding.channels,
@@ -241,11 +259,6 @@ def _facts(recording: Recording, decoding: Decoding, spans: Sequence[Span], chan
     )
 
 
-def _warnings(decoding: Decoding, spans: Sequence[Span]) -> list[str]:
-    found = set(decoding.level.warnings(decoding.samples))
-    if decoding.truncated:  # what broke off leaves a damaged packet at the end, which says nothing more
-        found.add("truncated")
-    elif decoding.damaged:
-        found.add("damaged")
-    no_speech = [] if spans or "silence" in found else [NO_SPEECH]
-    return [code for code in WARNINGS if code in found] + no_speech
+def _warnings(decoding: Decoding | Decoded, spans: Sequence[Span]) -> list[str]:
+    no_speech = [] if spans or "silence" in decoding.warnings else [NO_SPEECH]
+    return [*decoding.warnings, *no_speech]

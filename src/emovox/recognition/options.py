@@ -1,8 +1,10 @@
 """The options of a recognition, checked."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from emovox.audio.decoded import Decoded
+from emovox.audio.recording import Source
 from emovox.audio.waveform import Waveform
 from emovox.models.engine import Floats
 from emovox.recognition.curve import SMOOTHING
@@ -55,3 +57,22 @@ class Options:
     def frame_embeddings(self) -> bool:
         """Whether the model must give the embeddings of frames."""
         return self.embedding and self.frame_logits
+
+
+@dataclass(frozen=True)
+class Request:
+    """One recording and what is wanted of it, for `Recognizer.recognize_together`.
+
+    Attributes:
+        recording: as for `Recognizer.recognize`, or one that was decoded before, with its own name.
+        options: each request has its own.
+        name: what to call it in the result; by default its file name.
+        sink: is given the waveform, block by block.
+        embedding_sink: is given the embeddings of frames instead of the result.
+    """
+
+    recording: Source | Decoded
+    options: Options = field(default_factory=Options)
+    name: str | None = None
+    sink: Sink | None = None
+    embedding_sink: EmbeddingSink | None = None

@@ -1,10 +1,11 @@
 """The recognizer: recordings in, recognitions out, through one loaded model."""
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, overload
 
+from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import check_names
@@ -15,7 +16,7 @@ from emovox.models.store import Notice
 from emovox.recognition.curve import SMOOTHING
 from emovox.recognition.hearing import Hearing, Task
 from emovox.recognition.live import Live
-from emovox.recognition.options import EmbeddingSink, Options, Sink
+from emovox.recognition.options import EmbeddingSink, Options, Request, Sink
 from emovox.recognition.recognition import Granularity, ModelFacts, Recognition
 from emovox.settings import settings
 
@@ -231,8 +232,42 @@ class Recognizer:
         classes = self._classes(emotions if self.metadata.classes else None)
         return Live(self._engine, classes, sample_rate=sample_rate, sink=sink)
 
+    @property
+    def batches(self) -> bool:
+        """Whether running several recordings together pays: on a GPU."""
+        return self._engine.batches
+
+    def recognize_together(self, requests: Sequence[Request]) -> list[Recognition | EmovoxError]:
+        """Recognise recordings with options of their own, each as it would be alone; in batches where that pays.
+
+        Returns:
+            For each request, in order, its recognition, or why there is none.
+        """
+        results: list[Recognition | EmovoxError | None] = [None] * len(requests)
+        groups: dict[tuple[bool, bool], list[tuple[int, Hearing]]] = {}
+        for index, request in enumerate(requests):
+            try:
+                hearing = Hearing(
+                    self.metadata,
+                    request.options,
+                    self._classes(request.options.emotions),
+                    sink=request.sink,
+                    embedding_sink=request.embedding_sink,
+                )
+            except EmovoxError as error:
+                results[index] = error
+            else:  # what the model must give is the same for all of a batch
+                key = (request.options.frame_logits, request.options.frame_embeddings)
+                groups.setdefault(key, []).append((index, hearing))
+        for group in groups.values():
+            stream = [(hearing, requests[index].recording, requests[index].name) for index, hearing in group]
+            heard = self._stream(stream, requests[group[0][0]].options)
+            for (index, _), result in zip(group, heard, strict=True):
+                results[index] = result
+        return [result for result in results if result is not None]
+
     def _stream(
-        self, recordings: Iterable[tuple[Hearing, Source, str | None]], options: Options
+        self, recordings: Iterable[tuple[Hearing, Source | Decoded, str | None]], options: Options
     ) -> Iterator[Recognition | EmovoxError]:
         batch: list[Task] = []
         hearings: deque[Hearing] = deque()

@@ -1,0 +1,97 @@
+"""A recording that was decoded before it is heard: its waveform lies in a file, its facts are known.
+
+The service decodes in a process of its own, so that a file which breaks FFmpeg breaks nothing else.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emovox.audio.decoding import BLOCK, decode
+from emovox.audio.recording import Source, open_recording
+from emovox.audio.waveform import SAMPLE_RATE, Waveform
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What `decode_to` made.
+
+    Attributes:
+        path: of the waveform, raw float32, mono, 16 kHz; whoever made it deletes it.
+        name: what to call it in results.
+        sha256: of the encoded file.
+        sample_rate: the recording's own, Hz.
+        channels: the recording's own.
+        channel: the one in the file, from 1; None: the mean of all.
+        codec: FFmpeg's name of it.
+        samples: in the file.
+        warnings: codes of `quality.WARNINGS`, in their order.
+    """
+
+    path: Path
+    name: str | None
+    sha256: str
+    sample_rate: int
+    channels: int
+    channel: int | None
+    codec: str | None
+    samples: int
+    warnings: tuple[str, ...]
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.samples / SAMPLE_RATE
+
+    def blocks(self) -> Iterator[Waveform]:
+        """Give the waveform, float32 mono 16 kHz, block by block."""
+        with self.path.open("rb") as file:
+            while block := file.read(4 * BLOCK):
+                yield np.frombuffer(block, dtype="<f4")
+
+
+def decode_to(
+    path: Path,
+    source: Source,
+    *,
+    name: str | None,
+    channel: int | None,
+    max_bytes: int,
+    max_seconds: float,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Decoded:
+    """Decode a recording into the file `path`.
+
+    Args:
+        path: of the file, which is made anew.
+        source: the recording.
+        name: what to call it; by default its file name.
+        channel: this one alone, from 1; by default the mean of all.
+        max_bytes: the biggest file taken.
+        max_seconds: the longest recording taken.
+        progress: is told the seconds decoded so far.
+
+    Raises:
+        AudioError: it can't be used; the subclasses say why.
+    """
+    with (
+        open_recording(source, name=name, max_bytes=max_bytes) as recording,
+        decode(recording, max_seconds=max_seconds, channel=channel) as decoding,
+        path.open("wb") as file,
+    ):
+        for block in decoding.blocks():
+            file.write(block.astype("<f4", copy=False).tobytes())
+            progress(decoding.samples / SAMPLE_RATE)
+        return Decoded(
+            path=path,
+            name=recording.name,
+            sha256=recording.sha256,
+            sample_rate=decoding.sample_rate,
+            channels=decoding.channels,
+            channel=channel,
+            codec=decoding.codec,
+            samples=decoding.samples,
+            warnings=decoding.warnings,
+        )

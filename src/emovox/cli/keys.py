@@ -1,0 +1,61 @@
+"""`emovox keys`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from emovox.cli.report import printable
+
+if TYPE_CHECKING:
+    from emovox.server.keys import Keys
+
+
+@click.group(no_args_is_help=True)
+def keys() -> None:
+    """Make, list and remove the keys that the service demands on any address but this machine's own."""
+
+
+@contextmanager
+def _keys() -> "Iterator[Keys]":
+    from emovox.cli.serve import needing_server  # noqa: PLC0415  the service's packages are an extra
+
+    with needing_server():
+        from emovox.server.database import open_database  # noqa: PLC0415
+        from emovox.server.keys import Keys  # noqa: PLC0415
+    database = open_database()
+    try:
+        yield Keys(database)
+    finally:
+        database.dispose()
+
+
+@keys.command(no_args_is_help=True)
+@click.argument("name")
+def add(name: str) -> None:
+    """Make a key called NAME and print it, this once: only its hash is kept."""
+    with _keys() as kept:
+        click.echo(kept.add(name))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List the keys: id, when made, name."""
+    with _keys() as kept:
+        rows = kept.all()
+    for key in rows:
+        click.echo(f"{key.id}  {key.created}  {printable(key.name)}")
+
+
+@keys.command(no_args_is_help=True)
+@click.argument("id_", metavar="ID")
+def remove(id_: str) -> int:
+    """Remove the key ID: from now on it opens nothing."""
+    with _keys() as kept:
+        removed = kept.remove(id_)
+    if removed:
+        click.echo(f"{id_} removed")
+        return 0
+    click.echo(f"Error: no key has the id {printable(id_)}", err=True)
+    return 1

@@ -1,0 +1,48 @@
+"""`emovox serve`."""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from emovox.errors import SettingsError
+from emovox.settings import settings
+
+EXTRA = ("fastapi", "prometheus_client", "python_multipart", "sqlalchemy", "uvicorn", "websockets")
+
+
+@contextmanager
+def needing_server() -> Iterator[None]:
+    """Say what to install where the service's packages are missing.
+
+    Raises:
+        SettingsError: one is.
+    """
+    missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SettingsError(f"this needs {', '.join(missing)}: pip install 'emovox[server]'")
+    yield
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="Where to listen.  [default: 127.0.0.1, this machine alone]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Where to listen; 0: any free one.  [default: 7860]")
+@click.option(
+    "--no-keys", is_flag=True, help="Demand no API keys, although other machines can reach this address."
+)
+def serve(host: str | None, port: int | None, no_keys: bool) -> int:
+    """Start the service: an HTTP API at http://localhost:7860, described at /docs.
+
+    On another address than this machine's own it demands API keys: `emovox keys add NAME`.
+    `emovox config show` lists what can be set.
+    """
+    options = settings()
+    with needing_server():
+        from emovox.server.process import serve as run  # noqa: PLC0415  the service's packages are an extra
+
+    return run(
+        host=options.host if host is None else host,
+        port=options.port if port is None else port,
+        no_keys=no_keys or options.no_keys,
+    )

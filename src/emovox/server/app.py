@@ -1,0 +1,78 @@
+"""The app: routes, guard and errors put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from emovox.server import problems
+from emovox.server.guard import Guard
+from emovox.server.metrics import Metrics, Observer
+from emovox.server.openapi import describe
+from emovox.server.routes import batches, docs, health, jobs, live, outputs, recognitions, vocabulary
+from emovox.server.running import running
+from emovox.server.service import Service
+from emovox.settings import settings
+from emovox.version import __version__
+
+ROUTERS = (
+    health.router,
+    vocabulary.router,
+    recognitions.router,
+    jobs.router,
+    batches.router,
+    outputs.router,
+    live.router,
+    docs.router,
+)
+
+
+def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI:
+    """Make the app; what it works with begins and ends with its lifespan.
+
+    Args:
+        host: the address it listens on, which is one of its names.
+        keys_needed: demand API keys.
+
+    Raises:
+        SettingsError: the settings or the database can't be used.
+        OutputsError: the outputs can't be written.
+    """
+    options = settings()
+    service = Service()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(service) as runner:
+            app.state.runner = runner
+            yield
+
+    app = FastAPI(
+        title="Emovox",
+        summary="Hear emotion in speech.",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.service = service
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    describe(app)
+    metrics = Metrics(service)
+    app.state.metrics = metrics
+    app.add_middleware(
+        Guard,
+        hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.hosts.lower())},
+        origins=_words(options.origins),
+        check_key=service.keys.check if keys_needed else None,
+        rate_limit=options.rate_limit,
+    )
+    app.add_middleware(Observer, metrics=metrics)
+    return app
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]

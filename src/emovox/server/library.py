@@ -1,0 +1,212 @@
+"""The stored outputs, as clients see them: by id, which is a directory's name, strictly checked."""
+
+import json
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from emovox.errors import OutputsError
+from emovox.outputs import RESULT
+from emovox.recognition.recognition import EmotionName, Recognition, ScoreMap
+from emovox.server.problems import Problem
+
+ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
+FILE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.(json|wav|npy|srt|vtt|TextGrid|txt|csv|parquet|png|svg)")
+MEDIA_TYPES = {
+    "json": "application/json",
+    "wav": "audio/wav",
+    "npy": "application/octet-stream",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt; charset=utf-8",
+    "TextGrid": "text/plain; charset=utf-8",
+    "txt": "text/plain; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+}
+
+
+class Summary(BaseModel):
+    """One outputs directory in a list."""
+
+    id: str = Field(description="its directory's name", examples=["outputs_20240104_223000"])
+    name: str | None = Field(description="of the recording")
+    emotion: EmotionName
+    confidence: float = Field(ge=0, le=1)
+    scores: ScoreMap
+    created_at: datetime
+    duration: float = Field(description="seconds")
+    model: str
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for among the outputs."""
+
+    emotion: str | None = None
+    name: str | None = None  # part of it, whatever its case
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Library:
+    """The outputs directories under one root. Its methods read disks, so they are for threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._summaries: dict[str, Summary] = {}  # what was published doesn't change
+
+    def directory(self, id_: str) -> Path:
+        """The directory of an id.
+
+        Raises:
+            Problem: 404, there is none.
+        """
+        path = self._root / id_ if ID.fullmatch(id_) else None
+        if path is None or path.is_symlink() or not (path / RESULT).is_file():
+            raise Problem(404, "no-such-output", "there are no outputs with this id")
+        return path
+
+    def file(self, id_: str, name: str) -> Path:
+        """One file of an outputs directory.
+
+        Raises:
+            Problem: 404, there is none.
+        """
+        directory = self.directory(id_)
+        path = directory / name if FILE.fullmatch(name) else None
+        if path is None or path.is_symlink() or not path.is_file():
+            raise Problem(404, "no-such-file", "these outputs have no file of this name")
+        return path
+
+    def files(self, id_: str) -> list[Path]:
+        """All files of an outputs directory that clients may have, by name."""
+        directory = self.directory(id_)
+        return sorted(
+            path
+            for path in directory.iterdir()
+            if FILE.fullmatch(path.name) and path.is_file() and not path.is_symlink()
+        )
+
+    def recognition(self, id_: str) -> Recognition:
+        """What an outputs directory's result.json says.
+
+        Raises:
+            Problem: 404, there is none; 500, it is damaged.
+        """
+        path = self.directory(id_) / RESULT
+        try:
+            return Recognition.from_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise Problem(500, "damaged-output", "its result.json can't be read") from error
+
+    def find(self, query: Query, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
+        """A page of what is looked for, latest first.
+
+        Args:
+            query: all of it must hold.
+            before: an id; what comes after it in this order is given.
+            limit: of the page.
+
+        Returns:
+            The page, and the id to go on from, if there is more.
+        """
+        found: list[Summary] = []
+        for id_ in self._ids():
+            if before is not None and _order(id_) >= _order(before):
+                continue
+            summary = self.summary(id_)
+            if summary is None or not _fits(summary, query):
+                continue
+            if len(found) == limit:
+                return found, found[-1].id
+            found.append(summary)
+        return found, None
+
+    def summary(self, id_: str) -> Summary | None:
+        """The summary of an id; None if it is gone or damaged."""
+        if id_ not in self._summaries:
+            try:
+                self._summaries[id_] = _summary(id_, _head(self._root / id_ / RESULT))
+            except (OSError, ValueError, KeyError, TypeError):
+                return None
+        return self._summaries[id_]
+
+    def remove(self, id_: str) -> None:
+        """Delete an outputs directory, at once for whoever looks.
+
+        Raises:
+            Problem: 404, there is none.
+            OutputsError: the disk refuses.
+        """
+        directory = self.directory(id_)
+        doomed = self._root / ".emovox" / f"removed-{secrets.token_hex(8)}"
+        try:
+            doomed.parent.mkdir(exist_ok=True)
+            directory.rename(doomed)
+        except FileNotFoundError:
+            raise Problem(404, "no-such-output", "there are no outputs with this id") from None
+        except OSError as error:
+            raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
+        self._summaries.pop(id_, None)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def _ids(self) -> list[str]:
+        if not self._root.is_dir():
+            return []
+        names = [path.name for path in self._root.iterdir() if ID.fullmatch(path.name) and not path.is_symlink()]
+        self._summaries = {id_: summary for id_, summary in self._summaries.items() if id_ in set(names)}
+        return sorted(names, key=_order, reverse=True)
+
+
+def _order(id_: str) -> tuple[str, int, str]:
+    """By time, then by number."""
+    stamp, rest = id_[:23], id_[23:]
+    number = re.search(r"_([0-9]+)$", rest)
+    return stamp, int(number[1]) if number else 1, rest
+
+
+def _fits(summary: Summary, query: Query) -> bool:
+    return (
+        (query.emotion is None or summary.emotion == query.emotion)
+        and (query.name is None or query.name.casefold() in (summary.name or "").casefold())
+        and (query.since is None or summary.created_at >= query.since)
+        and (query.until is None or summary.created_at < query.until)
+    )
+
+
+def _head(path: Path) -> dict[str, Any]:
+    """result.json without its segments and frames, which may be hundreds of megabytes and stand last."""
+    lines = []
+    with path.open(encoding="utf-8") as file:
+        for line in iter(lambda: file.readline(2**20), ""):  # all frames are one line
+            if line.startswith(('  "segments": ', '  "frames": ')):
+                break
+            lines.append(line)
+        else:
+            whole: dict[str, Any] = json.loads("".join(lines))
+            return whole
+    head: dict[str, Any] = json.loads("".join(lines).rstrip().removesuffix(",") + "}")
+    return head
+
+
+def _summary(id_: str, data: dict[str, Any]) -> Summary:
+    return Summary(
+        id=id_,
+        name=data["recording"]["name"],
+        emotion=data["emotion"],
+        confidence=data["confidence"],
+        scores=data["scores"],
+        created_at=data["created_at"],
+        duration=data["recording"]["duration"],
+        model=data["model"]["name"],
+        warnings=data["warnings"],
+    )

@@ -1,0 +1,179 @@
+"""Problem details (RFC 9457): the one shape of every error. None carries a path of this machine or a traceback."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+
+from emovox.errors import (
+    AudioError,
+    EmovoxError,
+    ExportError,
+    HubError,
+    HubUnreachableError,
+    ModelError,
+    NoAudioError,
+    NotInstalledError,
+    OutputsError,
+    TooLargeError,
+    TooShortError,
+    UnknownEmotionError,
+    UnknownModelError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+log = logging.getLogger("emovox.server")
+
+
+class ProblemDetails(BaseModel):
+    """An error."""
+
+    type: str = Field(description="which problem it is, for programs", examples=["urn:emovox:no-audio"])
+    title: str = Field(description="the kind of problem, for people", examples=["No sound"])
+    status: int = Field(description="the HTTP status", ge=400, le=599, examples=[422])
+    detail: str = Field(
+        description="what is wrong this time, and what to do", examples=["there is no sound in it"]
+    )
+    errors: list[dict[str, str]] | None = Field(
+        None, description="for options: which field is wrong, and why", examples=[None]
+    )
+
+
+class Problem(Exception):  # noqa: N818  RFC 9457's word
+    """An error that is answered as problem details."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        title: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        errors: list[dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.kind, self.detail = status, kind, detail
+        self.title = title or kind.replace("-", " ").capitalize()
+        self.headers, self.errors = dict(headers or {}), errors
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        body: dict[str, Any] = {
+            "type": f"urn:emovox:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        return body if self.errors is None else {**body, "errors": self.errors}
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        return JSONResponse(self.to_dict(), self.status, self.headers, MEDIA_TYPE)
+
+
+def busy(seconds: float) -> Problem:
+    """The queue is full; it is worth trying again after so many seconds."""
+    wait = max(1, round(seconds))
+    return Problem(
+        503, "busy", f"as many recordings wait as may: try again in {wait} s", headers={"Retry-After": str(wait)}
+    )
+
+
+def invalid(errors: list[dict[str, str]]) -> Problem:
+    """Options or fields that can't be."""
+    detail = "; ".join(f"{error['field']}: {error['reason']}" for error in errors)
+    return Problem(422, "invalid-options", detail, errors=errors)
+
+
+def from_validation(error: ValidationError | RequestValidationError) -> Problem:
+    """What pydantic found, without what was given."""
+    found = [
+        {
+            "field": ".".join(
+                str(part) for part in item["loc"] if part not in {"query", "path", "body", "header"}
+            ),
+            "reason": item["msg"].removeprefix("Value error, "),
+        }
+        for item in error.errors()
+    ]
+    return invalid(found)
+
+
+_KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
+    NoAudioError: (422, "no-audio", "No sound"),
+    TooShortError: (422, "too-short", "Too short"),
+    TooLargeError: (413, "too-large", "Too large"),
+    AudioError: (422, "unreadable-audio", "Not a recording that can be read"),
+    NotInstalledError: (409, "model-not-installed", "Model not installed"),
+    UnknownModelError: (422, "unknown-model", "Unknown model"),
+    HubUnreachableError: (502, "hub-unreachable", "The model hub can't be reached"),
+    HubError: (502, "hub-error", "The model hub refused"),
+    UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
+    ExportError: (422, "export", "This export can't be made"),
+}
+
+_OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # whose messages name files of this machine
+    ModelError: (503, "model-failed", "the model can't be loaded or run: the service's log says why"),
+    OutputsError: (507, "storage", "the outputs can't be read or written: the service's log says why"),
+}
+
+
+def from_error(error: Exception) -> Problem:
+    """How an exception is answered."""
+    if isinstance(error, Problem):
+        return error
+    for kind in type(error).__mro__:
+        if kind in _KINDS:
+            status, name, title = _KINDS[kind]
+            detail = error.reason if isinstance(error, AudioError) else str(error)
+            return Problem(status, name, detail, title=title)
+        if kind in _OWN_FAULT:
+            log.error("%s", error)
+            status, name, detail = _OWN_FAULT[kind]
+            return Problem(status, name, detail)
+    log.error("unexpected %s", type(error).__name__, exc_info=error)
+    return Problem(500, "internal", "something unexpected went wrong: the service's log says what")
+
+
+def _from_http(error: HTTPException) -> Problem:
+    details = {
+        404: "there is nothing at this address; /docs lists what there is",
+        405: "this address doesn't take this method; /docs lists what it takes",
+    }
+    phrase = HTTPStatus(error.status_code).phrase
+    kind = phrase.lower().replace(" ", "-").replace("'", "")
+    return Problem(
+        error.status_code, kind, details.get(error.status_code, phrase), title=phrase, headers=error.headers
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of an app as problem details."""
+
+    async def answer(_: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, HTTPException):
+            return _from_http(error).response()
+        if isinstance(error, RequestValidationError):
+            return from_validation(error).response()
+        return from_error(error).response()
+
+    for kind in (HTTPException, RequestValidationError, EmovoxError, Problem):  # the guard answers the rest
+        app.add_exception_handler(kind, answer)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides its result, for the OpenAPI document."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+        }
+        for status in (*statuses, 400, 401, 403, 421, 429, 431, 500)
+    }

@@ -1,0 +1,45 @@
+"""Retention: outputs and jobs that are old enough, or too much, are deleted."""
+
+import asyncio
+import time
+from datetime import datetime, timedelta, timezone
+
+from emovox.server.library import Query
+from emovox.server.problems import log
+from emovox.server.service import Service
+
+EVERY = 60.0  # seconds
+_PAGE = 100_000
+
+
+class Retention:
+    """Deletes what the settings say."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def run(self) -> None:
+        """Look from time to time, until cancelled; without limits there is nothing to look for."""
+        options = self._service.settings
+        while options.retention_days or options.outputs_size:
+            try:
+                await asyncio.to_thread(self.sweep)
+            except Exception as error:
+                log.error("what is too old can't be deleted: %s", error)
+            await asyncio.sleep(EVERY)
+
+    def sweep(self) -> None:
+        """Delete outputs beyond the limit of age and size, oldest first, and jobs beyond that of age."""
+        options, library = self._service.settings, self._service.library
+        if options.retention_days:
+            limit = timedelta(days=options.retention_days)
+            self._service.jobs.forget(time.time() - limit.total_seconds())
+            old, _ = library.find(Query(until=datetime.now(timezone.utc) - limit), before=None, limit=_PAGE)
+            for summary in old:
+                library.remove(summary.id)
+        if options.outputs_size:
+            total = 0
+            for summary in library.find(Query(), before=None, limit=_PAGE)[0]:
+                total += sum(path.stat().st_size for path in library.files(summary.id))
+                if total > options.outputs_size:
+                    library.remove(summary.id)

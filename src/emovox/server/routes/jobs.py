@@ -1,0 +1,109 @@
+"""Jobs: their state, progress, result, and end."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, Field
+
+from emovox.outputs import RESULT
+from emovox.server import events
+from emovox.server.accepting import runner_of
+from emovox.server.jobs import FINISHED, Job, State
+from emovox.server.openapi import RECOGNITION
+from emovox.server.problems import Problem, responses
+from emovox.server.service import service_of
+from emovox.server.views import JobView, dump, job_view
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="of the job")]
+
+
+class JobPage(BaseModel):
+    """Some of the jobs."""
+
+    jobs: list[JobView]
+    next: str | None = Field(description="where the next page is")
+
+
+@router.get("", responses=responses(422))
+async def page(
+    request: Request,
+    state: Annotated[State | None, Query(description="only those in this state")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="as in `next`")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> JobPage:
+    """The jobs, latest first."""
+    service, runner = service_of(request), runner_of(request)
+    found = await asyncio.to_thread(service.jobs.page, state=state, before=before, limit=limit)
+    following = None
+    if len(found) == limit:
+        chosen = f"&state={state}" if state else ""
+        following = f"/v1/jobs?limit={limit}&before={found[-1].number}{chosen}"
+    return JobPage(jobs=[job_view(job, runner) for job in found], next=following)
+
+
+@router.get("/{id_}", responses=responses(404, 422))
+async def get(request: Request, id_: JobId) -> JobView:
+    """A job with its progress."""
+    return job_view(await _job(request, id_), runner_of(request))
+
+
+@router.get(
+    "/{id_}/events",
+    response_class=Response,
+    responses={
+        200: {"description": "Events: queued, running, done, failed, cancelled", "content": events.CONTENT},
+        **responses(404, 422),
+    },
+)
+async def follow(request: Request, id_: JobId) -> StreamingResponse:
+    """The job as a stream of events, one whenever it changes; the last says how it ended."""
+    await _job(request, id_)
+    runner = runner_of(request)
+
+    async def look() -> tuple[str, Any, bool]:
+        job = await _job(request, id_)
+        return job.state, dump(job_view(job, runner)), job.state in FINISHED
+
+    return events.stream(service_of(request), look)
+
+
+@router.get(
+    "/{id_}/result",
+    response_class=Response,
+    responses={
+        200: {"description": "What was recognised.", "content": {"application/json": {"schema": RECOGNITION}}},
+        **responses(404, 409, 422),
+    },
+)
+async def result(request: Request, id_: JobId) -> Response:
+    """The JSON of result.json of a job that is done."""
+    service, job = service_of(request), await _job(request, id_)
+    if job.state != "done":
+        raise Problem(409, "not-done", f"the job is {job.state}")
+    if job.output is None:
+        return Response(job.result, media_type="application/json")
+    path = await asyncio.to_thread(service.library.file, job.output, RESULT)
+    return FileResponse(path, media_type="application/json")
+
+
+@router.delete("/{id_}", responses=responses(404, 409, 422))
+async def cancel(request: Request, id_: JobId) -> JobView:
+    """Cancel a job that waits or runs."""
+    service, runner = service_of(request), runner_of(request)
+    job = await _job(request, id_)
+    if not await asyncio.to_thread(service.jobs.cancel, id_):
+        raise Problem(409, "finished", f"the job is {job.state} already")
+    runner.stop(id_)
+    if job.state == "queued":
+        service.uploads.remove(job.upload)
+    return job_view(await _job(request, id_), runner)
+
+
+async def _job(request: Request, id_: str) -> Job:
+    job = await asyncio.to_thread(service_of(request).jobs.get, id_)
+    if job is None:
+        raise Problem(404, "no-such-job", "there is no job with this id")
+    return job

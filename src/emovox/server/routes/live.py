@@ -1,0 +1,231 @@
+"""Live hearing over a WebSocket: sound in as it comes, events out, and in the end stored outputs.
+
+The client's first message is JSON: `LiveStart`. Then binary messages of PCM, interleaved where there are channels,
+and in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live`, with
+`{"type": "heartbeat"}` while there is nothing else to say, and in the end with
+`{"type": "ended", "output": ID or null}`.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Annotated, Any, Literal, cast
+
+import numpy as np
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from emovox.errors import TooShortError
+from emovox.outputs import Draft
+from emovox.recognition.live import Event, Live
+from emovox.recognition.options import Options, Request
+from emovox.recognition.recognizer import Recognizer
+from emovox.server.options import RecognitionOptions
+from emovox.server.problems import Problem, from_error, from_validation
+from emovox.server.service import Service
+
+router = APIRouter()
+
+START = 10.0  # seconds for the first message
+IDLE = 60.0  # seconds without sound after which nobody is there
+HEARTBEAT = 5.0
+HELD = 10.0  # seconds of sound that may wait; more waits at the client, held up by TCP
+LATE = 0.5  # seconds of sound behind, from which only the latest is judged
+_TYPES = {"s16": "<i2", "f32": "<f4"}
+
+
+class LiveStart(BaseModel):
+    """The first message."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sample_rate: int = Field(ge=1_000, le=768_000)
+    format: Literal["s16", "f32"] = "s16"
+    channels: int = Field(1, ge=1, le=64)
+    model: str | None = None
+    emotions: Annotated[
+        str | None, BeforeValidator(lambda value: ",".join(value) if isinstance(value, list) else value)
+    ] = None
+    store: bool = False
+    name: str | None = Field(None, max_length=4096)
+
+
+class _Stream:
+    """One connection."""
+
+    def __init__(self, socket: WebSocket, start: LiveStart) -> None:
+        self._socket, self._start = socket, start
+        self._waiting: deque[NDArray[Any]] = deque()
+        self._seconds = 0.0  # that wait
+        self._changed = asyncio.Condition()
+        self._rest = b""
+        self.heard = 0.0
+        self.ended = False  # no more sound will come
+        self.gone = False  # nor can anything be said
+
+    async def receive(self) -> None:
+        """Take messages until the end; none while too much waits."""
+        try:
+            while True:
+                message = await asyncio.wait_for(self._socket.receive(), IDLE)
+                if message["type"] == "websocket.disconnect":
+                    self.gone = True
+                    return
+                if message.get("bytes") is not None:
+                    await self._take(message["bytes"])
+                elif _is_end(message.get("text")):
+                    return
+                else:
+                    raise Problem(400, "unknown-message", 'send sound, or {"type": "end"}')
+        except (TimeoutError, asyncio.TimeoutError):
+            return
+        finally:
+            async with self._changed:
+                self.ended = True
+                self._changed.notify_all()
+
+    async def next(self) -> tuple[NDArray[Any], bool] | None:
+        """All the sound that waits, and whether that is late; None after the last, nothing after a while."""
+        async with self._changed:
+            with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait_for(lambda: self._waiting or self.ended), HEARTBEAT)
+            if not self._waiting:
+                return None if self.ended else (np.empty((0, self._start.channels), np.float32), False)
+            samples, late = np.concatenate(list(self._waiting)), self._seconds > LATE
+            self._waiting.clear()
+            self._seconds = 0.0
+            self._changed.notify_all()
+            return samples, late
+
+    async def send(self, data: dict[str, Any]) -> None:
+        if not self.gone:
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await self._socket.send_text(json.dumps(data, ensure_ascii=False))
+
+    async def _take(self, data: bytes) -> None:
+        width = np.dtype(_TYPES[self._start.format]).itemsize * self._start.channels
+        data = self._rest + data
+        whole = len(data) // width * width
+        self._rest = data[whole:]
+        samples = np.frombuffer(data[:whole], _TYPES[self._start.format]).reshape(-1, self._start.channels)
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._seconds < HELD)
+            self._waiting.append(samples)
+            self._seconds += len(samples) / self._start.sample_rate
+            self.heard += len(samples) / self._start.sample_rate
+            self._changed.notify_all()
+
+
+@router.websocket("/v1/live")
+async def live(socket: WebSocket) -> None:
+    """Hear a stream."""
+    service = cast("Service", socket.app.state.service)
+    await socket.accept()
+    try:
+        start = await _first(socket)
+        if service.streams >= service.settings.streams:
+            raise Problem(503, "busy", "as many streams are heard as may: try again later")
+        service.streams += 1
+        try:
+            await _hear(service, socket, start)
+        finally:
+            service.streams -= 1
+    except WebSocketDisconnect:
+        return
+    except Exception as error:
+        problem = from_error(error)
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await socket.send_text(json.dumps({"type": "problem", "problem": problem.to_dict()}))
+            await socket.close(
+                1013 if problem.status == 503 else 1011 if problem.status == 500 else 1008, problem.kind
+            )
+
+
+async def _first(socket: WebSocket) -> LiveStart:
+    try:
+        message = await asyncio.wait_for(socket.receive(), START)
+    except (TimeoutError, asyncio.TimeoutError):
+        raise Problem(408, "too-slow", "the first message didn't come") from None
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect
+    try:
+        start = LiveStart.model_validate_json(message.get("text") or "")
+        RecognitionOptions.model_validate({"model": start.model, "emotions": start.emotions})
+    except ValidationError as error:
+        raise from_validation(error) from None
+    return start
+
+
+async def _hear(service: Service, socket: WebSocket, start: LiveStart) -> None:
+    stream = _Stream(socket, start)
+    options = RecognitionOptions.model_validate({"model": start.model, "emotions": start.emotions})
+    async with AsyncExitStack() as stack:
+        recognizer = await stack.enter_async_context(_borrowed(service, options.model or service.settings.model))
+        draft = None
+        if start.store:
+            drafts = service.outputs.draft()
+            draft = drafts.__enter__()
+            stack.push_async_callback(asyncio.to_thread, drafts.__exit__, None, None, None)
+        heard = recognizer.live(
+            sample_rate=start.sample_rate, emotions=options.emotions, sink=None if draft is None else draft.write
+        )
+        receiving = asyncio.create_task(stream.receive())
+        try:
+            if await _tell(service, stream, heard):
+                await receiving
+        finally:
+            receiving.cancel()
+        for event in await asyncio.to_thread(heard.finish):
+            await stream.send(event.to_dict())
+        output = None if draft is None or not stream.heard else await _store(service, draft, options, start.name)
+        await stream.send({"type": "ended", "output": output})
+        if not stream.gone:
+            await socket.close()
+
+
+async def _tell(service: Service, stream: _Stream, heard: Live) -> bool:
+    """Hear what comes and tell what is heard; False: the service ended it, as it stops or it was too long."""
+    while (found := await stream.next()) is not None and not service.stopping:
+        samples, late = found
+        if not len(samples):
+            await stream.send({"type": "heartbeat"})
+            continue
+        events: list[Event] = await asyncio.to_thread(heard.push, samples, catch_up=late)
+        for event in events:
+            await stream.send(event.to_dict())
+        if stream.heard > service.settings.max_duration:
+            return False
+    return not service.stopping
+
+
+async def _store(service: Service, draft: Draft, options: RecognitionOptions, name: str | None) -> str | None:
+    """Recognise all that was heard, and publish it; None where it was too short."""
+    try:
+        audio = await asyncio.to_thread(draft.finish_audio)
+        wanted = Options(granularity="frame", segments=True, emotions=options.emotions)
+        model = options.model or service.settings.model
+        recognition = await service.queue.hear(model, Request(audio, wanted, name=name or "live"))
+    except TooShortError:
+        return None
+    return (await asyncio.to_thread(draft.publish, recognition)).name
+
+
+@asynccontextmanager
+async def _borrowed(service: Service, name: str) -> AsyncIterator[Recognizer]:
+    holder = service.models.borrow(name)
+    recognizer = await asyncio.to_thread(holder.__enter__)
+    try:
+        yield recognizer
+    finally:
+        holder.__exit__(None, None, None)
+
+
+def _is_end(text: str | None) -> bool:
+    try:
+        return isinstance(data := json.loads(text or ""), dict) and data.get("type") == "end"
+    except ValueError:
+        return False

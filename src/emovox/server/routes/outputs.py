@@ -1,0 +1,198 @@
+"""Stored outputs: lists, files, zips, exports, deletion."""
+
+import asyncio
+import threading
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path as FilePath
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, Field
+
+from emovox import exports
+from emovox.emotions import NAMES
+from emovox.exports import FORMATS
+from emovox.server import library
+from emovox.server.library import MEDIA_TYPES, Summary
+from emovox.server.problems import Problem, responses
+from emovox.server.service import service_of
+
+router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
+OutputId = Annotated[str, Path(pattern=f"^{library.ID.pattern}$", examples=["outputs_20240104_223000"])]
+EmotionName = Literal[NAMES]  # type: ignore[valid-type]
+_FORMATS = "|".join(FORMATS)
+_drawing = threading.Lock()  # pictures are drawn one after the other: matplotlib is no friend of threads
+
+
+class OutputPage(BaseModel):
+    """Some of the outputs."""
+
+    outputs: list[Summary]
+    next: str | None = Field(description="`after` of the next page; null: there is none")
+
+
+class FileView(BaseModel):
+    """A file of an outputs directory."""
+
+    name: str
+    size: int = Field(description="bytes")
+    media_type: str
+    url: str
+
+
+class OutputView(Summary):
+    """An outputs directory."""
+
+    files: list[FileView]
+    zip: str = Field(description="where all of them are in one")
+
+
+class Written(BaseModel):
+    """Exports that were written."""
+
+    files: list[FileView]
+
+
+@router.get("", responses=responses(422))
+def page(
+    request: Request,
+    emotion: Annotated[EmotionName | None, Query(description="only these")] = None,
+    name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
+    since: Annotated[datetime | None, Query(description="created then or later")] = None,
+    until: Annotated[datetime | None, Query(description="created earlier")] = None,
+    after: Annotated[str | None, Query(pattern=f"^{library.ID.pattern}$", description="as in `next`")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> OutputPage:
+    """The stored outputs, latest first. Times without a zone are UTC."""
+    query = library.Query(emotion, name, _zoned(since), _zoned(until))
+    found, following = service_of(request).library.find(query, before=after, limit=limit)
+    return OutputPage(outputs=found, next=following)
+
+
+@router.get("/{id_}", responses=responses(404, 422))
+def get(request: Request, id_: OutputId) -> OutputView:
+    """One outputs directory and its files."""
+    stored = service_of(request).library
+    stored.directory(id_)
+    summary = stored.summary(id_)
+    if summary is None:
+        raise Problem(404, "no-such-output", "its result.json can't be read")
+    files = [_view(id_, path) for path in stored.files(id_)]
+    return OutputView(**summary.model_dump(), files=files, zip=f"/v1/outputs/{id_}/zip")
+
+
+@router.api_route(
+    "/{id_}/files/{name}",
+    methods=["GET"],
+    response_class=Response,
+    responses={
+        200: {"description": "The file.", "content": {"*/*": {}}},
+        206: {"description": "The part asked for with `Range`.", "content": {"*/*": {}}},
+        **responses(404, 416, 422),
+    },
+)
+def file(
+    request: Request, id_: OutputId, name: Annotated[str, Path(pattern=f"^{library.FILE.pattern}$")]
+) -> FileResponse:
+    """One file; players may ask for parts of it with `Range`."""
+    path = service_of(request).library.file(id_, name)
+    return FileResponse(
+        path,
+        media_type=MEDIA_TYPES[name.rpartition(".")[2]],
+        filename=f"{id_}_{name}",
+        content_disposition_type="inline",
+    )
+
+
+@router.get(
+    "/{id_}/zip",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "All files.",
+            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **responses(404, 422),
+    },
+)
+def archive(request: Request, id_: OutputId) -> StreamingResponse:
+    """All files in one zip, made while it is sent."""
+    files = service_of(request).library.files(id_)
+    headers = {"Content-Disposition": f'attachment; filename="{id_}.zip"'}
+    return StreamingResponse(_zipped(id_, files), media_type="application/zip", headers=headers)
+
+
+@router.post("/{id_}/exports", responses=responses(404, 422, 507))
+async def export(
+    request: Request,
+    id_: OutputId,
+    formats: Annotated[
+        str, Query(alias="export", pattern=f"^({_FORMATS})(,({_FORMATS}))*$", examples=["srt,csv"])
+    ],
+    labels: Annotated[Literal["en", "zh"] | None, Query(description="language of the emotions")] = None,
+) -> Written:
+    """Write outputs in other formats, beside the files that are there."""
+    service = service_of(request)
+
+    def write() -> list[FileView]:
+        recognition, directory = service.library.recognition(id_), service.library.directory(id_)
+        with _drawing:
+            written = exports.write(
+                recognition, directory, formats.split(","), language=labels or service.settings.labels
+            )
+        return [_view(id_, path) for path in written]
+
+    return Written(files=await asyncio.to_thread(write))
+
+
+@router.delete("/{id_}", status_code=204, response_class=Response, responses=responses(404, 422, 507))
+def remove(request: Request, id_: OutputId) -> Response:
+    """Delete an outputs directory with all that is in it."""
+    service_of(request).library.remove(id_)
+    return Response(status_code=204)
+
+
+def _view(id_: str, path: FilePath) -> FileView:
+    return FileView(
+        name=path.name,
+        size=path.stat().st_size,
+        media_type=MEDIA_TYPES[path.suffix[1:]],
+        url=f"/v1/outputs/{id_}/files/{path.name}",
+    )
+
+
+def _zoned(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+class _Pipe:
+    """A file that can only be written; what was written is taken out again."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def take(self) -> bytes:
+        taken, self._pieces = b"".join(self._pieces), []
+        return taken
+
+
+def _zipped(id_: str, files: list[FilePath]) -> Iterator[bytes]:
+    pipe = _Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as target:  # type: ignore[call-overload]
+        for path in files:
+            with path.open("rb") as source, target.open(f"{id_}/{path.name}", "w", force_zip64=True) as entry:
+                while block := source.read(2**18):
+                    entry.write(block)
+                    yield pipe.take()
+            yield pipe.take()
+    yield pipe.take()

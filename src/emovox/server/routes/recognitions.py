@@ -1,0 +1,73 @@
+"""Recognising one recording: at once, or as a job."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+
+from emovox.errors import TooLargeError
+from emovox.server.accepting import Accepted, accept, enqueue, runner_of
+from emovox.server.openapi import EXAMPLE, RECOGNITION, body
+from emovox.server.problems import responses
+from emovox.server.service import service_of
+from emovox.server.views import JobView, dump, job_view
+
+router = APIRouter(prefix="/v1", tags=["recognition"])
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "What was recognised: the JSON of result.json. `Location` is that of the stored outputs.",
+        "content": {"application/json": {"schema": RECOGNITION, "example": EXAMPLE}},
+    },
+    202: {"description": "A job will do it. `Location` is that of the job.", "model": JobView},
+}
+
+
+@router.post(
+    "/recognitions",
+    response_class=Response,
+    responses={**_ANSWERS, **responses(408, 409, 413, 415, 422, 502, 503, 507)},
+    openapi_extra=body(),
+)
+async def recognize(request: Request) -> Response:
+    """Recognise one recording: a file of a form, or the body itself; options as fields of the form or the query.
+
+    Recordings longer than EMOVOX_SYNC_SECONDS, and those sent with `Prefer: respond-async`, become jobs.
+    """
+    service = service_of(request)
+    accepted = await accept(request, service.limits)
+    file, handed_over = accepted.files[0], False
+    try:
+        if not _prefers_async(request):
+            longest = min(service.settings.sync_seconds, service.settings.max_duration)
+            try:
+                with service.queue.reserve():
+                    recognition, place = await service.hear(
+                        file.token, file.name, accepted.options, max_seconds=longest
+                    )
+            except TooLargeError:
+                if longest == service.settings.max_duration:
+                    raise
+            else:
+                headers = {} if place is None else {"Location": f"/v1/outputs/{place.name}"}
+                return Response(recognition.to_json(), media_type="application/json", headers=headers)
+        answer = await _as_job(request, accepted)
+        handed_over = True
+        return answer
+    finally:
+        if not handed_over:
+            service.uploads.remove(file.token)
+
+
+async def _as_job(request: Request, accepted: Accepted) -> Response:
+    runner = runner_of(request)
+    job = (await enqueue(service_of(request), runner, accepted))[0]
+    headers = {"Location": f"/v1/jobs/{job.id}"}
+    if _prefers_async(request):
+        headers["Preference-Applied"] = "respond-async"
+    return JSONResponse(dump(job_view(job, runner)), 202, headers)
+
+
+def _prefers_async(request: Request) -> bool:
+    preferences = ",".join(request.headers.getlist("prefer"))
+    return any(part.split(";")[0].strip().lower() == "respond-async" for part in preferences.split(","))

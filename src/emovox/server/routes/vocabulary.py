@@ -1,0 +1,121 @@
+"""What there is to know before the first recording: emotions, the schema of results, models; and their pull."""
+
+import threading
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from emovox.emotions import EMOTIONS
+from emovox.errors import UnknownModelError
+from emovox.models import catalog
+from emovox.recognition.recognition import json_schema
+from emovox.server import events
+from emovox.server.problems import Problem, from_error, responses
+from emovox.server.service import service_of
+
+router = APIRouter(prefix="/v1", tags=["vocabulary"])
+
+
+class EmotionView(BaseModel):
+    """One of the nine."""
+
+    name: str
+    chinese: str
+    emoji: str
+    colour: str = Field(pattern="^#[0-9a-f]{6}$")
+
+
+class LicenceView(BaseModel):
+    """Under which terms a model comes."""
+
+    name: str
+    address: str
+
+
+class ModelView(BaseModel):
+    """A model of the catalog."""
+
+    name: str
+    title: str
+    licence: LicenceView
+    installed: bool
+    loaded: bool
+    size: int | None = Field(description="bytes on disk, or of the download; null: not known")
+    huggingface: str | None
+    modelscope: str | None
+
+
+@router.get("/emotions", responses=responses())
+async def emotions() -> list[EmotionView]:
+    """The nine emotions, in the order of all scores."""
+    return [EmotionView(**asdict(emotion)) for emotion in EMOTIONS]
+
+
+@router.get("/schema", responses=responses())
+async def schema() -> dict[str, Any]:
+    """The JSON Schema of result.json."""
+    return json_schema()
+
+
+@router.get("/models", responses=responses())
+def models(request: Request) -> list[ModelView]:
+    """The models: which there are, which are on disk, which are in memory."""
+    loaded = service_of(request).models.names()
+    return [
+        ModelView(
+            name=entry.name,
+            title=entry.title,
+            licence=LicenceView(**asdict(entry.licence)),
+            installed=(there := catalog.installed(entry.name)),
+            loaded=entry.name in loaded,
+            size=catalog.disk_size(entry.name) if there else entry.download_size,
+            huggingface=entry.huggingface,
+            modelscope=entry.modelscope,
+        )
+        for entry in catalog.CATALOG
+    ]
+
+
+@router.post(
+    "/models/{name}/pull",
+    response_class=Response,
+    responses={
+        200: {"description": "Events: progress, done, failed", "content": events.CONTENT},
+        **responses(404, 409, 422),
+    },
+)
+async def pull(request: Request, name: str) -> StreamingResponse:
+    """Download a model; the answer is a stream of events. It goes on when nobody listens."""
+    service = service_of(request)
+    try:
+        entry = catalog.find(name)
+    except UnknownModelError as error:
+        raise Problem(404, "unknown-model", str(error)) from None
+    if entry.file:
+        raise Problem(409, "bundled-model", f"{name} is part of Emovox: nothing to download")
+    from emovox.models import hub  # noqa: PLC0415  nothing else may even load what goes online
+
+    state: dict[str, Any] = {"kind": "progress", "data": {"done": 0, "total": None}, "final": False}
+
+    def work() -> None:
+        def progress(done: int, total: int) -> None:
+            state["data"] = {"done": done, "total": total}
+
+        try:
+            hub.pull(entry, progress=progress)
+        except Exception as error:
+            state.update(kind="failed", data=from_error(error).to_dict())
+        else:
+            state.update(kind="done", data={"model": name})
+        state["final"] = True
+
+    threading.Thread(target=work, name=f"pull-{name}", daemon=True).start()
+
+    async def look() -> tuple[str, Any, bool]:
+        final = state["final"]  # read first: what is final is complete
+        return state["kind"], state["data"], final
+
+    return events.stream(service, look)

@@ -1,0 +1,301 @@
+"""The service's parts, put together: what the routes work with."""
+
+import asyncio
+import hashlib
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from fastapi import Request as HttpRequest
+from filelock import FileLock, Timeout
+
+from emovox import exports
+from emovox.audio.decoded import Decoded
+from emovox.audio.waveform import SAMPLE_RATE, Waveform
+from emovox.errors import EmovoxError, SettingsError
+from emovox.outputs import RESULT, Draft, Outputs
+from emovox.recognition.options import Request
+from emovox.recognition.recognition import Recognition
+from emovox.server.database import open_database, state_directory
+from emovox.server.decoders import Decoders
+from emovox.server.hearing_queue import HearingQueue
+from emovox.server.jobs import Jobs
+from emovox.server.keys import Keys
+from emovox.server.library import Library
+from emovox.server.models import Models
+from emovox.server.options import RecognitionOptions
+from emovox.server.problems import busy, log
+from emovox.server.uploads import Limits, Uploads
+from emovox.settings import Settings, settings
+
+Result = TypeVar("Result")
+
+LOOK = 0.05  # seconds from one measurement of the event loop to the next
+FORM = 2**20  # bytes that the rest of a form may have beside its files
+DECODING = 0.2  # the share of decoding in a job's progress
+
+
+class StoppedError(EmovoxError):
+    """Nobody waits for this recognition any more."""
+
+
+@dataclass
+class Progress:
+    """How far one recognition has come, and whether it is still wanted."""
+
+    share: float = 0.0
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+
+class Service:
+    """All that lives from start to stop."""
+
+    def __init__(self) -> None:
+        """Open what is on disk. `running` starts what runs.
+
+        Raises:
+            SettingsError: the database can't be opened, or another service works on these outputs.
+            OutputsError: the outputs can't be written.
+        """
+        self.settings: Settings = settings()
+        options = self.settings
+        self.outputs = Outputs(options.outputs)
+        self.library = Library(options.outputs)
+        state_directory().mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(state_directory() / "lock", thread_local=False)
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            raise SettingsError(
+                f"another service works on the outputs in {options.outputs}: stop it, or set EMOVOX_OUTPUTS"
+            ) from None
+        self.database = open_database()
+        self.jobs = Jobs(self.database)
+        self.keys = Keys(self.database)
+        self.uploads = Uploads(state_directory() / "uploads")
+        self.models = Models(most=options.models, idle=options.model_idle)
+        self.decoders = Decoders(
+            options.decoders or _usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
+        )
+        self.queue = HearingQueue(self.models, size=options.queue_size, threads=options.hearers)
+        self.receiving = 0
+        self.streams = 0
+        self.lag = 0.0  # the worst since it was last asked for, seconds
+        self.ready = False
+        self.stopping = False
+        self.trouble: Exception | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """What one recording's upload may be."""
+        options = self.settings
+        size = options.max_file_size
+        return Limits(size, size + FORM, 1, options.upload_stall, options.upload_rate)
+
+    def close(self) -> None:
+        """Let go of what is on disk, once nothing runs any more."""
+        self.queue.close()
+        self.database.dispose()
+        self._lock.release()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start the decoders and the default model, and end all when the block ends."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, self.close)
+            stack.push_async_callback(self.decoders.close)
+            await asyncio.to_thread(self.uploads.sweep, await asyncio.to_thread(self.jobs.uploads))
+            await self.decoders.start()
+            for work in (self._load(), self._sweep_models(), self._watch_loop()):
+                task = asyncio.create_task(work)
+                stack.push_async_callback(_end, task)
+            yield
+
+    async def hear(
+        self,
+        token: str,
+        name: str | None,
+        options: RecognitionOptions,
+        *,
+        max_seconds: float,
+        progress: Progress | None = None,
+        claim: Callable[[str, Path], None] = lambda _, __: None,
+    ) -> tuple[Recognition, Path | None]:
+        """Decode an upload, hear it, and store its outputs if that is wanted.
+
+        Args:
+            token: of the upload.
+            name: of the recording.
+            options: what is wanted.
+            max_seconds: the longest recording taken.
+            progress: is kept up to date.
+            claim: is told every outputs directory's name before it is tried, and where its result.json lies now.
+
+        Returns:
+            The recognition, and its outputs directory.
+
+        Raises:
+            AudioError: it can't be used.
+            Problem: the service can't do it now.
+        """
+        progress, waveform = progress or Progress(), self.uploads.waveform()
+
+        def decoding(seconds: float) -> None:
+            progress.share = DECODING * (1 - 1 / (1 + seconds / 60))
+
+        try:
+            decoded = await self.decoders.decode(
+                self.uploads.path(token),
+                waveform,
+                name=name,
+                channel=options.channel,
+                max_bytes=self.settings.max_file_size,
+                max_seconds=max_seconds,
+                progress=decoding,
+            )
+            async with _draft(self.outputs if options.store else None) as draft:
+                by_frame = options.to_options().by_frame
+                request = Request(
+                    decoded,
+                    options.to_options(),
+                    sink=_watching(decoded, progress, None if draft is None else draft.write),
+                    embedding_sink=draft.write_embedding if draft is not None and by_frame else None,
+                )
+                recognition = await self.queue.hear(options.model or self.settings.model, request)
+                place = None
+                if draft is not None:
+                    place = await _to_its_end(asyncio.to_thread(self._publish, draft, recognition, options, claim))
+                return recognition, place
+        except BaseException:
+            progress.stopped.set()
+            raise
+        finally:
+            with suppress(OSError):
+                waveform.unlink(missing_ok=True)
+
+    def _publish(
+        self,
+        draft: Draft,
+        recognition: Recognition,
+        options: RecognitionOptions,
+        claim: Callable[[str, Path], None],
+    ) -> Path:
+        directory = draft.complete(recognition)
+        if options.export:
+            exports.write(recognition, directory, options.export, language=self.settings.labels)
+        return draft.publish(recognition, claim=lambda name: claim(name, directory / RESULT))
+
+    async def _load(self) -> None:
+        """Load the default model, so that the first request needn't wait for it."""
+
+        def load() -> None:
+            with self.models.borrow(self.settings.model):
+                pass
+
+        try:
+            await asyncio.to_thread(load)
+        except Exception as error:
+            log.error("the model can't be loaded: %s", error)
+            self.trouble = error
+        else:
+            self.ready = True
+
+    async def _watch_loop(self) -> None:
+        """Measure how late the event loop comes to what is due."""
+        while True:
+            started = time.monotonic()
+            await asyncio.sleep(LOOK)
+            self.lag = max(self.lag, time.monotonic() - started - LOOK)
+
+    async def _sweep_models(self) -> None:
+        while True:
+            await asyncio.sleep(min(30.0, self.settings.model_idle / 4))
+            await asyncio.to_thread(self.models.sweep)
+
+
+def service_of(request: HttpRequest) -> Service:
+    """The service that a request came to; a dependency of routes."""
+    return cast("Service", request.app.state.service)
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def _watching(
+    decoded: Decoded, progress: Progress, sink: Callable[[Waveform], None] | None
+) -> Callable[[Waveform], None]:
+    """A sink that counts what is heard, and ends what nobody wants any more."""
+    heard = 0
+
+    def watch(block: Waveform) -> None:
+        nonlocal heard
+        if progress.stopped.is_set():
+            raise StoppedError("stopped")
+        if sink is not None:
+            sink(block)
+        heard += len(block)
+        progress.share = DECODING + (1 - DECODING) * min(1.0, heard / max(1.0, decoded.duration * SAMPLE_RATE))
+
+    return watch
+
+
+@asynccontextmanager
+async def _draft(outputs: Outputs | None) -> AsyncIterator[Draft | None]:
+    """A draft, cleared by a thread in the end; None where nothing is stored."""
+    if outputs is None:
+        yield None
+        return
+    stack = ExitStack()
+    draft = stack.enter_context(outputs.draft())
+    try:
+        yield draft
+    finally:
+        await _to_its_end(asyncio.to_thread(stack.close))
+
+
+@contextmanager
+def counted(service: Service) -> Iterator[None]:
+    """Count an upload while it is received.
+
+    Raises:
+        Problem: 503, there are too many.
+    """
+    service.queue.check()
+    if service.receiving >= service.settings.uploads:
+        raise busy(1)
+    service.receiving += 1
+    try:
+        yield
+    finally:
+        service.receiving -= 1
+
+
+async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Wait for what must not be broken off, even when whoever waits is cancelled."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,90 @@
+"""Jobs and batches as clients see them."""
+
+from datetime import datetime, timezone
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from emovox.server.jobs import FINISHED, Job, State
+from emovox.server.problems import ProblemDetails
+from emovox.server.runner import Runner
+
+
+class JobView(BaseModel):
+    """A job."""
+
+    id: str = Field(pattern="^[0-9a-f]{32}$")
+    state: State
+    progress: float = Field(description="0 to 1", ge=0, le=1)
+    name: str | None = Field(description="of the recording")
+    batch: str | None = Field(description="the batch it belongs to")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    output: str | None = Field(description="id of the stored outputs, once done")
+    problem: ProblemDetails | None = Field(description="why it failed")
+    links: dict[str, str] = Field(description="where to go from here")
+
+
+class BatchView(BaseModel):
+    """A batch: its jobs and one progress for all of them."""
+
+    id: str = Field(pattern="^[0-9a-f]{32}$")
+    count: int
+    states: dict[str, int] = Field(description="how many jobs are in each state")
+    progress: float = Field(description="0 to 1; what failed or was cancelled counts as finished", ge=0, le=1)
+    finished: bool
+    jobs: list[JobView] = Field(description="in the order of the files")
+    links: dict[str, str]
+
+
+def job_view(job: Job, runner: Runner) -> JobView:
+    """A job, with its progress of this moment."""
+    here = f"/v1/jobs/{job.id}"
+    links = {"self": here, "events": f"{here}/events"}
+    if job.batch:
+        links["batch"] = f"/v1/batches/{job.batch}"
+    if job.output:
+        links["output"] = f"/v1/outputs/{job.output}"
+    if job.state == "done":
+        links["result"] = f"{here}/result"
+    return JobView(
+        id=job.id,
+        state=job.state,
+        progress=round(runner.progress(job), 4),
+        name=job.name,
+        batch=job.batch,
+        created_at=_moment(job.created),
+        started_at=None if job.started is None else _moment(job.started),
+        finished_at=None if job.finished is None else _moment(job.finished),
+        output=job.output,
+        problem=None if job.problem is None else ProblemDetails.model_validate(job.problem),
+        links=links,
+    )
+
+
+def batch_view(id_: str, jobs: list[Job], runner: Runner) -> BatchView:
+    """A batch of these jobs, of which there is at least one."""
+    states: dict[str, int] = {}
+    for job in jobs:
+        states[job.state] = states.get(job.state, 0) + 1
+    shares = [1.0 if job.state in FINISHED else runner.progress(job) for job in jobs]
+    here = f"/v1/batches/{id_}"
+    return BatchView(
+        id=id_,
+        count=len(jobs),
+        states=states,
+        progress=round(sum(shares) / len(shares), 4),
+        finished=all(job.state in FINISHED for job in jobs),
+        jobs=[job_view(job, runner) for job in jobs],
+        links={"self": here, "events": f"{here}/events"},
+    )
+
+
+def dump(view: BaseModel) -> dict[str, Any]:
+    """As JSON has it."""
+    return view.model_dump(mode="json")
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)

@@ -1,0 +1,53 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emovox.settings import Settings
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_every_setting_is_shown_with_its_origin(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("port = 8000\nwebhook_secret = 'swordfish'\n")
+    monkeypatch.setenv("EMOVOX_CONFIG", str(file))
+    monkeypatch.setenv("EMOVOX_LABELS", "zh")
+    code, out, _ = run("config", "show", "--format", "json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert code == 0
+    assert list(rows) == [f"EMOVOX_{name.upper()}" for name in Settings.model_fields]
+    assert all(row["for"] for row in rows.values())
+    assert (rows["EMOVOX_PORT"]["value"], rows["EMOVOX_PORT"]["origin"]) == (8000, "config file")
+    assert (rows["EMOVOX_LABELS"]["value"], rows["EMOVOX_LABELS"]["origin"]) == ("zh", "EMOVOX_LABELS")
+    assert (rows["EMOVOX_HOST"]["value"], rows["EMOVOX_HOST"]["origin"]) == ("127.0.0.1", "default")
+    code, out, _ = run("config", "show")
+    assert "EMOVOX_PORT = 8000  # config file; service: port" in out
+    assert "swordfish" not in out
+
+
+def test_other_addresses_need_a_key(run: Run) -> None:
+    code, _, err = run("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104
+    assert code == 2
+    assert "emovox keys add" in err
+
+
+def test_keys_are_made_listed_and_removed(run: Run) -> None:
+    assert run("keys", "list") == (0, "", "")
+    code, key, _ = run("keys", "add", "Ann 安")
+    id_ = key.split("_")[1]
+    assert (code, key.startswith("emovox_"), len(key) > 50) == (0, True, True)
+    code, listed, _ = run("keys", "list")
+    assert listed.startswith(id_)
+    assert "Ann 安" in listed
+    assert key.strip().split("_", 2)[2] not in listed
+    assert run("keys", "remove", id_)[:2] == (0, f"{id_} removed\n")
+    assert run("keys", "remove", id_)[0] == 1
+
+
+def test_what_is_missing_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emovox.cli.serve.importlib.util.find_spec", lambda name: None if name == "uvicorn" else 1)
+    code, _, err = run("serve")
+    assert code == 2
+    assert "this needs uvicorn: pip install 'emovox[server]'" in err

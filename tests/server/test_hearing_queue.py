@@ -1,0 +1,132 @@
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emovox.errors import ModelError
+from emovox.recognition.options import Options, Request
+from emovox.recognition.recognition import Recognition
+from emovox.recognition.recognizer import Recognizer
+from emovox.server.hearing_queue import HearingQueue
+from emovox.server.models import Models
+from emovox.server.problems import Problem
+
+
+def models(recognizer: Any, **changes: Any) -> Models:
+    return Models(most=2, idle=100, load=lambda _: recognizer, **changes)
+
+
+def test_each_gets_its_own_whether_alone_or_together(
+    recognizer: Recognizer, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [Options(), Options(segments=True), Options(granularity="frame"), Options(emotions=["sad", "happy"])]
+    requests = [Request(path, option) for path in examples for option in wanted]
+    alone = [recognizer.recognize_together([request])[0] for request in requests]
+    together: list[int] = []
+    heard = recognizer.recognize_together
+
+    def counting(batch: list[Request]) -> Any:
+        together.append(len(batch))
+        return heard(batch)
+
+    monkeypatch.setattr(recognizer, "recognize_together", counting)
+    monkeypatch.setattr(recognizer._engine, "batches", True)
+
+    async def main() -> list[Recognition]:
+        queue = HearingQueue(models(recognizer), size=100, threads=1)
+        try:
+            return await asyncio.gather(*(queue.hear("x", request) for request in requests))
+        finally:
+            await asyncio.to_thread(queue.close)
+
+    for one, other in zip(alone, asyncio.run(main()), strict=True):
+        assert isinstance(one, Recognition)
+        assert (one.recording, one.emotion) == (other.recording, other.emotion)
+        assert list(one.scores.values()) == pytest.approx(list(other.scores.values()), abs=2e-3)
+        assert (one.frames is None, one.segments is None) == (other.frames is None, other.segments is None)
+    assert max(together) > 8
+
+
+def test_it_is_bounded_and_holds_places(recognizer: Recognizer) -> None:
+    queue = HearingQueue(models(recognizer), size=2, threads=1)
+    try:
+        with queue.reserve(), queue.reserve():
+            with pytest.raises(Problem) as caught, queue.reserve():
+                pass
+            assert caught.value.status == 503
+            assert "Retry-After" in caught.value.headers
+        with queue.reserve():
+            assert queue.length == 1
+    finally:
+        queue.close()
+    with pytest.raises(Problem, match="stopping"):
+        queue.check()
+
+
+def test_failures_reach_whoever_waits_and_nobody_else(recognizer: Recognizer, examples: list[Path]) -> None:
+    class Failing:
+        batches = False
+
+        def recognize_together(self, requests: list[Request]) -> list[Any]:
+            if requests[0].name == "bad":
+                raise ZeroDivisionError
+            return recognizer.recognize_together(requests)
+
+    async def main() -> None:
+        queue = HearingQueue(models(Failing()), size=9, threads=1)
+        with pytest.raises(ZeroDivisionError):
+            await queue.hear("x", Request(examples[0], name="bad"))
+        assert (await queue.hear("x", Request(examples[0]))).emotion == "angry"
+        await asyncio.to_thread(queue.close)
+
+    asyncio.run(main())
+
+
+def test_models_come_and_go() -> None:
+    loaded: list[str] = []
+
+    def load(name: str) -> Any:
+        if name == "bad":
+            raise ModelError("no")
+        loaded.append(name)
+        return object()
+
+    held = Models(most=2, idle=0, load=load)
+    with held.borrow("a") as one, held.borrow("a") as same:
+        assert one is same
+        held.sweep()
+        assert held.names() == ["a"]
+        with held.borrow("b"), held.borrow("c"):
+            assert held.names() == ["a", "b", "c"]  # all in use
+    with held.borrow("d"):
+        assert len(held.names()) == 2
+    with pytest.raises(ModelError), held.borrow("bad"):
+        pass
+    held.sweep()
+    assert held.names() == []
+    assert loaded == ["a", "b", "c", "d"]
+
+
+def test_a_model_is_loaded_once_by_many() -> None:
+    loads: list[str] = []
+    start = threading.Barrier(8)
+
+    def load(name: str) -> Any:
+        loads.append(name)
+        return object()
+
+    held = Models(most=1, idle=9, load=load)
+
+    def use() -> None:
+        start.wait()
+        with held.borrow("a"):
+            pass
+
+    threads = [threading.Thread(target=use) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert loads == ["a"]

@@ -1,0 +1,164 @@
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from emovox.recognition.recognition import Recognition
+from emovox.server.database import open_database
+from emovox.server.jobs import Job, Jobs, NewJob
+from emovox.settings import settings
+from support.service import Client
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
+    settings.cache_clear()
+    database = open_database()
+    yield Jobs(database)
+    database.dispose()
+
+
+def new(name: str | None = "x", webhook: str | None = None) -> NewJob:
+    return NewJob(name, {"segments": True}, "0" * 32, webhook)
+
+
+def test_jobs_are_taken_in_their_order_and_once(jobs: Jobs) -> None:
+    added = jobs.add([new("a"), new("b")]) + jobs.add([new("c\0")])
+    taken = [jobs.next() for _ in range(4)]
+    assert [job and job.id for job in taken] == [*(job.id for job in added), None]
+    assert [job and job.name for job in taken[:3]] == ["a", "b", "c\0"]
+    assert jobs.waiting() == 0
+    assert len(jobs.running()) == 3
+
+
+def test_a_finished_job_stays_as_it_is(jobs: Jobs) -> None:
+    (job,) = jobs.add([new()])
+    assert not jobs.finish(job.id, "done", output="outputs_x")  # it doesn't run yet
+    jobs.next()
+    assert jobs.claim(job.id, "outputs_20240101_000000", "0" * 64)
+    assert jobs.finish(job.id, "done", output="outputs_20240101_000000")
+    assert not jobs.cancel(job.id)
+    assert not jobs.requeue(job.id)
+    assert not jobs.finish(job.id, "failed", problem={})
+    found = jobs.get(job.id)
+    assert found is not None
+    assert (found.state, found.output) == ("done", "outputs_20240101_000000")
+
+
+def test_a_cancelled_job_claims_nothing(jobs: Jobs) -> None:
+    (job,) = jobs.add([new()])
+    jobs.next()
+    assert jobs.cancel(job.id)
+    assert not jobs.claim(job.id, "outputs_20240101_000000", "0" * 64)
+
+
+def test_old_jobs_are_forgotten_with_their_batch(jobs: Jobs) -> None:
+    kept, gone = jobs.add([new()], batch="1" * 32)[0], jobs.add([new()], batch="2" * 32)[0]
+    jobs.cancel(gone.id)
+    assert jobs.forget(time.time() + 1) == 1
+    assert [job.id for job in jobs.page(state=None, before=None, limit=9)] == [kept.id]
+
+
+def test_pages(jobs: Jobs) -> None:
+    added = jobs.add([new() for _ in range(5)])
+    first = jobs.page(state="queued", before=None, limit=3)
+    rest = jobs.page(state="queued", before=first[-1].number, limit=3)
+    assert [job.id for job in first + rest] == [job.id for job in reversed(added)]
+    assert jobs.page(state="done", before=None, limit=3) == []
+
+
+def as_job(client: Client, path: Path, **options: str) -> dict[str, str]:
+    answer = client.post(
+        "/v1/recognitions",
+        files={"file": (path.name, path.read_bytes())},
+        data=options,
+        headers={"Prefer": "wait=5, respond-async"},
+    )
+    assert (answer.status_code, answer.headers["preference-applied"]) == (202, "respond-async")
+    job: dict[str, str] = answer.json()
+    assert answer.headers["location"] == f"/v1/jobs/{job['id']}"
+    return job
+
+
+def test_a_job_from_its_beginning_to_its_end(shared: Client, examples: list[Path]) -> None:
+    job = as_job(shared, examples[0], export="srt")
+    assert job["state"] in {"queued", "running"}
+    done = shared.finished(job["id"])
+    assert (done["state"], done["progress"], done["problem"]) == ("done", 1.0, None)
+    result = shared.get(f"/v1/jobs/{job['id']}/result")
+    assert Recognition.from_json(result.content).emotion == "angry"
+    assert result.content == (shared.outputs / done["output"] / "result.json").read_bytes()
+    assert (shared.outputs / done["output"] / "segments.srt").exists()
+    assert job["id"] in {item["id"] for item in shared.get("/v1/jobs?state=done").json()["jobs"]}
+    assert list(shared.service.uploads.directory.iterdir()) == []
+    assert shared.delete(f"/v1/jobs/{job['id']}").status_code == 409
+
+
+def test_events_end_with_the_job(shared: Client, examples: list[Path]) -> None:
+    job = as_job(shared, examples[1])
+    with shared.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        text = "".join(answer.iter_text())
+    events = [part.split("\n") for part in text.strip().split("\n\n")]
+    assert events[-1][0] == "event: done"
+    assert json.loads(events[-1][1].removeprefix("data: "))["progress"] == 1.0
+
+
+def test_a_result_that_is_not_stored_is_kept_with_the_job(shared: Client, examples: list[Path]) -> None:
+    before = len(list(shared.outputs.glob("outputs_*")))
+    done = shared.finished(as_job(shared, examples[0], store="false")["id"])
+    assert (done["state"], done["output"]) == ("done", None)
+    assert Recognition.from_json(shared.get(f"/v1/jobs/{done['id']}/result").content).emotion == "angry"
+    assert len(list(shared.outputs.glob("outputs_*"))) == before
+
+
+def test_what_cannot_be_heard_fails_with_its_reason(shared: Client, tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    path.write_bytes(b"RIFF nothing")
+    failed = shared.finished(as_job(shared, path)["id"])
+    assert failed["state"] == "failed"
+    assert failed["problem"]["status"] == 422
+    assert "/" not in failed["problem"]["detail"]
+    assert shared.get(f"/v1/jobs/{failed['id']}/result").status_code == 409
+
+
+def test_waiting_jobs_are_cancelled(shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_taken(self: Jobs) -> Job | None:
+        return None
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "next", none_taken)
+        job = as_job(shared, examples[0])
+        assert shared.get(f"/v1/jobs/{job['id']}/result").status_code == 409
+        cancelled = shared.delete(f"/v1/jobs/{job['id']}").json()
+    assert cancelled["state"] == "cancelled"
+    assert list(shared.service.uploads.directory.iterdir()) == []
+
+
+def test_batches_have_one_progress(shared: Client, examples: list[Path]) -> None:
+    files = [("file", (path.name, path.read_bytes())) for path in examples[:3]] + [("file", ("bad.wav", b"x"))]
+    answer = shared.post("/v1/batches", files=files, data={"segments": "true"})
+    assert answer.status_code == 202
+    batch = answer.json()
+    assert [job["name"] for job in batch["jobs"]] == [*(path.name for path in examples[:3]), "bad.wav"]
+    with shared.stream("GET", batch["links"]["events"]) as stream:
+        text = "".join(stream.iter_text())
+    assert text.strip().split("\n\n")[-1].startswith("event: finished")
+    ended = shared.get(answer.headers["location"]).json()
+    assert ended["progress"] == 1.0
+    assert ended["states"] == {"done": 3, "failed": 1}
+    outputs = {job["output"] for job in ended["jobs"]} - {None}
+    assert len(outputs) == 3
+    assert shared.delete(answer.headers["location"]).json()["states"] == ended["states"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/jobs/" + "0" * 32, "/v1/batches/" + "0" * 32, "/v1/jobs/../../x", "/v1/jobs/x"]
+)
+def test_jobs_that_are_not_there(shared: Client, path: str) -> None:
+    answer = shared.get(path)
+    assert answer.status_code in {404, 422}
+    assert answer.headers["content-type"] == "application/problem+json"

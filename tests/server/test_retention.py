@@ -1,0 +1,40 @@
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from emovox.outputs import Outputs
+from emovox.server.jobs import NewJob
+from emovox.server.retention import Retention
+from emovox.server.service import Service
+from emovox.settings import settings
+from support.results import recognition
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "left"),
+    [("RETENTION_DAYS", "3", 3), ("OUTPUTS_SIZE", "3000", 3), ("RETENTION_DAYS", "0", 10)],
+)
+def test_what_is_old_or_too_much_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, left: int
+) -> None:
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path))
+    monkeypatch.setenv(f"EMOVOX_{variable}", value)
+    settings.cache_clear()
+    published = []
+    for days in range(10):
+        moment = datetime.now(timezone.utc) - timedelta(days=days, minutes=5)
+        stamp = moment.strftime("%Y-%m-%d %H:%M:%S")
+        with Outputs(tmp_path).draft() as draft:
+            published.append(draft.publish(recognition(created_at=moment, timestamp=stamp)))
+    sizes = [sum(file.stat().st_size for file in place.iterdir()) for place in published]
+    assert 3 * max(sizes) < 3000 < 4 * min(sizes)
+    (tmp_path / "mine.txt").write_text("not ours")
+    service = Service()
+    (job,) = service.jobs.add([NewJob("x", {}, "a", None)])
+    service.jobs.cancel(job.id)
+    Retention(service).sweep()
+    assert [place for place in published if place.exists()] == published[:left]
+    assert (tmp_path / "mine.txt").exists()
+    assert service.jobs.get(job.id) is not None  # finished just now
+    service.close()
