@@ -224,10 +224,7 @@ def _hear(
 ) -> Iterator[Row | str]:
     """Recognise one recording and save it; or each of its channels, one after the other. Or why it failed."""
     try:
-        for row in _rows(recognizer, file, place, progress, channels, wanted):
-            if row.directory is not None and formats:
-                write_exports(row.recognition, row.directory, formats, language=language)
-            yield row
+        yield from _rows(recognizer, file, place, progress, channels, wanted, formats, language)
     except (OutputsError, UnknownEmotionError):  # the next one would fare no better
         raise
     except EmovoxError as error:
@@ -245,6 +242,8 @@ def _rows(
     progress: Progress,
     channels: str,
     wanted: dict[str, Any],
+    formats: tuple[str, ...],
+    language: Language,
 ) -> Iterator[Row]:
     with _source(file, again=channels == "split") as (source, name):
         for channel in count(1) if channels == "split" else [None]:
@@ -261,6 +260,8 @@ def _rows(
                     embedding_sink=draft.write_embedding if draft and by_frame else None,
                     **wanted,
                 )
+                if draft is not None and formats:  # all of the directory is there, or none of it
+                    write_exports(recognition, draft.complete(recognition), formats, language=language)
                 directory = None if draft is None else draft.publish(recognition)
             yield Row(str(file), recognition, directory)
             if channel == recognition.recording.channels:
