@@ -109,6 +109,13 @@ def test_models_come_and_go() -> None:
     assert loaded == ["a", "b", "c", "d"]
 
 
+def test_auto_is_a_model_with_a_name() -> None:
+    held = Models(most=2, idle=9, load=lambda _: object())  # type: ignore[arg-type,return-value]
+    with held.borrow("auto") as one, held.borrow("lite") as same:
+        assert one is same
+    assert held.names() == ["lite"]
+
+
 def test_a_model_is_loaded_once_by_many() -> None:
     loads: list[str] = []
     start = threading.Barrier(8)

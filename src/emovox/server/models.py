@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from emovox.models.catalog import AUTO, LARGE, installed
 from emovox.recognition.recognizer import Recognizer
 from emovox.server.problems import log
 
@@ -43,6 +44,8 @@ class Models:
         Raises:
             ModelError: as `Recognizer`.
         """
+        if name == AUTO:  # the same model by its name must not be in memory twice
+            name = LARGE if installed(LARGE) else "lite"
         with self._lock:
             entry = self._loaded.setdefault(name, _Loaded(name))
             entry.users += 1
