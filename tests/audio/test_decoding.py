@@ -3,6 +3,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -298,3 +299,67 @@ def test_a_playlist_reaches_neither_the_network_nor_other_files(tmp_path: Path, 
         finally:
             server.shutdown()
     assert asked == []
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv"])
+@pytest.mark.parametrize(("late", "pause"), [(0.0, 0.0), (2.0, 0.0), (0.0, 1.5)])
+def test_sound_keeps_its_place_in_a_video(
+    tmp_path: Path, speech: np.ndarray, name: str, late: float, pause: float
+) -> None:
+    """Sound that begins after the picture, or pauses, as recordings of screens and phones have it."""
+    rate, path = 16_000, tmp_path / name
+    half = len(speech) // 2 // 1024 * 1024
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=5)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=rate, layout="mono")
+        for number in range(40):
+            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), number, np.uint8), format="rgb24")
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        for start in range(0, len(speech) - 1024, 1024):
+            piece = np.ascontiguousarray(speech[np.newaxis, start : start + 1024])
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
+            frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+            frame.pts = start + round(rate * (late + (pause if start >= half else 0)))
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    waveform, decoding = heard(path)
+    assert not decoding.truncated
+    expected = np.concatenate(
+        [
+            np.zeros(round(late * rate), np.float32),
+            speech[:half],
+            np.zeros(round(pause * rate), np.float32),
+            speech[half:],
+        ]
+    )
+    assert len(waveform) / rate == pytest.approx(len(expected) / rate, abs=0.2)
+    lag = np.argmax(np.correlate(np.abs(expected), np.abs(waveform)[: len(expected)], "same"))
+    assert abs(int(lag) - len(expected) // 2) < 0.15 * rate
+
+
+def test_a_time_beyond_the_end_is_damage(tmp_path: Path, speech: np.ndarray) -> None:
+    """A jump of hours must not become hours of silence."""
+    source = io.BytesIO()
+    with av.open(source, "w", format="mpegts") as container:
+        sound = container.add_stream("aac", rate=16_000, layout="mono")
+        for start in range(0, len(speech) - 1024, 1024):
+            piece = np.ascontiguousarray(speech[np.newaxis, start : start + 1024])
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
+            frame.sample_rate, frame.time_base, frame.pts = 16_000, Fraction(1, 16_000), start
+            for packet in sound.encode(frame):
+                container.mux(packet)
+        container.mux(sound.encode(None))
+    waveform, _ = heard(source.getvalue())
+    assert len(waveform) / 16_000 == pytest.approx(len(speech) / 16_000, abs=0.3)
+
+
+def test_not_finite_samples_in_another_channel_do_not_matter() -> None:
+    stereo = np.zeros((16_000, 2), np.float32)
+    stereo[100, 1] = np.nan
+    with opened((stereo, 16_000)) as both, pytest.raises(UnreadableAudioError, match="NaN"):
+        list(both.blocks())
+    recording = open_recording((stereo, 16_000), max_bytes=1 << 20)
+    with recording as held, decode(held, max_seconds=10, channel=1) as one:
+        assert sum(map(len, one.blocks())) == 16_000

@@ -346,3 +346,16 @@ def test_wrong_options_of_time(run: Run, examples: list[Path], arguments: list[s
     assert code == 2
     assert message in err
     assert not Path("outputs").exists()
+
+
+def test_standard_input_by_channels_keeps_to_the_limit(tmp_path: Path) -> None:
+    """The rest of an endless pipe isn't read."""
+    command = [sys.executable, "-m", "emovox", "recognize", "-", "--channels", "split", "--no-save"]
+    environment = {**os.environ, "EMOVOX_MAX_FILE_SIZE": "1000000"}
+    with Path("/dev/zero").open("rb") as endless:
+        done = subprocess.run(
+            command, stdin=endless, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=60,
+            check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "bigger than the limit of 1000000 bytes" in done.stderr

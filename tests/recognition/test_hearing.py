@@ -300,3 +300,31 @@ def test_two_hours_need_hardly_more_memory_than_a_minute(tmp_path: Path, long: J
     [place] = (tmp_path / "7200").glob("outputs_*")
     frames = json.loads((place / "result.json").read_text())["frames"]
     assert len(frames["logits"]) == len(frames["scores"]) == len(np.load(place / "embedding.npy", mmap_mode="r"))
+
+
+def test_a_last_short_word_is_heard_by_itself(recognizer: Recognizer, examples: list[Path]) -> None:
+    """Whatever was said before it."""
+    word = read(examples[2])[: int(0.7 * RATE)]
+    heard = []
+    for before in examples[:2]:
+        clip = read(before)
+        joined = np.concatenate([clip, np.zeros(int(0.45 * RATE), np.float32), word])
+        *_, last = segments_of(recognizer.recognize((joined, RATE), segments=True))
+        assert last.start > (len(clip) - 0.1 * RATE) / RATE
+        heard.append(last)
+    assert [item.emotion for item in heard] == ["neutral", "neutral"]
+    np.testing.assert_allclose(list(heard[0].scores.values()), list(heard[1].scores.values()), atol=0.2)
+
+
+def test_merging_is_asking_for_segments(recognizer: Recognizer, examples: list[Path]) -> None:
+    assert recognizer.recognize(examples[0], merge=True).segments
+
+
+def test_long_silence_colours_nothing_when_only_speech_counts(
+    recognizer: Recognizer, examples: list[Path]
+) -> None:
+    clip = read(examples[1])
+    padded = np.concatenate([np.zeros(8 * RATE, np.float32), clip, np.zeros(8 * RATE, np.float32)])
+    plain = recognizer.recognize((clip, RATE), speech_only=True)
+    result = recognizer.recognize((padded, RATE), speech_only=True)
+    np.testing.assert_allclose(list(result.scores.values()), list(plain.scores.values()), atol=0.1)
