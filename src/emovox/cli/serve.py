@@ -21,7 +21,8 @@ def needing_server() -> Iterator[None]:
     """
     missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
     if missing:
-        raise SettingsError(f"this needs {', '.join(missing)}: pip install 'emovox[server]'")
+        packages = " ".join(name.replace("_", "-") for name in missing)
+        raise SettingsError(f"the service needs more packages: pip install {packages}")
     yield
 
 
