@@ -50,4 +50,4 @@ def test_what_is_missing_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("emovox.cli.serve.importlib.util.find_spec", lambda name: None if name == "uvicorn" else 1)
     code, _, err = run("serve")
     assert code == 2
-    assert "this needs uvicorn: pip install 'emovox[server]'" in err
+    assert "the service needs more packages: pip install uvicorn" in err
