@@ -224,7 +224,27 @@ def _hear(
 ) -> Iterator[Row | str]:
     """Recognise one recording and save it; or each of its channels, one after the other. Or why it failed."""
     try:
-        yield from _rows(recognizer, file, place, progress, channels, wanted, formats, language)
+        with _source(file, again=channels == "split") as (source, name):
+            for channel in count(1) if channels == "split" else [None]:
+                if channel is not None and not isinstance(source, (str, Path)):
+                    source.seek(0)
+                with ExitStack() as stack:
+                    draft = None if place is None else stack.enter_context(place.draft())
+                    by_frame = wanted["granularity"] == "frame"
+                    recognition = recognizer.recognize(
+                        source,
+                        name=name,
+                        channel=channel,
+                        sink=progress.follow(draft.write if draft else None),
+                        embedding_sink=draft.write_embedding if draft and by_frame else None,
+                        **wanted,
+                    )
+                    if draft is not None and formats:  # all of the directory is there, or none of it
+                        write_exports(recognition, draft.complete(recognition), formats, language=language)
+                    directory = None if draft is None else draft.publish(recognition)
+                yield Row(str(file), recognition, directory)
+                if channel == recognition.recording.channels:
+                    return
     except (OutputsError, UnknownEmotionError):  # the next one would fare no better
         raise
     except EmovoxError as error:
@@ -233,39 +253,6 @@ def _hear(
         if click.get_current_context().find_root().obj:
             traceback.print_exc()
         yield f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
-
-
-def _rows(
-    recognizer: Recognizer,
-    file: str | Path,
-    place: Outputs | None,
-    progress: Progress,
-    channels: str,
-    wanted: dict[str, Any],
-    formats: tuple[str, ...],
-    language: Language,
-) -> Iterator[Row]:
-    with _source(file, again=channels == "split") as (source, name):
-        for channel in count(1) if channels == "split" else [None]:
-            if channel is not None and not isinstance(source, (str, Path)):
-                source.seek(0)
-            with ExitStack() as stack:
-                draft = None if place is None else stack.enter_context(place.draft())
-                by_frame = wanted["granularity"] == "frame"
-                recognition = recognizer.recognize(
-                    source,
-                    name=name,
-                    channel=channel,
-                    sink=progress.follow(draft.write if draft else None),
-                    embedding_sink=draft.write_embedding if draft and by_frame else None,
-                    **wanted,
-                )
-                if draft is not None and formats:  # all of the directory is there, or none of it
-                    write_exports(recognition, draft.complete(recognition), formats, language=language)
-                directory = None if draft is None else draft.publish(recognition)
-            yield Row(str(file), recognition, directory)
-            if channel == recognition.recording.channels:
-                return
 
 
 @contextmanager
