@@ -50,6 +50,7 @@ class Corpus:
         labels: those that are used.
         per_class: at most so many clips of a label; None: all.
         copies: degraded copies of each clip.
+        voices: copies of each clip in another voice, else as recorded.
         licence: of the recordings.
         credit: whom their licence wants named.
         unknown_speaker: whose clips may be anybody's, so that they are never tested on.
@@ -61,6 +62,7 @@ class Corpus:
     copies: int
     licence: str
     credit: str
+    voices: int = 0
     per_class: int | None = None
     unknown_speaker: str | None = None
 
@@ -86,14 +88,16 @@ CORPORA = (
         "CC BY-NC-SA 4.0",
         "S. R. Livingstone and F. A. Russo, The Ryerson Audio-Visual Database of Emotional Speech and Song "
         "(RAVDESS), PLoS ONE 13(5), 2018",
+        voices=1,
     ),
     Corpus(
         "nemo",
         0.26,
         (*_BASIC, "sad", "surprised"),
-        1,
+        2,
         "CC BY-NC-SA 4.0",
         "I. Christop, nEMO: Dataset of Emotional Speech in Polish, LREC-COLING 2024",
+        voices=1,
     ),
     Corpus(
         "emospeech_cmd",
@@ -119,6 +123,7 @@ CORPORA = (
     ),
 )
 BY_NAME = {corpus.name: corpus for corpus in CORPORA}
+ACTED = ("emodb", "ravdess", "nemo")  # the corpora that the bars speak of
 PERMISSIVE = ("emodb", "emogator", "esc10")
 
 

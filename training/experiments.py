@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from training.corpus import BY_NAME, PERMISSIVE, Clip
+from training.corpus import ACTED, BY_NAME, PERMISSIVE, Clip
 from training.fitting import Options, fit, hear
 from training.material import FOLDS, Material
 from training.measures import Measures, fit_temperature, measure_logits
 
-ACTED = ("emodb", "ravdess", "nemo")  # the corpora that the bars speak of
 RECORDED = "recorded"
 
 _LOG = logging.getLogger("training")

@@ -19,6 +19,7 @@ from training.corpus import BY_NAME, Clip
 from training.graph import Encoder
 from training.network import Network, Shape
 from training.states import States
+from training.voices import Voices
 
 ALWAYS = ("other", "unknown")  # compete with every corpus's own labels, so that ordinary speech is not either
 
@@ -54,7 +55,8 @@ class Options:
         decay: of the weights.
         smoothing: share of a label that is spread over the labels that compete.
         mixing: share of the clips that are mixed with another.
-        clean: share of the clips heard as recorded; the rest in one of the degraded copies.
+        clean: share of the clips heard as recorded; the rest in one of the copies.
+        shift: how far states are moved towards other voices, in deviations between speakers.
         averaging: how much of the averaged weights stays at a step.
     """
 
@@ -64,6 +66,7 @@ class Options:
     smoothing: float = 0.05
     mixing: float = 0.2
     clean: float = 0.35
+    shift: float = 0.7
     averaging: float = 0.99
 
 
@@ -72,7 +75,7 @@ class Batch:
     """Some clips.
 
     Attributes:
-        states: float16 (B, F, 2 E).
+        states: (B, F, 2 E), 0 where there is no frame.
         present: which frames there are, (B, F).
         wanted: share of each label, (B, 9).
         allowed: which labels compete, (B, 9).
@@ -91,6 +94,7 @@ class Sampler:
 
     def __init__(self, clips: Sequence[Clip], versions: Sequence[States], options: Options, seed: int) -> None:
         self._versions, self._options = versions, options
+        self._voices = Voices(clips, versions[0])
         self._rng = np.random.default_rng(seed)
         self._groups: defaultdict[str, defaultdict[str, list[Clip]]] = defaultdict(lambda: defaultdict(list))
         for clip in clips:
@@ -104,14 +108,15 @@ class Sampler:
     def draw(self, stage: Stage) -> Batch:
         """A batch as a stage wants it."""
         options, rng = self._options, self._rng
-        states = np.zeros((stage.batch, stage.frames, self._versions[0].values.shape[1]), np.float16)
+        states = np.zeros((stage.batch, stage.frames, self._versions[0].values.shape[1]), np.float32)
+        shifts = options.shift * self._voices.draw(stage.batch, rng)
         present = np.zeros(states.shape[:2], bool)
         own = np.zeros((stage.batch, len(NAMES)), np.float32)
         allowed = np.zeros(own.shape, bool)
         for row in range(stage.batch):
             clip = self._clip()
             frames = self._frames(clip, stage)
-            states[row, : len(frames)], present[row, : len(frames)] = frames, True
+            states[row, : len(frames)], present[row, : len(frames)] = frames + shifts[row], True
             own[row, NAMES.index(clip.label)] = 1
             allowed[row] = self._allowed[clip.corpus]
         mixed = rng.random((stage.batch, 1)) < options.mixing
@@ -158,7 +163,7 @@ def fit(
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     sampler = Sampler(clips, versions, options, seed)
-    sample = torch.cat([sampler.draw(options.stages[0]).states.flatten(0, 1) for _ in range(8)]).float()
+    sample = torch.cat([sampler.draw(options.stages[0]).states.flatten(0, 1) for _ in range(8)])
     sample = sample.chunk(2, dim=-1)[1]
     network = Network(
         encoder.variables,
@@ -193,7 +198,7 @@ def _run(network: Network, sampler: Sampler, stage: Stage, options: Options) -> 
     for step in track(range(stage.steps), description="Fitting"):
         batch = sampler.draw(stage)
         with torch.autocast(device.type, torch.bfloat16):
-            units = network(batch.states.to(device).float(), batch.present.to(device))
+            units = network(batch.states.to(device), batch.present.to(device))
         shares = batch.shares.to(device)
         units = shares * units + (1 - shares) * units.roll(1, 0)
         logits = network.classify(units).masked_fill(~batch.allowed.to(device)[:, None], -1e4)

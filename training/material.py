@@ -36,7 +36,7 @@ class Material:
         folds: in which each speaker is tested.
         encoder: Whisper's first blocks, pruned.
         sha256: checksum of Whisper's file.
-        versions: as recorded, then the degraded copies.
+        versions: as recorded, then the degraded copies and those in other voices.
         conditions: states under each test condition, of the corpora that are tested so.
     """
 
@@ -77,6 +77,9 @@ def gather(corpora: Path, work: Path, *, precision: Precision, seed: int, thread
     for copy in range(1, max(corpus.copies for corpus in CORPORA) + 1):
         chosen_clips = [clip for clip in clips if BY_NAME[clip.corpus].copies >= copy]
         versions.append(states(Version(f"copy{copy}", copy=copy), chosen_clips, training))
+    for voice in range(1, max(corpus.voices for corpus in CORPORA) + 1):
+        chosen_clips = [clip for clip in clips if BY_NAME[clip.corpus].voices >= voice]
+        versions.append(states(Version(f"voice{voice}", voice=voice), chosen_clips, training))
     tested = [clip for clip in clips if clip.corpus in TESTED_IN_CONDITIONS]
     conditions: dict[str, States] = {}
     for name in CONDITIONS:

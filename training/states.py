@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from emovox.audio.waveform import Waveform
-from training.augment import Condition, Surroundings, condition, degrade
+from training.augment import Condition, Surroundings, condition, degrade, voiced
 from training.corpus import Clip, read_waveform
 from training.graph import HOP
 from training.sessions import open_session, run
@@ -43,17 +43,21 @@ class Version:
     Attributes:
         name: it is kept under this name.
         copy: as recorded (0), or which of the degraded copies.
+        voice: which of the copies in another voice instead, if any.
         condition: a test condition instead.
     """
 
     name: str
     copy: int = 0
+    voice: int = 0
     condition: Condition | None = None
 
     def of(self, waveform: Waveform, number: int, surroundings: Surroundings) -> Waveform:
         """The waveform in this version, the same whenever it is asked for."""
         if self.condition:
             return condition(self.condition, waveform, np.random.default_rng([number, 1000]), surroundings)
+        if self.voice:
+            return voiced(waveform, np.random.default_rng([number, 50 * self.voice]))
         if self.copy:
             return degrade(waveform, np.random.default_rng([number, self.copy]), surroundings)
         return waveform
