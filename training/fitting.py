@@ -60,7 +60,10 @@ class Options:
         averaging: how much of the averaged weights stays at a step.
     """
 
-    stages: tuple[Stage, ...] = (Stage(steps=900, batch=64, frames=24, rate=3e-3),)
+    stages: tuple[Stage, ...] = (
+        Stage(steps=600, batch=64, frames=24, rate=3e-3),
+        Stage(steps=500, batch=48, frames=44, rate=1e-3, block_rate=4e-4),
+    )
     shape: Shape = field(default_factory=Shape)
     decay: float = 0.05
     smoothing: float = 0.05

@@ -53,3 +53,17 @@ def test_degraded_copies_are_finite_and_differ() -> None:
         assert copy.dtype == np.float32
         assert np.isfinite(copy).all()
     assert len({copy.tobytes() for copy in copies}) == 20
+
+
+def test_another_voice_is_higher_and_shorter_or_lower_and_longer() -> None:
+    time = np.arange(16_000) / 16_000
+    waveform = np.sin(2 * np.pi * 400 * time).astype(np.float32)
+    speeds = []
+    for seed in range(20):
+        other = augment.voiced(waveform, np.random.default_rng(seed))
+        speed = len(waveform) / len(other)
+        pitch = np.abs(np.fft.rfft(other)).argmax() * 16_000 / len(other)
+        assert pitch == pytest.approx(400 * speed, rel=0.01)
+        speeds.append(speed)
+    assert 0.79 < min(speeds) < 0.9
+    assert 1.1 < max(speeds) < 1.26
