@@ -61,8 +61,8 @@ class Options:
     """
 
     stages: tuple[Stage, ...] = (
-        Stage(steps=600, batch=64, frames=24, rate=3e-3),
-        Stage(steps=500, batch=48, frames=44, rate=1e-3, block_rate=4e-4),
+        Stage(steps=500, batch=64, frames=24, rate=3e-3),
+        Stage(steps=300, batch=48, frames=44, rate=1e-3, block_rate=4e-4),
     )
     shape: Shape = field(default_factory=Shape)
     decay: float = 0.05
