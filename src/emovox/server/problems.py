@@ -15,6 +15,7 @@ from emovox.errors import (
     AudioError,
     EmovoxError,
     ExportError,
+    HeadError,
     HubError,
     HubUnreachableError,
     ModelError,
@@ -115,6 +116,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     UnknownModelError: (422, "unknown-model", "Unknown model"),
     HubUnreachableError: (502, "hub-unreachable", "The model hub can't be reached"),
     HubError: (502, "hub-error", "The model hub refused"),
+    HeadError: (422, "head", "This head can't be asked"),
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
     ExportError: (422, "export", "This export can't be made"),
 }

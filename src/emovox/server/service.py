@@ -159,12 +159,12 @@ class Service:
                 progress=decoding,
             )
             async with _draft(self.outputs if options.store else None) as draft:
-                by_frame = options.to_options().by_frame
+                wanted = options.to_options()
                 request = Request(
                     decoded,
-                    options.to_options(),
+                    wanted,
                     sink=_watching(decoded, progress, None if draft is None else draft.write),
-                    embedding_sink=draft.write_embedding if draft is not None and by_frame else None,
+                    embedding_sink=draft.write_embedding if draft is not None and wanted.by_frame else None,
                 )
                 recognition = await self.queue.hear(options.model or self.settings.model, request)
                 place = None

@@ -1,13 +1,10 @@
-"""What the model card's figures mean."""
+"""What the figures of reports and of the model card mean."""
 
 import numpy as np
 import pytest
 
 from emovox.emotions import NAMES
-
-pytest.importorskip("scipy")
-
-from training.measures import fit_temperature, measure, measure_logits
+from emovox.library.metrics import fit_temperature, measure, measure_logits
 
 ANGRY, HAPPY, SAD = (NAMES.index(name) for name in ("angry", "happy", "sad"))
 
