@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import click
 
-from emovox.cli import config, export, head, keys, listen, models, recognize, schema, serve
+from emovox.cli import config, evaluate, export, head, keys, listen, models, recognize, schema, serve
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
@@ -37,6 +37,7 @@ emovox.add_command(recognize.recognize)
 emovox.add_command(export.export)
 emovox.add_command(listen.listen)
 emovox.add_command(head.head)
+emovox.add_command(evaluate.evaluate)
 emovox.add_command(models.models)
 emovox.add_command(serve.serve)
 emovox.add_command(keys.keys)
