@@ -17,7 +17,7 @@ _FLOOR = 0.3  # of the mean deviation: five clips must not make a dimension look
 _RIDGE = 0.03  # keeps the own head's factor near _FACTOR
 _FACTOR = 2.0
 _BIAS_RIDGE = 0.001
-_STEPS = 300
+_STOP = {"maxiter": 200, "ftol": 1e-7, "gtol": 1e-4}  # float32 has no more than that
 
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
@@ -131,7 +131,8 @@ def logistic(
         ).astype(np.float64)
 
     start = np.append(np.zeros(count * width + count), _FACTOR)
-    point = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS}).x
+    bounds = [(None, None)] * (len(start) - 1) + [(0, None)]  # few examples must not turn the own head round
+    point = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_STOP).x
     found = _unstandard(point[: count * width].reshape(width, count).T, point[-count - 1 : -1], mean, deviation)
     if own is None:
         return found
