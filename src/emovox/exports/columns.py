@@ -20,8 +20,8 @@ def segment_columns(recognition: Recognition) -> list[str]:
 
 def frame_columns(recognition: Recognition) -> list[str]:
     """Of the table of frames; a trained head adds its classes."""
-    head = None if recognition.frames is None else recognition.frames.head
-    own = [] if head is None else [f"head_{label}" for label in head.labels]
+    labels = None if recognition.frames is None else recognition.frames.head_labels
+    own = [f"head_{label}" for label in labels or []]
     return ["time", *NAMES, *(f"logit_{name}" for name in NAMES), *own]
 
 
@@ -57,5 +57,5 @@ def chunks(frames: Frames | None) -> Iterator[Chunk]:
             first, first + len(frames.scores[some]), dtype=np.float64
         )
         empty = np.empty((len(times), 0), np.float32)
-        head = empty if frames.head is None else frames.head.scores[some]
+        head = empty if frames.head_scores is None else frames.head_scores[some]
         yield Chunk(times, frames.scores[some], frames.logits[some], head)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,6 @@ from emovox.recognition.recognition import (
     NO_HEAD,
     NO_SPEECH,
     Frames,
-    HeadCurve,
     HeadScores,
     HeadVerdict,
     ModelFacts,
@@ -188,9 +188,13 @@ class Hearing:
         facts = head_facts(head, pool.embedding)
         return HeadVerdict(name=head.name, created_at=head.training.created_at, **facts)
 
-    def _head_curve(self, head: Head, width: float) -> HeadCurve:
+    def _head_curve(self, width: float) -> dict[str, Any]:
+        """The head's fields of the frames, where there is one."""
+        head = self._head
+        if head is None:
+            return {}
         scores = smooth(np.concatenate(self._head_logits), head.classes, width=width, names=head.classes)
-        return HeadCurve(labels=list(head.classes), scores=scores)
+        return {"head_labels": list(head.classes), "head_scores": scores}
 
     def _curve(self, unknown: bool) -> Frames:
         metadata, options = self._metadata, self._options
@@ -207,7 +211,7 @@ class Hearing:
             smoothing=options.smoothing,
             logits=logits,
             scores=scores,
-            head=self._head and self._head_curve(self._head, options.smoothing / hop),
+            **self._head_curve(options.smoothing / hop),
         )
 
     def _heard_segments(self, unknown: bool) -> list[Segment]:

@@ -127,9 +127,7 @@ class _Headed(_Facts):
     @model_serializer(mode="wrap")
     def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = handler(self)
-        if data.get("head", data) is None:
-            del data["head"]
-        return data
+        return {key: value for key, value in data.items() if value is not None or not key.startswith("head")}
 
 
 class RecordingFacts(_Facts):
@@ -179,19 +177,6 @@ def head_facts(head: Head, embedding: NDArray[np.float32]) -> dict[str, Any]:
     return {"label": head.classes[best], "confidence": float(scores[best]), "scores": named}
 
 
-class HeadCurve(_Facts):
-    """What a trained head hears over time, a row for every frame, smoothed as the emotions are."""
-
-    labels: list[str] = Field(description="the class of each column")
-    scores: HeadRows = Field(description="one row a frame; each sums to 1 up to rounding")
-
-    @model_validator(mode="after")
-    def _as_wide(self) -> "HeadCurve":
-        if self.scores.size and self.scores.shape[1:] != (len(self.labels),):
-            raise ValueError("the head's frames need a score for each of its labels")
-        return self
-
-
 class Frames(_Headed):
     """The curve over time, a row for every frame.
 
@@ -206,12 +191,19 @@ class Frames(_Headed):
     smoothing: float = Field(description="seconds over which `scores` are smoothed; 0: not at all", ge=0)
     logits: FrameLogits = Field(description="one row a frame, T x 9, as the model gives them")
     scores: FrameScores = Field(description="one row a frame, T x 9, smoothed; each row sums to 1 up to rounding")
-    head: HeadCurve | None = Field(None, description="the same by a trained head, when one was asked")
+    head_labels: list[str] | None = Field(None, description="the class of each column of `head_scores`")
+    head_scores: HeadRows | None = Field(
+        None,
+        description="what a trained head hears, when one was asked: one row a frame, smoothed as `scores` are",
+    )
 
     @model_validator(mode="after")
     def _as_long(self) -> "Frames":
-        if self.head is not None and len(self.head.scores) != len(self.scores):
-            raise ValueError("the head's frames are not as many as the emotions'")
+        if self.head_scores is not None and self.head_scores.shape != (
+            len(self.scores),
+            len(self.head_labels or []),
+        ):
+            raise ValueError("the head's frames are not as many as the emotions', or not as wide as its labels")
         if len(self.logits) != len(self.scores) or self.labels != list(NAMES):
             raise ValueError("frames need as many rows of logits as of scores, and the nine emotions as labels")
         return self
@@ -288,15 +280,12 @@ class Recognition(_Headed):
             lines = [json.dumps(item.model_dump(mode="json"), ensure_ascii=False) for item in self.segments]
             yield ',\n  "segments": [' + ",".join(f"\n    {line}" for line in lines) + ("\n  ]" if lines else "]")
         if self.frames is not None:
-            facts = self.frames.model_dump(mode="json", exclude={"logits", "scores", "head"})
+            facts = self.frames.model_dump(mode="json", exclude={"logits", "scores", "head_scores"})
             yield ',\n  "frames": ' + json.dumps(facts, ensure_ascii=False).removesuffix("}")
             yield from _series("logits", self.frames.logits, LOGIT_DIGITS)
             yield from _series("scores", self.frames.scores, SCORE_DIGITS)
-            if self.frames.head is not None:
-                labels = json.dumps(self.frames.head.labels, ensure_ascii=False)
-                yield f', "head": {{"labels": {labels}'
-                yield from _series("scores", self.frames.head.scores, SCORE_DIGITS)
-                yield "}"
+            if self.frames.head_scores is not None:
+                yield from _series("head_scores", self.frames.head_scores, SCORE_DIGITS)
             yield "}"
         yield "\n}\n"
 
