@@ -1,6 +1,5 @@
 """The stored outputs, as clients see them: by id, which is a directory's name, strictly checked."""
 
-import json
 import re
 import secrets
 import shutil
@@ -12,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from emovox.errors import OutputsError
-from emovox.outputs import RESULT
+from emovox.outputs import RESULT, read_result
 from emovox.recognition.recognition import EmotionName, Recognition, ScoreMap
 from emovox.server.problems import Problem
 
@@ -135,7 +134,7 @@ class Library:
         """The summary of an id; None if it is gone or damaged."""
         if id_ not in self._summaries:
             try:
-                self._summaries[id_] = _summary(id_, _head(self._root / id_ / RESULT))
+                self._summaries[id_] = _summary(id_, read_result(self._root / id_ / RESULT, segments=False))
             except (OSError, ValueError, KeyError, TypeError):
                 return None
         return self._summaries[id_]
@@ -181,21 +180,6 @@ def _fits(summary: Summary, query: Query) -> bool:
         and (query.since is None or summary.created_at >= query.since)
         and (query.until is None or summary.created_at < query.until)
     )
-
-
-def _head(path: Path) -> dict[str, Any]:
-    """result.json without its segments and frames, which may be hundreds of megabytes and stand last."""
-    lines = []
-    with path.open(encoding="utf-8") as file:
-        for line in iter(lambda: file.readline(2**20), ""):  # all frames are one line
-            if line.startswith(('  "segments": ', '  "frames": ')):
-                break
-            lines.append(line)
-        else:
-            whole: dict[str, Any] = json.loads("".join(lines))
-            return whole
-    head: dict[str, Any] = json.loads("".join(lines).rstrip().removesuffix(",") + "}")
-    return head
 
 
 def _summary(id_: str, data: dict[str, Any]) -> Summary:
