@@ -6,7 +6,6 @@ holds was left by a process that died, and the next start clears it.
 """
 
 import errno
-import json
 import os
 import secrets
 import shutil
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
@@ -233,27 +231,6 @@ class Outputs:
             with suppress(Timeout):
                 lock.acquire(blocking=False)
                 _clear(held.with_suffix(""), lock)
-
-
-def read_result(path: Path, *, segments: bool = True) -> Any:
-    """A result.json without its frames, which may be hundreds of megabytes and stand last.
-
-    Args:
-        path: of the file.
-        segments: whether to read these too, which stand before the frames.
-
-    Raises:
-        OSError: it can't be read.
-        ValueError: it is no JSON.
-    """
-    end = ('  "frames": ',) if segments else ('  "segments": ', '  "frames": ')
-    lines: list[str] = []
-    with path.open(encoding="utf-8") as file:
-        for line in iter(lambda: file.readline(2**20), ""):  # all frames are one line
-            if line.startswith(end):
-                return json.loads("".join(lines).rstrip().removesuffix(",") + "}")
-            lines.append(line)
-    return json.loads("".join(lines))
 
 
 def _clear(path: Path, lock: BaseFileLock) -> None:

@@ -1,6 +1,7 @@
 """The entry: what the archive keeps of a recognition; made of one, or read from an outputs directory."""
 
 import hashlib
+import json
 import re
 import wave
 from collections.abc import Mapping
@@ -16,7 +17,8 @@ from pydantic import ValidationError
 
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.errors import ArchiveError
-from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS, read_result
+from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
+from emovox.recognition import stored
 from emovox.recognition.recognition import Recognition
 
 Floats = NDArray[np.float32]
@@ -162,7 +164,7 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         ArchiveError: it is none, or can't be read; the message begins with its path.
     """
     try:
-        content = read_result(directory / RESULT)
+        content = _read(directory / RESULT)
         id_ = _file_digest(directory / RESULT)
         try:
             entry = from_recognition(Recognition.model_validate(content), id_=id_, outputs=directory)
@@ -190,6 +192,16 @@ def pooled(embedding: NDArray[Any]) -> Floats:
     if not np.isfinite(mean).all() or float(np.abs(mean).max()) > _HALF:
         raise ArchiveError("the embedding holds numbers that are none, or above 65504")
     return mean.astype(np.float32)
+
+
+def _read(path: Path) -> Any:
+    """What a result.json holds, without the frames, which may be hundreds of megabytes."""
+    try:
+        content = stored.read_head(path)
+    except ValueError:  # a list, or no JSON at all: which says the whole
+        return json.loads(path.read_bytes())
+    segments = None if "segments" in content else stored.read_segments(path)
+    return content if segments is None else {**content, "segments": segments}
 
 
 def _digest(recognition: Recognition) -> str:
