@@ -91,6 +91,10 @@ class Stats:
 class Archive:
     """Everything that was kept, in a database. Safe to share between threads, and processes may write at once.
 
+    Attributes:
+        database: where.
+        neighbours: its embeddings, all of them.
+
     Example:
         >>> with Archive() as archive:
         ...     archive.add(recognizer.recognize("call.mp3", embedding=True))
@@ -112,7 +116,7 @@ class Archive:
         self._base = _base(self.database)
         self._spaces: dict[tuple[str, str, int, str], int] = {}
         self._lock = threading.Lock()
-        self._neighbours = Neighbours(self.database, _cache(self.database))
+        self.neighbours = Neighbours(self.database, _cache(self.database))
 
     def __enter__(self) -> "Archive":
         return self
@@ -122,7 +126,7 @@ class Archive:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._neighbours.close()
+        self.neighbours.close()
         self.database.dispose()
 
     def add(
@@ -291,7 +295,7 @@ class Archive:
                 self._note_deletion(connection, connection.scalars(mine).all())
                 gone += connection.execute(delete(recordings).where(recordings.c.sha256.in_(part))).rowcount
         if gone:
-            self._neighbours.forget()
+            self.neighbours.forget()
         return gone
 
     def forget_outputs(self, outputs: Iterable[Path]) -> int:
@@ -309,7 +313,7 @@ class Archive:
                     delete(recordings).where(recordings.c.sha256.in_(recorded), recordings.c.sha256.not_in(left))
                 )
         if gone:
-            self._neighbours.forget()
+            self.neighbours.forget()
         return gone
 
     def similar(
@@ -348,7 +352,7 @@ class Archive:
             if row is None or kept is None:
                 raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
             model, revision, sha256, vector = row.model, row.revision, row.sha256, kept
-        hits = self._neighbours.search(
+        hits = self.neighbours.search(
             vector, model=model, revision=revision, k=k, wanted=wanted, segments=segments, raw=raw, without=sha256
         )
         with self.database.connect() as connection:

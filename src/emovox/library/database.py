@@ -174,7 +174,9 @@ def open_database(file: Path) -> Engine:
         hint = (
             "; pip install 'psycopg[binary]'" if isinstance(error, ImportError) and "psycopg" in str(error) else ""
         )
-        raise SettingsError(f"the database can't be opened: {' '.join(str(error).split())[:300]}{hint}") from error
+        where = "" if given else f" ({file}; EMOVOX_DATABASE puts it elsewhere)"
+        reason = " ".join(str(error).split())[:300]
+        raise SettingsError(f"the database can't be opened{where}: {reason}{hint}") from error
     return engine
 
 

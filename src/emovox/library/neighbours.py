@@ -135,8 +135,8 @@ class Neighbours:
 
     def vectors(
         self, *, model: str | None = None, segments: bool = False, raw: bool = False
-    ) -> tuple[Space, Ids, Floats]:
-        """A space with all its ids (n,) and vectors (n, D), whitened unless raw ones are asked for.
+    ) -> Iterator[tuple[Ids, Floats]]:
+        """All ids (n,) and vectors (n, D) of a space, a block at a time; whitened unless raw ones are asked for.
 
         Args:
             model: whose; by default the one with the most.
@@ -147,25 +147,20 @@ class Neighbours:
             ArchiveError: there are none.
         """
         kind = rows.SEGMENT if segments else rows.RECORDING
-        with self._lock, self._database.connect() as connection:
-            counted = func.count(embeddings.c.id)
-            query = select(spaces.c.model, spaces.c.revision, spaces.c.dimensions).join(embeddings)
-            query = query.where(spaces.c.kind == kind).group_by(spaces.c.id).order_by(counted.desc())
-            if model is not None:
-                query = query.where(spaces.c.model == model)
-            biggest = connection.execute(query.limit(1)).one_or_none()
-            if biggest is None:
-                of = "" if model is None else f" of the model {model}"
-                raise ArchiveError(
-                    f"the archive has no embeddings of {kind}s{of}: recognise with --archive --embedding"
-                )
-            space = self._space(connection, *biggest, kind)
-            connection.rollback()
+        query = select(spaces.c.model, spaces.c.revision, spaces.c.dimensions).join(embeddings)
+        query = query.where(spaces.c.kind == kind).group_by(spaces.c.id).order_by(func.count().desc())
+        if model is not None:
+            query = query.where(spaces.c.model == model)
+        with self._lock:
+            with self._database.connect() as connection:
+                biggest = connection.execute(query.limit(1)).one_or_none()
+                if biggest is None:
+                    of = "" if model is None else f" of the model {model}"
+                    raise ArchiveError(f"the archive has no embeddings of {kind}s{of}: recognise with --archive")
+                space = self._space(connection, *biggest, kind)
             whitening = None if raw else self._whitening(space)
-            blocks = list(self._read(space.id, 0))
-        ids = np.concatenate([block[0] for block in blocks])
-        found = np.concatenate([block[1] for block in blocks])
-        return space, ids, found if whitening is None else whitening.apply(found)
+        for ids, found in self._read(space.id, 0):
+            yield ids, found if whitening is None else whitening.apply(found)
 
     def forget(self) -> None:
         """Let what was deleted from the database go from the caches, and from the database's own files."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from emovox.errors import (
+    ArchiveError,
     AudioError,
     EmovoxError,
     ExportError,
@@ -118,6 +119,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     HubUnreachableError: (502, "hub-unreachable", "The model hub can't be reached"),
     HubError: (502, "hub-error", "The model hub refused"),
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
+    ArchiveError: (409, "archive", "The archive can't do this"),
     ExportError: (422, "export", "This export can't be made"),
 }
 

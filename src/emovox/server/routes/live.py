@@ -207,13 +207,15 @@ async def _store(service: Service, draft: Draft, options: RecognitionOptions, na
     """Recognise all that was heard, and publish it; None where it was too short."""
     try:
         audio = await asyncio.to_thread(draft.finish_audio)
-        wanted = Options(granularity="frame", segments=True, emotions=options.emotions)
-        recognition = await service.queue.hear(
-            options.choice(service.settings.model), Request(audio, wanted, name=name or "live")
-        )
+        wanted = Options(granularity="frame", segments=True, emotions=options.emotions, embedding=True)
+        kept = service.archiving.begin(draft, asked=False)
+        request = Request(audio, wanted, name=name or "live", embedding_sink=kept.sink)
+        recognition = kept.take(await service.queue.hear(options.choice(service.settings.model), request))
     except TooShortError:
         return None
-    return (await asyncio.to_thread(draft.publish, recognition)).name
+    place = await asyncio.to_thread(draft.publish, recognition)
+    await asyncio.to_thread(service.archiving.keep, kept, place)
+    return place.name
 
 
 @asynccontextmanager
