@@ -54,7 +54,7 @@ def test_a_recognition_is_kept_whole_and_once(archive: Archive, tmp_path: Path) 
     assert (found.created, found.outputs) == (given.created_at, place)
     assert archive.by_outputs(place) == found
     assert archive.known_outputs() == {place}
-    np.testing.assert_array_equal(archive.embedding(found.id), [0, 1, 2, 3])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(archive.embedding(found.id), [0, 1, 2, 3])
     kept = archive.segments(found.id)
     assert [(item["start"], item["end"], item["emotion"], item["sad"]) for item in kept] == [
         (0.0, 0.5, "happy", 0.0),
@@ -170,7 +170,10 @@ def test_what_was_deleted_is_not_in_the_files(tmp_path: Path, monkeypatch: pytes
         secret = archive.embedding(entry(7).id)
         assert secret is not None
         traces = [b"the call of person 7", secret.astype("<f2").tobytes()]
-        everything = lambda: b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())  # noqa: E731
+
+        def everything() -> bytes:
+            return b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
         assert all(trace in everything() for trace in traces)
         unit = secret / np.linalg.norm(secret)
         assert unit.astype("<f2").tobytes() in everything()

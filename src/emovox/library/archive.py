@@ -29,11 +29,11 @@ from emovox.library.database import (
 )
 from emovox.library.entry import Entry, Floats, from_recognition
 from emovox.library.filter import Filter
-from emovox.library.neighbours import Neighbour, Neighbours
+from emovox.library.neighbours import Hit, Neighbour, Neighbours
 from emovox.recognition.recognition import Recognition
 from emovox.settings import settings
 
-TOGETHER = 500  # entries that are written in one transaction
+TOGETHER = 1000  # entries that are written in one transaction
 _MANY = 500  # values in one IN
 ALL = Filter()
 
@@ -352,13 +352,30 @@ class Archive:
             if row is None or kept is None:
                 raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
             model, revision, sha256, vector = row.model, row.revision, row.sha256, kept
-        hits = self.neighbours.search(
-            vector, model=model, revision=revision, k=k, wanted=wanted, segments=segments, raw=raw, without=sha256
-        )
+        asked = k
+        while True:  # a recording that was recognised several times is one neighbour all the same
+            hits = self.neighbours.search(
+                vector, model=model, revision=revision, k=asked, wanted=wanted, segments=segments, raw=raw,
+                without=sha256,
+            )  # fmt: skip
+            found = self._with_recognitions(hits)
+            if len(found) >= k or len(hits) < asked:
+                return found[:k]
+            asked *= 4
+
+    def _with_recognitions(self, hits: Sequence[Hit]) -> list[Neighbour]:
+        """Hits with what was recognised; of one recording, or one stretch of it, the nearest."""
+        found: dict[str, Found] = {}
         with self.database.connect() as connection:
-            query = _joined().where(recognitions.c.id.in_({hit.recognition for hit in hits}))
-            found = {item.id: item for item in self._found(connection, connection.execute(query).all())}
-            return [Neighbour.of(hit, found[hit.recognition]) for hit in hits if hit.recognition in found]
+            for part in _parts({hit.recognition for hit in hits}):
+                query = _joined().where(recognitions.c.id.in_(part))
+                found |= {item.id: item for item in self._found(connection, connection.execute(query).all())}
+        nearest: dict[tuple[object, ...], Neighbour] = {}
+        for hit in hits:
+            if (item := found.get(hit.recognition)) is not None:
+                part_of = () if hit.segment is None else (hit.segment["start"], hit.segment["end"])
+                nearest.setdefault((item.sha256, item.channel, *part_of), Neighbour.of(hit, item))
+        return list(nearest.values())
 
     def _insert(self, connection: Connection, batch: Sequence[Entry]) -> int:
         # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's

@@ -186,6 +186,8 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")  # readers don't wait for a writer
     cursor.execute("PRAGMA synchronous=NORMAL")  # survives a kill; what the last second wrote may not a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA cache_size=-65536")  # kB; ids are random, so rows are added all over their indexes,
+    cursor.execute("PRAGMA wal_autocheckpoint=16384")  # whose pages (of 4 kB) are better written once than often
     cursor.execute("PRAGMA secure_delete=ON")  # what was deleted is overwritten
     cursor.close()
 

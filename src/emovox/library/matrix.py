@@ -47,6 +47,25 @@ class State:
     deletions: int
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """Rows with their cosines; −∞: out of the question."""
+
+    ids: Ids
+    cosines: Floats
+
+    def first(self, k: int) -> list[tuple[int, float]]:
+        """The ids of the k nearest with their cosines, nearest first."""
+        best = np.argpartition(-self.cosines, k)[:k] if k < len(self.ids) else np.arange(len(self.ids))
+        best = best[np.lexsort((best, -self.cosines[best]))]
+        return [(int(self.ids[row]), float(self.cosines[row])) for row in best if self.cosines[row] > -np.inf]
+
+    def among(self, ids: Ids) -> "Ranking":
+        """Only these."""
+        rows = np.flatnonzero(np.isin(self.ids, ids, assume_unique=True))
+        return Ranking(self.ids[rows], self.cosines[rows])
+
+
 class Matrix:
     """The vectors of one space. For one thread at a time; other processes may use the same files."""
 
@@ -95,27 +114,18 @@ class Matrix:
                 self._sweep()
         self._map()
 
-    def search(self, query: Floats, k: int, *, among: Ids | None, without: Ids) -> list[tuple[int, float]]:
-        """The ids of the k nearest with their cosines, nearest first.
-
-        Args:
-            query: float32 (D,), of length 1.
-            k: how many.
-            among: only these.
-            without: not these.
-        """
+    def rank(self, query: Floats, *, without: Ids) -> "Ranking":
+        """All rows by their cosine to a query, float32 (D,) of length 1, but for those of some ids."""
         if not len(self._ids):
-            return []
+            return Ranking(self._ids, np.empty(0, np.float32))
         import numkong  # noqa: PLC0415  no other command needs it
 
         distances = numkong.cdist(query.astype(np.float16)[np.newaxis], self._vectors, "angular")
         cosines = 1 - np.asarray(distances, np.float32)[0]
-        if among is not None:
-            cosines[~np.isin(self._ids, among, assume_unique=True)] = -np.inf
-        cosines[np.isin(self._ids, without, assume_unique=True)] = -np.inf
-        best = np.argpartition(-cosines, k)[:k] if k < len(cosines) else np.arange(len(cosines))
-        best = best[np.lexsort((best, -cosines[best]))]
-        return [(int(self._ids[row]), float(cosines[row])) for row in best if cosines[row] > -np.inf]
+        rows = np.searchsorted(self._ids, without)
+        rows = rows[(rows < len(self._ids)) & np.isin(self._ids[rows % len(self._ids)], without)]
+        cosines[rows] = -np.inf
+        return Ranking(self._ids, cosines)
 
     def rows(self) -> tuple[Ids, NDArray[np.float16]]:
         """All ids (n,) and vectors (n, D)."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 50_000  # rows that a fit is made from at most
 _BLOCK = 4096  # rows that are read at once
+_TRIED = 30  # times as many as are wanted, of which a filter may leave enough
 
 
 @dataclass(frozen=True)
@@ -185,12 +186,20 @@ class Neighbours:
             )
         matrix = self._matrix(space.id, raw=whitening is None)
         self._refresh(matrix, space, whitening)
+        conditions = _conditions(wanted, space.kind)
         with self._database.connect() as connection:
-            mine = select(embeddings.c.id).select_from(_joined(space.kind)).where(embeddings.c.space == space.id)
-            own = _ids(connection.scalars(mine.where(recordings.c.sha256 == without)).all())
-            conditions = _conditions(wanted, space.kind)
-            among = _ids(connection.scalars(mine.where(*conditions)).all()) if conditions else None
-        return matrix.search(query, k, among=among, without=own)
+            heard = select(recognitions.c.id).where(recognitions.c.recording == without)
+            own = connection.scalars(select(embeddings.c.id).where(embeddings.c.recognition.in_(heard))).all()
+            ranking = matrix.rank(query, without=_ids(own))
+            if not conditions:
+                return ranking.first(k)
+            fitting = select(embeddings.c.id).select_from(_joined(space.kind)).where(*conditions)
+            nearest = ranking.first(_TRIED * k)  # among which there are often enough
+            good = set(connection.scalars(fitting.where(embeddings.c.id.in_([id_ for id_, _ in nearest]))))
+            found = [(id_, cosine) for id_, cosine in nearest if id_ in good]
+            if len(found) < k and len(nearest) == _TRIED * k:
+                found = ranking.among(_ids(connection.scalars(fitting).all())).first(k)
+        return found[:k]
 
     def _hits(self, found: list[tuple[int, float]], vector: Floats) -> list[Hit]:
         hits = []
