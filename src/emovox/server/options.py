@@ -6,12 +6,15 @@ from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.emotions import NAMES, check_names
-from emovox.errors import ExportError, UnknownEmotionError
+from emovox.errors import ExportError, HeadError, UnknownEmotionError
 from emovox.exports import FORMATS, check_formats, needs
 from emovox.models.catalog import AUTO, CATALOG
+from emovox.models.head import Head, names, place
+from emovox.models.loading import Wanted
 from emovox.recognition.curve import SMOOTHING
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Granularity
+from emovox.server.models import Choice
 from emovox.server.problems import from_validation, invalid
 
 MODEL_NAMES = (AUTO, *(entry.name for entry in CATALOG))
@@ -46,6 +49,17 @@ def _model(value: object) -> object:
     return value
 
 
+def _head(value: object) -> object:
+    """Names only, for the same reason; and one that is there, so that no job waits for nothing."""
+    try:
+        if value is not None:
+            Head.find(str(place(str(value))))
+    except HeadError as error:
+        there = ", ".join(names()) or "none"
+        raise ValueError(f"choose one of the heads: {there}") from error
+    return value
+
+
 class RecognitionOptions(BaseModel):
     """The options of a recognition."""
 
@@ -69,6 +83,12 @@ class RecognitionOptions(BaseModel):
     model: Annotated[str | None, BeforeValidator(_model)] = Field(
         None, description=f"one of {', '.join(MODEL_NAMES)}; by default the service's own"
     )
+    precision: Wanted = Field(
+        "auto", description="of the arithmetic; `auto`: the fastest that hears what fp32 hears"
+    )
+    head: Annotated[str | None, BeforeValidator(_head)] = Field(
+        None, description="also ask this trained head, one of GET /v1/heads", max_length=64
+    )
     store: bool = Field(True, description="keep an outputs directory; otherwise the answer is all there will be")
 
     @model_validator(mode="after")
@@ -76,6 +96,10 @@ class RecognitionOptions(BaseModel):
         if not self.store and (self.embedding or self.export):
             raise ValueError("embedding and export are files among the outputs, and store=false forbids those")
         return self
+
+    def choice(self, default: str) -> Choice:
+        """The model that is to hear it; `default` is the service's own."""
+        return Choice(self.model or default, self.precision)
 
     def to_options(self) -> Options:
         """What the recognizer is to do."""
@@ -89,6 +113,7 @@ class RecognitionOptions(BaseModel):
             speech_only=self.speech_only,
             smoothing=self.smoothing,
             channel=self.channel,
+            head=None if self.head is None else Head.find(self.head),
         )
 
 
@@ -106,8 +131,12 @@ def parameters(*, fields: bool = False) -> list[dict[str, Any]]:
             schema["pattern"] = f"^({choices})(,({choices}))*$"
         elif name == "model":
             schema = {"type": "string", "enum": list(MODEL_NAMES)}
+        elif name == "precision":
+            schema = {"type": "string", "enum": ["auto", "fp32", "bf16", "fp16", "int8"], "default": "auto"}
         elif name == "granularity":
             schema = {"type": "string", "enum": ["utterance", "frame"], "default": "utterance"}
+        elif name == "head":
+            schema = {"type": "string", "maxLength": 64}
         elif name == "channel":
             schema = {"type": "integer", "minimum": 1, "maximum": 64}
         elif name == "smoothing":
