@@ -10,7 +10,19 @@ from emovox.server.access import Access
 from emovox.server.guard import Guard
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.openapi import describe
-from emovox.server.routes import batches, docs, health, jobs, live, outputs, recognitions, session, vocabulary
+from emovox.server.routes import (
+    batches,
+    docs,
+    examples,
+    health,
+    jobs,
+    live,
+    outputs,
+    page,
+    recognitions,
+    session,
+    vocabulary,
+)
 from emovox.server.running import running
 from emovox.server.service import Service
 from emovox.settings import settings
@@ -19,6 +31,7 @@ from emovox.version import __version__
 ROUTERS = (
     health.router,
     vocabulary.router,
+    examples.router,
     recognitions.router,
     jobs.router,
     batches.router,
@@ -26,6 +39,7 @@ ROUTERS = (
     live.router,
     session.router,
     docs.router,
+    page.router,
 )
 
 
