@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from support.service import serving
 
@@ -32,7 +33,9 @@ def test_a_key_once_given_counts_for_all_that_can_say_no_header(tmp_path: Path) 
         with pytest.raises(InvalidStatus, match="403"):
             connect(address, additional_headers={"Cookie": "emovox_key=emovox_x_y"})
         with pytest.raises(InvalidStatus, match="403"):  # no page elsewhere, even on this machine
-            connect(address, origin="http://localhost:1", additional_headers={"Cookie": f"emovox_key={key}"})
+            connect(
+                address, origin=Origin("http://localhost:1"), additional_headers={"Cookie": f"emovox_key={key}"}
+            )
 
         assert client.delete("/v1/session").status_code == 204
         assert client.get("/v1/emotions").status_code == 401

@@ -12,7 +12,7 @@ from emovox.audio.decoded import Decoded
 from emovox.errors import EmovoxError
 from emovox.recognition.options import Request
 from emovox.recognition.recognition import Recognition
-from emovox.server.models import Models
+from emovox.server.models import Choice, Models
 from emovox.server.problems import Problem, busy
 
 TOGETHER = 32  # recordings that go to a model at once, at most, where it runs batches
@@ -20,7 +20,7 @@ TOGETHER = 32  # recordings that go to a model at once, at most, where it runs b
 
 @dataclass(eq=False)
 class _Waiting:
-    model: str
+    choice: Choice
     request: Request
     seconds: float  # of sound
     future: "asyncio.Future[Recognition]"
@@ -89,7 +89,7 @@ class HearingQueue:
         finally:
             self._held -= 1
 
-    async def hear(self, model: str, request: Request) -> Recognition:
+    async def hear(self, choice: Choice, request: Request) -> Recognition:
         """Wait for a model and what it hears. Cancelled, it gives up its turn.
 
         Raises:
@@ -97,7 +97,7 @@ class HearingQueue:
         """
         loop = asyncio.get_running_loop()
         seconds = request.recording.duration if isinstance(request.recording, Decoded) else 0.0
-        waiting = _Waiting(model, request, seconds, loop.create_future(), loop)
+        waiting = _Waiting(choice, request, seconds, loop.create_future(), loop)
         with self._condition:
             self._waiting.append(waiting)
             self._condition.notify()
@@ -127,7 +127,7 @@ class HearingQueue:
         batch = [first]
         started = time.monotonic()
         try:
-            with self._models.borrow(first.model) as recognizer:
+            with self._models.borrow(first.choice) as recognizer:
                 if recognizer.batches:
                     batch += self._companions(first)
                     batch.sort(key=lambda waiting: waiting.seconds)
@@ -145,7 +145,7 @@ class HearingQueue:
     def _companions(self, first: _Waiting) -> list[_Waiting]:
         """Others that wait for the same model."""
         with self._condition:
-            same = [waiting for waiting in self._waiting if waiting.model == first.model][: TOGETHER - 1]
+            same = [waiting for waiting in self._waiting if waiting.choice == first.choice][: TOGETHER - 1]
             for waiting in same:
                 self._waiting.remove(waiting)
         return [waiting for waiting in same if not waiting.future.cancelled()]

@@ -15,6 +15,7 @@ from emovox.errors import OutputsError
 from emovox.outputs import RESULT
 from emovox.recognition.recognition import EmotionName, Recognition, ScoreMap
 from emovox.server.problems import Problem
+from emovox.server.timeline import Timeline, Timelines
 
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 FILE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.(json|wav|npy|srt|vtt|TextGrid|txt|csv|parquet|png|svg)")
@@ -63,6 +64,7 @@ class Library:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._summaries: dict[str, Summary] = {}  # what was published doesn't change
+        self._timelines = Timelines(root / ".emovox" / "timelines")
 
     def directory(self, id_: str) -> Path:
         """The directory of an id.
@@ -107,6 +109,25 @@ class Library:
             return Recognition.from_json(path.read_bytes())
         except (OSError, ValidationError) as error:
             raise Problem(500, "damaged-output", "its result.json can't be read") from error
+
+    def head(self, id_: str) -> dict[str, Any]:
+        """result.json without its segments and frames, which may be hundreds of megabytes.
+
+        Raises:
+            Problem: 404, there is none; 500, it is damaged.
+        """
+        try:
+            return _head(self.directory(id_) / RESULT)
+        except (OSError, ValueError) as error:
+            raise Problem(500, "damaged-output", "its result.json can't be read") from error
+
+    def timeline(self, id_: str, *, start: float, end: float | None, points: int) -> Timeline:
+        """Peaks, curve and segments of a stretch, as `Timelines.read`.
+
+        Raises:
+            Problem: 404, there is none; 422, the stretch is empty; 500, the outputs are damaged.
+        """
+        return self._timelines.read(self.directory(id_), start=start, end=end, points=points)
 
     def find(self, query: Query, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
         """A page of what is looked for, latest first.
@@ -157,6 +178,7 @@ class Library:
         except OSError as error:
             raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
         self._summaries.pop(id_, None)
+        self._timelines.forget(id_)
         shutil.rmtree(doomed, ignore_errors=True)
 
     def _ids(self) -> list[str]:
