@@ -144,6 +144,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Examples
+         * @description The recordings that come with Emovox (EmoDB, CC0).
+         */
+        get: operations["examples_v1_examples_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/examples/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Example
+         * @description One of them.
+         */
+        get: operations["example_v1_examples__name__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/recognitions": {
         parameters: {
             query?: never;
@@ -358,6 +398,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/outputs/{id_}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Timeline
+         * @description A stretch of the recording as a picture needs it: peaks of its sound, the curve, and segments.
+         */
+        get: operations["timeline_v1_outputs__id___timeline_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/outputs/{id_}/files/{name}": {
         parameters: {
             query?: never;
@@ -486,6 +546,24 @@ export interface components {
             };
         };
         /**
+         * Curve
+         * @description Scores over time.
+         */
+        Curve: {
+            /**
+             * Times
+             * @description seconds, one a point
+             */
+            times: number[];
+            /**
+             * Scores
+             * @description of each emotion, one a point: the mean of its frames'
+             */
+            scores: {
+                [key: string]: number[];
+            };
+        };
+        /**
          * EmotionView
          * @description One of the nine.
          */
@@ -498,6 +576,24 @@ export interface components {
             emoji: string;
             /** Colour */
             colour: string;
+        };
+        /**
+         * ExampleView
+         * @description A recording to try.
+         */
+        ExampleView: {
+            /**
+             * Name
+             * @example emodb_03b01Wa_angry.flac
+             */
+            name: string;
+            /**
+             * Size
+             * @description bytes
+             */
+            size: number;
+            /** Url */
+            url: string;
         };
         /**
          * FileView
@@ -583,6 +679,13 @@ export interface components {
             output: string | null;
             /** @description why it failed */
             problem: components["schemas"]["ProblemDetails"] | null;
+            /**
+             * Timings
+             * @description seconds of each step, once done: decoded, waited, …
+             */
+            timings: {
+                [key: string]: number;
+            } | null;
             /**
              * Links
              * @description where to go from here
@@ -694,6 +797,13 @@ export interface components {
              * @description where all of them are in one
              */
             zip: string;
+            /**
+             * Recognition
+             * @description result.json, but for its segments and frames
+             */
+            recognition: {
+                [key: string]: unknown;
+            };
         };
         /**
          * ProblemDetails
@@ -733,6 +843,54 @@ export interface components {
             errors: {
                 [key: string]: string;
             }[] | null;
+        };
+        /**
+         * Segment
+         * @description A stretch of speech, and the emotion in it.
+         */
+        Segment: {
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Emotion
+             * @description the class with the highest score
+             * @enum {string}
+             */
+            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            /**
+             * Confidence
+             * @description that score
+             */
+            confidence: number;
+            /**
+             * Scores
+             * @description probability of each of the nine emotions; they sum to 1
+             */
+            scores: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            };
+            /**
+             * Channel
+             * @description the channel that was heard alone, from 1
+             * @default null
+             */
+            channel: number | null;
         };
         /**
          * Session
@@ -799,6 +957,44 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+        };
+        /**
+         * Timeline
+         * @description A stretch of a recording, in at most as many points as were asked for.
+         */
+        Timeline: {
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Duration
+             * @description of the whole recording, seconds
+             */
+            duration: number;
+            /**
+             * Low
+             * @description the lowest sample in each of equal spans, -1 to 1
+             */
+            low: number[];
+            /**
+             * High
+             * @description the highest
+             */
+            high: number[];
+            /** @description null where no frames are stored */
+            curve: components["schemas"]["Curve"] | null;
+            /**
+             * Segments
+             * @description those that overlap it; null where none are stored
+             */
+            segments: components["schemas"]["Segment"][] | null;
         };
         /**
          * Written
@@ -916,54 +1112,6 @@ export interface components {
              * @default null
              */
             speech: number | null;
-        };
-        /**
-         * Segment
-         * @description A stretch of speech, and the emotion in it.
-         */
-        Segment: {
-            /**
-             * Start
-             * @description seconds
-             */
-            start: number;
-            /**
-             * End
-             * @description seconds
-             */
-            end: number;
-            /**
-             * Emotion
-             * @description the class with the highest score
-             * @enum {string}
-             */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the nine emotions; they sum to 1
-             */
-            scores: {
-                angry: number;
-                disgusted: number;
-                fearful: number;
-                happy: number;
-                neutral: number;
-                other: number;
-                sad: number;
-                surprised: number;
-                unknown: number;
-            };
-            /**
-             * Channel
-             * @description the channel that was heard alone, from 1
-             * @default null
-             */
-            channel: number | null;
         };
         /**
          * Recognition
@@ -1672,6 +1820,192 @@ export interface operations {
             };
         };
     };
+    examples_v1_examples_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExampleView"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    example_v1_examples__name__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The recording. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/flac": unknown;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     recognize_v1_recognitions_post: {
         parameters: {
             query?: {
@@ -1695,6 +2029,8 @@ export interface operations {
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own */
                 model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                /** @description of the arithmetic; `auto`: the fastest that hears what fp32 hears */
+                precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description told when a job ends */
@@ -1753,6 +2089,12 @@ export interface operations {
                      * @enum {string}
                      */
                     model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                    /**
+                     * @description of the arithmetic; `auto`: the fastest that hears what fp32 hears
+                     * @default auto
+                     * @enum {string}
+                     */
+                    precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -2518,6 +2860,8 @@ export interface operations {
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own */
                 model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                /** @description of the arithmetic; `auto`: the fastest that hears what fp32 hears */
+                precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description told when a job ends */
@@ -2573,6 +2917,12 @@ export interface operations {
                      * @enum {string}
                      */
                     model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                    /**
+                     * @description of the arithmetic; `auto`: the fastest that hears what fp32 hears
+                     * @default auto
+                     * @enum {string}
+                     */
+                    precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -3332,6 +3682,116 @@ export interface operations {
             };
             /** @description Insufficient Storage */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    timeline_v1_outputs__id___timeline_get: {
+        parameters: {
+            query?: {
+                /** @description seconds */
+                start?: number;
+                /** @description seconds; by default the recording's end */
+                end?: number | null;
+                /** @description at most so many */
+                points?: number;
+            };
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Timeline"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -13,6 +13,8 @@ export type OutputView = Schemas['OutputView']
 export type FileView = Schemas['FileView']
 export type Written = Schemas['Written']
 export type Session = Schemas['Session']
+export type Timeline = Schemas['Timeline']
+export type Recognition = Omit<Schemas['Recognition'], 'segments' | 'frames'>
 export type Segment = Schemas['Segment']
 export type ProblemDetails = Schemas['ProblemDetails']
 export type Scores = Summary['scores']
@@ -20,14 +22,3 @@ export type Emotion = keyof Scores
 export type RecognitionQuery = NonNullable<
   operations['recognize_v1_recognitions_post']['parameters']['query']
 >
-
-/** Peaks, curves and segments of a stretch. */
-export interface Timeline {
-  start: number
-  end: number
-  duration: number
-  low: number[]
-  high: number[]
-  curve: { times: number[]; scores: Record<Emotion, number[]> } | null
-  segments: Segment[] | null
-}

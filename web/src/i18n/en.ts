@@ -185,6 +185,8 @@ export const en = {
     storedIn: (id: string) => `in outputs/${id}/`,
     total: (time: string, ratio: string) => `${time} in all: ${ratio} times faster than real time`,
     with: 'with decoding',
+    waited: 'Waited',
+    waitedFor: 'for its turn at the model',
   },
   downloads: {
     zip: 'All as zip',

@@ -184,6 +184,8 @@ export const zh: Words = {
     storedIn: (id) => `位于 outputs/${id}/`,
     total: (time, ratio) => `共用时 ${time}，比实时快 ${ratio} 倍`,
     with: '与解码一起',
+    waited: '等待',
+    waitedFor: '等待模型空闲',
   },
   downloads: {
     zip: '打包下载 zip',

@@ -34,6 +34,8 @@ export class Item {
   job = $state.raw<JobView | null>(null)
   summary = $state.raw<Summary | null>(null)
   problem = $state.raw<ProblemError | null>(null)
+  /** Seconds that sending it took. */
+  sent = $state<number | null>(null)
   /** Seconds until it is sent again. */
   wait = $state(0)
   stop = new AbortController()
@@ -146,6 +148,7 @@ class Queue {
       for (const [name, value] of Object.entries(item.asked ?? {})) form.append(name, String(value))
       form.append('file', item.file, item.name)
       item.state = 'uploading'
+      const began = performance.now()
       try {
         const job = await send<JobView>(
           '/v1/recognitions',
@@ -154,6 +157,7 @@ class Queue {
           (share) => (item.progress = share),
           item.stop.signal,
         )
+        item.sent = (performance.now() - began) / 1000
         this.#see(item, job)
         void this.#follow()
         return

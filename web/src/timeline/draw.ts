@@ -204,7 +204,7 @@ function curves(context: CanvasRenderingContext2D, scene: Scene): void {
     for (const { from, to, data } of pieces) {
       if (!data.curve) continue
       const { times, scores } = data.curve
-      const values = scores[emotion.name]
+      const values = scores[emotion.name] ?? []
       const first = Math.max(0, upperBound(times, Math.max(from, view.start)) - 2)
       for (let index = first; index < times.length; index++) {
         const time = times[index] ?? 0
