@@ -16,6 +16,17 @@ export function percent(share: number, digits = 1): string {
   return `${(share * 100).toFixed(digits)} %`
 }
 
+/** A share as a length in styles. */
+export function length(share: number): string {
+  return `${(share * 100).toFixed(2)}%`
+}
+
+/** A difference of shares as `+12.0 %`. */
+export function signed(share: number): string {
+  const text = percent(Math.abs(share))
+  return Number.parseFloat(text) ? `${share > 0 ? '+' : '−'}${text}` : text
+}
+
 /** Bytes as `1.95 GB`. */
 export function bytes(count: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

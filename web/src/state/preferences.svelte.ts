@@ -1,4 +1,5 @@
 /** Language and theme: the browser's, until the reader says otherwise. */
+import type { EmotionView } from '../api/types'
 import { en } from '../i18n/en'
 import { zh } from '../i18n/zh'
 import { stored, store } from '../lib/storage'
@@ -21,6 +22,12 @@ class Preferences {
 
   readonly words = $derived(this.language === 'zh' ? zh : en)
   readonly dark = $derived(this.theme === 'auto' ? this.#systemDark : this.theme === 'dark')
+
+  /** An emotion's name in the reader's language. */
+  label(emotion: Pick<EmotionView, 'name' | 'chinese'>): string {
+    if (this.language === 'zh') return emotion.chinese
+    return emotion.name.charAt(0).toUpperCase() + emotion.name.slice(1)
+  }
 
   begin(): void {
     const language = stored('language')

@@ -1,7 +1,7 @@
 /** Draws a timeline: axis, segments, waveform, curves. Everything in CSS pixels. */
 import type { Emotion, Segment } from '../api/types'
 import { ink } from '../lib/colours'
-import { clock } from '../lib/format'
+import { clock, percent } from '../lib/format'
 import { DASHES } from '../lib/patterns'
 import { type Piece, upperBound } from './data.svelte'
 import { ticks, toX, type View } from './view'
@@ -37,6 +37,7 @@ export function layout(width: number, curves: boolean): Layout {
 
 export const LANE = 32 // height of the segments' lane
 
+const EMOJI = '14px "Apple Color Emoji", "Segoe UI Emoji", "Noto Color Emoji", system-ui, sans-serif'
 const FONT = '12px system-ui, -apple-system, "Segoe UI", "Noto Sans CJK SC", "PingFang SC", sans-serif'
 
 interface Scene {
@@ -48,6 +49,7 @@ interface Scene {
   readonly hidden: ReadonlySet<Emotion>
   readonly chosen: number | null // the index of a segment
   readonly hasCurves: boolean
+  readonly peak: number // of all of the recording, which fills the lane
 }
 
 export function draw(context: CanvasRenderingContext2D, scene: Scene): void {
@@ -97,6 +99,10 @@ function regions(context: CanvasRenderingContext2D, scene: Scene): void {
     context.fillStyle = emotion.colour
     context.fillRect(left, place.segments, width, place.bottom - place.segments)
     context.globalAlpha = 1
+    if (width < 4 && index !== chosen) {
+      context.fillRect(left, place.segments, width, LANE)
+      continue
+    }
     context.beginPath()
     context.roundRect(left, place.segments, width, LANE, Math.min(6, width / 2))
     context.fill()
@@ -117,22 +123,24 @@ function label(
   width: number,
   y: number,
 ): void {
-  const room = width - 12
-  const candidates = [
-    `${emotion.emoji} ${emotion.label} ${Math.round(confidence * 100)} %`,
-    `${emotion.emoji} ${emotion.label}`,
-    emotion.emoji,
-  ]
-  const text = candidates.find((candidate) => context.measureText(candidate).width <= room)
-  if (!text) return
+  if (width < 16) return
+  const room = width - 10
+  context.font = EMOJI
+  const picture = context.measureText(emotion.emoji).width
+  const small = picture > room
   context.fillStyle = ink(emotion.colour)
-  context.fillText(text, Math.max(left, 0) + 6, y)
+  if (picture <= width) context.fillText(emotion.emoji, Math.max(left, 0) + (small ? (width - picture) / 2 : 5), y)
+  context.font = FONT
+  if (small) return
+  const candidates = [`${emotion.label} ${percent(confidence)}`, emotion.label]
+  const text = candidates.find((candidate) => context.measureText(candidate).width <= room - picture - 8)
+  if (text) context.fillText(text, Math.max(left, 0) + picture + 10, y)
 }
 
-function waveform(context: CanvasRenderingContext2D, { view, place, look, pieces, hasCurves }: Scene): void {
+function waveform(context: CanvasRenderingContext2D, { view, place, look, pieces, hasCurves, peak }: Scene): void {
   const bottom = hasCurves ? place.curves - 12 : place.bottom
   const middle = (place.wave + bottom) / 2
-  const half = (bottom - place.wave) / 2
+  const half = (bottom - place.wave) / 2 / peak
   context.strokeStyle = look.line
   context.lineWidth = 1
   context.beginPath()
@@ -201,23 +209,12 @@ function curves(context: CanvasRenderingContext2D, scene: Scene): void {
     context.beginPath()
     let begun = false
     let last = 0
-    for (const { from, to, data } of pieces) {
-      if (!data.curve) continue
-      const { times, scores } = data.curve
-      const values = scores[emotion.name] ?? []
-      const first = Math.max(0, upperBound(times, Math.max(from, view.start)) - 2)
-      for (let index = first; index < times.length; index++) {
-        const time = times[index] ?? 0
-        if (time < from && from > data.start) continue
-        if (time >= to && to < data.end) break
-        const value = values[index] ?? 0
-        const [x, y] = [toX(time, view, place.width), curveY(value, place)]
-        if (begun) context.lineTo(x, y)
-        else context.moveTo(x, y)
-        begun = true
-        if (time <= view.end) last = value
-        else break
-      }
+    for (const { time, value } of points(pieces, emotion.name, view, binOf(view, place.width))) {
+      const [x, y] = [toX(time, view, place.width), curveY(value, place)]
+      if (begun) context.lineTo(x, y)
+      else context.moveTo(x, y)
+      begun = true
+      if (time <= view.end) last = value
     }
     context.stroke()
     if (last >= 0.15) ends.push({ y: curveY(last, place), text: emotion.label, colour: emotion.colour })
@@ -233,6 +230,40 @@ function curves(context: CanvasRenderingContext2D, scene: Scene): void {
     context.fillStyle = look.ink
     context.fillText(text, place.width - width + 2, y)
   }
+}
+
+/** Means of a curve in bins, from just before the view to just after it. */
+export function* points(
+  pieces: readonly Piece[],
+  name: Emotion,
+  view: View,
+  bin: number,
+): Generator<{ time: number; value: number }> {
+  let [current, count, times_, values_] = [Number.NaN, 0, 0, 0]
+  for (const { from, to, data } of pieces) {
+    const { times, scores } = data.curve ?? { times: [], scores: {} as Record<string, number[]> }
+    const values = scores[name] ?? []
+    const first = upperBound(times, Math.max(from, view.start - 2 * bin)) - 2
+    for (let index = Math.max(0, first); index < times.length; index++) {
+      const time = times[index] ?? 0
+      if (time < from && from > data.start) continue
+      if (time >= to && to < data.end) break
+      const own = Math.floor(time / bin)
+      if (own !== current && count) {
+        yield { time: times_ / count, value: values_ / count }
+        if (times_ / count > view.end) return
+        ;[count, times_, values_] = [0, 0, 0]
+      }
+      current = own
+      ;[count, times_, values_] = [count + 1, times_ + time, values_ + (values[index] ?? 0)]
+    }
+  }
+  if (count) yield { time: times_ / count, value: values_ / count }
+}
+
+/** Seconds of a curve that are drawn as one point, some pixels wide; the same wherever the view is moved to. */
+export function binOf(view: View, width: number): number {
+  return 2 ** Math.ceil(Math.log2(((view.end - view.start) / width) * 3))
 }
 
 /** Labels that don't cover each other, from the top. */
