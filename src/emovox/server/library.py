@@ -1,6 +1,5 @@
 """The stored outputs, as clients see them: by id, which is a directory's name, strictly checked."""
 
-import json
 import re
 import secrets
 import shutil
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from emovox.errors import OutputsError
 from emovox.outputs import RESULT
+from emovox.recognition import stored
 from emovox.recognition.recognition import EmotionName, Recognition, ScoreMap
 from emovox.server.problems import Problem
 from emovox.server.timeline import Timeline, Timelines
@@ -106,7 +106,7 @@ class Library:
         """
         path = self.directory(id_) / RESULT
         try:
-            return Recognition.from_json(path.read_bytes())
+            return stored.read(path)
         except (OSError, ValidationError) as error:
             raise Problem(500, "damaged-output", "its result.json can't be read") from error
 
@@ -117,7 +117,7 @@ class Library:
             Problem: 404, there is none; 500, it is damaged.
         """
         try:
-            return _head(self.directory(id_) / RESULT)
+            return stored.read_head(self.directory(id_) / RESULT)
         except (OSError, ValueError) as error:
             raise Problem(500, "damaged-output", "its result.json can't be read") from error
 
@@ -156,7 +156,7 @@ class Library:
         """The summary of an id; None if it is gone or damaged."""
         if id_ not in self._summaries:
             try:
-                self._summaries[id_] = _summary(id_, _head(self._root / id_ / RESULT))
+                self._summaries[id_] = _summary(id_, stored.read_head(self._root / id_ / RESULT))
             except (OSError, ValueError, KeyError, TypeError):
                 return None
         return self._summaries[id_]
@@ -203,21 +203,6 @@ def _fits(summary: Summary, query: Query) -> bool:
         and (query.since is None or summary.created_at >= query.since)
         and (query.until is None or summary.created_at < query.until)
     )
-
-
-def _head(path: Path) -> dict[str, Any]:
-    """result.json without its segments and frames, which may be hundreds of megabytes and stand last."""
-    lines = []
-    with path.open(encoding="utf-8") as file:
-        for line in iter(lambda: file.readline(2**20), ""):  # all frames are one line
-            if line.startswith(('  "segments": ', '  "frames": ')):
-                break
-            lines.append(line)
-        else:
-            whole: dict[str, Any] = json.loads("".join(lines))
-            return whole
-    head: dict[str, Any] = json.loads("".join(lines).rstrip().removesuffix(",") + "}")
-    return head
 
 
 def _summary(id_: str, data: dict[str, Any]) -> Summary:

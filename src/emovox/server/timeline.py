@@ -10,7 +10,7 @@ import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,12 @@ from pydantic import BaseModel, Field
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import NAMES
 from emovox.outputs import AUDIO, RESULT
+from emovox.recognition import stored
 from emovox.recognition.recognition import Segment
 from emovox.server.problems import Problem
 
 SPAN = 160  # samples of one kept peak: 10 ms
-BLOCK = 2**20  # samples or characters read at once
+BLOCK = 2**20  # samples read at once
 FULL = 32768  # full scale of 16 bits
 DIGITS = 4
 
@@ -93,7 +94,10 @@ class Timelines:
                     raise Problem(422, "empty-stretch", f"there are {samples / SAMPLE_RATE:.2f} s of sound")
                 kept = self._kept(directory)
                 low, high = _peaks(audio, kept.peaks, first, last, points)
-                segments = list(_segments(directory / RESULT, first / SAMPLE_RATE, last / SAMPLE_RATE))
+                segments = stored.read_segments(directory / RESULT)
+                if segments is not None:
+                    after, before = first / SAMPLE_RATE, last / SAMPLE_RATE
+                    segments = [item for item in segments if item.end > after and item.start < before]
                 return Timeline(
                     start=first / SAMPLE_RATE,
                     end=last / SAMPLE_RATE,
@@ -101,7 +105,7 @@ class Timelines:
                     low=_listed(low / FULL),
                     high=_listed(high / FULL),
                     curve=_curve(kept, first / SAMPLE_RATE, last / SAMPLE_RATE, points),
-                    segments=None if segments == [None] else [item for item in segments if item is not None],
+                    segments=segments,
                 )
         except (OSError, EOFError, ValueError, KeyError, wave.Error) as error:
             raise Problem(500, "damaged-output", "its sound or its result.json can't be read") from error
@@ -132,9 +136,10 @@ class Timelines:
         try:
             with wave.open(str(directory / AUDIO)) as audio:
                 np.save(draft / "peaks.npy", np.concatenate(list(_coarse(audio))))
-            with (directory / RESULT).open(encoding="utf-8") as result:
-                facts, scores = _frames(result)
-            np.save(draft / "scores.npy", scores)
+            frames = stored.read_frames(directory / RESULT)
+            scores = np.empty((0, len(NAMES))) if frames is None else frames.scores
+            np.save(draft / "scores.npy", scores.astype(np.float16))
+            facts = {"hop": frames.hop if frames else 0.0, "first_centre": frames.first_centre if frames else 0.0}
             (draft / "frames.json").write_text(json.dumps(facts), encoding="utf-8")
             try:
                 draft.rename(place)
@@ -193,54 +198,3 @@ def _edges(count: int, points: int) -> NDArray[np.intp]:
 def _listed(values: NDArray[Any]) -> list[float]:
     rounded: list[float] = np.asarray(values, dtype=np.float64).round(DIGITS).tolist()
     return rounded
-
-
-def _segments(path: Path, start: float, end: float) -> Iterator[Segment | None]:
-    """The segments between two times, which stand a line each; only None where result.json has none at all."""
-    with path.open(encoding="utf-8") as result:
-        for line in iter(lambda: result.readline(BLOCK), ""):
-            if line.startswith('  "frames": '):
-                break
-            if line.startswith('  "segments": '):
-                for item in iter(result.readline, ""):
-                    if not item.startswith("    {"):
-                        return
-                    segment = Segment.model_validate_json(item.rstrip().rstrip(","))
-                    if segment.end > start and segment.start < end:
-                        yield segment
-                return
-    yield None
-
-
-def _frames(result: TextIO) -> tuple[dict[str, float], NDArray[np.float16]]:
-    """The facts and scores of result.json's frames, read piece by piece: hours of them are one line."""
-    none: dict[str, float] = {"hop": 0.0, "first_centre": 0.0}
-    for line in iter(lambda: result.readline(BLOCK), ""):
-        if line.startswith('  "frames": '):
-            break
-    else:
-        return none, np.empty((0, len(NAMES)), np.float16)
-    head, rest = line.removeprefix('  "frames": ').split(', "logits": [', 1)
-    facts = json.loads(head + "}")
-    mark, pieces = '"scores": [', []
-    while mark not in rest:
-        more = result.read(BLOCK)
-        if not more:
-            raise ValueError("the frames break off")
-        rest = rest[-len(mark) :] + more
-    rest = rest.partition(mark)[2]
-    while True:
-        end = rest.find("]]")
-        whole = rest[:end] if end >= 0 else rest[: rest.rfind("],") + 1]
-        pieces.append(np.fromstring(whole.translate(_NO_BRACKETS), np.float32, sep=",").astype(np.float16))
-        if end >= 0:
-            break
-        more = result.read(BLOCK)
-        if not more:
-            raise ValueError("the frames break off")
-        rest = rest[len(whole) :].lstrip(", ") + more
-    scores = np.concatenate(pieces)
-    return {key: float(facts[key]) for key in none}, scores.reshape(-1, len(NAMES))
-
-
-_NO_BRACKETS = str.maketrans({"[": None, "]": None})
