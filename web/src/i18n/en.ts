@@ -282,6 +282,7 @@ export const en = {
     'invalid-options': 'These options don’t go together.',
     'unknown-emotion': 'There is no such emotion.',
     'unknown-model': 'There is no such model.',
+    'impossible-precision': 'This precision isn’t to be had here: leave it to “automatic”.',
     'hub-unreachable': 'The model hub can’t be reached. Check the network or proxy, and try again: what is there already is kept.',
     'hub-error': 'The model hub refused. Try again later; what is there already is kept.',
     export: 'This export can’t be made here.',

@@ -280,6 +280,7 @@ export const zh: Words = {
     'invalid-options': '这些选项不能同时使用。',
     'unknown-emotion': '没有这种情感。',
     'unknown-model': '没有这个模型。',
+    'impossible-precision': '这台机器无法使用该精度：请选「自动」。',
     'hub-unreachable': '无法连接模型站点。请检查网络或代理后重试：已下载的部分会保留。',
     'hub-error': '模型站点拒绝了请求。请稍后重试；已下载的部分会保留。',
     export: '这里无法生成这种导出。',

@@ -31,8 +31,8 @@ _UNBUILT = """\
 It is built with npm, and npm's packages must be within reach. In Emovox's source directory:</p>
 <pre>npm ci --prefix web
 npm run build --prefix web</pre>
-<p>or install it again: <code>pip install --force-reinstall --no-deps .</code>, which brings its own npm where there
-is none. The API is described at <a href="/docs">/docs</a>.</p>
+<p>or install it again: <code>pip install --force-reinstall --no-deps .</code>, which brings its own npm where
+there is none. The API is described at <a href="/docs">/docs</a>.</p>
 <p lang="zh">服务运行正常，但安装时未能构建网页。请在 Emovox 源码目录中运行以上命令（需要能访问 npm 软件源），
 或重新安装。接口说明见 <a href="/docs">/docs</a>。</p>
 </body></html>
