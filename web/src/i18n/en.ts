@@ -292,6 +292,8 @@ export const en = {
     'not-ready': 'The service isn’t ready yet.',
     storage: 'The service can’t store anything: its disk may be full.',
     'model-failed': 'The model can’t be loaded or run: the service’s log says why.',
+    'upload-lost': 'The service lost this upload. Recognise the recording again.',
+    'no-decoder': 'The service can’t decode anything just now: its log says why. Try again.',
     internal: 'Something unexpected went wrong: the service’s log says what.',
     'damaged-output': 'This result is damaged and can’t be read.',
     gone: 'The service can’t be reached.',

@@ -290,6 +290,8 @@ export const zh: Words = {
     'not-ready': '服务尚未就绪。',
     storage: '服务无法保存：磁盘可能已满。',
     'model-failed': '模型无法加载或运行：原因见服务日志。',
+    'upload-lost': '服务丢失了这个上传，请重新识别。',
+    'no-decoder': '服务暂时无法解码：原因见服务日志，请重试。',
     internal: '发生意外错误：详情见服务日志。',
     'damaged-output': '此结果已损坏，无法读取。',
     gone: '无法连接服务。',
