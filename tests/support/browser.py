@@ -47,7 +47,7 @@ def axe() -> str:
 
 
 @contextmanager
-def browsing(*, microphone: Path | None = None) -> Iterator[Browser]:
+def browsing(microphone: Path) -> Iterator[Browser]:
     """A browser without a screen; its microphone plays a file, over and over."""
     place = chromium()
     arguments = [
@@ -57,9 +57,8 @@ def browsing(*, microphone: Path | None = None) -> Iterator[Browser]:
         "--autoplay-policy=no-user-gesture-required",
         "--use-fake-device-for-media-stream",
         "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={microphone}",
     ]
-    if microphone is not None:
-        arguments.append(f"--use-file-for-fake-audio-capture={microphone}")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=place, args=arguments)
         try:

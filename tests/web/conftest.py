@@ -18,13 +18,19 @@ if TYPE_CHECKING:
     from support.browser import Tab
 
 
+PATIENCE = 20_000  # milliseconds: a machine may be busy with other things
+
+
 # Playwright keeps an event loop in the thread that began it: not longer than a module.
 @pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
+def browser(minute: Path) -> "Iterator[Browser]":
     pytest.importorskip("playwright")
+    from playwright.sync_api import expect  # noqa: PLC0415
+
     from support.browser import browsing  # noqa: PLC0415
 
-    with browsing() as opened:
+    expect.set_options(timeout=PATIENCE)
+    with browsing(minute) as opened:
         yield opened
 
 

@@ -56,6 +56,7 @@ def test_two_side_by_side(tab: Tab, filled: Client) -> None:
 def test_deleting_asks_first(tab: Tab, filled: Client, angry: Path) -> None:
     assert filled.post_file(angry, name="doomed").is_success
     page = tab.open("#/history")
+    expect(page.get_by_role("link", name="Open doomed")).to_be_visible()
     count = page.locator("ul.list li").count()
     page.get_by_role("checkbox", name="doomed").check()
     page.get_by_role("button", name="Delete").click()

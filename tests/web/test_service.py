@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Browser, expect
 
 from emovox.models import hub as hub_module
+from emovox.server import accepting, problems
 from support.browser import Tab
 from support.browser import tab as opened
 from support.hub import Fault, Hub
@@ -36,23 +37,18 @@ def test_it_goes_away_and_comes_back(browser: Browser, tmp_path: Path, angry: Pa
         tab.faults = [fault for fault in tab.faults if "about:blank" not in fault]
 
 
-def test_a_full_service_is_asked_again(browser: Browser, tmp_path: Path, examples: list[Path]) -> None:
+def test_a_full_service_is_asked_again(
+    browser: Browser, tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accepting, "busy", lambda seconds: problems.busy(1))  # it would say a minute
     with serving(tmp_path / "outputs", jobs=1) as client, opened(browser, str(client.base_url)) as tab:
         page = tab.open()
-        # It says to wait for a minute, which no test has.
-        page.route("**/v1/recognitions", _hastened)
         tab.choose(*examples)
         queue = page.get_by_role("region", name="Queue").first
-        expect(queue.get_by_text("waiting for room").first).to_be_visible()
+        expect(queue.locator("tr[data-state=held]").first).to_be_visible()
         tab.shoot("full")
         expect(queue.get_by_text("7 of 7 finished")).to_be_visible(timeout=60_000)
         expect(queue.get_by_text("failed")).to_have_count(0)
-
-
-def _hastened(route: Route) -> None:
-    answer = route.fetch()
-    headers = {**answer.headers, "retry-after": "1"} if answer.status == 503 else answer.headers
-    route.fulfill(response=answer, headers=headers)
 
 
 def test_a_key_is_asked_for(browser: Browser, tmp_path: Path, angry: Path) -> None:
