@@ -52,7 +52,13 @@ def test_assets_are_sent_compressed_and_kept_forever(built: Path, shared: Client
 
 @pytest.mark.parametrize(
     "path",
-    ["/assets/none.js", "/assets/..%2fsecret.txt", "/assets/../secret.txt", "/assets/index-a1.js.gz", "/secret.txt"],
+    [
+        "/assets/none.js",
+        "/assets/..%2fsecret.txt",
+        "/assets/../secret.txt",
+        "/assets/index-a1.js.gz",
+        "/secret.txt",
+    ],
 )
 def test_nothing_else_is_served(built: Path, shared: Client, path: str) -> None:
     answer = shared.get(path)

@@ -106,7 +106,7 @@ class Tab:
 
     def result(self) -> str:
         """The emotion of the result, once it is there with its timeline."""
-        self.page.wait_for_selector("article.result .stage")
+        self.page.wait_for_selector("article.result .stage", timeout=60_000)
         self.page.wait_for_selector(".loading", state="detached")
         emotion = self.page.locator(".verdict").first.get_attribute("data-emotion")
         assert emotion is not None
@@ -135,7 +135,7 @@ class Tab:
     def _finished(self, request: Request) -> None:
         try:
             sizes = request.sizes()
-        except Exception:  # noqa: BLE001, S110  the page has gone meanwhile
+        except Exception:
             return
         self.received[urlsplit(request.url).path] = sizes["responseBodySize"] + sizes["responseHeadersSize"]
 

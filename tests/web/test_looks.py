@@ -55,7 +55,9 @@ def test_axe_finds_nothing_serious(browser: Browser, filled: Client, theme: str,
         assert serious(page) == []
 
 
-def test_axe_finds_nothing_serious_in_a_queue(tab: Tab, filled: Client, examples: list[Path], tmp_path: Path) -> None:
+def test_axe_finds_nothing_serious_in_a_queue(
+    tab: Tab, filled: Client, examples: list[Path], tmp_path: Path
+) -> None:
     (bad := tmp_path / "bad.mp3").write_bytes(b"no sound")
     page = tab.open()
     tab.choose(*examples[:4], bad)
@@ -140,7 +142,9 @@ def test_it_is_light_and_quick(browser: Browser, filled: Client) -> None:
     for _ in range(3):
         with opened(browser, str(filled.base_url)) as tab:
             page = tab.open()
-            paints.append(page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            paints.append(
+                page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime")
+            )
             files = {path: size for path, size in tab.received.items() if path == "/" or "assets" in path}
             assert len(files) >= 3
             assert sum(tab.received.values()) < LARGEST

@@ -94,4 +94,3 @@ def test_a_download_fails_and_then_doesn_t(tab: Tab, served: Hub, monkeypatch: p
     alert.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("radio", name=NAME)).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="is installed")).to_have_count(1)
-

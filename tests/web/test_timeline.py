@@ -16,10 +16,16 @@ from support.service import Client
 HOURS = 2 * 3600
 
 
+@pytest.fixture(scope="module")
+def output(service: Client, minute: Path) -> str:
+    """The stored minute's id."""
+    answer = service.post_file(minute, granularity="frame", segments="true")
+    return answer.headers["location"].rpartition("/")[2]
+
+
 @pytest.fixture
-def page(tab: Tab, minute: Path) -> Page:
-    page = tab.open()
-    tab.choose(minute)
+def page(tab: Tab, output: str) -> Page:
+    page = tab.open(f"#/output/{output}")
     tab.result()
     return page
 
@@ -81,7 +87,9 @@ def test_numbers_under_the_pointer_and_at_the_cursor(page: Page) -> None:
     said = stage.get_attribute("aria-valuetext") or ""
     assert any(name in said.lower() for name in NAMES)
     legend = page.get_by_role("group", name="Curves")
-    shown = [float(text.split("\n")[-1].rstrip(" %")) for text in legend.get_by_role("button").all_inner_texts()[:9]]
+    shown = [
+        float(text.split("\n")[-1].rstrip(" %")) for text in legend.get_by_role("button").all_inner_texts()[:9]
+    ]
     assert sum(shown) == pytest.approx(100, abs=5)  # each is rounded
 
     angry = legend.get_by_role("button", name="Angry")
