@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
 from emovox.server.routes.page import BUILT
 
@@ -135,7 +135,7 @@ class Tab:
     def _finished(self, request: Request) -> None:
         try:
             sizes = request.sizes()
-        except Exception:
+        except Error:
             return
         self.received[urlsplit(request.url).path] = sizes["responseBodySize"] + sizes["responseHeadersSize"]
 

@@ -12,6 +12,7 @@ from support.browser import tab as opened
 from support.service import Client
 
 LARGEST = 300_000  # bytes of all that the page is made of
+_FOCUSED = "() => { const on = document.activeElement; return (on.ariaLabel ?? on.innerText).trim() }"
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +105,7 @@ def test_with_keys_alone(tab: Tab, filled: Client) -> None:
     def tab_to(name: str, most: int = 60) -> None:
         for _ in range(most):
             page.keyboard.press("Tab")
-            focused = page.evaluate(
-                "() => (document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText).trim()"
-            )
+            focused = page.evaluate(_FOCUSED)
             if str(focused).startswith(name):
                 return
         raise AssertionError(f"Tab never comes to {name!r}")
