@@ -261,9 +261,13 @@ export function* points(
   if (count) yield { time: times_ / count, value: values_ / count }
 }
 
+const CALM = 300 // seconds
+
 /** Seconds of a curve that are drawn as one point, some pixels wide; the same wherever the view is moved to. */
 export function binOf(view: View, width: number): number {
-  return 2 ** Math.ceil(Math.log2(((view.end - view.start) / width) * 3))
+  const length = view.end - view.start
+  const pixels = length > CALM ? 4 : 1 // hours of moods that change by the second would be a tangle
+  return 2 ** Math.ceil(Math.log2((length / width) * pixels))
 }
 
 /** Labels that don't cover each other, from the top. */
