@@ -297,6 +297,8 @@ export const en = {
     internal: 'Something unexpected went wrong: the service’s log says what.',
     'damaged-output': 'This result is damaged and can’t be read.',
     gone: 'The service can’t be reached.',
+    'upload-breaks': 'The upload breaks off again and again: the file may be larger than the service takes (EMOVOX_MAX_FILE_SIZE), or have changed since it was chosen.',
+    'streams-busy': 'The service hears as many microphones as it may. Try again in a moment.',
   } as Record<string, string>,
 }
 

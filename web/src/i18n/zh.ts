@@ -295,5 +295,7 @@ export const zh: Words = {
     internal: '发生意外错误：详情见服务日志。',
     'damaged-output': '此结果已损坏，无法读取。',
     gone: '无法连接服务。',
+    'upload-breaks': '上传一再中断：文件可能超过服务允许的大小（EMOVOX_MAX_FILE_SIZE），或在选择之后被修改。',
+    'streams-busy': '服务同时接听的麦克风已达上限，请稍后再试。',
   },
 }

@@ -1,5 +1,5 @@
 /** The microphone, heard live by the service while it is recorded. */
-import { asProblem, fromDetails, gone, type ProblemError } from '../api/problem'
+import { asProblem, fromDetails, gone, ProblemError } from '../api/problem'
 import type { Emotion, ProblemDetails, Scores } from '../api/types'
 import captureUrl from './capture.worklet.ts?worker&url'
 
@@ -104,7 +104,7 @@ class Recorder {
       socket.onmessage = (event: MessageEvent<string>) => {
         const message = JSON.parse(event.data) as Message
         if (message.type === 'heard') this.moments = [...this.moments.slice(1 - KEPT), message]
-        else if (message.type === 'problem') reject(fromDetails(message.problem))
+        else if (message.type === 'problem') reject(streamProblem(fromDetails(message.problem)))
         else if (message.type === 'ended') {
           if (message.output === null) this.trouble = 'tooShort'
           resolve(message.output)
@@ -134,6 +134,11 @@ class Recorder {
     void this.#context?.close()
     this.#context = null
   }
+}
+
+/** A stream that finds no room isn't begun again by itself. */
+function streamProblem(problem: ProblemError): ProblemError {
+  return problem.kind === 'busy' ? new ProblemError('streams-busy', problem.status, problem.detail) : problem
 }
 
 export const recorder = new Recorder()

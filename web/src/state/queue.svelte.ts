@@ -1,11 +1,12 @@
 /** The recordings that were handed over: each on its way to the service, among its jobs, or finished. */
 import { api, ask, send } from '../api/client'
-import { asProblem, fromDetails, type ProblemError } from '../api/problem'
+import { asProblem, fromDetails, ProblemError } from '../api/problem'
 import type { JobView, Summary } from '../api/types'
 import type { Asked } from './options.svelte'
 import { service } from './service.svelte'
 
 const UPLOADS = 3 // at once
+const BREAKS = 3 // of one upload, although the service is there
 const LOOK = 250 // milliseconds between looks at few jobs
 const LOOK_MANY = 800
 
@@ -143,6 +144,7 @@ class Queue {
   }
 
   async #send(item: Item): Promise<void> {
+    let breaks = 0
     while (item.file && !item.stop.signal.aborted) {
       const form = new FormData()
       for (const [name, value] of Object.entries(item.asked ?? {})) form.append(name, String(value))
@@ -164,6 +166,11 @@ class Queue {
       } catch (error) {
         if (item.stop.signal.aborted) return
         const problem = asProblem(error)
+        if (problem.kind === 'gone' && ++breaks === BREAKS) {
+          item.problem = new ProblemError('upload-breaks', 0, '')
+          item.state = 'failed'
+          return
+        }
         if (problem.kind === 'gone') {
           item.state = 'offline'
           await service.there()

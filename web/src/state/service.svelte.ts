@@ -1,6 +1,6 @@
 /** What the page knows of the service: whether it is there, what it can do, and whether it wants a key. */
 import { api, ask, events, onFailure } from '../api/client'
-import { asProblem, fromDetails, type ProblemError } from '../api/problem'
+import { asProblem, fromDetails, ProblemError } from '../api/problem'
 import type { Emotion, EmotionView, ExampleView, ModelView, ProblemDetails } from '../api/types'
 
 const CALM = 10_000 // milliseconds between looks while all is well
@@ -18,6 +18,8 @@ class Service {
   /** Whether it has just come back. */
   back = $state(false)
   ready = $state(true)
+  /** Why it will not be ready, if that is so. */
+  trouble = $state.raw<ProblemError | null>(null)
   keyWanted = $state(false)
   /** Whether it was given a key that it can be made to forget. */
   keyGiven = $state(false)
@@ -115,6 +117,9 @@ class Service {
     try {
       const answer = await fetch('/readyz', { cache: 'no-store' })
       this.ready = answer.ok
+      // While the model is being loaded it says when to look again; where that has failed it doesn't.
+      const failed = !answer.ok && !answer.headers.has('retry-after')
+      this.trouble = failed ? new ProblemError('model-failed', 503, await detailOf(answer)) : null
       this.reachable = true
     } catch {
       this.reachable = false
@@ -127,6 +132,11 @@ class Service {
     if (this.reachable && (!was || !this.emotions.length) && !this.keyWanted) await this.#learn()
     this.#look(this.reachable && this.ready ? CALM : EAGER)
   }
+}
+
+async function detailOf(answer: Response): Promise<string> {
+  const body = (await answer.json().catch(() => null)) as Partial<ProblemDetails> | null
+  return body?.detail ?? ''
 }
 
 export const service = new Service()
