@@ -14,10 +14,13 @@ EmovoxError
 │   └── HubError                   a model hub refuses, or is no hub
 │       ├── HubUnreachableError    it can't be reached, or breaks off again and again
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
+├── HeadError                      an own head: there is none of that name, or it is another model's
+├── LabelsError                    a list of labelled recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
+├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
 ├── ServiceError                   a service that `emovox.client` asked refuses
 └── SettingsError                  a setting out of range, or an unreadable config file
 """
@@ -89,6 +92,14 @@ class HubMismatchError(HubError):
     """A model hub serves something else than it publishes, or publishes unsafe paths."""
 
 
+class HeadError(EmovoxError):
+    """A trained head is not there, is damaged, has no place, or belongs to another model."""
+
+
+class LabelsError(EmovoxError):
+    """A list of labelled recordings can't be used, or nothing can be learnt from it."""
+
+
 class MicrophoneError(EmovoxError):
     """No microphone can be heard: what drives it is not installed, or there is none, or it is in use."""
 
@@ -103,6 +114,10 @@ class OutputsError(EmovoxError):
 
 class ExportError(EmovoxError):
     """An export can't be made: no such format, a package is missing, or the result lacks what it shows."""
+
+
+class ArchiveError(EmovoxError):
+    """The archive can't take a directory or an embedding, or has nothing to compare with."""
 
 
 class SettingsError(EmovoxError):

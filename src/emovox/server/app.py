@@ -11,6 +11,7 @@ from emovox.server.guard import Guard
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.openapi import describe
 from emovox.server.routes import (
+    archive,
     batches,
     docs,
     examples,
@@ -36,6 +37,7 @@ ROUTERS = (
     jobs.router,
     batches.router,
     outputs.router,
+    archive.router,
     live.router,
     session.router,
     docs.router,

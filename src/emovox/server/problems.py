@@ -12,9 +12,11 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from emovox.errors import (
+    ArchiveError,
     AudioError,
     EmovoxError,
     ExportError,
+    HeadError,
     HubError,
     HubUnreachableError,
     ModelError,
@@ -117,7 +119,9 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     PrecisionError: (422, "impossible-precision", "Impossible precision"),
     HubUnreachableError: (502, "hub-unreachable", "The model hub can't be reached"),
     HubError: (502, "hub-error", "The model hub refused"),
+    HeadError: (422, "head", "This head can't be asked"),
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
+    ArchiveError: (409, "archive", "The archive can't do this"),
     ExportError: (422, "export", "This export can't be made"),
 }
 

@@ -104,6 +104,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/heads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Heads
+         * @description The trained heads that recognitions may ask, by `head`. One that can't be read is left out.
+         */
+        get: operations["heads_v1_heads_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -478,6 +498,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Page
+         * @description What is in the archive, latest first. Times without a zone are UTC.
+         */
+        get: operations["page_v1_archive_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/archive/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stats
+         * @description How much there is, by emotion, by day (in the service's time zone), by tag, by model.
+         */
+        get: operations["stats_v1_archive_stats_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/outputs/{id_}/similar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Similar
+         * @description The recordings, or segments, that sound most like this one, but for its own; only of the same model.
+         */
+        get: operations["similar_v1_outputs__id___similar_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/outputs/{id_}/tags/{tag}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Tag
+         * @description Give the recording of these outputs a tag.
+         */
+        put: operations["tag_v1_outputs__id___tags__tag__put"];
+        post?: never;
+        /**
+         * Untag
+         * @description Take a tag off the recording of these outputs.
+         */
+        delete: operations["untag_v1_outputs__id___tags__tag__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/session": {
         parameters: {
             query?: never;
@@ -512,6 +616,117 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * ArchivePage
+         * @description Some of the archive.
+         */
+        ArchivePage: {
+            /** Recognitions */
+            recognitions: components["schemas"]["Archived"][];
+            /**
+             * Next
+             * @description `before` of the next page; null: there is none
+             */
+            next: string | null;
+        };
+        /**
+         * ArchiveStats
+         * @description How much there is; of recognitions, unless another word is used.
+         */
+        ArchiveStats: {
+            /** Recordings */
+            recordings: number;
+            /** Recognitions */
+            recognitions: number;
+            /**
+             * Seconds
+             * @description of all recordings together
+             */
+            seconds: number;
+            /** By Emotion */
+            by_emotion: {
+                [key: string]: number;
+            };
+            /** By Day */
+            by_day: {
+                [key: string]: number;
+            };
+            /** By Tag */
+            by_tag: {
+                [key: string]: number;
+            };
+            /** By Model */
+            by_model: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * Archived
+         * @description A recognition in the archive.
+         */
+        Archived: {
+            /**
+             * Id
+             * @description sha256 of its result.json
+             */
+            id: string;
+            /**
+             * Sha256
+             * @description of the recording
+             */
+            sha256: string;
+            /**
+             * Name
+             * @description of the recording
+             */
+            name: string | null;
+            /**
+             * Output
+             * @description id of its stored outputs, while they are there
+             */
+            output: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Duration
+             * @description seconds
+             */
+            duration: number | null;
+            /**
+             * Emotion
+             * @enum {string}
+             */
+            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            /** Confidence */
+            confidence: number;
+            /** Scores */
+            scores: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            };
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /** Granularity */
+            granularity: string;
+            /** Channel */
+            channel: number | null;
+            /** Warnings */
+            warnings: string[];
+            /** Tags */
+            tags: string[];
+        };
         /**
          * BatchView
          * @description A batch: its jobs and one progress for all of them.
@@ -611,6 +826,66 @@ export interface components {
             media_type: string;
             /** Url */
             url: string;
+        };
+        /**
+         * HeadScores
+         * @description What a trained head hears, in classes of its own.
+         */
+        HeadScores: {
+            /**
+             * Label
+             * @description the class with the highest score
+             */
+            label: string;
+            /**
+             * Confidence
+             * @description that score
+             */
+            confidence: number;
+            /**
+             * Scores
+             * @description probability of each of the head's classes; they sum to 1
+             */
+            scores: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * HeadView
+         * @description A trained head: classes of somebody's own on a model's embeddings.
+         */
+        HeadView: {
+            /** Name */
+            name: string;
+            /** Classes */
+            classes: string[];
+            /**
+             * Model
+             * @description name of the model that it belongs to
+             */
+            model: string;
+            /**
+             * Revision
+             * @description of that model
+             */
+            revision: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Unweighted
+             * @description mean recall of the classes, held out; null: not measured
+             */
+            unweighted: number | null;
+            /**
+             * Recalls
+             * @description of each class, held out
+             */
+            recalls: {
+                [key: string]: number;
+            };
         };
         /**
          * Health
@@ -891,6 +1166,36 @@ export interface components {
              * @default null
              */
             channel: number | null;
+            /**
+             * @description what a trained head hears, when one was asked
+             * @default null
+             */
+            head: components["schemas"]["HeadScores"] | null;
+        };
+        /**
+         * SegmentView
+         * @description A segment that is near.
+         */
+        SegmentView: {
+            /** Number */
+            number: number;
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Emotion
+             * @enum {string}
+             */
+            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            /** Confidence */
+            confidence: number;
         };
         /**
          * Session
@@ -907,6 +1212,92 @@ export interface components {
              * @description this client has shown one, or needs none
              */
             known: boolean;
+        };
+        /**
+         * Similar
+         * @description One that is near.
+         */
+        Similar: {
+            /**
+             * Id
+             * @description sha256 of its result.json
+             */
+            id: string;
+            /**
+             * Sha256
+             * @description of the recording
+             */
+            sha256: string;
+            /**
+             * Name
+             * @description of the recording
+             */
+            name: string | null;
+            /**
+             * Output
+             * @description id of its stored outputs, while they are there
+             */
+            output: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Duration
+             * @description seconds
+             */
+            duration: number | null;
+            /**
+             * Emotion
+             * @enum {string}
+             */
+            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            /** Confidence */
+            confidence: number;
+            /** Scores */
+            scores: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            };
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /** Granularity */
+            granularity: string;
+            /** Channel */
+            channel: number | null;
+            /** Warnings */
+            warnings: string[];
+            /** Tags */
+            tags: string[];
+            /**
+             * Similarity
+             * @description cosine of the embeddings centred and whitened; raw where asked for
+             */
+            similarity: number;
+            /**
+             * Cosine
+             * @description of the embeddings as the model gives them
+             */
+            cosine: number;
+            segment: components["schemas"]["SegmentView"] | null;
+        };
+        /**
+         * SimilarPage
+         * @description The nearest, nearest first.
+         */
+        SimilarPage: {
+            /** Similar */
+            similar: components["schemas"]["Similar"][];
         };
         /**
          * Summary
@@ -957,6 +1348,14 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+        };
+        /**
+         * Tags
+         * @description The tags of a recording.
+         */
+        Tags: {
+            /** Tags */
+            tags: string[];
         };
         /**
          * Timeline
@@ -1043,6 +1442,52 @@ export interface components {
              * @description one row a frame, T x 9, smoothed; each row sums to 1 up to rounding
              */
             scores: number[][];
+            /**
+             * Head Labels
+             * @description the class of each column of `head_scores`
+             * @default null
+             */
+            head_labels: string[] | null;
+            /**
+             * Head Scores
+             * @description what a trained head hears, when one was asked: one row a frame, smoothed as `scores` are
+             * @default null
+             */
+            head_scores: number[][] | null;
+        };
+        /**
+         * HeadVerdict
+         * @description What a trained head hears in a recording.
+         */
+        HeadVerdict: {
+            /**
+             * Label
+             * @description the class with the highest score
+             */
+            label: string;
+            /**
+             * Confidence
+             * @description that score
+             */
+            confidence: number;
+            /**
+             * Scores
+             * @description probability of each of the head's classes; they sum to 1
+             */
+            scores: {
+                [key: string]: number;
+            };
+            /**
+             * Name
+             * @description of the head
+             */
+            name: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description when it was trained
+             */
+            created_at: string;
         };
         /**
          * ModelFacts
@@ -1178,6 +1623,11 @@ export interface components {
              * @description codes of what may spoil the verdict; empty when all is well
              */
             warnings: string[];
+            /**
+             * @description what a trained head hears, when one was asked and the recording is not silent
+             * @default null
+             */
+            head: components["schemas"]["HeadVerdict"] | null;
             /**
              * Segments
              * @description stretches of speech in order, when asked for
@@ -1558,6 +2008,89 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    heads_v1_heads_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeadView"][];
                 };
             };
             /** @description Bad Request */
@@ -2031,6 +2564,8 @@ export interface operations {
                 model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
                 /** @description of the arithmetic; `auto`: the fastest that hears what fp32 hears */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
+                /** @description also ask this trained head, one of GET /v1/heads */
+                head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description told when a job ends */
@@ -2095,6 +2630,8 @@ export interface operations {
                      * @enum {string}
                      */
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
+                    /** @description also ask this trained head, one of GET /v1/heads */
+                    head?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -2862,6 +3399,8 @@ export interface operations {
                 model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
                 /** @description of the arithmetic; `auto`: the fastest that hears what fp32 hears */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
+                /** @description also ask this trained head, one of GET /v1/heads */
+                head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description told when a job ends */
@@ -2923,6 +3462,8 @@ export interface operations {
                      * @enum {string}
                      */
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
+                    /** @description also ask this trained head, one of GET /v1/heads */
+                    head?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -4133,6 +4674,544 @@ export interface operations {
             };
             /** @description Insufficient Storage */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    page_v1_archive_get: {
+        parameters: {
+            query?: {
+                /** @description only these */
+                emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
+                /** @description part of the recording's name */
+                name?: string | null;
+                /** @description only what this model recognised */
+                model?: string | null;
+                /** @description recognised then or later */
+                since?: string | null;
+                /** @description recognised earlier */
+                until?: string | null;
+                /** @description as in `next` */
+                before?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArchivePage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    stats_v1_archive_stats_get: {
+        parameters: {
+            query?: {
+                /** @description only these */
+                emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
+                /** @description recognised then or later */
+                since?: string | null;
+                /** @description recognised earlier */
+                until?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArchiveStats"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    similar_v1_outputs__id___similar_get: {
+        parameters: {
+            query?: {
+                /** @description how many */
+                k?: number;
+                /** @description look among segments instead of recordings */
+                segments?: boolean;
+                /** @description compare embeddings as the model gives them */
+                raw?: boolean;
+                /** @description only these */
+                emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
+            };
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    tag_v1_outputs__id___tags__tag__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tags"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    untag_v1_outputs__id___tags__tag__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+                tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };
