@@ -286,7 +286,7 @@ export const en = {
     'hub-unreachable': 'The model hub can’t be reached. Check the network or proxy, and try again: what is there already is kept.',
     'hub-error': 'The model hub refused. Try again later; what is there already is kept.',
     head: 'This head can’t be used with this model: choose another.',
-    archive: 'The archive can’t be read or written: the service’s log says why.',
+    archive: 'The archive can’t do this.',
     export: 'This export can’t be made here.',
     'too-many-requests': 'Too many requests with this key. It goes on by itself in a moment.',
     busy: 'The service is full. It goes on by itself as soon as there is room.',
