@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 
 from emovox.emotions import NAMES
 from emovox.library.linear import Fit, Floats, Integers, Linear, logistic, prototypes
@@ -57,7 +56,7 @@ Draw = Callable[[Part, int, np.random.Generator], tuple[Integers, Integers]]
 
 
 def main() -> None:
-    """Read the command line, fit networks, train heads, print tables."""
+    """Read the command line, fit networks, train heads, print a line for each case."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.heads", description=__doc__.splitlines()[0])
     parser.add_argument("--corpora", type=Path, required=True, help="folder with the lists and their clips")
     parser.add_argument("--work", type=Path, default=Path("training/work"), help="kept states and embeddings")
@@ -70,22 +69,24 @@ def main() -> None:
     parts = {title: [part] for title, part in _kept(options, "corpora", unheard)}
     folds = [f"fold {fold}, {corpus}" for fold in range(FOLDS) for corpus in ACTED]
     held = dict(_kept(options, "folds", folds))
-    for corpus in ACTED:
-        parts[f"{corpus} known"] = [held[f"fold {fold}, {corpus}"] for fold in range(FOLDS)]
+    parts["emodb known"] = [held[f"fold {fold}, emodb"] for fold in range(FOLDS)]
     facts: dict[str, dict[str, list[float]]] = {}
-    for title, own in parts.items():
-        for voices, draw in {"other voices": other_voices, "the same voices": same_voices}.items():
-            if not (
-                voices == "other voices" and title == "emodb known"
-            ):  # two voices in a part: one knows too little
-                facts[f"{title}, {voices}"] = compare(own, draw, options.draws)
-                fewer = max(5, options.draws // 8)  # a whole training takes fifty fits
-                facts[f"{title}, {voices}, head train"] = compare(own, draw, fewer, methods=WHOLE)
+
+    def note(title: str, found: dict[str, list[float]]) -> None:
+        facts[title] = found
+        print(line(title, found), flush=True)
+
     for title in unheard:
         for size in SIZES:
-            found = compare(parts[title], other_voices, max(5, options.draws // 5), size=size, methods=CURVE)
-            facts[f"{title}, curve, {size}"] = found
-    print(table(facts))
+            draws = max(5, options.draws // 5)
+            note(f"{title}, {size} a class", compare(parts[title], other_voices, draws, size=size, methods=CURVE))
+    for title, own in parts.items():
+        for voices, draw in {"other voices": other_voices, "the same voices": same_voices}.items():
+            if title == "emodb known" and voices == "other voices":  # two voices in a part: one knows too little
+                continue
+            note(f"{title}, {voices}", compare(own, draw, options.draws))
+            fewer = max(5, options.draws // 8)  # a whole training takes fifty fits
+            note(f"{title}, {voices}, head train", compare(own, draw, fewer, methods=WHOLE))
     if options.json:
         options.json.write_text(json.dumps(facts, indent=1))
 
@@ -147,7 +148,7 @@ def compare(
 ) -> dict[str, list[float]]:
     """Unweighted recall of each method in each draw, over the clips of all parts together."""
     found: dict[str, list[float]] = {name: [] for name in methods}
-    for seed in track(range(draws), description="Draws"):
+    for seed in range(draws):
         drawn = [draw(part, size, np.random.default_rng([seed, place])) for place, part in enumerate(parts)]
         chosen = [pair if _complete(part, pair[0]) else None for part, pair in zip(parts, drawn, strict=True)]
         for name, method in methods.items():
@@ -166,18 +167,15 @@ def _complete(part: Part, chosen: Integers) -> bool:
     return len(np.unique(part.labels[chosen])) == len(part.classes)
 
 
-def table(facts: dict[str, dict[str, list[float]]]) -> str:
+def line(title: str, found: dict[str, list[float]]) -> str:
     """Medians, and the margin of each method over the own head in the middle nine tenths of the draws."""
-    lines = []
-    for title, found in facts.items():
-        own = np.array(found["own head"])
-        cells = [f"own head {np.median(own):.3f}"]
-        for name, values in found.items():
-            if name != "own head":
-                low, middle, high = np.percentile(100 * (np.array(values) - own), [5, 50, 95])
-                cells.append(f"{name} {np.median(values):.3f} ({middle:+.1f}, {low:+.1f} to {high:+.1f})")
-        lines.append(f"{title}: " + "; ".join(cells))
-    return "\n".join(lines)
+    own = np.array(found["own head"])
+    cells = [f"own head {np.median(own):.3f}"]
+    for name, values in found.items():
+        if name != "own head":
+            low, middle, high = np.percentile(100 * (np.array(values) - own), [5, 50, 95])
+            cells.append(f"{name} {np.median(values):.3f} ({middle:+.1f}, {low:+.1f} to {high:+.1f})")
+    return f"{title}: " + "; ".join(cells)
 
 
 def _kept(options: argparse.Namespace, kind: str, titles: list[str]) -> Iterator[tuple[str, Part]]:
