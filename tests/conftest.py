@@ -1,5 +1,6 @@
 """What many tests use: real speech, files of every format made from it, and the bundled model."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -141,3 +142,24 @@ def run(
         return caught.value.code, out, err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[str], str]]:
+    """A real PostgreSQL with pgvector: makes an empty database of a name, and gives its URL."""
+    from support import entries  # noqa: PLC0415  most tests need none
+
+    with tempfile.TemporaryDirectory(prefix="pg") as directory:  # a short path: it holds a socket
+        yield from entries.postgres(Path(directory))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The settings name an empty database of either kind; its URL, "" for the SQLite files beside the outputs."""
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres")("test")
+        monkeypatch.setenv("EMOVOX_DATABASE", url)
+    settings.cache_clear()
+    return url

@@ -20,6 +20,7 @@ EmovoxError
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
+├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
 ├── ServiceError                   a service that `emovox.client` asked refuses
 └── SettingsError                  a setting out of range, or an unreadable config file
 """
@@ -113,6 +114,10 @@ class OutputsError(EmovoxError):
 
 class ExportError(EmovoxError):
     """An export can't be made: no such format, a package is missing, or the result lacks what it shows."""
+
+
+class ArchiveError(EmovoxError):
+    """The archive can't take a directory or an embedding, or has nothing to compare with."""
 
 
 class SettingsError(EmovoxError):

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     models: int = Field(2, gt=0, description="service: most models in memory at once")
     model_idle: float = Field(900, gt=0, description="service: seconds after which an unused model is unloaded")
     database: SecretStr = Field(
-        SecretStr(""), description="service: SQLAlchemy URL; by default SQLite beside the outputs"
+        SecretStr(""), description="SQLAlchemy URL of the archive and the service; by default SQLite files"
     )
     retention_days: float = Field(0, ge=0, description="service: days after which outputs and jobs go; 0: never")
     outputs_size: int = Field(

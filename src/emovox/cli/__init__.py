@@ -7,7 +7,20 @@ from contextlib import suppress
 
 import click
 
-from emovox.cli import config, evaluate, export, head, keys, listen, models, recognize, schema, serve
+from emovox.cli import (
+    archive,
+    config,
+    evaluate,
+    export,
+    head,
+    keys,
+    listen,
+    models,
+    recognize,
+    schema,
+    serve,
+    similar,
+)
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
@@ -35,6 +48,8 @@ def emovox(debug: bool) -> None:
 
 emovox.add_command(recognize.recognize)
 emovox.add_command(export.export)
+emovox.add_command(archive.archive)
+emovox.add_command(similar.similar)
 emovox.add_command(listen.listen)
 emovox.add_command(head.head)
 emovox.add_command(evaluate.evaluate)

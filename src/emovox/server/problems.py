@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from emovox.errors import (
+    ArchiveError,
     AudioError,
     EmovoxError,
     ExportError,
@@ -120,6 +121,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     HubError: (502, "hub-error", "The model hub refused"),
     HeadError: (422, "head", "This head can't be asked"),
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
+    ArchiveError: (409, "archive", "The archive can't do this"),
     ExportError: (422, "export", "This export can't be made"),
 }
 

@@ -218,13 +218,15 @@ async def _store(service: Service, draft: Draft, options: RecognitionOptions, na
     try:
         audio = await asyncio.to_thread(draft.finish_audio)
         head = options.to_options().head
-        wanted = Options(granularity="frame", segments=True, emotions=options.emotions, head=head)
-        recognition = await service.queue.hear(
-            options.choice(service.settings.model), Request(audio, wanted, name=name or "live")
-        )
+        wanted = Options(granularity="frame", segments=True, emotions=options.emotions, embedding=True, head=head)
+        kept = service.archiving.begin(draft, asked=False)
+        request = Request(audio, wanted, name=name or "live", embedding_sink=kept.sink)
+        recognition = kept.take(await service.queue.hear(options.choice(service.settings.model), request))
     except TooShortError:
         return None
-    return (await asyncio.to_thread(draft.publish, recognition)).name
+    place = await asyncio.to_thread(draft.publish, recognition)
+    await asyncio.to_thread(service.archiving.keep, kept, place)
+    return place.name
 
 
 @asynccontextmanager
