@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import click
 
-from emovox.cli import config, export, keys, listen, models, recognize, schema, serve
+from emovox.cli import batch, config, export, keys, listen, models, recognize, schema, serve
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
@@ -28,12 +28,14 @@ def emovox(debug: bool) -> None:
     \b
     emovox recognize call.mp3
     emovox recognize recordings/ --format csv > emotions.csv
+    emovox batch recordings/ --out heard
     emovox listen
     emovox serve
     """  # noqa: D301  click needs the backspace itself
 
 
 emovox.add_command(recognize.recognize)
+emovox.add_command(batch.batch)
 emovox.add_command(export.export)
 emovox.add_command(listen.listen)
 emovox.add_command(models.models)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from emovox.errors import (
     AudioError,
+    DecoderError,
     EmovoxError,
     ExportError,
     HubError,
@@ -117,6 +118,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     HubError: (502, "hub-error", "The model hub refused"),
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
     ExportError: (422, "export", "This export can't be made"),
+    DecoderError: (503, "no-decoder", "No decoder"),
 }
 
 _OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # whose messages name files of this machine
