@@ -108,33 +108,57 @@ class Ledger:
             row = self._base.execute("SELECT owner, shard FROM contents WHERE sha256=?", (sha256,)).fetchone()
         return bool(row[0] == path and row[1] is None)
 
-    def stored(self, owners: Iterable[str], shard: str) -> None:
-        """Note in which shard the recordings at these paths stand."""
+    def stored(self, contents: Iterable[tuple[str, str]], shard: str) -> None:
+        """Note in which shard contents stand: (checksum, path)."""
         with self._lock:
             self._base.execute("BEGIN")
             self._base.executemany(
-                "UPDATE contents SET shard=? WHERE sha256=?", ((shard, sha256) for sha256 in owners)
+                "INSERT INTO contents VALUES (?, ?, ?, NULL) "
+                "ON CONFLICT DO UPDATE SET shard=excluded.shard WHERE shard IS NULL",
+                ((sha256, path, shard) for sha256, path in contents),
             )
             self._base.execute("COMMIT")
 
-    def failed(self, path: str, reason: str) -> None:
+    def failed(self, sha256: str, path: str, reason: str) -> None:
         """Note why the content of a recording can't be used, for those that have the same."""
         with self._lock:
-            self._base.execute("UPDATE contents SET reason=? WHERE owner=? AND shard IS NULL", (reason, path))
+            self._base.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, NULL, NULL)", (sha256, path))
+            self._base.execute("UPDATE contents SET reason=? WHERE sha256=? AND shard IS NULL", (reason, sha256))
+
+    def contents(self, count: int) -> Iterator[list[str]]:
+        """Checksums of what was stored before, so many at once."""
+        last = ""
+        while True:
+            with self._lock:
+                found = self._base.execute(
+                    "SELECT sha256 FROM contents WHERE shard IS NOT NULL AND sha256 > ? ORDER BY sha256 LIMIT ?",
+                    (last, count),
+                ).fetchall()
+            if not found:
+                return
+            last = found[-1][0]
+            yield [row[0] for row in found]
 
     def add_twin(self, path: str, sha256: str) -> None:
         """Note a recording whose content another one has."""
         with self._lock:
             self._base.execute("INSERT OR IGNORE INTO twins VALUES (?, ?)", (path, sha256))
 
-    def twins(self, count: int) -> Iterator[tuple[str | None, str | None, list[tuple[str, str]]]]:
-        """Twins whose content is settled, which are then taken: (shard, reason, (path, checksum)), by shard."""
+    def twins(
+        self, count: int, *, all_of_them: bool = False
+    ) -> Iterator[tuple[str | None, str | None, list[tuple[str, str]]]]:
+        """Twins whose content is settled, which are then taken: (shard, reason, (path, checksum)), by shard.
+
+        Args:
+            count: so many at once.
+            all_of_them: those too whose content is not settled; they have neither shard nor reason.
+        """
         while True:
             with self._lock:
                 found = self._base.execute(
-                    "SELECT shard, reason, path, sha256 FROM twins JOIN contents USING (sha256) "
-                    "WHERE shard IS NOT NULL OR reason IS NOT NULL ORDER BY shard, reason LIMIT ?",
-                    (count,),
+                    "SELECT shard, reason, path, sha256 FROM twins LEFT JOIN contents USING (sha256) "
+                    "WHERE ? OR shard IS NOT NULL OR reason IS NOT NULL ORDER BY shard, reason LIMIT ?",
+                    (all_of_them, count),
                 ).fetchall()
                 self._base.executemany("DELETE FROM twins WHERE path=?", ((row[2],) for row in found))
             if not found:

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from filelock import FileLock, Timeout
 
+from emovox.batch.engine import Engine
 from emovox.batch.ledger import Ledger
 from emovox.batch.scratch import scratch
 from emovox.batch.shared import Shared
@@ -24,7 +25,7 @@ from emovox.batch.sources import find
 from emovox.batch.status import SLOWEST, Status
 from emovox.batch.storage import Place
 from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
-from emovox.batch.tasks import Answer, Done, Failed, Heard, Item, Plan, Ready, Same, Share, Surveyed, Task
+from emovox.batch.tasks import Again, Answer, Done, Failed, Heard, Item, Plan, Same, Share, Surveyed, Task
 from emovox.batch.wish import Wish
 from emovox.errors import BatchError, EmovoxError
 from emovox.outputs import is_outputs
@@ -32,27 +33,9 @@ from emovox.recognition.recognition import ModelFacts
 
 FACTS = "batch.json"
 OUTPUTS = "outputs"
+UNHEARD = "its content is that of a recording that could not be heard"
 _TOGETHER = 1000  # recordings that are listed, taken or copied together
 _PATIENCE = 5.0  # seconds from one look for twins to the next
-
-
-class Engine(Protocol):
-    """What has workers: of this machine or of a cluster.
-
-    Attributes:
-        workers: how many.
-    """
-
-    workers: int
-
-    def start(self) -> Ready:
-        """Start the workers."""
-
-    def run(self, take: Callable[[], Task | None], more: Callable[[], bool]) -> Iterator[Answer | None]:
-        """Work through tasks as `take` gives them, as long as there are `more`; answers as they come."""
-
-    def close(self) -> None:
-        """End the workers."""
 
 
 class Batch:
@@ -119,6 +102,7 @@ class Batch:
             self._ready = engine.start()
             self._check(self._ready.model)
             self._load()
+            engine.know(self._ledger.contents(10 * _TOGETHER))
             if outputs is not None:
                 self._sweep(Path(outputs))
             self.status.model, self.status.workers = self._ready.model, engine.workers
@@ -154,7 +138,7 @@ class Batch:
         while self._unusable:
             self._note(self._unusable.popleft())
         self._flush()
-        self._copy()
+        self._copy(last=True)
         self._flush()
         self._tell(self.status)
 
@@ -191,8 +175,8 @@ class Batch:
         if isinstance(answer, Same):
             self._ledger.add_twin(answer.path, answer.sha256)
         elif isinstance(answer, Surveyed):
-            self._shared[answer.path] = Shared(answer)
-            self._shares.extend(self._shared[answer.path].shares())
+            self._shared[answer.item.path] = Shared(answer)
+            self._shares.extend(self._shared[answer.item.path].shares())
         elif isinstance(answer, Heard):
             shared = self._shared.get(answer.share.path)
             if shared is not None and shared.add(answer):
@@ -204,14 +188,18 @@ class Batch:
             if (ended := self._shared.pop(answer.path, None)) is not None:
                 ended.clear()
                 self._shares = deque(share for share in self._shares if share.path != answer.path)
-            if self._ledger.settle(answer.path):
+            if isinstance(answer, Again):
+                if ended is not None:
+                    self._buffer.appendleft(ended.surveyed.item)
+            elif self._ledger.settle(answer.path):
                 self._store(answer)
 
     def _store(self, answer: Done | Failed) -> None:
         status = self.status
         if isinstance(answer, Failed):
             status.failed += 1
-            self._ledger.failed(answer.path, answer.reason)
+            if answer.sha256 is not None:
+                self._ledger.failed(answer.sha256, answer.path, answer.reason)
             self._errors.add([{"path": answer.path, "reason": answer.reason}])
             return
         status.done += 1
@@ -221,11 +209,11 @@ class Batch:
         self._recognitions.add(answer.rows)
 
     def _wrote(self, rows: list[dict[str, Any]], name: str) -> None:
-        self._ledger.stored({row["sha256"] for row in rows}, name)
+        self._ledger.stored(((row["sha256"], row["path"]) for row in rows), name)
 
-    def _copy(self) -> None:
+    def _copy(self, *, last: bool = False) -> None:
         """Give recordings whose content was heard the rows of that."""
-        for shard, reason, twins in self._ledger.twins(_TOGETHER):
+        for shard, reason, twins in self._ledger.twins(_TOGETHER, all_of_them=last):
             known: dict[str, list[dict[str, Any]]] = {}
             if shard is not None:
                 for row in self._recognitions.read(shard, sha256=list({sha256 for _, sha256 in twins})):
@@ -236,7 +224,7 @@ class Batch:
                 if not self._ledger.settle(path):
                     continue
                 if shard is None:
-                    self._store(Failed(path, reason or ""))
+                    self._store(Failed(path, reason or UNHEARD))
                 else:
                     rows = [{**row, "path": path} for row in known[sha256]]
                     self.status.same += 1

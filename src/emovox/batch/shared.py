@@ -22,7 +22,7 @@ class Shared:
         """Its pieces, for the workers."""
         for part, (_, some) in enumerate(self.surveyed.parts):
             for number, piece in enumerate(some):
-                yield Share(self.surveyed.path, part, number, piece)
+                yield Share(self.surveyed.item.path, part, number, piece)
 
     def add(self, heard: Heard) -> bool:
         """Take outputs; gives whether all are there."""
@@ -40,8 +40,8 @@ class Shared:
         for (survey, _), part in zip(self.surveyed.parts, self.outputs, strict=True):
             outputs = [output for some in part for output in some or ()]
             recognition = join(survey, outputs, ready.metadata, ready.classes, ready.model)
-            rows.append(to_row(self.surveyed.path, recognition))
-        return Done(self.surveyed.path, tuple(rows), rows[0]["duration"], self.spent)
+            rows.append(to_row(self.surveyed.item.path, recognition))
+        return Done(self.surveyed.item.path, tuple(rows), rows[0]["duration"], self.spent)
 
     def clear(self) -> None:
         """Remove its waveforms."""

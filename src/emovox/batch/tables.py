@@ -11,8 +11,8 @@ from emovox.emotions import NAMES
 from emovox.recognition.recognition import Recognition, Segment
 
 RECOGNITIONS, ERRORS = "recognitions", "errors"
-ROWS = 1000  # of a shard, at most
-AGE = 30.0  # seconds after which a shard is written, however few rows it has: what an interruption may cost
+ROWS = 5000  # of a shard, at most
+AGE = 10.0  # seconds after which a shard is written, however few rows it has: what an interruption may cost
 SIZE = 64 * 2**20  # bytes, about, after which it is too: curves and embeddings of frames are large
 
 

@@ -9,7 +9,7 @@ from emovox.models.metadata import Metadata
 from emovox.models.session import Device
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import ModelFacts
-from emovox.recognition.splitting import Piece, Survey
+from emovox.recognition.splitting import Survey
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,21 @@ class Plan:
     longest: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Share:
-    """A piece of a long recording, one of those of a channel or of all of them together."""
+    """A piece of a long recording.
+
+    Attributes:
+        path: of the recording.
+        part: which of the channels that are heard by themselves, from 0.
+        number: which piece of that, from 0.
+        piece: a `Piece`; on a cluster, where it is.
+    """
 
     path: str
     part: int
     number: int
-    piece: Piece
+    piece: Any
 
 
 Task = Item | Share
@@ -100,10 +107,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """A recording can't be used."""
+    """A recording can't be used; its checksum is there where it could be read."""
 
     path: str
     reason: str
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,14 +127,14 @@ class Surveyed:
     """A long recording, to be shared out.
 
     Attributes:
-        path: which.
-        parts: what was found and its pieces, for each channel that is heard by itself.
+        item: which.
+        parts: what was found and its pieces, or where these are, for each channel that is heard by itself.
         files: of its waveforms, which go when it is done.
         spent: seconds that it took so far.
     """
 
-    path: str
-    parts: tuple[tuple[Survey, tuple[Piece, ...]], ...]
+    item: Item
+    parts: tuple[tuple[Survey, tuple[Any, ...]], ...]
     files: tuple[str, ...]
     spent: float
 
@@ -140,4 +148,11 @@ class Heard:
     spent: float
 
 
-Answer = Done | Failed | Same | Surveyed | Heard
+@dataclass(frozen=True)
+class Again:
+    """The pieces of a long recording are lost: it must be read again."""
+
+    path: str
+
+
+Answer = Done | Failed | Same | Surveyed | Heard | Again

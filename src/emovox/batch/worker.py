@@ -1,161 +1,76 @@
-"""The worker: decodes and hears recordings, in a process on this machine or as an actor on a cluster."""
+"""The worker: decodes and hears recordings, in a process of its own on this machine."""
 
 import asyncio
-import secrets
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 from emovox.audio.decoded import Decoded
-from emovox.audio.decoders import Decoders
-from emovox.audio.recording import open_recording
-from emovox.batch.sources import RowReader
-from emovox.batch.storage import fetched
+from emovox.batch.reader import Claim, Reader, Reading
+from emovox.batch.reader import reason as why
 from emovox.batch.tables import to_row
-from emovox.batch.tasks import Answer, Done, Failed, Heard, Item, Plan, Ready, Same, Share, Surveyed, Task
-from emovox.errors import AudioError, BrokenDecoderError, EmovoxError, NoAudioError
+from emovox.batch.tasks import Answer, Done, Failed, Heard, Plan, Ready, Share, Surveyed, Task
 from emovox.exports import Language
 from emovox.exports import write as write_exports
 from emovox.outputs import Outputs
 from emovox.recognition.hearer import Hearer
 from emovox.recognition.models import Models
-from emovox.recognition.options import Options, Request
+from emovox.recognition.options import Request
 from emovox.recognition.recognizer import Recognizer
-from emovox.recognition.splitting import Piece, Survey, pieces, survey
-from emovox.settings import settings
-
-Claim = Callable[[str, str], bool]
-"""Whether the recording at a path is the one that is heard for its content: (sha256, path)."""
 
 
-class Worker:
-    """A hearer and its decoders, which work ahead of it."""
+class Listener:
+    """A hearer for one model: what hears in a worker of this machine, and in an actor of a cluster."""
 
-    def __init__(self, plan: Plan, claim: Claim, *, decoders: int) -> None:
-        """Prepare; `start` loads the model.
-
-        Args:
-            plan: what is wanted.
-            claim: is asked before a content is decoded.
-            decoders: decoding processes.
-        """
-        self._plan, self._claim = plan, claim
-        options = settings()
-        self._models = Models(most=1, idle=float("inf"), load=self._load)
-        self._hearer = Hearer(self._models, threads=1)
-        self._decoders = Decoders(decoders, memory=options.decoder_memory, stall=options.decode_stall)
+    def __init__(self, plan: Plan) -> None:
+        """Prepare; `start` loads the model."""
+        self._plan = plan
+        self._hearer = Hearer(Models(most=1, idle=float("inf"), load=self._load), threads=1)
         self._outputs = None if plan.outputs is None else Outputs(plan.outputs)
-        self._scratch = Path(plan.scratch)
-        self._rows, self._reading = RowReader(), asyncio.Lock()
-        self._ready: Ready | None = None
 
-    async def start(self) -> Ready:
-        """Load the model and start the decoders.
+    def start(self) -> Ready:
+        """Load the model.
 
         Raises:
-            EmovoxError: as `Recognizer` and `Recognizer.classes`, or no decoder can be started.
+            EmovoxError: as `Recognizer` and `Recognizer.classes`.
         """
-        await self._decoders.start()
-        self._ready = await asyncio.to_thread(self._begin)
-        return self._ready
+        with self._hearer.models.borrow(self._plan.model) as recognizer:
+            classes = recognizer.classes(self._plan.options.emotions)
+            return Ready(recognizer.model, recognizer.metadata, classes, recognizer.batches)
 
-    async def close(self) -> None:
-        """End the decoders and the hearer."""
-        await self._decoders.close()
-        await asyncio.to_thread(self._hearer.close)
+    def close(self) -> None:
+        """Hear no more."""
+        self._hearer.close()
 
-    async def answer(self, task: Task) -> Answer:
-        """Do what is asked. What goes wrong with a recording is an answer."""
-        started = time.monotonic()
+    async def hear(self, reading: Reading) -> Done:
+        """Hear what was read of a recording, none of it to be shared out; its waveforms go.
+
+        Raises:
+            EmovoxError: as `Recognizer.recognize`.
+        """
         try:
-            if isinstance(task, Share):
-                outputs = await self._hearer.hear_piece(self._plan.model, task.piece)
-                return Heard(task, tuple(outputs), time.monotonic() - started)
-            return await self._item(task, started)
-        except Exception as error:
-            return Failed(task.path, _reason(error))
+            rows = [await self._row(part, reading.path) for part in reading.parts if isinstance(part, Decoded)]
+        finally:
+            reading.clear()
+        return Done(reading.path, tuple(rows), reading.seconds, reading.spent)
+
+    async def hear_share(self, share: Share) -> Heard:
+        """Hear a piece of a recording.
+
+        Raises:
+            ModelError: the model failed.
+        """
+        started = time.monotonic()
+        outputs = await self._hearer.hear_piece(self._plan.model, share.piece)
+        return Heard(share, tuple(outputs), time.monotonic() - started)
 
     def _load(self, name: str) -> Recognizer:
         return Recognizer(name, precision=self._plan.precision, device=self._plan.device)
 
-    def _begin(self) -> Ready:
-        with self._models.borrow(self._plan.model) as recognizer:
-            classes = recognizer.classes(self._plan.options.emotions)
-            return Ready(recognizer.model, recognizer.metadata, classes, recognizer.batches)
-
-    async def _item(self, item: Item, started: float) -> Answer:
-        limit = settings().max_file_size
-        parts: list[tuple[Survey, tuple[Piece, ...]]] = []
-        rows: list[dict[str, Any]] = []
-        files: list[Path] = []
-        with ExitStack() as stack:
-            source = await self._fetch(stack, item)
-            sha256 = await asyncio.to_thread(_checksum, source, limit)
-            if not await asyncio.to_thread(self._claim, sha256, item.path):
-                return Same(item.path, sha256)
-            for channel in count(1) if self._plan.split_channels else [None]:
-                waveform = self._scratch / secrets.token_hex(8)
-                try:
-                    decoded = await self._decode(source, waveform, item, channel)
-                    if self._plan.outputs is None and decoded.duration > self._plan.longest:
-                        parts.append(await asyncio.to_thread(self._survey, decoded))
-                        files.append(waveform)
-                    else:
-                        rows.append(await self._hear(decoded, item.path))
-                except BaseException:
-                    for file in files:
-                        file.unlink(missing_ok=True)
-                    raise
-                finally:
-                    if waveform not in files:
-                        waveform.unlink(missing_ok=True)
-                if channel == decoded.channels:
-                    break
-        spent = time.monotonic() - started
-        if parts:
-            return Surveyed(item.path, tuple(parts), tuple(map(str, files)), spent)
-        return Done(item.path, tuple(rows), decoded.duration, spent)
-
-    async def _fetch(self, stack: ExitStack, item: Item) -> Path:
-        if item.row is None:
-            place = fetched(item.path, self._scratch, max_bytes=settings().max_file_size)
-            return await asyncio.to_thread(stack.enter_context, place)
-        async with self._reading:
-            data = await asyncio.to_thread(self._rows.read, item)
-        if not data:
-            raise NoAudioError("there are no bytes in this row")
-        return stack.enter_context(_kept(data, self._scratch))
-
-    async def _decode(self, source: Path, target: Path, item: Item, channel: int | None) -> Decoded:
-        """Decode in one of the processes; a file that breaks it is tried once more, in a fresh one."""
-        limits, name = settings(), item.path.rpartition("/")[2]
-
-        async def decode() -> Decoded:
-            return await self._decoders.decode(
-                source,
-                target,
-                name=name,
-                channel=channel,
-                max_bytes=limits.max_file_size,
-                max_seconds=limits.max_duration,
-            )
-
-        try:
-            return await decode()
-        except BrokenDecoderError:
-            return await decode()
-
-    def _survey(self, decoded: Decoded) -> tuple[Survey, tuple[Piece, ...]]:
-        assert self._ready is not None  # noqa: S101  nothing is asked before
-        found = survey(decoded, self._ready.metadata, self._options(decoded))
-        return found, tuple(pieces(found, decoded.path))
-
-    async def _hear(self, decoded: Decoded, path: str) -> dict[str, Any]:
-        options = self._options(decoded)
+    async def _row(self, decoded: Decoded, path: str) -> dict[str, Any]:
+        options = replace(self._plan.options, channel=decoded.channel)
         with ExitStack() as stack:
             draft = None if self._outputs is None else stack.enter_context(self._outputs.draft())
             request = Request(decoded, options, sink=None if draft is None else draft.write)
@@ -163,36 +78,57 @@ class Worker:
             if draft is None:
                 return to_row(path, recognition)
             directory = await asyncio.to_thread(draft.complete, recognition)
-            if self._plan.formats:
+            if formats := self._plan.formats:
                 language = cast("Language", self._plan.labels)
-                await asyncio.to_thread(
-                    write_exports, recognition, directory, self._plan.formats, language=language
-                )
+                await asyncio.to_thread(write_exports, recognition, directory, formats, language=language)
             published = await asyncio.to_thread(draft.publish, recognition)
             return to_row(path, recognition, published.name)
 
-    def _options(self, decoded: Decoded) -> Options:
-        return replace(self._plan.options, channel=decoded.channel)
 
+class Worker:
+    """A reader, which works ahead, and a listener."""
 
-@contextmanager
-def _kept(data: bytes, scratch: Path) -> Iterator[Path]:
-    path = scratch / secrets.token_hex(8)
-    try:
-        path.write_bytes(data)
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
+    def __init__(self, plan: Plan, scratch: Path, claim: Claim, *, decoders: int) -> None:
+        """Prepare; `start` loads the model.
 
+        Args:
+            plan: what is wanted.
+            scratch: where waveforms go.
+            claim: is asked before a content is decoded.
+            decoders: decoding processes.
+        """
+        self._reader = Reader(plan, scratch, claim, decoders=decoders)
+        self._listener = Listener(plan)
 
-def _checksum(source: Path, max_bytes: int) -> str:
-    with open_recording(source, max_bytes=max_bytes) as recording:
-        return recording.sha256
+    async def start(self) -> Ready:
+        """Load the model and start the decoders.
 
+        Raises:
+            EmovoxError: as `Listener.start` and `Reader.start`.
+        """
+        ready = await asyncio.to_thread(self._listener.start)
+        await self._reader.start(ready.metadata)
+        return ready
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, AudioError):
-        return error.reason
-    if isinstance(error, EmovoxError):
-        return str(error)
-    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+    async def close(self) -> None:
+        """End the decoders and hear no more."""
+        await self._reader.close()
+        await asyncio.to_thread(self._listener.close)
+
+    async def answer(self, task: Task) -> Answer:
+        """Do what is asked. What goes wrong with a recording is an answer."""
+        started = time.monotonic()
+        sha256 = None
+        try:
+            if isinstance(task, Share):
+                return await self._listener.hear_share(task)
+            reading = await self._reader.read(task)
+            if not isinstance(reading, Reading):
+                return reading
+            sha256 = reading.sha256
+            if reading.split:
+                parts = tuple(part for part in reading.parts if not isinstance(part, Decoded))
+                return Surveyed(task, parts, tuple(map(str, reading.files)), time.monotonic() - started)
+            return replace(await self._listener.hear(reading), spent=time.monotonic() - started)
+        except Exception as error:
+            return Failed(task.path, why(error), sha256)

@@ -4,14 +4,14 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import cast
 
 import click
 import rich.progress
 from rich.console import Console
 
+from emovox.batch.engine import Engine
 from emovox.batch.local import LocalEngine
-from emovox.batch.run import Batch, Engine
+from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Plan
 from emovox.batch.wish import Wish
@@ -145,7 +145,7 @@ def _engine(name: str, address: str | None, workers: int | None) -> Callable[[Pl
         return lambda plan: LocalEngine(plan, workers=workers or 0, threads=settings().threads or 1)
     from emovox.batch.cluster import RayEngine  # noqa: PLC0415  an extra
 
-    return lambda plan: cast("Engine", RayEngine(plan, address=address, workers=workers or 0))
+    return lambda plan: RayEngine(plan, address=address, workers=workers or 0)
 
 
 class Progress:

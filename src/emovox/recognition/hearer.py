@@ -36,6 +36,7 @@ class Hearer:
     on a CPU, where that only adds padding, one after the other.
 
     Attributes:
+        models: to borrow from.
         heard: seconds of sound heard so far.
         busy: seconds that threads have spent on it.
         pace: seconds that one recording has taken lately.
@@ -48,7 +49,7 @@ class Hearer:
             models: to borrow from.
             threads: recordings heard at the same time.
         """
-        self._models = models
+        self.models = models
         self._waiting: deque[_Waiting] = deque()
         self._condition = threading.Condition()
         self.closed = False
@@ -111,7 +112,7 @@ class Hearer:
         started = time.monotonic()
         try:
             results: list[Any]
-            with self._models.borrow(first.model) as recognizer:
+            with self.models.borrow(first.model) as recognizer:
                 if isinstance(first.work, Piece):
                     results = [recognizer.hear_piece(first.work)]
                 else:
