@@ -7,6 +7,7 @@ through its object store.
 import importlib
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
@@ -23,6 +24,7 @@ from emovox.errors import BatchError, EmovoxError
 from emovox.recognition.splitting import Piece
 
 DECODERS = 8  # of an actor with a GPU, at most; each wants a core
+REACH = 10.0  # seconds to reach the cluster
 JOIN = 10.0  # seconds from one look for new nodes to the next
 _OWN = {"EMOVOX_CACHE", "EMOVOX_CONFIG", "EMOVOX_OUTPUTS", "EMOVOX_THREADS"}  # settings that are this machine's
 
@@ -107,6 +109,7 @@ class RayEngine(Engine):
         self._ray, self._plan, self._wanted = ray, plan, workers
         settings = {name: value for name, value in os.environ.items() if name.startswith("EMOVOX_")}
         environment = {name: value for name, value in settings.items() if name not in _OWN}
+        _check(address)
         try:
             ray.init(
                 address=address,
@@ -195,23 +198,36 @@ class RayEngine(Engine):
         done, _ = self._ray.wait(calls, num_returns=1, timeout=patience)
         if done:
             done, _ = self._ray.wait(calls, num_returns=len(calls), timeout=0)
-        lost: set[int] = set()
         for call in done:
+            if call not in self._calls:  # of one that was lost a moment ago
+                continue
             member, number = self._calls.pop(call)
             try:
                 answer = self._ray.get(call)
             except self._ray.exceptions.RayError:
-                if id(member) not in lost and member in self._members:
-                    lost.add(id(member))
-                    self._calls = {ref: who for ref, who in self._calls.items() if who[0] is not member}
-                    with suppress(self._ray.exceptions.RayError):
-                        self._ray.kill(member.worker)
-                    yield member, 0, Died()
+                self._calls = {other: who for other, who in self._calls.items() if who[0] is not member}
+                with suppress(self._ray.exceptions.RayError):
+                    self._ray.kill(member.worker)
+                yield member, 0, Died()
                 continue
             if isinstance(answer, EmovoxError):
                 raise answer
-            if id(member) not in lost:
-                yield member, number, answer
+            yield member, number, answer
+
+
+def _check(address: str | None) -> None:
+    """Refuse an address where nobody answers, which Ray tries for minutes.
+
+    Raises:
+        BatchError: nobody does.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():  # `auto`, `local`, or a new cluster
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=REACH).close()
+    except OSError as error:
+        raise BatchError(f"no Ray cluster at {address}: {error.strerror or error}") from error
 
 
 def _ray() -> Any:

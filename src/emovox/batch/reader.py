@@ -17,7 +17,7 @@ from emovox.batch.storage import fetched
 from emovox.batch.tasks import Failed, Item, Plan, Same
 from emovox.errors import AudioError, BrokenDecoderError, EmovoxError, NoAudioError
 from emovox.models.metadata import Metadata
-from emovox.recognition.splitting import Piece, Survey, pieces, survey
+from emovox.recognition.splitting import PIECE, Piece, Survey, pieces, survey
 from emovox.settings import settings
 
 Claim = Callable[[str, str], bool]
@@ -149,7 +149,7 @@ class Reader:
     def _cut(self, decoded: Decoded) -> Part:
         assert self._metadata is not None  # noqa: S101  nothing is read before the start
         found = survey(decoded, self._metadata, replace(self._plan.options, channel=decoded.channel))
-        return found, tuple(pieces(found, decoded.path))
+        return found, tuple(pieces(found, decoded.path, samples=PIECE))
 
 
 def reason(error: Exception) -> str:

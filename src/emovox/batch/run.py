@@ -23,7 +23,7 @@ from emovox.batch.scratch import scratch
 from emovox.batch.shared import Shared
 from emovox.batch.sources import find
 from emovox.batch.status import SLOWEST, Status
-from emovox.batch.storage import Place
+from emovox.batch.storage import Place, is_remote
 from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Heard, Item, Plan, Same, Share, Surveyed, Task
 from emovox.batch.wish import Wish
@@ -36,6 +36,7 @@ OUTPUTS = "outputs"
 UNHEARD = "its content is that of a recording that could not be heard"
 _TOGETHER = 1000  # recordings that are listed, taken or copied together
 _PATIENCE = 5.0  # seconds from one look for twins to the next
+_TOLD = 0.2  # seconds from one word about how far the run is to the next
 
 
 class Batch:
@@ -48,7 +49,12 @@ class Batch:
             wish: what is wanted.
             engine: makes the engine.
             tell: is told now and then how far the run is.
+
+        Raises:
+            BatchError: the output can't be used.
         """
+        if wish.outputs_dirs and is_remote(wish.out):
+            raise BatchError("outputs directories can be made on this machine only: give --out a directory")
         self._wish, self._make, self._tell = wish, engine, tell
         self.status = Status()
         self._out = Place.of(wish.out)
@@ -71,8 +77,6 @@ class Batch:
             EmovoxError: as `Recognizer`.
         """
         wish, out = self._wish, self._out
-        if wish.outputs_dirs and not out.local:
-            raise BatchError("outputs directories can be made on this machine only: give --out a directory")
         found = find(wish.source, wish.column)
         first = list(islice(found, 1))
         if not first:
@@ -132,7 +136,7 @@ class Batch:
             if now - self._looked > _PATIENCE:
                 self._looked = now
                 self._copy()
-            if now - self._told > 0.2:
+            if now - self._told > _TOLD:
                 self._told = now
                 self._tell(self.status)
         while self._unusable:
@@ -144,18 +148,28 @@ class Batch:
 
     def _list(self, found: Iterator[Item | Failed]) -> None:
         """Put down what is there; a thread of its own."""
+        some: list[Item | Failed] = []
         try:
-            while (some := list(islice(found, _TOGETHER))) and not self._ended.is_set():
-                self.status.listed += self._ledger.add(item for item in some if isinstance(item, Item))
-                for item in some:
-                    if isinstance(item, Failed) and self._ledger.add([Item(item.path)], queued=False):
-                        self.status.listed += 1
-                        self._unusable.append(item)
+            for item in found:
+                some.append(item)
+                if len(some) >= _TOGETHER:
+                    self._put_down(some)
+                    some = []
+                if self._ended.is_set():
+                    return
         except Exception as error:
             self._trouble = error
         finally:
+            self._put_down(some)
             self.status.listing = False
             self._listed.set()
+
+    def _put_down(self, some: list[Item | Failed]) -> None:
+        self.status.listed += self._ledger.add(item for item in some if isinstance(item, Item))
+        for item in some:
+            if isinstance(item, Failed) and self._ledger.add([Item(item.path)], queued=False):
+                self.status.listed += 1
+                self._unusable.append(item)
 
     def _take(self) -> Task | None:
         if self._shares:
