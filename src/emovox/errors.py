@@ -11,6 +11,7 @@ EmovoxError
 ├── ModelError                     the model
 │   ├── UnknownModelError          neither in the catalog nor a path
 │   ├── NotInstalledError          in the catalog, and not on disk
+│   ├── PrecisionError             it can't be computed in this precision, or not here
 │   └── HubError                   a model hub refuses, or is no hub
 │       ├── HubUnreachableError    it can't be reached, or breaks off again and again
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
@@ -77,6 +78,10 @@ class UnknownModelError(ModelError):
 
 class NotInstalledError(ModelError):
     """The catalog knows the model and it is not on disk; the message names the command that downloads it."""
+
+
+class PrecisionError(ModelError):
+    """The model can't be computed in a precision, or this machine can't."""
 
 
 class HubError(ModelError):

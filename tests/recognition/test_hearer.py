@@ -7,7 +7,7 @@ from emovox.audio.decoded import Decoded
 from emovox.audio.waveform import Waveform
 from emovox.models.engine import Output
 from emovox.recognition.hearer import Hearer
-from emovox.recognition.models import Models
+from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Options, Request
 from emovox.recognition.recognizer import Recognizer
 from emovox.recognition.splitting import pieces, survey
@@ -24,7 +24,7 @@ def test_recordings_and_pieces_are_heard(
         hearer = Hearer(Models(most=1, idle=9, load=lambda _: recognizer), threads=1)
         try:
             recognition, outputs = await asyncio.gather(
-                hearer.hear("x", Request(examples[0])), hearer.hear_piece("x", piece)
+                hearer.hear(Choice("x"), Request(examples[0])), hearer.hear_piece(Choice("x"), piece)
             )
         finally:
             await asyncio.to_thread(hearer.close)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from emovox.errors import ModelError
-from emovox.recognition.models import Models
+from emovox.errors import ModelError, PrecisionError
+from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Options, Request
 from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
@@ -37,7 +37,7 @@ def test_each_gets_its_own_whether_alone_or_together(
     async def main() -> list[Recognition]:
         queue = HearingQueue(models(recognizer), size=100, threads=1)
         try:
-            return await asyncio.gather(*(queue.hear("x", request) for request in requests))
+            return await asyncio.gather(*(queue.hear(Choice("x"), request) for request in requests))
         finally:
             await asyncio.to_thread(queue.close)
 
@@ -77,8 +77,8 @@ def test_failures_reach_whoever_waits_and_nobody_else(recognizer: Recognizer, ex
     async def main() -> None:
         queue = HearingQueue(models(Failing()), size=9, threads=1)
         with pytest.raises(ZeroDivisionError):
-            await queue.hear("x", Request(examples[0], name="bad"))
-        assert (await queue.hear("x", Request(examples[0]))).emotion == "angry"
+            await queue.hear(Choice("x"), Request(examples[0], name="bad"))
+        assert (await queue.hear(Choice("x"), Request(examples[0]))).emotion == "angry"
         await asyncio.to_thread(queue.close)
 
     asyncio.run(main())
@@ -87,22 +87,23 @@ def test_failures_reach_whoever_waits_and_nobody_else(recognizer: Recognizer, ex
 def test_models_come_and_go() -> None:
     loaded: list[str] = []
 
-    def load(name: str) -> Any:
+    def load(choice: Choice) -> Any:
+        name = choice.model
         if name == "bad":
             raise ModelError("no")
         loaded.append(name)
         return object()
 
     held = Models(most=2, idle=0, load=load)
-    with held.borrow("a") as one, held.borrow("a") as same:
+    with held.borrow(Choice("a")) as one, held.borrow(Choice("a")) as same:
         assert one is same
         held.sweep()
         assert held.names() == ["a"]
-        with held.borrow("b"), held.borrow("c"):
+        with held.borrow(Choice("b")), held.borrow(Choice("c")):
             assert held.names() == ["a", "b", "c"]  # all in use
-    with held.borrow("d"):
+    with held.borrow(Choice("d")):
         assert len(held.names()) == 2
-    with pytest.raises(ModelError), held.borrow("bad"):
+    with pytest.raises(ModelError), held.borrow(Choice("bad")):
         pass
     held.sweep()
     assert held.names() == []
@@ -111,24 +112,32 @@ def test_models_come_and_go() -> None:
 
 def test_auto_is_a_model_with_a_name() -> None:
     held = Models(most=2, idle=9, load=lambda _: object())  # type: ignore[arg-type,return-value]
-    with held.borrow("auto") as one, held.borrow("lite") as same:
+    with held.borrow(Choice("auto")) as one, held.borrow(Choice("lite")) as same:
         assert one is same
     assert held.names() == ["lite"]
+
+
+def test_a_precision_that_auto_chose_is_not_loaded_twice() -> None:
+    held = Models(most=2, idle=9, load=lambda choice: Recognizer(choice.model, precision=choice.precision))
+    with held.borrow(Choice("lite")) as one, held.borrow(Choice("lite", one.model.precision)) as same:
+        assert one is same
+    with pytest.raises(PrecisionError, match="can't be run in int8"), held.borrow(Choice("lite", "int8")):
+        pass
 
 
 def test_a_model_is_loaded_once_by_many() -> None:
     loads: list[str] = []
     start = threading.Barrier(8)
 
-    def load(name: str) -> Any:
-        loads.append(name)
+    def load(choice: Choice) -> Any:
+        loads.append(choice.model)
         return object()
 
     held = Models(most=1, idle=9, load=load)
 
     def use() -> None:
         start.wait()
-        with held.borrow("a"):
+        with held.borrow(Choice("a")):
             pass
 
     threads = [threading.Thread(target=use) for _ in range(8)]

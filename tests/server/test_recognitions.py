@@ -1,4 +1,6 @@
 import json
+import re
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -193,6 +195,38 @@ def test_what_is_no_recording(shared: Client, content: bytes, kind: str) -> None
 def test_models_that_are_not_there(shared: Client, examples: list[Path]) -> None:
     answer = shared.post_file(examples[0], model="emotion2vec_plus_base")
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:emovox:model-not-installed")
+
+
+def test_precisions_that_can_be_and_that_cannot(shared: Client, examples: list[Path]) -> None:
+    right = shared.post_file(examples[0], precision="fp32")
+    assert right.json()["model"]["precision"] == "fp32"
+    for wrong, kind in (("int8", "impossible-precision"), ("fp64", "invalid-options")):
+        answer = shared.post_file(examples[0], precision=wrong)
+        assert (answer.status_code, answer.json()["type"]) == (422, f"urn:emovox:{kind}")
+        assert "/" not in answer.json()["detail"]
+
+
+def test_the_time_of_each_step_is_told(shared: Client, examples: list[Path]) -> None:
+    steps = ["decoded", "waited", "heard", "stored"]
+    header = shared.post_file(examples[0]).headers["server-timing"]
+    assert re.findall(r"(\w+);dur=[0-9.]+", header) == steps
+    job = shared.post("/v1/recognitions", content=examples[0].read_bytes(), headers={"Prefer": "respond-async"})
+    done = shared.finished(job.json()["id"])
+    assert list(done["timings"]) == steps
+    assert 0 < sum(done["timings"].values()) < 60
+
+
+def test_nobody_is_heard_for_who_has_gone(shared: Client, speech: NDArray[np.float32], encode: Encode) -> None:
+    queue, before = shared.service.queue, set(shared.outputs.glob("outputs_*"))
+    content = encode(np.tile(speech, 20), "long.wav", "pcm_s16le", sample_format="s16").read_bytes()
+    with socket.create_connection((shared.base_url.host, shared.base_url.port or 80)) as client:
+        request = f"POST /v1/recognitions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
+        client.sendall(request.encode() + content)
+        while not queue.length:
+            time.sleep(0.001)
+    while queue.length:
+        time.sleep(0.01)
+    assert set(shared.outputs.glob("outputs_*")) == before
 
 
 def test_a_full_queue_says_so_at_once(

@@ -16,7 +16,7 @@ from emovox.exports import Language
 from emovox.exports import write as write_exports
 from emovox.outputs import Outputs
 from emovox.recognition.hearer import Hearer
-from emovox.recognition.models import Models
+from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Request
 from emovox.recognition.recognizer import Recognizer
 
@@ -26,7 +26,7 @@ class Listener:
 
     def __init__(self, plan: Plan) -> None:
         """Prepare; `start` loads the model."""
-        self._plan = plan
+        self._plan, self._choice = plan, Choice(plan.model, plan.precision)
         self._hearer = Hearer(Models(most=1, idle=float("inf"), load=self._load), threads=1)
         self._outputs = None if plan.outputs is None else Outputs(plan.outputs)
 
@@ -36,7 +36,7 @@ class Listener:
         Raises:
             EmovoxError: as `Recognizer` and `Recognizer.classes`.
         """
-        with self._hearer.models.borrow(self._plan.model) as recognizer:
+        with self._hearer.models.borrow(self._choice) as recognizer:
             classes = recognizer.classes(self._plan.options.emotions)
             return Ready(recognizer.model, recognizer.metadata, classes, recognizer.batches)
 
@@ -63,18 +63,18 @@ class Listener:
             ModelError: the model failed.
         """
         started = time.monotonic()
-        outputs = await self._hearer.hear_piece(self._plan.model, share.piece)
+        outputs = await self._hearer.hear_piece(self._choice, share.piece)
         return Heard(share, tuple(outputs), time.monotonic() - started)
 
-    def _load(self, name: str) -> Recognizer:
-        return Recognizer(name, precision=self._plan.precision, device=self._plan.device)
+    def _load(self, choice: Choice) -> Recognizer:
+        return Recognizer(choice.model, precision=choice.precision, device=self._plan.device)
 
     async def _row(self, decoded: Decoded, path: str) -> dict[str, Any]:
         options = replace(self._plan.options, channel=decoded.channel)
         with ExitStack() as stack:
             draft = None if self._outputs is None else stack.enter_context(self._outputs.draft())
             request = Request(decoded, options, sink=None if draft is None else draft.write)
-            recognition = await self._hearer.hear(self._plan.model, request)
+            recognition = await self._hearer.hear(self._choice, request)
             if draft is None:
                 return to_row(path, recognition)
             directory = await asyncio.to_thread(draft.complete, recognition)

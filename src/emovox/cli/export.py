@@ -11,6 +11,7 @@ from emovox import exports
 from emovox.cli.report import printable
 from emovox.errors import EmovoxError, ExportError, OutputsError
 from emovox.outputs import RESULT
+from emovox.recognition import stored
 from emovox.recognition.recognition import Recognition
 from emovox.settings import settings
 
@@ -96,7 +97,7 @@ def _read(directory: Path) -> Recognition:
         OutputsError: it can't be read.
     """
     try:
-        return Recognition.from_json((directory / RESULT).read_bytes())
+        return stored.read(directory / RESULT)
     except (FileNotFoundError, NotADirectoryError) as error:
         inside = " (there are some inside it: name those)" if any(directory.glob(f"*/{RESULT}")) else ""
         raise ExportError(f"no outputs directory: it has no {RESULT}{inside}") from error

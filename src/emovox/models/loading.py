@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from emovox.errors import ModelError
+from emovox.errors import PrecisionError
 from emovox.models.catalog import CATALOG, resolve, snapshot_path
 from emovox.models.clips import example_clips
 from emovox.models.engine import Engine, read_metadata
@@ -37,7 +37,8 @@ def load(
     Raises:
         UnknownModelError: no such name or path.
         NotInstalledError: a model of the catalog that must be pulled first.
-        ModelError: it can't be read, converted or run here, or not in this precision.
+        PrecisionError: not in this precision, or not here.
+        ModelError: it can't be read, converted or run.
     """
     path = resolve(model)
     options = settings()
@@ -45,13 +46,13 @@ def load(
         stored = open_snapshot(path)
         chosen = compare(stored, device=device, notice=notice).best if precision == "auto" else precision
         if chosen not in (possible := precisions(device=device, engine=options.engine)):
-            raise ModelError(f"{chosen} can't be computed here; there are {', '.join(possible)}")
+            raise PrecisionError(f"{chosen} can't be computed here; there are {', '.join(possible)}")
         path = stored.file(chosen, notice=notice)
     else:
         own = read_metadata(path).precision
         chosen = own if precision == "auto" else precision
         if chosen != own and not (chosen == "bf16" and own == "fp32"):
-            raise ModelError(f"{path.name} is {own} and can't be run in {precision}")
+            raise PrecisionError(f"{path.name} is {own} and can't be run in {precision}")
     return Engine(path, precision=chosen, device=device, engine=options.engine, threads=options.threads)
 
 

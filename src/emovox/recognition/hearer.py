@@ -12,7 +12,7 @@ from typing import Any
 
 from emovox.audio.decoded import Decoded
 from emovox.models.engine import Output
-from emovox.recognition.models import Models
+from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Request
 from emovox.recognition.recognition import Recognition
 from emovox.recognition.splitting import Piece
@@ -22,7 +22,7 @@ TOGETHER = 32  # recordings that go to a model at once, at most, where it runs b
 
 @dataclass(eq=False)
 class _Waiting:
-    model: str
+    choice: Choice
     work: Request | Piece
     seconds: float  # of sound
     future: "asyncio.Future[Any]"
@@ -60,23 +60,23 @@ class Hearer:
         for thread in self.threads:
             thread.start()
 
-    async def hear(self, model: str, request: Request) -> Recognition:
+    async def hear(self, choice: Choice, request: Request) -> Recognition:
         """Wait for a model and what it hears. Cancelled, it gives up its turn.
 
         Raises:
             EmovoxError: as `Recognizer` and `Recognizer.recognize`.
         """
         seconds = request.recording.duration if isinstance(request.recording, Decoded) else 0.0
-        found: Recognition = await self._wait(model, request, seconds)
+        found: Recognition = await self._wait(choice, request, seconds)
         return found
 
-    async def hear_piece(self, model: str, piece: Piece) -> list[Output]:
+    async def hear_piece(self, choice: Choice, piece: Piece) -> list[Output]:
         """The same for a piece of a split recording; gives what `splitting.join` wants.
 
         Raises:
             ModelError: as `Recognizer` and `Recognizer.hear_piece`.
         """
-        found: list[Output] = await self._wait(model, piece, piece.seconds)
+        found: list[Output] = await self._wait(choice, piece, piece.seconds)
         return found
 
     def close(self) -> None:
@@ -88,9 +88,9 @@ class Hearer:
         for thread in self.threads:
             thread.join()
 
-    async def _wait(self, model: str, work: Request | Piece, seconds: float) -> Any:
+    async def _wait(self, choice: Choice, work: Request | Piece, seconds: float) -> Any:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(model, work, seconds, loop.create_future(), loop)
+        waiting = _Waiting(choice, work, seconds, loop.create_future(), loop)
         with self._condition:
             self._waiting.append(waiting)
             self._condition.notify()
@@ -112,7 +112,7 @@ class Hearer:
         started = time.monotonic()
         try:
             results: list[Any]
-            with self.models.borrow(first.model) as recognizer:
+            with self.models.borrow(first.choice) as recognizer:
                 if isinstance(first.work, Piece):
                     results = [recognizer.hear_piece(first.work)]
                 else:
@@ -137,7 +137,7 @@ class Hearer:
             same = [
                 waiting
                 for waiting in self._waiting
-                if waiting.model == first.model and isinstance(waiting.work, Request)
+                if waiting.choice == first.choice and isinstance(waiting.work, Request)
             ][: TOGETHER - 1]
             for waiting in same:
                 self._waiting.remove(waiting)

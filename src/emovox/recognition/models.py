@@ -7,16 +7,25 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from emovox.models.catalog import AUTO, LARGE, installed
+from emovox.models.loading import Wanted
 from emovox.recognition.recognizer import Recognizer
 
 log = logging.getLogger("emovox.recognition")
 
 
+class Choice(NamedTuple):
+    """A model, and the precision of its arithmetic."""
+
+    model: str
+    precision: Wanted = "auto"
+
+
 @dataclass
 class _Loaded:
-    name: str
+    choice: Choice
     lock: threading.Lock = field(default_factory=threading.Lock)  # held while it is loaded, so that it is once
     recognizer: Recognizer | None = None
     users: int = 0
@@ -24,45 +33,45 @@ class _Loaded:
 
 
 class Models:
-    """Recognizers by name, for threads to borrow."""
+    """Recognizers by name and precision, for threads to borrow."""
 
-    def __init__(self, *, most: int, idle: float, load: Callable[[str], Recognizer] | None = None) -> None:
+    def __init__(self, *, most: int, idle: float, load: Callable[[Choice], Recognizer] | None = None) -> None:
         """Begin with none.
 
         Args:
             most: in memory at once; one more takes the place of the one that is longest unused.
             idle: seconds after which `sweep` unloads one.
-            load: makes a recognizer of a name.
+            load: makes a recognizer of a choice.
         """
         self._most, self._idle = most, idle
-        self._load = load or (lambda name: Recognizer(name, notice=log.info))
+        self._load = load or _load
         self._lock = threading.Lock()
-        self._loaded: dict[str, _Loaded] = {}
+        self._loaded: dict[Choice, _Loaded] = {}
 
     @contextmanager
-    def borrow(self, name: str) -> Iterator[Recognizer]:
+    def borrow(self, choice: Choice) -> Iterator[Recognizer]:
         """A model for the length of a block, in which it won't be unloaded; loaded first if it has to be.
 
         Raises:
             ModelError: as `Recognizer`.
         """
-        if name == AUTO:  # the same model by its name must not be in memory twice
-            name = LARGE if installed(LARGE) else "lite"
+        if choice.model == AUTO:  # the same model by its name must not be in memory twice
+            choice = Choice(LARGE if installed(LARGE) else "lite", choice.precision)
         with self._lock:
-            entry = self._loaded.setdefault(name, _Loaded(name))
+            entry = self._find(choice)
             entry.users += 1
             self._make_room(entry)
         try:
             with entry.lock:
                 if entry.recognizer is None:
-                    entry.recognizer = self._load(name)
+                    entry.recognizer = self._load(entry.choice)
             yield entry.recognizer
         finally:
             with self._lock:
                 entry.users -= 1
                 entry.last_used = time.monotonic()
                 if entry.recognizer is None and not entry.users:
-                    self._loaded.pop(name, None)
+                    self._loaded.pop(entry.choice, None)
 
     def sweep(self) -> None:
         """Unload what nobody uses and nobody has used for `idle` seconds."""
@@ -77,7 +86,15 @@ class Models:
     def names(self) -> list[str]:
         """Those in memory."""
         with self._lock:
-            return [entry.name for entry in self._loaded.values() if entry.recognizer is not None]
+            return sorted({entry.choice.model for entry in self._loaded.values() if entry.recognizer is not None})
+
+    def _find(self, choice: Choice) -> _Loaded:
+        """What is there; a model in a precision may be, as what `auto` chose."""
+        others = [entry for entry in self._loaded.values() if entry.choice.model == choice.model]
+        for entry in others if choice not in self._loaded else ():
+            if entry.recognizer is not None and entry.recognizer.model.precision == choice.precision:
+                return entry
+        return self._loaded.setdefault(choice, _Loaded(choice))
 
     def _make_room(self, wanted: _Loaded) -> None:
         others = [entry for entry in self._loaded.values() if entry is not wanted and not entry.users]
@@ -86,5 +103,9 @@ class Models:
             self._unload(entry)
 
     def _unload(self, entry: _Loaded) -> None:
-        log.info("model %s unloaded", entry.name)
-        del self._loaded[entry.name]
+        log.info("model %s unloaded", entry.choice.model)
+        del self._loaded[entry.choice]
+
+
+def _load(choice: Choice) -> Recognizer:
+    return Recognizer(choice.model, precision=choice.precision, notice=log.info)

@@ -1,8 +1,9 @@
 """Accepting: what the routes that take recordings share, from the body to the options or a job."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, TypeVar, cast
 
 from fastapi import Request
 
@@ -13,6 +14,8 @@ from emovox.server.runner import Runner
 from emovox.server.service import Service, counted, service_of
 from emovox.server.uploads import Limits, Upload, receive
 from emovox.server.webhooks import check_url
+
+Result = TypeVar("Result")
 
 APART = frozenset({"name", "webhook"})
 
@@ -57,6 +60,29 @@ async def accept(request: Request, limits: Limits) -> Accepted:
         for file in form.files:
             service.uploads.remove(file.token)
         raise
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Wait for work that is stopped when the client has gone; its body was read before.
+
+    Raises:
+        Problem: 499, nobody waits for the answer.
+    """
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise Problem(499, "client-gone", "nobody waits for the answer")
+    finally:
+        for unfinished in (task, gone):
+            unfinished.cancel()
+        await asyncio.wait({task, gone})
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch: str | None = None) -> list[Job]:

@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from emovox.server import problems
+from emovox.server.access import Access
 from emovox.server.guard import Guard
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.openapi import describe
-from emovox.server.routes import batches, docs, health, jobs, live, outputs, recognitions, vocabulary
+from emovox.server.routes import batches, docs, health, jobs, live, outputs, recognitions, session, vocabulary
 from emovox.server.running import running
 from emovox.server.service import Service
 from emovox.settings import settings
@@ -23,6 +24,7 @@ ROUTERS = (
     batches.router,
     outputs.router,
     live.router,
+    session.router,
     docs.router,
 )
 
@@ -57,6 +59,7 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
         separate_input_output_schemas=False,
     )
     app.state.service = service
+    app.state.access = access = Access(service.keys.check if keys_needed else None)
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -67,7 +70,7 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
         Guard,
         hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.hosts.lower())},
         origins=_words(options.origins),
-        check_key=service.keys.check if keys_needed else None,
+        access=access,
         rate_limit=options.rate_limit,
     )
     app.add_middleware(Observer, metrics=metrics)

@@ -46,6 +46,7 @@ jobs = Table(
     Column("output", String(64)),
     Column("result", Text),  # result.json, where no outputs are stored
     Column("problem", Text),
+    Column("timings", Text),
     Column("webhook", Text),  # where the end is to be told
     Column("told", Integer, nullable=False),  # 1: it was, or need not be
     Index("jobs_state", "state", "number"),

@@ -1,17 +1,19 @@
 """The guard: what stands before every route. Headers, hosts, origins, keys, rates; and headers on every answer."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from emovox.server.access import Access
 from emovox.server.problems import Problem, from_error
 
 HEADERS = 100
 HEADER_BYTES = 32_768
-OPEN = frozenset({"/healthz", "/readyz"})  # for whoever watches over the service
+OPEN = frozenset({"/", "/healthz", "/readyz", "/v1/session"})  # for whoever watches over it, or is to give a key
+PAGE = ("/assets/", "/favicon.")  # nothing of anybody's, and needed to ask for the key
 SECURITY = {
     "content-security-policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -52,7 +54,7 @@ class Guard:
         *,
         hosts: Iterable[str],
         origins: Iterable[str],
-        check_key: Callable[[str], str | None] | None,
+        access: Access,
         rate_limit: int,
     ) -> None:
         """Stand before an app.
@@ -61,12 +63,12 @@ class Guard:
             app: to guard.
             hosts: the names it is reached by, lower case, without ports; `*` for any.
             origins: of other web pages that may use it.
-            check_key: gives the id of a key, or None; no function: no keys are demanded.
+            access: checks keys.
             rate_limit: requests a minute of one key.
         """
         self._app = app
         self._hosts, self._origins = frozenset(hosts), frozenset(origins)
-        self._check_key, self._rates = check_key, Rates(rate_limit)
+        self._access, self._rates = access, Rates(rate_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -125,18 +127,11 @@ class Guard:
             raise Problem(403, "foreign-origin", "web pages elsewhere may not use this service (EMOVOX_ORIGINS)")
 
     def _authorise(self, scope: Scope, headers: Headers) -> None:
-        if self._check_key is None or scope["path"] in OPEN:
+        if scope["path"] in OPEN or scope["path"].startswith(PAGE):
             return
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        given = given.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
-        key = self._check_key(given) if given else None
+        key = self._access.demand(headers)
         if key is None:
-            raise Problem(
-                401,
-                "key-needed",
-                "send an API key as Authorization: Bearer KEY; `emovox keys add NAME` makes one",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            return
         scope["emovox.key"] = key
         if wait := self._rates.take(key):
             raise Problem(

@@ -35,6 +35,7 @@ class Job:
     output: str | None
     result: str | None
     problem: dict[str, Any] | None
+    timings: dict[str, float] | None  # seconds of each step
     webhook: str | None
 
 
@@ -121,11 +122,18 @@ class Jobs:
         output: str | None = None,
         result: str | None = None,
         problem: dict[str, Any] | None = None,
+        timings: dict[str, float] | None = None,
     ) -> bool:
         """End a running job; False if it no longer runs."""
-        shown = None if problem is None else json.dumps(problem)
         return self._move(
-            id_, "running", state=state, finished=time.time(), output=output, result=result, problem=shown
+            id_,
+            "running",
+            state=state,
+            finished=time.time(),
+            output=output,
+            result=result,
+            problem=None if problem is None else json.dumps(problem),
+            timings=None if timings is None else json.dumps(timings),
         )
 
     def requeue(self, id_: str) -> bool:
@@ -201,5 +209,6 @@ def _job(row: Row[Any]) -> Job:
         output=row.output,
         result=row.result,
         problem=None if row.problem is None else json.loads(row.problem),
+        timings=None if row.timings is None else json.loads(row.timings),
         webhook=row.webhook,
     )

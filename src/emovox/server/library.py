@@ -1,6 +1,5 @@
 """The stored outputs, as clients see them: by id, which is a directory's name, strictly checked."""
 
-import json
 import re
 import secrets
 import shutil
@@ -13,8 +12,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from emovox.errors import OutputsError
 from emovox.outputs import RESULT
+from emovox.recognition import stored
 from emovox.recognition.recognition import EmotionName, Recognition, ScoreMap
 from emovox.server.problems import Problem
+from emovox.server.timeline import Timeline, Timelines
 
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 FILE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.(json|wav|npy|srt|vtt|TextGrid|txt|csv|parquet|png|svg)")
@@ -63,6 +64,7 @@ class Library:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._summaries: dict[str, Summary] = {}  # what was published doesn't change
+        self._timelines = Timelines(root / ".emovox" / "timelines")
 
     def directory(self, id_: str) -> Path:
         """The directory of an id.
@@ -104,9 +106,28 @@ class Library:
         """
         path = self.directory(id_) / RESULT
         try:
-            return Recognition.from_json(path.read_bytes())
+            return stored.read(path)
         except (OSError, ValidationError) as error:
             raise Problem(500, "damaged-output", "its result.json can't be read") from error
+
+    def head(self, id_: str) -> dict[str, Any]:
+        """result.json without its segments and frames, which may be hundreds of megabytes.
+
+        Raises:
+            Problem: 404, there is none; 500, it is damaged.
+        """
+        try:
+            return stored.read_head(self.directory(id_) / RESULT)
+        except (OSError, ValueError) as error:
+            raise Problem(500, "damaged-output", "its result.json can't be read") from error
+
+    def timeline(self, id_: str, *, start: float, end: float | None, points: int) -> Timeline:
+        """Peaks, curve and segments of a stretch, as `Timelines.read`.
+
+        Raises:
+            Problem: 404, there is none; 422, the stretch is empty; 500, the outputs are damaged.
+        """
+        return self._timelines.read(self.directory(id_), start=start, end=end, points=points)
 
     def find(self, query: Query, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
         """A page of what is looked for, latest first.
@@ -135,7 +156,7 @@ class Library:
         """The summary of an id; None if it is gone or damaged."""
         if id_ not in self._summaries:
             try:
-                self._summaries[id_] = _summary(id_, _head(self._root / id_ / RESULT))
+                self._summaries[id_] = _summary(id_, stored.read_head(self._root / id_ / RESULT))
             except (OSError, ValueError, KeyError, TypeError):
                 return None
         return self._summaries[id_]
@@ -157,6 +178,7 @@ class Library:
         except OSError as error:
             raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
         self._summaries.pop(id_, None)
+        self._timelines.forget(id_)
         shutil.rmtree(doomed, ignore_errors=True)
 
     def _ids(self) -> list[str]:
@@ -181,21 +203,6 @@ def _fits(summary: Summary, query: Query) -> bool:
         and (query.since is None or summary.created_at >= query.since)
         and (query.until is None or summary.created_at < query.until)
     )
-
-
-def _head(path: Path) -> dict[str, Any]:
-    """result.json without its segments and frames, which may be hundreds of megabytes and stand last."""
-    lines = []
-    with path.open(encoding="utf-8") as file:
-        for line in iter(lambda: file.readline(2**20), ""):  # all frames are one line
-            if line.startswith(('  "segments": ', '  "frames": ')):
-                break
-            lines.append(line)
-        else:
-            whole: dict[str, Any] = json.loads("".join(lines))
-            return whole
-    head: dict[str, Any] = json.loads("".join(lines).rstrip().removesuffix(",") + "}")
-    return head
 
 
 def _summary(id_: str, data: dict[str, Any]) -> Summary:

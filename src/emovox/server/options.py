@@ -9,7 +9,9 @@ from emovox.emotions import NAMES, check_names
 from emovox.errors import ExportError, UnknownEmotionError
 from emovox.exports import FORMATS, check_formats, needs
 from emovox.models.catalog import AUTO, CATALOG
+from emovox.models.loading import Wanted
 from emovox.recognition.curve import SMOOTHING
+from emovox.recognition.models import Choice
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Granularity
 from emovox.server.problems import from_validation, invalid
@@ -69,6 +71,9 @@ class RecognitionOptions(BaseModel):
     model: Annotated[str | None, BeforeValidator(_model)] = Field(
         None, description=f"one of {', '.join(MODEL_NAMES)}; by default the service's own"
     )
+    precision: Wanted = Field(
+        "auto", description="of the arithmetic; `auto`: the fastest that hears what fp32 hears"
+    )
     store: bool = Field(True, description="keep an outputs directory; otherwise the answer is all there will be")
 
     @model_validator(mode="after")
@@ -76,6 +81,10 @@ class RecognitionOptions(BaseModel):
         if not self.store and (self.embedding or self.export):
             raise ValueError("embedding and export are files among the outputs, and store=false forbids those")
         return self
+
+    def choice(self, default: str) -> Choice:
+        """The model that is to hear it; `default` is the service's own."""
+        return Choice(self.model or default, self.precision)
 
     def to_options(self) -> Options:
         """What the recognizer is to do."""
@@ -106,6 +115,8 @@ def parameters(*, fields: bool = False) -> list[dict[str, Any]]:
             schema["pattern"] = f"^({choices})(,({choices}))*$"
         elif name == "model":
             schema = {"type": "string", "enum": list(MODEL_NAMES)}
+        elif name == "precision":
+            schema = {"type": "string", "enum": ["auto", "fp32", "bf16", "fp16", "int8"], "default": "auto"}
         elif name == "granularity":
             schema = {"type": "string", "enum": ["utterance", "frame"], "default": "utterance"}
         elif name == "channel":

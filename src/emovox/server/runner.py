@@ -105,7 +105,10 @@ class Runner:
                 claim=claim,
             )
             ending: dict[str, Any] = {"result": recognition.to_json()} if place is None else {"output": place.name}
-            if not await asyncio.to_thread(jobs.finish, job.id, "done", **ending) and place is not None:
+            if (
+                not await asyncio.to_thread(jobs.finish, job.id, "done", timings=progress.timings, **ending)
+                and place is not None
+            ):
                 await asyncio.to_thread(service.library.remove, place.name)  # cancelled while it was published
         except Lost:
             pass

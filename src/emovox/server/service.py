@@ -20,7 +20,7 @@ from emovox.audio.decoders import Decoders
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.errors import EmovoxError, SettingsError
 from emovox.outputs import RESULT, Draft, Outputs
-from emovox.recognition.models import Models
+from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Request
 from emovox.recognition.recognition import Recognition
 from emovox.server.database import open_database, state_directory
@@ -49,7 +49,16 @@ class Progress:
     """How far one recognition has come, and whether it is still wanted."""
 
     share: float = 0.0
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds of each step that is done: decoded, waited (for a model), heard, stored."""
     stopped: threading.Event = field(default_factory=threading.Event)
+    _since: float = field(default_factory=time.monotonic)
+
+    def done(self, step: str) -> None:
+        """Note how long a step took that ends now, unless it has ended already."""
+        if step not in self.timings:
+            now = time.monotonic()
+            self.timings[step], self._since = round(now - self._since, 4), now
 
 
 class Service:
@@ -158,6 +167,7 @@ class Service:
                 max_seconds=max_seconds,
                 progress=decoding,
             )
+            progress.done("decoded")
             async with _draft(self.outputs if options.store else None) as draft:
                 by_frame = options.to_options().by_frame
                 request = Request(
@@ -166,10 +176,12 @@ class Service:
                     sink=_watching(decoded, progress, None if draft is None else draft.write),
                     embedding_sink=draft.write_embedding if draft is not None and by_frame else None,
                 )
-                recognition = await self.queue.hear(options.model or self.settings.model, request)
+                recognition = await self.queue.hear(options.choice(self.settings.model), request)
+                progress.done("heard")
                 place = None
                 if draft is not None:
                     place = await _to_its_end(asyncio.to_thread(self._publish, draft, recognition, options, claim))
+                    progress.done("stored")
                 return recognition, place
         except BaseException:
             progress.stopped.set()
@@ -194,7 +206,7 @@ class Service:
         """Load the default model, so that the first request needn't wait for it."""
 
         def load() -> None:
-            with self.models.borrow(self.settings.model):
+            with self.models.borrow(Choice(self.settings.model)):
                 pass
 
         try:
@@ -242,6 +254,7 @@ def _watching(
         nonlocal heard
         if progress.stopped.is_set():
             raise StoppedError("stopped")
+        progress.done("waited")
         if sink is not None:
             sink(block)
         heard += len(block)

@@ -23,6 +23,7 @@ class JobView(BaseModel):
     finished_at: datetime | None
     output: str | None = Field(description="id of the stored outputs, once done")
     problem: ProblemDetails | None = Field(description="why it failed")
+    timings: dict[str, float] | None = Field(description="seconds of each step, once done: decoded, waited, …")
     links: dict[str, str] = Field(description="where to go from here")
 
 
@@ -59,6 +60,7 @@ def job_view(job: Job, runner: Runner) -> JobView:
         finished_at=None if job.finished is None else _moment(job.finished),
         output=job.output,
         problem=None if job.problem is None else ProblemDetails.model_validate(job.problem),
+        timings=job.timings,
         links=links,
     )
 

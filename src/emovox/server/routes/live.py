@@ -22,6 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emovox.errors import TooShortError
 from emovox.outputs import Draft
 from emovox.recognition.live import Event, Live
+from emovox.recognition.models import Choice
 from emovox.recognition.options import Options, Request
 from emovox.recognition.recognizer import Recognizer
 from emovox.server.options import RecognitionOptions
@@ -164,7 +165,7 @@ async def _hear(service: Service, socket: WebSocket, start: LiveStart) -> None:
     stream = _Stream(socket, start)
     options = RecognitionOptions.model_validate({"model": start.model, "emotions": start.emotions})
     async with AsyncExitStack() as stack:
-        recognizer = await stack.enter_async_context(_borrowed(service, options.model or service.settings.model))
+        recognizer = await stack.enter_async_context(_borrowed(service, options.choice(service.settings.model)))
         draft = None
         if start.store:
             drafts = service.outputs.draft()
@@ -207,16 +208,17 @@ async def _store(service: Service, draft: Draft, options: RecognitionOptions, na
     try:
         audio = await asyncio.to_thread(draft.finish_audio)
         wanted = Options(granularity="frame", segments=True, emotions=options.emotions)
-        model = options.model or service.settings.model
-        recognition = await service.queue.hear(model, Request(audio, wanted, name=name or "live"))
+        recognition = await service.queue.hear(
+            options.choice(service.settings.model), Request(audio, wanted, name=name or "live")
+        )
     except TooShortError:
         return None
     return (await asyncio.to_thread(draft.publish, recognition)).name
 
 
 @asynccontextmanager
-async def _borrowed(service: Service, name: str) -> AsyncIterator[Recognizer]:
-    holder = service.models.borrow(name)
+async def _borrowed(service: Service, choice: Choice) -> AsyncIterator[Recognizer]:
+    holder = service.models.borrow(choice)
     recognizer = await asyncio.to_thread(holder.__enter__)
     try:
         yield recognizer

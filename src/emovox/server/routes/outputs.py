@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path as FilePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
@@ -19,6 +19,7 @@ from emovox.server import library
 from emovox.server.library import MEDIA_TYPES, Summary
 from emovox.server.problems import Problem, responses
 from emovox.server.service import service_of
+from emovox.server.timeline import Timeline
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
 OutputId = Annotated[str, Path(pattern=f"^{library.ID.pattern}$", examples=["outputs_20240104_223000"])]
@@ -48,6 +49,7 @@ class OutputView(Summary):
 
     files: list[FileView]
     zip: str = Field(description="where all of them are in one")
+    recognition: dict[str, Any] = Field(description="result.json, but for its segments and frames")
 
 
 class Written(BaseModel):
@@ -81,7 +83,21 @@ def get(request: Request, id_: OutputId) -> OutputView:
     if summary is None:
         raise Problem(404, "no-such-output", "its result.json can't be read")
     files = [_view(id_, path) for path in stored.files(id_)]
-    return OutputView(**summary.model_dump(), files=files, zip=f"/v1/outputs/{id_}/zip")
+    return OutputView(
+        **summary.model_dump(), files=files, zip=f"/v1/outputs/{id_}/zip", recognition=stored.head(id_)
+    )
+
+
+@router.get("/{id_}/timeline", responses=responses(404, 422))
+def timeline(
+    request: Request,
+    id_: OutputId,
+    start: Annotated[float, Query(ge=0, description="seconds")] = 0.0,
+    end: Annotated[float | None, Query(gt=0, description="seconds; by default the recording's end")] = None,
+    points: Annotated[int, Query(ge=1, le=10_000, description="at most so many")] = 1000,
+) -> Timeline:
+    """A stretch of the recording as a picture needs it: peaks of its sound, the curve, and segments."""
+    return service_of(request).library.timeline(id_, start=start, end=end, points=points)
 
 
 @router.api_route(

@@ -1,15 +1,16 @@
 """Recognising one recording: at once, or as a job."""
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from emovox.errors import TooLargeError
-from emovox.server.accepting import Accepted, accept, enqueue, runner_of
+from emovox.server.accepting import Accepted, accept, enqueue, runner_of, unless_gone
 from emovox.server.openapi import EXAMPLE, RECOGNITION, body
 from emovox.server.problems import responses
-from emovox.server.service import service_of
+from emovox.server.service import Progress, service_of
 from emovox.server.views import JobView, dump, job_view
 
 router = APIRouter(prefix="/v1", tags=["recognition"])
@@ -36,21 +37,25 @@ async def recognize(request: Request) -> Response:
     """
     service = service_of(request)
     accepted = await accept(request, service.limits)
-    file, handed_over = accepted.files[0], False
+    file, handed_over, progress = accepted.files[0], False, Progress()
     try:
         if not _prefers_async(request):
             longest = min(service.settings.sync_seconds, service.settings.max_duration)
             try:
                 with service.queue.reserve():
-                    recognition, place = await service.hear(
-                        file.token, file.name, accepted.options, max_seconds=longest
+                    hearing = service.hear(
+                        file.token, file.name, accepted.options, max_seconds=longest, progress=progress
                     )
+                    recognition, place = await unless_gone(request, hearing)
             except TooLargeError:
                 if longest == service.settings.max_duration:
                     raise
             else:
-                headers = {} if place is None else {"Location": f"/v1/outputs/{place.name}"}
-                return Response(recognition.to_json(), media_type="application/json", headers=headers)
+                headers = {"Server-Timing": _server_timing(progress)}
+                if place is not None:
+                    headers["Location"] = f"/v1/outputs/{place.name}"
+                text = await asyncio.to_thread(recognition.to_json)  # which for frames takes a while
+                return Response(text, media_type="application/json", headers=headers)
         answer = await _as_job(request, accepted)
         handed_over = True
         return answer
@@ -66,6 +71,11 @@ async def _as_job(request: Request, accepted: Accepted) -> Response:
     if _prefers_async(request):
         headers["Preference-Applied"] = "respond-async"
     return JSONResponse(dump(job_view(job, runner)), 202, headers)
+
+
+def _server_timing(progress: Progress) -> str:
+    """The steps as a header that browsers show (W3C Server Timing), in milliseconds."""
+    return ", ".join(f"{step};dur={1000 * seconds:.1f}" for step, seconds in progress.timings.items())
 
 
 def _prefers_async(request: Request) -> bool:

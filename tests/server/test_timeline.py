@@ -1,0 +1,132 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from emovox.emotions import NAMES
+from emovox.outputs import Outputs
+from emovox.recognition.recognition import Recognition
+from emovox.server import timeline
+from emovox.server.problems import Problem
+from emovox.server.timeline import Timelines
+from support import results
+from support.service import Client
+
+SOUND = np.random.default_rng(0).uniform(-1, 1, 50_000).astype(np.float32)  # 3.125 s
+
+
+def publish(root: Path, sound: NDArray[np.float32] = SOUND, **changes: object) -> tuple[Path, Recognition]:
+    recognition = results.recognition(recording=results.recording(len(sound) / 16_000), **changes)
+    with Outputs(root).draft() as draft:
+        draft.write(sound)
+        return draft.publish(recognition), recognition
+
+
+def test_what_a_picture_needs(tmp_path: Path) -> None:
+    frames = results.frames(155)
+    segments = [results.segment(0.5, 1.0), results.segment(1.5, 2.5, "sad")]
+    directory, _ = publish(tmp_path, granularity="frame", frames=frames, segments=segments)
+    timelines = Timelines(tmp_path / "kept")
+    whole = timelines.read(directory, start=0, end=None, points=100)
+    assert (whole.start, whole.end, whole.duration) == (0, 3.125, 3.125)
+    assert len(whole.low) == len(whole.high) == 100
+    assert min(whole.low) == pytest.approx(SOUND.min(), abs=1e-3)
+    assert max(whole.high) == pytest.approx(SOUND.max(), abs=1e-3)
+    assert whole.segments == segments
+    assert whole.curve is not None
+    assert list(whole.curve.scores) == list(NAMES)
+    # A point is the mean of one or two frames here, at the mean of their times.
+    assert np.mean([np.interp(whole.curve.times, frames.times, frames.scores[:, 0])]) == pytest.approx(
+        np.mean(whole.curve.scores["angry"]), abs=0.01
+    )
+    near = timelines.read(directory, start=1.0, end=1.6, points=10_000)
+    assert near.segments == segments[1:]
+    assert np.allclose(near.low, SOUND[16_000:25_600], atol=1e-3)
+    assert near.curve is not None
+    inside = (frames.times >= 1.0) & (frames.times < 1.6)
+    assert np.allclose(near.curve.times, frames.times[inside], atol=1e-3)
+    assert np.allclose(near.curve.scores["sad"], frames.scores[inside, NAMES.index("sad")], atol=1e-3)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_stretch_is_what_its_samples_and_frames_say(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    root = tmp_path_factory.mktemp("any")
+    rng = np.random.default_rng(data.draw(st.integers(0, 9)))
+    sound = rng.uniform(-1, 1, data.draw(st.integers(400, 20_000))).astype(np.float32)
+    frames = results.frames(1 + (len(sound) - 400) // 320)
+    directory, _ = publish(root, sound, granularity="frame", frames=frames)
+    start = data.draw(st.floats(0, len(sound) / 16_000 - 0.01))
+    end = data.draw(st.floats(start + 0.005, start + 2))
+    points = data.draw(st.integers(1, 2000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timeline, "BLOCK", data.draw(st.sampled_from([320, 1600, 2**20])))
+        found = Timelines(root / "kept").read(directory, start=start, end=end, points=points)
+    first, last = round(start * 16_000), min(len(sound), round(end * 16_000))
+    around = sound[max(0, first - 160) : last + 160]
+    assert min(found.low) <= sound[first:last].min() + 1e-3
+    assert max(found.high) >= sound[first:last].max() - 1e-3
+    assert min(found.low) >= around.min() - 1e-3
+    assert max(found.high) <= around.max() + 1e-3
+    assert 1 <= len(found.low) <= points
+    assert found.segments is None
+    assert found.curve is not None
+    assert 1 <= len(found.curve.times) <= points
+    assert np.all(np.diff(found.curve.times) > 0)
+    sums = np.sum([found.curve.scores[name] for name in NAMES], axis=0)
+    assert np.allclose(sums, 1, atol=5e-3)
+
+
+def test_what_is_kept_follows_the_outputs(tmp_path: Path) -> None:
+    directory, _ = publish(tmp_path)
+    other, _ = publish(tmp_path)
+    kept = tmp_path / "kept"
+    timelines = Timelines(kept)
+    first = timelines.read(directory, start=0, end=None, points=10)
+    assert first.curve is None
+    assert first.segments is None
+    assert timelines.read(directory, start=0, end=None, points=10) == first
+    timelines.read(other, start=0, end=None, points=10)
+    assert len(list(kept.iterdir())) == 2
+    data = json.loads((directory / "result.json").read_text())
+    (directory / "result.json").write_text(json.dumps(data, indent=2))
+    os.utime(directory / "result.json", ns=(1, 1))
+    timelines.read(directory, start=0, end=None, points=10)
+    assert len(list(kept.iterdir())) == 2
+    timelines.forget(directory.name)
+    assert [path.stem for path in kept.iterdir()] == [other.name]
+
+
+@pytest.mark.parametrize("broken", ["sound", "frames"])
+def test_damaged_outputs(tmp_path: Path, broken: str) -> None:
+    directory, _ = publish(tmp_path, granularity="frame", frames=results.frames(155))
+    if broken == "sound":
+        (directory / "processed_audio.wav").write_bytes(b"RIFF")
+    else:
+        text = (directory / "result.json").read_text()
+        (directory / "result.json").write_text(text[: len(text) * 3 // 4])
+    with pytest.raises(Problem, match="can't be read"):
+        Timelines(tmp_path / "kept").read(directory, start=0, end=None, points=10)
+    assert not list((tmp_path / "kept").glob("*"))
+
+
+def test_over_http(shared: Client, examples: list[Path]) -> None:
+    here = shared.post_file(examples[0], granularity="frame", segments="true").headers["location"]
+    found = shared.get(f"{here}/timeline", params={"points": 50}).json()
+    assert len(found["low"]) == 50
+    assert found["segments"][0]["emotion"] in NAMES
+    assert shared.get(here).json()["recognition"]["recording"]["name"] == examples[0].name
+    assert shared.get(f"{here}/timeline", params={"start": 1000}).status_code == 422
+    assert shared.get("/v1/outputs/outputs_20000101_000000/timeline").status_code == 404
+    kept = shared.outputs / ".emovox" / "timelines"
+    id_ = here.rpartition("/")[2]
+    assert list(kept.glob(f"{id_}.*"))
+    assert shared.delete(here).status_code == 204
+    assert not list(kept.glob(f"{id_}.*"))
