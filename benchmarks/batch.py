@@ -1,7 +1,7 @@
 """Batches: throughput over cores, memory, kills, and a Ray cluster of two nodes on this machine.
 
 PYTHONPATH=src python -m benchmarks.batch scale CORPUS [--clips 5000] [--repeats 3]
-PYTHONPATH=src python -m benchmarks.batch memory
+PYTHONPATH=src:tests python -m benchmarks.batch memory
 PYTHONPATH=src python -m benchmarks.batch kills CORPUS [--clips 500] [--kills 10]
 PYTHONPATH=src python -m benchmarks.batch ray CORPUS [--clips 500] [--repeats 3]
 PYTHONPATH=src python -m benchmarks.batch losses CORPUS [--clips 500]
@@ -113,7 +113,9 @@ def memory(place: Path) -> None:
     import numpy as np  # noqa: PLC0415
 
     from emovox.audio.wav import WavWriter  # noqa: PLC0415
+    from support import tiny  # noqa: PLC0415
 
+    model = tiny.write(place / "tiny.onnx")  # memory grows, or not, with the files, and not with the model
     print("| files | command, MB | biggest worker, MB | seconds |\n|---|---|---|---|")
     for count in (500, 5000, 50_000):
         directory = place / str(count)
@@ -124,7 +126,7 @@ def memory(place: Path) -> None:
             writer.write(0.1 * draw.standard_normal(TINY).astype(np.float32))
             writer.close()
         started = time.monotonic()
-        process = subprocess.Popen([*batch(directory, place / f"out-{count}"), "--quiet"])
+        process = subprocess.Popen([*batch(directory, place / f"out-{count}"), "--quiet", "--model", str(model)])
         command, workers = peaks(process)
         print(f"| {count} | {command:.0f} | {workers:.0f} | {time.monotonic() - started:.0f} |", flush=True)
 
