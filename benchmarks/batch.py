@@ -78,13 +78,16 @@ def batch(clips: Path, out: Path, *options: str) -> Command:
     return [sys.executable, "-m", "emovox", "batch", str(clips), "--out", str(out), "--model", "lite", *options]
 
 
-def rate(command: Command, **environment: str) -> float:
-    """Run a batch; hours of audio an hour, from when its model is loaded, to a tenth of a second."""
+def rate(command: Command, **environment: str) -> tuple[float, float]:
+    """Run a batch: hours of audio an hour from when its model is loaded, and an hour of CPU time."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = RATE.search(done.stderr)
     if not found:
         raise SystemExit(done.stderr)
-    return float(found[5].replace(",", ""))
+    spent = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return float(found[5].replace(",", "")), float(found[1].replace(",", "")) / (spent / 3600)
 
 
 def scale(clips: Path, place: Path, cores: list[str], repeats: int) -> None:
@@ -96,16 +99,26 @@ def scale(clips: Path, place: Path, cores: list[str], repeats: int) -> None:
         "two cores, one process of two threads": (["taskset", "-c", both], {"EMOVOX_THREADS": "2"}),
     }
     rates: dict[str, list[float]] = {name: [] for name in contenders}
+    per_cpu: dict[str, list[float]] = {name: [] for name in contenders}
     for repeat in range(repeats):
-        for name, (pin, environment) in contenders.items():
-            out = place / f"out-{repeat}-{len(rates[name])}-{abs(hash(name))}"
-            rates[name].append(rate([*pin, *batch(clips, out)], **environment))
-            print(f"{name}: {rates[name][-1]:.1f} h an hour; load {os.getloadavg()[0]:.1f}", flush=True)
+        for number, (name, (pin, environment)) in enumerate(contenders.items()):
+            found = rate([*pin, *batch(clips, place / f"out-{repeat}-{number}")], **environment)
+            rates[name].append(found[0])
+            per_cpu[name].append(found[1])
+            print(
+                f"{name}: {found[0]:.1f} h an hour, {found[1]:.1f} an hour of CPU time; "
+                f"load {os.getloadavg()[0]:.1f}",
+                flush=True,
+            )
     one = statistics.median(rates["one core"])
-    print("\n| | h of audio an hour, median | best | of one core's, medians | bests |\n|---|---|---|---|---|")
+    print("\n| | h of audio an hour, median | best | of one core's, medians | bests | an hour of CPU time |")
+    print("|---|---|---|---|---|---|")
     for name, found in rates.items():
         middle, best = statistics.median(found), max(found)
-        print(f"| {name} | {middle:.1f} | {best:.1f} | {middle / one:.2f} | {best / max(rates['one core']):.2f} |")
+        print(
+            f"| {name} | {middle:.1f} | {best:.1f} | {middle / one:.2f} | {best / max(rates['one core']):.2f} | "
+            f"{statistics.median(per_cpu[name]):.1f} |"
+        )
 
 
 def memory(place: Path) -> None:
@@ -208,7 +221,7 @@ def ray_scale(clips: Path, place: Path, cores: list[str], repeats: int) -> None:
             with nodes(cores[:count]) as (cluster, _):
                 out = place / f"ray-{repeat}-{count}"
                 command = batch(clips, out, "--engine", "ray", "--address", cluster.address)
-                found.append(rate(command))
+                found.append(rate(command)[0])
             print(f"{count} nodes: {found[-1]:.1f} h an hour; load {os.getloadavg()[0]:.1f}", flush=True)
     one, two = (statistics.median(rates[count]) for count in (1, 2))
     print(f"medians: {one:.1f} and {two:.1f} h an hour, {two / one:.2f} times")

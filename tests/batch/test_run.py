@@ -14,7 +14,7 @@ from emovox.audio.wav import WavWriter
 from emovox.batch.engine import DIED
 from emovox.batch.tasks import Item, Share
 from emovox.batch.wish import Wish
-from emovox.errors import BatchError
+from emovox.errors import BatchError, OutputsError
 from emovox.outputs import AUDIO, RESULT
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Recognition
@@ -248,6 +248,19 @@ def test_outputs_directories(calls: Path, model: str, tmp_path: Path) -> None:
         assert Recognition.from_json((place / RESULT).read_text("utf-8")).recording.sha256 == row["sha256"]
     with pytest.raises(BatchError, match="this machine only"):
         run(Wish(str(calls), "s3://bucket/out", model=model, outputs_dirs=True))
+
+
+def test_a_full_disk_is_no_fault_of_the_recordings(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputsError("the disk is full")
+
+    monkeypatch.setattr("emovox.outputs.Draft.publish", full)
+    wish = Wish(str(calls / "0*.wav"), str(tmp_path / "out"), model=model, outputs_dirs=True)
+    with pytest.raises(OutputsError, match="the disk is full"):
+        run(wish)
+    assert table(tmp_path / "out", "errors") == []
 
 
 def test_a_worker_that_dies_is_replaced(calls: Path, model: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from emovox.recognition.recognizer import Recognizer
 DOCS = Path(__file__).parents[2] / "docs"
 pytest.importorskip("pyspark", reason="pyspark is not installed: pip install pyspark")
 pytestmark = [
-    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java: apt-get install default-jre-headless"),
+    pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java: default-jre-headless"),
     pytest.mark.filterwarnings("ignore"),  # Spark's own
     pytest.mark.slow,
 ]

@@ -25,6 +25,7 @@ from emovox.recognition.splitting import Piece
 
 DECODERS = 8  # of an actor with a GPU, at most; each wants a core
 REACH = 10.0  # seconds to reach the cluster
+START = 600.0  # seconds that the first worker may take: nodes may have to be rented
 JOIN = 10.0  # seconds from one look for new nodes to the next
 _OWN = {"EMOVOX_CACHE", "EMOVOX_CONFIG", "EMOVOX_OUTPUTS", "EMOVOX_THREADS"}  # settings that are this machine's
 
@@ -69,8 +70,14 @@ class RayWorker:
         except EmovoxError as error:
             return error
 
-    async def answer(self, task: Task) -> Answer:
+    async def answer(self, task: Task) -> Answer | EmovoxError:
         """As `Worker.answer`; pieces come and go through the object store."""
+        try:
+            return await self._answer(task)
+        except EmovoxError as error:  # which concerns all recordings
+            return error
+
+    async def _answer(self, task: Task) -> Answer:
         ray = _ray()
         if isinstance(task, Share):
             try:
@@ -143,7 +150,14 @@ class RayEngine(Engine):
         first = self._spawn(0)
         self._members.append(first)
         (call,) = self._calls
-        ready = self._ray.get(call)
+        try:
+            ready = self._ray.get(call, timeout=START)
+        except self._ray.exceptions.GetTimeoutError:
+            raise BatchError(f"the cluster has had no place for a worker for {START:.0f} s") from None
+        except self._ray.exceptions.RayError as error:
+            raise BatchError(
+                f"no worker can be started on the cluster: {' '.join(str(error).split())[-300:]}"
+            ) from error
         self._calls.clear()
         if isinstance(ready, EmovoxError):
             raise ready

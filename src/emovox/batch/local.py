@@ -86,7 +86,7 @@ class LocalEngine(Engine):
                 member.worker.end(0)
                 yield member, 0, Died()
                 continue
-            if isinstance(said, EmovoxError):  # the first one could load the model, and this one can't
+            if isinstance(said, EmovoxError):  # which concerns all recordings
                 raise said
             number, answer = (0, said) if isinstance(said, Ready) else said
             yield member, number, answer
@@ -149,7 +149,10 @@ async def _serve(connection: Connection, plan: Plan, decoders: int) -> None:
             connection.send(something)
 
     async def answer(number: int, task: Task) -> None:
-        say((number, await worker.answer(task)))
+        try:
+            say((number, await worker.answer(task)))
+        except EmovoxError as error:
+            say(error)
 
     try:
         try:

@@ -15,7 +15,7 @@ from emovox.audio.recording import open_recording
 from emovox.batch.sources import RowReader
 from emovox.batch.storage import fetched
 from emovox.batch.tasks import Failed, Item, Plan, Same
-from emovox.errors import AudioError, BrokenDecoderError, EmovoxError, NoAudioError
+from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError
 from emovox.models.metadata import Metadata
 from emovox.recognition.splitting import PIECE, Piece, Survey, pieces, survey
 from emovox.settings import settings
@@ -90,7 +90,11 @@ class Reader:
         await self._decoders.close()
 
     async def read(self, item: Item) -> Reading | Same | Failed:
-        """Fetch and decode a recording, unless its content is another one's."""
+        """Fetch and decode a recording, unless its content is another one's.
+
+        Raises:
+            DecoderError: no decoding process can be started.
+        """
         started = time.monotonic()
         sha256: str | None = None
         parts: list[Part] = []
@@ -113,7 +117,7 @@ class Reader:
         except BaseException as error:
             for file in files:
                 file.unlink(missing_ok=True)
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and not isinstance(error, DecoderError):
                 return Failed(item.path, reason(error), sha256)
             raise
 

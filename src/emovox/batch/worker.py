@@ -12,6 +12,7 @@ from emovox.batch.reader import Claim, Reader, Reading
 from emovox.batch.reader import reason as why
 from emovox.batch.tables import to_row
 from emovox.batch.tasks import Answer, Done, Failed, Heard, Plan, Ready, Share, Surveyed, Task
+from emovox.errors import DecoderError, OutputsError
 from emovox.exports import Language
 from emovox.exports import write as write_exports
 from emovox.outputs import Outputs
@@ -116,7 +117,12 @@ class Worker:
         await asyncio.to_thread(self._listener.close)
 
     async def answer(self, task: Task) -> Answer:
-        """Do what is asked. What goes wrong with a recording is an answer."""
+        """Do what is asked. What goes wrong with a recording is an answer.
+
+        Raises:
+            OutputsError: the disk is full, for example; the next recording would fare no better.
+            DecoderError: no decoding process can be started.
+        """
         started = time.monotonic()
         sha256 = None
         try:
@@ -130,5 +136,7 @@ class Worker:
                 parts = tuple(part for part in reading.parts if not isinstance(part, Decoded))
                 return Surveyed(task, parts, tuple(map(str, reading.files)), time.monotonic() - started)
             return replace(await self._listener.hear(reading), spent=time.monotonic() - started)
+        except (OutputsError, DecoderError):
+            raise
         except Exception as error:
             return Failed(task.path, why(error), sha256)
