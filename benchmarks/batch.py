@@ -15,6 +15,7 @@ import contextlib
 import os
 import random
 import re
+import resource
 import signal
 import statistics
 import subprocess
@@ -102,12 +103,11 @@ def scale(clips: Path, place: Path, cores: list[str], repeats: int) -> None:
     per_cpu: dict[str, list[float]] = {name: [] for name in contenders}
     for repeat in range(repeats):
         for number, (name, (pin, environment)) in enumerate(contenders.items()):
-            found = rate([*pin, *batch(clips, place / f"out-{repeat}-{number}")], **environment)
-            rates[name].append(found[0])
-            per_cpu[name].append(found[1])
+            pace, thrift = rate([*pin, *batch(clips, place / f"out-{repeat}-{number}")], **environment)
+            rates[name].append(pace)
+            per_cpu[name].append(thrift)
             print(
-                f"{name}: {found[0]:.1f} h an hour, {found[1]:.1f} an hour of CPU time; "
-                f"load {os.getloadavg()[0]:.1f}",
+                f"{name}: {pace:.1f} h an hour, {thrift:.1f} an hour of CPU time; load {os.getloadavg()[0]:.1f}",
                 flush=True,
             )
     one = statistics.median(rates["one core"])
@@ -175,7 +175,7 @@ def kills(clips: Path, place: Path, count: int) -> None:
     for number in range(count):
         process = subprocess.Popen(batch(clips, place / "killed", *options))
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(draw.uniform(0.5, max(15.0, 2 * whole / count)))
+            process.wait(draw.uniform(0.5, 0.5 * whole))
         process.send_signal(signal.SIGKILL)
         process.wait()
         print(f"kill {number + 1}: {len(table(place / 'killed')):,} rows are safe", flush=True)

@@ -1,5 +1,6 @@
 """What many tests use: real speech, files of every format made from it, and the bundled model."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -34,6 +35,7 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     """No test sees the developer's own settings, proxies or model hubs, and each reads them anew."""
     monkeypatch.setenv("EMOVOX_CONFIG", str(tmp_path / "no-such-config.toml"))
     monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EMOVOX_HEADS", str(tmp_path / "heads"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -140,3 +142,24 @@ def run(
         return caught.value.code, out, err
 
     return call
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[str], str]]:
+    """A real PostgreSQL with pgvector: makes an empty database of a name, and gives its URL."""
+    from support import entries  # noqa: PLC0415  most tests need none
+
+    with tempfile.TemporaryDirectory(prefix="pg") as directory:  # a short path: it holds a socket
+        yield from entries.postgres(Path(directory))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """The settings name an empty database of either kind; its URL, "" for the SQLite files beside the outputs."""
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres")("test")
+        monkeypatch.setenv("EMOVOX_DATABASE", url)
+    settings.cache_clear()
+    return url

@@ -16,11 +16,14 @@ EmovoxError
 │       ├── HubUnreachableError    it can't be reached, or breaks off again and again
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
 ├── DecoderError                   no decoding process can be started
+├── HeadError                      an own head: there is none of that name, or it is another model's
+├── LabelsError                    a list of labelled recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
 ├── BatchError                     a batch's input or output can't be used
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
+├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
 ├── ServiceError                   a service that `emovox.client` asked refuses
 └── SettingsError                  a setting out of range, or an unreadable config file
 """
@@ -100,6 +103,14 @@ class DecoderError(EmovoxError):
     """No decoding process can be started."""
 
 
+class HeadError(EmovoxError):
+    """A trained head is not there, is damaged, has no place, or belongs to another model."""
+
+
+class LabelsError(EmovoxError):
+    """A list of labelled recordings can't be used, or nothing can be learnt from it."""
+
+
 class MicrophoneError(EmovoxError):
     """No microphone can be heard: what drives it is not installed, or there is none, or it is in use."""
 
@@ -118,6 +129,10 @@ class BatchError(EmovoxError):
 
 class ExportError(EmovoxError):
     """An export can't be made: no such format, a package is missing, or the result lacks what it shows."""
+
+
+class ArchiveError(EmovoxError):
+    """The archive can't take a directory or an embedding, or has nothing to compare with."""
 
 
 class SettingsError(EmovoxError):

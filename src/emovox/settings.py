@@ -5,7 +5,7 @@ from os import environ
 from pathlib import Path
 from typing import Literal
 
-from platformdirs import user_cache_path, user_config_path
+from platformdirs import user_cache_path, user_config_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     cache: Path = Field(
         default_factory=lambda: user_cache_path("emovox", appauthor=False),
         description="where downloaded and converted models go",
+    )
+    heads: Path = Field(
+        default_factory=lambda: user_data_path("emovox", appauthor=False) / "heads",
+        description="where trained heads are kept",
     )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
 
@@ -70,7 +74,7 @@ class Settings(BaseSettings):
     models: int = Field(2, gt=0, description="service: most models in memory at once")
     model_idle: float = Field(900, gt=0, description="service: seconds after which an unused model is unloaded")
     database: SecretStr = Field(
-        SecretStr(""), description="service: SQLAlchemy URL; by default SQLite beside the outputs"
+        SecretStr(""), description="SQLAlchemy URL of the archive and the service; by default SQLite files"
     )
     retention_days: float = Field(0, ge=0, description="service: days after which outputs and jobs go; 0: never")
     outputs_size: int = Field(

@@ -1,6 +1,7 @@
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,17 +9,16 @@ import pytest
 from emovox.recognition.recognition import Recognition
 from emovox.server.database import open_database
 from emovox.server.jobs import Job, Jobs, NewJob
-from emovox.settings import settings
-from support.service import Client
+from emovox.server.keys import Keys
+from support.service import Client, serving
 
 
 @pytest.fixture
-def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
-    monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
-    settings.cache_clear()
-    database = open_database()
-    yield Jobs(database)
-    database.dispose()
+def jobs(database: str) -> Iterator[Jobs]:
+    engine = open_database()
+    assert engine.dialect.name == ("postgresql" if database else "sqlite")
+    yield Jobs(engine)
+    engine.dispose()
 
 
 def new(name: str | None = "x", webhook: str | None = None) -> NewJob:
@@ -162,3 +162,34 @@ def test_jobs_that_are_not_there(shared: Client, path: str) -> None:
     answer = shared.get(path)
     assert answer.status_code in {404, 422}
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_jobs_numbered_by_several_at_once(jobs: Jobs) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        added = [
+            job for part in pool.map(lambda number: jobs.add([new(str(number))] * 3), range(20)) for job in part
+        ]
+        taken = list(pool.map(lambda _: jobs.next(), range(60)))
+    assert sorted(job.number for job in added) == list(range(1, 61))
+    assert {job.id for job in taken if job} == {job.id for job in added}
+
+
+def test_keys_in_the_same_database(jobs: Jobs) -> None:
+    engine = open_database()
+    keys = Keys(engine)
+    key = keys.add("ann")
+    assert keys.check(key) == keys.all()[0].id
+    assert keys.remove(keys.all()[0].id)
+    engine.dispose()
+
+
+def test_a_service_on_postgresql(postgres: Callable[[str], str], tmp_path: Path, examples: list[Path]) -> None:
+    with serving(tmp_path / "outputs", database=postgres("service")) as client:
+        done = client.finished(as_job(client, examples[0])["id"])
+        assert (done["state"], client.get("/v1/archive/stats").json()["by_emotion"]) == ("done", {"angry": 1})
+        other = client.post_file(examples[1]).headers["location"]
+        (near,) = client.get(f"{other}/similar").json()["similar"]
+        assert near["output"] == done["output"]
+        assert client.delete(f"/v1/outputs/{done['output']}").status_code == 204
+        assert client.get(f"{other}/similar").json()["similar"] == []
+    assert not (tmp_path / "outputs.db").exists()

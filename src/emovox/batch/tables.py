@@ -8,7 +8,7 @@ from typing import Any
 
 from emovox.batch.storage import Place
 from emovox.emotions import NAMES
-from emovox.recognition.recognition import Recognition, Segment
+from emovox.recognition.recognition import HeadScores, Recognition, Segment
 
 RECOGNITIONS, ERRORS = "recognitions", "errors"
 ROWS = 5000  # of a shard, at most
@@ -26,9 +26,20 @@ def schema(table: str) -> Any:
         return pa.schema([("path", text), ("reason", text)])
     verdict = [("emotion", text), ("confidence", number), *((name, number) for name in NAMES)]
     nine = pa.list_(pa.list_(pa.float32(), len(NAMES)))
-    segment = pa.struct([("start", number), ("end", number), *verdict, ("embedding", features)])
+    own = [("label", text), ("confidence", number), ("scores", pa.map_(text, number))]
+    segment = pa.struct(
+        [("start", number), ("end", number), *verdict, ("embedding", features), ("head", pa.struct(own))]
+    )
     frames = pa.struct(
-        [("hop", number), ("first_centre", number), ("smoothing", number), ("logits", nine), ("scores", nine)]
+        [
+            ("hop", number),
+            ("first_centre", number),
+            ("smoothing", number),
+            ("logits", nine),
+            ("scores", nine),
+            ("head_labels", pa.list_(text)),
+            ("head_scores", pa.list_(features)),
+        ]
     )
     return pa.schema(
         [
@@ -50,6 +61,7 @@ def schema(table: str) -> Any:
             ("segments", pa.list_(segment)),
             ("frames", frames),
             ("frame_embeddings", pa.list_(features)),
+            ("head", pa.struct([("name", text), *own])),
             ("outputs", text),
         ]
     )
@@ -90,8 +102,11 @@ def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> d
             "smoothing": frames.smoothing,
             "logits": list(frames.logits),
             "scores": list(frames.scores),
+            "head_labels": frames.head_labels,
+            "head_scores": None if frames.head_scores is None else list(frames.head_scores),
         },
         "frame_embeddings": None if features is None or not by_frame else list(features),
+        "head": None if recognition.head is None else {"name": recognition.head.name, **_own(recognition.head)},
         "outputs": outputs,
     }
 
@@ -191,4 +206,9 @@ def _verdict(item: Recognition | Segment) -> dict[str, Any]:
 
 
 def _segment(item: Segment) -> dict[str, Any]:
-    return {"start": item.start, "end": item.end, **_verdict(item), "embedding": item.embedding}
+    head = None if item.head is None else _own(item.head)
+    return {"start": item.start, "end": item.end, **_verdict(item), "embedding": item.embedding, "head": head}
+
+
+def _own(head: HeadScores) -> dict[str, Any]:
+    return {"label": head.label, "confidence": head.confidence, "scores": list(head.scores.items())}

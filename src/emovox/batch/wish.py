@@ -1,6 +1,6 @@
 """The wish: what a batch is to do."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from emovox.models.loading import Wanted
@@ -46,8 +46,13 @@ class Wish:
 
     def facts(self) -> dict[str, Any]:
         """What must stay as it is from one run to the next, in plain data."""
+        head = self.options.head
+        options = asdict(replace(self.options, channel=None, head=None))
         return {
-            "options": {key: value for key, value in asdict(self.options).items() if key != "channel"},
+            "options": {
+                **options,
+                "head": head and {"name": head.name, "created_at": str(head.training.created_at)},
+            },
             "channels": "split" if self.split_channels else "mix",
             "outputs_dirs": self.outputs_dirs,
             "formats": list(self.formats),

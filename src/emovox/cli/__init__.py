@@ -7,7 +7,21 @@ from contextlib import suppress
 
 import click
 
-from emovox.cli import batch, config, export, keys, listen, models, recognize, schema, serve
+from emovox.cli import (
+    archive,
+    batch,
+    config,
+    evaluate,
+    export,
+    head,
+    keys,
+    listen,
+    models,
+    recognize,
+    schema,
+    serve,
+    similar,
+)
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
@@ -37,7 +51,11 @@ def emovox(debug: bool) -> None:
 emovox.add_command(recognize.recognize)
 emovox.add_command(batch.batch)
 emovox.add_command(export.export)
+emovox.add_command(archive.archive)
+emovox.add_command(similar.similar)
 emovox.add_command(listen.listen)
+emovox.add_command(head.head)
+emovox.add_command(evaluate.evaluate)
 emovox.add_command(models.models)
 emovox.add_command(serve.serve)
 emovox.add_command(keys.keys)

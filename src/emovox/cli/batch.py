@@ -19,6 +19,7 @@ from emovox.cli import parameters
 from emovox.cli.report import bar, label, printable
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
+from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Granularity
@@ -75,6 +76,7 @@ def batch(
     model: str | None,
     precision: Wanted,
     emotions: tuple[str, ...] | None,
+    head: str | None,
     outputs_dirs: bool,
     retry_failed: bool,
     engine_name: str,
@@ -115,6 +117,7 @@ def batch(
         merge=merge,
         speech_only=speech_only,
         smoothing=smoothing,
+        head=None if head is None else Head.find(head),
     )
     wish = Wish(
         source=source,

@@ -109,4 +109,9 @@ _RECOGNITION = (
         callback=emotions,
         help=f"Choose only among these: {', '.join(NAMES)}.",
     ),
+    click.option(
+        "--head",
+        metavar="NAME|PATH",
+        help="Also ask this head, trained by `emovox head train`: classes of your own.",
+    ),
 )

@@ -1,11 +1,13 @@
 """`emovox recognize`."""
 
+import os
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -14,7 +16,7 @@ import click
 
 from emovox.audio.files import find
 from emovox.audio.recording import copy
-from emovox.cli import parameters
+from emovox.cli import library, parameters
 from emovox.cli.progress import Progress
 from emovox.cli.report import REPORTS, Row, printable
 from emovox.emotions import NAMES
@@ -27,6 +29,8 @@ from emovox.errors import (
 )
 from emovox.exports import FORMATS, Language, needs
 from emovox.exports import write as write_exports
+from emovox.library.keeping import Kept
+from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
 from emovox.recognition.recognition import Granularity, ModelFacts
@@ -42,6 +46,9 @@ STDIN = "-"
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @click.option(
     "--outputs", callback=parameters.directory, metavar="DIR", help="Where results go.  [default: outputs]"
+)
+@click.option(
+    "--archive", is_flag=True, help="Keep it in the archive too, with its embedding: see `emovox archive`."
 )
 @click.option("--no-save", is_flag=True, help="Only print; write nothing.")
 @click.option(
@@ -64,7 +71,9 @@ def recognize(
     formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
+    head: str | None,
     outputs: Path | None,
+    archive: bool,
     no_save: bool,
     form: str,
     labels: str | None,
@@ -82,7 +91,9 @@ def recognize(
     emovox recognize recordings/ --format csv > emotions.csv
     emovox recognize interview.mp4 --granularity frame --embedding
     emovox recognize call.wav --channels split --segments --export srt,png
+    emovox recognize calls/ --head complaints --segments
     emovox recognize *.wav --emotions happy,sad,neutral --labels zh --top 3
+    emovox recognize recordings/ --archive --segments
     ffmpeg -i film.mkv -f wav - | emovox recognize - --no-save
 
     Exit code: 0 all well, 1 some recordings failed (the others are done), 2 usage.
@@ -92,28 +103,36 @@ def recognize(
     needed = needs(formats) if formats else ()
     wanted: dict[str, Any] = {
         "granularity": "frame" if "frames" in needed else granularity,
-        "embedding": embedding and not no_save,  # nothing printed has it
+        "embedding": archive or (embedding and not no_save),  # nothing printed has it
         "emotions": emotions,
         "segments": segments or merge or "segments" in needed,
         "merge": merge,
         "speech_only": speech_only,
         "smoothing": smoothing,
+        "head": None if head is None else Head.find(head),
     }
+    if archive:
+        library.need_library()
     started = time.monotonic()
     files, failures = _find(paths)
     recognizer = Recognizer(
         model, precision=precision, notice=lambda line: None if quiet else click.echo(line, err=True)
     )
+    if wanted["head"] is not None:
+        wanted["head"].check(recognizer.metadata)
     place = None if no_save else Outputs(outputs or settings().outputs)
     language = cast("Language", labels or settings().labels)
-    report = REPORTS[form](paths=[str(file) for file in files], language=language, top=top)
+    report = REPORTS[form](paths=[str(file) for file in files], language=language, top=top, head=head is not None)
     seconds, saved = 0.0, []
     try:
-        with Progress(len(files), shown=not quiet) as progress:
+        with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:
+            kept = stack.enter_context(library.open_archive()) if archive else None
             report.begin()
             for file in files:
                 progress.begin(printable(str(file)))
-                for found in _hear(recognizer, file, place, progress, channels, wanted, formats, language):
+                link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
+                keep = partial(Kept, kept, asked=embedding, link=link)
+                for found in _hear(recognizer, file, place, keep, progress, channels, wanted, formats, language):
                     if isinstance(found, str):
                         failures.append((str(file), found))
                         continue
@@ -147,6 +166,7 @@ def _hear(
     recognizer: Recognizer,
     file: str | Path,
     place: Outputs | None,
+    keep: Callable[..., Kept],
     progress: Progress,
     channels: str,
     wanted: dict[str, Any],
@@ -161,18 +181,21 @@ def _hear(
                     source.seek(0)
                 with ExitStack() as stack:
                     draft = None if place is None else stack.enter_context(place.draft())
-                    by_frame = wanted["granularity"] == "frame"
-                    recognition = recognizer.recognize(
-                        source,
-                        name=name,
-                        channel=channel,
-                        sink=progress.follow(draft.write if draft else None),
-                        embedding_sink=draft.write_embedding if draft and by_frame else None,
-                        **wanted,
+                    kept = keep(sink=draft.write_embedding if draft else None)
+                    recognition = kept.take(
+                        recognizer.recognize(
+                            source,
+                            name=name,
+                            channel=channel,
+                            sink=progress.follow(draft.write if draft else None),
+                            embedding_sink=kept.sink if wanted["granularity"] == "frame" else None,
+                            **wanted,
+                        )
                     )
                     if draft is not None and formats:  # all of the directory is there, or none of it
                         write_exports(recognition, draft.complete(recognition), formats, language=language)
                     directory = None if draft is None else draft.publish(recognition)
+                    kept.keep(directory)
                 yield Row(str(file), recognition, directory)
                 if channel == recognition.recording.channels:
                     return

@@ -9,7 +9,16 @@ import click
 from emovox.errors import SettingsError
 from emovox.settings import settings
 
-EXTRA = ("fastapi", "prometheus_client", "python_multipart", "sqlalchemy", "uvicorn", "websockets")
+EXTRA = (
+    "alembic",
+    "fastapi",
+    "numkong",
+    "prometheus_client",
+    "python_multipart",
+    "sqlalchemy",
+    "uvicorn",
+    "websockets",
+)
 
 
 @contextmanager

@@ -10,7 +10,18 @@ from emovox.server.access import Access
 from emovox.server.guard import Guard
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.openapi import describe
-from emovox.server.routes import batches, docs, health, jobs, live, outputs, recognitions, session, vocabulary
+from emovox.server.routes import (
+    archive,
+    batches,
+    docs,
+    health,
+    jobs,
+    live,
+    outputs,
+    recognitions,
+    session,
+    vocabulary,
+)
 from emovox.server.running import running
 from emovox.server.service import Service
 from emovox.settings import settings
@@ -23,6 +34,7 @@ ROUTERS = (
     jobs.router,
     batches.router,
     outputs.router,
+    archive.router,
     live.router,
     session.router,
     docs.router,

@@ -1,28 +1,13 @@
-"""The database: tables of jobs, batches and keys, in SQLite beside the outputs or wherever a URL says.
+"""The service's tables: jobs, batches and keys, in SQLite or wherever a URL says.
 
-Only SQL that PostgreSQL knows too; what is SQLite's own are three pragmas.
+`emovox.library.database` opens and migrates them: who changes a table here writes a migration there.
 """
 
 from pathlib import Path
 
-from sqlalchemy import (
-    Column,
-    Engine,
-    Float,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-)
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy import Column, Engine, Float, Index, Integer, MetaData, String, Table, Text
 
-from emovox.errors import SettingsError
+from emovox.library import database
 from emovox.settings import settings
 
 metadata = MetaData()
@@ -76,27 +61,9 @@ def state_directory() -> Path:
 
 
 def open_database() -> Engine:
-    """Connect to the database of the settings, and make the tables that aren't there.
+    """Connect to the database of the settings, by default a file of the service's own, and bring it up to date.
 
     Raises:
         SettingsError: it can't be reached.
     """
-    url = settings().database.get_secret_value()
-    try:
-        if not url:
-            state_directory().mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url or f"sqlite:///{state_directory() / 'service.db'}", pool_pre_ping=bool(url))
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _prepare)
-        metadata.create_all(engine)
-    except (SQLAlchemyError, OSError, ImportError) as error:
-        raise SettingsError(f"the database can't be opened: {' '.join(str(error).split())[:300]}") from error
-    return engine
-
-
-def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")  # readers don't wait for a writer
-    cursor.execute("PRAGMA synchronous=NORMAL")  # survives a kill; what the last second wrote may not a power cut
-    cursor.execute("PRAGMA busy_timeout=10000")
-    cursor.close()
+    return database.open_database(state_directory() / "service.db")

@@ -3,6 +3,7 @@
 import re
 import secrets
 import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,8 +62,14 @@ class Query:
 class Library:
     """The outputs directories under one root. Its methods read disks, so they are for threads."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, *, forget: Callable[[Iterable[Path]], None] = lambda _: None) -> None:
+        """Begin.
+
+        Args:
+            root: where they are.
+            forget: is told of directories before they are deleted.
+        """
+        self._root, self._forget = root, forget
         self._summaries: dict[str, Summary] = {}  # what was published doesn't change
         self._timelines = Timelines(root / ".emovox" / "timelines")
 
@@ -161,25 +168,31 @@ class Library:
                 return None
         return self._summaries[id_]
 
-    def remove(self, id_: str) -> None:
-        """Delete an outputs directory, at once for whoever looks.
+    def remove(self, *ids: str) -> None:
+        """Delete outputs directories, each at once for whoever looks, and first what the archive has of them.
 
         Raises:
             Problem: 404, there is none.
             OutputsError: the disk refuses.
         """
-        directory = self.directory(id_)
-        doomed = self._root / ".emovox" / f"removed-{secrets.token_hex(8)}"
-        try:
-            doomed.parent.mkdir(exist_ok=True)
-            directory.rename(doomed)
-        except FileNotFoundError:
-            raise Problem(404, "no-such-output", "there are no outputs with this id") from None
-        except OSError as error:
-            raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
-        self._summaries.pop(id_, None)
-        self._timelines.forget(id_)
-        shutil.rmtree(doomed, ignore_errors=True)
+        directories = [self.directory(id_) for id_ in ids]
+        self._forget(directories)
+        for directory in directories:
+            doomed = self._root / ".emovox" / f"removed-{secrets.token_hex(8)}"
+            try:
+                doomed.parent.mkdir(exist_ok=True)
+                directory.rename(doomed)
+            except FileNotFoundError:
+                raise Problem(404, "no-such-output", "there are no outputs with this id") from None
+            except OSError as error:
+                raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
+            self._summaries.pop(directory.name, None)
+            self._timelines.forget(directory.name)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+    def directories(self) -> list[Path]:
+        """All outputs directories, latest first."""
+        return [self._root / id_ for id_ in self._ids()]
 
     def _ids(self) -> list[str]:
         if not self._root.is_dir():

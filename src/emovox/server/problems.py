@@ -12,10 +12,12 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from emovox.errors import (
+    ArchiveError,
     AudioError,
     DecoderError,
     EmovoxError,
     ExportError,
+    HeadError,
     HubError,
     HubUnreachableError,
     ModelError,
@@ -118,7 +120,9 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     PrecisionError: (422, "impossible-precision", "Impossible precision"),
     HubUnreachableError: (502, "hub-unreachable", "The model hub can't be reached"),
     HubError: (502, "hub-error", "The model hub refused"),
+    HeadError: (422, "head", "This head can't be asked"),
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
+    ArchiveError: (409, "archive", "The archive can't do this"),
     ExportError: (422, "export", "This export can't be made"),
     DecoderError: (503, "no-decoder", "No decoder"),
 }

@@ -35,11 +35,11 @@ class Retention:
             limit = timedelta(days=options.retention_days)
             self._service.jobs.forget(time.time() - limit.total_seconds())
             old, _ = library.find(Query(until=datetime.now(timezone.utc) - limit), before=None, limit=_PAGE)
-            for summary in old:
-                library.remove(summary.id)
+            library.remove(*(summary.id for summary in old))
         if options.outputs_size:
-            total = 0
+            total, beyond = 0, []
             for summary in library.find(Query(), before=None, limit=_PAGE)[0]:
                 total += sum(path.stat().st_size for path in library.files(summary.id))
                 if total > options.outputs_size:
-                    library.remove(summary.id)
+                    beyond.append(summary.id)
+            library.remove(*beyond)

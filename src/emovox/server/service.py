@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,10 +19,12 @@ from emovox.audio.decoded import Decoded
 from emovox.audio.decoders import Decoders
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.errors import EmovoxError, SettingsError
+from emovox.library.keeping import Kept
 from emovox.outputs import RESULT, Draft, Outputs
 from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Request
 from emovox.recognition.recognition import Recognition
+from emovox.server.archiving import Archiving
 from emovox.server.database import open_database, state_directory
 from emovox.server.hearing_queue import HearingQueue
 from emovox.server.jobs import Jobs
@@ -74,7 +76,6 @@ class Service:
         self.settings: Settings = settings()
         options = self.settings
         self.outputs = Outputs(options.outputs)
-        self.library = Library(options.outputs)
         state_directory().mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(state_directory() / "lock", thread_local=False)
         try:
@@ -84,6 +85,8 @@ class Service:
                 f"another service works on the outputs in {options.outputs}: stop it, or set EMOVOX_OUTPUTS"
             ) from None
         self.database = open_database()
+        self.archiving = Archiving()
+        self.library = Library(options.outputs, forget=self.archiving.forget)
         self.jobs = Jobs(self.database)
         self.keys = Keys(self.database)
         self.uploads = Uploads(state_directory() / "uploads")
@@ -110,6 +113,7 @@ class Service:
         """Let go of what is on disk, once nothing runs any more."""
         self.queue.close()
         self.database.dispose()
+        self.archiving.archive.close()
         self._lock.release()
 
     @asynccontextmanager
@@ -120,7 +124,7 @@ class Service:
             stack.push_async_callback(self.decoders.close)
             await asyncio.to_thread(self.uploads.sweep, await asyncio.to_thread(self.jobs.uploads))
             await self.decoders.start()
-            for work in (self._load(), self._sweep_models(), self._watch_loop()):
+            for work in (self._load(), self._catch_up(), self._sweep_models(), self._watch_loop()):
                 task = asyncio.create_task(work)
                 stack.push_async_callback(_end, task)
             yield
@@ -169,18 +173,20 @@ class Service:
             )
             progress.done("decoded")
             async with _draft(self.outputs if options.store else None) as draft:
-                by_frame = options.to_options().by_frame
+                wanted, kept = options.to_options(), self.archiving.begin(draft, asked=options.embedding)
                 request = Request(
                     decoded,
-                    options.to_options(),
+                    wanted if draft is None else replace(wanted, embedding=True),
                     sink=_watching(decoded, progress, None if draft is None else draft.write),
-                    embedding_sink=draft.write_embedding if draft is not None and by_frame else None,
+                    embedding_sink=kept.sink if wanted.by_frame else None,
                 )
-                recognition = await self.queue.hear(options.choice(self.settings.model), request)
+                recognition = kept.take(await self.queue.hear(options.choice(self.settings.model), request))
                 progress.done("heard")
                 place = None
                 if draft is not None:
-                    place = await _to_its_end(asyncio.to_thread(self._publish, draft, recognition, options, claim))
+                    place = await _to_its_end(
+                        asyncio.to_thread(self._publish, draft, kept, recognition, options, claim)
+                    )
                     progress.done("stored")
                 return recognition, place
         except BaseException:
@@ -193,6 +199,7 @@ class Service:
     def _publish(
         self,
         draft: Draft,
+        kept: Kept,
         recognition: Recognition,
         options: RecognitionOptions,
         claim: Callable[[str, Path], None],
@@ -200,7 +207,9 @@ class Service:
         directory = draft.complete(recognition)
         if options.export:
             exports.write(recognition, directory, options.export, language=self.settings.labels)
-        return draft.publish(recognition, claim=lambda name: claim(name, directory / RESULT))
+        place = draft.publish(recognition, claim=lambda name: claim(name, directory / RESULT))
+        self.archiving.keep(kept, place)
+        return place
 
     async def _load(self) -> None:
         """Load the default model, so that the first request needn't wait for it."""
@@ -216,6 +225,10 @@ class Service:
             self.trouble = error
         else:
             self.ready = True
+
+    async def _catch_up(self) -> None:
+        """Archive what is stored and isn't archived."""
+        await asyncio.to_thread(self.archiving.catch_up, self.library.directories())
 
     async def _watch_loop(self) -> None:
         """Measure how late the event loop comes to what is due."""

@@ -1,8 +1,6 @@
 """Webhooks: the end of a job is told to an address, signed, again and again until it answers or is given up."""
 
 import asyncio
-import hashlib
-import hmac
 import ipaddress
 import json
 import socket
@@ -15,12 +13,12 @@ import httpx
 from emovox.server.jobs import Job
 from emovox.server.problems import Problem, invalid, log
 from emovox.server.service import Service
+from emovox.signature import SIGNATURE, sign
 
 POLL = 1.0
 ATTEMPTS = 8
 FIRST_WAIT = 2.0  # seconds; doubled after every failure: four minutes in all
 TIMEOUT = 10.0
-SIGNATURE = "X-Emovox-Signature"
 
 
 class RefusedError(Exception):
@@ -34,7 +32,7 @@ class _Try:
 
 
 class Webhooks:
-    """Tells. The signature is `t=SECONDS,v1=HMAC-SHA256(secret, "SECONDS." + body)` in hexadecimal."""
+    """Tells."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -105,12 +103,6 @@ class Webhooks:
         if not self._service.settings.webhook_private and not all(map(is_public, addresses)):
             raise RefusedError("it is at a private address, which EMOVOX_WEBHOOK_PRIVATE would allow")
         return addresses[0]
-
-
-def sign(secret: str, moment: str, body: bytes) -> str:
-    """The signature of a body sent at a moment (seconds since 1970)."""
-    mac = hmac.new(secret.encode(), moment.encode() + b"." + body, hashlib.sha256)
-    return f"t={moment},v1={mac.hexdigest()}"
 
 
 def is_public(address: str) -> bool:

@@ -1,0 +1,81 @@
+"""What the library's commands share: its packages, the archive, filters, and one line of it."""
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.cells import cell_len, set_cell_size
+
+from emovox.cli.report import label, printable
+from emovox.emotions import BY_NAME
+from emovox.errors import SettingsError
+
+if TYPE_CHECKING:
+    from emovox.library import Archive, Filter, Found
+
+PACKAGES = ("sqlalchemy", "alembic", "numkong")
+filters = click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only these: emotion=angry, tag=calls, name=part, model=lite, warning=quiet, since=2026-11-01, "
+    "until=2026-12-01. Several must all hold.",
+)
+
+
+def need_library() -> None:
+    """Say what to install where the library's packages are missing.
+
+    Raises:
+        SettingsError: one is.
+    """
+    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
+        raise SettingsError(f"the archive needs more packages: pip install {' '.join(missing)}")
+
+
+@contextmanager
+def open_archive() -> "Iterator[Archive]":
+    """The archive of the settings.
+
+    Raises:
+        SettingsError: it can't be opened, or its packages are missing.
+    """
+    need_library()
+    from emovox.library import Archive  # noqa: PLC0415  its packages are an extra
+
+    with Archive() as archive:
+        yield archive
+
+
+def parse(words: tuple[str, ...]) -> "Filter":
+    """The filter that the options mean; a usage error where one can't be read."""
+    need_library()
+    from emovox.errors import ArchiveError, UnknownEmotionError  # noqa: PLC0415
+    from emovox.library import Filter  # noqa: PLC0415
+
+    try:
+        return Filter.parse(words)
+    except (ArchiveError, UnknownEmotionError) as error:
+        raise click.BadParameter(str(error), param_hint="--filter") from error
+
+
+def line(found: "Found", language: str) -> str:
+    """A recognition as one line: id, when, emotion, confidence, name, tags."""
+    emotion = f"{BY_NAME[found.emotion].emoji} {label(found.emotion, language)}"
+    name = printable(found.name or (found.outputs.name if found.outputs else found.sha256[:12]))
+    channel = "" if found.channel is None else f" [{found.channel}]"
+    tags = "".join(f"  #{printable(tag)}" for tag in found.tags)
+    when = found.created.strftime("%Y-%m-%d %H:%M")
+    facts = f"{found.id[:12]}  {when}  {set_cell_size(emotion, 13)}  {100 * found.confidence:5.1f} %"
+    return f"{facts}  {name}{channel}{tags}"
+
+
+def table(rows: list[tuple[Any, ...]]) -> None:
+    """Print rows in columns as wide as they need."""
+    widths = [max(cell_len(str(row[column])) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [set_cell_size(str(cell), width) for cell, width in zip(row, widths, strict=True)]
+        click.echo("  ".join(cells).rstrip())

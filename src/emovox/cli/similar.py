@@ -1,0 +1,85 @@
+"""`emovox similar`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emovox.cli import library
+from emovox.cli.report import clock, label
+from emovox.emotions import BY_NAME
+from emovox.errors import ArchiveError
+from emovox.models.loading import Wanted
+from emovox.recognition.recognizer import Recognizer
+from emovox.settings import settings
+
+
+@click.command(no_args_is_help=True)
+@click.argument("clip", metavar="CLIP|ID|OUTPUTS_DIR")
+@click.option("--k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
+@library.filters
+@click.option("--segments", is_flag=True, help="Look among segments instead of recordings.")
+@click.option(
+    "--raw", is_flag=True, help="By the embeddings as the model gives them, neither centred nor whitened."
+)
+@click.option("--model", metavar="NAME|PATH", help="What hears CLIP.  [default: auto]")
+@click.option(
+    "--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]), default="auto", show_default=True
+)
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions.  [default: en]")
+def similar(
+    clip: str,
+    k: int,
+    filters: tuple[str, ...],
+    segments: bool,
+    raw: bool,
+    model: str | None,
+    precision: Wanted,
+    form: str,
+    labels: str | None,
+) -> None:
+    """Find what in the archive sounds most like a recording: CLIP, or one in the archive.
+
+    Two cosines are shown: of the embeddings centred and whitened on the archive, by which they are ordered, and of
+    the raw ones, which lie close together; --raw orders by these. Those of different models are never compared.
+    Embeddings come into the archive with `emovox recognize --archive`, or from embedding.npy.
+
+    \b
+    emovox similar call.wav
+    emovox similar call.wav --k 5 --filter emotion=angry --segments
+    emovox similar outputs/outputs_20240104_223000 --raw
+    """  # noqa: D301  click needs the backspace itself
+    wanted = library.parse(filters)
+    with library.open_archive() as kept:
+        known = kept.lookup(clip)
+        to: Any = known[0] if known else None
+        if to is None:
+            if not Path(clip).is_file():
+                raise ArchiveError(f"{clip}: no such file, and nothing in the archive is called that")
+            to = Recognizer(model, precision=precision).recognize(clip, embedding=True)
+        found = kept.similar(to, k=k, wanted=wanted, segments=segments, raw=raw)
+    if form == "json":
+        click.echo(json.dumps([item.to_dict() for item in found], ensure_ascii=False, indent=2))
+        return
+    language = labels or settings().labels
+    click.echo("similarity    raw  id            emotion")
+    for item in found:
+        name, confidence, when = item.found.emotion, item.found.confidence, ""
+        if item.segment:
+            name, confidence = item.segment["emotion"], item.segment["confidence"]
+            when = f"  {clock(item.segment['start'])} – {clock(item.segment['end'])}"
+        emotion = f"{BY_NAME[name].emoji} {label(name, language)}"
+        library.table(
+            [
+                (
+                    f"{item.similarity:10.3f}",
+                    f"{item.cosine:5.3f}",
+                    item.found.id[:12],
+                    f"{emotion:13}",
+                    f"{100 * confidence:5.1f} %",
+                    f"{item.found.name or ''}{when}",
+                )
+            ]
+        )

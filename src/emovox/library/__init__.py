@@ -1,0 +1,36 @@
+"""The library: what was recognised is kept, found again and compared.
+
+    from emovox.library import Archive
+
+    with Archive() as archive:
+        archive.add(recognition)
+        archive.similar(recognition, k=5)
+
+Each name below is loaded when it is first used: the archive's packages are an extra.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emovox.library.archive import Archive, Found, Stats
+    from emovox.library.filter import Filter
+    from emovox.library.neighbours import Neighbour
+
+_HOME = {
+    "Archive": "archive",
+    "Filter": "filter",
+    "Found": "archive",
+    "Neighbour": "neighbours",
+    "Stats": "archive",
+}
+
+__all__ = ["Archive", "Filter", "Found", "Neighbour", "Stats"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'emovox.library' has no attribute {name!r}")
+    value = getattr(import_module(f"emovox.library.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

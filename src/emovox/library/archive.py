@@ -1,0 +1,508 @@
+"""The archive: every recognition that was kept, with its recording, segments, embeddings and tags."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, distinct, func, select, tuple_, update
+
+from emovox.emotions import NAMES
+from emovox.errors import ArchiveError
+from emovox.library import rows
+from emovox.library.database import (
+    archive_file,
+    embeddings,
+    open_database,
+    recognitions,
+    recordings,
+    segments,
+    spaces,
+    tags,
+)
+from emovox.library.entry import Entry, Floats, from_recognition
+from emovox.library.filter import Filter
+from emovox.library.neighbours import Hit, Neighbour, Neighbours
+from emovox.recognition.recognition import Recognition
+from emovox.settings import settings
+
+TOGETHER = 1000  # entries that are written in one transaction
+_MANY = 500  # values in one IN
+ALL = Filter()
+
+
+@dataclass(frozen=True)
+class Found:
+    """A recognition in the archive.
+
+    Attributes:
+        id: sha256 of its result.json.
+        sha256: of the recording.
+        outputs: its outputs directory, which may be gone.
+        tags: of the recording.
+    """
+
+    id: str
+    sha256: str
+    name: str | None
+    link: str | None
+    duration: float | None
+    created: datetime
+    emotion: str
+    confidence: float
+    scores: dict[str, float]
+    model: str
+    revision: str
+    precision: str | None
+    granularity: str
+    channel: int | None
+    warnings: tuple[str, ...]
+    outputs: Path | None
+    tags: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON has it."""
+        data = dict(vars(self))
+        data["created"] = self.created.isoformat()
+        data["outputs"] = None if self.outputs is None else str(self.outputs)
+        return {**data, "warnings": list(self.warnings), "tags": list(self.tags)}
+
+
+@dataclass(frozen=True)
+class Stats:
+    """How much is in the archive; of recognitions, unless another word is used."""
+
+    recordings: int
+    recognitions: int
+    seconds: float
+    by_emotion: dict[str, int]
+    by_day: dict[str, int]
+    by_tag: dict[str, int]
+    by_model: dict[str, int]
+
+
+class Archive:
+    """Everything that was kept, in a database. Safe to share between threads, and processes may write at once.
+
+    Attributes:
+        database: where.
+        neighbours: its embeddings, all of them.
+
+    Example:
+        >>> with Archive() as archive:
+        ...     archive.add(recognizer.recognize("call.mp3", embedding=True))
+        ...     for neighbour in archive.similar(recognizer.recognize("other.mp3", embedding=True)):
+        ...         print(neighbour.similarity, neighbour.found.name, neighbour.found.emotion)
+    """
+
+    def __init__(self, file: str | Path | None = None) -> None:
+        """Open the archive, which is made if it isn't there.
+
+        Args:
+            file: an SQLite file, unless the setting `database` names another place; by default `outputs.db`
+                beside the outputs.
+
+        Raises:
+            SettingsError: it can't be opened.
+        """
+        self.database: Engine = open_database(archive_file() if file is None else Path(file).absolute())
+        self._base = _base(self.database)
+        self._spaces: dict[tuple[str, str, int, str], int] = {}
+        self._lock = threading.Lock()
+        self.neighbours = Neighbours(self.database, _cache(self.database))
+
+    def __enter__(self) -> "Archive":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.neighbours.close()
+        self.database.dispose()
+
+    def add(
+        self,
+        recognition: Recognition,
+        *,
+        link: str | None = None,
+        outputs: Path | None = None,
+        embedding: NDArray[Any] | None = None,
+    ) -> bool:
+        """Keep a recognition; once, however often it is given.
+
+        Args:
+            recognition: with its embeddings, if it shall be found by similarity.
+            link: where the recording is: a path or an address.
+            outputs: its outputs directory.
+            embedding: (D,), (1, D) or (T, D); by default the recognition's own.
+
+        Returns:
+            Whether it is new.
+
+        Raises:
+            ArchiveError: the embedding is none.
+        """
+        entry = from_recognition(recognition, link=link, outputs=outputs, embedding=embedding)
+        return self.add_entries([entry]) == 1
+
+    def add_entries(self, entries: Iterable[Entry]) -> int:
+        """Keep many; those of one transaction are all there or none. Gives how many are new."""
+        added, waiting = 0, iter(entries)
+        while batch := list(islice(waiting, TOGETHER)):
+            with self.database.begin() as connection:
+                added += self._insert(connection, list({entry.id: entry for entry in batch}.values()))
+        return added
+
+    def find(
+        self, wanted: Filter = ALL, *, limit: int = 50, before: str | None = None
+    ) -> tuple[list[Found], str | None]:
+        """A page of recognitions, latest first.
+
+        Args:
+            wanted: all of it must hold.
+            limit: of the page.
+            before: as the page before gave it.
+
+        Returns:
+            The page, and the `before` of the next one, if there is more.
+
+        Raises:
+            ArchiveError: `before` is none.
+        """
+        query = _joined().where(*wanted.conditions())
+        query = query.order_by(recognitions.c.created.desc(), recognitions.c.id.desc()).limit(limit + 1)
+        if before is not None:
+            query = query.where(tuple_(recognitions.c.created, recognitions.c.id) < _mark(before))
+        with self.database.connect() as connection:
+            page = self._found(connection, connection.execute(query).all())
+        following = f"{page[limit - 1].created.timestamp()!r}:{page[limit - 1].id}" if len(page) > limit else None
+        return page[:limit], following
+
+    def all(self, wanted: Filter = ALL) -> Iterator[Found]:
+        """All that `find` finds."""
+        page, before = self.find(wanted, limit=1000)
+        yield from page
+        while before is not None:
+            page, before = self.find(wanted, limit=1000, before=before)
+            yield from page
+
+    def lookup(self, words: str) -> list[Found]:
+        """The recognitions that a person means by an id, a recording's checksum, the beginning of either (eight
+        letters at least), or an outputs directory; latest first.
+        """  # noqa: D205
+        conditions: list[ColumnElement[bool]] = [
+            recognitions.c.outputs.in_({self._stored(Path(words)), self._stored(settings().outputs / words)})
+        ]
+        if len(words) >= 8 and words.isalnum():
+            conditions += [
+                column.startswith(words, autoescape=True) for column in (recognitions.c.id, recordings.c.sha256)
+            ]
+        query = _joined().order_by(recognitions.c.created.desc(), recognitions.c.id.desc())
+        with self.database.connect() as connection:
+            for condition in conditions:
+                if found := connection.execute(query.where(condition)).all():
+                    return self._found(connection, found)
+        return []
+
+    def by_outputs(self, outputs: Path) -> Found | None:
+        """The recognition of an outputs directory."""
+        with self.database.connect() as connection:
+            found = connection.execute(
+                _joined().where(recognitions.c.outputs == self._stored(outputs)).limit(1)
+            ).all()
+            return self._found(connection, found)[0] if found else None
+
+    def known_outputs(self) -> set[Path]:
+        """The outputs directories of everything in the archive."""
+        with self.database.connect() as connection:
+            found = connection.scalars(select(recognitions.c.outputs).where(recognitions.c.outputs.is_not(None)))
+            return {self._resolved(text) for text in found if text is not None}
+
+    def segments(self, id_: str) -> list[dict[str, Any]]:
+        """The segments of a recognition: start, end (seconds), emotion, confidence, the nine scores, channel."""
+        query = select(segments).where(segments.c.recognition == id_).order_by(segments.c.number)
+        with self.database.connect() as connection:
+            found = connection.execute(query).mappings().all()
+        return [{key: value for key, value in row.items() if key != "recognition"} for row in found]
+
+    def embedding(self, id_: str) -> Floats | None:
+        """The embedding of a recognition, float32 (D,), as exact as float16 is."""
+        query = select(embeddings.c.vector).where(
+            embeddings.c.recognition == id_, embeddings.c.segment == rows.WHOLE
+        )
+        with self.database.connect() as connection:
+            found = connection.scalar(query)
+        return None if found is None else rows.vector(found)
+
+    def stats(self, wanted: Filter = ALL) -> Stats:
+        """How much there is of what is wanted."""
+        conditions = wanted.conditions()
+        joined = recognitions.join(recordings)
+        with self.database.connect() as connection:
+
+            def by(column: Any, source: Any = joined) -> dict[str, int]:
+                query = select(column, func.count()).select_from(source).where(*conditions).group_by(column)
+                return {key: count for key, count in connection.execute(query.order_by(column))}  # noqa: C416
+
+            counted = select(func.count(), func.count(distinct(recordings.c.sha256))).select_from(joined)
+            recognised, recorded = connection.execute(counted.where(*conditions)).one()
+            distinct_ones = select(recordings.c.sha256).select_from(joined).where(*conditions)
+            length = select(func.sum(recordings.c.duration)).where(recordings.c.sha256.in_(distinct_ones))
+            return Stats(
+                recordings=recorded,
+                recognitions=recognised,
+                seconds=connection.scalar(length) or 0.0,
+                by_emotion=by(recognitions.c.emotion),
+                by_day=by(recognitions.c.day),
+                by_tag=by(tags.c.name, joined.join(tags, tags.c.recording == recordings.c.sha256)),
+                by_model=by(recognitions.c.model),
+            )
+
+    def tag(self, sha256: str, name: str) -> None:
+        """Give a recording a tag, which it may have already.
+
+        Raises:
+            ArchiveError: no tag can be called that, or there is no such recording.
+        """
+        if not name.strip() or len(name) > 100 or not name.isprintable():
+            raise ArchiveError("a tag has 1 to 100 printable characters")
+        with self.database.begin() as connection:
+            if connection.scalar(select(recordings.c.sha256).where(recordings.c.sha256 == sha256)) is None:
+                raise ArchiveError("there is no such recording in the archive")
+            rows.insert(connection, tags, [{"recording": sha256, "name": name.strip()}])
+
+    def untag(self, sha256: str, name: str) -> bool:
+        """Take a tag off a recording; False if it had none of that name."""
+        with self.database.begin() as connection:
+            found = delete(tags).where(tags.c.recording == sha256, tags.c.name == name.strip())
+            return bool(connection.execute(found).rowcount)
+
+    def delete(self, sha256s: Iterable[str]) -> int:
+        """Delete recordings with everything of them but their outputs directories; gives how many there were."""
+        gone = 0
+        with self.database.begin() as connection:
+            for part in _parts(sha256s):
+                mine = select(recognitions.c.id).where(recognitions.c.recording.in_(part))
+                self._note_deletion(connection, connection.scalars(mine).all())
+                gone += connection.execute(delete(recordings).where(recordings.c.sha256.in_(part))).rowcount
+        if gone:
+            self.neighbours.forget()
+        return gone
+
+    def forget_outputs(self, outputs: Iterable[Path]) -> int:
+        """Delete the recognitions of outputs directories, and recordings of which nothing is left."""
+        gone = 0
+        with self.database.begin() as connection:
+            for part in _parts({self._stored(path) for path in outputs}):
+                found = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.outputs.in_(part))
+                pairs = connection.execute(found).all()
+                ids, recorded = [row.id for row in pairs], {row.recording for row in pairs}
+                self._note_deletion(connection, ids)
+                gone += connection.execute(delete(recognitions).where(recognitions.c.id.in_(ids))).rowcount
+                left = select(recognitions.c.recording).where(recognitions.c.recording.in_(recorded))
+                connection.execute(
+                    delete(recordings).where(recordings.c.sha256.in_(recorded), recordings.c.sha256.not_in(left))
+                )
+        if gone:
+            self.neighbours.forget()
+        return gone
+
+    def similar(
+        self,
+        to: Recognition | Found | str,
+        *,
+        k: int = 10,
+        wanted: Filter = ALL,
+        segments: bool = False,
+        raw: bool = False,
+    ) -> list[Neighbour]:
+        """The nearest recordings, or segments, by the cosine of their embeddings; never its own.
+
+        Args:
+            to: a recognition with its embedding, or one in the archive, by itself or its id.
+            k: how many.
+            wanted: all of it must hold.
+            segments: look among segments.
+            raw: compare embeddings as the model gives them; by default they are centred, and whitened within
+                emotions where there are enough (see `emovox.library.whitening`).
+
+        Raises:
+            ArchiveError: it has no embedding, or none of that model are in the archive.
+        """
+        if isinstance(to, Recognition):
+            if to.embedding is None:
+                raise ArchiveError("the recognition has no embedding: recognise with embedding=True")
+            entry = from_recognition(to, id_="")
+            assert entry.embedding is not None  # noqa: S101  it was checked
+            model, revision, sha256, vector = entry.model, entry.revision, entry.sha256, entry.embedding
+        else:
+            id_ = to if isinstance(to, str) else to.id
+            with self.database.connect() as connection:
+                row = connection.execute(_joined().where(recognitions.c.id == id_)).one_or_none()
+            kept = None if row is None else self.embedding(id_)
+            if row is None or kept is None:
+                raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
+            model, revision, sha256, vector = row.model, row.revision, row.sha256, kept
+        asked = k
+        while True:  # a recording that was recognised several times is one neighbour all the same
+            hits = self.neighbours.search(
+                vector, model=model, revision=revision, k=asked, wanted=wanted, segments=segments, raw=raw,
+                without=sha256,
+            )  # fmt: skip
+            found = self._with_recognitions(hits)
+            if len(found) >= k or len(hits) < asked:
+                return found[:k]
+            asked *= 4
+
+    def _with_recognitions(self, hits: Sequence[Hit]) -> list[Neighbour]:
+        """Hits with what was recognised; of one recording, or one stretch of it, the nearest."""
+        found: dict[str, Found] = {}
+        with self.database.connect() as connection:
+            for part in _parts({hit.recognition for hit in hits}):
+                query = _joined().where(recognitions.c.id.in_(part))
+                found |= {item.id: item for item in self._found(connection, connection.execute(query).all())}
+        nearest: dict[tuple[object, ...], Neighbour] = {}
+        for hit in hits:
+            if (item := found.get(hit.recognition)) is not None:
+                part_of = () if hit.segment is None else (hit.segment["start"], hit.segment["end"])
+                nearest.setdefault((item.sha256, item.channel, *part_of), Neighbour.of(hit, item))
+        return list(nearest.values())
+
+    def _insert(self, connection: Connection, batch: Sequence[Entry]) -> int:
+        # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's
+        # embeddings are seen in their order, and who saw the last has seen all.
+        numbers = rows.lock_spaces(connection, {key for entry in batch for key, _, _ in rows.vectors(entry)})
+        known = {
+            row.id: row.outputs
+            for row in connection.execute(
+                select(recognitions.c.id, recognitions.c.outputs).where(
+                    recognitions.c.id.in_([entry.id for entry in batch])
+                )
+            )
+        }
+        new = sorted(
+            (entry for entry in batch if entry.id not in known), key=lambda entry: (entry.sha256, entry.id)
+        )
+        rows.insert(connection, recordings, [rows.of_recording(entry) for entry in new])
+        rows.insert(
+            connection,
+            recognitions,
+            [
+                {
+                    **rows.of_recognition(entry),
+                    "outputs": None if entry.outputs is None else self._stored(entry.outputs),
+                }
+                for entry in new
+            ],
+        )
+        rows.insert(connection, segments, [row for entry in new for row in rows.of_segments(entry)])
+        rows.insert(
+            connection,
+            embeddings,
+            [
+                {"recognition": entry.id, "segment": number, "space": numbers[key], "vector": content}
+                for entry in (*new, *(entry for entry in batch if entry.id in known))
+                for key, number, content in rows.vectors(entry)
+            ],
+        )
+        for entry in batch:  # a directory that was moved
+            before = known.get(entry.id)
+            if entry.outputs is None or before is None or before == self._stored(entry.outputs):
+                continue
+            if not self._resolved(before).exists():
+                moved = update(recognitions).where(recognitions.c.id == entry.id)
+                connection.execute(moved.values(outputs=self._stored(entry.outputs)))
+        return len(new)
+
+    def _note_deletion(self, connection: Connection, ids: Sequence[str]) -> None:
+        for part in _parts(ids):
+            counted = (
+                select(embeddings.c.space, func.count())
+                .where(embeddings.c.recognition.in_(part))
+                .group_by(embeddings.c.space)
+                .order_by(embeddings.c.space)
+            )
+            for space, count in connection.execute(counted).all():
+                changed = update(spaces).where(spaces.c.id == space)
+                connection.execute(changed.values(deletions=spaces.c.deletions + count))
+
+    def _found(self, connection: Connection, found: Sequence[Row[Any]]) -> list[Found]:
+        tagged: dict[str, list[str]] = {}
+        for part in _parts({row.sha256 for row in found}):
+            query = select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)
+            for row in connection.execute(query):
+                tagged.setdefault(row.recording, []).append(row.name)
+        return [
+            Found(
+                id=row.id,
+                sha256=row.sha256,
+                name=row.name,
+                link=row.link,
+                duration=row.duration,
+                created=datetime.fromtimestamp(row.created).astimezone(),
+                emotion=row.emotion,
+                confidence=row.confidence,
+                scores={name: getattr(row, name) for name in NAMES},
+                model=row.model,
+                revision=row.revision,
+                precision=row.precision,
+                granularity=row.granularity,
+                channel=row.channel,
+                warnings=tuple(row.warnings.split()),
+                outputs=None if row.outputs is None else self._resolved(row.outputs),
+                tags=tuple(tagged.get(row.sha256, ())),
+            )
+            for row in found
+        ]
+
+    def _stored(self, path: Path) -> str:
+        """A path as it is kept: beside an SQLite file relative to it, so that both can be moved together."""
+        whole = Path(os.path.abspath(path))  # noqa: PTH100  links stay as they are
+        if self._base is not None and whole.is_relative_to(self._base):
+            return whole.relative_to(self._base).as_posix()
+        return str(whole)
+
+    def _resolved(self, text: str) -> Path:
+        return Path(text) if self._base is None else self._base / text
+
+
+def _joined() -> Any:
+    return select(
+        recordings.c.sha256, recordings.c.name, recordings.c.link, recordings.c.duration, *recognitions.c
+    ).select_from(recognitions.join(recordings))
+
+
+def _mark(before: str) -> tuple[float, str]:
+    created, _, id_ = before.partition(":")
+    try:
+        return float(created), id_
+    except ValueError:
+        raise ArchiveError("before: give what the page before gave") from None
+
+
+def _parts(values: Iterable[str]) -> Iterator[list[str]]:
+    waiting = iter(sorted(values))
+    while part := list(islice(waiting, _MANY)):
+        yield part
+
+
+def _base(database: Engine) -> Path | None:
+    file = database.url.database if database.dialect.name == "sqlite" else None
+    return None if file is None else Path(file).absolute().parent
+
+
+def _cache(database: Engine) -> Path:
+    """Where the caches of a database are: beside an SQLite file, and otherwise where models go."""
+    if database.dialect.name == "sqlite":
+        return Path(f"{database.url.database}.cache")
+    name = hashlib.sha256(database.url.render_as_string(hide_password=True).encode()).hexdigest()[:16]
+    return settings().cache / "archive" / name

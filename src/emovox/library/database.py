@@ -1,0 +1,249 @@
+"""The database: the archive's tables, and how any database of Emovox is opened and brought up to date.
+
+Only SQL that SQLite and PostgreSQL both know; what is SQLite's own are its pragmas. The service's tables (jobs,
+batches, keys) stand in `emovox.server.database`, and are made and changed by the same migrations: with a URL they
+live in one database with the archive, without one in an SQLite file of their own.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from emovox.emotions import NAMES
+from emovox.errors import SettingsError
+from emovox.settings import settings
+
+HEAD = "0003"  # the newest migration
+VERSION_TABLE = "emovox_version"
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
+
+metadata = MetaData()
+
+
+def _scores() -> list[Column[Any]]:
+    return [Column(name, Float, nullable=False) for name in NAMES]
+
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("name", Text),
+    Column("link", Text),  # where it was when it was recognised: a path or an address
+    Column("duration", Float),  # seconds
+    Column("sample_rate", Integer),
+    Column("channels", Integer),
+    Column("codec", Text),
+    Column("created", Float, nullable=False),  # seconds since 1970, when it was first archived
+)
+
+recognitions = Table(
+    "recognitions",
+    metadata,
+    Column("id", String(64), primary_key=True),  # sha256 of its result.json
+    Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created", Float, nullable=False),
+    Column("day", String(10), nullable=False),  # YYYY-MM-DD, local
+    Column("model", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("precision", Text),
+    Column("checksum", String(64)),
+    Column("granularity", Text, nullable=False),
+    Column("channel", Integer),
+    Column("emotion", String(16), nullable=False, index=True),
+    Column("confidence", Float, nullable=False),
+    *_scores(),
+    Column("warnings", Text, nullable=False),  # codes between spaces
+    Column("emovox", Text),
+    Column("outputs", Text, index=True),  # the outputs directory; beside an SQLite file relative to it
+    Index("recognitions_created", "created", "id"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("recognition", ForeignKey("recognitions.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),  # from 0
+    Column("start", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("emotion", String(16), nullable=False),
+    Column("confidence", Float, nullable=False),
+    *_scores(),
+    Column("channel", Integer),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(100), primary_key=True, index=True),
+)
+
+spaces = Table(  # embeddings of one space can be compared, and never those of two
+    "spaces",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("dimensions", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),  # recording or segment
+    Column("token", String(16), nullable=False),  # random: a cache of another database is none of this one's
+    Column(
+        "deletions", Integer, nullable=False
+    ),  # rows that have gone from it: by which caches see that they must
+    UniqueConstraint("model", "revision", "dimensions", "kind"),
+)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("id", Integer, primary_key=True),  # grows, and none comes twice
+    Column("recognition", ForeignKey("recognitions.id", ondelete="CASCADE"), nullable=False),
+    Column("segment", Integer, nullable=False),  # its number; -1: the whole recording's
+    Column("space", ForeignKey("spaces.id"), nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # float16, little-endian
+    UniqueConstraint("recognition", "segment"),
+    Index("embeddings_space", "space", "id"),
+    sqlite_autoincrement=True,
+)
+
+fits = Table(  # how a space is centred and whitened
+    "fits",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("space", ForeignKey("spaces.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("rows", Integer, nullable=False),  # of the space when it was fitted
+    Column("mean", LargeBinary, nullable=False),  # float32 (D,)
+    Column("whitening", LargeBinary, nullable=False),  # float32 (D, D)
+    sqlite_autoincrement=True,
+)
+
+
+def archive_file() -> Path:
+    """Where the archive is when it is SQLite: `outputs.db` beside `outputs/`."""
+    outputs = settings().outputs.absolute()
+    return outputs.with_name(f"{outputs.name}.db")
+
+
+def open_database(file: Path) -> Engine:
+    """Connect to the database of the settings, by default an SQLite file, and bring its tables up to date.
+
+    Before an SQLite file changes, it is copied to FILE.before-VERSION.
+
+    Raises:
+        SettingsError: it can't be reached, or a newer Emovox wrote it.
+    """
+    given = settings().database.get_secret_value()
+    try:
+        url = make_url(given) if given else URL.create("sqlite", database=str(file))
+        if url.drivername in {"postgres", "postgresql"}:
+            url = url.set(drivername="postgresql+psycopg")
+        if url.drivername == "sqlite" and url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, pool_pre_ping=bool(given))
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _prepare)
+        _upgrade(engine)
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        hint = (
+            "; pip install 'psycopg[binary]'" if isinstance(error, ImportError) and "psycopg" in str(error) else ""
+        )
+        where = "" if given else f" ({file}; EMOVOX_DATABASE puts it elsewhere)"
+        reason = " ".join(str(error).split())[:300]
+        raise SettingsError(f"the database can't be opened{where}: {reason}{hint}") from error
+    return engine
+
+
+def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=60000")
+    cursor.execute("PRAGMA journal_mode=WAL")  # readers don't wait for a writer
+    cursor.execute("PRAGMA synchronous=NORMAL")  # survives a kill; what the last second wrote may not a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA cache_size=-65536")  # kB; ids are random, so rows are added all over their indexes,
+    cursor.execute("PRAGMA wal_autocheckpoint=16384")  # whose pages (of 4 kB) are better written once than often
+    cursor.execute("PRAGMA secure_delete=ON")  # what was deleted is overwritten
+    cursor.close()
+
+
+def _upgrade(engine: Engine) -> None:
+    with engine.connect() as connection:
+        if _version(connection) == HEAD:
+            return
+    with engine.connect() as connection:  # whoever else opens it waits here
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        version = _version(connection)
+        if version == HEAD:
+            return
+        _check_known(version)
+        if engine.dialect.name == "sqlite" and inspect(connection).get_table_names():
+            _back_up(engine, version or "0000")
+        _migrate(connection)
+        connection.commit()
+
+
+def _version(connection: Connection) -> str | None:
+    """The last migration that a database had; None: none that was noted."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  a constant
+    return found
+
+
+def _check_known(version: str | None) -> None:
+    if version is not None and not any((_MIGRATIONS / "versions").glob(f"m{version}_*.py")):
+        raise SettingsError(
+            f"the database can't be opened: a newer Emovox wrote it (its version is {version}, and this one knows "
+            f"{HEAD}); install that, or go back to a copy made before"
+        )
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415  it takes a while to load, and is seldom needed
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _back_up(engine: Engine, version: str) -> None:
+    file = engine.url.database
+    if not file or file == ":memory:":
+        return
+    target = Path(f"{file}.before-{version}-to-{HEAD}")
+    with sqlite3.connect(file) as source, sqlite3.connect(target) as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()

@@ -1,0 +1,110 @@
+"""Rows: how entries stand in the database's tables."""
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from emovox.emotions import NAMES
+from emovox.library.database import spaces
+from emovox.library.entry import Entry, Floats
+
+WHOLE = -1  # the `segment` of an embedding that is the whole recording's
+RECORDING, SEGMENT = "recording", "segment"
+Space = tuple[str, str, int, str]
+"""Model, revision, dimensions, kind."""
+
+
+def insert(connection: Connection, table: Table, values: Sequence[dict[str, Any]]) -> None:
+    """Insert the rows that aren't there."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    if values:
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), values)
+
+
+def of_recording(entry: Entry) -> dict[str, Any]:
+    """The recording's."""
+    return {
+        "sha256": entry.sha256,
+        "name": _text(entry.name),
+        "link": _text(entry.link),
+        "duration": entry.duration,
+        "sample_rate": entry.sample_rate,
+        "channels": entry.channels,
+        "codec": entry.codec,
+        "created": entry.created.timestamp(),
+    }
+
+
+def of_recognition(entry: Entry) -> dict[str, Any]:
+    """The recognition's, but for its outputs directory."""
+    return {
+        "id": entry.id,
+        "recording": entry.sha256,
+        "created": entry.created.timestamp(),
+        "day": entry.day,
+        "model": _text(entry.model),
+        "revision": _text(entry.revision),
+        "precision": entry.precision,
+        "checksum": entry.checksum,
+        "granularity": _text(entry.granularity),
+        "channel": entry.channel,
+        "emotion": entry.emotion,
+        "confidence": entry.confidence,
+        **dict(zip(NAMES, entry.scores, strict=True)),
+        "warnings": " ".join(entry.warnings),
+        "emovox": entry.emovox,
+    }
+
+
+def of_segments(entry: Entry) -> Iterator[dict[str, Any]]:
+    """The segments'."""
+    for number, item in enumerate(entry.segments):
+        yield {
+            "recognition": entry.id,
+            "number": number,
+            "start": item.start,
+            "end": item.end,
+            "emotion": item.emotion,
+            "confidence": item.confidence,
+            **dict(zip(NAMES, item.scores, strict=True)),
+            "channel": item.channel,
+        }
+
+
+def vectors(entry: Entry) -> Iterator[tuple[Space, int, bytes]]:
+    """The embeddings: each with its space and its segment's number."""
+    if entry.embedding is not None:
+        yield (entry.model, entry.revision, len(entry.embedding), RECORDING), WHOLE, content(entry.embedding)
+    for number, item in enumerate(entry.segments):
+        if item.embedding is not None:
+            space = (entry.model, entry.revision, len(item.embedding), SEGMENT)
+            yield space, number, content(item.embedding)
+
+
+def lock_spaces(connection: Connection, wanted: Iterable[Space]) -> dict[Space, int]:
+    """The numbers of spaces, made where they are new, and held against others until the transaction ends."""
+    found: dict[Space, int] = {}
+    for space in sorted(wanted):
+        named = dict(zip(("model", "revision", "dimensions", "kind"), space, strict=True))
+        insert(connection, spaces, [{**named, "token": secrets.token_hex(8), "deletions": 0}])
+        chosen = select(spaces.c.id).where(*(spaces.c[name] == value for name, value in named.items()))
+        found[space] = connection.execute(chosen.with_for_update()).scalar_one()
+    return found
+
+
+def content(vector_: Floats) -> bytes:
+    """A vector as it is kept."""
+    return vector_.astype("<f2").tobytes()
+
+
+def vector(kept: bytes) -> Floats:
+    """A vector that was kept, float32 (D,)."""
+    return np.frombuffer(kept, "<f2").astype(np.float32)
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else value.replace("\0", "�")  # which PostgreSQL's text can't hold

@@ -1,0 +1,207 @@
+"""The archive: searched, counted, tagged, and compared by similarity."""
+
+import re
+from datetime import datetime, timezone
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import BaseModel, BeforeValidator, Field
+
+from emovox.emotions import NAMES
+from emovox.library.archive import Found
+from emovox.library.filter import Filter
+from emovox.library.neighbours import Neighbour
+from emovox.recognition.recognition import ScoreMap
+from emovox.server import library
+from emovox.server.problems import Problem, responses
+from emovox.server.routes.outputs import OutputId
+from emovox.server.service import Service, service_of
+
+router = APIRouter(prefix="/v1", tags=["archive"])
+
+
+def _no_number(value: object) -> object:
+    """A time is said in words: a number could be seconds or milliseconds."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9.]+\s*", value):
+        raise ValueError("write 2026-11-23 or 2026-11-23T14:30:00Z")
+    return value
+
+
+Emotion = Annotated[Literal[NAMES] | None, Query(description="only these")]  # type: ignore[valid-type]
+Moment = Annotated[datetime | None, BeforeValidator(_no_number)]
+Tag = Annotated[str | None, Query(max_length=100, description="only recordings with this tag")]
+TagName = Annotated[str, Path(pattern=r"^\w[\w .:-]{0,99}$", examples=["complaint"])]
+
+
+class Archived(BaseModel):
+    """A recognition in the archive."""
+
+    id: str = Field(description="sha256 of its result.json")
+    sha256: str = Field(description="of the recording")
+    name: str | None = Field(description="of the recording")
+    output: str | None = Field(description="id of its stored outputs, while they are there")
+    created_at: datetime
+    duration: float | None = Field(description="seconds")
+    emotion: Literal[NAMES]  # type: ignore[valid-type]
+    confidence: float
+    scores: ScoreMap
+    model: str
+    revision: str
+    granularity: str
+    channel: int | None
+    warnings: list[str]
+    tags: list[str]
+
+
+class ArchivePage(BaseModel):
+    """Some of the archive."""
+
+    recognitions: list[Archived]
+    next: str | None = Field(description="`before` of the next page; null: there is none")
+
+
+class ArchiveStats(BaseModel):
+    """How much there is; of recognitions, unless another word is used."""
+
+    recordings: int
+    recognitions: int
+    seconds: float = Field(description="of all recordings together")
+    by_emotion: dict[str, int]
+    by_day: dict[str, int]
+    by_tag: dict[str, int]
+    by_model: dict[str, int]
+
+
+class SegmentView(BaseModel):
+    """A segment that is near."""
+
+    number: int
+    start: float = Field(description="seconds")
+    end: float = Field(description="seconds")
+    emotion: Literal[NAMES]  # type: ignore[valid-type]
+    confidence: float
+
+
+class Similar(Archived):
+    """One that is near."""
+
+    similarity: float = Field(description="cosine of the embeddings centred and whitened; raw where asked for")
+    cosine: float = Field(description="of the embeddings as the model gives them")
+    segment: SegmentView | None
+
+
+class SimilarPage(BaseModel):
+    """The nearest, nearest first."""
+
+    similar: list[Similar]
+
+
+class Tags(BaseModel):
+    """The tags of a recording."""
+
+    tags: list[str]
+
+
+@router.get("/archive", responses=responses(422))
+def page(
+    request: Request,
+    emotion: Emotion = None,
+    tag: Tag = None,
+    name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
+    model: Annotated[str | None, Query(max_length=200, description="only what this model recognised")] = None,
+    since: Annotated[Moment, Query(description="recognised then or later")] = None,
+    until: Annotated[Moment, Query(description="recognised earlier")] = None,
+    before: Annotated[
+        str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> ArchivePage:
+    """What is in the archive, latest first. Times without a zone are UTC."""
+    service = service_of(request)
+    wanted = Filter(emotion, _text(tag), _text(name), _text(model), None, _zoned(since), _zoned(until))
+    found, following = service.archiving.archive.find(wanted, limit=limit, before=before)
+    return ArchivePage(recognitions=[_archived(service, item) for item in found], next=following)
+
+
+@router.get("/archive/stats", responses=responses(422))
+def stats(
+    request: Request,
+    emotion: Emotion = None,
+    tag: Tag = None,
+    since: Annotated[Moment, Query(description="recognised then or later")] = None,
+    until: Annotated[Moment, Query(description="recognised earlier")] = None,
+) -> ArchiveStats:
+    """How much there is, by emotion, by day (in the service's time zone), by tag, by model."""
+    wanted = Filter(emotion=emotion, tag=_text(tag), since=_zoned(since), until=_zoned(until))
+    return ArchiveStats(**vars(service_of(request).archiving.archive.stats(wanted)))
+
+
+@router.get("/outputs/{id_}/similar", responses=responses(404, 409, 422))
+def similar(
+    request: Request,
+    id_: OutputId,
+    k: Annotated[int, Query(ge=1, le=100, description="how many")] = 10,
+    segments: Annotated[bool, Query(description="look among segments instead of recordings")] = False,
+    raw: Annotated[bool, Query(description="compare embeddings as the model gives them")] = False,
+    emotion: Emotion = None,
+    tag: Tag = None,
+) -> SimilarPage:
+    """The recordings, or segments, that sound most like this one, but for its own; only of the same model."""
+    service = service_of(request)
+    wanted = Filter(emotion=emotion, tag=_text(tag))
+    found = service.archiving.archive.similar(_found(service, id_), k=k, wanted=wanted, segments=segments, raw=raw)
+    return SimilarPage(similar=[_similar(service, item) for item in found])
+
+
+@router.put("/outputs/{id_}/tags/{tag}", responses=responses(404, 422))
+def tag(request: Request, id_: OutputId, tag: TagName) -> Tags:
+    """Give the recording of these outputs a tag."""
+    service = service_of(request)
+    service.archiving.archive.tag(_found(service, id_).sha256, tag)
+    return Tags(tags=list(_found(service, id_).tags))
+
+
+@router.delete(
+    "/outputs/{id_}/tags/{tag}", status_code=204, response_class=Response, responses=responses(404, 422)
+)
+def untag(request: Request, id_: OutputId, tag: TagName) -> Response:
+    """Take a tag off the recording of these outputs."""
+    service = service_of(request)
+    if not service.archiving.archive.untag(_found(service, id_).sha256, tag):
+        raise Problem(404, "no-such-tag", "the recording has no tag of this name")
+    return Response(status_code=204)
+
+
+def _found(service: Service, id_: str) -> Found:
+    found = service.archiving.archive.by_outputs(service.library.directory(id_))
+    if found is None:
+        raise Problem(404, "not-archived", "these outputs are not in the archive yet")
+    return found
+
+
+def _facts(service: Service, found: Found) -> dict[str, Any]:
+    root, place = service.settings.outputs.absolute(), found.outputs
+    mine = place is not None and place.parent == root and library.ID.fullmatch(place.name) and place.is_dir()
+    return {
+        **found.to_dict(),
+        "output": place.name if mine and place is not None else None,
+        "created_at": found.created,
+    }
+
+
+def _archived(service: Service, found: Found) -> Archived:
+    return Archived(**_facts(service, found))
+
+
+def _similar(service: Service, item: Neighbour) -> Similar:
+    near = {"similarity": item.similarity, "cosine": item.cosine, "segment": item.segment}
+    return Similar(**{**_facts(service, item.found), **near})
+
+
+def _zoned(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _text(value: str | None) -> str | None:
+    """Without the null bytes that no database has in a text."""
+    return None if value is None else value.replace("\0", "�")

