@@ -19,7 +19,7 @@ from emovox.outputs import AUDIO, RESULT
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
-from support import tiny
+from support import heads, tiny
 from support.batches import StopError, run, table
 
 Encode = Callable[..., Path]
@@ -280,3 +280,21 @@ def test_a_worker_that_dies_is_replaced(calls: Path, model: str, tmp_path: Path)
     errors = {Path(row["path"]).name: row["reason"] for row in table(tmp_path / "out", "errors")}
     assert errors["06.wav"] == DIED
     assert os.path.basename(table(tmp_path / "out")[2]["path"]) == "02.wav"  # noqa: PTH119
+
+
+def test_a_trained_head_is_asked(calls: Path, model: str, tmp_path: Path) -> None:
+    recognizer = Recognizer(model)
+    own = heads.head(recognizer.metadata)
+    options = Options(granularity="frame", segments=True, head=own)
+    wish = Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=options)
+    run(wish)
+    alone = recognizer.recognize(calls / "00.wav", granularity="frame", head=own)
+    (row,) = table(tmp_path / "out")
+    assert alone.head is not None
+    assert (row["head"]["name"], row["head"]["label"]) == (alone.head.name, alone.head.label)
+    assert dict(row["head"]["scores"]) == alone.head.scores
+    assert row["frames"]["head_labels"] == list(own.classes)
+    assert len(row["frames"]["head_scores"]) == len(row["frames"]["scores"])
+    other = Options(granularity="frame", segments=True, head=heads.head(recognizer.metadata, name="other"))
+    with pytest.raises(BatchError, match="another options"):
+        run(Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=other))
