@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, distinct, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, tuple_, update
 
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
@@ -243,29 +244,60 @@ class Archive:
             found = connection.scalar(query)
         return None if found is None else rows.vector(found)
 
+    def embedded(
+        self, wanted: Filter = ALL, *, limit: int = 20_000, raw: bool = False
+    ) -> tuple[list[Found], Floats]:
+        """The latest recognitions that have an embedding, and those, float32 (n, D), of length 1.
+
+        Args:
+            wanted: all of it must hold.
+            limit: how many at most.
+            raw: as the model gives them; by default centred and whitened.
+
+        Raises:
+            ArchiveError: there are none.
+        """
+        by_space: dict[int, list[tuple[Found, bytes]]] = {}
+        waiting = self.all(wanted)
+        while max(map(len, by_space.values()), default=0) < limit and (page := list(islice(waiting, _MANY))):
+            query = select(embeddings).where(
+                embeddings.c.recognition.in_([item.id for item in page]), embeddings.c.segment == rows.WHOLE
+            )
+            with self.database.connect() as connection:
+                kept = {row.recognition: row for row in connection.execute(query)}
+            for item in page:
+                if (row := kept.get(item.id)) is not None:
+                    by_space.setdefault(row.space, []).append((item, row.vector))
+        if not by_space:
+            raise ArchiveError("the archive has no embeddings of what is looked for: recognise with --archive")
+        chosen = max(by_space.values(), key=len)[:limit]  # those of different models can't be compared
+        found, vectors = [item for item, _ in chosen], np.stack([rows.vector(kept) for _, kept in chosen])
+        model, revision = found[0].model, found[0].revision
+        return found, self.neighbours.transform(vectors, model=model, revision=revision, raw=raw)
+
     def stats(self, wanted: Filter = ALL) -> Stats:
         """How much there is of what is wanted."""
         conditions = wanted.conditions()
-        joined = recognitions.join(recordings)
+        chosen = select(recognitions.c.recording).where(*conditions)
+        columns = (recognitions.c.emotion, recognitions.c.day, recognitions.c.model)
+        grouped = select(*columns, func.count()).where(*conditions).group_by(*columns)
+        length = select(func.count(), func.sum(recordings.c.duration))
+        if conditions:
+            length = length.where(recordings.c.sha256.in_(chosen))
+        tagged = select(tags.c.name, func.count()).join(recognitions, recognitions.c.recording == tags.c.recording)
+        tagged = tagged.where(*conditions).group_by(tags.c.name).order_by(tags.c.name)
         with self.database.connect() as connection:
+            groups = connection.execute(grouped).all()
+            recorded, seconds = connection.execute(length).one()
+            by_tag = {name: count for name, count in connection.execute(tagged)}  # noqa: C416  rows are no pairs
 
-            def by(column: Any, source: Any = joined) -> dict[str, int]:
-                query = select(column, func.count()).select_from(source).where(*conditions).group_by(column)
-                return {key: count for key, count in connection.execute(query.order_by(column))}  # noqa: C416
+        def by(column: int) -> dict[str, int]:
+            counts: dict[str, int] = {}
+            for row in sorted(groups, key=lambda row: row[column]):
+                counts[row[column]] = counts.get(row[column], 0) + row[3]
+            return counts
 
-            counted = select(func.count(), func.count(distinct(recordings.c.sha256))).select_from(joined)
-            recognised, recorded = connection.execute(counted.where(*conditions)).one()
-            distinct_ones = select(recordings.c.sha256).select_from(joined).where(*conditions)
-            length = select(func.sum(recordings.c.duration)).where(recordings.c.sha256.in_(distinct_ones))
-            return Stats(
-                recordings=recorded,
-                recognitions=recognised,
-                seconds=connection.scalar(length) or 0.0,
-                by_emotion=by(recognitions.c.emotion),
-                by_day=by(recognitions.c.day),
-                by_tag=by(tags.c.name, joined.join(tags, tags.c.recording == recordings.c.sha256)),
-                by_model=by(recognitions.c.model),
-            )
+        return Stats(recorded, sum(row[3] for row in groups), seconds or 0.0, by(0), by(1), by_tag, by(2))
 
     def tag(self, sha256: str, name: str) -> None:
         """Give a recording a tag, which it may have already.

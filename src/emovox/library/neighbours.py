@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from emovox.errors import ArchiveError
 from emovox.library import rows
-from emovox.library.database import embeddings, fits, recognitions, recordings, segments, spaces
+from emovox.library.database import embeddings, fits, recognitions, segments, spaces
 from emovox.library.entry import Floats
 from emovox.library.filter import Filter
 from emovox.library.matrix import Ids, Matrix
@@ -163,6 +163,13 @@ class Neighbours:
         for ids, found in self._read(space.id, 0):
             yield ids, found if whitening is None else whitening.apply(found)
 
+    def transform(self, vectors: Floats, *, model: str, revision: str, raw: bool = False) -> Floats:
+        """Vectors (n, D) of a model's recordings, of length 1; centred and whitened unless raw ones are wanted."""
+        with self._lock:
+            with self._database.connect() as connection:
+                space = self._space(connection, model, revision, vectors.shape[1], rows.RECORDING)
+            return unit(vectors) if raw else self._whitening(space).apply(vectors)
+
     def forget(self) -> None:
         """Let what was deleted from the database go from the caches, and from the database's own files."""
         with self._lock, self._database.connect() as connection:
@@ -180,7 +187,7 @@ class Neighbours:
     ) -> list[tuple[int, float]]:
         if self._postgres is not None and whitening is not None and self._postgres.takes(space.dimensions):
             self._postgres.refresh(space.id, space.dimensions, space.last, whitening, self._read)
-            conditions = [*_conditions(wanted, space.kind), recordings.c.sha256 != without]
+            conditions = [*_conditions(wanted, space.kind), recognitions.c.recording != without]
             return self._postgres.search(
                 space.id, space.dimensions, whitening.id, query, k, _joined(space.kind), conditions
             )
@@ -193,12 +200,12 @@ class Neighbours:
             ranking = matrix.rank(query, without=_ids(own))
             if not conditions:
                 return ranking.first(k)
-            fitting = select(embeddings.c.id).select_from(_joined(space.kind)).where(*conditions)
             nearest = ranking.first(_TRIED * k)  # among which there are often enough
-            good = set(connection.scalars(fitting.where(embeddings.c.id.in_([id_ for id_, _ in nearest]))))
+            good = set(connection.scalars(_fitting([id_ for id_, _ in nearest], conditions, space.kind)))
             found = [(id_, cosine) for id_, cosine in nearest if id_ in good]
             if len(found) < k and len(nearest) == _TRIED * k:
-                found = ranking.among(_ids(connection.scalars(fitting).all())).first(k)
+                every = select(embeddings.c.id).select_from(_joined(space.kind)).where(*conditions)
+                found = ranking.among(_ids(connection.scalars(every).all())).first(k)
         return found[:k]
 
     def _hits(self, found: list[tuple[int, float]], vector: Floats) -> list[Hit]:
@@ -336,9 +343,21 @@ class Neighbours:
                 above = found[-1][0]
 
 
+def _fitting(ids: Sequence[int], conditions: Sequence[Any], kind: str) -> Any:
+    """Those among a few embeddings that fulfil conditions, looked up one by one: SQLite would begin with a
+    condition's index otherwise, though far more fulfil it.
+    """  # noqa: D205
+    own: Any = recognitions
+    on = [recognitions.c.id == embeddings.c.recognition]
+    if kind == rows.SEGMENT:
+        own = own.join(segments, segments.c.recognition == recognitions.c.id)
+        on.append(segments.c.number == embeddings.c.segment)
+    one = select(1).select_from(own).where(*on, *conditions).correlate(embeddings).exists()
+    return select(embeddings.c.id).where(embeddings.c.id.in_(ids), one)
+
+
 def _joined(kind: str) -> Any:
     joined = embeddings.join(recognitions, recognitions.c.id == embeddings.c.recognition)
-    joined = joined.join(recordings, recordings.c.sha256 == recognitions.c.recording)
     if kind == rows.SEGMENT:
         joined = joined.join(
             segments,
