@@ -8,8 +8,9 @@ import emovox
 
 def test_public_names() -> None:
     assert emovox.__all__ == [
-        "EMOTIONS", "AudioError", "Emotion", "EmotionChanged", "EmovoxError", "Frames", "Heard", "Live",
-        "ModelError", "Outputs", "OutputsError", "Recognition", "Recognizer", "UnknownEmotionError", "__version__",
+        "EMOTIONS", "AudioError", "Emotion", "EmotionChanged", "EmovoxError", "Frames", "Head", "HeadError",
+        "Heard", "Live", "ModelError", "Outputs", "OutputsError", "Recognition", "Recognizer",
+        "UnknownEmotionError", "__version__",
     ]  # fmt: skip
     assert dir(emovox) == sorted(emovox.__all__)
     assert all(getattr(emovox, name) is not None for name in emovox.__all__)

@@ -15,11 +15,11 @@ from rich.table import Table
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.emotions import NAMES
 from emovox.errors import AudioError
+from emovox.library.metrics import Floats, Measures, measure
+from emovox.library.pictures import draw_confusions, draw_reliability
 from emovox.recognition.recognizer import Recognizer
 from training import augment
 from training.corpus import Clip, read_tsv, read_waveform
-from training.measures import Floats, Measures, measure
-from training.pictures import draw_confusions, draw_reliability
 
 _ROOMS = 40
 _CONSOLE = Console(width=115)  # the table of nine classes fits

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
+from emovox.library.metrics import Measures, fit_temperature, measure_logits
 from training.corpus import BY_NAME, PERMISSIVE, Clip
 from training.fitting import Options, fit, hear
 from training.material import FOLDS, Material
-from training.measures import Measures, fit_temperature, measure_logits
 
 ACTED = ("emodb", "ravdess", "nemo")  # the corpora that the bars speak of
 RECORDED = "recorded"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from emovox.emotions import EMOTIONS, Emotion
-    from emovox.errors import AudioError, EmovoxError, ModelError, OutputsError, UnknownEmotionError
+    from emovox.errors import AudioError, EmovoxError, HeadError, ModelError, OutputsError, UnknownEmotionError
+    from emovox.models.head import Head
     from emovox.outputs import Outputs
     from emovox.recognition.live import EmotionChanged, Heard, Live
     from emovox.recognition.recognition import Frames, Recognition
@@ -28,6 +29,8 @@ _HOME = {
     "EmotionChanged": "recognition.live",
     "EmovoxError": "errors",
     "Frames": "recognition.recognition",
+    "Head": "models.head",
+    "HeadError": "errors",
     "Heard": "recognition.live",
     "Live": "recognition.live",
     "ModelError": "errors",
@@ -46,6 +49,8 @@ __all__ = [
     "EmotionChanged",
     "EmovoxError",
     "Frames",
+    "Head",
+    "HeadError",
     "Heard",
     "Live",
     "ModelError",

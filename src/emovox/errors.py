@@ -14,6 +14,8 @@ EmovoxError
 │   └── HubError                   a model hub refuses, or is no hub
 │       ├── HubUnreachableError    it can't be reached, or breaks off again and again
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
+├── HeadError                      an own head: there is none of that name, or it is another model's
+├── LabelsError                    a list of labelled recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
@@ -88,6 +90,14 @@ class HubUnreachableError(HubError):
 
 class HubMismatchError(HubError):
     """A model hub serves something else than it publishes, or publishes unsafe paths."""
+
+
+class HeadError(EmovoxError):
+    """A trained head is not there, is damaged, has no place, or belongs to another model."""
+
+
+class LabelsError(EmovoxError):
+    """A list of labelled recordings can't be used, or nothing can be learnt from it."""
 
 
 class MicrophoneError(EmovoxError):

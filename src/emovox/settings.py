@@ -5,7 +5,7 @@ from os import environ
 from pathlib import Path
 from typing import Literal
 
-from platformdirs import user_cache_path, user_config_path
+from platformdirs import user_cache_path, user_config_path, user_data_path
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     cache: Path = Field(
         default_factory=lambda: user_cache_path("emovox", appauthor=False),
         description="where downloaded and converted models go",
+    )
+    heads: Path = Field(
+        default_factory=lambda: user_data_path("emovox", appauthor=False) / "heads",
+        description="where trained heads are kept",
     )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
 

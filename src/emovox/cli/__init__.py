@@ -7,7 +7,21 @@ from contextlib import suppress
 
 import click
 
-from emovox.cli import archive, config, export, keys, listen, map, models, recognize, schema, serve, similar
+from emovox.cli import (
+    archive,
+    config,
+    evaluate,
+    export,
+    head,
+    keys,
+    listen,
+    map,
+    models,
+    recognize,
+    schema,
+    serve,
+    similar,
+)
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
@@ -39,6 +53,8 @@ emovox.add_command(archive.archive)
 emovox.add_command(similar.similar)
 emovox.add_command(map.map_)
 emovox.add_command(listen.listen)
+emovox.add_command(head.head)
+emovox.add_command(evaluate.evaluate)
 emovox.add_command(models.models)
 emovox.add_command(serve.serve)
 emovox.add_command(keys.keys)

@@ -44,6 +44,9 @@ STDIN = "-"
     help=f"Choose only among these: {', '.join(NAMES)}.",
 )
 @click.option(
+    "--head", metavar="NAME|PATH", help="Also ask this head of yours; --jsonl and the saved result have it."
+)
+@click.option(
     "--outputs", callback=parameters.directory, metavar="DIR", help="Where the result goes.  [default: outputs]"
 )
 @click.option("--no-save", is_flag=True, help="Write nothing.")
@@ -58,6 +61,7 @@ def listen(
     model: str | None,
     labels: str | None,
     emotions: tuple[str, ...] | None,
+    head: str | None,
     outputs: Path | None,
     no_save: bool,
     jsonl: bool,
@@ -93,7 +97,7 @@ def listen(
         stack.callback(sound.close)
         draft = None if place is None else stack.enter_context(place.draft())
         ear = _Ear(draft)
-        live = recognizer.live(sample_rate=sound.rate, emotions=emotions, sink=ear.take)
+        live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=head, sink=ear.take)
         limit = float("inf") if draft is None else settings().max_duration  # what can be recognised afterwards
         display = JsonLines(language) if jsonl else Screen(language) if sys.stdout.isatty() else Lines(language)
         stop = stack.enter_context(_stopping())
@@ -109,7 +113,7 @@ def listen(
         if duration is None and ear.seconds >= limit:
             click.echo(f"stopped at the limit of {limit:g} s (EMOVOX_MAX_DURATION)", err=True)
         if draft is not None and ear.seconds:
-            directory = _save(recognizer, draft, sound.name, emotions)
+            directory = _save(recognizer, draft, sound.name, emotions, head)
             with suppress(OSError):
                 click.echo("too short to be saved" if directory is None else f"saved in {directory}", err=True)
         if trouble is not None:
@@ -174,11 +178,13 @@ def _show(display: Lines, events: list[Event], ear: _Ear, sound: Sound) -> None:
     ear.peak = 0.0
 
 
-def _save(recognizer: Recognizer, draft: Draft, name: str, emotions: tuple[str, ...] | None) -> Path | None:
+def _save(
+    recognizer: Recognizer, draft: Draft, name: str, emotions: tuple[str, ...] | None, head: str | None
+) -> Path | None:
     """Recognise what was heard, as any recording; None where it is too short to be one."""
     try:
         recognition = recognizer.recognize(
-            draft.finish_audio(), granularity="frame", segments=True, emotions=emotions, name=name
+            draft.finish_audio(), granularity="frame", segments=True, emotions=emotions, head=head, name=name
         )
         return draft.publish(recognition)
     except TooShortError:

@@ -32,6 +32,7 @@ from emovox.errors import (
 from emovox.exports import FORMATS, Language, check_formats, needs
 from emovox.exports import write as write_exports
 from emovox.library.keeping import Kept
+from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
 from emovox.recognition.curve import SMOOTHING
@@ -107,6 +108,11 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str | No
     help="Of the arithmetic; auto: the fastest that hears what fp32 hears here.",
 )
 @click.option(
+    "--head",
+    metavar="NAME|PATH",
+    help="Also ask this head, trained by `emovox head train`: classes of your own.",
+)
+@click.option(
     "--outputs", callback=parameters.directory, metavar="DIR", help="Where results go.  [default: outputs]"
 )
 @click.option(
@@ -139,6 +145,7 @@ def recognize(
     formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
+    head: str | None,
     outputs: Path | None,
     archive: bool,
     no_save: bool,
@@ -158,6 +165,7 @@ def recognize(
     emovox recognize recordings/ --format csv > emotions.csv
     emovox recognize interview.mp4 --granularity frame --embedding
     emovox recognize call.wav --channels split --segments --export srt,png
+    emovox recognize calls/ --head complaints --segments
     emovox recognize *.wav --emotions happy,sad,neutral --labels zh --top 3
     emovox recognize recordings/ --archive --segments
     ffmpeg -i film.mkv -f wav - | emovox recognize - --no-save
@@ -175,6 +183,7 @@ def recognize(
         "merge": merge,
         "speech_only": speech_only,
         "smoothing": smoothing,
+        "head": None if head is None else Head.find(head),
     }
     if archive:
         library.need_library()
@@ -183,9 +192,11 @@ def recognize(
     recognizer = Recognizer(
         model, precision=precision, notice=lambda line: None if quiet else click.echo(line, err=True)
     )
+    if wanted["head"] is not None:
+        wanted["head"].check(recognizer.metadata)
     place = None if no_save else Outputs(outputs or settings().outputs)
     language = cast("Language", labels or settings().labels)
-    report = REPORTS[form](paths=[str(file) for file in files], language=language, top=top)
+    report = REPORTS[form](paths=[str(file) for file in files], language=language, top=top, head=head is not None)
     seconds, saved = 0.0, []
     try:
         with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:

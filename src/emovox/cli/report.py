@@ -50,10 +50,11 @@ def bar(share: float) -> str:
 class Report:
     """Prints rows; a format overrides what it does otherwise."""
 
-    def __init__(self, *, paths: list[str], language: str, top: int) -> None:
+    def __init__(self, *, paths: list[str], language: str, top: int, head: bool = False) -> None:
         self.paths = paths
         self.language = language
         self.top = top
+        self.head = head
 
     def begin(self) -> None:
         """Print what comes before the first row."""
@@ -83,11 +84,18 @@ class Table(Report):
             cells = set_cell_size(_fit(name, self._width), self._width), set_cell_size(shown, 13)
             click.echo(f"{cells[0]}  {cells[1]}  {100 * score:5.1f} %  {bar(score)}".rstrip())
             name = ""
+        if row.recognition.head is not None:
+            heard = row.recognition.head
+            name = set_cell_size(_fit(printable(heard.name), self._width - 2), self._width - 2)
+            shown = set_cell_size(printable(heard.label), 13)
+            click.echo(f"  {name}  {shown}  {100 * heard.confidence:5.1f} %  {bar(heard.confidence)}".rstrip())
         for item in row.recognition.segments or []:
             shown = f"{BY_NAME[item.emotion].emoji} {label(item.emotion, self.language)}"
             times = f"{clock(item.start)} – {clock(item.end)}"
+            own = "" if item.head is None else f"  {printable(item.head.label)} {100 * item.head.confidence:.1f} %"
             click.echo(
-                f"{set_cell_size(times, self._width)}  {set_cell_size(shown, 13)}  {100 * item.confidence:5.1f} %"
+                f"{set_cell_size(times, self._width)}  {set_cell_size(shown, 13)}  "
+                f"{100 * item.confidence:5.1f} %{own}"
             )
         for code in row.recognition.warnings:
             click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}")
@@ -115,7 +123,7 @@ class JsonLines(Report):
 
 
 class Csv(Report):
-    """One line a recording, the nine scores in columns of their own."""
+    """One line a recording, the nine scores in columns of their own; with a head its name, label, confidence."""
 
     def begin(self) -> None:  # noqa: D102
         self._write = csv.writer(sys.stdout, lineterminator="\n").writerow
@@ -131,6 +139,7 @@ class Csv(Report):
                 "model",
                 "outputs",
                 "channel",
+                *(["head", "head_label", "head_confidence"] if self.head else []),
             ]
         )
 
@@ -148,12 +157,19 @@ class Csv(Report):
                 found.model.name,
                 row.directory or "",
                 found.recording.channel or "",
+                *(_head_cells(found) if self.head else []),
             ]
         )
         sys.stdout.flush()
 
 
 REPORTS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "jsonl": JsonLines, "csv": Csv}
+
+
+def _head_cells(found: Recognition) -> list[str]:
+    if found.head is None:
+        return ["", "", ""]
+    return [found.head.name, found.head.label, f"{found.head.confidence:.6f}"]
 
 
 def _item(row: Row) -> dict[str, Any]:

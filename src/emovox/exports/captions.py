@@ -23,7 +23,13 @@ def vtt(recognition: Recognition, language: str) -> Iterator[str]:
 
 def _cue(segment: Segment, language: str) -> str:
     emotion = BY_NAME[segment.emotion]
-    return f"{emotion.emoji} {emotion.label(language)} {100 * segment.confidence:.0f} %"
+    own = "" if segment.head is None else f" · {_plain(segment.head.label)} {100 * segment.head.confidence:.0f} %"
+    return f"{emotion.emoji} {emotion.label(language)} {100 * segment.confidence:.0f} %{own}"
+
+
+def _plain(text: str) -> str:
+    """A head's class as one line that no player takes for a tag or a time."""
+    return " ".join(text.split()).replace("<", "‹").replace(">", "›")
 
 
 def _clock(milliseconds: int, point: str) -> str:

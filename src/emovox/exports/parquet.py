@@ -4,7 +4,7 @@ from typing import Any, BinaryIO
 
 from emovox.emotions import NAMES
 from emovox.exports.columns import chunks, frame_columns, segment_columns
-from emovox.recognition.recognition import Recognition
+from emovox.recognition.recognition import Recognition, Segment
 
 
 def write_segments(recognition: Recognition, file: BinaryIO) -> None:
@@ -14,13 +14,15 @@ def write_segments(recognition: Recognition, file: BinaryIO) -> None:
     items = recognition.segments or []
     score, time = pyarrow.float32(), pyarrow.float64()
     types = [time, time, pyarrow.string(), score, *[score] * len(NAMES), pyarrow.int32()]
+    types += [] if recognition.head is None else [pyarrow.string(), score]
     rows = [
         [item.start, item.end, item.emotion, item.confidence, *map(item.scores.get, NAMES), item.channel]
+        + ([] if recognition.head is None else _head_cells(item))
         for item in items
     ]
     columns = zip(*rows, strict=True) if rows else ([] for _ in types)
     arrays = [pyarrow.array(column, kind) for column, kind in zip(columns, types, strict=True)]
-    schema = pyarrow.schema(list(zip(segment_columns(), types, strict=True)), _metadata(recognition))
+    schema = pyarrow.schema(list(zip(segment_columns(recognition), types, strict=True)), _metadata(recognition))
     with _writer(file, schema) as writer:
         writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
 
@@ -29,15 +31,19 @@ def write_frames(recognition: Recognition, file: BinaryIO) -> None:
     """A row for each frame, with the columns of frames.csv: seconds float64, scores and logits float32."""
     import pyarrow  # noqa: PLC0415  an extra
 
-    names = frame_columns()
+    names = frame_columns(recognition)
     types = [pyarrow.float64(), *[pyarrow.float32()] * (len(names) - 1)]
     schema = pyarrow.schema(list(zip(names, types, strict=True)), _metadata(recognition))
     with _writer(file, schema) as writer:
         for chunk in chunks(recognition.frames):
-            columns = [chunk.times, *chunk.scores.T, *chunk.logits.T]
+            columns = [chunk.times, *chunk.scores.T, *chunk.logits.T, *chunk.head.T]
             writer.write_table(
                 pyarrow.Table.from_arrays([pyarrow.array(column) for column in columns], schema=schema)
             )
+
+
+def _head_cells(item: Segment) -> list[object]:
+    return [None, None] if item.head is None else [item.head.label, item.head.confidence]
 
 
 def _writer(file: BinaryIO, schema: Any) -> Any:
@@ -60,6 +66,7 @@ def _metadata(recognition: Recognition) -> dict[str, str]:
         "model.revision": model.revision,
         "model.precision": model.precision,
         "model.checksum": model.checksum,
+        "head.name": None if recognition.head is None else recognition.head.name,
         "frames.smoothing": None if frames is None else frames.smoothing,
     }
     return {f"emovox.{key}": str(value) for key, value in facts.items() if value is not None}

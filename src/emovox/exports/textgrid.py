@@ -1,6 +1,6 @@
 """Praat's TextGrid, in its long text form."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from emovox.emotions import BY_NAME
@@ -11,16 +11,27 @@ _RATE = 1_000_000  # ticks a second: finer than a sample, and exact as a decimal
 
 
 def pieces(recognition: Recognition, language: str) -> Iterator[str]:
-    """Two interval tiers, `emotion` and `confidence`; each tiles the recording, empty between segments."""
+    """Two interval tiers, `emotion` and `confidence`; each tiles the recording, empty between segments.
+
+    A trained head has a third one of its name.
+    """
     intervals = list(_tiles(recognition))
     xmax = _seconds(max(round(recognition.recording.duration * _RATE), 1))
     yield 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n'
-    yield f"xmin = 0 \nxmax = {xmax} \ntiers? <exists> \nsize = 2 \nitem []: \n"
-    for tier, name in enumerate(("emotion", "confidence"), 1):
+    tiers: dict[str, Callable[[Segment], str]] = {
+        "emotion": lambda segment: BY_NAME[segment.emotion].label(language),
+        "confidence": lambda segment: f"{segment.confidence:.4f}",
+    }
+    if recognition.head is not None:
+        tiers[f"head {_quoted(recognition.head.name)}"] = lambda segment: (
+            "" if segment.head is None else _quoted(segment.head.label)
+        )
+    yield f"xmin = 0 \nxmax = {xmax} \ntiers? <exists> \nsize = {len(tiers)} \nitem []: \n"
+    for tier, (name, say) in enumerate(tiers.items(), 1):
         yield f'    item [{tier}]:\n        class = "IntervalTier" \n        name = "{name}" \n'
         yield f"        xmin = 0 \n        xmax = {xmax} \n        intervals: size = {len(intervals)} \n"
         for number, (start, end, segment) in enumerate(intervals, 1):
-            text = "" if segment is None else _text(segment, name, language)
+            text = "" if segment is None else say(segment)
             yield (
                 f"        intervals [{number}]:\n            xmin = {_seconds(start)} \n"
                 f'            xmax = {_seconds(end)} \n            text = "{text}" \n'
@@ -39,8 +50,9 @@ def _tiles(recognition: Recognition) -> Iterator[tuple[int, int, Segment | None]
         yield done, limit, None
 
 
-def _text(segment: Segment, tier: str, language: str) -> str:
-    return BY_NAME[segment.emotion].label(language) if tier == "emotion" else f"{segment.confidence:.4f}"
+def _quoted(text: str) -> str:
+    """Text as it stands between quotation marks."""
+    return text.replace('"', '""')
 
 
 def _seconds(ticks: int) -> str:

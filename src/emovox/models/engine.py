@@ -39,6 +39,7 @@ class Engine:
     """A loaded model.
 
     Attributes:
+        path: of the file.
         metadata: what the file says of itself.
         precision: of the arithmetic.
         checksum: sha256 of the ONNX file; where its weights lie beside it, its metadata names theirs.
@@ -68,6 +69,7 @@ class Engine:
         Raises:
             ModelError: unreadable, not a model under the contract, or no such device or engine here.
         """
+        self.path = path
         self.metadata = read_metadata(path)
         self.precision = precision or self.metadata.precision
         self.checksum = hashlib.sha256(path.read_bytes()).hexdigest()

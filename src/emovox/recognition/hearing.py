@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from emovox.audio.windows import Window, cut, cut_at_pauses
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError
 from emovox.models.engine import Floats, Output
+from emovox.models.head import Head
 from emovox.models.metadata import Metadata
 from emovox.models.scores import Scores, certain, to_scores
 from emovox.recognition.curve import smooth
@@ -25,11 +27,14 @@ from emovox.recognition.recognition import (
     NO_HEAD,
     NO_SPEECH,
     Frames,
+    HeadScores,
+    HeadVerdict,
     ModelFacts,
     Recognition,
     RecordingFacts,
     Segment,
     format_timestamp,
+    head_facts,
 )
 from emovox.settings import settings
 from emovox.version import __version__
@@ -64,7 +69,13 @@ class Hearing:
         sink: Sink | None = None,
         embedding_sink: EmbeddingSink | None = None,
     ) -> None:
-        """Begin; the classes are those that may win."""
+        """Begin; the classes are those that may win.
+
+        Raises:
+            HeadError: the head was trained on another model.
+        """
+        if options.head is not None:
+            options.head.check(metadata)
         self.waiting = 0
         self.error: EmovoxError | None = None
         self._metadata, self._options, self._classes = metadata, options, classes
@@ -73,6 +84,7 @@ class Hearing:
         self._whole, self._spoken = Pool(), Pool()
         self._segments = Segments(self._speech.spans, metadata)
         self._frame_logits: list[Floats] = []
+        self._head_logits: list[Floats] = []
         self._frames: list[Floats] = []
         self._facts: RecordingFacts | None = None
         self._warnings: list[str] = []
@@ -130,10 +142,11 @@ class Hearing:
         if options.by_frame:
             assert output.frame_logits is not None  # noqa: S101  asked for
             self._frame_logits.append(output.frame_logits)
-            if output.frames is not None and self._embedding_sink is not None:
-                self._embedding_sink(output.frames)
-            elif output.frames is not None:
-                self._frames.append(output.frames)
+            if output.frames is not None and options.head is not None:
+                self._head_logits.append(options.head.logits(output.frames))
+            if output.frames is not None and options.embedding:
+                keep = self._frames.append if self._embedding_sink is None else self._embedding_sink
+                keep(output.frames)
 
     def finish(self, model: ModelFacts) -> Recognition | EmovoxError:
         """The recognition, once nothing is waiting; or the error."""
@@ -144,7 +157,7 @@ class Hearing:
         warnings = [*self._warnings, *([] if metadata.classes else [NO_HEAD])]
         unknown = "silence" in warnings or NO_HEAD in warnings
         scores = certain("unknown") if unknown else to_scores(pool.logits, self._classes)
-        features = None
+        features, head = None, self._head
         if options.embedding and not options.by_frame:
             features = pool.embedding[np.newaxis]
         elif self._frames:
@@ -160,10 +173,28 @@ class Hearing:
             model=model,
             emovox=__version__,
             warnings=warnings,
+            head=head and self._head_verdict(head, pool),
             segments=self._heard_segments(unknown) if options.segments else None,
             frames=self._curve(unknown) if options.by_frame else None,
             embedding=features,
         )
+
+    @property
+    def _head(self) -> Head | None:
+        """The trained head, if there is one and anything to hear."""
+        return None if "silence" in self._warnings else self._options.head
+
+    def _head_verdict(self, head: Head, pool: Pool) -> HeadVerdict:
+        facts = head_facts(head, pool.embedding)
+        return HeadVerdict(name=head.name, created_at=head.training.created_at, **facts)
+
+    def _head_curve(self, width: float) -> dict[str, Any]:
+        """The head's fields of the frames, where there is one."""
+        head = self._head
+        if head is None:
+            return {}
+        scores = smooth(np.concatenate(self._head_logits), head.classes, width=width, names=head.classes)
+        return {"head_labels": list(head.classes), "head_scores": scores}
 
     def _curve(self, unknown: bool) -> Frames:
         metadata, options = self._metadata, self._options
@@ -180,10 +211,11 @@ class Hearing:
             smoothing=options.smoothing,
             logits=logits,
             scores=scores,
+            **self._head_curve(options.smoothing / hop),
         )
 
     def _heard_segments(self, unknown: bool) -> list[Segment]:
-        options = self._options
+        options, head = self._options, self._head
         found: list[tuple[Span, Pool, Scores]] = []
         for span, pool in self._segments.pools():
             scores = certain("unknown") if unknown else to_scores(pool.logits, self._classes)
@@ -200,6 +232,7 @@ class Hearing:
                 end=span.end / SAMPLE_RATE,
                 **_verdict(scores),
                 channel=options.channel,
+                head=head and HeadScores(**head_facts(head, pool.embedding)),
                 embedding=pool.embedding if options.embedding else None,
             )
             for span, pool, scores in found

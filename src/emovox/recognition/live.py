@@ -25,9 +25,10 @@ from emovox.audio.waveform import (
 from emovox.emotions import NAMES
 from emovox.errors import ModelError, UnreadableAudioError
 from emovox.models.engine import Engine
+from emovox.models.head import Head
 from emovox.models.scores import Scores, to_scores
 from emovox.recognition.options import Sink
-from emovox.recognition.recognition import EmotionName, ScoreMap
+from emovox.recognition.recognition import EmotionName, HeadScores, ScoreMap, head_facts
 
 STEP = SAMPLE_RATE // 4
 """Samples from one event to the next."""
@@ -51,8 +52,9 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return self.model_dump(mode="json")
+        """Plain data for JSON; of a head nothing is said where there is none."""
+        data = self.model_dump(mode="json")
+        return {key: value for key, value in data.items() if key != "head" or value is not None}
 
 
 class Heard(_Event):
@@ -68,6 +70,9 @@ class Heard(_Event):
     confidence: float | None = Field(None, description="that score", ge=0, le=1)
     scores: ScoreMap | None = Field(
         None, description="probability of each of the nine emotions over the last second"
+    )
+    head: HeadScores | None = Field(
+        None, description="what a trained head hears over the last second, if one was asked"
     )
 
 
@@ -92,7 +97,13 @@ class Live:
     """
 
     def __init__(
-        self, engine: Engine, classes: Sequence[str], *, sample_rate: float = SAMPLE_RATE, sink: Sink | None = None
+        self,
+        engine: Engine,
+        classes: Sequence[str],
+        *,
+        sample_rate: float = SAMPLE_RATE,
+        head: Head | None = None,
+        sink: Sink | None = None,
     ) -> None:
         """Begin.
 
@@ -100,9 +111,11 @@ class Live:
             engine: the model, which must have a head.
             classes: those that may win.
             sample_rate: of the samples that will come, Hz.
+            head: a trained head that is asked too.
             sink: is given the waveform at 16 kHz, as it is heard.
 
         Raises:
+            HeadError: the head was trained on another model.
             ModelError: the model gives embeddings only.
             UnreadableAudioError: no such sample rate.
         """
@@ -111,6 +124,10 @@ class Live:
                 f"the model {engine.metadata.name} gives embeddings only: choose one that knows emotions"
             )
         check_rate(sample_rate)
+        if head is not None:
+            head.check(engine.metadata)
+        self._head = head
+        self._head_scores: HeadScores | None = None
         self.emotion: str | None = None
         self._engine, self._classes, self._sink = engine, classes, sink
         self._resampler = Resampler(sample_rate)
@@ -204,7 +221,7 @@ class Live:
             return
         self._quiet += STEP
         if self._quiet >= BREAK:
-            self._scores, self._leader, self._unheard = None, None, False
+            self._scores, self._leader, self._unheard, self._head_scores = None, None, False, None
 
     def _events(self) -> list[Event]:
         """What is heard at the end of the latest step."""
@@ -218,15 +235,17 @@ class Live:
                 "emotion": NAMES[best],
                 "confidence": float(self._scores[best]),
                 "scores": dict(zip(NAMES, self._scores.tolist(), strict=True)),
+                "head": self._head_scores,
             }
         event = Heard(time=self._end / SAMPLE_RATE, speech=self._speaks, **heard)
         change = self._change()
         return [event] if change is None else [event, change]
 
     def _judge(self) -> Scores:
-        """Scores of the speech in the latest second, from one run of the model over the context."""
+        """Scores of the speech in the latest second, from one run of the model; and the head's."""
         window = np.concatenate(list(self._steps))
-        logits = self._engine.run([window], frame_logits=True)[0].frame_logits
+        [output] = self._engine.run([window], frame_logits=True, frames=self._head is not None)
+        logits = output.frame_logits
         assert logits is not None  # noqa: S101  asked for
         metadata = self._engine.metadata
         start = self._end - len(window) + round(metadata.first_centre * SAMPLE_RATE)
@@ -235,9 +254,10 @@ class Live:
         chunks = np.append(list(self._chunks), False)
         speech = chunks[np.minimum(centres // CHUNK - known, 0) - 1]
         chosen = speech & (centres >= self._end - AVERAGED)
-        return to_scores(
-            logits[chosen if chosen.any() else slice(None)].mean(axis=0, dtype=np.float64), self._classes
-        )
+        rows = chosen if chosen.any() else slice(None)
+        if self._head is not None and output.frames is not None:
+            self._head_scores = HeadScores(**head_facts(self._head, output.frames[rows].mean(axis=0)))
+        return to_scores(logits[rows].mean(axis=0, dtype=np.float64), self._classes)
 
     def _change(self) -> EmotionChanged | None:
         """The announcement, if there is one: what leads now has led through HOLD, or speech has ceased."""

@@ -7,6 +7,7 @@ from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import Waveform
 from emovox.models.engine import Floats
+from emovox.models.head import Head
 from emovox.recognition.curve import SMOOTHING
 from emovox.recognition.recognition import Granularity
 
@@ -32,6 +33,7 @@ class Options:
     speech_only: bool = False
     smoothing: float = SMOOTHING
     channel: int | None = None
+    head: Head | None = None
 
     def __post_init__(self) -> None:
         if self.granularity not in {"utterance", "frame"}:
@@ -56,7 +58,7 @@ class Options:
     @property
     def frame_embeddings(self) -> bool:
         """Whether the model must give the embeddings of frames."""
-        return self.embedding and self.frame_logits
+        return (self.embedding or self.head is not None) and self.frame_logits
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,16 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     WithJsonSchema,
+    model_serializer,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 
 from emovox.audio import quality
 from emovox.emotions import NAMES
+from emovox.models.head import Head
 from emovox.models.metadata import Precision
 
 SCHEMA: Literal[1] = 1
@@ -77,6 +80,10 @@ def _as_array(value: ArrayLike) -> NDArray[np.float32]:
     return array
 
 
+def _as_rows(value: ArrayLike) -> NDArray[np.float32]:
+    return np.asarray(value, dtype=np.float32)
+
+
 def _rows(digits: int) -> Callable[[NDArray[np.float32]], list[list[float]]]:
     def to_rows(value: NDArray[np.float32]) -> list[list[float]]:
         rounded: list[list[float]] = value.astype(np.float64).round(digits).tolist()
@@ -96,6 +103,12 @@ FrameScores = Annotated[
     PlainSerializer(_rows(SCORE_DIGITS)),
     _array_of(_score),
 ]
+HeadRows = Annotated[
+    NDArray[np.float32],
+    BeforeValidator(_as_rows),
+    PlainSerializer(_rows(SCORE_DIGITS)),
+    WithJsonSchema({"type": "array", "items": {"type": "array", "items": _score}}),
+]
 FrameLogits = Annotated[
     NDArray[np.float32],
     BeforeValidator(_as_array),
@@ -106,6 +119,15 @@ FrameLogits = Annotated[
 
 class _Facts(BaseModel):
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="ignore")
+
+
+class _Headed(_Facts):
+    """Facts that a trained head may add to; without one, nothing says so."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        return {key: value for key, value in data.items() if value is not None or not key.startswith("head")}
 
 
 class RecordingFacts(_Facts):
@@ -130,7 +152,32 @@ class ModelFacts(_Facts):
     checksum: str = Field(description="sha256 of the model file")
 
 
-class Frames(_Facts):
+class HeadScores(_Facts):
+    """What a trained head hears, in classes of its own."""
+
+    label: str = Field(description="the class with the highest score")
+    confidence: float = Field(description="that score", ge=0, le=1)
+    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        description="probability of each of the head's classes; they sum to 1"
+    )
+
+
+class HeadVerdict(HeadScores):
+    """What a trained head hears in a recording."""
+
+    name: str = Field(description="of the head")
+    created_at: AwareDatetime = Field(description="when it was trained")
+
+
+def head_facts(head: Head, embedding: NDArray[np.float32]) -> dict[str, Any]:
+    """What `head` hears in an embedding (D,): the fields of `HeadScores`."""
+    scores = head.scores(embedding)
+    best = int(scores.argmax())
+    named = dict(zip(head.classes, scores.tolist(), strict=True))
+    return {"label": head.classes[best], "confidence": float(scores[best]), "scores": named}
+
+
+class Frames(_Headed):
     """The curve over time, a row for every frame.
 
     `logits` are the model's own: their mean is the recording's verdict before the softmax. One frame's are
@@ -144,9 +191,19 @@ class Frames(_Facts):
     smoothing: float = Field(description="seconds over which `scores` are smoothed; 0: not at all", ge=0)
     logits: FrameLogits = Field(description="one row a frame, T x 9, as the model gives them")
     scores: FrameScores = Field(description="one row a frame, T x 9, smoothed; each row sums to 1 up to rounding")
+    head_labels: list[str] | None = Field(None, description="the class of each column of `head_scores`")
+    head_scores: HeadRows | None = Field(
+        None,
+        description="what a trained head hears, when one was asked: one row a frame, smoothed as `scores` are",
+    )
 
     @model_validator(mode="after")
     def _as_long(self) -> "Frames":
+        if self.head_scores is not None and self.head_scores.shape != (
+            len(self.scores),
+            len(self.head_labels or []),
+        ):
+            raise ValueError("the head's frames are not as many as the emotions', or not as wide as its labels")
         if len(self.logits) != len(self.scores) or self.labels != list(NAMES):
             raise ValueError("frames need as many rows of logits as of scores, and the nine emotions as labels")
         return self
@@ -157,7 +214,7 @@ class Frames(_Facts):
         return self.first_centre + self.hop * np.arange(len(self.scores), dtype=np.float64)
 
 
-class Segment(_Facts):
+class Segment(_Headed):
     """A stretch of speech, and the emotion in it."""
 
     start: float = Field(description="seconds", ge=0)
@@ -166,6 +223,7 @@ class Segment(_Facts):
     confidence: float = Field(description="that score", ge=0, le=1)
     scores: ScoreMap = Field(description="probability of each of the nine emotions; they sum to 1")
     channel: int | None = Field(None, description="the channel that was heard alone, from 1", ge=1)
+    head: HeadScores | None = Field(None, description="what a trained head hears, when one was asked")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
     """float32 (D,), the mean of its frames, when embeddings were asked for."""
 
@@ -176,7 +234,7 @@ class Segment(_Facts):
         return self
 
 
-class Recognition(_Facts):
+class Recognition(_Headed):
     """What was recognised in one recording. `to_dict` is result.json; the embedding stands beside it."""
 
     emotion: EmotionName = Field(description="the class with the highest score")
@@ -190,6 +248,9 @@ class Recognition(_Facts):
     model: ModelFacts
     emovox: str = Field(description="version of the program")
     warnings: list[str] = Field(description="codes of what may spoil the verdict; empty when all is well")
+    head: HeadVerdict | None = Field(
+        None, description="what a trained head hears, when one was asked and the recording is not silent"
+    )
     segments: list[Segment] | None = Field(None, description="stretches of speech in order, when asked for")
     frames: Frames | None = Field(None, description="only with granularity `frame`")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
@@ -219,10 +280,12 @@ class Recognition(_Facts):
             lines = [json.dumps(item.model_dump(mode="json"), ensure_ascii=False) for item in self.segments]
             yield ',\n  "segments": [' + ",".join(f"\n    {line}" for line in lines) + ("\n  ]" if lines else "]")
         if self.frames is not None:
-            facts = self.frames.model_dump(mode="json", exclude={"logits", "scores"})
+            facts = self.frames.model_dump(mode="json", exclude={"logits", "scores", "head_scores"})
             yield ',\n  "frames": ' + json.dumps(facts, ensure_ascii=False).removesuffix("}")
             yield from _series("logits", self.frames.logits, LOGIT_DIGITS)
             yield from _series("scores", self.frames.scores, SCORE_DIGITS)
+            if self.frames.head_scores is not None:
+                yield from _series("head_scores", self.frames.head_scores, SCORE_DIGITS)
             yield "}"
         yield "\n}\n"
 

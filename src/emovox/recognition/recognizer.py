@@ -10,7 +10,9 @@ from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import check_names
 from emovox.errors import EmovoxError, ModelError, UnknownEmotionError
+from emovox.models.head import Head
 from emovox.models.loading import Wanted, load
+from emovox.models.own_head import OwnHead, read_own_head
 from emovox.models.session import Device
 from emovox.models.store import Notice
 from emovox.recognition.curve import SMOOTHING
@@ -68,6 +70,11 @@ class Recognizer:
             checksum=self._engine.checksum,
         )
 
+    @property
+    def own_head(self) -> OwnHead | None:
+        """The model's own head, None where it has none: what a trained head may start from."""
+        return read_own_head(self._engine.path)
+
     def recognize(
         self,
         recording: Source,
@@ -80,6 +87,7 @@ class Recognizer:
         speech_only: bool = False,
         smoothing: float = SMOOTHING,
         channel: int | None = None,
+        head: str | Path | Head | None = None,
         name: str | None = None,
         sink: Sink | None = None,
         embedding_sink: EmbeddingSink | None = None,
@@ -98,6 +106,7 @@ class Recognizer:
             speech_only: let only frames with speech count for the verdict and the embedding (1, D).
             smoothing: seconds over which the curve's scores are smoothed; 0: each frame for itself.
             channel: hear this one alone, from 1; by default the mean of all.
+            head: also give what this trained head hears: its name among the user's, its path, or a `Head`.
             name: what to call the recording in the result; by default its file name.
             sink: is given the waveform, block by block, while it is decoded.
             embedding_sink: is given the embeddings of frames as they come, instead of the result: hours of them
@@ -105,6 +114,7 @@ class Recognizer:
 
         Raises:
             AudioError: the recording can't be used; the subclasses say why.
+            HeadError: there is no such head, or it was trained on another model.
             UnknownEmotionError: a name in `emotions` is wrong, or the model was taught none of them.
         """
         options = Options(
@@ -116,6 +126,7 @@ class Recognizer:
             speech_only=speech_only,
             smoothing=smoothing,
             channel=channel,
+            head=None if head is None else Head.find(head),
         )
         hearing = Hearing(
             self.metadata, options, self._classes(emotions), sink=sink, embedding_sink=embedding_sink
@@ -138,6 +149,7 @@ class Recognizer:
         speech_only: bool = ...,
         smoothing: float = ...,
         channel: int | None = ...,
+        head: str | Path | Head | None = ...,
         on_error: Literal["raise"] = ...,
     ) -> Iterator[Recognition]: ...
 
@@ -154,6 +166,7 @@ class Recognizer:
         speech_only: bool = ...,
         smoothing: float = ...,
         channel: int | None = ...,
+        head: str | Path | Head | None = ...,
         on_error: Literal["return"],
     ) -> Iterator[Recognition | EmovoxError]: ...
 
@@ -169,6 +182,7 @@ class Recognizer:
         speech_only: bool = False,
         smoothing: float = SMOOTHING,
         channel: int | None = None,
+        head: str | Path | Head | None = None,
         on_error: Literal["raise", "return"] = "raise",
     ) -> Iterator[Recognition | EmovoxError]:
         """Recognise many recordings, each as it would be alone; yields in order.
@@ -177,7 +191,7 @@ class Recognizer:
 
         Args:
             recordings: any iterable; it is read as results are taken.
-            granularity: this and what follows, up to `channel`, as for `recognize`.
+            granularity: this and what follows, up to `head`, as for `recognize`.
             embedding: the features too.
             emotions: the classes that may win.
             segments: the stretches of speech.
@@ -185,10 +199,12 @@ class Recognizer:
             speech_only: leave silence out of the verdict.
             smoothing: of the curve, seconds.
             channel: hear one alone.
+            head: a trained head to ask.
             on_error: `return` yields the exception in the place of a recording that can't be used and goes on.
 
         Raises:
             AudioError: a recording can't be used, with `on_error="raise"`.
+            HeadError: as for `recognize`.
             UnknownEmotionError: as for `recognize`.
         """
         if on_error not in {"raise", "return"}:
@@ -202,6 +218,7 @@ class Recognizer:
             speech_only=speech_only,
             smoothing=smoothing,
             channel=channel,
+            head=None if head is None else Head.find(head),
         )
         classes = self._classes(emotions)
         jobs = ((Hearing(self.metadata, options, classes), recording, None) for recording in recordings)
@@ -215,6 +232,7 @@ class Recognizer:
         *,
         sample_rate: float = SAMPLE_RATE,
         emotions: Collection[str] | None = None,
+        head: str | Path | Head | None = None,
         sink: Sink | None = None,
     ) -> Live:
         """Begin a stream: sound is pushed as it comes, and events say what is heard.
@@ -222,15 +240,18 @@ class Recognizer:
         Args:
             sample_rate: of the samples that will be pushed, Hz.
             emotions: the classes that may win.
+            head: also ask this trained head, as for `recognize`.
             sink: is given the waveform at 16 kHz, as it is heard.
 
         Raises:
+            HeadError: as for `recognize`.
             ModelError: the model gives embeddings only.
             UnreadableAudioError: no such sample rate.
             UnknownEmotionError: as for `recognize`.
         """
         classes = self._classes(emotions if self.metadata.classes else None)
-        return Live(self._engine, classes, sample_rate=sample_rate, sink=sink)
+        found = None if head is None else Head.find(head)
+        return Live(self._engine, classes, sample_rate=sample_rate, head=found, sink=sink)
 
     @property
     def batches(self) -> bool:

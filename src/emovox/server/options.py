@@ -6,9 +6,10 @@ from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.emotions import NAMES, check_names
-from emovox.errors import ExportError, UnknownEmotionError
+from emovox.errors import ExportError, HeadError, UnknownEmotionError
 from emovox.exports import FORMATS, check_formats, needs
 from emovox.models.catalog import AUTO, CATALOG
+from emovox.models.head import Head, names, place
 from emovox.models.loading import Wanted
 from emovox.recognition.curve import SMOOTHING
 from emovox.recognition.options import Options
@@ -48,6 +49,17 @@ def _model(value: object) -> object:
     return value
 
 
+def _head(value: object) -> object:
+    """Names only, for the same reason; and one that is there, so that no job waits for nothing."""
+    try:
+        if value is not None:
+            Head.find(str(place(str(value))))
+    except HeadError as error:
+        there = ", ".join(names()) or "none"
+        raise ValueError(f"choose one of the heads: {there}") from error
+    return value
+
+
 class RecognitionOptions(BaseModel):
     """The options of a recognition."""
 
@@ -74,6 +86,9 @@ class RecognitionOptions(BaseModel):
     precision: Wanted = Field(
         "auto", description="of the arithmetic; `auto`: the fastest that hears what fp32 hears"
     )
+    head: Annotated[str | None, BeforeValidator(_head)] = Field(
+        None, description="also ask this trained head, one of GET /v1/heads", max_length=64
+    )
     store: bool = Field(True, description="keep an outputs directory; otherwise the answer is all there will be")
 
     @model_validator(mode="after")
@@ -98,6 +113,7 @@ class RecognitionOptions(BaseModel):
             speech_only=self.speech_only,
             smoothing=self.smoothing,
             channel=self.channel,
+            head=None if self.head is None else Head.find(self.head),
         )
 
 
@@ -119,6 +135,8 @@ def parameters(*, fields: bool = False) -> list[dict[str, Any]]:
             schema = {"type": "string", "enum": ["auto", "fp32", "bf16", "fp16", "int8"], "default": "auto"}
         elif name == "granularity":
             schema = {"type": "string", "enum": ["utterance", "frame"], "default": "utterance"}
+        elif name == "head":
+            schema = {"type": "string", "maxLength": 64}
         elif name == "channel":
             schema = {"type": "integer", "minimum": 1, "maximum": 64}
         elif name == "smoothing":

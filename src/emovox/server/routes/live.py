@@ -51,8 +51,15 @@ class LiveStart(BaseModel):
     emotions: Annotated[
         str | None, BeforeValidator(lambda value: ",".join(value) if isinstance(value, list) else value)
     ] = None
+    head: str | None = None
     store: bool = False
     name: str | None = Field(None, max_length=4096)
+
+    def to_options(self) -> RecognitionOptions:
+        """What is wanted, checked as for a recording."""
+        return RecognitionOptions.model_validate(
+            {"model": self.model, "emotions": self.emotions, "head": self.head}
+        )
 
 
 class _Stream:
@@ -155,7 +162,7 @@ async def _first(socket: WebSocket) -> LiveStart:
         raise WebSocketDisconnect
     try:
         start = LiveStart.model_validate_json(message.get("text") or "")
-        RecognitionOptions.model_validate({"model": start.model, "emotions": start.emotions})
+        start.to_options()
     except ValidationError as error:
         raise from_validation(error) from None
     return start
@@ -163,7 +170,7 @@ async def _first(socket: WebSocket) -> LiveStart:
 
 async def _hear(service: Service, socket: WebSocket, start: LiveStart) -> None:
     stream = _Stream(socket, start)
-    options = RecognitionOptions.model_validate({"model": start.model, "emotions": start.emotions})
+    options = start.to_options()
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(_borrowed(service, options.choice(service.settings.model)))
         draft = None
@@ -172,7 +179,10 @@ async def _hear(service: Service, socket: WebSocket, start: LiveStart) -> None:
             draft = drafts.__enter__()
             stack.push_async_callback(asyncio.to_thread, drafts.__exit__, None, None, None)
         heard = recognizer.live(
-            sample_rate=start.sample_rate, emotions=options.emotions, sink=None if draft is None else draft.write
+            sample_rate=start.sample_rate,
+            emotions=options.emotions,
+            head=options.to_options().head,
+            sink=None if draft is None else draft.write,
         )
         receiving = asyncio.create_task(stream.receive())
         try:
@@ -207,7 +217,8 @@ async def _store(service: Service, draft: Draft, options: RecognitionOptions, na
     """Recognise all that was heard, and publish it; None where it was too short."""
     try:
         audio = await asyncio.to_thread(draft.finish_audio)
-        wanted = Options(granularity="frame", segments=True, emotions=options.emotions, embedding=True)
+        head = options.to_options().head
+        wanted = Options(granularity="frame", segments=True, emotions=options.emotions, embedding=True, head=head)
         kept = service.archiving.begin(draft, asked=False)
         request = Request(audio, wanted, name=name or "live", embedding_sink=kept.sink)
         recognition = kept.take(await service.queue.hear(options.choice(service.settings.model), request))

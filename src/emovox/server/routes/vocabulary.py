@@ -1,16 +1,18 @@
 """What there is to know before the first recording: emotions, the schema of results, models; and their pull."""
 
 import threading
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from emovox.emotions import EMOTIONS
-from emovox.errors import UnknownModelError
+from emovox.errors import HeadError, UnknownModelError
 from emovox.models import catalog
+from emovox.models.head import Head, names
 from emovox.recognition.recognition import json_schema
 from emovox.server import events
 from emovox.server.problems import Problem, from_error, responses
@@ -48,6 +50,18 @@ class ModelView(BaseModel):
     modelscope: str | None
 
 
+class HeadView(BaseModel):
+    """A trained head: classes of somebody's own on a model's embeddings."""
+
+    name: str
+    classes: list[str]
+    model: str = Field(description="name of the model that it belongs to")
+    revision: str = Field(description="of that model")
+    created_at: AwareDatetime
+    unweighted: float | None = Field(description="mean recall of the classes, held out; null: not measured")
+    recalls: dict[str, float] = Field(description="of each class, held out")
+
+
 @router.get("/emotions", responses=responses())
 async def emotions() -> list[EmotionView]:
     """The nine emotions, in the order of all scores."""
@@ -58,6 +72,28 @@ async def emotions() -> list[EmotionView]:
 async def schema() -> dict[str, Any]:
     """The JSON Schema of result.json."""
     return json_schema()
+
+
+@router.get("/heads", responses=responses())
+def heads() -> list[HeadView]:
+    """The trained heads that recognitions may ask, by `head`. One that can't be read is left out."""
+    found = []
+    for name in names():
+        with suppress(HeadError):
+            head = Head.find(name)
+            facts = head.training
+            found.append(
+                HeadView(
+                    name=name,
+                    classes=list(head.classes),
+                    model=head.model.name,
+                    revision=head.model.revision,
+                    created_at=facts.created_at,
+                    unweighted=facts.unweighted,
+                    recalls=facts.recalls,
+                )
+            )
+    return found
 
 
 @router.get("/models", responses=responses())

@@ -1,0 +1,271 @@
+"""`emovox head`: own classes, trained, listed, shown, removed, exported."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+import rich.progress
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+
+from emovox.cli.progress import Progress
+from emovox.cli.report import bar, printable
+from emovox.errors import HeadError
+from emovox.library.labels import Labelled
+from emovox.models import head as heads
+from emovox.models.head import Head
+from emovox.models.loading import Wanted
+from emovox.recognition.recognizer import Recognizer
+
+REPORT = ".html"  # of the report that stands beside a head
+
+
+@click.group(no_args_is_help=True)
+def head() -> None:
+    """Train heads: classes of your own on a model's embeddings, from five examples of each.
+
+    \b
+    emovox head train labels.csv --name calls
+    emovox recognize call.mp3 --head calls
+    emovox head list
+    emovox head export calls calls.json
+    """  # noqa: D301  click needs the backspace itself
+
+
+@head.command(no_args_is_help=True)
+@click.argument("labels", type=click.Path(path_type=Path))
+@click.option("--name", required=True, help="What to call the head.")
+@click.option("--path-column", metavar="COLUMN", help="Of the recordings.  [default: path, file, …]")
+@click.option("--label-column", metavar="COLUMN", help="Of the classes.  [default: label, emotion, …]")
+@click.option(
+    "--group",
+    metavar="COLUMN",
+    help="Whose recordings are held out together, so that recall is measured on other voices.  "
+    "[default: speaker, group, session, … where there is one]",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "prototypes", "logistic"]),
+    default="auto",
+    show_default=True,
+    help="auto: what hears the recordings best that were held out.",
+)
+@click.option(
+    "--model",
+    metavar="NAME|PATH",
+    help="Whose embeddings: catalog name, snapshot directory or .onnx file.  [default: auto]",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+    default="auto",
+    show_default=True,
+    help="Of the arithmetic; the head may be used with another.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the report goes, .html.  [default: beside the head]",
+)
+@click.option("--yes", "-y", is_flag=True, help="Replace a head of that name without asking.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, no summary.")
+def train(
+    labels: Path,
+    name: str,
+    path_column: str | None,
+    label_column: str | None,
+    group: str | None,
+    method: Literal["auto", "prototypes", "logistic"],
+    model: str | None,
+    precision: Wanted,
+    report: Path | None,
+    yes: bool,
+    quiet: bool,
+) -> int:
+    """Train a head on LABELS: a CSV, TSV or JSON lines file with a recording and its class in each row.
+
+    Paths are relative to the file; an embedding.npy may stand in a recording's place. Embeddings are kept, so that
+    a second training is quick. Nothing leaves this machine.
+
+    \b
+    path,label,speaker
+    calls/0001.mp3,complaint,anna
+    calls/0002.mp3,praise,bert
+
+    \b
+    emovox head train labels.csv --name calls
+    emovox head train labels.tsv --name calls --label-column class --group agent --report calls.html
+
+    Exit code: 0 all well, 1 some recordings could not be used (the head is made of the others), 2 usage.
+    """  # noqa: D301  click needs the backspace itself
+    from emovox.library.head_training import train as teach  # noqa: PLC0415  what nobody trains needn't load
+    from emovox.library.page import need_pictures  # noqa: PLC0415
+
+    need_pictures()
+    from emovox.library.head_report import head_report  # noqa: PLC0415
+
+    place = heads.place(name)
+    if place.exists() and not yes and not click.confirm(f"Replace the head {name}?", err=True):
+        raise click.Abort
+    recognizer = Recognizer(
+        model, precision=precision, notice=lambda line: None if quiet else click.echo(line, err=True)
+    )
+    with _Steps(shown=not quiet) as steps:
+        trained = teach(
+            labels,
+            name,
+            recognizer,
+            paths=path_column,
+            labels=label_column,
+            group=group,
+            method=method,
+            found=steps.found,
+            begin=steps.begin,
+            progress=steps.fitted,
+        )
+    trained.head.write(place)
+    page = report or place.with_suffix(REPORT)
+    head_report(trained).write(page)
+    for item, reason in trained.failures:
+        click.echo(f"Error: {printable(item)}: {reason}", err=True)
+    if not quiet:
+        _print(trained.head)
+        click.echo(f"saved as {place}; report: {page}", err=True)
+    return 1 if trained.failures else 0
+
+
+@head.command("list")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def list_heads(form: str) -> None:
+    """List your heads: name, classes, recall where it was measured, model."""
+    found = [heads.Head.find(name) for name in heads.names()]
+    if form == "json":
+        rows = [item.model_dump(mode="json", exclude={"weights", "bias"}) for item in found]
+        click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    if not found:
+        click.echo("no heads yet: emovox head train labels.csv --name NAME")
+        return
+    table = [("name", "recall", "model", "classes")]
+    table += [
+        (item.name, _percent(item), f"{item.model.name} {item.model.revision}", ", ".join(item.classes))
+        for item in found
+    ]
+    widths = [max(cell_len(line[column]) for line in table) for column in range(3)]
+    for line in table:
+        cells = [set_cell_size(cell, width) for cell, width in zip(line, widths, strict=False)]
+        click.echo("  ".join([*cells, line[-1]]))
+
+
+@head.command(no_args_is_help=True)
+@click.argument("name", metavar="NAME|PATH")
+def show(name: str) -> None:
+    """Show what is known of a head: how it was trained, and its recall on what was held out."""
+    _print(Head.find(name))
+
+
+@head.command(no_args_is_help=True)
+@click.argument("name")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+def remove(name: str, yes: bool) -> None:
+    """Delete the head NAME and its report."""
+    place = heads.place(name)
+    if not place.exists():
+        click.echo(f"{name} is not there: nothing to remove")
+    elif yes or click.confirm(f"Delete the head {name}?"):
+        try:
+            place.unlink()
+            place.with_suffix(REPORT).unlink(missing_ok=True)
+        except OSError as error:
+            raise HeadError(f"{place}: can't be removed: {error.strerror or error}") from error
+
+
+@head.command(no_args_is_help=True)
+@click.argument("name", metavar="NAME|PATH")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def export(name: str, file: Path) -> None:
+    """Copy a head to FILE, to give it to somebody: `--head FILE.json` uses it there."""
+    Head.find(name).write(file)
+    click.echo(file)
+
+
+class _Steps:
+    """Two bars, one after the other: recordings heard, heads fitted."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._heard: Progress | None = None
+        self._bar = rich.progress.Progress(
+            rich.progress.TextColumn("learning"),
+            rich.progress.BarColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not (shown and sys.stderr is not None and sys.stderr.isatty()),
+        )
+        self._task = self._bar.add_task("", total=None)
+        self._first = True
+
+    def __enter__(self) -> "_Steps":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_hearing()
+        self._bar.stop()
+
+    def found(self, rows: Sequence[Labelled]) -> None:
+        """How many recordings there are."""
+        self._heard = Progress(len(rows), shown=self._shown)
+        self._heard.__enter__()
+
+    def begin(self, name: str) -> None:
+        """The next recording."""
+        if self._heard is not None:
+            if not self._first:
+                self._heard.end()
+            self._first = False
+            self._heard.begin(printable(name))
+
+    def fitted(self, done: int, total: int) -> None:
+        """Some fits are done."""
+        self._end_hearing()
+        self._bar.start()
+        self._bar.update(self._task, completed=done, total=total)
+
+    def _end_hearing(self) -> None:
+        if self._heard is not None:
+            self._heard.__exit__(None, None, None)
+            self._heard = None
+
+
+def _percent(item: Head) -> str:
+    found = item.training.unweighted
+    return "?" if found is None else f"{100 * found:.0f} %"
+
+
+def _print(item: Head) -> None:
+    facts = item.training
+    how = facts.method if facts.penalty is None else f"{facts.method}, penalty {facts.penalty:g}"
+    start = ", from the model's own head" if facts.own_head else ""
+    measured = (
+        "nothing: too few recordings to hold any out"
+        if facts.unweighted is None
+        else f"{100 * facts.unweighted:.1f} % unweighted recall, held out "
+        + (f"by {facts.group} ({facts.groups})" if facts.group else "recording by recording")
+    )
+    for key, value in {
+        "head": item.name,
+        "model": f"{item.model.name} {item.model.revision}",
+        "trained": f"{facts.created_at.astimezone():%Y-%m-%d %H:%M}, {how}{start}",
+        "measured": measured,
+    }.items():
+        click.echo(f"{key:9} {value}")
+    width = max(cell_len(name) for name in item.classes)
+    for name in item.classes:
+        recall = facts.recalls.get(name)
+        shown = "" if recall is None else f"{100 * recall:5.1f} %  {bar(recall)}"
+        click.echo(f"  {set_cell_size(name, width)}  {facts.clips.get(name, 0):6} recordings  {shown}".rstrip())

@@ -1,0 +1,156 @@
+"""Embeddings of labelled recordings, each computed once: by checksum, model and precision."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovox.errors import AudioError, EmovoxError, LabelsError
+from emovox.library.labels import Labelled
+from emovox.outputs import RESULT
+from emovox.recognition.recognizer import Recognizer
+from emovox.settings import settings
+
+FILE = "embeddings.sqlite3"  # in the cache: it may be deleted at any time
+
+Vector = NDArray[np.float32]
+Failure = tuple[str, str]
+
+
+class Cache:
+    """Embeddings on disk, for as long as nobody deletes them. Several processes may use it at once.
+
+    It only saves time: whatever is wrong with it, the embeddings are computed instead.
+    """
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        """Open the cache for what this model computes."""
+        model = recognizer.model
+        self._model = f"{model.checksum} {model.precision}"
+        self._database: sqlite3.Connection | None = None
+        with suppress(OSError, sqlite3.Error):
+            settings().cache.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(settings().cache / FILE, timeout=30, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS embedding (model TEXT, sha256 TEXT, value BLOB, "
+                "PRIMARY KEY (model, sha256)) WITHOUT ROWID"
+            )
+
+    def get(self, sha256: str) -> Vector | None:
+        """The embedding (D,) of the recording with that checksum, if it is there."""
+        with suppress(sqlite3.Error):
+            row = (
+                self._database
+                and self._database.execute(
+                    "SELECT value FROM embedding WHERE model = ? AND sha256 = ?", (self._model, sha256)
+                ).fetchone()
+            )
+            return np.frombuffer(row[0], "<f4").astype(np.float32) if row else None
+        return None
+
+    def put(self, sha256: str, embedding: Vector) -> None:
+        """Keep one, (D,)."""
+        with suppress(sqlite3.Error):
+            if self._database is not None:
+                value = embedding.astype("<f4").tobytes()
+                self._database.execute(
+                    "INSERT OR REPLACE INTO embedding VALUES (?, ?, ?)", (self._model, sha256, value)
+                )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._database is not None:
+            self._database.close()
+
+
+def embed(
+    rows: Sequence[Labelled], recognizer: Recognizer, *, begin: Callable[[str], None] = lambda _: None
+) -> tuple[NDArray[np.float32], list[Labelled], list[Failure]]:
+    """Embeddings of recordings, or of `embedding.npy` files, of which the mean over the frames is taken.
+
+    Args:
+        rows: the list.
+        recognizer: the model.
+        begin: is told the name of each before its turn.
+
+    Returns:
+        float32 (n, D), the n rows that they belong to, and the names of the others with what is wrong.
+
+    Raises:
+        LabelsError: not one could be used.
+    """
+    found, kept, failures = [], [], []
+    with closing(Cache(recognizer)) as cache:
+        for row in rows:
+            begin(row.name)
+            try:
+                found.append(_embedding(row.path, recognizer, cache))
+                kept.append(row)
+            except AudioError as error:
+                failures.append((row.name, error.reason))
+            except EmovoxError as error:
+                failures.append((row.name, str(error)))
+    if not found:
+        name, reason = failures[0]
+        raise LabelsError(f"none of the {len(failures)} recordings can be used; {name}: {reason}")
+    return np.stack(found), kept, failures
+
+
+def _embedding(path: Path, recognizer: Recognizer, cache: Cache) -> Vector:
+    if path.suffix.lower() == ".npy":
+        return _stored(path, recognizer)
+    sha256 = _checksum(path)
+    known = cache.get(sha256)
+    if known is not None and known.shape == (recognizer.metadata.embedding_size,):
+        return known
+    result = recognizer.recognize(path, embedding=True)
+    assert result.embedding is not None  # noqa: S101  asked for
+    heard: Vector = result.embedding[0]
+    cache.put(result.recording.sha256, heard)
+    return heard
+
+
+def _stored(path: Path, recognizer: Recognizer) -> Vector:
+    """The mean of an embedding.npy, (D,).
+
+    Raises:
+        LabelsError: unreadable, or another model's.
+    """
+    try:
+        values = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise LabelsError(f"no embedding: {' '.join(str(error).split())}") from error
+    mean: Vector = np.atleast_2d(np.asarray(values, np.float32)).mean(axis=0)
+    width, model = recognizer.metadata.embedding_size, recognizer.model
+    if values.ndim > 2 or mean.shape != (width,) or not np.isfinite(mean).all():
+        raise LabelsError(f"{model.name} gives {width} numbers, and this is an array of {values.shape}")
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        by = json.loads((path.parent / RESULT).read_bytes())["model"]
+        if (by["name"], by["revision"]) != (model.name, model.revision):
+            raise LabelsError(
+                f"it is from {by['name']} {by['revision']}, and this is {model.name} {model.revision}"
+            )
+    return mean
+
+
+def _checksum(path: Path) -> str:
+    """sha256 of a file.
+
+    Raises:
+        AudioError: it can't be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    except OSError as error:
+        raise AudioError(f"can't be read: {error.strerror or error}") from error
+    return digest.hexdigest()

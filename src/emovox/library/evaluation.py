@@ -1,0 +1,224 @@
+"""Evaluation: what a model, or a trained head, hears in recordings whose labels are known."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovox.emotions import NAMES
+from emovox.errors import AudioError, EmovoxError, LabelsError
+from emovox.library.embeddings import Failure
+from emovox.library.labels import Labelled
+from emovox.library.metrics import Interval, Measures, bootstrap, by_group, measure
+from emovox.library.synonyms import to_classes
+from emovox.models.head import Head
+from emovox.models.scores import to_scores
+from emovox.recognition.recognition import ModelFacts, Recognition
+from emovox.recognition.recognizer import Recognizer
+
+Competing = Literal["shared", "all"]
+MOST_VALUES = 2000  # of a column that is measured value by value; more are names of files and the like
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was heard in labelled recordings.
+
+    Attributes:
+        model: that heard.
+        head: that was asked instead of the model's own; None: its own.
+        names: the classes of the scores.
+        classes: those that competed.
+        rows: the recordings that were heard, with their class as label.
+        scores: theirs, (n, names).
+        failures: recordings that could not be heard, with what is wrong; they count as not recognised.
+        failed: their labels.
+        left_out: recordings of labels that were not asked about, by label.
+        measures: of all.
+        intervals: where 95 % of its figures lie, drawn again by `drawn_by`, or recording by recording.
+        drawn_by: the column whose values were drawn again; None: recordings were.
+        groups: measures of each value of each column that has two or more.
+    """
+
+    model: ModelFacts
+    head: Head | None
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    rows: Sequence[Labelled]
+    scores: NDArray[np.float64]
+    failures: Sequence[Failure]
+    failed: Sequence[Labelled]
+    left_out: Mapping[str, int]
+    measures: Measures
+    intervals: Mapping[str, Interval]
+    drawn_by: str | None
+    groups: Mapping[str, Mapping[str, Measures]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        head = self.head
+        return {
+            "schema": 1,
+            "model": self.model.model_dump(mode="json"),
+            "head": None
+            if head is None
+            else {"name": head.name, "created_at": head.training.created_at.isoformat()},
+            "names": list(self.names),
+            "competing": list(self.classes),
+            **self.measures.to_dict(),
+            "failed": [{"path": name, "reason": reason} for name, reason in self.failures],
+            "left_out": dict(self.left_out),
+            "intervals": {
+                "drawn_by": self.drawn_by,
+                **{name: list(ends) for name, ends in self.intervals.items()},
+            },
+            "groups": {column: by_group(values) for column, values in self.groups.items()},
+        }
+
+
+def evaluate(
+    rows: Sequence[Labelled],
+    recognizer: Recognizer,
+    *,
+    source: Path,
+    labels_map: Mapping[str, str] | None = None,
+    competing: Competing = "shared",
+    head: Head | None = None,
+    group: str | None = None,
+    begin: Callable[[str], None] = lambda _: None,
+    speech_only: bool = False,
+) -> Evaluation:
+    """Hear labelled recordings and compare.
+
+    Args:
+        rows: of a list or a layout.
+        recognizer: the model.
+        source: the list or directory, for messages.
+        labels_map: classes by label, where the words alone don't say it; an empty one leaves a label out.
+        competing: `shared`: the classes that occur among the labels and that the model knows, as the field
+            compares; labels that it doesn't know are left out. `all`: every class that the model knows competes,
+            and a label that it doesn't know counts as not recognised.
+        head: a trained head to ask instead of the model's own.
+        group: column that is drawn again for the intervals; by default `speaker` where there is one.
+        begin: is told the name of each recording before its turn.
+        speech_only: leave silence out of the verdicts.
+
+    Raises:
+        LabelsError: a label means no class, or there is nothing to compare.
+        HeadError: the head was trained on another model.
+    """
+    if head is not None:
+        head.check(recognizer.metadata)
+    names = NAMES if head is None else head.classes
+    known: Collection[str] = recognizer.metadata.classes if head is None else head.classes
+    if not known:
+        raise LabelsError(
+            f"the model {recognizer.metadata.name} gives embeddings only: evaluate a head of it, --head"
+        )
+    meaning = to_classes([row.label for row in rows], names, labels_map or {}, source)
+    wanted, left_out = _wanted(rows, meaning, known if competing == "shared" else names)
+    if not wanted:
+        raise LabelsError(f"{source}: no recording is left of the {len(rows)} with labels {', '.join(left_out)}")
+    there = {row.label for row in wanted}
+    classes = tuple(name for name in names if name in known and (competing == "all" or name in there))
+    if len(classes) < 2:
+        raise LabelsError(f"{source}: one class alone ({', '.join(classes)}) is always right; take --classes all")
+    heard, scores, failures, failed = [], [], [], []
+    for row in wanted:
+        begin(row.name)
+        try:
+            if head is None:
+                result = recognizer.recognize(row.path, emotions=classes, speech_only=speech_only)
+            else:
+                result = recognizer.recognize(row.path, head=head, speech_only=speech_only)
+        except EmovoxError as error:
+            failures.append((row.name, error.reason if isinstance(error, AudioError) else str(error)))
+            failed.append(row)
+            continue
+        found = _scores(result, head, classes)
+        if found is None:
+            failures.append((row.name, "silence"))
+            failed.append(row)
+            continue
+        heard.append(row)
+        scores.append(found)
+    table = np.array(scores).reshape(-1, len(names))
+    measures = measure(table, [row.label for row in heard], names=names, failed=[row.label for row in failed])
+    columns = _columns([*heard, *failed])
+    groups = {column: _grouped(column, heard, table, failed, names) for column in columns}
+    drawn_by = group if group is not None else next((key for key in columns if key.casefold() == "speaker"), None)
+    if drawn_by is not None and drawn_by not in groups:
+        raise LabelsError(
+            f"{source}: no column {drawn_by!r} with two values; there are {', '.join(groups) or 'none'}"
+        )
+    drawn = list(groups[drawn_by].values()) if drawn_by is not None else []
+    return Evaluation(
+        recognizer.model,
+        head,
+        tuple(names),
+        classes,
+        heard,
+        table,
+        failures,
+        failed,
+        left_out,
+        measures,
+        bootstrap(measures, drawn),
+        drawn_by,
+        groups,
+    )
+
+
+def _wanted(
+    rows: Iterable[Labelled], meaning: Mapping[str, str | None], known: Collection[str]
+) -> tuple[list[Labelled], dict[str, int]]:
+    """Rows with their class as label, and how many of each label are left out."""
+    wanted: list[Labelled] = []
+    left_out: dict[str, int] = {}
+    for row in rows:
+        name = meaning[row.label]
+        if name is None or name not in known:
+            left_out[row.label] = left_out.get(row.label, 0) + 1
+        else:
+            wanted.append(Labelled(row.path, name, row.name, row.groups))
+    return wanted, left_out
+
+
+def _scores(result: Recognition, head: Head | None, classes: Sequence[str]) -> NDArray[np.float64] | None:
+    """The scores (names,), among the classes that compete; None for silence, which is no emotion."""
+    if "silence" in result.warnings or (head is not None and result.head is None):
+        return None
+    if head is None or result.head is None:
+        return np.array([result.scores[name] for name in NAMES])
+    scores = np.array([result.head.scores[name] for name in head.classes])
+    return to_scores(np.log(np.maximum(scores, 1e-300)), classes, head.classes)
+
+
+def _columns(rows: Sequence[Labelled]) -> list[str]:
+    """Columns that tell recordings apart without naming each of them."""
+    found = []
+    for column in dict.fromkeys(key for row in rows for key in row.groups):
+        values = {row.groups.get(column, "") for row in rows}
+        if 1 < len(values) <= min(MOST_VALUES, max(2, len(rows) // 2)):
+            found.append(column)
+    return found
+
+
+def _grouped(
+    column: str,
+    heard: Sequence[Labelled],
+    scores: NDArray[np.float64],
+    failed: Sequence[Labelled],
+    names: Sequence[str],
+) -> dict[str, Measures]:
+    values = np.array([row.groups.get(column, "") for row in heard], dtype=object)
+    found = {}
+    for value in sorted({row.groups.get(column, "") for row in [*heard, *failed]}):
+        own = np.flatnonzero(values == value).tolist()
+        labels = [heard[place].label for place in own]
+        missed = [row.label for row in failed if row.groups.get(column, "") == value]
+        found[value or "?"] = measure(scores[own], labels, names=names, failed=missed)
+    return found

@@ -1,0 +1,72 @@
+"""The report of an evaluation."""
+
+from functools import partial
+
+from emovox.library.evaluation import Evaluation
+from emovox.library.page import Page
+from emovox.library.pictures import draw_confusions, draw_reliability
+
+_MOST_ROWS = 60  # of a table of groups; the JSON has all
+
+
+def evaluation_report(evaluation: Evaluation, title: str) -> Page:
+    """The page about an evaluation."""
+    measures, model = evaluation.measures, evaluation.model
+    page = Page(f"{title}: what {_who(evaluation)} hears")
+    facts = measures.to_dict()
+    page.text(
+        f"{facts['clips']} recordings; {model.name} {model.revision} in {model.precision}"
+        + ("." if evaluation.head is None else f", head {evaluation.head.name}.")
+    )
+    page.text(f"Classes that competed: {', '.join(evaluation.classes)}.")
+    page.heading("Figures")
+    rows = [(words, getattr(measures, name), *_ends(evaluation, name)) for name, words in _FIGURES.items()]
+    page.table(["", "", "95 % from", "to"], rows)
+    drawn = "recordings" if evaluation.drawn_by is None else f"whole groups ({evaluation.drawn_by})"
+    page.text(f"Intervals: 2000 bootstrap draws of {drawn}.", note=True)
+    page.heading("Recall")
+    totals = (measures.confusion.sum(axis=1) + measures.failed).tolist()
+    page.table(
+        ["class", "recordings", "recall"],
+        [(name, totals[measures.names.index(name)], measures.recalls[name]) for name in measures.classes],
+    )
+    draw = partial(draw_confusions, tables={title: facts}, names=measures.names)
+    page.picture(draw, "Confusion matrix")
+    page.heading("Calibration")
+    page.text(
+        f"Expected calibration error {measures.calibration_error:.3f}, mean confidence {measures.confidence:.3f}."
+    )
+    page.picture(partial(draw_reliability, tables={title: facts}), "Reliability")
+    for column, values in evaluation.groups.items():
+        page.heading(f"By {column}")
+        lines = [
+            (value, int(found.confusion.sum() + found.failed.sum()), found.unweighted, found.weighted)
+            for value, found in values.items()
+        ]
+        page.table([column, "recordings", "unweighted", "weighted"], lines[:_MOST_ROWS])
+        if len(lines) > _MOST_ROWS:
+            page.text(f"and {len(lines) - _MOST_ROWS} more, in evaluation.json", note=True)
+    if evaluation.failures:
+        page.heading("Not heard")
+        page.text("These count as not recognised in every figure above.")
+        page.table(["recording", "why"], evaluation.failures)
+    if evaluation.left_out:
+        page.heading("Left out")
+        page.text("No figure counts these: their label was given as left out, or means no class that competed.")
+        page.table(["label", "recordings"], list(evaluation.left_out.items()))
+    return page
+
+
+_FIGURES = {
+    "unweighted": "unweighted accuracy (mean recall)",
+    "weighted": "weighted accuracy",
+    "macro_f1": "macro F1",
+}
+
+
+def _who(evaluation: Evaluation) -> str:
+    return evaluation.model.name if evaluation.head is None else f"the head {evaluation.head.name}"
+
+
+def _ends(evaluation: Evaluation, name: str) -> tuple[float, float]:
+    return evaluation.intervals[name]

@@ -1,0 +1,74 @@
+"""What other people call the nine emotions, and own names for classes."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from emovox.emotions import EMOTIONS
+from emovox.errors import LabelsError
+
+_WORDS = {
+    "angry": "anger ang furious rage hot_anger cold_anger wut ärger aerger zorn colère gniew 生气 怒 气愤",
+    "disgusted": "disgust dis disgusting ekel dégoût 反感 恶心",
+    "fearful": "fear fea afraid scared anxious anxiety panic angst peur strach 害怕 恐慌 惊恐",
+    "happy": "happiness hap joy joyful amused amusement excited exc excitement freude joie radość 开心 高兴 喜悦",
+    "neutral": "neu calm neutrality none ruhig neutre 平静 中立",
+    "other": "others oth boredom boredem bored contempt frustrated frustration fru langeweile 无聊",
+    "sad": "sadness sorrow unhappy trauer traurig tristesse smutek 难过 伤心 哀伤",
+    "surprised": "surprise sur sup ps pleasant_surprise überraschung ueberraschung 惊喜 惊奇 吃惊",
+    "unknown": "unk <unk> no_speech noise",
+}
+SYNONYMS = {
+    **{word.replace("_", " "): name for name, words in _WORDS.items() for word in words.split()},
+    **{emotion.name: emotion.name for emotion in EMOTIONS},
+    **{emotion.chinese: emotion.name for emotion in EMOTIONS},
+}
+"""The emotion that a word means; words in lower case, with spaces."""
+
+EMODB = {"W": "angry", "L": "other", "E": "disgusted", "A": "fearful", "F": "happy", "T": "sad", "N": "neutral"}
+"""The letters of EmoDB: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral."""
+
+
+def emotion_of(label: str) -> str | None:
+    """The emotion that a label means, in English, Chinese, German and some others; None: no known one."""
+    word = " ".join(label.strip().casefold().replace("_", " ").replace("-", " ").split())
+    return SYNONYMS.get(word)
+
+
+def to_classes(
+    labels: Sequence[str], classes: Sequence[str], given: Mapping[str, str], path: Path
+) -> dict[str, str | None]:
+    """For each label the class it means: as given, the same word, or a word for the same emotion.
+
+    Args:
+        labels: of a list.
+        classes: that labels may mean.
+        given: classes by label, which come first; an empty one leaves the label's recordings out.
+        path: of the list, for the message.
+
+    Returns:
+        A class, or None for what was given to be left out.
+
+    Raises:
+        LabelsError: a label means none of the classes, or one is given that there isn't.
+    """
+    own = {name.casefold(): name for name in classes}
+    meant = {emotion: name for name in reversed(classes) if (emotion := emotion_of(name))}
+    letters = EMODB if set(labels) <= set(EMODB) and not set(classes) & set(EMODB) else {}
+    found: dict[str, str | None] = {}
+    strangers = []
+    for label in dict.fromkeys(labels):
+        word = given.get(label, label)
+        if not word:
+            found[label] = None
+            continue
+        name = own.get(word.casefold()) or meant.get(letters.get(word) or emotion_of(word) or "")
+        found[label] = name
+        if name is None:
+            strangers.append(word if word == label else f"{label}={word}")
+    if strangers:
+        raise LabelsError(
+            f"{path}: no class for the label{'s' * (len(strangers) > 1)} {', '.join(map(repr, strangers))}; "
+            f"the classes are {', '.join(classes)}. Say --labels-map {strangers[0].split('=')[0]}=CLASS, or "
+            f"{strangers[0].split('=')[0]}= to leave its recordings out"
+        )
+    return found

@@ -1,0 +1,211 @@
+"""A trained head: own classes on a model's embeddings, in one small file of JSON.
+
+A head is linear, as the models' own are: so its logits of an utterance are the mean of those of the frames, and
+the curve over time explains the verdict.
+"""
+
+import base64
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+
+from emovox.errors import HeadError
+from emovox.models.metadata import Metadata
+from emovox.models.scores import Scores, to_scores
+from emovox.settings import settings
+
+FORMAT: Literal[1] = 1
+SUFFIX = ".json"
+MAX_BYTES = 64 * 2**20  # 4000 classes of Large's embeddings
+_NAME = re.compile(r"\w[\w .-]{0,63}")
+
+
+def _decode(value: object) -> object:
+    if not isinstance(value, str):
+        return np.asarray(value, dtype=np.float32)
+    return np.frombuffer(base64.b64decode(value, validate=True), "<f4").astype(np.float32)
+
+
+def _encode(value: NDArray[np.float32]) -> str:
+    return base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
+
+
+Packed = Annotated[NDArray[np.float32], BeforeValidator(_decode), PlainSerializer(_encode)]
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="ignore")
+
+
+class HeadModel(_Facts):
+    """The model whose embeddings a head was trained on. Its precision may change, nothing else."""
+
+    name: str
+    revision: str
+    source_sha256: str = Field(description="checksum of the weights that the model's file was made from")
+    embedding_size: int = Field(gt=0)
+
+    @classmethod
+    def of(cls, metadata: Metadata) -> "HeadModel":
+        """What a model's metadata says."""
+        return cls.model_validate(metadata.model_dump(include=set(cls.model_fields)))
+
+
+class Training(_Facts):
+    """How a head came about, and what was measured on recordings that it was not trained on."""
+
+    created_at: AwareDatetime
+    emovox: str = Field(description="version of the program")
+    method: str = Field(description="`prototypes` or `logistic`")
+    own_head: bool = Field(description="whether it started from the model's own head")
+    penalty: float | None = Field(None, description="of the weights; null for prototypes")
+    temperature: float = Field(gt=0, description="by which logits were divided, so that confidence is true")
+    clips: dict[str, int] = Field(description="recordings of each class")
+    group: str | None = Field(None, description="column whose values were held out together")
+    groups: int | None = Field(None, description="how many values it has")
+    folds: int = Field(ge=0, description="parts that were held out in turn; 0: nothing was measured")
+    unweighted: float | None = Field(None, description="mean recall of the classes, held out")
+    recalls: dict[str, float] = Field(description="of each class, held out")
+
+
+class Head(_Facts):
+    """Own classes on a model's embeddings.
+
+    Example:
+        >>> head = Head.find("calls")
+        >>> head.scores(recognition.embedding)    # (1, classes) or (T, classes)
+    """
+
+    format: Literal[1] = FORMAT
+    name: str
+    model: HeadModel
+    classes: tuple[str, ...] = Field(min_length=2)
+    training: Training
+    weights: Packed = Field(description="float32 (classes, D), little-endian, base64 in the file", repr=False)
+    bias: Packed = Field(description="float32 (classes,), likewise", repr=False)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Head":
+        check_name(self.name)
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("a class is named twice")
+        shape = (len(self.classes), self.model.embedding_size)
+        if self.weights.size != shape[0] * shape[1] or self.bias.shape != shape[:1]:
+            raise ValueError(f"the weights are not those of {shape[0]} classes on {shape[1]} numbers")
+        if not (np.isfinite(self.weights).all() and np.isfinite(self.bias).all()):
+            raise ValueError("the weights are not all numbers")
+        object.__setattr__(self, "weights", self.weights.reshape(shape))
+        return self
+
+    def logits(self, embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Logits (..., classes) of embeddings (..., D); those of a mean are the mean of those."""
+        return np.asarray(embeddings.astype(np.float32) @ self.weights.T + self.bias, np.float32)
+
+    def scores(self, embeddings: NDArray[np.floating[Any]]) -> Scores:
+        """Scores (..., classes) of embeddings (..., D), summing to 1 along the last axis."""
+        return to_scores(self.logits(embeddings), self.classes, self.classes)
+
+    def check(self, metadata: Metadata) -> None:
+        """Refuse another model's embeddings: nothing would fail, and every score would be wrong.
+
+        Raises:
+            HeadError: the head was trained on another model.
+        """
+        other = HeadModel.of(metadata)
+        if self.model != other:
+            weights = "" if (self.model.name, self.model.revision) != (other.name, other.revision) else (
+                " (same name, other weights)"
+            )  # fmt: skip
+            raise HeadError(
+                f"the head {self.name} was trained on the model {self.model.name} {self.model.revision}, and this "
+                f"is {other.name} {other.revision}{weights}: choose that model with --model, or train a head for "
+                "this one"
+            )
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            HeadError: it can't be written.
+        """
+        draft = path.with_name(f".{path.name}.new")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            draft.replace(path)
+        except OSError as error:
+            raise HeadError(f"{path}: can't be written: {error.strerror or error}") from error
+
+    @classmethod
+    def read(cls, path: Path) -> "Head":
+        """Read a file that `write` made. Nothing in it is executed.
+
+        Raises:
+            HeadError: it isn't there, or is no head.
+        """
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise HeadError(f"{path}: no head: it is bigger than {MAX_BYTES >> 20} MB")
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise HeadError(f"{path}: can't be read: {error.strerror or error}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the file"
+            raise HeadError(f"{path}: no head that Emovox wrote, or damaged ({where}: {first['msg']})") from error
+
+    @classmethod
+    def find(cls, head: "str | Path | Head") -> "Head":
+        """A head by its name in the user's heads, or by its path: what has a slash or ends in .json is a path.
+
+        Raises:
+            HeadError: there is none, or it can't be read.
+        """
+        if isinstance(head, Head):
+            return head
+        text = str(head)
+        if isinstance(head, Path) or text.endswith(SUFFIX) or "/" in text or "\\" in text:
+            return cls.read(Path(head))
+        path = place(text)
+        if not path.is_file():
+            there = ", ".join(names()) or "none yet"
+            raise HeadError(f"no head {text!r}; there are: {there}. `emovox head train LABELS --name {text}`")
+        return cls.read(path)
+
+
+def check_name(name: str) -> str:
+    """Return `name` if a head can be called that.
+
+    Raises:
+        HeadError: it can't, as a file of that name might lie anywhere.
+    """
+    if not _NAME.fullmatch(name) or name.endswith((SUFFIX, ".", " ")):
+        raise HeadError(f"{name!r} is no name for a head: letters, digits, - and _, up to 64 of them")
+    return name
+
+
+def place(name: str) -> Path:
+    """Where the head of that name is, or would be.
+
+    Raises:
+        HeadError: nothing can be called that.
+    """
+    return settings().heads / f"{check_name(name)}{SUFFIX}"
+
+
+def names() -> list[str]:
+    """Of the user's heads, sorted."""
+    return sorted(path.stem for path in settings().heads.glob(f"[!.]*{SUFFIX}"))

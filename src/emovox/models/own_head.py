@@ -1,0 +1,61 @@
+"""A model's own head, read from its file: what a trained head may start from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from emovox.models.engine import read_metadata
+
+
+@dataclass(frozen=True)
+class OwnHead:
+    """What maps a model's embeddings to the logits of its classes.
+
+    Attributes:
+        classes: that it was taught.
+        weights: float32 (classes, D).
+        bias: float32 (classes,).
+    """
+
+    classes: tuple[str, ...]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+def read_own_head(path: Path) -> OwnHead | None:
+    """The head of a model file: the matrix that its `frames` are multiplied with, and what is added then.
+
+    Returns:
+        None where the model has no head, or one that is more than a matrix and a bias.
+
+    Raises:
+        ModelError: the file can't be read, or is not a model under the contract.
+    """
+    metadata = read_metadata(path)
+    graph = onnx.load(str(path), load_external_data=False).graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    widened = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+
+    def constant(names: list[str], shape: tuple[int, ...]) -> NDArray[np.float32] | None:
+        for name in names:
+            tensor = tensors.get(widened.get(name, name))
+            if tensor is not None and tuple(tensor.dims) == shape:
+                return np.asarray(numpy_helper.to_array(tensor, str(path.parent)), np.float32)
+        return None
+
+    columns = [metadata.labels.index(name) for name in metadata.classes]
+    for product in graph.node:
+        if product.op_type != "MatMul" or product.input[0] != "frames":
+            continue
+        added = next(
+            (node for node in graph.node if node.op_type == "Add" and product.output[0] in node.input), None
+        )
+        weights = constant(list(product.input[1:]), (metadata.embedding_size, len(metadata.labels)))
+        bias = None if added is None else constant(list(added.input), (len(metadata.labels),))
+        if weights is not None and bias is not None and columns:
+            return OwnHead(metadata.classes, weights.T[columns], bias[columns])
+    return None

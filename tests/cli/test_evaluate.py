@@ -1,0 +1,65 @@
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def manifest(tmp_path: Path, examples: list[Path]) -> Path:
+    lines = ["path,label,speaker"]
+    for path in examples:
+        _, name, emotion = path.stem.split("_")
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+        lines.append(f"{path.name},{emotion},{name[:2]}")
+    (tmp_path / "seven.csv").write_text("\n".join(lines))
+    return tmp_path / "seven.csv"
+
+
+def test_figures_files_and_pictures(run: Run, manifest: Path) -> None:
+    code, out, err = run("evaluate", manifest, "--model", "lite", "--out", "report")
+    assert code == 0, err
+    assert "unweighted accuracy  1.000" in out
+    facts = json.loads(Path("report/evaluation.json").read_text())
+    assert (facts["clips"], facts["unweighted"], facts["model"]["name"]) == (7, 1.0, "lite")
+    assert Path("report/report.html").read_text().count("data:image/png") == 2
+    rows = list(csv.DictReader(Path("report/clips.csv").read_text().splitlines()))
+    assert [row["heard"] for row in rows] == [row["label"] for row in rows]
+    code, out, _ = run("evaluate", manifest, "--model", "lite", "--format", "json", "-q")
+    assert json.loads(out) == facts
+
+
+def test_a_layout_and_a_missing_file(run: Run, manifest: Path, examples: list[Path]) -> None:
+    place = manifest.parent / "EmoDB"
+    place.mkdir()
+    for path in examples:
+        (place / f"{path.stem.split('_')[1]}.flac").write_bytes(path.read_bytes())
+    (place / "03a01Wb.wav").write_bytes(b"no sound")
+    code, out, err = run("evaluate", place, "--layout", "emodb", "--model", "lite")
+    assert code == 1
+    assert "8 recordings" in out
+    assert "angry           2   50.0 %" in out
+    assert "Error: 03a01Wb.wav:" in err
+    code, _, err = run("evaluate", place)
+    assert "say how it is laid out: --layout emodb|" in err
+
+
+def test_labels_map(run: Run, manifest: Path, tmp_path: Path) -> None:
+    manifest.write_text(manifest.read_text().replace(",other,", ",langweilig,").replace(",happy,", ",lachend,"))
+    code, _, err = run("evaluate", manifest, "--model", "lite")
+    assert code == 1
+    assert "no class for the labels 'lachend', 'langweilig'" in err
+    code, out, err = run("evaluate", manifest, "--model", "lite", "--labels-map", "langweilig=,lachend=happy")
+    assert code == 0
+    assert "6 recordings" in out
+    assert "left out: langweilig (1)" in err
+    (tmp_path / "map.json").write_text(json.dumps({"langweilig": "other", "lachend": None}))
+    code, out, _ = run("evaluate", manifest, "--model", "lite", "--labels-map", tmp_path / "map.json")
+    assert code == 0
+    assert "other" in out
+    code, _, err = run("evaluate", manifest, "--labels-map", "nonsense")
+    assert code == 2
+    assert "neither LABEL=CLASS nor a file of JSON" in err

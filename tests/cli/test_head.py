@@ -1,0 +1,135 @@
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from emovox.models import head as heads
+from emovox.models.head import Head
+from emovox.recognition.recognition import Recognition, json_schema
+from emovox.recognition.recognizer import Recognizer
+from support.heads import head
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    lines = ["path,label,speaker"]
+    for number in range(24):
+        values = 3 * (number % 2) + random.standard_normal((1, 384))
+        np.save(tmp_path / f"{number}.npy", values.astype(np.float32))
+        lines.append(f"{number}.npy,{('complaint', 'praise')[number % 2]},{'abc'[number // 8]}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    return tmp_path / "labels.csv"
+
+
+def test_from_a_list_to_a_verdict(run: Run, labels: Path, examples: list[Path], tmp_path: Path) -> None:
+    code, out, err = run("head", "train", labels, "--name", "calls", "--model", "lite")
+    assert code == 0, err
+    assert "held out by speaker (3)" in out
+    assert "complaint" in out
+    assert heads.place("calls").is_file()
+    assert heads.place("calls").with_suffix(".html").read_text().startswith("<!doctype html>")
+    assert run("head", "list")[1].splitlines()[1].split()[0] == "calls"
+    listed = json.loads(run("head", "list", "--format", "json")[1])
+    assert [item["classes"] for item in listed] == [["complaint", "praise"]]
+    assert "weights" not in listed[0]
+    assert "praise" in run("head", "show", "calls")[1]
+
+    code, out, _ = run("recognize", examples[0], "--head", "calls", "--model", "lite", "--segments")
+    assert code == 0
+    assert "  calls" in out
+    [place] = (tmp_path / "here" / "outputs").glob("outputs_*")
+    result = json.loads((place / "result.json").read_text())
+    assert result["head"]["name"] == "calls"
+    assert set(result["head"]["scores"]) == {"complaint", "praise"}
+    assert result["segments"][0]["head"]["label"] in ("complaint", "praise")
+
+    code, out, _ = run("head", "export", "calls", tmp_path / "given.json")
+    assert code == 0
+    assert run("head", "remove", "calls", "--yes")[0] == 0
+    assert heads.names() == []
+    assert not heads.place("calls").with_suffix(".html").exists()
+    assert "nothing to remove" in run("head", "remove", "calls")[1]
+    code, out, _ = run(
+        "recognize", examples[0], "--head", tmp_path / "given.json", "--model", "lite", "--no-save", "-q"
+    )
+    assert "  calls" in out
+    code, _, err = run("recognize", examples[0], "--head", "calls", "--model", "lite")
+    assert code == 1
+    assert "Error: no head 'calls'; there are: none yet." in err
+
+
+def test_a_head_of_that_name_is_not_lost(run: Run, labels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (
+        run("head", "train", labels, "--name", "calls", "--model", "lite", "--method", "prototypes", "-q")[0] == 0
+    )
+    before = heads.place("calls").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert run("head", "train", labels, "--name", "calls", "--model", "lite", "-q")[0] == 130
+    assert heads.place("calls").read_bytes() == before
+    code, out, _ = run(
+        "head", "train", labels, "--name", "calls", "--model", "lite", "--yes", "--quiet", "--report", "r.html"
+    )
+    assert (code, out) == (0, "")
+    assert Path("r.html").is_file()
+
+
+def test_bad_recordings_are_named_and_the_rest_is_learnt(run: Run, labels: Path) -> None:
+    (labels.parent / "broken.npy").write_bytes(b"x")
+    labels.write_text(labels.read_text() + "\nbroken.npy,praise,a\n")
+    code, _, err = run("head", "train", labels, "--name", "calls", "--model", "lite", "--method", "prototypes")
+    assert code == 1
+    assert "Error: broken.npy: no embedding" in err
+    assert Head.find("calls").training.clips == {"complaint": 12, "praise": 12}
+
+
+def test_all_forms_of_a_result_have_it(
+    run: Run, recognizer: Recognizer, examples: list[Path], tmp_path: Path
+) -> None:
+    own = head(recognizer.metadata, ("laut, sehr", "leise"))
+    own.write(tmp_path / "h.json")
+    options = ("--head", tmp_path / "h.json", "--model", "lite", "-q")
+    _, out, _ = run("recognize", examples[0], *options, "--no-save", "--format", "csv")
+    [row] = csv.DictReader(io.StringIO(out))
+    expected = recognizer.recognize(examples[0], head=own).head
+    assert expected is not None
+    assert (row["head"], row["head_label"], row["head_confidence"]) == (
+        "calls",
+        expected.label,
+        f"{expected.confidence:.6f}",
+    )
+    code, _, err = run(
+        "recognize", examples[0], *options, "--granularity", "frame", "--export", "csv,srt,textgrid,parquet"
+    )
+    assert code == 0, err
+    [place] = (tmp_path / "here" / "outputs").glob("outputs_*")
+    text = (place / "result.json").read_text()
+    jsonschema.validate(json.loads(text), json_schema())
+    assert Recognition.from_json(text).to_json() == text
+    segments = list(csv.DictReader((place / "segments.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["head_label"] for row in segments} <= set(own.classes)
+    frames = list(csv.DictReader((place / "frames.csv").read_text(encoding="utf-8").splitlines()))
+    assert float(frames[0]["head_laut, sehr"]) + float(frames[0]["head_leise"]) == pytest.approx(1, abs=1e-5)
+    assert '"head calls"' in (place / "segments.TextGrid").read_text(encoding="utf-8")
+    assert " · l" in (place / "segments.srt").read_text(encoding="utf-8")
+
+
+def test_another_models_head_is_refused_before_anything_is_heard(
+    run: Run, recognizer: Recognizer, examples: list[Path], tmp_path: Path
+) -> None:
+    head(recognizer.metadata.model_copy(update={"revision": "1"})).write(tmp_path / "h.json")
+    code, _, err = run("recognize", *examples, "--head", tmp_path / "h.json", "--model", "lite")
+    assert code == 1
+    assert err.count("trained on the model lite 1, and this is lite 2") == 1
+
+
+def test_help_has_examples(run: Run) -> None:
+    for command in (("head",), ("head", "train"), ("evaluate",)):
+        assert "    emovox " in run(*command, "--help")[1] or "  emovox " in run(*command, "--help")[1]

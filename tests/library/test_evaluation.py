@@ -1,0 +1,120 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emovox.audio.wav import WavWriter
+from emovox.errors import HeadError, LabelsError
+from emovox.library.evaluation import evaluate
+from emovox.library.evaluation_report import evaluation_report
+from emovox.library.labels import Labelled
+from emovox.recognition.recognizer import Recognizer
+from support.heads import head
+
+
+def rows(paths: list[Path], **more: str) -> list[Labelled]:
+    """The examples, whose names end in what they are."""
+    return [
+        Labelled(path, path.stem.rsplit("_", 1)[1], path.name, {"speaker": "AB"[path.stem[6] == "1"], **more})
+        for path in paths
+    ]
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Path:
+    writer = WavWriter(tmp_path / "silent.wav")
+    writer.write(np.zeros(16_000, np.float32))
+    writer.close()
+    return tmp_path / "silent.wav"
+
+
+def test_what_is_heard_is_counted(recognizer: Recognizer, examples: list[Path]) -> None:
+    begun: list[str] = []
+    found = evaluate(rows(examples), recognizer, source=Path("x.csv"), begin=begun.append)
+    assert begun == [path.name for path in examples]
+    alone = [recognizer.recognize(path, emotions=found.classes) for path in examples]
+    assert [row.label for row in found.rows] == [path.stem.rsplit("_", 1)[1] for path in examples]
+    right = [result.emotion == row.label for result, row in zip(alone, found.rows, strict=True)]
+    assert found.measures.weighted == np.mean(right)
+    assert found.scores[:, [7, 8]].max() == 0  # surprised and unknown occur nowhere and don't compete
+    assert found.drawn_by == "speaker"
+    assert found.groups["speaker"]["A"].weighted == np.mean(right[:2])
+    facts = json.loads(json.dumps(found.to_dict()))
+    assert (facts["clips"], facts["failed"], facts["left_out"]) == (7, [], {})
+    assert facts["groups"]["speaker"]["A"]["clips"] == 2
+    low, high = facts["intervals"]["unweighted"]
+    assert 0 <= low <= facts["unweighted"] <= high <= 1
+
+
+def test_all_classes_may_compete(recognizer: Recognizer, examples: list[Path]) -> None:
+    found = evaluate(rows(examples), recognizer, source=Path("x.csv"), competing="all")
+    assert found.classes == recognizer.metadata.classes
+    assert (found.scores > 0).all()
+
+
+def test_bad_files_stay_in_every_denominator(
+    recognizer: Recognizer, examples: list[Path], silent: Path, tmp_path: Path
+) -> None:
+    bad = [
+        Labelled(tmp_path / "none.wav", "sad", "none.wav", {"speaker": "99"}),
+        Labelled(silent, "happy", "silent.wav"),
+    ]
+    found = evaluate([*rows(examples), *bad], recognizer, source=Path("x.csv"))
+    assert [name for name, _ in found.failures] == ["none.wav", "silent.wav"]
+    assert found.failures[1][1] == "silence"
+    whole = evaluate(rows(examples), recognizer, source=Path("x.csv"))
+    assert found.measures.weighted == pytest.approx(whole.measures.weighted * 7 / 9)
+    assert found.measures.recalls["sad"] == whole.measures.recalls["sad"] / 2
+    assert found.groups["speaker"]["99"].weighted == 0
+    assert "Not heard" in evaluation_report(found, "x").html()
+
+
+def test_labels_of_others(recognizer: Recognizer, examples: list[Path]) -> None:
+    words = {"angry": "Wut", "sad": "难过", "neutral": "calm", "happy": "laughter", "fearful": "?"}
+    given = [Labelled(row.path, words[row.label], row.name) for row in rows(examples) if row.label in words]
+    with pytest.raises(LabelsError, match=r"no class for the labels .* Say --labels-map"):
+        evaluate(given, recognizer, source=Path("x.csv"))
+    found = evaluate(given, recognizer, source=Path("x.csv"), labels_map={"laughter": "happy", "?": ""})
+    assert found.classes == ("angry", "happy", "neutral", "sad")
+    assert found.left_out == {"?": 1}
+    assert found.drawn_by is None
+    assert found.groups == {}
+
+
+def test_a_head_is_evaluated_in_its_own_classes(recognizer: Recognizer, examples: list[Path]) -> None:
+    own = head(recognizer.metadata, ("calm", "loud", "third"))
+    given = [
+        Labelled(path, "calm" if "neutral" in path.name or "sad" in path.name else "LOUD", path.name)
+        for path in examples
+    ]
+    found = evaluate(given, recognizer, source=Path("x.csv"), head=own)
+    assert (found.names, found.classes) == (("calm", "loud", "third"), ("calm", "loud"))
+    np.testing.assert_allclose(found.scores.sum(axis=1), 1)
+    assert found.scores[:, 2].max() == 0
+    embedding = recognizer.recognize(examples[0], embedding=True).embedding
+    assert embedding is not None
+    logits = own.logits(embedding[0])[:2]
+    assert found.scores[0, 0] == pytest.approx(1 / (1 + np.exp(logits[1] - logits[0])), rel=1e-4)
+    other = head(recognizer.metadata.model_copy(update={"name": "large"}))
+    with pytest.raises(HeadError, match="trained on the model large"):
+        evaluate(given, recognizer, source=Path("x.csv"), head=other)
+
+
+def test_what_can_t_be_compared(recognizer: Recognizer, examples: list[Path]) -> None:
+    with pytest.raises(LabelsError, match=r"one class alone \(sad\) is always right"):
+        evaluate([Labelled(examples[0], "sad", "x")], recognizer, source=Path("x.csv"))
+    with pytest.raises(LabelsError, match="no recording is left of the 1 with labels sad"):
+        evaluate([Labelled(examples[0], "sad", "x")], recognizer, source=Path("x.csv"), labels_map={"sad": ""})
+    with pytest.raises(LabelsError, match="no column 'room' with two values; there are speaker"):
+        evaluate(rows(examples), recognizer, source=Path("x.csv"), group="room")
+
+
+def test_the_report_has_figures_and_pictures(recognizer: Recognizer, examples: list[Path]) -> None:
+    found = evaluate(rows(examples, language="de"), recognizer, source=Path("x.csv"), labels_map={"other": ""})
+    page = evaluation_report(found, "seven <clips>").html()
+    assert page.count("data:image/png;base64,") == 2
+    assert "seven &lt;clips&gt;" in page
+    assert "By speaker" in page
+    assert "By language" not in page  # there is only one
+    assert "Left out" in page

@@ -1,0 +1,107 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emovox.errors import HeadError
+from emovox.models import head as heads
+from emovox.models.head import Head
+from support import tiny
+from support.heads import head
+
+METADATA = tiny.metadata(embedding_size=7)
+
+
+@given(frames=st.integers(1, 40), classes=st.integers(2, 12), seed=st.integers(0, 99))
+def test_logits_of_the_mean_are_the_mean_of_the_logits(frames: int, classes: int, seed: int) -> None:
+    own = head(METADATA, tuple(map(str, range(classes))), seed)
+    rows = np.random.default_rng(seed).standard_normal((frames, 7)).astype(np.float32)
+    np.testing.assert_allclose(own.logits(rows.mean(axis=0)), own.logits(rows).mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(own.scores(rows).sum(axis=1), 1)
+
+
+@given(
+    names=st.lists(st.text(min_size=1, max_size=20), min_size=2, max_size=6, unique=True), seed=st.integers(0, 9)
+)
+def test_a_file_holds_all_of_it(tmp_path_factory: pytest.TempPathFactory, names: list[str], seed: int) -> None:
+    names = [name.encode("utf-8", "replace").decode() for name in names]
+    if len(set(names)) < len(names):
+        return
+    own = head(METADATA, tuple(names), seed)
+    path = tmp_path_factory.mktemp("heads") / "calls.json"
+    own.write(path)
+    again = Head.read(path)
+    assert again.model_dump(exclude={"weights", "bias"}) == own.model_dump(exclude={"weights", "bias"})
+    np.testing.assert_array_equal(again.weights, own.weights)
+    np.testing.assert_array_equal(again.bias, own.bias)
+    assert [file.name for file in path.parent.iterdir()] == ["calls.json"]
+
+
+def test_found_by_name_and_by_path(tmp_path: Path) -> None:
+    own = head(METADATA)
+    with pytest.raises(HeadError, match=r"no head 'calls'; there are: none yet\. `emovox head train"):
+        Head.find("calls")
+    own.write(heads.place("calls"))
+    own.write(tmp_path / "else where.json")
+    assert heads.names() == ["calls"]
+    assert Head.find("calls").classes == Head.find(tmp_path / "else where.json").classes == own.classes
+    assert Head.find(str(tmp_path / "else where.json")).name == "calls"
+    assert Head.find(own) is own
+    with pytest.raises(HeadError, match="there are: calls"):
+        Head.find("cals")
+
+
+@pytest.mark.parametrize("name", ["", "../calls", "a/b", "a\\b", ".hidden", "x" * 65, "calls.json", "a.", "\n"])
+def test_a_name_is_no_path(name: str) -> None:
+    with pytest.raises(HeadError, match="is no name for a head"):
+        heads.place(name)
+
+
+def test_names_may_be_chinese() -> None:
+    head(METADATA, name="客服 通话").write(heads.place("客服 通话"))
+    assert Head.find("客服 通话").name == "客服 通话"
+
+
+def test_another_models_embeddings_are_refused() -> None:
+    own = head(METADATA)
+    own.check(METADATA)
+    own.check(METADATA.model_copy(update={"precision": "int8"}))
+    with pytest.raises(HeadError, match="trained on the model tiny 1, and this is other 1: choose that model"):
+        own.check(METADATA.model_copy(update={"name": "other"}))
+    with pytest.raises(HeadError, match="same name, other weights"):
+        own.check(METADATA.model_copy(update={"source_sha256": "1" * 64}))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"weights": "AAAA"}, "weights"),
+        ({"weights": "!"}, "weights"),
+        ({"bias": "AADAfwAA"}, "bias"),
+        ({"classes": ["a", "a"]}, "named twice"),
+        ({"classes": ["a"]}, "classes"),
+        ({"format": 2}, "format"),
+        ({"name": "../x"}, "is no name"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
+    path = tmp_path / "calls.json"
+    facts = json.loads(head(METADATA).model_dump_json())
+    path.write_text(json.dumps({**facts, **change}))
+    with pytest.raises(HeadError, match=said):
+        Head.read(path)
+
+
+def test_what_is_no_head_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_bytes(b"\x80\x04\x95pickle")
+    with pytest.raises(HeadError, match="no head that Emovox wrote"):
+        Head.read(tmp_path / "x.json")
+    with pytest.raises(HeadError, match="can't be read: No such file"):
+        Head.read(tmp_path / "y.json")
+    weights = head(METADATA).weights.copy()
+    weights[0, 0] = np.nan
+    with pytest.raises(ValueError, match="not all numbers"):
+        head(METADATA, weights=weights)

@@ -1,0 +1,73 @@
+"""Trained heads, asked by name."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from websockets.sync.client import connect
+
+from emovox.models.head import Head, place
+from emovox.recognition.recognizer import Recognizer
+from support.heads import head
+from support.service import Client
+
+
+@pytest.fixture
+def own(recognizer: Recognizer) -> Head:
+    own = head(recognizer.metadata)
+    own.write(place("calls"))
+    return own
+
+
+def test_they_are_listed(shared: Client, own: Head) -> None:
+    place("broken").write_text("{")
+    [found] = shared.get("/v1/heads").json()
+    assert (found["name"], found["classes"], found["model"]) == ("calls", list(own.classes), "lite")
+
+
+def test_a_recording_and_a_job_ask_one(
+    shared: Client, own: Head, recognizer: Recognizer, examples: list[Path]
+) -> None:
+    expected = recognizer.recognize(examples[0], head=own).head
+    assert expected is not None
+    answer = shared.post_file(examples[0], head="calls", segments="true", model="lite")
+    assert answer.is_success, answer.text
+    assert answer.json()["head"]["scores"] == pytest.approx(expected.scores)
+    assert all("head" in segment for segment in answer.json()["segments"])
+    files = {"file": examples[0].read_bytes()}
+    job = shared.post(
+        "/v1/recognitions", files=files, data={"head": "calls"}, headers={"Prefer": "respond-async"}
+    ).json()
+    done = shared.finished(job["id"])
+    assert done["state"] == "done"
+    assert "head" not in shared.post_file(examples[0]).json()
+
+
+@pytest.mark.parametrize("name", ["none", "../calls", "/etc/passwd", "calls.json", "x" * 100, ""])
+def test_only_names_of_heads_that_there_are(shared: Client, own: Head, examples: list[Path], name: str) -> None:
+    answer = shared.post_file(examples[0], head=name)
+    assert answer.status_code == 422
+    assert "calls" in answer.text
+    assert str(place("calls").parent) not in answer.text
+
+
+def test_another_models_head_is_refused(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
+    head(recognizer.metadata.model_copy(update={"name": "large"})).write(place("other"))
+    answer = shared.post_file(examples[0], head="other", model="lite")
+    assert (answer.status_code, answer.json()["title"]) == (422, "This head can't be asked")
+    assert "trained on the model large" in answer.json()["detail"]
+
+
+def test_a_stream_asks_one(shared: Client, own: Head, speech: np.ndarray) -> None:
+    with connect(str(shared.base_url).replace("http", "ws") + "/v1/live") as socket:
+        socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", "head": "calls", "store": True}))
+        socket.send(speech.astype("<f4").tobytes())
+        socket.send('{"type": "end"}')
+        told = [json.loads(message) for message in socket]
+    heard = [event for event in told if event["type"] == "heard" and event["emotion"]]
+    assert heard
+    assert all(set(event["head"]["scores"]) == set(own.classes) for event in heard)
+    output = told[-1]["output"]
+    result = shared.get(f"/v1/outputs/{output}/files/result.json").json()
+    assert result["head"]["name"] == "calls"
