@@ -47,7 +47,7 @@ def test_our_own_directories_are_what_was_archived_before(tmp_path: Path) -> Non
         (read,) = archive.all()
         assert read == kept
         assert len(archive.segments(read.id)) == 1
-        np.testing.assert_array_equal(archive.embedding(read.id), np.ones(5))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(archive.embedding(read.id), np.ones(5))
         assert archive.stats().by_model == {"tiny": 1}
 
 
