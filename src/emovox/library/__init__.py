@@ -13,16 +13,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emovox.library.archive import Archive, Found, Stats
+    from emovox.library.archive import Archive
     from emovox.library.filter import Filter
+    from emovox.library.found import Found
     from emovox.library.neighbours import Neighbour
+    from emovox.library.stats import Stats
 
 _HOME = {
     "Archive": "archive",
     "Filter": "filter",
-    "Found": "archive",
+    "Found": "found",
     "Neighbour": "neighbours",
-    "Stats": "archive",
+    "Stats": "stats",
 }
 
 __all__ = ["Archive", "Filter", "Found", "Neighbour", "Stats"]

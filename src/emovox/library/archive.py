@@ -1,11 +1,8 @@
 """The archive: every recognition that was kept, with its recording, segments, embeddings and tags."""
 
 import hashlib
-import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, tuple_, update
 
-from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
 from emovox.library import rows
 from emovox.library.database import (
@@ -30,63 +26,14 @@ from emovox.library.database import (
 )
 from emovox.library.entry import Entry, Floats, from_recognition
 from emovox.library.filter import Filter
+from emovox.library.found import Found, Reader, joined, parts
 from emovox.library.neighbours import Hit, Neighbour, Neighbours
+from emovox.library.stats import Stats, count
 from emovox.recognition.recognition import Recognition
 from emovox.settings import settings
 
 TOGETHER = 1000  # entries that are written in one transaction
-_MANY = 500  # values in one IN
 ALL = Filter()
-
-
-@dataclass(frozen=True)
-class Found:
-    """A recognition in the archive.
-
-    Attributes:
-        id: sha256 of its result.json.
-        sha256: of the recording.
-        outputs: its outputs directory, which may be gone.
-        tags: of the recording.
-    """
-
-    id: str
-    sha256: str
-    name: str | None
-    link: str | None
-    duration: float | None
-    created: datetime
-    emotion: str
-    confidence: float
-    scores: dict[str, float]
-    model: str
-    revision: str
-    precision: str | None
-    granularity: str
-    channel: int | None
-    warnings: tuple[str, ...]
-    outputs: Path | None
-    tags: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        data = dict(vars(self))
-        data["created"] = self.created.isoformat()
-        data["outputs"] = None if self.outputs is None else str(self.outputs)
-        return {**data, "warnings": list(self.warnings), "tags": list(self.tags)}
-
-
-@dataclass(frozen=True)
-class Stats:
-    """How much is in the archive; of recognitions, unless another word is used."""
-
-    recordings: int
-    recognitions: int
-    seconds: float
-    by_emotion: dict[str, int]
-    by_day: dict[str, int]
-    by_tag: dict[str, int]
-    by_model: dict[str, int]
 
 
 class Archive:
@@ -114,7 +61,7 @@ class Archive:
             SettingsError: it can't be opened.
         """
         self.database: Engine = open_database(archive_file() if file is None else Path(file).absolute())
-        self._base = _base(self.database)
+        self._reader = Reader(self.database)
         self._spaces: dict[tuple[str, str, int, str], int] = {}
         self._lock = threading.Lock()
         self.neighbours = Neighbours(self.database, _cache(self.database))
@@ -179,12 +126,12 @@ class Archive:
         Raises:
             ArchiveError: `before` is none.
         """
-        query = _joined().where(*wanted.conditions())
+        query = joined().where(*wanted.conditions())
         query = query.order_by(recognitions.c.created.desc(), recognitions.c.id.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(tuple_(recognitions.c.created, recognitions.c.id) < _mark(before))
         with self.database.connect() as connection:
-            page = self._found(connection, connection.execute(query).all())
+            page = self._reader.read(connection, connection.execute(query).all())
         following = f"{page[limit - 1].created.timestamp()!r}:{page[limit - 1].id}" if len(page) > limit else None
         return page[:limit], following
 
@@ -201,32 +148,34 @@ class Archive:
         letters at least), or an outputs directory; latest first.
         """  # noqa: D205
         conditions: list[ColumnElement[bool]] = [
-            recognitions.c.outputs.in_({self._stored(Path(words)), self._stored(settings().outputs / words)})
+            recognitions.c.outputs.in_(
+                {self._reader.stored(Path(words)), self._reader.stored(settings().outputs / words)}
+            )
         ]
         if len(words) >= 8 and words.isalnum():
             conditions += [
                 column.startswith(words, autoescape=True) for column in (recognitions.c.id, recordings.c.sha256)
             ]
-        query = _joined().order_by(recognitions.c.created.desc(), recognitions.c.id.desc())
+        query = joined().order_by(recognitions.c.created.desc(), recognitions.c.id.desc())
         with self.database.connect() as connection:
             for condition in conditions:
                 if found := connection.execute(query.where(condition)).all():
-                    return self._found(connection, found)
+                    return self._reader.read(connection, found)
         return []
 
     def by_outputs(self, outputs: Path) -> Found | None:
         """The recognition of an outputs directory."""
         with self.database.connect() as connection:
             found = connection.execute(
-                _joined().where(recognitions.c.outputs == self._stored(outputs)).limit(1)
+                joined().where(recognitions.c.outputs == self._reader.stored(outputs)).limit(1)
             ).all()
-            return self._found(connection, found)[0] if found else None
+            return self._reader.read(connection, found)[0] if found else None
 
     def known_outputs(self) -> set[Path]:
         """The outputs directories of everything in the archive."""
         with self.database.connect() as connection:
             found = connection.scalars(select(recognitions.c.outputs).where(recognitions.c.outputs.is_not(None)))
-            return {self._resolved(text) for text in found if text is not None}
+            return {self._reader.resolved(text) for text in found if text is not None}
 
     def segments(self, id_: str) -> list[dict[str, Any]]:
         """The segments of a recognition: start, end (seconds), emotion, confidence, the nine scores, channel."""
@@ -259,7 +208,7 @@ class Archive:
         """
         by_space: dict[int, list[tuple[Found, bytes]]] = {}
         waiting = self.all(wanted)
-        while max(map(len, by_space.values()), default=0) < limit and (page := list(islice(waiting, _MANY))):
+        while max(map(len, by_space.values()), default=0) < limit and (page := list(islice(waiting, TOGETHER))):
             query = select(embeddings).where(
                 embeddings.c.recognition.in_([item.id for item in page]), embeddings.c.segment == rows.WHOLE
             )
@@ -277,27 +226,8 @@ class Archive:
 
     def stats(self, wanted: Filter = ALL) -> Stats:
         """How much there is of what is wanted."""
-        conditions = wanted.conditions()
-        chosen = select(recognitions.c.recording).where(*conditions)
-        columns = (recognitions.c.emotion, recognitions.c.day, recognitions.c.model)
-        grouped = select(*columns, func.count()).where(*conditions).group_by(*columns)
-        length = select(func.count(), func.sum(recordings.c.duration))
-        if conditions:
-            length = length.where(recordings.c.sha256.in_(chosen))
-        tagged = select(tags.c.name, func.count()).join(recognitions, recognitions.c.recording == tags.c.recording)
-        tagged = tagged.where(*conditions).group_by(tags.c.name).order_by(tags.c.name)
         with self.database.connect() as connection:
-            groups = connection.execute(grouped).all()
-            recorded, seconds = connection.execute(length).one()
-            by_tag = {name: count for name, count in connection.execute(tagged)}  # noqa: C416  rows are no pairs
-
-        def by(column: int) -> dict[str, int]:
-            counts: dict[str, int] = {}
-            for row in sorted(groups, key=lambda row: row[column]):
-                counts[row[column]] = counts.get(row[column], 0) + row[3]
-            return counts
-
-        return Stats(recorded, sum(row[3] for row in groups), seconds or 0.0, by(0), by(1), by_tag, by(2))
+            return count(connection, wanted)
 
     def tag(self, sha256: str, name: str) -> None:
         """Give a recording a tag, which it may have already.
@@ -322,7 +252,7 @@ class Archive:
         """Delete recordings with everything of them but their outputs directories; gives how many there were."""
         gone = 0
         with self.database.begin() as connection:
-            for part in _parts(sha256s):
+            for part in parts(sha256s):
                 mine = select(recognitions.c.id).where(recognitions.c.recording.in_(part))
                 self._note_deletion(connection, connection.scalars(mine).all())
                 gone += connection.execute(delete(recordings).where(recordings.c.sha256.in_(part))).rowcount
@@ -334,7 +264,7 @@ class Archive:
         """Delete the recognitions of outputs directories, and recordings of which nothing is left."""
         gone = 0
         with self.database.begin() as connection:
-            for part in _parts({self._stored(path) for path in outputs}):
+            for part in parts({self._reader.stored(path) for path in outputs}):
                 found = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.outputs.in_(part))
                 pairs = connection.execute(found).all()
                 ids, recorded = [row.id for row in pairs], {row.recording for row in pairs}
@@ -379,7 +309,7 @@ class Archive:
         else:
             id_ = to if isinstance(to, str) else to.id
             with self.database.connect() as connection:
-                row = connection.execute(_joined().where(recognitions.c.id == id_)).one_or_none()
+                row = connection.execute(joined().where(recognitions.c.id == id_)).one_or_none()
             kept = None if row is None else self.embedding(id_)
             if row is None or kept is None:
                 raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
@@ -399,9 +329,9 @@ class Archive:
         """Hits with what was recognised; of one recording, or one stretch of it, the nearest."""
         found: dict[str, Found] = {}
         with self.database.connect() as connection:
-            for part in _parts({hit.recognition for hit in hits}):
-                query = _joined().where(recognitions.c.id.in_(part))
-                found |= {item.id: item for item in self._found(connection, connection.execute(query).all())}
+            for part in parts({hit.recognition for hit in hits}):
+                query = joined().where(recognitions.c.id.in_(part))
+                found |= {item.id: item for item in self._reader.read(connection, connection.execute(query).all())}
         nearest: dict[tuple[object, ...], Neighbour] = {}
         for hit in hits:
             if (item := found.get(hit.recognition)) is not None:
@@ -431,7 +361,7 @@ class Archive:
             [
                 {
                     **rows.of_recognition(entry),
-                    "outputs": None if entry.outputs is None else self._stored(entry.outputs),
+                    "outputs": None if entry.outputs is None else self._reader.stored(entry.outputs),
                 }
                 for entry in new
             ],
@@ -448,69 +378,24 @@ class Archive:
         )
         for entry in batch:  # a directory that was moved
             before = known.get(entry.id)
-            if entry.outputs is None or before is None or before == self._stored(entry.outputs):
+            if entry.outputs is None or before is None or before == self._reader.stored(entry.outputs):
                 continue
-            if not self._resolved(before).exists():
+            if not self._reader.resolved(before).exists():
                 moved = update(recognitions).where(recognitions.c.id == entry.id)
-                connection.execute(moved.values(outputs=self._stored(entry.outputs)))
+                connection.execute(moved.values(outputs=self._reader.stored(entry.outputs)))
         return len(new)
 
     def _note_deletion(self, connection: Connection, ids: Sequence[str]) -> None:
-        for part in _parts(ids):
+        for part in parts(ids):
             counted = (
                 select(embeddings.c.space, func.count())
                 .where(embeddings.c.recognition.in_(part))
                 .group_by(embeddings.c.space)
                 .order_by(embeddings.c.space)
             )
-            for space, count in connection.execute(counted).all():
+            for space, gone in connection.execute(counted).all():
                 changed = update(spaces).where(spaces.c.id == space)
-                connection.execute(changed.values(deletions=spaces.c.deletions + count))
-
-    def _found(self, connection: Connection, found: Sequence[Row[Any]]) -> list[Found]:
-        tagged: dict[str, list[str]] = {}
-        for part in _parts({row.sha256 for row in found}):
-            query = select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)
-            for row in connection.execute(query):
-                tagged.setdefault(row.recording, []).append(row.name)
-        return [
-            Found(
-                id=row.id,
-                sha256=row.sha256,
-                name=row.name,
-                link=row.link,
-                duration=row.duration,
-                created=datetime.fromtimestamp(row.created).astimezone(),
-                emotion=row.emotion,
-                confidence=row.confidence,
-                scores={name: getattr(row, name) for name in NAMES},
-                model=row.model,
-                revision=row.revision,
-                precision=row.precision,
-                granularity=row.granularity,
-                channel=row.channel,
-                warnings=tuple(row.warnings.split()),
-                outputs=None if row.outputs is None else self._resolved(row.outputs),
-                tags=tuple(tagged.get(row.sha256, ())),
-            )
-            for row in found
-        ]
-
-    def _stored(self, path: Path) -> str:
-        """A path as it is kept: beside an SQLite file relative to it, so that both can be moved together."""
-        whole = Path(os.path.abspath(path))  # noqa: PTH100  links stay as they are
-        if self._base is not None and whole.is_relative_to(self._base):
-            return whole.relative_to(self._base).as_posix()
-        return str(whole)
-
-    def _resolved(self, text: str) -> Path:
-        return Path(text) if self._base is None else self._base / text
-
-
-def _joined() -> Any:
-    return select(
-        recordings.c.sha256, recordings.c.name, recordings.c.link, recordings.c.duration, *recognitions.c
-    ).select_from(recognitions.join(recordings))
+                connection.execute(changed.values(deletions=spaces.c.deletions + gone))
 
 
 def _mark(before: str) -> tuple[float, str]:
@@ -519,17 +404,6 @@ def _mark(before: str) -> tuple[float, str]:
         return float(created), id_
     except ValueError:
         raise ArchiveError("before: give what the page before gave") from None
-
-
-def _parts(values: Iterable[str]) -> Iterator[list[str]]:
-    waiting = iter(sorted(values))
-    while part := list(islice(waiting, _MANY)):
-        yield part
-
-
-def _base(database: Engine) -> Path | None:
-    file = database.url.database if database.dialect.name == "sqlite" else None
-    return None if file is None else Path(file).absolute().parent
 
 
 def _cache(database: Engine) -> Path:

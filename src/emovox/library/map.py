@@ -12,8 +12,8 @@ from urllib.parse import quote
 import numpy as np
 
 from emovox.emotions import EMOTIONS, NAMES
-from emovox.library.archive import Found
 from emovox.library.entry import Floats
+from emovox.library.found import Found
 from emovox.library.layout import Method, cluster, place
 from emovox.outputs import AUDIO
 

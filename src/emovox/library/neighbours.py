@@ -23,7 +23,7 @@ from emovox.library.postgres import PostgresIndex
 from emovox.library.whitening import Whitening, fit, unit
 
 if TYPE_CHECKING:
-    from emovox.library.archive import Found
+    from emovox.library.found import Found
 
 SAMPLE = 50_000  # rows that a fit is made from at most
 _BLOCK = 4096  # rows that are read at once
