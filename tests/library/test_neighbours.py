@@ -151,3 +151,12 @@ def test_pgvector_finds_what_the_matrix_finds(
         exactly = [[item.found.id for item in archive.similar(entry(number).id)] for number in range(20)]
     shared = sum(len(set(one) & set(other)) for one, other in zip(by_index, exactly, strict=True))
     assert shared >= 0.95 * 200
+
+
+@pytest.mark.slow
+def test_one_recording_recognised_very_often(tmp_path: Path) -> None:
+    with Archive(tmp_path / "a.db") as archive:
+        archive.add_entries([entry(number) for number in (1, 2)])
+        archive.add_entries(entry(3, id=f"{number:064x}", segments=()) for number in range(40_000))
+        near = archive.similar(entry(1).id, k=100, wanted=Filter(model="tiny"), raw=True)
+        assert sorted(item.found.name or "" for item in near) == ["2.wav", "3.wav"]

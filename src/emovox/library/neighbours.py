@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 50_000  # rows that a fit is made from at most
 _BLOCK = 4096  # rows that are read at once
-_TRIED = 30  # times as many as are wanted, of which a filter may leave enough
+_TRIED, _MOST_TRIED = 30, 10_000  # times as many as are wanted, of which a filter may leave enough; and at most
 
 
 @dataclass(frozen=True)
@@ -200,10 +200,15 @@ class Neighbours:
             ranking = matrix.rank(query, without=_ids(own))
             if not conditions:
                 return ranking.first(k)
-            nearest = ranking.first(_TRIED * k)  # among which there are often enough
-            good = set(connection.scalars(_fitting([id_ for id_, _ in nearest], conditions, space.kind)))
+            tried = max(k, min(_TRIED * k, _MOST_TRIED))
+            nearest = ranking.first(tried)  # among which there are often enough
+            good = {
+                id_
+                for part in _parts([id_ for id_, _ in nearest])
+                for id_ in connection.scalars(_fitting(part, conditions, space.kind))
+            }
             found = [(id_, cosine) for id_, cosine in nearest if id_ in good]
-            if len(found) < k and len(nearest) == _TRIED * k:
+            if len(found) < k and len(nearest) == tried:
                 every = select(embeddings.c.id).select_from(_joined(space.kind)).where(*conditions)
                 found = ranking.among(_ids(connection.scalars(every).all())).first(k)
         return found[:k]
@@ -225,7 +230,8 @@ class Neighbours:
         with self._database.connect() as connection:
             kept = {
                 row.id: row
-                for row in connection.execute(query.where(embeddings.c.id.in_([id_ for id_, _ in found])))
+                for part in _parts([id_ for id_, _ in found])
+                for row in connection.execute(query.where(embeddings.c.id.in_(part)))
             }
         for id_, similarity in found:
             if (row := kept.get(id_)) is None:  # deleted in the meantime
@@ -295,9 +301,8 @@ class Neighbours:
             every = _ids(connection.scalars(select(embeddings.c.id).where(embeddings.c.space == space.id)).all())
             chosen = np.sort(np.random.default_rng(0).choice(every, SAMPLE, replace=False)).tolist()
             found = []
-            for first in range(0, SAMPLE, 500):
-                part = embeddings.c.id.in_(chosen[first : first + 500])
-                found += connection.execute(query.where(part)).all()
+            for part in _parts(chosen):
+                found += connection.execute(query.where(embeddings.c.id.in_(part))).all()
         mean, matrix = fit(np.stack([rows.vector(row[0]) for row in found]), [row[1] for row in found])
         connection.execute(delete(fits).where(fits.c.space == space.id))
         values = {
@@ -372,6 +377,12 @@ def _conditions(wanted: Filter, kind: str) -> list[Any]:
 
 def _name(space: int, *, raw: bool) -> str:
     return f"space-{space}-{'raw' if raw else 'whitened'}"
+
+
+def _parts(ids: list[int]) -> Iterator[list[int]]:
+    """As many at once as a query takes."""
+    for first in range(0, len(ids), 500):
+        yield ids[first : first + 500]
 
 
 def _ids(found: Sequence[Any]) -> Ids:
