@@ -16,6 +16,7 @@ from emovox.cli import (
     head,
     keys,
     listen,
+    map,
     models,
     recognize,
     schema,
@@ -53,6 +54,7 @@ emovox.add_command(batch.batch)
 emovox.add_command(export.export)
 emovox.add_command(archive.archive)
 emovox.add_command(similar.similar)
+emovox.add_command(map.map_)
 emovox.add_command(listen.listen)
 emovox.add_command(head.head)
 emovox.add_command(evaluate.evaluate)
