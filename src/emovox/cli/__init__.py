@@ -9,6 +9,7 @@ import click
 
 from emovox.cli import (
     archive,
+    batch,
     config,
     evaluate,
     export,
@@ -42,12 +43,14 @@ def emovox(debug: bool) -> None:
     \b
     emovox recognize call.mp3
     emovox recognize recordings/ --format csv > emotions.csv
+    emovox batch recordings/ --out heard
     emovox listen
     emovox serve
     """  # noqa: D301  click needs the backspace itself
 
 
 emovox.add_command(recognize.recognize)
+emovox.add_command(batch.batch)
 emovox.add_command(export.export)
 emovox.add_command(archive.archive)
 emovox.add_command(similar.similar)
