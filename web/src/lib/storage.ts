@@ -1,0 +1,17 @@
+/** What the browser keeps for this page; nothing where it refuses. */
+
+export function stored(name: string): string | null {
+  try {
+    return localStorage.getItem(`emovox.${name}`)
+  } catch {
+    return null
+  }
+}
+
+export function store(name: string, value: string): void {
+  try {
+    localStorage.setItem(`emovox.${name}`, value)
+  } catch {
+    // a private window: it is asked again next time
+  }
+}
