@@ -76,13 +76,14 @@ recognitions = Table(
     Column("checksum", String(64)),
     Column("granularity", Text, nullable=False),
     Column("channel", Integer),
-    Column("emotion", String(16), nullable=False, index=True),
+    Column("emotion", String(16), nullable=False),
     Column("confidence", Float, nullable=False),
     *_scores(),
     Column("warnings", Text, nullable=False),  # codes between spaces
     Column("emovox", Text),
     Column("outputs", Text, index=True),  # the outputs directory; beside an SQLite file relative to it
     Index("recognitions_created", "created", "id"),
+    Index("recognitions_emotion", "emotion", "created", "id"),
 )
 
 segments = Table(

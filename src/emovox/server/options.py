@@ -12,9 +12,9 @@ from emovox.models.catalog import AUTO, CATALOG
 from emovox.models.head import Head, names, place
 from emovox.models.loading import Wanted
 from emovox.recognition.curve import SMOOTHING
+from emovox.recognition.models import Choice
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Granularity
-from emovox.server.models import Choice
 from emovox.server.problems import from_validation, invalid
 
 MODEL_NAMES = (AUTO, *(entry.name for entry in CATALOG))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from emovox.audio.decoded import Decoded
+from emovox.audio.decoders import Decoders
 from emovox.errors import AudioError, UnreadableAudioError
-from emovox.server.decoders import Decoders
 
 MEMORY = 2**31
 
@@ -66,7 +66,7 @@ def test_a_request_that_is_given_up_leaves_no_answer_behind(tmp_path: Path, exam
 
 def test_memory_is_limited() -> None:
     code = (
-        "import sys; from emovox.server.decoding_worker import limit_memory; limit_memory(2**30); bytearray(2**31)"
+        "import sys; from emovox.audio.decoding_worker import limit_memory; limit_memory(2**30); bytearray(2**31)"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MemoryError" in process.stderr
@@ -86,7 +86,7 @@ def test_errors_are_the_librarys(tmp_path: Path, examples: list[Path]) -> None:
 
 
 def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emovox.server.decoders.USES", 2)
+    monkeypatch.setattr("emovox.audio.decoders.USES", 2)
 
     async def work(decoders: Decoders) -> None:
         pids = []
@@ -101,7 +101,7 @@ def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeyp
 def test_a_decoder_ends_with_the_service() -> None:
     code = """
 import asyncio, os, signal
-from emovox.server.decoders import Decoders
+from emovox.audio.decoders import Decoders
 async def main():
     decoders = Decoders(1, memory=2**31, stall=9)
     await decoders.start()

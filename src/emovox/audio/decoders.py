@@ -1,8 +1,9 @@
-"""The decoders: processes that decode uploads. A file that breaks FFmpeg costs one of them and one request."""
+"""The decoders: processes that decode files. A file that breaks FFmpeg costs one of them and one recording."""
 
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -11,11 +12,11 @@ from typing import Any
 
 from emovox import errors
 from emovox.audio.decoded import Decoded
-from emovox.errors import AudioError, UnreadableAudioError
-from emovox.server.problems import Problem, log
+from emovox.errors import AudioError, BrokenDecoderError, DecoderError
 
 USES = 500  # recordings after which a process is replaced: what FFmpeg leaks is given back
 START = 60.0  # seconds that a process may take to start
+log = logging.getLogger("emovox.audio")
 
 
 class _Worker:
@@ -98,7 +99,7 @@ class Decoders:
 
         Raises:
             AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
-            Problem: no process can be started.
+            DecoderError: no process can be started.
         """
         request = {
             "source": str(source),
@@ -115,11 +116,9 @@ class Decoders:
             answer = await worker.ask(request, self._stall, progress)
             finished = True
         except EOFError:
-            raise UnreadableAudioError(
-                "decoding it broke the decoder: it is damaged, or made to do that"
-            ) from None
+            raise BrokenDecoderError("decoding it broke the decoder: it is damaged, or made to do that") from None
         except (TimeoutError, asyncio.TimeoutError):
-            raise UnreadableAudioError(
+            raise BrokenDecoderError(
                 f"decoding it made no progress for {self._stall:g} s and was given up"
             ) from None
         finally:
@@ -150,7 +149,7 @@ class Decoders:
                 self._all.discard(worker)
                 await worker.kill()
             fresh = await self._spawn()
-        except Problem as error:
+        except DecoderError as error:
             log.error("%s", error)
         finally:
             self._free.put_nowait(fresh)  # None: whoever takes it tries again
@@ -162,17 +161,17 @@ class Decoders:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "emovox.server.decoding_worker",
+                "emovox.audio.decoding_worker",
                 str(self._memory),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env=environment,
-                start_new_session=True,  # an interrupt on the terminal is for the service to handle
+                start_new_session=True,  # an interrupt on the terminal is for whoever started it to handle
             )
             worker = _Worker(process)
             self._all.add(worker)
             await worker.listen(START)
         except (OSError, EOFError, TimeoutError, asyncio.TimeoutError) as error:
-            raise Problem(503, "no-decoder", "no decoding process can be started") from error
+            raise DecoderError("no decoding process can be started") from error
         return worker

@@ -70,8 +70,8 @@ def answer(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
     }
 
 
-def _follow(parent: int) -> None:
-    """End with the service, even in the middle of a recording, when it was killed."""
+def follow(parent: int) -> None:
+    """End with the process that started this one, even in the middle of a recording, when it was killed."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
@@ -82,7 +82,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what FFmpeg prints must not look like an answer
     limit_memory(int(sys.argv[1]))
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
     out.write('{"ready": true}\n')
     out.flush()
     for line in sys.stdin:
