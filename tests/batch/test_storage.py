@@ -118,6 +118,7 @@ def test_what_is_written_appears_complete(bucket: str, tmp_path: Path, monkeypat
         assert (place.kind(), place.read()) == ("file", b"one")
         place.delete()
         assert place.kind() == "nothing"
+    assert list((tmp_path / "a").iterdir()) == []  # no draft either
     local = Place.of(str(tmp_path / "y"))
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(BatchError, match="No space left"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from emovox.batch.tasks import Answer, Failed, Ready, Task
 
-AHEAD = 3  # tasks that a worker on a CPU holds: one is heard, one decoded, one waits
+AHEAD = 8  # tasks that a worker on a CPU holds: one is heard, the others are decoded or wait for it
 AHEAD_BATCHES = 96  # where it runs batches
 LOOK = 0.2  # seconds between looks for something new to do
 DIED = "the process that heard it died twice: it is damaged, or the memory is too small"

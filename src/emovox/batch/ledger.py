@@ -114,7 +114,7 @@ class Ledger:
             self._base.execute("BEGIN")
             self._base.executemany(
                 "INSERT INTO contents VALUES (?, ?, ?, NULL) "
-                "ON CONFLICT DO UPDATE SET shard=excluded.shard WHERE shard IS NULL",
+                "ON CONFLICT (sha256) DO UPDATE SET shard=excluded.shard WHERE shard IS NULL",
                 ((sha256, path, shard) for sha256, path in contents),
             )
             self._base.execute("COMMIT")

@@ -107,7 +107,7 @@ class Archive:
         added, waiting = 0, iter(entries)
         while batch := list(islice(waiting, TOGETHER)):
             with self.database.begin() as connection:
-                added += self._insert(connection, list({entry.id: entry for entry in batch}.values()))
+                added += rows.keep(connection, list({entry.id: entry for entry in batch}.values()), self._reader)
         return added
 
     def find(
@@ -338,52 +338,6 @@ class Archive:
                 part_of = () if hit.segment is None else (hit.segment["start"], hit.segment["end"])
                 nearest.setdefault((item.sha256, item.channel, *part_of), Neighbour.of(hit, item))
         return list(nearest.values())
-
-    def _insert(self, connection: Connection, batch: Sequence[Entry]) -> int:
-        # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's
-        # embeddings are seen in their order, and who saw the last has seen all.
-        numbers = rows.lock_spaces(connection, {key for entry in batch for key, _, _ in rows.vectors(entry)})
-        known = {
-            row.id: row.outputs
-            for row in connection.execute(
-                select(recognitions.c.id, recognitions.c.outputs).where(
-                    recognitions.c.id.in_([entry.id for entry in batch])
-                )
-            )
-        }
-        new = sorted(
-            (entry for entry in batch if entry.id not in known), key=lambda entry: (entry.sha256, entry.id)
-        )
-        rows.insert(connection, recordings, [rows.of_recording(entry) for entry in new])
-        rows.insert(
-            connection,
-            recognitions,
-            [
-                {
-                    **rows.of_recognition(entry),
-                    "outputs": None if entry.outputs is None else self._reader.stored(entry.outputs),
-                }
-                for entry in new
-            ],
-        )
-        rows.insert(connection, segments, [row for entry in new for row in rows.of_segments(entry)])
-        rows.insert(
-            connection,
-            embeddings,
-            [
-                {"recognition": entry.id, "segment": number, "space": numbers[key], "vector": content}
-                for entry in (*new, *(entry for entry in batch if entry.id in known))
-                for key, number, content in rows.vectors(entry)
-            ],
-        )
-        for entry in batch:  # a directory that was moved
-            before = known.get(entry.id)
-            if entry.outputs is None or before is None or before == self._reader.stored(entry.outputs):
-                continue
-            if not self._reader.resolved(before).exists():
-                moved = update(recognitions).where(recognitions.c.id == entry.id)
-                connection.execute(moved.values(outputs=self._reader.stored(entry.outputs)))
-        return len(new)
 
     def _note_deletion(self, connection: Connection, ids: Sequence[str]) -> None:
         for part in parts(ids):
