@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 from emovox.models.clips import example_clips
 from emovox.models.head import place
 from emovox.recognition.recognizer import Recognizer
+from emovox.server.jobs import Job, Jobs
 from support.browser import Tab, axe
 from support.browser import tab as opened
 from support.heads import head
@@ -71,14 +72,19 @@ def test_no_head_no_choice(tab: Tab) -> None:
     expect(page.get_by_role("combobox", name="Own classes")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
-def test_each_channel_by_itself(
-    browser: Browser, service: Client, encode: Encode, angry: Path, language: str, theme: str
-) -> None:
+@pytest.fixture
+def call(encode: Encode) -> Path:
+    """One clip on the left, another on the right."""
     one, other = example_clips()[:2]
     stereo = np.zeros((2, max(len(one), len(other))), np.float32)
     stereo[0, : len(one)], stereo[1, : len(other)] = one, other
-    call = encode(stereo, "call.wav", "pcm_s16le", sample_format="s16")
+    return encode(stereo, "call.wav", "pcm_s16le", sample_format="s16")
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
+def test_each_channel_by_itself(
+    browser: Browser, service: Client, call: Path, angry: Path, language: str, theme: str
+) -> None:
     with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
         page = tab.open()
         page.locator("summary", has_text="More options" if language == "en-GB" else "更多选项").click()
@@ -96,3 +102,24 @@ def test_each_channel_by_itself(
         tab.result()
         tab.shoot(f"channels-{theme}", whole=True)
         assert serious(tab) == []
+
+
+def test_a_channel_is_tried_again_alone(
+    tab: Tab, service: Client, call: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_taken(self: Jobs) -> Job | None:
+        return None
+
+    page = tab.open()
+    page.locator("summary", has_text="More options").click()
+    page.get_by_text("Each channel by itself").click()
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "next", none_taken)
+        tab.choose(call)
+        page.get_by_role("button", name="Cancel: call.wav (channel 2)").click()
+        page.get_by_role("button", name="Try again: call.wav", exact=False).click()
+    expect(page.locator("tbody tr[data-state=done]")).to_have_count(2)
+    names = page.locator("td.name").all_inner_texts()
+    assert names == ["call.wav (channel 1)", "call.wav (channel 2)"]
+    channels = [job["channel"] for job in service.get("/v1/jobs").json()["jobs"][:3]]
+    assert channels == [2, 2, 1]  # latest first: again, cancelled, the other
