@@ -68,6 +68,12 @@ def test_two_side_by_side(tab: Tab, filled: Client) -> None:
     before = row.get_by_role("cell").last.inner_text()
     assert before.startswith("+")
     tab.shoot("comparison", whole=True)
+    plays = page.get_by_role("button", name="Play", exact=True)
+    plays.first.click()
+    expect(plays).to_have_count(1)
+    plays.first.click()
+    expect(page.locator("section").nth(1).get_by_role("button", name="Pause")).to_be_visible()
+    expect(plays).to_have_count(1)  # one is heard at a time
     page.get_by_role("link", name="Swap").click()
     expect(row.get_by_role("cell").last).to_have_text(before.replace("+", "−"))
 

@@ -85,6 +85,7 @@ class Recorder {
   }
 
   async #run(stream: MediaStream, name: string, model: string): Promise<string | null> {
+    for (const track of stream.getTracks()) track.onended = () => this.stop() // it was unplugged: what was said is kept
     const context = new AudioContext()
     this.#context = context
     await context.audioWorklet.addModule(captureUrl)
