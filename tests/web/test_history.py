@@ -52,7 +52,7 @@ def test_a_search_is_kept_while_a_result_is_looked_at(tab: Tab, filled: Client) 
 
 def test_a_file_dropped_on_the_history(tab: Tab, filled: Client, angry: Path) -> None:
     page = tab.open("#/history")
-    tab.drop((angry.name, angry.read_bytes()), on="ul.list")
+    tab.drop((angry.name, angry.read_bytes()), on="main")
     expect(page.get_by_text("1 recording,")).to_be_visible()
     expect(page.get_by_role("button", name="Recognise", exact=True)).to_be_enabled()
 
