@@ -97,12 +97,12 @@ class Tab:
         self.page.set_input_files("#files", [str(file) for file in files])
         self.page.locator(".go").click()
 
-    def drop(self, *files: tuple[str, bytes]) -> None:
-        """Drop files on the page."""
+    def drop(self, *files: tuple[str, bytes], on: str = ".drop") -> None:
+        """Drop files on a part of the page."""
         import base64  # noqa: PLC0415  only here
 
         given = [[name, base64.b64encode(data).decode()] for name, data in files]
-        self.page.evaluate(_DROP, [".drop", given])
+        self.page.evaluate(_DROP, [on, given])
 
     def result(self) -> str:
         """The emotion of the result, once it is there with its timeline."""

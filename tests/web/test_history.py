@@ -38,6 +38,25 @@ def test_search_by_name_emotion_and_time(tab: Tab, filled: Client) -> None:
     expect(rows).to_have_count(7)
 
 
+def test_a_search_is_kept_while_a_result_is_looked_at(tab: Tab, filled: Client) -> None:
+    page = tab.open("#/history")
+    page.get_by_role("searchbox", name="Name").fill("sad")
+    page.get_by_role("checkbox", name="sad.flac").check()
+    page.get_by_role("link", name="Open").filter(has_text="sad.flac").click()
+    tab.result()
+    page.go_back()
+    expect(page.get_by_role("searchbox", name="Name")).to_have_value("sad")
+    expect(page.locator("ul.list li")).to_have_count(1)
+    expect(page.get_by_text("1 chosen")).to_be_visible()
+
+
+def test_a_file_dropped_on_the_history(tab: Tab, filled: Client, angry: Path) -> None:
+    page = tab.open("#/history")
+    tab.drop((angry.name, angry.read_bytes()), on="main")
+    expect(page.get_by_text("1 recording,")).to_be_visible()
+    expect(page.get_by_role("button", name="Recognise", exact=True)).to_be_enabled()
+
+
 def test_two_side_by_side(tab: Tab, filled: Client) -> None:
     page = tab.open("#/history")
     page.get_by_role("checkbox", name="sad.flac").check()
@@ -49,6 +68,12 @@ def test_two_side_by_side(tab: Tab, filled: Client) -> None:
     before = row.get_by_role("cell").last.inner_text()
     assert before.startswith("+")
     tab.shoot("comparison", whole=True)
+    plays = page.get_by_role("button", name="Play", exact=True)
+    plays.first.click()
+    expect(plays).to_have_count(1)
+    plays.first.click()
+    expect(page.locator("section").nth(1).get_by_role("button", name="Pause")).to_be_visible()
+    expect(plays).to_have_count(1)  # one is heard at a time
     page.get_by_role("link", name="Swap").click()
     expect(row.get_by_role("cell").last).to_have_text(before.replace("+", "−"))
 

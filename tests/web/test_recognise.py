@@ -2,11 +2,12 @@
 
 import csv
 import io
+import os
 import zipfile
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from emovox.audio.wav import WavWriter
 from emovox.models.clips import example_clips
@@ -207,3 +208,72 @@ def test_what_was_begun_is_found_again(tab: Tab, service: Client, minute: Path) 
     expect(page.get_by_role("progressbar").first).to_be_visible()
     page.reload()  # the page may go: the jobs stay
     tab.result()
+
+
+def test_a_reload_keeps_the_table(tab: Tab, examples: list[Path], tmp_path: Path) -> None:
+    (bad := tmp_path / "bad.wav").write_bytes(b"no sound")
+    page = tab.open()
+    tab.choose(*examples[:3], bad)
+    queue = page.get_by_role("region", name="Queue").first
+    expect(queue.get_by_text("4 of 4 finished")).to_be_visible()
+    page.reload()
+    expect(queue.get_by_text("4 of 4 finished")).to_be_visible()
+    names = [path.name for path in [*examples[:3], bad]]
+    expect(queue.locator("td.name")).to_have_text(names)
+    row = queue.locator("tr[data-state=failed]")
+    expect(row).to_contain_text("isn’t a recording")
+    box = row.bounding_box()
+    assert box is not None
+    assert box["height"] < 50  # one line, whatever is wrong
+    queue.get_by_role("button", name="Clear finished").click()
+    page.reload()
+    expect(page.get_by_role("heading", name="What does a voice feel like?")).to_be_visible()
+
+
+def test_recording_is_in_sight(browser: Browser, service: Client) -> None:
+    with opened(browser, str(service.base_url), viewport={"width": 360, "height": 740}) as tab:
+        page = tab.open()
+        page.get_by_role("button", name="Record", exact=True).click()
+        stop = page.get_by_role("button", name="Stop")
+        expect(stop).to_be_in_viewport()
+        page.get_by_role("link", name="History").click()
+        expect(stop).to_be_in_viewport()  # whatever is looked at meanwhile
+        page.wait_for_timeout(2000)
+        stop.click()
+        expect(stop).to_be_hidden()
+        page.get_by_role("link", name="Recognise").click()
+        tab.result()
+        expect(page.locator("#result > [role=status]")).to_contain_text("recording")
+
+
+def test_the_same_name_and_length_twice(tab: Tab, examples: list[Path], tmp_path: Path) -> None:
+    page = tab.open()
+    for folder, time in (("one", 1_000_000_000), ("other", 1_100_000_000)):
+        path = tmp_path / folder / "001.flac"
+        path.parent.mkdir()
+        path.write_bytes(examples[0].read_bytes())
+        os.utime(path, (time, time))
+        for _ in range(2):  # the very same file is taken once
+            page.set_input_files("#files", str(path))
+    expect(page.get_by_text("2 recordings")).to_be_visible()
+
+
+def test_cancelled_and_sent_again(tab: Tab, service: Client, angry: Path) -> None:
+    sent = []
+
+    def full_at_first(route: Route) -> None:
+        sent.append(route.request.url)
+        if len(sent) > 1:
+            route.continue_()
+        else:
+            route.fulfill(status=503, headers={"Retry-After": "2"}, json={"type": "urn:emovox:busy", "detail": ""})
+
+    page = tab.open()
+    page.route("**/v1/recognitions", full_at_first)
+    tab.choose(angry)
+    expect(page.get_by_text("The service is full. Trying again in")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Try again").click()
+    tab.result()
+    page.wait_for_timeout(2500)  # the first try would have been over by now
+    assert len(sent) == 2

@@ -64,6 +64,7 @@ describe('code', () => {
     expect(curl('http://localhost:7860', 'a b.mp3', { granularity: 'frame' })).toBe(
       "curl -F 'file=@a b.mp3' \\\n  -F granularity=frame \\\n  http://localhost:7860/v1/recognitions",
     )
+    expect(curl('http://localhost:7860', 'a;b "c".mp3', {})).toContain(String.raw`-F 'file=@"a;b \"c\".mp3"'`)
     expect(python('http://h', 'a.mp3', { embedding: true, model: 'lite' })).toContain(
       'client.recognize("a.mp3", embedding=True, model="lite")',
     )

@@ -4,7 +4,7 @@ export type Options = Readonly<Record<string, string | number | boolean>>
 
 export function curl(origin: string, name: string, options: Options): string {
   const fields = Object.entries(options).map(([key, value]) => ` \\\n  -F ${key}=${value}`)
-  return `curl -F ${shell(`file=@${name}`)}${fields.join('')} \\\n  ${origin}/v1/recognitions`
+  return `curl -F ${shell(`file=@${form(name)}`)}${fields.join('')} \\\n  ${origin}/v1/recognitions`
 }
 
 export function python(origin: string, name: string, options: Options): string {
@@ -19,6 +19,11 @@ export function python(origin: string, name: string, options: Options): string {
     'for segment in recognition.segments or []:',
     '    print(segment.start, segment.end, segment.emotion)',
   ].join('\n')
+}
+
+/** A file's name as curl's -F takes it, which else ends at a semicolon or comma. */
+function form(name: string): string {
+  return /[;,"\\]/.test(name) ? `"${name.replace(/["\\]/g, '\\$&')}"` : name
 }
 
 function shell(text: string): string {

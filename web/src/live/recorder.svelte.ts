@@ -86,6 +86,7 @@ class Recorder {
   }
 
   async #run(stream: MediaStream, name: string, hearing: Pick<Asked, 'model' | 'head'>): Promise<string | null> {
+    for (const track of stream.getTracks()) track.onended = () => this.stop() // it was unplugged: what was said is kept
     const context = new AudioContext()
     this.#context = context
     await context.audioWorklet.addModule(captureUrl)

@@ -11,8 +11,8 @@ class Input {
     // A single file is sent whatever its name is: the service says what is wrong with it.
     const kept = files.length === 1 ? files : files.filter(({ file }) => mayHaveSound(file))
     this.skipped = files.length - kept.length
-    const known = new Set(this.chosen.map(({ name, file }) => `${name}\0${file.size}`))
-    this.chosen = [...this.chosen, ...kept.filter(({ name, file }) => !known.has(`${name}\0${file.size}`))]
+    const known = new Set(this.chosen.map(identity))
+    this.chosen = [...this.chosen, ...kept.filter((one) => !known.has(identity(one)))]
   }
 
   remove(one: Chosen): void {
@@ -26,6 +26,11 @@ class Input {
     this.skipped = 0
     return taken
   }
+}
+
+/** What a file is known by; folders have clips of one name and one length. */
+function identity({ name, file }: Chosen): string {
+  return `${name}\0${file.size}\0${file.lastModified}`
 }
 
 export const input = new Input()

@@ -2,6 +2,7 @@
 import { api, ask, send } from '../api/client'
 import { asProblem, fromDetails, ProblemError } from '../api/problem'
 import type { BatchView, JobView, Summary } from '../api/types'
+import { storedInTab, storeInTab } from '../lib/storage'
 import type { Asked } from './options.svelte'
 import { service } from './service.svelte'
 
@@ -77,24 +78,30 @@ class Queue {
   }
 
   /** Take in a recording that is stored already: what was spoken into the microphone. */
-  async adopt(output: string, name: string): Promise<void> {
-    const item = new Item(this.#next++, name, null, null, null)
-    item.summary = await ask(api.GET('/v1/outputs/{id_}', { params: { path: { id_: output } } }))
+  async adopt(output: string): Promise<void> {
+    const summary = await ask(api.GET('/v1/outputs/{id_}', { params: { path: { id_: output } } }))
+    const item = new Item(this.#next++, summary.name ?? '', null, null, null)
+    item.summary = summary
     item.state = 'done'
     this.items.push(item)
     this.selected = item
   }
 
-  /** Jobs that were begun before the page was loaded. */
+  /** Jobs that were begun before the page was loaded: this tab's, finished or not, and any that are under way. */
   async resume(): Promise<void> {
+    const jobs = new Map<string, JobView>()
     for (const state of ['running', 'queued'] as const) {
       const page = await ask(api.GET('/v1/jobs', { params: { query: { state, limit: 200 } } }))
-      for (const job of page.jobs.reverse()) {
-        if (this.items.some((item) => item.job?.id === job.id)) continue
-        const item = new Item(this.#next++, job.name ?? job.id, null, null, null)
-        this.#see(item, job)
-        this.items.push(item)
-      }
+      for (const job of page.jobs.reverse()) jobs.set(job.id, job)
+    }
+    const own = kept()
+    await listed(new Set(own.filter((id) => !jobs.has(id))), (job) => jobs.set(job.id, job))
+    for (const id of new Set([...own, ...jobs.keys()])) {
+      const job = jobs.get(id)
+      if (!job || this.items.some((item) => item.job?.id === id)) continue
+      const item = new Item(this.#next++, job.name ?? job.id, null, null, null)
+      this.#see(item, job)
+      this.items.push(item)
     }
     this.selected ??= this.items[0] ?? null
     void this.#follow()
@@ -127,12 +134,19 @@ class Queue {
   clear(): void {
     this.items = this.items.filter((item) => !FINISHED.has(item.state))
     if (this.selected && !this.items.includes(this.selected)) this.selected = this.items[0] ?? null
+    this.#keep()
   }
 
   /** An output was deleted. */
   forget(output: string): void {
     this.items = this.items.filter((item) => item.output !== output)
     if (this.selected?.output === output) this.selected = this.items[0] ?? null
+    this.#keep()
+  }
+
+  /** The jobs' ids, for the tab to find them again when it is loaded anew. */
+  #keep(): void {
+    storeInTab('jobs', JSON.stringify(this.items.flatMap((item) => item.job?.id ?? [])))
   }
 
   #upload(): void {
@@ -150,7 +164,8 @@ class Queue {
 
   async #send(item: Item): Promise<void> {
     let breaks = 0
-    while (item.file && !item.stop.signal.aborted) {
+    const { signal } = item.stop // the item gets another one when it is sent again
+    while (item.file && !signal.aborted) {
       const form = new FormData()
       for (const [name, value] of Object.entries(item.asked ?? {})) form.append(name, String(value))
       form.append('file', item.file, item.name)
@@ -162,14 +177,15 @@ class Queue {
           form,
           { Prefer: 'respond-async' },
           (share) => (item.progress = share),
-          item.stop.signal,
+          signal,
         )
         item.sent = (performance.now() - began) / 1000
         this.#accepted(item, 'jobs' in answer ? answer.jobs : [answer])
+        this.#keep()
         void this.#follow()
         return
       } catch (error) {
-        if (item.stop.signal.aborted) return
+        if (signal.aborted) return
         const problem = asProblem(error)
         if (problem.kind === 'gone' && ++breaks === BREAKS) {
           item.problem = new ProblemError('upload-breaks', 0, '')
@@ -183,7 +199,7 @@ class Queue {
           item.state = 'offline'
           await until(() => !service.keyWanted)
         } else if ((problem.status === 503 || problem.status === 429) && problem.retryAfter !== null) {
-          await this.#hold(item, problem.retryAfter)
+          await this.#hold(item, problem.retryAfter, signal)
         } else {
           item.problem = problem
           item.state = 'failed'
@@ -207,11 +223,11 @@ class Queue {
     this.items.splice(this.items.indexOf(item) + 1, 0, ...items.slice(1))
   }
 
-  async #hold(item: Item, seconds: number): Promise<void> {
+  async #hold(item: Item, seconds: number, signal: AbortSignal): Promise<void> {
     item.state = 'held'
     for (item.wait = Math.max(1, seconds); item.wait > 0; item.wait--) {
       await sleep(1000)
-      if (item.stop.signal.aborted) return
+      if (signal.aborted) return
     }
   }
 
@@ -253,21 +269,15 @@ class Queue {
   }
 
   async #lookAtMany(active: readonly Item[]): Promise<void> {
-    const wanted = new Map(active.map((item) => [item.job?.id, item]))
-    let before: number | undefined
-    while (wanted.size) {
-      const query = before === undefined ? { limit: 200 } : { limit: 200, before }
-      const page = await ask(api.GET('/v1/jobs', { params: { query } }))
-      for (const job of page.jobs) {
-        const item = wanted.get(job.id)
-        if (item) this.#see(item, job)
-        wanted.delete(job.id)
-      }
-      const next = /before=(\d+)/.exec(page.next ?? '')
-      if (!next) break
-      before = Number(next[1])
+    const items = new Map(active.map((item) => [item.job?.id ?? '', item]))
+    const missing = await listed(new Set(items.keys()), (job) => {
+      const item = items.get(job.id)
+      if (item) this.#see(item, job)
+    })
+    for (const id of missing) {
+      const item = items.get(id)
+      if (item) await this.#lookAt(item)
     }
-    for (const item of wanted.values()) await this.#lookAt(item)
   }
 
   /** Fetch what was recognised, for the table. */
@@ -308,6 +318,29 @@ class Queue {
     item.state = job.state
     item.problem = job.problem ? fromDetails(job.problem) : null
     if (job.state === 'done') item.file = null // no need to hold on to it
+  }
+}
+
+/** Find jobs among all, newest first; gives the ids that aren't there. */
+async function listed(wanted: Set<string>, found: (job: JobView) => void): Promise<Set<string>> {
+  let before: number | undefined
+  while (wanted.size) {
+    const query = before === undefined ? { limit: 200 } : { limit: 200, before }
+    const page = await ask(api.GET('/v1/jobs', { params: { query } }))
+    for (const job of page.jobs) if (wanted.delete(job.id)) found(job)
+    const next = /before=(\d+)/.exec(page.next ?? '')
+    if (!next) break
+    before = Number(next[1])
+  }
+  return wanted
+}
+
+function kept(): string[] {
+  try {
+    const ids: unknown = JSON.parse(storedInTab('jobs') ?? '[]')
+    return Array.isArray(ids) ? ids.filter((id) => typeof id === 'string') : []
+  } catch {
+    return []
   }
 }
 

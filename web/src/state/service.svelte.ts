@@ -5,6 +5,7 @@ import type { Emotion, EmotionView, ExampleView, HeadView, ModelView, ProblemDet
 
 const CALM = 10_000 // milliseconds between looks while all is well
 const EAGER = 1_000
+const PATIENCE = 15_000 // for an answer that takes the service no work
 
 export interface Pull {
   done: number
@@ -117,7 +118,7 @@ class Service {
   async #check(): Promise<void> {
     const was = this.reachable
     try {
-      const answer = await fetch('/readyz', { cache: 'no-store' })
+      const answer = await fetch('/readyz', { cache: 'no-store', signal: AbortSignal.timeout(PATIENCE) })
       this.ready = answer.ok
       // While the model is being loaded it says when to look again; where that has failed it doesn't.
       const failed = !answer.ok && !answer.headers.has('retry-after')

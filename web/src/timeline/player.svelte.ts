@@ -1,5 +1,7 @@
 /** Plays a recording from any point, or one stretch of it alone. */
 
+let sounding: HTMLAudioElement | null = null // of two recordings side by side one is heard
+
 export class Player {
   time = $state(0)
   playing = $state(false)
@@ -47,6 +49,7 @@ export class Player {
     this.#audio.pause()
     this.#audio.removeAttribute('src')
     this.#audio.load()
+    if (sounding === this.#audio) sounding = null
   }
 
   async #play(): Promise<void> {
@@ -66,6 +69,8 @@ export class Player {
   }
 
   #begun(): void {
+    if (sounding !== this.#audio) sounding?.pause()
+    sounding = this.#audio
     this.playing = true
     const look = (): void => {
       this.#look()
