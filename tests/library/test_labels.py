@@ -74,6 +74,15 @@ def test_one_recording_twice_is_one(tmp_path: Path) -> None:
     assert len(read_labels(tmp_path / "x.csv")) == 1
 
 
+def test_paths_that_windows_wrote(tmp_path: Path) -> None:
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls" / "a.wav").touch()
+    path = tmp_path / "x.csv"
+    path.write_text("path;label\ncalls\\a.wav;sad\n")
+    (row,) = read_labels(path)
+    assert (row.name, row.path) == ("calls\\a.wav", tmp_path / "calls" / "a.wav")
+
+
 def test_missing_recordings_are_named(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("path,label\n" + "".join(f"{number}.wav,sad\n" for number in range(7)))

@@ -56,7 +56,7 @@ def read_labels(path: Path, *, paths: str | None = None, labels: str | None = No
             missing = where if not name else what
             raise LabelsError(f"{path}: row {number} has no {missing}")
         groups = {key: value.strip() for key, value in row.items() if key not in (where, what)}
-        item = Labelled(path.parent / name, label, name, groups)
+        item = Labelled(_place(path.parent, name), label, name, groups)
         if name in found and found[name].label != label:
             raise LabelsError(f"{path}: {name} is labelled {found[name].label!r} and {label!r}")
         found[name] = item
@@ -111,6 +111,12 @@ def missing(rows: Iterable[Labelled], path: Path) -> None:
             f"{path}: {len(gone)} recording{'s' * (len(gone) > 1)} not there: {', '.join(gone[:_SHOWN])}{more}. "
             "Paths are relative to the list"
         )
+
+
+def _place(directory: Path, name: str) -> Path:
+    """Where a path of a list is; one that Windows wrote is read elsewhere, too."""
+    place = directory / name
+    return directory / name.replace("\\", "/") if "\\" in name and not place.exists() else place
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
