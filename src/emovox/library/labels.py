@@ -1,6 +1,7 @@
 """Lists of labelled recordings: CSV, TSV or JSON lines."""
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -127,11 +128,14 @@ def _rows(path: Path) -> list[dict[str, str]]:
     except UnicodeDecodeError as error:
         raise LabelsError(f"{path}: not UTF-8 text; save it as such") from error
     if path.suffix.lower() in {".jsonl", ".ndjson"}:
-        return [_object(line, path, number) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        return [_object(line, path, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     head = text.split("\n", 1)[0]
     delimiter = max("\t,;", key=head.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
-    return [{key: value or "" for key, value in row.items() if key} for row in reader]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return [{key: value or "" for key, value in row.items() if key} for row in reader]
+    except csv.Error as error:
+        raise LabelsError(f"{path}: is no CSV after line {reader.line_num}: {error}") from error
 
 
 def _object(line: str, path: Path, number: int) -> dict[str, str]:
