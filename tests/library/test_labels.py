@@ -51,7 +51,7 @@ def test_columns_by_name(tmp_path: Path) -> None:
         ("x.csv", "path,label\na.wav,\n", "row 1 has no label"),
         ("x.csv", "path,label\n,sad\n", "row 1 has no path"),
         ("x.csv", "path,label\na.wav,sad\na.wav,happy\n", "a.wav is labelled 'sad' and 'happy'"),
-        ("x.csv", f"path,label\n{200_000 * 'x'},sad\n", "is no CSV after line 1: field larger"),
+        ("x.csv", f"path,label\n{200_000 * 'x'},sad\n", "no CSV after line 1: field larger"),
         ("x.jsonl", "{\n", "line 1 is no JSON"),
         ("x.jsonl", "[1]\n", "line 1 is no JSON object"),
     ],

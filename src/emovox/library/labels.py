@@ -135,7 +135,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     try:
         return [{key: value or "" for key, value in row.items() if key} for row in reader]
     except csv.Error as error:
-        raise LabelsError(f"{path}: is no CSV after line {reader.line_num}: {error}") from error
+        raise LabelsError(f"{path}: no CSV after line {reader.line_num}: {error}") from error
 
 
 def _object(line: str, path: Path, number: int) -> dict[str, str]:
