@@ -141,6 +141,8 @@ def test_recognize_into_the_archive(run: Run, examples: list[Path]) -> None:
         own = next(item for item in archive.all() if item.name == examples[0].name)
     assert by_name in run("similar", own.id[:12], "--k", "1")[1]
     assert run("similar", "nothing.wav")[0] == 1
+    code, out, err = run("similar", own.id[:12], "--filter", "tag=none")
+    assert (code, out, "nothing to compare it with" in err) == (0, "", True)
 
 
 def test_embeddings_are_the_same_by_frame_and_in_the_file(run: Run, examples: list[Path]) -> None:
@@ -195,6 +197,8 @@ def test_watch_runs_and_tells(run: Run, kept: list[Path], monkeypatch: pytest.Mo
     assert json.loads(body)["output"]["name"] == "new one"
     assert signature == sign("s", signature.partition(",")[0][2:], body)
     assert run("archive", "watch", "--once", "--run", "false")[:2] == (0, "")
+    assert run("archive", "watch", "--once", "--webhook", "example.org/emotions")[0] == 2
+    assert "none is not there yet" in run("archive", "watch", "none", "--once")[2]
     classic(Path("outputs/outputs_20240106_000000"), scores={"sad": 1}, key="another")
     code, _, err = run("archive", "watch", "--once", "--run", "false")
     assert (code, "false ended with 1" in err) == (1, True)

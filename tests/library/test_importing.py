@@ -91,27 +91,31 @@ def test_labels_in_chinese_and_classes_never_taught(tmp_path: Path) -> None:
         ('{"scores": {"bored": 1}}', "'bored', which is none of the nine"),
         ('{"scores": {"sad": "x"}}', "can't be read"),
         ('{"scores": {"sad": NaN}}', "no numbers"),
+        ('{"scores": {"sad": 70}}', "no numbers from 0 to 1"),
+        ('{"scores": {"sad": -1, "angry": 1}}', "no numbers from 0 to 1"),
+        ('{"scores": {"sad": 1' + 400 * "0" + "}}", "can't be read"),
+        (100_000 * "[", "can't be read"),
         ('{"labels": ["a/sad"], "scores": [1, 2]}', "can't be read"),
     ],
 )
 def test_a_bad_directory_is_named_and_skipped(tmp_path: Path, content: str, reason: str) -> None:
     good = [classic(tmp_path / "outputs" / name, np.ones(3), key=name) for name in ("a", "c")]
-    bad = classic(tmp_path / "outputs" / "b")
-    (bad / "result.json").write_text(content)
-    shapeless = classic(tmp_path / "outputs" / "d", np.ones((2, 2, 2)))
+    (classic(tmp_path / "outputs" / "b") / "result.json").write_text(content)
+    classic(tmp_path / "outputs" / "d", np.ones((2, 2, 2)))
     (classic(tmp_path / "outputs" / "e") / "embedding.npy").write_bytes(b"\x93NUMPY and nothing")
+    (classic(tmp_path / "outputs" / "f") / "embedding.npy").write_bytes(b"PK\x03\x04 and nothing")
     failures: list[tuple[Path, str]] = []
     with Archive(tmp_path / "a.db") as archive:
         directories = find_directories(tmp_path / "outputs")
-        assert len(directories) == 5
+        assert len(directories) == 6
         for new in (2, 0):
             failures.clear()
             ended = Mock()
             found = import_directories(
                 archive, directories, failed=lambda *failure: failures.append(failure), done=ended
             )
-            assert (found, ended.call_count) == (new, 5)
-            assert [path for path, _ in failures] == [bad, shapeless, tmp_path / "outputs" / "e"]
+            assert (found, ended.call_count) == (new, 6)
+            assert [path.name for path, _ in failures] == list("bdef")
             assert reason in failures[0][1]
         assert {item.outputs for item in archive.all()} == set(good)
 

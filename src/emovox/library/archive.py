@@ -55,7 +55,7 @@ class Archive:
 
         Args:
             file: an SQLite file, unless the setting `database` names another place; by default `outputs.db`
-                beside the outputs.
+                beside the outputs (see `archive_file`).
 
         Raises:
             SettingsError: it can't be opened.

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select
 
 from emovox.emotions import NAMES
-from emovox.library.database import recognitions, recordings, tags
+from emovox.library.database import HIDDEN, recognitions, recordings, tags
 
 _MANY = 500  # values in one IN
 
@@ -54,11 +54,12 @@ class Found:
 
 
 class Reader:
-    """Reads rows of a database, in which paths are kept relative to it where they can be."""
+    """Reads rows of a database, in which paths are kept relative to its place where they can be."""
 
     def __init__(self, database: Engine) -> None:
         file = database.url.database if database.dialect.name == "sqlite" else None
-        self._base = None if file is None else Path(file).absolute().parent
+        place = None if file is None else Path(file).absolute().parent
+        self._base = place.parent if place is not None and place.name == HIDDEN else place
 
     def read(self, connection: Connection, found: Sequence[Row[Any]]) -> list[Found]:
         """What rows of `joined` say, with the tags of their recordings."""
@@ -91,7 +92,7 @@ class Reader:
         ]
 
     def stored(self, path: Path) -> str:
-        """A path as it is kept: beside an SQLite file relative to it, so that both can be moved together."""
+        """A path as it is kept: relative to where an SQLite file is, so that both can be moved together."""
         whole = Path(os.path.abspath(path))  # noqa: PTH100  links stay as they are
         if self._base is not None and whole.is_relative_to(self._base):
             return whole.relative_to(self._base).as_posix()
