@@ -14,8 +14,9 @@ from emovox.audio.wav import WavWriter
 from emovox.batch.engine import DIED
 from emovox.batch.tasks import Item, Share
 from emovox.batch.wish import Wish
+from emovox.batch.worker import MADE
 from emovox.errors import BatchError, OutputsError
-from emovox.outputs import AUDIO, RESULT
+from emovox.outputs import AUDIO, RESULT, Outputs
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
@@ -244,10 +245,20 @@ def test_outputs_directories(calls: Path, model: str, tmp_path: Path) -> None:
     assert sorted(row["outputs"] for row in rows) == directories
     for row in rows:
         place = out / "outputs" / row["outputs"]
-        assert {path.name for path in place.iterdir()} == {AUDIO, RESULT, "segments.srt"}
+        assert {path.name for path in place.iterdir()} == {AUDIO, RESULT, "segments.srt", MADE}
         assert Recognition.from_json((place / RESULT).read_text("utf-8")).recording.sha256 == row["sha256"]
     with pytest.raises(BatchError, match="this machine only"):
         run(Wish(str(calls), "s3://bucket/out", model=model, outputs_dirs=True))
+
+
+def test_outputs_directories_of_others_stay(calls: Path, model: str, tmp_path: Path) -> None:
+    """`--out .` makes its directories where `emovox recognize` makes them too."""
+    recognition = Recognizer(model).recognize(calls / "00.wav")
+    with Outputs(tmp_path / "outputs").draft() as draft:
+        draft.write(np.zeros(100, np.float32))
+        place = draft.publish(recognition)
+    run(Wish(str(calls / "01.wav"), str(tmp_path), model=model, outputs_dirs=True))
+    assert (place / RESULT).exists()
 
 
 def test_a_full_disk_is_no_fault_of_the_recordings(

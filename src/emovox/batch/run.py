@@ -27,6 +27,7 @@ from emovox.batch.storage import Place, is_remote
 from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Heard, Item, Plan, Same, Share, Surveyed, Task
 from emovox.batch.wish import Wish
+from emovox.batch.worker import MADE
 from emovox.errors import BatchError, EmovoxError
 from emovox.outputs import is_outputs
 from emovox.recognition.recognition import ModelFacts
@@ -285,10 +286,11 @@ class Batch:
         status.before = self._ledger.done() - status.failed_before
 
     def _sweep(self, outputs: Path) -> None:
-        """Remove outputs directories that no row names: of recordings that will be heard again."""
+        """Remove a batch's outputs directories that no row names: their recordings will be heard again."""
         with suppress(FileNotFoundError):
             for directory in outputs.iterdir():
-                if is_outputs(directory) and not self._ledger.is_kept(directory.name):
+                made = is_outputs(directory) and (directory / MADE).exists()
+                if made and not self._ledger.is_kept(directory.name):
                     shutil.rmtree(directory)
 
 

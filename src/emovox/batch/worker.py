@@ -21,6 +21,9 @@ from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Request
 from emovox.recognition.recognizer import Recognizer
 
+MADE = ".batch"
+"""In each outputs directory that a batch made: it removes no others."""
+
 
 class Listener:
     """A hearer for one model: what hears in a worker of this machine, and in an actor of a cluster."""
@@ -82,6 +85,7 @@ class Listener:
             if formats := self._plan.formats:
                 language = cast("Language", self._plan.labels)
                 await asyncio.to_thread(write_exports, recognition, directory, formats, language=language)
+            (directory / MADE).touch()
             published = await asyncio.to_thread(draft.publish, recognition)
             return to_row(path, recognition, published.name)
 
