@@ -131,7 +131,7 @@ class Shards:
         self.written = 0
         self._table, self._wrote = table, wrote
         self._rows: list[dict[str, Any]] = []
-        self._size, self._since = 0, 0.0
+        self._name, self._size, self._since = "", 0, 0.0
 
     def names(self) -> Iterator[str]:
         """Names of the shards that are there."""
@@ -158,9 +158,12 @@ class Shards:
             BatchError: the storage refuses.
         """
         if not self._rows:
+            # Named once: a flush that is interrupted and made good must not leave two shards of the same rows.
+            self._name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(8)}.parquet"
             self._since = time.monotonic()
+        rows = list(rows)
+        self._rows += rows  # in one step: an interrupt must not leave a recording with half of its channels
         for row in rows:
-            self._rows.append(row)
             self._size += 1000 + 4 * sum(
                 len(values) * (len(values[0]) if key != "embedding" else 1)
                 for key in ("embedding", "frame_embeddings")
@@ -194,7 +197,7 @@ class Shards:
         buffer = pa.BufferOutputStream()
         table = pa.Table.from_pylist(self._rows, schema=schema(self._table))
         pyarrow.parquet.write_table(table, buffer, compression="zstd")
-        name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(8)}.parquet"
+        name = self._name
         (self.place / name).write(buffer.getvalue())
         rows, self._rows, self._size = self._rows, [], 0
         self.written += len(rows)
