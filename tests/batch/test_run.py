@@ -1,6 +1,7 @@
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from emovox.batch.engine import DIED
 from emovox.batch.tasks import Item, Share
 from emovox.batch.wish import Wish
 from emovox.batch.worker import MADE
-from emovox.errors import BatchError, OutputsError
+from emovox.errors import BatchError, DecoderError, OutputsError
 from emovox.outputs import AUDIO, RESULT, Outputs
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Recognition
@@ -272,6 +273,37 @@ def test_a_full_disk_is_no_fault_of_the_recordings(
     with pytest.raises(OutputsError, match="the disk is full"):
         run(wish)
     assert table(tmp_path / "out", "errors") == []
+
+
+def test_a_full_scratch_is_no_fault_of_the_recordings(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = Wish(str(calls / "0*.wav"), str(tmp_path / "out"), model=model)
+    with monkeypatch.context() as patch:
+        # The device that is always full stands for it; the decoding process writes to it and says so.
+        patch.setattr("emovox.batch.reader.secrets.token_hex", lambda _: "full")
+        patch.setattr("emovox.batch.run.scratch", lambda: _full(tmp_path))
+        with pytest.raises(DecoderError, match="No space left"):
+            run(wish)
+    assert table(tmp_path / "out", "errors") == []
+    assert run(wish)[0].done == 10
+
+
+@contextmanager
+def _full(place: Path) -> Iterator[Path]:
+    (place / "full").symlink_to("/dev/full")
+    yield place
+
+
+def test_a_listing_that_fails_twice_ends(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputsError("the disk is full")
+
+    monkeypatch.setattr("emovox.batch.ledger.Ledger.add", full)
+    with pytest.raises(OutputsError, match="the disk is full"):
+        run(Wish(str(calls), str(tmp_path / "out"), model=model))
 
 
 def test_a_worker_that_dies_is_replaced(calls: Path, model: str, tmp_path: Path) -> None:

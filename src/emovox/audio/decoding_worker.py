@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from emovox import errors
-from emovox.audio.decoded import decode_to
+from emovox.audio.decoded import FULL, decode_to
 from emovox.audio.waveform import SAMPLE_RATE
-from emovox.errors import AudioError, UnreadableAudioError
+from emovox.errors import AudioError, DecoderError, UnreadableAudioError
 
 STEP = 10  # seconds of sound from one word of progress to the next
 
@@ -58,6 +58,11 @@ def answer(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
     except MemoryError:
         return {"error": UnreadableAudioError.__name__, "reason": "decoding it needs more memory than is allowed"}
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:  # the next recording would fare no better
+            return {
+                "error": DecoderError.__name__,
+                "reason": f"{Path(request['target']).parent}: {error.strerror}",
+            }
         return {"error": UnreadableAudioError.__name__, "reason": f"decoding it failed ({type(error).__name__})"}
     return {
         "sha256": decoded.sha256,

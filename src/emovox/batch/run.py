@@ -151,17 +151,19 @@ class Batch:
         """Put down what is there; a thread of its own."""
         some: list[Item | Failed] = []
         try:
-            for item in found:
-                some.append(item)
-                if len(some) >= _TOGETHER:
-                    self._put_down(some)
-                    some = []
-                if self._ended.is_set():
-                    return
+            try:
+                for item in found:
+                    some.append(item)
+                    if len(some) >= _TOGETHER:
+                        self._put_down(some)
+                        some = []
+                    if self._ended.is_set():
+                        return
+            finally:
+                self._put_down(some)
         except Exception as error:
             self._trouble = error
         finally:
-            self._put_down(some)
             self.status.listing = False
             self._listed.set()
 
