@@ -12,11 +12,11 @@ import pytest
 from filelock import FileLock
 
 from emovox.audio.wav import WavWriter
-from emovox.batch.engine import DIED
+from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.tasks import Item, Share
 from emovox.batch.wish import Wish
 from emovox.batch.worker import MADE
-from emovox.errors import BatchError, DecoderError, OutputsError
+from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
 from emovox.outputs import AUDIO, RESULT, Outputs
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Recognition
@@ -163,11 +163,46 @@ def test_the_twin_of_what_fails_fails(calls: Path, model: str, tmp_path: Path) -
 
 def test_other_options_are_refused(calls: Path, model: str, tmp_path: Path) -> None:
     run(Wish(str(calls), str(tmp_path / "out"), model=model))
-    with pytest.raises(BatchError, match="made with another options; choose another --out"):
+    with pytest.raises(BatchError, match="choose another --out"):
         run(Wish(str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True)))
     other = str(tiny.write(tmp_path / "other.onnx", name="other"))
     with pytest.raises(BatchError, match="made with another model"):
         run(Wish(str(calls), str(tmp_path / "out"), model=other))
+
+
+def test_what_differs_is_named(calls: Path, model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(Wish(str(calls / "00.wav"), str(out), model=model))
+    other = Wish(str(calls / "00.wav"), str(out), model=model, options=Options(embedding=True, segments=True))
+    with pytest.raises(BatchError, match=r"another options \(embedding, segments\)"):
+        run(other)
+
+
+def test_what_is_damaged_is_named(calls: Path, model: str, tmp_path: Path) -> None:
+    wish = Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model)
+    run(wish)
+    (shard,) = (tmp_path / "out/recognitions").iterdir()
+    for content in (b"", shard.read_bytes()[:-9]):
+        shard.write_bytes(content)
+        with pytest.raises(BatchError, match="damaged: delete it"):
+            run(wish)
+    pq.write_table(pa.table({"path": ["a"]}), shard)
+    with pytest.raises(BatchError, match="not a shard of this table"):
+        run(wish)
+    shard.unlink()
+    assert run(wish)[0].done == 1
+    (tmp_path / "out/batch.json").write_text("[1]")
+    with pytest.raises(BatchError, match="not the facts of a batch"):
+        run(wish)
+
+
+def test_workers_that_never_get_ready_end_the_run(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("support.batches.Inline._spawn", lambda self, index: Member(index, ready=False))
+    monkeypatch.setattr("support.batches.Inline._wait", lambda self, _: iter([(self._members[0], 0, Died())]))
+    with pytest.raises(ModelError, match="die while they load the model"):
+        run(Wish(str(calls), str(tmp_path / "out"), model=model))
 
 
 def test_bad_input_costs_nothing(calls: Path, model: str, tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ def test_it_goes_and_what_dead_ones_left_goes(root: Path) -> None:
 
 def test_one_that_begins_is_not_cleared_by_another(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second one clears at the worst moment: between the first one's directory and what comes next."""
-    mkdir, cleared = Path.mkdir, []
+    mkdir = Path.mkdir
+    cleared: list[Path] = []
 
     def slow(path: Path, mode: int = 0o777, **options: bool) -> None:
         mkdir(path, mode, **options)

@@ -259,11 +259,11 @@ class Batch:
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            before = json.loads(place.read())
-        except ValueError as error:
+            before = dict(json.loads(place.read()))
+        except (ValueError, TypeError) as error:
             raise BatchError(f"{place.address}: not the facts of a batch: choose another --out") from error
         if before != facts:
-            changed = ", ".join(key for key in facts if before.get(key) != facts[key])
+            changed = ", ".join(_changed(before, facts))
             raise BatchError(
                 f"{self._out.address}: what is there was made with another {changed}; "
                 f"choose another --out, or the same as in {place.address}"
@@ -294,6 +294,18 @@ class Batch:
                 made = is_outputs(directory) and (directory / MADE).exists()
                 if made and not self._ledger.is_kept(directory.name):
                     shutil.rmtree(directory)
+
+
+def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
+    """What differs, for people: `model`, `options (embedding)`."""
+    for key, value in facts.items():
+        old = before.get(key)
+        if old == value:
+            continue
+        if isinstance(old, dict) and isinstance(value, dict):
+            yield f"{key} ({', '.join(name for name in value if old.get(name) != value[name])})"
+        else:
+            yield key
 
 
 @contextmanager

@@ -144,7 +144,11 @@ def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:
                     yield _item(_resolved(place, value))
                 else:
                     yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
-        except (UnicodeDecodeError, csv.Error) as error:
+        except UnicodeDecodeError as error:
+            raise BatchError(
+                f"{place.address}: not a manifest that can be read: save it as UTF-8 ({error})"
+            ) from error
+        except csv.Error as error:
             raise BatchError(f"{place.address}: not a manifest that can be read: {error}") from error
 
 
