@@ -53,6 +53,8 @@ def test_names_stay_as_they_were_given(tree: Path, monkeypatch: pytest.MonkeyPat
         ("sub/**/*.wav", ["sub/deep/d.wav"]),
         ("s?b/*.op[ux]s", ["sub/c.opus"]),
         ("**/deep/*", ["sub/deep/d.wav"]),
+        ("**", ["a.wav", "b.MP3", "sub/c.opus", "sub/deep/d.wav"]),
+        ("sub/**", ["sub/c.opus", "sub/deep/d.wav"]),
     ],
 )
 def test_globs(tree: Path, pattern: str, found: list[str]) -> None:

@@ -99,6 +99,9 @@ def _glob(pattern: str) -> Iterator[Item | Failed]:
 
 
 def _descend(place: Place, prefix: str, parts: list[str]) -> Iterator[Item | Failed]:
+    if parts == ["**"]:
+        yield from _walk(Place(prefix or ".", place.filesystem, place.path, place.local))
+        return
     first, *rest = parts
     named = re.compile(translate(first))
     for name, directory in place.entries():

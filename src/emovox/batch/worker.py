@@ -104,6 +104,7 @@ class Worker:
         """
         self._reader = Reader(plan, scratch, claim, decoders=decoders)
         self._listener = Listener(plan)
+        self._answered = 0.0
 
     async def start(self) -> Ready:
         """Load the model and start the decoders.
@@ -131,16 +132,24 @@ class Worker:
         sha256 = None
         try:
             if isinstance(task, Share):
-                return await self._listener.hear_share(task)
+                heard = await self._listener.hear_share(task)
+                return replace(heard, spent=self._spent(started))
             reading = await self._reader.read(task)
             if not isinstance(reading, Reading):
                 return reading
             sha256 = reading.sha256
             if reading.split:
                 parts = tuple(part for part in reading.parts if not isinstance(part, Decoded))
-                return Surveyed(task, parts, tuple(map(str, reading.files)), time.monotonic() - started)
-            return replace(await self._listener.hear(reading), spent=time.monotonic() - started)
+                return Surveyed(task, parts, tuple(map(str, reading.files)), self._spent(started))
+            done = await self._listener.hear(reading)
+            return replace(done, spent=self._spent(started))
         except (OutputsError, DecoderError):
             raise
         except Exception as error:
             return Failed(task.path, why(error), sha256)
+
+    def _spent(self, started: float) -> float:
+        """Seconds that an answer took this worker: not those for which it waited behind the one before."""
+        now = time.monotonic()
+        spent, self._answered = now - max(started, self._answered), now
+        return spent
