@@ -7,11 +7,13 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import Encode
 
 from emovox.audio.decoded import Decoded
 from emovox.audio.decoders import Decoders
-from emovox.errors import AudioError, UnreadableAudioError
+from emovox.errors import AudioError, BrokenDecoderError, TooLargeError, UnreadableAudioError
 
 MEMORY = 2**31
 
@@ -81,6 +83,27 @@ def test_errors_are_the_librarys(tmp_path: Path, examples: list[Path]) -> None:
                 await decode(decoders, source, tmp_path / "y", most=1)
             assert type(caught.value).__name__ == kind
             assert str(tmp_path) not in str(caught.value)
+
+    run(work)
+
+
+def test_channels_are_counted(tmp_path: Path, examples: list[Path], encode: Encode) -> None:
+    (tmp_path / "x").write_bytes(b"nothing")
+    six = encode(np.zeros((6, 4000), np.float32), "six.wav", "pcm_s16le", sample_format="s16")
+
+    async def work(decoders: Decoders) -> None:
+        async def count(source: Path, most: int = 10**9) -> int:
+            return await decoders.channels(source, max_bytes=most)
+
+        assert [await count(examples[0]), await count(six)] == [1, 6]
+        with pytest.raises(UnreadableAudioError):
+            await count(tmp_path / "x")
+        with pytest.raises(TooLargeError):
+            await count(examples[0], 10)
+        os.kill(pid_of(decoders), signal.SIGSTOP)
+        with pytest.raises(BrokenDecoderError, match="progress"):
+            await count(examples[0])
+        assert await count(examples[0]) == 1
 
     run(work)
 

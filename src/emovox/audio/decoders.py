@@ -109,6 +109,32 @@ class Decoders:
             "max_bytes": max_bytes,
             "max_seconds": max_seconds,
         }
+        answer = await self._ask(request, progress)
+        return Decoded(
+            path=target,
+            name=None if name is None else name.encode(errors="replace").decode(),
+            sha256=answer["sha256"],
+            sample_rate=answer["sample_rate"],
+            channels=answer["channels"],
+            channel=channel,
+            codec=answer["codec"],
+            samples=answer["samples"],
+            warnings=tuple(answer["warnings"]),
+        )
+
+    async def channels(self, source: Path, *, max_bytes: int) -> int:
+        """How many channels the file `source` has, by what it says of itself: nothing is decoded.
+
+        Raises:
+            AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
+            DecoderError: no process can be started.
+        """
+        answer = await self._ask({"source": str(source), "target": None, "max_bytes": max_bytes})
+        return int(answer["channels"])
+
+    async def _ask(
+        self, request: dict[str, Any], progress: Callable[[float], None] = lambda _: None
+    ) -> dict[str, Any]:
         worker = await self._free.get()
         finished = False
         try:
@@ -130,17 +156,7 @@ class Decoders:
         if "error" in answer:
             kind: type[AudioError | DecoderError] = getattr(errors, answer["error"])
             raise kind(answer["reason"])
-        return Decoded(
-            path=target,
-            name=None if name is None else name.encode(errors="replace").decode(),
-            sha256=answer["sha256"],
-            sample_rate=answer["sample_rate"],
-            channels=answer["channels"],
-            channel=channel,
-            codec=answer["codec"],
-            samples=answer["samples"],
-            warnings=tuple(answer["warnings"]),
-        )
+        return answer
 
     async def _replace(self, worker: _Worker | None) -> None:
         fresh: _Worker | None = None

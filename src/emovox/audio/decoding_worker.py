@@ -5,6 +5,7 @@ to this process.
 """
 
 import json
+import math
 import os
 import sys
 import threading
@@ -14,6 +15,8 @@ from typing import Any, TextIO
 
 from emovox import errors
 from emovox.audio.decoded import FULL, decode_to
+from emovox.audio.decoding import decode
+from emovox.audio.recording import open_recording
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.errors import AudioError, DecoderError, UnreadableAudioError
 
@@ -32,7 +35,32 @@ def limit_memory(size: int) -> None:
 
 
 def answer(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
-    """Decode what a request names; progress goes to `out` on the way."""
+    """Do what a request wants of the recording it names; an AudioError is an answer too."""
+    try:
+        return count_channels(request) if request["target"] is None else write_waveform(request, out)
+    except AudioError as error:
+        kind = type(error).__name__
+        return {"error": kind if hasattr(errors, kind) else "UnreadableAudioError", "reason": error.reason}
+    except MemoryError:
+        return {"error": UnreadableAudioError.__name__, "reason": "decoding it needs more memory than is allowed"}
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:  # the next recording would fare no better
+            where = Path(request["target"] or ".").parent
+            return {"error": DecoderError.__name__, "reason": f"{where}: {error.strerror}"}
+        return {"error": UnreadableAudioError.__name__, "reason": f"decoding it failed ({type(error).__name__})"}
+
+
+def count_channels(request: dict[str, Any]) -> dict[str, Any]:
+    """Open a recording, and decode nothing of it."""
+    with (
+        open_recording(Path(request["source"]), name="recording", max_bytes=request["max_bytes"]) as recording,
+        decode(recording, max_seconds=math.inf) as decoding,
+    ):
+        return {"channels": decoding.channels}
+
+
+def write_waveform(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
+    """Decode a recording into the file `target`; progress goes to `out` on the way."""
     told = 0.0
 
     def progress(seconds: float) -> None:
@@ -42,28 +70,15 @@ def answer(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
             out.write(json.dumps({"seconds": seconds}) + "\n")
             out.flush()
 
-    try:
-        decoded = decode_to(
-            Path(request["target"]),
-            Path(request["source"]),
-            name=request["name"] or "recording",
-            channel=request["channel"],
-            max_bytes=request["max_bytes"],
-            max_seconds=request["max_seconds"],
-            progress=progress,
-        )
-    except AudioError as error:
-        kind = type(error).__name__
-        return {"error": kind if hasattr(errors, kind) else "UnreadableAudioError", "reason": error.reason}
-    except MemoryError:
-        return {"error": UnreadableAudioError.__name__, "reason": "decoding it needs more memory than is allowed"}
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:  # the next recording would fare no better
-            return {
-                "error": DecoderError.__name__,
-                "reason": f"{Path(request['target']).parent}: {error.strerror}",
-            }
-        return {"error": UnreadableAudioError.__name__, "reason": f"decoding it failed ({type(error).__name__})"}
+    decoded = decode_to(
+        Path(request["target"]),
+        Path(request["source"]),
+        name=request["name"] or "recording",
+        channel=request["channel"],
+        max_bytes=request["max_bytes"],
+        max_seconds=request["max_seconds"],
+        progress=progress,
+    )
     return {
         "sha256": decoded.sha256,
         "sample_rate": decoded.sample_rate,

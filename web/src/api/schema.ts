@@ -322,6 +322,8 @@ export interface paths {
         /**
          * Begin
          * @description Recognise many recordings: a form with many files, whose options are for all of them.
+         *
+         *     With `split_channels` each channel is heard by itself; a recording of one channel is heard as it is.
          */
         post: operations["begin_v1_batches_post"];
         delete?: never;
@@ -752,7 +754,7 @@ export interface components {
             finished: boolean;
             /**
              * Jobs
-             * @description in the order of the files
+             * @description in the order of the files, and of the channels of each
              */
             jobs: components["schemas"]["JobView"][];
             /** Links */
@@ -933,6 +935,11 @@ export interface components {
              * @description of the recording
              */
             name: string | null;
+            /**
+             * Channel
+             * @description the one that is heard, from 1; null: the mean of all
+             */
+            channel: number | null;
             /**
              * Batch
              * @description the batch it belongs to
@@ -3403,6 +3410,8 @@ export interface operations {
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
+                /** @description hear each channel of each recording by itself: a job for each of them */
+                split_channels?: boolean;
                 /** @description told when a job ends */
                 webhook?: string;
             };
@@ -3469,13 +3478,18 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
+                    /**
+                     * @description hear each channel of each recording by itself: a job for each of them
+                     * @default false
+                     */
+                    split_channels?: boolean;
                     /** @description told when a job ends */
                     webhook?: string;
                 };
             };
         };
         responses: {
-            /** @description A job for each file. */
+            /** @description A job for each file, or for each channel of each file. */
             202: {
                 headers: {
                     [name: string]: unknown;

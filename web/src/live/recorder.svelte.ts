@@ -1,6 +1,7 @@
 /** The microphone, heard live by the service while it is recorded. */
 import { asProblem, fromDetails, gone, ProblemError } from '../api/problem'
 import type { Emotion, ProblemDetails, Scores } from '../api/types'
+import type { Asked } from '../state/options.svelte'
 import captureUrl from './capture.worklet.ts?worker&url'
 
 /** What was heard at a moment. */
@@ -42,13 +43,13 @@ class Recorder {
   #socket: WebSocket | null = null
 
   /** Record until `stop`; gives the id of the stored outputs, or null where there are none. */
-  async record(name: string, model: string): Promise<string | null> {
+  async record(name: string, hearing: Pick<Asked, 'model' | 'head'>): Promise<string | null> {
     this.state = 'starting'
     Object.assign(this, { trouble: null, problem: null, seconds: 0, level: 0, moments: [] })
     try {
       this.#stream = await this.#microphone()
       if (!this.#stream) return null
-      return await this.#run(this.#stream, name, model)
+      return await this.#run(this.#stream, name, hearing)
     } catch (error) {
       this.problem = asProblem(error)
       return null
@@ -84,7 +85,7 @@ class Recorder {
     }
   }
 
-  async #run(stream: MediaStream, name: string, model: string): Promise<string | null> {
+  async #run(stream: MediaStream, name: string, hearing: Pick<Asked, 'model' | 'head'>): Promise<string | null> {
     const context = new AudioContext()
     this.#context = context
     await context.audioWorklet.addModule(captureUrl)
@@ -94,8 +95,8 @@ class Recorder {
       socket.onopen = () => resolve()
       socket.onclose = () => reject(gone())
     })
-    const start = { sample_rate: context.sampleRate, format: 'f32', channels: 1, store: true, name }
-    socket.send(JSON.stringify(model ? { ...start, model } : start))
+    const start = { sample_rate: context.sampleRate, format: 'f32', channels: 1, store: true, name, ...hearing }
+    socket.send(JSON.stringify(start))
     const capture = new AudioWorkletNode(context, 'capture', { numberOfOutputs: 0 })
     capture.port.onmessage = (event: MessageEvent<Float32Array<ArrayBuffer>>) => this.#take(event.data, context.sampleRate)
     context.createMediaStreamSource(stream).connect(capture)

@@ -1,7 +1,7 @@
 /** The recordings that were handed over: each on its way to the service, among its jobs, or finished. */
 import { api, ask, send } from '../api/client'
 import { asProblem, fromDetails, ProblemError } from '../api/problem'
-import type { JobView, Summary } from '../api/types'
+import type { BatchView, JobView, Summary } from '../api/types'
 import type { Asked } from './options.svelte'
 import { service } from './service.svelte'
 
@@ -45,9 +45,14 @@ export class Item {
     readonly key: number,
     readonly name: string,
     readonly size: number | null,
-    readonly asked: Asked | null,
+    public asked: Asked | null,
     public file: File | null,
   ) {}
+
+  /** The one that is heard by itself, from 1. */
+  get channel(): number | null {
+    return this.job?.channel ?? null
+  }
 
   get output(): string | null {
     return this.job?.output ?? this.summary?.id ?? null
@@ -152,15 +157,15 @@ class Queue {
       item.state = 'uploading'
       const began = performance.now()
       try {
-        const job = await send<JobView>(
-          '/v1/recognitions',
+        const answer = await send<JobView | BatchView>(
+          item.asked?.split_channels ? '/v1/batches' : '/v1/recognitions',
           form,
           { Prefer: 'respond-async' },
           (share) => (item.progress = share),
           item.stop.signal,
         )
         item.sent = (performance.now() - began) / 1000
-        this.#see(item, job)
+        this.#accepted(item, 'jobs' in answer ? answer.jobs : [answer])
         void this.#follow()
         return
       } catch (error) {
@@ -186,6 +191,20 @@ class Queue {
         }
       }
     }
+  }
+
+  /** What was sent has become jobs, one for each channel: from here on each is an item of its own. */
+  #accepted(item: Item, jobs: readonly JobView[]): void {
+    const { name, size, file, sent } = item
+    const { split_channels: _, ...asked } = item.asked ?? {}
+    const items = jobs.map((job, index) => {
+      const one = index ? new Item(this.#next++, name, size, null, file) : item
+      one.asked = { ...asked, ...(job.channel && { channel: job.channel }) }
+      one.sent = sent
+      this.#see(one, job)
+      return one
+    })
+    this.items.splice(this.items.indexOf(item) + 1, 0, ...items.slice(1))
   }
 
   async #hold(item: Item, seconds: number): Promise<void> {
