@@ -15,7 +15,7 @@ EmovoxError
 │   └── HubError                   a model hub refuses, or is no hub
 │       ├── HubUnreachableError    it can't be reached, or breaks off again and again
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
-├── DecoderError                   no decoding process can be started
+├── DecoderError                   no decoding process can be started, or the disk is full
 ├── HeadError                      an own head: there is none of that name, or it is another model's
 ├── LabelsError                    a list of labelled recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
@@ -100,7 +100,7 @@ class HubMismatchError(HubError):
 
 
 class DecoderError(EmovoxError):
-    """No decoding process can be started."""
+    """No decoding process can be started, or the disk has no room for what it decodes."""
 
 
 class HeadError(EmovoxError):

@@ -1,10 +1,12 @@
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from emovox.batch.ledger import Ledger
 from emovox.batch.tasks import Item
+from emovox.errors import OutputsError
 
 PATHS = st.lists(st.text("abc/é", min_size=1, max_size=3), max_size=30)
 
@@ -69,3 +71,13 @@ def test_outputs_that_rows_name_are_kept() -> None:
     ledger.keep(["outputs_1"])
     assert ledger.is_kept("outputs_1")
     assert not ledger.is_kept("outputs_2")
+
+
+def test_a_full_disk_is_said_and_leaves_it_usable(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger._base.execute("PRAGMA max_page_count=20")
+    with pytest.raises(OutputsError, match="full: set TMPDIR"):
+        ledger.add(Item(f"{number:0500}.wav") for number in range(1000))
+    assert ledger.add([Item("a.wav")]) == 1
+    assert ledger.take(10) == [Item("a.wav")]
+    ledger.close()

@@ -1,6 +1,7 @@
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 from filelock import FileLock
 
 from emovox.audio.wav import WavWriter
-from emovox.batch.engine import DIED
+from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.tasks import Item, Share
 from emovox.batch.wish import Wish
-from emovox.errors import BatchError, OutputsError
-from emovox.outputs import AUDIO, RESULT
+from emovox.batch.worker import MADE
+from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
+from emovox.outputs import AUDIO, RESULT, Outputs
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
@@ -161,11 +163,46 @@ def test_the_twin_of_what_fails_fails(calls: Path, model: str, tmp_path: Path) -
 
 def test_other_options_are_refused(calls: Path, model: str, tmp_path: Path) -> None:
     run(Wish(str(calls), str(tmp_path / "out"), model=model))
-    with pytest.raises(BatchError, match="made with another options; choose another --out"):
+    with pytest.raises(BatchError, match="choose another --out"):
         run(Wish(str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True)))
     other = str(tiny.write(tmp_path / "other.onnx", name="other"))
     with pytest.raises(BatchError, match="made with another model"):
         run(Wish(str(calls), str(tmp_path / "out"), model=other))
+
+
+def test_what_differs_is_named(calls: Path, model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(Wish(str(calls / "00.wav"), str(out), model=model))
+    other = Wish(str(calls / "00.wav"), str(out), model=model, options=Options(embedding=True, segments=True))
+    with pytest.raises(BatchError, match=r"another options \(embedding, segments\)"):
+        run(other)
+
+
+def test_what_is_damaged_is_named(calls: Path, model: str, tmp_path: Path) -> None:
+    wish = Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model)
+    run(wish)
+    (shard,) = (tmp_path / "out/recognitions").iterdir()
+    for content in (b"", shard.read_bytes()[:-9]):
+        shard.write_bytes(content)
+        with pytest.raises(BatchError, match="damaged: delete it"):
+            run(wish)
+    pq.write_table(pa.table({"path": ["a"]}), shard)
+    with pytest.raises(BatchError, match="not a shard of this table"):
+        run(wish)
+    shard.unlink()
+    assert run(wish)[0].done == 1
+    (tmp_path / "out/batch.json").write_text("[1]")
+    with pytest.raises(BatchError, match="not the facts of a batch"):
+        run(wish)
+
+
+def test_workers_that_never_get_ready_end_the_run(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("support.batches.Inline._spawn", lambda self, index: Member(index, ready=False))
+    monkeypatch.setattr("support.batches.Inline._wait", lambda self, _: iter([(self._members[0], 0, Died())]))
+    with pytest.raises(ModelError, match="die while they load the model"):
+        run(Wish(str(calls), str(tmp_path / "out"), model=model))
 
 
 def test_bad_input_costs_nothing(calls: Path, model: str, tmp_path: Path) -> None:
@@ -244,10 +281,20 @@ def test_outputs_directories(calls: Path, model: str, tmp_path: Path) -> None:
     assert sorted(row["outputs"] for row in rows) == directories
     for row in rows:
         place = out / "outputs" / row["outputs"]
-        assert {path.name for path in place.iterdir()} == {AUDIO, RESULT, "segments.srt"}
+        assert {path.name for path in place.iterdir()} == {AUDIO, RESULT, "segments.srt", MADE}
         assert Recognition.from_json((place / RESULT).read_text("utf-8")).recording.sha256 == row["sha256"]
     with pytest.raises(BatchError, match="this machine only"):
         run(Wish(str(calls), "s3://bucket/out", model=model, outputs_dirs=True))
+
+
+def test_outputs_directories_of_others_stay(calls: Path, model: str, tmp_path: Path) -> None:
+    """`--out .` makes its directories where `emovox recognize` makes them too."""
+    recognition = Recognizer(model).recognize(calls / "00.wav")
+    with Outputs(tmp_path / "outputs").draft() as draft:
+        draft.write(np.zeros(100, np.float32))
+        place = draft.publish(recognition)
+    run(Wish(str(calls / "01.wav"), str(tmp_path), model=model, outputs_dirs=True))
+    assert (place / RESULT).exists()
 
 
 def test_a_full_disk_is_no_fault_of_the_recordings(
@@ -261,6 +308,37 @@ def test_a_full_disk_is_no_fault_of_the_recordings(
     with pytest.raises(OutputsError, match="the disk is full"):
         run(wish)
     assert table(tmp_path / "out", "errors") == []
+
+
+def test_a_full_scratch_is_no_fault_of_the_recordings(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = Wish(str(calls / "0*.wav"), str(tmp_path / "out"), model=model)
+    with monkeypatch.context() as patch:
+        # The device that is always full stands for it; the decoding process writes to it and says so.
+        patch.setattr("emovox.batch.reader.secrets.token_hex", lambda _: "full")
+        patch.setattr("emovox.batch.run.scratch", lambda: _full(tmp_path))
+        with pytest.raises(DecoderError, match="No space left"):
+            run(wish)
+    assert table(tmp_path / "out", "errors") == []
+    assert run(wish)[0].done == 10
+
+
+@contextmanager
+def _full(place: Path) -> Iterator[Path]:
+    (place / "full").symlink_to("/dev/full")
+    yield place
+
+
+def test_a_listing_that_fails_twice_ends(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputsError("the disk is full")
+
+    monkeypatch.setattr("emovox.batch.ledger.Ledger.add", full)
+    with pytest.raises(OutputsError, match="the disk is full"):
+        run(Wish(str(calls), str(tmp_path / "out"), model=model))
 
 
 def test_a_worker_that_dies_is_replaced(calls: Path, model: str, tmp_path: Path) -> None:

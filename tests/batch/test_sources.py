@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,48 @@ def test_names_stay_as_they_were_given(tree: Path, monkeypatch: pytest.MonkeyPat
         ("sub/**/*.wav", ["sub/deep/d.wav"]),
         ("s?b/*.op[ux]s", ["sub/c.opus"]),
         ("**/deep/*", ["sub/deep/d.wav"]),
+        ("**", ["a.wav", "b.MP3", "sub/c.opus", "sub/deep/d.wav"]),
+        ("sub/**", ["sub/c.opus", "sub/deep/d.wav"]),
     ],
 )
 def test_globs(tree: Path, pattern: str, found: list[str]) -> None:
     assert [name for name in names(tree / pattern) if "outputs_" not in name] == [
         f"{tree}/{name}" for name in found
     ]
+
+
+def test_links_lead_into_no_circle(tree: Path) -> None:
+    (tree / "sub/up").symlink_to(tree)
+    (tree / "sub/here").symlink_to(".")
+    (tree / "self.wav").symlink_to("self.wav")
+    (tree / "link.wav").symlink_to("a.wav")
+    found = ["a.wav", "b.MP3", "link.wav", "self.wav", "sub/c.opus", "sub/deep/d.wav"]
+    assert names(tree) == [f"{tree}/{name}" for name in found]
+    assert names(tree / "**/*.opus") == [f"{tree}/sub/c.opus"]
+    assert names(tree / "sub/up") == [f"{tree}/sub/up/{name}" for name in found]  # which was asked for
+
+
+def test_a_directory_that_can_not_be_read_costs_itself(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def denied(path: str) -> Any:
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", denied)
+    found = sorted(item.path for item in find(str(tree)))
+    assert found == [f"{tree}/{name}" for name in ("a.wav", "b.MP3", "sub/c.opus", "sub/deep")]
+    assert [item for item in find(str(tree)) if isinstance(item, Failed)] == [
+        Failed(f"{tree}/sub/deep", "Permission denied")
+    ]
+
+
+def test_addresses_of_files(tree: Path) -> None:
+    assert names(f"file://{tree}/sub") == [f"{tree}/sub/c.opus", f"{tree}/sub/deep/d.wav"]
+    assert names(f"file://{tree}/sub/*.opus") == [f"{tree}/sub/c.opus"]
+    (tree / "list.csv").write_text(f"path\nfile://{tree}/a.wav\n")
+    assert names(tree / "list.csv") == [f"{tree}/a.wav"]
 
 
 def test_nothing_there(tree: Path) -> None:
@@ -142,4 +179,4 @@ def test_a_name_that_no_table_can_hold(tmp_path: Path) -> None:
     name = b"x\xff.wav"
     (tmp_path / name.decode(errors="surrogateescape")).touch()
     (found,) = find(str(tmp_path))
-    assert found == Failed(f"{tmp_path}/x?.wav", BAD_NAME)
+    assert found == Failed(f"{tmp_path}/x\\udcff.wav", BAD_NAME)

@@ -99,7 +99,7 @@ class Decoders:
 
         Raises:
             AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
-            DecoderError: no process can be started.
+            DecoderError: no process can be started, or there is no room for `target`.
         """
         request = {
             "source": str(source),
@@ -154,7 +154,7 @@ class Decoders:
                 # Also when the request was cancelled: what is half done must not answer the next one.
                 await asyncio.shield(self._replace(worker))
         if "error" in answer:
-            kind: type[AudioError] = getattr(errors, answer["error"])
+            kind: type[AudioError | DecoderError] = getattr(errors, answer["error"])
             raise kind(answer["reason"])
         return answer
 

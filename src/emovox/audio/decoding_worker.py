@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from emovox import errors
-from emovox.audio.decoded import decode_to
+from emovox.audio.decoded import FULL, decode_to
 from emovox.audio.decoding import decode
 from emovox.audio.recording import open_recording
 from emovox.audio.waveform import SAMPLE_RATE
-from emovox.errors import AudioError, UnreadableAudioError
+from emovox.errors import AudioError, DecoderError, UnreadableAudioError
 
 STEP = 10  # seconds of sound from one word of progress to the next
 
@@ -44,6 +44,9 @@ def answer(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
     except MemoryError:
         return {"error": UnreadableAudioError.__name__, "reason": "decoding it needs more memory than is allowed"}
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:  # the next recording would fare no better
+            where = Path(request["target"] or ".").parent
+            return {"error": DecoderError.__name__, "reason": f"{where}: {error.strerror}"}
         return {"error": UnreadableAudioError.__name__, "reason": f"decoding it failed ({type(error).__name__})"}
 
 

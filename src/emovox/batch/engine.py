@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emovox.batch.tasks import Answer, Failed, Ready, Task
+from emovox.errors import ModelError
 
 AHEAD = 8  # tasks that a worker on a CPU holds: one is heard, the others are decoded or wait for it
 AHEAD_BATCHES = 96  # where it runs batches
+STILLBORN = 3  # times that each worker may die before it is ready while no other is
 LOOK = 0.2  # seconds between looks for something new to do
 DIED = "the process that heard it died twice: it is damaged, or the memory is too small"
 
@@ -53,6 +55,7 @@ class Engine(ABC):
         self._tried: set[Task] = set()
         self._number = 0
         self._depth = AHEAD
+        self._stillborn = 0
 
     @abstractmethod
     def start(self) -> Ready:
@@ -78,6 +81,9 @@ class Engine(ABC):
 
         Yields:
             Answers as they come, one for each task; None now and then, when nothing has happened.
+
+        Raises:
+            ModelError: workers do nothing but die while they load the model.
         """
         while True:
             for member in self._members:
@@ -92,6 +98,7 @@ class Engine(ABC):
                     yield from self._lost(member)
                 elif isinstance(answer, Ready):
                     member.ready = True
+                    self._stillborn = 0
                 elif (task := member.tasks.pop(number, None)) is not None:
                     self._tried.discard(task)
                     member.alone = False
@@ -136,5 +143,8 @@ class Engine(ABC):
             else:
                 self._tried.add(task)
                 self._again.append(task)
+        self._stillborn += not member.ready
         index = self._members.index(member)
+        if self._stillborn > STILLBORN * len(self._members) and not any(other.ready for other in self._members):
+            raise ModelError("the workers die while they load the model: is there memory for so many? (--workers)")
         self._members[index] = self._spawn(index)

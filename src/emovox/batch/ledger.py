@@ -7,9 +7,11 @@ an index of them. Workers on the same machine open it too, to claim the contents
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from emovox.batch.tasks import Item
+from emovox.errors import OutputsError
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS items (
@@ -26,25 +28,40 @@ _WAITING, _DONE = 0, 1
 
 
 class Ledger:
-    """An index on disk. Safe to share between threads; another process opens the same file."""
+    """An index on disk. Safe to share between threads; another process opens the same file.
+
+    Every method raises OutputsError where it can't be read or written: the disk is full, for example.
+    """
 
     def __init__(self, path: str | Path) -> None:
         """Open it, or make it."""
         self._lock = threading.Lock()
+        self._path = path
         self._base = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-        self._base.execute("PRAGMA journal_mode=WAL")
-        self._base.execute("PRAGMA synchronous=OFF")  # it is made anew after a crash
-        self._base.executescript(_TABLES)
+        with self._writing():
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.execute("PRAGMA synchronous=OFF")  # it is made anew after a crash
+            self._base.executescript(_TABLES)
 
     def close(self) -> None:
         """Close it."""
         with self._lock:
             self._base.close()
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                if self._base.in_transaction:
+                    self._base.execute("ROLLBACK")
+                raise OutputsError(f"{self._path}: {error}: set TMPDIR to where there is room") from error
+
     def add_done(self, rows: Iterable[tuple[str, str | None]], shard: str) -> None:
         """Take what a shard holds: path, and checksum or, where it failed, None."""
         rows = list(rows)
-        with self._lock:
+        with self._writing():
             self._base.execute("BEGIN")
             self._base.executemany(
                 "INSERT OR REPLACE INTO items VALUES (?, NULL, NULL, NULL, 1)", ((path,) for path, _ in rows)
@@ -57,23 +74,23 @@ class Ledger:
 
     def done(self) -> int:
         """How many items are settled."""
-        with self._lock:
+        with self._writing():
             return int(self._base.execute("SELECT count(*) FROM items WHERE state=1").fetchone()[0])
 
     def keep(self, names: Iterable[str]) -> None:
         """Note names of outputs directories that rows name."""
-        with self._lock:
+        with self._writing():
             self._base.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((name,) for name in names))
 
     def is_kept(self, name: str) -> bool:
         """Whether a row names this outputs directory."""
-        with self._lock:
+        with self._writing():
             return self._base.execute("SELECT 1 FROM kept WHERE name=?", (name,)).fetchone() is not None
 
     def add(self, items: Iterable[Item], *, queued: bool = True) -> int:
         """Take what was listed, to be given by `take` unless it is not to be `queued`; gives how many are new."""
         new = 0
-        with self._lock:
+        with self._writing():
             self._base.execute("BEGIN")
             for item in items:
                 row = (item.path, *(item.row or (None, None)), item.column, _WAITING)
@@ -86,7 +103,7 @@ class Ledger:
 
     def take(self, count: int) -> list[Item]:
         """The next items, which are then taken."""
-        with self._lock:
+        with self._writing():
             found = self._base.execute(
                 "SELECT number, items.path, row_group, row, name FROM queue JOIN items USING (path) "
                 "ORDER BY number LIMIT ?",
@@ -98,19 +115,19 @@ class Ledger:
 
     def settle(self, path: str) -> bool:
         """Note that a recording is answered; gives whether that is news."""
-        with self._lock:
+        with self._writing():
             return bool(self._base.execute("UPDATE items SET state=1 WHERE path=? AND state=0", (path,)).rowcount)
 
     def claim(self, sha256: str, path: str) -> bool:
         """Whether the recording at `path` is the one of this content that is heard."""
-        with self._lock:
+        with self._writing():
             self._base.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, NULL, NULL)", (sha256, path))
             row = self._base.execute("SELECT owner, shard FROM contents WHERE sha256=?", (sha256,)).fetchone()
         return bool(row[0] == path and row[1] is None)
 
     def stored(self, contents: Iterable[tuple[str, str]], shard: str) -> None:
         """Note in which shard contents stand: (checksum, path)."""
-        with self._lock:
+        with self._writing():
             self._base.execute("BEGIN")
             self._base.executemany(
                 "INSERT INTO contents VALUES (?, ?, ?, NULL) "
@@ -121,7 +138,7 @@ class Ledger:
 
     def failed(self, sha256: str, path: str, reason: str) -> None:
         """Note why the content of a recording can't be used, for those that have the same."""
-        with self._lock:
+        with self._writing():
             self._base.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, NULL, NULL)", (sha256, path))
             self._base.execute("UPDATE contents SET reason=? WHERE sha256=? AND shard IS NULL", (reason, sha256))
 
@@ -129,7 +146,7 @@ class Ledger:
         """Checksums of what was stored before, so many at once."""
         last = ""
         while True:
-            with self._lock:
+            with self._writing():
                 found = self._base.execute(
                     "SELECT sha256 FROM contents WHERE shard IS NOT NULL AND sha256 > ? ORDER BY sha256 LIMIT ?",
                     (last, count),
@@ -141,7 +158,7 @@ class Ledger:
 
     def add_twin(self, path: str, sha256: str) -> None:
         """Note a recording whose content another one has."""
-        with self._lock:
+        with self._writing():
             self._base.execute("INSERT OR IGNORE INTO twins VALUES (?, ?)", (path, sha256))
 
     def twins(
@@ -154,7 +171,7 @@ class Ledger:
             all_of_them: those too whose content is not settled; they have neither shard nor reason.
         """
         while True:
-            with self._lock:
+            with self._writing():
                 found = self._base.execute(
                     "SELECT shard, reason, path, sha256 FROM twins LEFT JOIN contents USING (sha256) "
                     "WHERE ? OR shard IS NOT NULL OR reason IS NOT NULL ORDER BY shard, reason LIMIT ?",

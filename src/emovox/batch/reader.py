@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from emovox.audio.decoded import Decoded
+from emovox.audio.decoded import FULL, Decoded
 from emovox.audio.decoders import Decoders
 from emovox.audio.recording import open_recording
 from emovox.batch.sources import RowReader
 from emovox.batch.storage import fetched
 from emovox.batch.tasks import Failed, Item, Plan, Same
-from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError
+from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError, OutputsError
 from emovox.models.metadata import Metadata
 from emovox.recognition.splitting import PIECE, Piece, Survey, pieces, survey
 from emovox.settings import settings
@@ -93,7 +93,8 @@ class Reader:
         """Fetch and decode a recording, unless its content is another one's.
 
         Raises:
-            DecoderError: no decoding process can be started.
+            DecoderError: no decoding process can be started, or there is no room for what it decodes.
+            OutputsError: the ledger can't be written.
         """
         started = time.monotonic()
         sha256: str | None = None
@@ -117,7 +118,11 @@ class Reader:
         except BaseException as error:
             for file in files:
                 file.unlink(missing_ok=True)
-            if isinstance(error, Exception) and not isinstance(error, DecoderError):
+            if _is_full(error):
+                raise DecoderError(
+                    f"{self._scratch}: the disk is full: set TMPDIR to where there is room"
+                ) from error
+            if isinstance(error, Exception) and not isinstance(error, (DecoderError, OutputsError)):
                 return Failed(item.path, reason(error), sha256)
             raise
 
@@ -154,6 +159,13 @@ class Reader:
         assert self._metadata is not None  # noqa: S101  nothing is read before the start
         found = survey(decoded, self._metadata, replace(self._plan.options, channel=decoded.channel))
         return found, tuple(pieces(found, decoded.path, samples=PIECE))
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether it is a full disk that failed, and not the recording."""
+    while error is not None and not (isinstance(error, OSError) and error.errno in FULL):
+        error = error.__cause__
+    return error is not None
 
 
 def reason(error: Exception) -> str:

@@ -27,6 +27,7 @@ from emovox.batch.storage import Place, is_remote
 from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Heard, Item, Plan, Same, Share, Surveyed, Task
 from emovox.batch.wish import Wish
+from emovox.batch.worker import MADE
 from emovox.errors import BatchError, EmovoxError
 from emovox.outputs import is_outputs
 from emovox.recognition.recognition import ModelFacts
@@ -150,17 +151,19 @@ class Batch:
         """Put down what is there; a thread of its own."""
         some: list[Item | Failed] = []
         try:
-            for item in found:
-                some.append(item)
-                if len(some) >= _TOGETHER:
-                    self._put_down(some)
-                    some = []
-                if self._ended.is_set():
-                    return
+            try:
+                for item in found:
+                    some.append(item)
+                    if len(some) >= _TOGETHER:
+                        self._put_down(some)
+                        some = []
+                    if self._ended.is_set():
+                        return
+            finally:
+                self._put_down(some)
         except Exception as error:
             self._trouble = error
         finally:
-            self._put_down(some)
             self.status.listing = False
             self._listed.set()
 
@@ -256,11 +259,11 @@ class Batch:
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            before = json.loads(place.read())
-        except ValueError as error:
+            before = dict(json.loads(place.read()))
+        except (ValueError, TypeError) as error:
             raise BatchError(f"{place.address}: not the facts of a batch: choose another --out") from error
         if before != facts:
-            changed = ", ".join(key for key in facts if before.get(key) != facts[key])
+            changed = ", ".join(_changed(before, facts))
             raise BatchError(
                 f"{self._out.address}: what is there was made with another {changed}; "
                 f"choose another --out, or the same as in {place.address}"
@@ -285,11 +288,24 @@ class Batch:
         status.before = self._ledger.done() - status.failed_before
 
     def _sweep(self, outputs: Path) -> None:
-        """Remove outputs directories that no row names: of recordings that will be heard again."""
+        """Remove a batch's outputs directories that no row names: their recordings will be heard again."""
         with suppress(FileNotFoundError):
             for directory in outputs.iterdir():
-                if is_outputs(directory) and not self._ledger.is_kept(directory.name):
+                made = is_outputs(directory) and (directory / MADE).exists()
+                if made and not self._ledger.is_kept(directory.name):
                     shutil.rmtree(directory)
+
+
+def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
+    """What differs, for people: `model`, `options (embedding)`."""
+    for key, value in facts.items():
+        old = before.get(key)
+        if old == value:
+            continue
+        if isinstance(old, dict) and isinstance(value, dict):
+            yield f"{key} ({', '.join(name for name in value if old.get(name) != value[name])})"
+        else:
+            yield key
 
 
 @contextmanager

@@ -33,6 +33,7 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
     Raises:
         BatchError: there is nothing, or a manifest lacks the column.
     """
+    source = source.removeprefix("file://")
     if not source:
         raise BatchError("an empty name: was a variable meant?")
     place = Place.of(source)
@@ -54,20 +55,32 @@ def _item(address: str) -> Item | Failed:
     try:
         address.encode()
     except UnicodeEncodeError:
-        return Failed(address.encode(errors="replace").decode(), BAD_NAME)
+        return Failed(address.encode(errors="backslashreplace").decode(), BAD_NAME)
     return Item(address)
 
 
 def _walk(place: Place) -> Iterator[Item | Failed]:
-    """Recordings in a directory and below, without hidden files and outputs directories."""
+    """Recordings in a directory and below, without hidden files, links to directories and outputs directories."""
     for name, directory in place.entries():
         if name.startswith("."):
             continue
         if directory:
-            if not (name.startswith("outputs_") and (place / name / "result.json").kind() == "file"):
-                yield from _walk(place / name)
+            outputs = name.startswith("outputs_") and (place / name / "result.json").kind() == "file"
+            if not outputs and not (place / name).is_link():
+                yield from _below(place / name)
         elif name[name.rfind(".") :].lower() in EXTENSIONS:
             yield _item(f"{place.address}/{name}".replace("//", "/") if place.local else f"{place.address}/{name}")
+
+
+def _below(place: Place) -> Iterator[Item | Failed]:
+    """As `_walk`, of a directory in another one: if this machine doesn't let it be read, it costs itself only."""
+    try:
+        yield from _walk(place)
+    except BatchError as error:
+        if not place.local:  # the storage is gone, not a directory
+            raise
+        reason = str(error).removeprefix(f"{place.address}: ")
+        yield Failed(place.address.encode(errors="backslashreplace").decode(), reason)
 
 
 def _glob(pattern: str) -> Iterator[Item | Failed]:
@@ -86,6 +99,9 @@ def _glob(pattern: str) -> Iterator[Item | Failed]:
 
 
 def _descend(place: Place, prefix: str, parts: list[str]) -> Iterator[Item | Failed]:
+    if parts == ["**"]:
+        yield from _walk(Place(prefix or ".", place.filesystem, place.path, place.local))
+        return
     first, *rest = parts
     named = re.compile(translate(first))
     for name, directory in place.entries():
@@ -93,7 +109,7 @@ def _descend(place: Place, prefix: str, parts: list[str]) -> Iterator[Item | Fai
             continue
         address = f"{prefix.rstrip('/')}/{name}" if prefix else name
         if first == "**":
-            if directory:
+            if directory and not (place / name).is_link():
                 yield from _descend(place / name, address, parts)
             if rest and len(rest) == 1 and not directory and re.compile(translate(rest[0])).match(name):
                 yield _item(address)
@@ -131,7 +147,11 @@ def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:
                     yield _item(_resolved(place, value))
                 else:
                     yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
-        except (UnicodeDecodeError, csv.Error) as error:
+        except UnicodeDecodeError as error:
+            raise BatchError(
+                f"{place.address}: not a manifest that can be read: save it as UTF-8 ({error})"
+            ) from error
+        except csv.Error as error:
             raise BatchError(f"{place.address}: not a manifest that can be read: {error}") from error
 
 
@@ -192,6 +212,7 @@ def _choose(place: Place, names: list[str], column: str | None) -> str:
 
 def _resolved(place: Place, value: str) -> str:
     """A manifest's paths are seen from where it lies."""
+    value = value.removeprefix("file://")
     if is_remote(value):
         return value
     if place.local:

@@ -54,7 +54,8 @@ class Place:
         except ImportError:
             raise BatchError(MISSING) from None
         if not is_remote(address):
-            path = os.path.abspath(address.removeprefix("file://"))  # noqa: PTH100  no symbolic link is resolved
+            address = address.removeprefix("file://")
+            path = os.path.abspath(address)  # noqa: PTH100  no symbolic link is resolved
             return cls(address.rstrip("/") or "/", fs.LocalFileSystem(), path, True)
         try:
             scheme, _, rest = address.partition("://")
@@ -91,13 +92,19 @@ class Place:
                     return
                 with os.scandir(self.path) as found:
                     for entry in found:
-                        yield entry.name, entry.is_dir()
+                        # A link in a circle is an error to entry.is_dir(), and no directory to isdir.
+                        linked = entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112
+                        yield entry.name, linked or entry.is_dir(follow_symlinks=False)
             return
         from pyarrow import fs  # noqa: PLC0415  an extra
 
         with _explained(self):
             for info in self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True)):
                 yield info.base_name, info.type == fs.FileType.Directory
+
+    def is_link(self) -> bool:
+        """Whether this is a symbolic link, which may lead back to where one came from."""
+        return self.local and Path(self.path).is_symlink()
 
     def open(self) -> Any:
         """A file opened for reading, that can seek.

@@ -8,6 +8,7 @@ from typing import Any
 
 from emovox.batch.storage import Place
 from emovox.emotions import NAMES
+from emovox.errors import BatchError
 from emovox.recognition.recognition import HeadScores, Recognition, Segment
 
 RECOGNITIONS, ERRORS = "recognitions", "errors"
@@ -131,7 +132,7 @@ class Shards:
         self.written = 0
         self._table, self._wrote = table, wrote
         self._rows: list[dict[str, Any]] = []
-        self._size, self._since = 0, 0.0
+        self._name, self._size, self._since = "", 0, 0.0
 
     def names(self) -> Iterator[str]:
         """Names of the shards that are there."""
@@ -140,16 +141,31 @@ class Shards:
                 yield name
 
     def read(self, name: str, columns: list[str] | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
-        """Rows of one shard, those whose columns have one of the values that `filters` names."""
+        """Rows of one shard, those whose columns have one of the values that `filters` names.
+
+        Raises:
+            BatchError: it is damaged, no shard of this table, or can't be read.
+        """
+        import pyarrow as pa  # noqa: PLC0415  an extra
         import pyarrow.compute as pc  # noqa: PLC0415  an extra
         import pyarrow.parquet  # noqa: PLC0415  an extra
 
-        with (self.place / name).open() as file:
-            for batch in pyarrow.parquet.ParquetFile(file).iter_batches(columns=columns):
-                chosen = batch
-                for column, values in filters.items():
-                    chosen = chosen.filter(pc.is_in(chosen[column], pyarrow.array(values, pyarrow.string())))
-                yield from chosen.to_pylist()
+        place = self.place / name
+        with place.open() as file:
+            try:
+                table = pyarrow.parquet.ParquetFile(file)
+                if not table.schema_arrow.equals(schema(self._table)):
+                    raise BatchError(f"{place.address}: not a shard of this table: take it away and run again")
+                for batch in table.iter_batches(columns=columns):
+                    chosen = batch
+                    for column, values in filters.items():
+                        chosen = chosen.filter(pc.is_in(chosen[column], pa.array(values, pa.string())))
+                    yield from chosen.to_pylist()
+            except (pa.ArrowInvalid, OSError) as error:
+                raise BatchError(
+                    f"{place.address}: damaged: delete it, and its recordings are heard again when the batch is "
+                    f"run again ({' '.join(str(error).split())})"
+                ) from error
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
         """Take rows that belong together: they will stand in one shard.
@@ -158,9 +174,12 @@ class Shards:
             BatchError: the storage refuses.
         """
         if not self._rows:
+            # Named once: a flush that is interrupted and made good must not leave two shards of the same rows.
+            self._name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(8)}.parquet"
             self._since = time.monotonic()
+        rows = list(rows)
+        self._rows += rows  # in one step: an interrupt must not leave a recording with half of its channels
         for row in rows:
-            self._rows.append(row)
             self._size += 1000 + 4 * sum(
                 len(values) * (len(values[0]) if key != "embedding" else 1)
                 for key in ("embedding", "frame_embeddings")
@@ -194,7 +213,7 @@ class Shards:
         buffer = pa.BufferOutputStream()
         table = pa.Table.from_pylist(self._rows, schema=schema(self._table))
         pyarrow.parquet.write_table(table, buffer, compression="zstd")
-        name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(8)}.parquet"
+        name = self._name
         (self.place / name).write(buffer.getvalue())
         rows, self._rows, self._size = self._rows, [], 0
         self.written += len(rows)

@@ -96,7 +96,7 @@ class Done:
         path: which.
         rows: of the table; several where its channels were heard by themselves.
         seconds: of sound.
-        spent: seconds that it took.
+        spent: seconds that it took its worker.
     """
 
     path: str

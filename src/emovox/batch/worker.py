@@ -21,6 +21,9 @@ from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Request
 from emovox.recognition.recognizer import Recognizer
 
+MADE = ".batch"
+"""In each outputs directory that a batch made: it removes no others."""
+
 
 class Listener:
     """A hearer for one model: what hears in a worker of this machine, and in an actor of a cluster."""
@@ -82,6 +85,7 @@ class Listener:
             if formats := self._plan.formats:
                 language = cast("Language", self._plan.labels)
                 await asyncio.to_thread(write_exports, recognition, directory, formats, language=language)
+            (directory / MADE).touch()
             published = await asyncio.to_thread(draft.publish, recognition)
             return to_row(path, recognition, published.name)
 
@@ -100,6 +104,7 @@ class Worker:
         """
         self._reader = Reader(plan, scratch, claim, decoders=decoders)
         self._listener = Listener(plan)
+        self._answered = 0.0
 
     async def start(self) -> Ready:
         """Load the model and start the decoders.
@@ -127,16 +132,24 @@ class Worker:
         sha256 = None
         try:
             if isinstance(task, Share):
-                return await self._listener.hear_share(task)
+                heard = await self._listener.hear_share(task)
+                return replace(heard, spent=self._spent(started))
             reading = await self._reader.read(task)
             if not isinstance(reading, Reading):
                 return reading
             sha256 = reading.sha256
             if reading.split:
                 parts = tuple(part for part in reading.parts if not isinstance(part, Decoded))
-                return Surveyed(task, parts, tuple(map(str, reading.files)), time.monotonic() - started)
-            return replace(await self._listener.hear(reading), spent=time.monotonic() - started)
+                return Surveyed(task, parts, tuple(map(str, reading.files)), self._spent(started))
+            done = await self._listener.hear(reading)
+            return replace(done, spent=self._spent(started))
         except (OutputsError, DecoderError):
             raise
         except Exception as error:
             return Failed(task.path, why(error), sha256)
+
+    def _spent(self, started: float) -> float:
+        """Seconds that an answer took this worker: not those for which it waited behind the one before."""
+        now = time.monotonic()
+        spent, self._answered = now - max(started, self._answered), now
+        return spent
