@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import httpx
 
 from emovox.cli import library
 from emovox.cli.report import printable
@@ -106,6 +105,8 @@ def _run(words: list[str], found: "Found") -> str | None:
 
 def _tell(url: str, found: "Found") -> str | None:
     """Tell an address; or why it couldn't be."""
+    import httpx  # noqa: PLC0415  nothing else may even load what goes online
+
     body = json.dumps({"event": "output.archived", "output": found.to_dict()}, ensure_ascii=False).encode()
     reason = ""
     for attempt in range(ATTEMPTS):
