@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, lint and types, each defined in pyproject.toml; called by .ci/run and by hand.
+# Format, lint and types, each defined in pyproject.toml, and the page's; called by .ci/run and by hand.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$here/scripts/venv.sh"
@@ -8,3 +8,4 @@ cd "$here"
 .venv/bin/ruff format --check .
 .venv/bin/ruff check .
 .venv/bin/mypy
+bash scripts/page.sh

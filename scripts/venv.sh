@@ -14,12 +14,12 @@ find_python() {
 }
 
 # install_once DIRECTORY EXTRAS: DIRECTORY/.venv holds this very project with these extras, or is made to.
-# The stamp names what was installed: a changed pyproject.toml, or a checkout that was moved, installs again.
+# The stamp names what was installed: a changed pyproject.toml or page, or a checkout that was moved, installs again.
 install_once() {
     local here=$1 extras=$2 python want
     local venv=$here/.venv stamp
     stamp=$venv/.installed${extras:+-$extras}
-    want="$here $(cksum <"$here/pyproject.toml")"
+    want="$here $(cd "$here" && find pyproject.toml hatch_build.py web -name node_modules -prune -o -type f -exec cksum {} + | sort | cksum)"
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$want" ]; then
         return
     fi
@@ -27,5 +27,7 @@ install_once() {
     echo "Installing Emovox into $venv (once)…" >&2
     [ -x "$venv/bin/python" ] && "$venv/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --editable "$here${extras:+[$extras]}" >&2
+    [ -f "$here/src/emovox/server/page/index.html" ] ||
+        echo "The web page could not be built (is npm's registry within reach?); everything else works." >&2
     echo "$want" >"$stamp"
 }

@@ -4,6 +4,7 @@ EmovoxError
 ├── AudioError                     the recording
 │   ├── RecordingNotFoundError     no such file, or no recording in a directory
 │   ├── UnreadableAudioError       empty, not audio, or damaged beyond use
+│   │   └── BrokenDecoderError     decoding it killed or stalled the process that tried
 │   ├── NoAudioError               a video without sound, or no sample at all
 │   ├── TooShortError              under 25 ms, which is less than one frame
 │   └── TooLargeError              over `max_duration` or `max_file_size`
@@ -14,11 +15,13 @@ EmovoxError
 │   └── HubError                   a model hub refuses, or is no hub
 │       ├── HubUnreachableError    it can't be reached, or breaks off again and again
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
+├── DecoderError                   no decoding process can be started, or the disk is full
 ├── HeadError                      an own head: there is none of that name, or it is another model's
 ├── LabelsError                    a list of labelled recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
+├── BatchError                     a batch's input or output can't be used
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
 ├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
 ├── ServiceError                   a service that `emovox.client` asked refuses
@@ -50,6 +53,10 @@ class RecordingNotFoundError(AudioError):
 
 class UnreadableAudioError(AudioError):
     """The bytes are not audio, or too damaged to decode 0.1 s of it."""
+
+
+class BrokenDecoderError(UnreadableAudioError):
+    """Decoding it killed or stalled the process that tried: it is damaged, or made to do that."""
 
 
 class NoAudioError(AudioError):
@@ -92,6 +99,10 @@ class HubMismatchError(HubError):
     """A model hub serves something else than it publishes, or publishes unsafe paths."""
 
 
+class DecoderError(EmovoxError):
+    """No decoding process can be started, or the disk has no room for what it decodes."""
+
+
 class HeadError(EmovoxError):
     """A trained head is not there, is damaged, has no place, or belongs to another model."""
 
@@ -110,6 +121,10 @@ class UnknownEmotionError(EmovoxError, ValueError):
 
 class OutputsError(EmovoxError):
     """The outputs directory can't be read or written."""
+
+
+class BatchError(EmovoxError):
+    """A batch's input or output can't be used."""
 
 
 class ExportError(EmovoxError):

@@ -33,6 +33,11 @@ _DRAFTS = ".emovox"
 _PREFIX = "outputs_"
 
 
+def is_outputs(directory: Path) -> bool:
+    """Whether this is an outputs directory, by its name and what is in it."""
+    return directory.name.startswith(_PREFIX) and (directory / RESULT).exists()
+
+
 class Draft:
     """An outputs directory that is being made."""
 

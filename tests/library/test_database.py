@@ -196,3 +196,35 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
     with Archive(file) as archive:  # the killed import again
         archive.add_entries(entry(number) for number in range(last + 6))
     assert whole(file) >= set(range(last + 6))
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
+    settings.cache_clear()
+    return tmp_path / "outputs"
+
+
+def test_where_only_the_outputs_can_be_written_to_the_archive_is_in_them(
+    tmp_path: Path, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tables.archive_file() == tmp_path / "outputs.db"
+    allowed, inside = os.access, outputs / ".emovox" / "outputs.db"
+    with monkeypatch.context() as container:
+        container.setattr(os, "access", lambda path, mode: path != tmp_path and allowed(path, mode))
+        with Archive() as archive:
+            archive.add_entries([entry(1, outputs=outputs / "outputs_20240104_223000")])
+    assert tables.archive_file() == inside  # one archive, whoever looks
+    moved = tmp_path / "elsewhere"
+    outputs.rename(moved)
+    with Archive(moved / ".emovox" / "outputs.db") as archive:
+        assert archive.known_outputs() == {moved / "outputs_20240104_223000"}
+
+
+def test_outputs_that_are_a_volume_have_their_archive_in_them(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == outputs)
+    assert tables.archive_file() == outputs / ".emovox" / "outputs.db"
+    (beside := outputs.with_name("outputs.db")).touch()
+    assert tables.archive_file() == beside  # it was there before

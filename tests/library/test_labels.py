@@ -51,6 +51,7 @@ def test_columns_by_name(tmp_path: Path) -> None:
         ("x.csv", "path,label\na.wav,\n", "row 1 has no label"),
         ("x.csv", "path,label\n,sad\n", "row 1 has no path"),
         ("x.csv", "path,label\na.wav,sad\na.wav,happy\n", "a.wav is labelled 'sad' and 'happy'"),
+        ("x.csv", f"path,label\n{200_000 * 'x'},sad\n", "no CSV after line 1: field larger"),
         ("x.jsonl", "{\n", "line 1 is no JSON"),
         ("x.jsonl", "[1]\n", "line 1 is no JSON object"),
     ],
@@ -72,6 +73,32 @@ def test_unreadable_lists(tmp_path: Path) -> None:
 def test_one_recording_twice_is_one(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("path,label\na.wav,sad\na.wav,sad\n")
     assert len(read_labels(tmp_path / "x.csv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x.csv", 'path,label,text\n"a\nb.wav",sad,"so\u2028what"\nc.wav,happy,\x85\n'),
+        (
+            "x.jsonl",
+            '{"path": "a\\nb.wav", "label": "sad", "text": "so\u2028what"}\n{"path": "c.wav", "label": "happy"}',
+        ),
+    ],
+)
+def test_only_line_feeds_end_lines(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_bytes(text.encode())
+    rows = read_labels(tmp_path / name)
+    assert [row.name for row in rows] == ["a\nb.wav", "c.wav"]
+    assert rows[0].groups["text"] == "so\u2028what"
+
+
+def test_paths_that_windows_wrote(tmp_path: Path) -> None:
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls" / "a.wav").touch()
+    path = tmp_path / "x.csv"
+    path.write_text("path;label\ncalls\\a.wav;sad\n")
+    (row,) = read_labels(path)
+    assert (row.name, row.path) == ("calls\\a.wav", tmp_path / "calls" / "a.wav")
 
 
 def test_missing_recordings_are_named(tmp_path: Path) -> None:

@@ -107,6 +107,17 @@ def test_the_own_head_helps_where_examples_are_few(fit: Fit) -> None:
     assert np.median(gains) > 0.02
 
 
+@pytest.mark.parametrize("fit", FITS)
+def test_how_sure_the_own_head_is_does_not_matter(fit: Fit) -> None:
+    embeddings, labels = clouds(6)
+    own = prototypes(*clouds(7))
+    one, other = (
+        fit(embeddings, labels, Linear(scale * own.weights, scale * own.bias)).logits(embeddings)  # type: ignore[call-arg]
+        for scale in (1, 50)
+    )
+    np.testing.assert_allclose(one, other, atol=0.02 * np.abs(one).max())
+
+
 def test_a_strong_penalty_leaves_a_multiple_of_the_own_head() -> None:
     embeddings, labels = clouds(4)
     own = prototypes(embeddings, labels)

@@ -115,8 +115,10 @@ def test_a_cache_of_another_database_is_none_of_this_ones(tmp_path: Path) -> Non
         with Archive(tmp_path / "a.db") as archive:
             archive.add_entries(entry(number) for number in numbers)
             assert len(archive.similar(entry(numbers[0]).id, k=99)) == 9
-            names = {item.found.name for item in archive.similar(entry(numbers[0]).id, k=99, raw=True)}
-            assert names == {f"{number}.wav" for number in numbers[1:]}
+            near = archive.similar(entry(numbers[0]).id, k=99, raw=True)
+            assert {item.found.name for item in near} == {f"{number}.wav" for number in numbers[1:]}
+            for item in near:  # by the cache, and by the database
+                assert item.similarity == pytest.approx(item.cosine, abs=5e-3)
         for file in tmp_path.glob("a.db*"):
             if file.is_file():
                 file.unlink()
@@ -151,3 +153,12 @@ def test_pgvector_finds_what_the_matrix_finds(
         exactly = [[item.found.id for item in archive.similar(entry(number).id)] for number in range(20)]
     shared = sum(len(set(one) & set(other)) for one, other in zip(by_index, exactly, strict=True))
     assert shared >= 0.95 * 200
+
+
+@pytest.mark.slow
+def test_one_recording_recognised_very_often(tmp_path: Path) -> None:
+    with Archive(tmp_path / "a.db") as archive:
+        archive.add_entries([entry(number) for number in (1, 2)])
+        archive.add_entries(entry(3, id=f"{number:064x}", segments=()) for number in range(40_000))
+        near = archive.similar(entry(1).id, k=100, wanted=Filter(model="tiny"), raw=True)
+        assert sorted(item.found.name or "" for item in near) == ["2.wav", "3.wav"]

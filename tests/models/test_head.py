@@ -21,6 +21,7 @@ def test_logits_of_the_mean_are_the_mean_of_the_logits(frames: int, classes: int
     rows = np.random.default_rng(seed).standard_normal((frames, 7)).astype(np.float32)
     np.testing.assert_allclose(own.logits(rows.mean(axis=0)), own.logits(rows).mean(axis=0), atol=1e-5)
     np.testing.assert_allclose(own.scores(rows).sum(axis=1), 1)
+    np.testing.assert_allclose(own.logits(rows)[0], [row @ rows[0] for row in own.weights] + own.bias, atol=1e-5)
 
 
 @given(

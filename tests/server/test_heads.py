@@ -52,6 +52,15 @@ def test_only_names_of_heads_that_there_are(shared: Client, own: Head, examples:
     assert str(place("calls").parent) not in answer.text
 
 
+def test_a_file_of_the_services_machine_is_not_read(
+    shared: Client, own: Head, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place("calls").parent)
+    assert Head.find("calls.json").name == "calls"  # a user's command may
+    assert shared.post_file(examples[0], head="calls.json").status_code == 422
+    assert shared.post_file(examples[0], head="./calls.json").status_code == 422
+
+
 def test_another_models_head_is_refused(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
     head(recognizer.metadata.model_copy(update={"name": "large"})).write(place("other"))
     answer = shared.post_file(examples[0], head="other", model="lite")

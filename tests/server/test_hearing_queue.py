@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from emovox.errors import ModelError, PrecisionError
+from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Options, Request
 from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
 from emovox.server.hearing_queue import HearingQueue
-from emovox.server.models import Choice, Models
 from emovox.server.problems import Problem
 
 

@@ -75,7 +75,7 @@ def serving(outputs: Path, *, keys_needed: bool = False, **changes: object) -> I
 class ServiceProcess:
     """`emovox serve` in a process of its own."""
 
-    def __init__(self, outputs: Path, **changes: object) -> None:
+    def __init__(self, outputs: Path, *, port: int = 0, **changes: object) -> None:
         environment = {
             **os.environ,
             "EMOVOX_OUTPUTS": str(outputs),
@@ -85,7 +85,7 @@ class ServiceProcess:
         environment |= {f"EMOVOX_{name.upper()}": str(value) for name, value in changes.items()}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "emovox", "serve", "--port", "0"],
+            [sys.executable, "-m", "emovox", "serve", "--port", str(port)],
             stderr=subprocess.PIPE,
             text=True,
             env=environment,

@@ -3,6 +3,7 @@
 The service decodes in a process of its own, so that a file which breaks FFmpeg breaks nothing else.
 """
 
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ import numpy as np
 from emovox.audio.decoding import BLOCK, decode
 from emovox.audio.recording import Source, open_recording
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the disk says that is written to; no fault of the recording."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ import click
 
 from emovox.cli import (
     archive,
+    batch,
     config,
     evaluate,
     export,
     head,
     keys,
     listen,
+    map,
     models,
     recognize,
     schema,
@@ -41,15 +43,18 @@ def emovox(debug: bool) -> None:
     \b
     emovox recognize call.mp3
     emovox recognize recordings/ --format csv > emotions.csv
+    emovox batch recordings/ --out heard
     emovox listen
     emovox serve
     """  # noqa: D301  click needs the backspace itself
 
 
 emovox.add_command(recognize.recognize)
+emovox.add_command(batch.batch)
 emovox.add_command(export.export)
 emovox.add_command(archive.archive)
 emovox.add_command(similar.similar)
+emovox.add_command(map.map_)
 emovox.add_command(listen.listen)
 emovox.add_command(head.head)
 emovox.add_command(evaluate.evaluate)

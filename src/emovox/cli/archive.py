@@ -29,8 +29,8 @@ _LABELS = click.option(
 def archive() -> None:
     """Keep recognitions in a database: find, tag, count, export, delete them.
 
-    The archive is outputs.db beside outputs/, or the database that EMOVOX_DATABASE names. `emovox recognize
-    --archive` fills it, the service always does.
+    The archive is outputs.db beside outputs/ (where only outputs/ can be written to, in outputs/.emovox/), or the
+    database that EMOVOX_DATABASE names. `emovox recognize --archive` fills it, the service always does.
 
     \b
     emovox archive import outputs/

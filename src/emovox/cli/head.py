@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -125,6 +126,10 @@ def train(
             found=steps.found,
             begin=steps.begin,
             progress=steps.fitted,
+        )
+    if method == "auto" and not quiet and find_spec("scipy") is None:
+        click.echo(
+            "prototypes: SciPy is not installed, and regression is often better (pip install scipy)", err=True
         )
     trained.head.write(place)
     page = report or place.with_suffix(REPORT)

@@ -1,6 +1,5 @@
 """`emovox recognize`."""
 
-import math
 import os
 import sys
 import tempfile
@@ -24,18 +23,16 @@ from emovox.emotions import NAMES
 from emovox.errors import (
     AudioError,
     EmovoxError,
-    ExportError,
     OutputsError,
     UnknownEmotionError,
     UnreadableAudioError,
 )
-from emovox.exports import FORMATS, Language, check_formats, needs
+from emovox.exports import FORMATS, Language, needs
 from emovox.exports import write as write_exports
 from emovox.library.keeping import Kept
 from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
-from emovox.recognition.curve import SMOOTHING
 from emovox.recognition.recognition import Granularity, ModelFacts
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
@@ -43,75 +40,10 @@ from emovox.settings import settings
 STDIN = "-"
 
 
-def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
-    if math.isnan(value):
-        raise click.BadParameter("nan is no number", context, parameter)
-    return value
-
-
-def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    try:
-        return () if value is None else check_formats(name.strip().lower() for name in value.split(","))
-    except ExportError as error:
-        raise click.BadParameter(str(error), context, parameter) from error
-
-
 @click.command(no_args_is_help=True)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "--granularity",
-    type=click.Choice(["utterance", "frame"]),
-    default="utterance",
-    show_default=True,
-    help="One verdict, or the scores of every frame (20 ms) as well.",
-)
-@click.option("--embedding", is_flag=True, help="Write embedding.npy: (1, D), or (T, D) by frame.")
-@click.option("--segments", is_flag=True, help="Each stretch of speech with its times and emotion.")
-@click.option(
-    "--merge", is_flag=True, help="Join segments of one emotion up to a second apart; implies --segments."
-)
-@click.option("--speech-only", is_flag=True, help="Leave silence out of the verdict.")
-@click.option(
-    "--smoothing",
-    type=click.FloatRange(0, 3600),
-    callback=_number,
-    default=SMOOTHING,
-    show_default=True,
-    metavar="SECONDS",
-    help="Of the curve's scores (granularity frame); 0: each frame for itself.",
-)
-@click.option(
-    "--channels",
-    type=click.Choice(["mix", "split"]),
-    default="mix",
-    show_default=True,
-    help="Hear all channels as one, or each by itself, as the two sides of a call.",
-)
-@click.option(
-    "--export",
-    "formats",
-    callback=_formats,
-    metavar="FORMAT,FORMAT...",
-    help=f"Write these beside result.json: {', '.join(FORMATS)}. Implies what they show: segments, "
-    "and the curve for png and svg.",
-)
-@click.option(
-    "--model",
-    metavar="NAME|PATH",
-    help="Catalog name, snapshot directory or .onnx file.  [default: auto, the best one on disk]",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-    default="auto",
-    show_default=True,
-    help="Of the arithmetic; auto: the fastest that hears what fp32 hears here.",
-)
-@click.option(
-    "--head",
-    metavar="NAME|PATH",
-    help="Also ask this head, trained by `emovox head train`: classes of your own.",
-)
+@parameters.recognition
+@parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @click.option(
     "--outputs", callback=parameters.directory, metavar="DIR", help="Where results go.  [default: outputs]"
 )
@@ -123,12 +55,6 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str | No
     "--format", "form", type=click.Choice(list(REPORTS)), default="table", show_default=True, help="What to print."
 )
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
-@click.option(
-    "--emotions",
-    metavar="NAME,NAME...",
-    callback=parameters.emotions,
-    help=f"Choose only among these: {', '.join(NAMES)}.",
-)
 @click.option(
     "--top", type=click.IntRange(1, len(NAMES)), default=1, show_default=True, help="Emotions shown for each file."
 )

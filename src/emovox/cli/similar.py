@@ -63,6 +63,9 @@ def similar(
     if form == "json":
         click.echo(json.dumps([item.to_dict() for item in found], ensure_ascii=False, indent=2))
         return
+    if not found:
+        click.echo("nothing to compare it with: no other of its model has an embedding and fits", err=True)
+        return
     language = labels or settings().labels
     click.echo("similarity    raw  id            emotion")
     for item in found:

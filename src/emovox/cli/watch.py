@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import httpx
 
 from emovox.cli import library
 from emovox.cli.report import printable
@@ -59,13 +58,18 @@ def watch(
     emovox archive watch --webhook https://example.org/emotions
     """  # noqa: D301  click needs the backspace itself
     words = _split(command)
+    if webhook and not webhook.startswith(("http://", "https://")):
+        raise click.BadParameter("an address begins with http:// or https://", param_hint="--webhook")
     library.need_library()
     from emovox.library.watching import Watch  # noqa: PLC0415  an extra
 
     code = 0
+    root = root or settings().outputs
+    if not root.is_dir():
+        click.echo(f"{printable(str(root))} is not there yet", err=True)
     with library.open_archive() as kept:
         known = {os.path.abspath(path) for path in kept.known_outputs()}  # noqa: PTH100  links stay as they are
-        looking = Watch(root or settings().outputs, model=model, known=lambda path: os.path.abspath(path) in known)  # noqa: PTH100
+        looking = Watch(root, model=model, known=lambda path: os.path.abspath(path) in known)  # noqa: PTH100
         for entry in looking.look() if once else looking.run(every=every):
             if isinstance(entry, ArchiveError):
                 click.echo(f"Error: {printable(str(entry))}", err=True)
@@ -101,6 +105,8 @@ def _run(words: list[str], found: "Found") -> str | None:
 
 def _tell(url: str, found: "Found") -> str | None:
     """Tell an address; or why it couldn't be."""
+    import httpx  # noqa: PLC0415  nothing else may even load what goes online
+
     body = json.dumps({"event": "output.archived", "output": found.to_dict()}, ensure_ascii=False).encode()
     reason = ""
     for attempt in range(ATTEMPTS):

@@ -1,4 +1,4 @@
-"""The library: what was recognised is kept, found again and compared.
+"""The library: what was recognised is kept, found again and compared; heads are trained, and models measured.
 
     from emovox.library import Archive
 
@@ -13,19 +13,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emovox.library.archive import Archive, Found, Stats
+    from emovox.library.archive import Archive
+    from emovox.library.evaluation import Evaluation, evaluate
     from emovox.library.filter import Filter
+    from emovox.library.found import Found
+    from emovox.library.head_training import Trained, train
+    from emovox.library.labels import Labelled, read_labels
     from emovox.library.neighbours import Neighbour
+    from emovox.library.stats import Stats
 
 _HOME = {
     "Archive": "archive",
+    "Evaluation": "evaluation",
     "Filter": "filter",
-    "Found": "archive",
+    "Found": "found",
+    "Labelled": "labels",
     "Neighbour": "neighbours",
-    "Stats": "archive",
+    "Stats": "stats",
+    "Trained": "head_training",
+    "evaluate": "evaluation",
+    "read_labels": "labels",
+    "train": "head_training",
 }
 
-__all__ = ["Archive", "Filter", "Found", "Neighbour", "Stats"]
+__all__ = [
+    "Archive",
+    "Evaluation",
+    "Filter",
+    "Found",
+    "Labelled",
+    "Neighbour",
+    "Stats",
+    "Trained",
+    "evaluate",
+    "read_labels",
+    "train",
+]
 
 
 def __getattr__(name: str) -> object:

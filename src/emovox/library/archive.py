@@ -1,20 +1,17 @@
 """The archive: every recognition that was kept, with its recording, segments, embeddings and tags."""
 
 import hashlib
-import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Engine, Row, delete, distinct, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, tuple_, update
 
-from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
 from emovox.library import rows
 from emovox.library.database import (
@@ -29,63 +26,14 @@ from emovox.library.database import (
 )
 from emovox.library.entry import Entry, Floats, from_recognition
 from emovox.library.filter import Filter
+from emovox.library.found import Found, Reader, joined, parts
 from emovox.library.neighbours import Hit, Neighbour, Neighbours
+from emovox.library.stats import Stats, count
 from emovox.recognition.recognition import Recognition
 from emovox.settings import settings
 
 TOGETHER = 1000  # entries that are written in one transaction
-_MANY = 500  # values in one IN
 ALL = Filter()
-
-
-@dataclass(frozen=True)
-class Found:
-    """A recognition in the archive.
-
-    Attributes:
-        id: sha256 of its result.json.
-        sha256: of the recording.
-        outputs: its outputs directory, which may be gone.
-        tags: of the recording.
-    """
-
-    id: str
-    sha256: str
-    name: str | None
-    link: str | None
-    duration: float | None
-    created: datetime
-    emotion: str
-    confidence: float
-    scores: dict[str, float]
-    model: str
-    revision: str
-    precision: str | None
-    granularity: str
-    channel: int | None
-    warnings: tuple[str, ...]
-    outputs: Path | None
-    tags: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        data = dict(vars(self))
-        data["created"] = self.created.isoformat()
-        data["outputs"] = None if self.outputs is None else str(self.outputs)
-        return {**data, "warnings": list(self.warnings), "tags": list(self.tags)}
-
-
-@dataclass(frozen=True)
-class Stats:
-    """How much is in the archive; of recognitions, unless another word is used."""
-
-    recordings: int
-    recognitions: int
-    seconds: float
-    by_emotion: dict[str, int]
-    by_day: dict[str, int]
-    by_tag: dict[str, int]
-    by_model: dict[str, int]
 
 
 class Archive:
@@ -107,13 +55,13 @@ class Archive:
 
         Args:
             file: an SQLite file, unless the setting `database` names another place; by default `outputs.db`
-                beside the outputs.
+                beside the outputs (see `archive_file`).
 
         Raises:
             SettingsError: it can't be opened.
         """
         self.database: Engine = open_database(archive_file() if file is None else Path(file).absolute())
-        self._base = _base(self.database)
+        self._reader = Reader(self.database)
         self._spaces: dict[tuple[str, str, int, str], int] = {}
         self._lock = threading.Lock()
         self.neighbours = Neighbours(self.database, _cache(self.database))
@@ -159,7 +107,7 @@ class Archive:
         added, waiting = 0, iter(entries)
         while batch := list(islice(waiting, TOGETHER)):
             with self.database.begin() as connection:
-                added += self._insert(connection, list({entry.id: entry for entry in batch}.values()))
+                added += rows.keep(connection, list({entry.id: entry for entry in batch}.values()), self._reader)
         return added
 
     def find(
@@ -178,12 +126,12 @@ class Archive:
         Raises:
             ArchiveError: `before` is none.
         """
-        query = _joined().where(*wanted.conditions())
+        query = joined().where(*wanted.conditions())
         query = query.order_by(recognitions.c.created.desc(), recognitions.c.id.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(tuple_(recognitions.c.created, recognitions.c.id) < _mark(before))
         with self.database.connect() as connection:
-            page = self._found(connection, connection.execute(query).all())
+            page = self._reader.read(connection, connection.execute(query).all())
         following = f"{page[limit - 1].created.timestamp()!r}:{page[limit - 1].id}" if len(page) > limit else None
         return page[:limit], following
 
@@ -200,32 +148,34 @@ class Archive:
         letters at least), or an outputs directory; latest first.
         """  # noqa: D205
         conditions: list[ColumnElement[bool]] = [
-            recognitions.c.outputs.in_({self._stored(Path(words)), self._stored(settings().outputs / words)})
+            recognitions.c.outputs.in_(
+                {self._reader.stored(Path(words)), self._reader.stored(settings().outputs / words)}
+            )
         ]
         if len(words) >= 8 and words.isalnum():
             conditions += [
                 column.startswith(words, autoescape=True) for column in (recognitions.c.id, recordings.c.sha256)
             ]
-        query = _joined().order_by(recognitions.c.created.desc(), recognitions.c.id.desc())
+        query = joined().order_by(recognitions.c.created.desc(), recognitions.c.id.desc())
         with self.database.connect() as connection:
             for condition in conditions:
                 if found := connection.execute(query.where(condition)).all():
-                    return self._found(connection, found)
+                    return self._reader.read(connection, found)
         return []
 
     def by_outputs(self, outputs: Path) -> Found | None:
         """The recognition of an outputs directory."""
         with self.database.connect() as connection:
             found = connection.execute(
-                _joined().where(recognitions.c.outputs == self._stored(outputs)).limit(1)
+                joined().where(recognitions.c.outputs == self._reader.stored(outputs)).limit(1)
             ).all()
-            return self._found(connection, found)[0] if found else None
+            return self._reader.read(connection, found)[0] if found else None
 
     def known_outputs(self) -> set[Path]:
         """The outputs directories of everything in the archive."""
         with self.database.connect() as connection:
             found = connection.scalars(select(recognitions.c.outputs).where(recognitions.c.outputs.is_not(None)))
-            return {self._resolved(text) for text in found if text is not None}
+            return {self._reader.resolved(text) for text in found if text is not None}
 
     def segments(self, id_: str) -> list[dict[str, Any]]:
         """The segments of a recognition: start, end (seconds), emotion, confidence, the nine scores, channel."""
@@ -243,29 +193,41 @@ class Archive:
             found = connection.scalar(query)
         return None if found is None else rows.vector(found)
 
+    def embedded(
+        self, wanted: Filter = ALL, *, limit: int = 20_000, raw: bool = False
+    ) -> tuple[list[Found], Floats]:
+        """The latest recognitions that have an embedding, and those, float32 (n, D), of length 1.
+
+        Args:
+            wanted: all of it must hold.
+            limit: how many at most.
+            raw: as the model gives them; by default centred and whitened.
+
+        Raises:
+            ArchiveError: there are none.
+        """
+        by_space: dict[int, list[tuple[Found, bytes]]] = {}
+        waiting = self.all(wanted)
+        while max(map(len, by_space.values()), default=0) < limit and (page := list(islice(waiting, TOGETHER))):
+            query = select(embeddings).where(
+                embeddings.c.recognition.in_([item.id for item in page]), embeddings.c.segment == rows.WHOLE
+            )
+            with self.database.connect() as connection:
+                kept = {row.recognition: row for row in connection.execute(query)}
+            for item in page:
+                if (row := kept.get(item.id)) is not None:
+                    by_space.setdefault(row.space, []).append((item, row.vector))
+        if not by_space:
+            raise ArchiveError("the archive has no embeddings of what is looked for: recognise with --archive")
+        chosen = max(by_space.values(), key=len)[:limit]  # those of different models can't be compared
+        found, vectors = [item for item, _ in chosen], np.stack([rows.vector(kept) for _, kept in chosen])
+        model, revision = found[0].model, found[0].revision
+        return found, self.neighbours.transform(vectors, model=model, revision=revision, raw=raw)
+
     def stats(self, wanted: Filter = ALL) -> Stats:
         """How much there is of what is wanted."""
-        conditions = wanted.conditions()
-        joined = recognitions.join(recordings)
         with self.database.connect() as connection:
-
-            def by(column: Any, source: Any = joined) -> dict[str, int]:
-                query = select(column, func.count()).select_from(source).where(*conditions).group_by(column)
-                return {key: count for key, count in connection.execute(query.order_by(column))}  # noqa: C416
-
-            counted = select(func.count(), func.count(distinct(recordings.c.sha256))).select_from(joined)
-            recognised, recorded = connection.execute(counted.where(*conditions)).one()
-            distinct_ones = select(recordings.c.sha256).select_from(joined).where(*conditions)
-            length = select(func.sum(recordings.c.duration)).where(recordings.c.sha256.in_(distinct_ones))
-            return Stats(
-                recordings=recorded,
-                recognitions=recognised,
-                seconds=connection.scalar(length) or 0.0,
-                by_emotion=by(recognitions.c.emotion),
-                by_day=by(recognitions.c.day),
-                by_tag=by(tags.c.name, joined.join(tags, tags.c.recording == recordings.c.sha256)),
-                by_model=by(recognitions.c.model),
-            )
+            return count(connection, wanted)
 
     def tag(self, sha256: str, name: str) -> None:
         """Give a recording a tag, which it may have already.
@@ -290,7 +252,7 @@ class Archive:
         """Delete recordings with everything of them but their outputs directories; gives how many there were."""
         gone = 0
         with self.database.begin() as connection:
-            for part in _parts(sha256s):
+            for part in parts(sha256s):
                 mine = select(recognitions.c.id).where(recognitions.c.recording.in_(part))
                 self._note_deletion(connection, connection.scalars(mine).all())
                 gone += connection.execute(delete(recordings).where(recordings.c.sha256.in_(part))).rowcount
@@ -302,7 +264,7 @@ class Archive:
         """Delete the recognitions of outputs directories, and recordings of which nothing is left."""
         gone = 0
         with self.database.begin() as connection:
-            for part in _parts({self._stored(path) for path in outputs}):
+            for part in parts({self._reader.stored(path) for path in outputs}):
                 found = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.outputs.in_(part))
                 pairs = connection.execute(found).all()
                 ids, recorded = [row.id for row in pairs], {row.recording for row in pairs}
@@ -347,7 +309,7 @@ class Archive:
         else:
             id_ = to if isinstance(to, str) else to.id
             with self.database.connect() as connection:
-                row = connection.execute(_joined().where(recognitions.c.id == id_)).one_or_none()
+                row = connection.execute(joined().where(recognitions.c.id == id_)).one_or_none()
             kept = None if row is None else self.embedding(id_)
             if row is None or kept is None:
                 raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
@@ -367,9 +329,9 @@ class Archive:
         """Hits with what was recognised; of one recording, or one stretch of it, the nearest."""
         found: dict[str, Found] = {}
         with self.database.connect() as connection:
-            for part in _parts({hit.recognition for hit in hits}):
-                query = _joined().where(recognitions.c.id.in_(part))
-                found |= {item.id: item for item in self._found(connection, connection.execute(query).all())}
+            for part in parts({hit.recognition for hit in hits}):
+                query = joined().where(recognitions.c.id.in_(part))
+                found |= {item.id: item for item in self._reader.read(connection, connection.execute(query).all())}
         nearest: dict[tuple[object, ...], Neighbour] = {}
         for hit in hits:
             if (item := found.get(hit.recognition)) is not None:
@@ -377,108 +339,17 @@ class Archive:
                 nearest.setdefault((item.sha256, item.channel, *part_of), Neighbour.of(hit, item))
         return list(nearest.values())
 
-    def _insert(self, connection: Connection, batch: Sequence[Entry]) -> int:
-        # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's
-        # embeddings are seen in their order, and who saw the last has seen all.
-        numbers = rows.lock_spaces(connection, {key for entry in batch for key, _, _ in rows.vectors(entry)})
-        known = {
-            row.id: row.outputs
-            for row in connection.execute(
-                select(recognitions.c.id, recognitions.c.outputs).where(
-                    recognitions.c.id.in_([entry.id for entry in batch])
-                )
-            )
-        }
-        new = sorted(
-            (entry for entry in batch if entry.id not in known), key=lambda entry: (entry.sha256, entry.id)
-        )
-        rows.insert(connection, recordings, [rows.of_recording(entry) for entry in new])
-        rows.insert(
-            connection,
-            recognitions,
-            [
-                {
-                    **rows.of_recognition(entry),
-                    "outputs": None if entry.outputs is None else self._stored(entry.outputs),
-                }
-                for entry in new
-            ],
-        )
-        rows.insert(connection, segments, [row for entry in new for row in rows.of_segments(entry)])
-        rows.insert(
-            connection,
-            embeddings,
-            [
-                {"recognition": entry.id, "segment": number, "space": numbers[key], "vector": content}
-                for entry in (*new, *(entry for entry in batch if entry.id in known))
-                for key, number, content in rows.vectors(entry)
-            ],
-        )
-        for entry in batch:  # a directory that was moved
-            before = known.get(entry.id)
-            if entry.outputs is None or before is None or before == self._stored(entry.outputs):
-                continue
-            if not self._resolved(before).exists():
-                moved = update(recognitions).where(recognitions.c.id == entry.id)
-                connection.execute(moved.values(outputs=self._stored(entry.outputs)))
-        return len(new)
-
     def _note_deletion(self, connection: Connection, ids: Sequence[str]) -> None:
-        for part in _parts(ids):
+        for part in parts(ids):
             counted = (
                 select(embeddings.c.space, func.count())
                 .where(embeddings.c.recognition.in_(part))
                 .group_by(embeddings.c.space)
                 .order_by(embeddings.c.space)
             )
-            for space, count in connection.execute(counted).all():
+            for space, gone in connection.execute(counted).all():
                 changed = update(spaces).where(spaces.c.id == space)
-                connection.execute(changed.values(deletions=spaces.c.deletions + count))
-
-    def _found(self, connection: Connection, found: Sequence[Row[Any]]) -> list[Found]:
-        tagged: dict[str, list[str]] = {}
-        for part in _parts({row.sha256 for row in found}):
-            query = select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)
-            for row in connection.execute(query):
-                tagged.setdefault(row.recording, []).append(row.name)
-        return [
-            Found(
-                id=row.id,
-                sha256=row.sha256,
-                name=row.name,
-                link=row.link,
-                duration=row.duration,
-                created=datetime.fromtimestamp(row.created).astimezone(),
-                emotion=row.emotion,
-                confidence=row.confidence,
-                scores={name: getattr(row, name) for name in NAMES},
-                model=row.model,
-                revision=row.revision,
-                precision=row.precision,
-                granularity=row.granularity,
-                channel=row.channel,
-                warnings=tuple(row.warnings.split()),
-                outputs=None if row.outputs is None else self._resolved(row.outputs),
-                tags=tuple(tagged.get(row.sha256, ())),
-            )
-            for row in found
-        ]
-
-    def _stored(self, path: Path) -> str:
-        """A path as it is kept: beside an SQLite file relative to it, so that both can be moved together."""
-        whole = Path(os.path.abspath(path))  # noqa: PTH100  links stay as they are
-        if self._base is not None and whole.is_relative_to(self._base):
-            return whole.relative_to(self._base).as_posix()
-        return str(whole)
-
-    def _resolved(self, text: str) -> Path:
-        return Path(text) if self._base is None else self._base / text
-
-
-def _joined() -> Any:
-    return select(
-        recordings.c.sha256, recordings.c.name, recordings.c.link, recordings.c.duration, *recognitions.c
-    ).select_from(recognitions.join(recordings))
+                connection.execute(changed.values(deletions=spaces.c.deletions + gone))
 
 
 def _mark(before: str) -> tuple[float, str]:
@@ -487,17 +358,6 @@ def _mark(before: str) -> tuple[float, str]:
         return float(created), id_
     except ValueError:
         raise ArchiveError("before: give what the page before gave") from None
-
-
-def _parts(values: Iterable[str]) -> Iterator[list[str]]:
-    waiting = iter(sorted(values))
-    while part := list(islice(waiting, _MANY)):
-        yield part
-
-
-def _base(database: Engine) -> Path | None:
-    file = database.url.database if database.dialect.name == "sqlite" else None
-    return None if file is None else Path(file).absolute().parent
 
 
 def _cache(database: Engine) -> Path:

@@ -5,6 +5,7 @@ batches, keys) stand in `emovox.server.database`, and are made and changed by th
 live in one database with the archive, without one in an SQLite file of their own.
 """
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from emovox.settings import settings
 
 HEAD = "0003"  # the newest migration
 VERSION_TABLE = "emovox_version"
+HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
 
@@ -76,13 +78,14 @@ recognitions = Table(
     Column("checksum", String(64)),
     Column("granularity", Text, nullable=False),
     Column("channel", Integer),
-    Column("emotion", String(16), nullable=False, index=True),
+    Column("emotion", String(16), nullable=False),
     Column("confidence", Float, nullable=False),
     *_scores(),
     Column("warnings", Text, nullable=False),  # codes between spaces
     Column("emovox", Text),
     Column("outputs", Text, index=True),  # the outputs directory; beside an SQLite file relative to it
     Index("recognitions_created", "created", "id"),
+    Index("recognitions_emotion", "emotion", "created", "id"),
 )
 
 segments = Table(
@@ -146,9 +149,19 @@ fits = Table(  # how a space is centred and whitened
 
 
 def archive_file() -> Path:
-    """Where the archive is when it is SQLite: `outputs.db` beside `outputs/`."""
+    """Where the archive is when it is SQLite: `outputs.db` beside `outputs/`, or in `outputs/.emovox/`.
+
+    In it where it is there already, nobody may write beside it, or it is a volume of its own, as in a container:
+    what stood beside that would go with the container.
+    """
     outputs = settings().outputs.absolute()
-    return outputs.with_name(f"{outputs.name}.db")
+    beside, inside = outputs.with_name(f"{outputs.name}.db"), outputs / HIDDEN / "outputs.db"
+    if beside.exists():
+        return beside
+    there = next(place for place in outputs.parents if place.exists())
+    if inside.exists() or outputs.is_mount() or not os.access(there, os.W_OK | os.X_OK):
+        return inside
+    return beside
 
 
 def open_database(file: Path) -> Engine:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -25,6 +26,9 @@ Floats = NDArray[np.float32]
 
 UNKNOWN_MODEL = "unknown"
 _HALF = float(np.finfo(np.float16).max)
+_ROUNDING = 0.001  # of scores that another program rounded
+# Whatever bytes JSON and NumPy may meet: nested too deep, numbers too great.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError)
 # What FunASR's models call the nine besides the names that Emovox has.
 _CHINESE = {"生气": "angry", "开心": "happy", "中立": "neutral", "难过": "sad", "吃惊": "surprised"}
 _LABELS = {
@@ -175,7 +179,7 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         raise ArchiveError(f"{directory}: no outputs directory: it has no {RESULT}") from None
     except ArchiveError as error:
         raise ArchiveError(f"{directory}: {error}") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except _UNREADABLE as error:
         raise ArchiveError(f"{directory}: can't be read: {' '.join(str(error).split())[:200]}") from error
 
 
@@ -214,10 +218,10 @@ def _digest(recognition: Recognition) -> str:
 def _with_embeddings(entry: Entry, directory: Path) -> Entry:
     """With what the .npy files beside result.json hold."""
     if (directory / EMBEDDING).is_file():
-        found = np.load(directory / EMBEDDING, mmap_mode="r", allow_pickle=False)
+        found = open_memmap(directory / EMBEDDING, mode="r")  # no pickle, no .npz
         entry = replace(entry, embedding=pooled(found))
     if entry.segments and (directory / SEGMENT_EMBEDDINGS).is_file():
-        rows = np.load(directory / SEGMENT_EMBEDDINGS, mmap_mode="r", allow_pickle=False)
+        rows = open_memmap(directory / SEGMENT_EMBEDDINGS, mode="r")
         if rows.ndim != 2 or len(rows) != len(entry.segments):
             raise ArchiveError(f"{SEGMENT_EMBEDDINGS} has the shape {rows.shape}, and there are other segments")
         pairs = zip(entry.segments, rows, strict=True)
@@ -268,8 +272,8 @@ def _scores(content: Mapping[str, Any]) -> tuple[float, ...]:
             found[name] += float(value)
         elif not str(label).startswith("unuse"):  # classes that a model was never taught
             raise ArchiveError(f"{RESULT} has the label {label!r}, which is none of the nine emotions")
-    if not all(np.isfinite(value) for value in found.values()):
-        raise ArchiveError(f"{RESULT} has scores that are no numbers")
+    if not all(0 <= value < 1 + _ROUNDING for value in found.values()):  # nor percentages, nor logits
+        raise ArchiveError(f"{RESULT} has scores that are no numbers from 0 to 1")
     return tuple(found[name] for name in NAMES)
 
 
@@ -281,7 +285,7 @@ def _emotion(label: object) -> str | None:
 
 def _created(content: Mapping[str, Any], directory: Path) -> datetime:
     """When it was recognised: as it says, as its directory is called, or when the file was written."""
-    with suppress(TypeError, ValueError):
+    with suppress(TypeError, ValueError, OverflowError):
         return datetime.fromisoformat(content.get("timestamp")).astimezone()  # type: ignore[arg-type]
     if found := _STAMP.match(directory.name):
         with suppress(ValueError):

@@ -55,14 +55,16 @@ class Filter:
         return cls(**found)  # type: ignore[arg-type]
 
     def conditions(self, emotion: ColumnElement[str] | None = None) -> list[ColumnElement[bool]]:
-        """As SQL over recognitions joined with recordings; `emotion` is compared with this column."""
+        """As SQL over recognitions; `emotion` is compared with this column."""
         found: list[ColumnElement[bool]] = []
         if self.emotion is not None:
             found.append((recognitions.c.emotion if emotion is None else emotion) == self.emotion)
         if self.tag is not None:
-            found.append(recordings.c.sha256.in_(select(tags.c.recording).where(tags.c.name == self.tag)))
+            tagged = select(tags.c.recording).where(tags.c.name == self.tag)
+            found.append(recognitions.c.recording.in_(tagged))
         if self.name is not None:
-            found.append(func.lower(recordings.c.name).contains(self.name.lower(), autoescape=True))
+            like = func.lower(recordings.c.name).contains(self.name.lower(), autoescape=True)
+            found.append(recognitions.c.recording.in_(select(recordings.c.sha256).where(like)))
         if self.model is not None:
             found.append(recognitions.c.model == self.model)
         if self.warning is not None:

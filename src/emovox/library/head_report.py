@@ -41,14 +41,13 @@ def _how(trained: Trained) -> str:
     if not facts.folds:
         return f"{kind}{start}."
     apart = f"by {facts.group} ({facts.groups} of them)" if facts.group else "recording by recording"
+    chosen = " The same parts chose the method and its penalty, which flatters a little."
+    flatters = chosen if trained.taught.chosen else ""
     known = "" if facts.group else (
         " Speakers are not known, so these figures flatter: a voice that was held out may have been learnt from. "
         "Add a column “speaker”."
     )  # fmt: skip
-    return (
-        f"{kind}{start}. Measured on what was held out in {facts.folds} parts, {apart}. The same parts chose the "
-        f"method and its penalty, which flatters a little.{known}"
-    )
+    return f"{kind}{start}. Measured on what was held out in {facts.folds} parts, {apart}.{flatters}{known}"
 
 
 def _measured(page: Page, trained: Trained) -> None:

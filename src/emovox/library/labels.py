@@ -1,6 +1,7 @@
 """Lists of labelled recordings: CSV, TSV or JSON lines."""
 
 import csv
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ def read_labels(path: Path, *, paths: str | None = None, labels: str | None = No
             missing = where if not name else what
             raise LabelsError(f"{path}: row {number} has no {missing}")
         groups = {key: value.strip() for key, value in row.items() if key not in (where, what)}
-        item = Labelled(path.parent / name, label, name, groups)
+        item = Labelled(_place(path.parent, name), label, name, groups)
         if name in found and found[name].label != label:
             raise LabelsError(f"{path}: {name} is labelled {found[name].label!r} and {label!r}")
         found[name] = item
@@ -113,6 +114,12 @@ def missing(rows: Iterable[Labelled], path: Path) -> None:
         )
 
 
+def _place(directory: Path, name: str) -> Path:
+    """Where a path of a list is; one that Windows wrote is read elsewhere, too."""
+    place = directory / name
+    return directory / name.replace("\\", "/") if "\\" in name and not place.exists() else place
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -121,11 +128,14 @@ def _rows(path: Path) -> list[dict[str, str]]:
     except UnicodeDecodeError as error:
         raise LabelsError(f"{path}: not UTF-8 text; save it as such") from error
     if path.suffix.lower() in {".jsonl", ".ndjson"}:
-        return [_object(line, path, number) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        return [_object(line, path, number) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     head = text.split("\n", 1)[0]
     delimiter = max("\t,;", key=head.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
-    return [{key: value or "" for key, value in row.items() if key} for row in reader]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return [{key: value or "" for key, value in row.items() if key} for row in reader]
+    except csv.Error as error:
+        raise LabelsError(f"{path}: no CSV after line {reader.line_num}: {error}") from error
 
 
 def _object(line: str, path: Path, number: int) -> dict[str, str]:

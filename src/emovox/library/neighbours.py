@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from emovox.errors import ArchiveError
 from emovox.library import rows
-from emovox.library.database import embeddings, fits, recognitions, recordings, segments, spaces
+from emovox.library.database import embeddings, fits, recognitions, segments, spaces
 from emovox.library.entry import Floats
 from emovox.library.filter import Filter
 from emovox.library.matrix import Ids, Matrix
@@ -23,11 +23,11 @@ from emovox.library.postgres import PostgresIndex
 from emovox.library.whitening import Whitening, fit, unit
 
 if TYPE_CHECKING:
-    from emovox.library.archive import Found
+    from emovox.library.found import Found
 
 SAMPLE = 50_000  # rows that a fit is made from at most
 _BLOCK = 4096  # rows that are read at once
-_TRIED = 30  # times as many as are wanted, of which a filter may leave enough
+_TRIED, _MOST_TRIED = 30, 10_000  # times as many as are wanted, of which a filter may leave enough; and at most
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,13 @@ class Neighbours:
         for ids, found in self._read(space.id, 0):
             yield ids, found if whitening is None else whitening.apply(found)
 
+    def transform(self, vectors: Floats, *, model: str, revision: str, raw: bool = False) -> Floats:
+        """Vectors (n, D) of a model's recordings, of length 1; centred and whitened unless raw ones are wanted."""
+        with self._lock:
+            with self._database.connect() as connection:
+                space = self._space(connection, model, revision, vectors.shape[1], rows.RECORDING)
+            return unit(vectors) if raw else self._whitening(space).apply(vectors)
+
     def forget(self) -> None:
         """Let what was deleted from the database go from the caches, and from the database's own files."""
         with self._lock, self._database.connect() as connection:
@@ -180,7 +187,7 @@ class Neighbours:
     ) -> list[tuple[int, float]]:
         if self._postgres is not None and whitening is not None and self._postgres.takes(space.dimensions):
             self._postgres.refresh(space.id, space.dimensions, space.last, whitening, self._read)
-            conditions = [*_conditions(wanted, space.kind), recordings.c.sha256 != without]
+            conditions = [*_conditions(wanted, space.kind), recognitions.c.recording != without]
             return self._postgres.search(
                 space.id, space.dimensions, whitening.id, query, k, _joined(space.kind), conditions
             )
@@ -193,12 +200,17 @@ class Neighbours:
             ranking = matrix.rank(query, without=_ids(own))
             if not conditions:
                 return ranking.first(k)
-            fitting = select(embeddings.c.id).select_from(_joined(space.kind)).where(*conditions)
-            nearest = ranking.first(_TRIED * k)  # among which there are often enough
-            good = set(connection.scalars(fitting.where(embeddings.c.id.in_([id_ for id_, _ in nearest]))))
+            tried = max(k, min(_TRIED * k, _MOST_TRIED))
+            nearest = ranking.first(tried)  # among which there are often enough
+            good = {
+                id_
+                for part in _parts([id_ for id_, _ in nearest])
+                for id_ in connection.scalars(_fitting(part, conditions, space.kind))
+            }
             found = [(id_, cosine) for id_, cosine in nearest if id_ in good]
-            if len(found) < k and len(nearest) == _TRIED * k:
-                found = ranking.among(_ids(connection.scalars(fitting).all())).first(k)
+            if len(found) < k and len(nearest) == tried:
+                every = select(embeddings.c.id).select_from(_joined(space.kind)).where(*conditions)
+                found = ranking.among(_ids(connection.scalars(every).all())).first(k)
         return found[:k]
 
     def _hits(self, found: list[tuple[int, float]], vector: Floats) -> list[Hit]:
@@ -218,7 +230,8 @@ class Neighbours:
         with self._database.connect() as connection:
             kept = {
                 row.id: row
-                for row in connection.execute(query.where(embeddings.c.id.in_([id_ for id_, _ in found])))
+                for part in _parts([id_ for id_, _ in found])
+                for row in connection.execute(query.where(embeddings.c.id.in_(part)))
             }
         for id_, similarity in found:
             if (row := kept.get(id_)) is None:  # deleted in the meantime
@@ -288,9 +301,8 @@ class Neighbours:
             every = _ids(connection.scalars(select(embeddings.c.id).where(embeddings.c.space == space.id)).all())
             chosen = np.sort(np.random.default_rng(0).choice(every, SAMPLE, replace=False)).tolist()
             found = []
-            for first in range(0, SAMPLE, 500):
-                part = embeddings.c.id.in_(chosen[first : first + 500])
-                found += connection.execute(query.where(part)).all()
+            for part in _parts(chosen):
+                found += connection.execute(query.where(embeddings.c.id.in_(part))).all()
         mean, matrix = fit(np.stack([rows.vector(row[0]) for row in found]), [row[1] for row in found])
         connection.execute(delete(fits).where(fits.c.space == space.id))
         values = {
@@ -336,9 +348,21 @@ class Neighbours:
                 above = found[-1][0]
 
 
+def _fitting(ids: Sequence[int], conditions: Sequence[Any], kind: str) -> Any:
+    """Those among a few embeddings that fulfil conditions, looked up one by one: SQLite would begin with a
+    condition's index otherwise, though far more fulfil it.
+    """  # noqa: D205
+    own: Any = recognitions
+    on = [recognitions.c.id == embeddings.c.recognition]
+    if kind == rows.SEGMENT:
+        own = own.join(segments, segments.c.recognition == recognitions.c.id)
+        on.append(segments.c.number == embeddings.c.segment)
+    one = select(1).select_from(own).where(*on, *conditions).correlate(embeddings).exists()
+    return select(embeddings.c.id).where(embeddings.c.id.in_(ids), one)
+
+
 def _joined(kind: str) -> Any:
     joined = embeddings.join(recognitions, recognitions.c.id == embeddings.c.recognition)
-    joined = joined.join(recordings, recordings.c.sha256 == recognitions.c.recording)
     if kind == rows.SEGMENT:
         joined = joined.join(
             segments,
@@ -353,6 +377,12 @@ def _conditions(wanted: Filter, kind: str) -> list[Any]:
 
 def _name(space: int, *, raw: bool) -> str:
     return f"space-{space}-{'raw' if raw else 'whitened'}"
+
+
+def _parts(ids: list[int]) -> Iterator[list[int]]:
+    """As many at once as a query takes."""
+    for first in range(0, len(ids), 500):
+        yield ids[first : first + 500]
 
 
 def _ids(found: Sequence[Any]) -> Ids:

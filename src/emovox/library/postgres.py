@@ -17,7 +17,7 @@ from emovox.library.matrix import Ids
 from emovox.library.whitening import Whitening
 
 MOST = 4000  # dimensions that HNSW takes of halfvec
-EF_SEARCH = 200  # candidates: what finds 95 of 100 true neighbours and more, see benchmarks/archive.py
+EF_SEARCH = 600  # candidates: what finds 95 of 100 true neighbours and more, see benchmarks/archive.py
 _LOCK = 0x656D6F76 << 16  # and the space's number, of advisory locks
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # of COPY's binary format, and its end
 _TAIL = b"\xff\xff"

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from emovox.emotions import NAMES
-from emovox.library.database import spaces
+from emovox.library.database import embeddings, recognitions, recordings, segments, spaces
 from emovox.library.entry import Entry, Floats
+from emovox.library.found import Reader
 
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
 RECORDING, SEGMENT = "recording", "segment"
@@ -108,3 +109,49 @@ def vector(kept: bytes) -> Floats:
 
 def _text(value: str | None) -> str | None:
     return None if value is None else value.replace("\0", "�")  # which PostgreSQL's text can't hold
+
+
+def keep(connection: Connection, batch: Sequence[Entry], reader: Reader) -> int:
+    """Keep entries that are not there yet; gives how many are new. What has moved is noted."""
+    # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's
+    # embeddings are seen in their order, and who saw the last has seen all.
+    numbers = lock_spaces(connection, {key for entry in batch for key, _, _ in vectors(entry)})
+    known = {
+        row.id: row.outputs
+        for row in connection.execute(
+            select(recognitions.c.id, recognitions.c.outputs).where(
+                recognitions.c.id.in_([entry.id for entry in batch])
+            )
+        )
+    }
+    new = sorted((entry for entry in batch if entry.id not in known), key=lambda entry: (entry.sha256, entry.id))
+    insert(connection, recordings, [of_recording(entry) for entry in new])
+    insert(
+        connection,
+        recognitions,
+        [
+            {
+                **of_recognition(entry),
+                "outputs": None if entry.outputs is None else reader.stored(entry.outputs),
+            }
+            for entry in new
+        ],
+    )
+    insert(connection, segments, [row for entry in new for row in of_segments(entry)])
+    insert(
+        connection,
+        embeddings,
+        [
+            {"recognition": entry.id, "segment": number, "space": numbers[key], "vector": content}
+            for entry in (*new, *(entry for entry in batch if entry.id in known))
+            for key, number, content in vectors(entry)
+        ],
+    )
+    for entry in batch:  # a directory that was moved
+        before = known.get(entry.id)
+        if entry.outputs is None or before is None or before == reader.stored(entry.outputs):
+            continue
+        if not reader.resolved(before).exists():
+            moved = update(recognitions).where(recognitions.c.id == entry.id)
+            connection.execute(moved.values(outputs=reader.stored(entry.outputs)))
+    return len(new)

@@ -9,7 +9,8 @@ from typing import IO, Any
 
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
-from emovox.library.archive import Archive, Found
+from emovox.library.archive import Archive
+from emovox.library.found import Found
 
 FORMATS = ("csv", "jsonl", "parquet")
 _PLAIN = ("id", "name", "sha256", "link", "created", "emotion", "confidence")

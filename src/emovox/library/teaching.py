@@ -16,6 +16,7 @@ from emovox.models.scores import to_scores
 
 FOLDS = 5
 PENALTIES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+FEW = 20  # examples of the rarest class under which the usual penalty does better than one chosen from them
 MOST_HELD_OUT = 20_000  # examples of which some are held out in turn; the head itself learns from all
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Examples of a class at which the learning curve is measured."""
@@ -65,6 +66,7 @@ class Taught:
         linear: the head, its temperature in it.
         method: `prototypes` or `logistic`.
         penalty: of the regression; None for prototypes.
+        chosen: whether what was held out chose between several.
         temperature: by which its logits were divided.
         folds: parts that were held out in turn; 0: too few examples to hold any out.
         heard: the examples that were held out, (m,) of them.
@@ -78,6 +80,7 @@ class Taught:
     linear: Linear
     method: str
     penalty: float | None
+    chosen: bool
     temperature: float
     folds: int
     heard: Examples
@@ -114,7 +117,8 @@ def teach(
     """Teach a head, choose how, and measure it on what was held out.
 
     `auto` is whichever of prototypes and regressions of several penalties has the lowest log loss on examples that
-    were held out, group by group where groups are known; without SciPy, prototypes.
+    were held out, group by group where groups are known; with fewer than `FEW` of a class the regression of the
+    usual penalty; without SciPy, prototypes.
 
     Args:
         examples: two of each class at least.
@@ -131,7 +135,7 @@ def teach(
     sample = examples if len(examples.labels) <= MOST_HELD_OUT else examples.part(_some(examples, rng))
     folds = deal(sample, rng)
     count = int(folds.max()) + 1 if len(folds) else 0
-    candidates = _candidates(method, own)
+    candidates = _candidates(method, own, few=min(examples.counts.values()) < FEW)
     sizes = [size for size in SIZES if size < max(examples.counts.values())] if count else []
     steps = len(candidates) * count + len(sizes) * count + 1
     done = 0
@@ -145,7 +149,7 @@ def teach(
     for key, fit in candidates.items() if count else []:
         held[key] = hold_out(sample, folds, fit)
         step(count)
-    chosen = min(held, key=lambda key: _loss(held[key], sample)) if held else _default(candidates)
+    chosen = min(held, key=lambda key: _loss(held[key], sample)) if held else next(iter(candidates))
     fit = candidates[chosen]
     curve = []
     for size in sizes:
@@ -156,7 +160,9 @@ def teach(
     name, penalty = ("prototypes", None) if chosen is None else ("logistic", chosen)
     if not held:
         empty = sample.part(np.zeros(0, np.int64))
-        return Taught(linear, name, penalty, 1.0, 0, empty, np.zeros((0, len(sample.classes))), None, None, ())
+        return Taught(
+            linear, name, penalty, False, 1.0, 0, empty, np.zeros((0, len(sample.classes))), None, None, ()
+        )
     logits = held[chosen]
     temperature = _temperature(logits, sample, np.ones(len(folds), np.bool_))
     by_fold = np.array([_temperature(logits, sample, folds != fold) for fold in range(count)])
@@ -166,6 +172,7 @@ def teach(
         linear.divided(temperature),
         name,
         penalty,
+        len(candidates) > 1,
         temperature,
         count,
         sample,
@@ -231,19 +238,16 @@ def fitted(examples: Examples, fit: Fit) -> Linear:
     return Linear(weights, bias)
 
 
-def _candidates(method: Method, own: Linear | None) -> dict[float | None, Fit]:
+def _candidates(method: Method, own: Linear | None, *, few: bool) -> dict[float | None, Fit]:
     """What may be chosen: prototypes under None, regressions under their penalties."""
     found: dict[float | None, Fit] = {}
-    if method in ("auto", "prototypes"):
+    regression = method == "logistic" or (method == "auto" and find_spec("scipy") is not None)
+    if method == "prototypes" or not regression or (method == "auto" and not few):
         found[None] = partial(prototypes, own=own)
-    if method == "logistic" or (method == "auto" and find_spec("scipy") is not None):
-        found.update({penalty: partial(logistic, own=own, penalty=penalty) for penalty in PENALTIES})
+    if regression:
+        penalties = (PENALTY,) if few else PENALTIES
+        found.update({penalty: partial(logistic, own=own, penalty=penalty) for penalty in penalties})
     return found
-
-
-def _default(candidates: dict[float | None, Fit]) -> float | None:
-    """What to take where nothing can be held out."""
-    return min((key for key in candidates if key is not None), key=lambda key: abs(key - PENALTY), default=None)
 
 
 def _at_size(

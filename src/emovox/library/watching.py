@@ -47,7 +47,7 @@ class Watch:
             except ArchiveError as error:
                 if not path.is_dir():
                     del self._waiting[path]
-                elif now > until:
+                elif now >= until:
                     del self._waiting[path]
                     if (path / RESULT).exists():  # else it is no outputs directory
                         yield error

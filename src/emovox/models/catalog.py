@@ -55,7 +55,7 @@ _FUNASR = Licence("FunASR model licence", "https://github.com/modelscope/FunASR/
 CATALOG = (
     CatalogModel(
         name="lite",
-        title="bundled: two blocks of Whisper base, taught nine emotions on acted speech in three languages",
+        title="bundled: three blocks of Whisper base, taught nine emotions on acted speech in three languages",
         licence=Licence("CC BY-NC-SA 4.0", "https://creativecommons.org/licenses/by-nc-sa/4.0/"),
         file=_BUNDLED / "lite.onnx",
     ),

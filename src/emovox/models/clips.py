@@ -23,10 +23,15 @@ def example_clips() -> tuple[Waveform, ...]:
     Raises:
         ModelError: this installation has lost them.
     """
-    files = sorted(file for place in _PLACES for file in place.glob("*.flac"))
+    files = example_files()
     if not files:
         raise ModelError(f"the example recordings are not where they belong: {_PLACES[0]}")
     return tuple(_read(file) for file in files)
+
+
+def example_files() -> list[Path]:
+    """Where they are, in order."""
+    return sorted(file for place in _PLACES for file in place.glob("*.flac"))
 
 
 def _read(file: Path) -> Waveform:

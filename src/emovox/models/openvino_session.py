@@ -47,6 +47,8 @@ class OpenVinoSession:
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
+            # Each process would pin its first thread to the first core, and many would share that one.
+            "ENABLE_CPU_PINNING": False,
             "PERFORMANCE_HINT": "LATENCY",
             # What int8 leaves over is worth bf16: it rounds less than int8 does.
             "INFERENCE_PRECISION_HINT": "bf16" if precision in ("bf16", "int8") and has_bf16() else "f32",

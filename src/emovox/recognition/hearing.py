@@ -148,6 +148,21 @@ class Hearing:
                 keep = self._frames.append if self._embedding_sink is None else self._embedding_sink
                 keep(output.frames)
 
+    def found(self) -> tuple[RecordingFacts, tuple[str, ...], tuple[Span, ...]]:
+        """What reading the recording found, once all tasks are taken: facts, warnings, and spans of speech.
+
+        Raises:
+            EmovoxError: it was not read to its end.
+        """
+        if self._facts is None:
+            raise EmovoxError("the recording was not read to its end")
+        return self._facts, tuple(self._warnings), tuple(self._speech.spans)
+
+    def know(self, facts: RecordingFacts, warnings: Sequence[str], spans: Sequence[Span]) -> None:
+        """Take what another hearing found, instead of reading the recording."""
+        self._facts, self._warnings = facts, list(warnings)
+        self._speech.spans.extend(spans)
+
     def finish(self, model: ModelFacts) -> Recognition | EmovoxError:
         """The recognition, once nothing is waiting; or the error."""
         if self.error is not None or self._facts is None:

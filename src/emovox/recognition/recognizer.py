@@ -10,6 +10,7 @@ from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import check_names
 from emovox.errors import EmovoxError, ModelError, UnknownEmotionError
+from emovox.models.engine import Output
 from emovox.models.head import Head
 from emovox.models.loading import Wanted, load
 from emovox.models.own_head import OwnHead, read_own_head
@@ -20,6 +21,7 @@ from emovox.recognition.hearing import Hearing, Task
 from emovox.recognition.live import Live
 from emovox.recognition.options import EmbeddingSink, Options, Request, Sink
 from emovox.recognition.recognition import Granularity, ModelFacts, Recognition
+from emovox.recognition.splitting import Piece
 from emovox.settings import settings
 
 BATCH_SECONDS = 40  # of padded waveform that runs at once, which bounds the memory of a batch
@@ -128,9 +130,7 @@ class Recognizer:
             channel=channel,
             head=None if head is None else Head.find(head),
         )
-        hearing = Hearing(
-            self.metadata, options, self._classes(emotions), sink=sink, embedding_sink=embedding_sink
-        )
+        hearing = Hearing(self.metadata, options, self.classes(emotions), sink=sink, embedding_sink=embedding_sink)
         result = next(self._stream([(hearing, recording, name)], options))
         if isinstance(result, EmovoxError):
             raise result
@@ -220,7 +220,7 @@ class Recognizer:
             channel=channel,
             head=None if head is None else Head.find(head),
         )
-        classes = self._classes(emotions)
+        classes = self.classes(emotions)
         jobs = ((Hearing(self.metadata, options, classes), recording, None) for recording in recordings)
         for result in self._stream(jobs, options):
             if isinstance(result, EmovoxError) and on_error == "raise":
@@ -249,7 +249,7 @@ class Recognizer:
             UnreadableAudioError: no such sample rate.
             UnknownEmotionError: as for `recognize`.
         """
-        classes = self._classes(emotions if self.metadata.classes else None)
+        classes = self.classes(emotions if self.metadata.classes else None)
         found = None if head is None else Head.find(head)
         return Live(self._engine, classes, sample_rate=sample_rate, head=found, sink=sink)
 
@@ -271,7 +271,7 @@ class Recognizer:
                 hearing = Hearing(
                     self.metadata,
                     request.options,
-                    self._classes(request.options.emotions),
+                    self.classes(request.options.emotions),
                     sink=request.sink,
                     embedding_sink=request.embedding_sink,
                 )
@@ -286,6 +286,21 @@ class Recognizer:
             for (index, _), result in zip(group, heard, strict=True):
                 results[index] = result
         return [result for result in results if result is not None]
+
+    def hear_piece(self, piece: Piece) -> list[Output]:
+        """The outputs of some windows of a split recording, for `splitting.join`.
+
+        Raises:
+            ModelError: the model failed.
+        """
+        outputs: list[Output] = []
+        windows = piece.windows()
+        size = max(1, int(BATCH_SECONDS * SAMPLE_RATE / max(map(len, windows)))) if self.batches else 1
+        for first in range(0, len(windows), size):
+            outputs += self._engine.run(
+                windows[first : first + size], frame_logits=piece.frame_logits, frames=piece.frames
+            )
+        return outputs
 
     def _stream(
         self, recordings: Iterable[tuple[Hearing, Source | Decoded, str | None]], options: Options
@@ -326,7 +341,12 @@ class Recognizer:
         while hearings:
             yield hearings.popleft().finish(model)
 
-    def _classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
+    def classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
+        """The emotions that may win where these are wanted.
+
+        Raises:
+            UnknownEmotionError: a name is wrong, or the model was taught none of them.
+        """
         if emotions is None:
             return self.metadata.classes
         if not self.metadata.classes:

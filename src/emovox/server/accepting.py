@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from fastapi import Request
 
+from emovox.errors import AudioError
 from emovox.server.jobs import Job, NewJob
-from emovox.server.options import RecognitionOptions, read
+from emovox.server.options import CHANNELS, BatchOptions, RecognitionOptions, read
 from emovox.server.problems import Problem, busy, invalid
 from emovox.server.runner import Runner
 from emovox.server.service import Service, counted, service_of
@@ -34,18 +35,25 @@ def runner_of(request: Request) -> Runner:
     return cast("Runner", request.app.state.runner)
 
 
-async def accept(request: Request, limits: Limits) -> Accepted:
+async def accept(
+    request: Request, limits: Limits, kind: type[RecognitionOptions] = RecognitionOptions
+) -> Accepted:
     """Take a request's body and options. Whoever calls deletes the files, or hands them to jobs.
+
+    Args:
+        request: whose body hasn't been read.
+        limits: what is taken.
+        kind: what options there are.
 
     Raises:
         Problem: anything is wrong; nothing is left then.
     """
     service = service_of(request)
-    read(request, {}, apart=APART)  # what is wrong in the query needn't wait for the body
+    read(request, {}, kind, apart=APART)  # what is wrong in the query needn't wait for the body
     with counted(service):
         form = await receive(request, service.uploads, limits, name=request.query_params.get("name"))
     try:
-        options = read(request, form.fields, apart=APART)
+        options = read(request, form.fields, kind, apart=APART)
         if not form.files:
             raise invalid([{"field": "file", "reason": "there is no recording in the form"}])
         name = request.query_params.get("name") or form.fields.get("name")
@@ -85,18 +93,81 @@ async def _gone(request: Request) -> None:
         pass
 
 
+async def split(request: Request, accepted: Accepted) -> Accepted:
+    """Make an upload of each channel of each file, where that was asked for.
+
+    What can't be read stays one upload, whose job will say why, and so does what has one channel. Whoever calls
+    deletes the files that were there; of those that are made here none is left when it fails.
+
+    Raises:
+        Problem: there are too many channels, or jobs; or the disk is full.
+        DecoderError: no decoding process can be started.
+    """
+    service, options = service_of(request), accepted.options
+    if not isinstance(options, BatchOptions) or not options.split_channels:
+        return accepted
+
+    async def count(file: Upload) -> int:
+        try:
+            return await service.decoders.channels(
+                service.uploads.path(file.token), max_bytes=service.settings.max_file_size
+            )
+        except AudioError:
+            return 1
+
+    async def count_all() -> list[int]:
+        return await asyncio.gather(*(count(file) for file in accepted.files))
+
+    counts = await unless_gone(request, count_all())
+    if max(counts) > CHANNELS:
+        reason = f"one of the recordings has {max(counts)} channels, and {CHANNELS} at most are heard one by one"
+        raise invalid([{"field": "split_channels", "reason": reason}])
+    await _check_room(service, sum(max(1, number) for number in counts))
+
+    def divide() -> list[Upload]:
+        files: list[Upload] = []
+        made: list[str] = []
+        try:
+            for file, number in zip(accepted.files, counts, strict=True):
+                if number < 2:
+                    files.append(file)
+                    continue
+                files.append(replace(file, channel=1))
+                for channel in range(2, number + 1):
+                    made.append(service.uploads.again(file.token))
+                    files.append(replace(file, token=made[-1], channel=channel))
+        except BaseException:
+            for token in made:
+                service.uploads.remove(token)
+            raise
+        return files
+
+    return replace(accepted, files=await asyncio.to_thread(divide))
+
+
+async def _check_room(service: Service, number: int) -> None:
+    if await asyncio.to_thread(service.jobs.waiting) + number > service.settings.jobs:
+        raise busy(60)
+
+
 async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch: str | None = None) -> list[Job]:
     """Make a job of each file.
 
     Raises:
         Problem: 503, too many wait.
     """
-    waiting = await asyncio.to_thread(service.jobs.waiting)
-    if waiting + len(accepted.files) > service.settings.jobs:
-        raise busy(60)
+    await _check_room(service, len(accepted.files))
     webhook = accepted.webhook or service.settings.webhook_url or None
-    options = accepted.options.model_dump(mode="json", exclude_defaults=True)
-    new = [NewJob(file.name, options, file.token, webhook) for file in accepted.files]
+    options = accepted.options.model_dump(mode="json", exclude_defaults=True, exclude={"split_channels"})
+    new = [
+        NewJob(
+            file.name,
+            options if file.channel is None else {**options, "channel": file.channel},
+            file.token,
+            webhook,
+        )
+        for file in accepted.files
+    ]
 
     def add() -> list[Job]:
         for file in accepted.files:

@@ -14,10 +14,12 @@ from emovox.server.routes import (
     archive,
     batches,
     docs,
+    examples,
     health,
     jobs,
     live,
     outputs,
+    page,
     recognitions,
     session,
     vocabulary,
@@ -30,6 +32,7 @@ from emovox.version import __version__
 ROUTERS = (
     health.router,
     vocabulary.router,
+    examples.router,
     recognitions.router,
     jobs.router,
     batches.router,
@@ -38,6 +41,7 @@ ROUTERS = (
     live.router,
     session.router,
     docs.router,
+    page.router,
 )
 
 

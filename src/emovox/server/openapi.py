@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from emovox.recognition.recognition import Recognition
-from emovox.server.options import RecognitionOptions, parameters
+from emovox.server.options import BatchOptions, RecognitionOptions, parameters
 from emovox.server.problems import ProblemDetails
 
 RECOGNITION = {"$ref": "#/components/schemas/Recognition"}
@@ -41,13 +41,14 @@ def body(*, many: bool = False) -> dict[str, Any]:
     if not many:
         name = {"type": "string", "maxLength": 4096, "examples": ["call.mp3"]}
         extra.append({"name": "name", "schema": name, "description": "what to call the recording in the result"})
-    for item in [*parameters(fields=True), *extra]:
+    kind = BatchOptions if many else RecognitionOptions
+    for item in [*parameters(kind, fields=True), *extra]:
         fields[item["name"]] = {**item["schema"], "description": item["description"]}
     form = {"type": "object", "properties": fields, "required": ["file"], "additionalProperties": False}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
     if not many:
         content["application/octet-stream"] = {"schema": file}
-    queries = [*parameters(), *({"in": "query", "required": False, **item} for item in extra)]
+    queries = [*parameters(kind), *({"in": "query", "required": False, **item} for item in extra)]
     return {"requestBody": {"required": True, "content": content}, "parameters": queries}
 
 

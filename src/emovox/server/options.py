@@ -1,6 +1,6 @@
 """What a client may ask of a recognition: the command line's options, with its names and checks."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -12,11 +12,12 @@ from emovox.models.catalog import AUTO, CATALOG
 from emovox.models.head import Head, names, place
 from emovox.models.loading import Wanted
 from emovox.recognition.curve import SMOOTHING
+from emovox.recognition.models import Choice
 from emovox.recognition.options import Options
 from emovox.recognition.recognition import Granularity
-from emovox.server.models import Choice
 from emovox.server.problems import from_validation, invalid
 
+CHANNELS = 64  # the most that are heard one by one
 MODEL_NAMES = (AUTO, *(entry.name for entry in CATALOG))
 
 
@@ -72,7 +73,7 @@ class RecognitionOptions(BaseModel):
     speech_only: bool = Field(False, description="leave silence out of the verdict")
     smoothing: float = Field(SMOOTHING, ge=0, le=3600, description="of the curve's scores, seconds; 0: not at all")
     channel: int | None = Field(
-        None, ge=1, le=64, description="hear this channel alone, from 1; by default the mean"
+        None, ge=1, le=CHANNELS, description="hear this channel alone, from 1; by default the mean"
     )
     emotions: Annotated[tuple[str, ...] | None, BeforeValidator(_emotions)] = Field(
         None, description=f"choose only among these, between commas: {', '.join(NAMES)}"
@@ -117,13 +118,29 @@ class RecognitionOptions(BaseModel):
         )
 
 
+class BatchOptions(RecognitionOptions):
+    """The options of a batch: those of its recognitions, and how recordings become recognitions."""
+
+    split_channels: bool = Field(
+        False, description="hear each channel of each recording by itself: a job for each of them"
+    )
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> "BatchOptions":
+        if self.split_channels and self.channel is not None:
+            raise ValueError("channel is one of them, and split_channels hears each: give one of the two")
+        return self
+
+
+Taken = TypeVar("Taken", bound=RecognitionOptions)
+
 _EXAMPLES = {"granularity": "frame", "segments": True, "emotions": "happy,sad,neutral", "export": "srt,csv"}
 
 
-def parameters(*, fields: bool = False) -> list[dict[str, Any]]:
+def parameters(kind: type[RecognitionOptions], *, fields: bool = False) -> list[dict[str, Any]]:
     """The options as query parameters, for the OpenAPI document; or as the properties of a form, by name."""
     found = []
-    for name, field in RecognitionOptions.model_fields.items():
+    for name, field in kind.model_fields.items():
         schema: dict[str, Any]
         if name in {"emotions", "export"}:
             schema = {"type": "string"}
@@ -138,7 +155,7 @@ def parameters(*, fields: bool = False) -> list[dict[str, Any]]:
         elif name == "head":
             schema = {"type": "string", "maxLength": 64}
         elif name == "channel":
-            schema = {"type": "integer", "minimum": 1, "maximum": 64}
+            schema = {"type": "integer", "minimum": 1, "maximum": CHANNELS}
         elif name == "smoothing":
             schema = {"type": "number", "minimum": 0, "maximum": 3600, "default": SMOOTHING}
         else:
@@ -150,12 +167,15 @@ def parameters(*, fields: bool = False) -> list[dict[str, Any]]:
     return found
 
 
-def read(request: Request, form: dict[str, str], *, apart: frozenset[str] = frozenset()) -> RecognitionOptions:
+def read(
+    request: Request, form: dict[str, str], kind: type[Taken], *, apart: frozenset[str] = frozenset()
+) -> Taken:
     """The options of a request: query parameters and form fields, each said once.
 
     Args:
         request: for its query.
         form: the fields of its body.
+        kind: what options there are.
         apart: names that are no options.
 
     Raises:
@@ -167,7 +187,11 @@ def read(request: Request, form: dict[str, str], *, apart: frozenset[str] = froz
             raise invalid([{"field": name, "reason": "it is said twice"}])
         given[name] = value
     options = {name: value for name, value in given.items() if name not in apart}
+    if "split_channels" in options and "split_channels" not in kind.model_fields:
+        raise invalid(
+            [{"field": "split_channels", "reason": "POST /v1/batches takes it: it gives several recognitions"}]
+        )
     try:
-        return RecognitionOptions.model_validate(options)
+        return kind.model_validate(options)
     except ValidationError as error:
         raise from_validation(error) from None

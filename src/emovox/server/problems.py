@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from emovox.errors import (
     ArchiveError,
     AudioError,
+    DecoderError,
     EmovoxError,
     ExportError,
     HeadError,
@@ -123,6 +124,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
     ArchiveError: (409, "archive", "The archive can't do this"),
     ExportError: (422, "export", "This export can't be made"),
+    DecoderError: (503, "no-decoder", "No decoder"),
 }
 
 _OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # whose messages name files of this machine

@@ -16,20 +16,20 @@ from filelock import FileLock, Timeout
 
 from emovox import exports
 from emovox.audio.decoded import Decoded
+from emovox.audio.decoders import Decoders
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.errors import EmovoxError, SettingsError
 from emovox.library.keeping import Kept
 from emovox.outputs import RESULT, Draft, Outputs
+from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Request
 from emovox.recognition.recognition import Recognition
 from emovox.server.archiving import Archiving
 from emovox.server.database import open_database, state_directory
-from emovox.server.decoders import Decoders
 from emovox.server.hearing_queue import HearingQueue
 from emovox.server.jobs import Jobs
 from emovox.server.keys import Keys
 from emovox.server.library import Library
-from emovox.server.models import Choice, Models
 from emovox.server.options import RecognitionOptions
 from emovox.server.problems import busy, log
 from emovox.server.uploads import Limits, Uploads

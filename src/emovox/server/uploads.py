@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -24,11 +25,16 @@ GRACE = 30.0  # seconds before the least rate counts
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that has arrived."""
+    """A file that has arrived.
+
+    Attributes:
+        channel: the one to hear of it, from 1, where each is heard by itself.
+    """
 
     token: str
     name: str | None
     size: int
+    channel: int | None = None
 
 
 @dataclass
@@ -72,6 +78,23 @@ class Uploads:
     def waveform(self) -> Path:
         """Where a waveform may go: another place every time, as a decoder that was given up may still write."""
         return self.directory / f"{secrets.token_hex(16)}.f32"
+
+    def again(self, token: str) -> str:
+        """Give an upload another token beside its own: by a hard link, or a copy where there are none.
+
+        Raises:
+            Problem: 507, it can't be kept.
+        """
+        other = secrets.token_hex(16)
+        try:
+            try:
+                os.link(self.path(token), self.path(other))
+            except OSError:
+                shutil.copyfile(self.path(token), self.path(other))
+        except OSError as error:
+            self.remove(other)
+            raise _unkept(error) from error
+        return other
 
     def remove(self, token: str) -> None:
         """Delete an upload."""
@@ -228,8 +251,7 @@ async def receive(request: Request, uploads: Uploads, limits: Limits, *, name: s
     except OSError as error:
         for token in opened:
             uploads.remove(token)
-        log.error("an upload can't be kept: %s", error)
-        raise Problem(507, "storage", "the upload can't be kept: the disk is full, or can't be written") from error
+        raise _unkept(error) from error
     except BaseException:
         for token in opened:
             uploads.remove(token)
@@ -283,6 +305,11 @@ def _too_large(limit: int) -> Problem:
     return Problem(
         413, "too-large", f"more than {limit} bytes (EMOVOX_MAX_FILE_SIZE)", headers={"Connection": "close"}
     )
+
+
+def _unkept(error: OSError) -> Problem:
+    log.error("an upload can't be kept: %s", error)
+    return Problem(507, "storage", "the upload can't be kept: the disk is full, or can't be written")
 
 
 def _slow(detail: str) -> Problem:

@@ -17,6 +17,7 @@ class JobView(BaseModel):
     state: State
     progress: float = Field(description="0 to 1", ge=0, le=1)
     name: str | None = Field(description="of the recording")
+    channel: int | None = Field(description="the one that is heard, from 1; null: the mean of all")
     batch: str | None = Field(description="the batch it belongs to")
     created_at: datetime
     started_at: datetime | None
@@ -35,7 +36,7 @@ class BatchView(BaseModel):
     states: dict[str, int] = Field(description="how many jobs are in each state")
     progress: float = Field(description="0 to 1; what failed or was cancelled counts as finished", ge=0, le=1)
     finished: bool
-    jobs: list[JobView] = Field(description="in the order of the files")
+    jobs: list[JobView] = Field(description="in the order of the files, and of the channels of each")
     links: dict[str, str]
 
 
@@ -54,6 +55,7 @@ def job_view(job: Job, runner: Runner) -> JobView:
         state=job.state,
         progress=round(runner.progress(job), 4),
         name=job.name,
+        channel=job.options.get("channel"),
         batch=job.batch,
         created_at=_moment(job.created),
         started_at=None if job.started is None else _moment(job.started),

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, Field
 
 from emovox.emotions import NAMES
-from emovox.library.archive import Found
 from emovox.library.filter import Filter
+from emovox.library.found import Found
 from emovox.library.neighbours import Neighbour
 from emovox.recognition.recognition import ScoreMap
 from emovox.server import library

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from emovox.server import events
-from emovox.server.accepting import accept, enqueue, runner_of
+from emovox.server.accepting import accept, enqueue, runner_of, split
 from emovox.server.jobs import Job
 from emovox.server.openapi import body
+from emovox.server.options import BatchOptions
 from emovox.server.problems import Problem, responses
 from emovox.server.service import service_of
 from emovox.server.views import BatchView, batch_view, dump
@@ -25,17 +26,22 @@ BatchId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="of the batc
     status_code=202,
     response_class=Response,
     responses={
-        202: {"description": "A job for each file.", "model": BatchView},
+        202: {"description": "A job for each file, or for each channel of each file.", "model": BatchView},
         **responses(408, 413, 415, 422, 503, 507),
     },
     openapi_extra=body(many=True),
 )
 async def begin(request: Request) -> Response:
-    """Recognise many recordings: a form with many files, whose options are for all of them."""
+    """Recognise many recordings: a form with many files, whose options are for all of them.
+
+    With `split_channels` each channel is heard by itself; a recording of one channel is heard as it is.
+    """
     service, runner = service_of(request), runner_of(request)
-    accepted = await accept(request, replace(service.limits, files=service.settings.batch_files))
+    limits = replace(service.limits, files=service.settings.batch_files)
+    accepted = await accept(request, limits, BatchOptions)
     batch = secrets.token_hex(16)
     try:
+        accepted = await split(request, accepted)
         jobs = await enqueue(service, runner, accepted, batch=batch)
     except BaseException:
         for file in accepted.files:

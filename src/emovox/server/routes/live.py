@@ -22,9 +22,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emovox.errors import TooShortError
 from emovox.outputs import Draft
 from emovox.recognition.live import Event, Live
+from emovox.recognition.models import Choice
 from emovox.recognition.options import Options, Request
 from emovox.recognition.recognizer import Recognizer
-from emovox.server.models import Choice
 from emovox.server.options import RecognitionOptions
 from emovox.server.problems import Problem, from_error, from_validation
 from emovox.server.service import Service

@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("checksum", sa.String(64)),
         sa.Column("granularity", sa.Text, nullable=False),
         sa.Column("channel", sa.Integer),
-        sa.Column("emotion", sa.String(16), nullable=False, index=True),
+        sa.Column("emotion", sa.String(16), nullable=False),
         sa.Column("confidence", sa.Float, nullable=False),
         *_scores(),
         sa.Column("warnings", sa.Text, nullable=False),
@@ -51,6 +51,7 @@ def upgrade() -> None:
         sa.Column("outputs", sa.Text, index=True),
     )
     op.create_index("recognitions_created", "recognitions", ["created", "id"])
+    op.create_index("recognitions_emotion", "recognitions", ["emotion", "created", "id"])
     op.create_table(
         "segments",
         sa.Column(

@@ -1,6 +1,7 @@
 """The models in memory: loaded when they are wanted, unloaded when nobody has wanted them for a while."""
 
 import gc
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,8 @@ from typing import NamedTuple
 from emovox.models.catalog import AUTO, LARGE, installed
 from emovox.models.loading import Wanted
 from emovox.recognition.recognizer import Recognizer
-from emovox.server.problems import log
+
+log = logging.getLogger("emovox.recognition")
 
 
 class Choice(NamedTuple):

@@ -7,11 +7,13 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import Encode
 
 from emovox.audio.decoded import Decoded
-from emovox.errors import AudioError, UnreadableAudioError
-from emovox.server.decoders import Decoders
+from emovox.audio.decoders import Decoders
+from emovox.errors import AudioError, BrokenDecoderError, TooLargeError, UnreadableAudioError
 
 MEMORY = 2**31
 
@@ -66,7 +68,7 @@ def test_a_request_that_is_given_up_leaves_no_answer_behind(tmp_path: Path, exam
 
 def test_memory_is_limited() -> None:
     code = (
-        "import sys; from emovox.server.decoding_worker import limit_memory; limit_memory(2**30); bytearray(2**31)"
+        "import sys; from emovox.audio.decoding_worker import limit_memory; limit_memory(2**30); bytearray(2**31)"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MemoryError" in process.stderr
@@ -85,8 +87,29 @@ def test_errors_are_the_librarys(tmp_path: Path, examples: list[Path]) -> None:
     run(work)
 
 
+def test_channels_are_counted(tmp_path: Path, examples: list[Path], encode: Encode) -> None:
+    (tmp_path / "x").write_bytes(b"nothing")
+    six = encode(np.zeros((6, 4000), np.float32), "six.wav", "pcm_s16le", sample_format="s16")
+
+    async def work(decoders: Decoders) -> None:
+        async def count(source: Path, most: int = 10**9) -> int:
+            return await decoders.channels(source, max_bytes=most)
+
+        assert [await count(examples[0]), await count(six)] == [1, 6]
+        with pytest.raises(UnreadableAudioError):
+            await count(tmp_path / "x")
+        with pytest.raises(TooLargeError):
+            await count(examples[0], 10)
+        os.kill(pid_of(decoders), signal.SIGSTOP)
+        with pytest.raises(BrokenDecoderError, match="progress"):
+            await count(examples[0])
+        assert await count(examples[0]) == 1
+
+    run(work)
+
+
 def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emovox.server.decoders.USES", 2)
+    monkeypatch.setattr("emovox.audio.decoders.USES", 2)
 
     async def work(decoders: Decoders) -> None:
         pids = []
@@ -101,7 +124,7 @@ def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeyp
 def test_a_decoder_ends_with_the_service() -> None:
     code = """
 import asyncio, os, signal
-from emovox.server.decoders import Decoders
+from emovox.audio.decoders import Decoders
 async def main():
     decoders = Decoders(1, memory=2**31, stall=9)
     await decoders.start()

@@ -1,8 +1,9 @@
-"""The decoders: processes that decode uploads. A file that breaks FFmpeg costs one of them and one request."""
+"""The decoders: processes that decode files. A file that breaks FFmpeg costs one of them and one recording."""
 
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -11,11 +12,11 @@ from typing import Any
 
 from emovox import errors
 from emovox.audio.decoded import Decoded
-from emovox.errors import AudioError, UnreadableAudioError
-from emovox.server.problems import Problem, log
+from emovox.errors import AudioError, BrokenDecoderError, DecoderError
 
 USES = 500  # recordings after which a process is replaced: what FFmpeg leaks is given back
 START = 60.0  # seconds that a process may take to start
+log = logging.getLogger("emovox.audio")
 
 
 class _Worker:
@@ -98,7 +99,7 @@ class Decoders:
 
         Raises:
             AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
-            Problem: no process can be started.
+            DecoderError: no process can be started, or there is no room for `target`.
         """
         request = {
             "source": str(source),
@@ -108,29 +109,7 @@ class Decoders:
             "max_bytes": max_bytes,
             "max_seconds": max_seconds,
         }
-        worker = await self._free.get()
-        finished = False
-        try:
-            worker = worker or await self._spawn()
-            answer = await worker.ask(request, self._stall, progress)
-            finished = True
-        except EOFError:
-            raise UnreadableAudioError(
-                "decoding it broke the decoder: it is damaged, or made to do that"
-            ) from None
-        except (TimeoutError, asyncio.TimeoutError):
-            raise UnreadableAudioError(
-                f"decoding it made no progress for {self._stall:g} s and was given up"
-            ) from None
-        finally:
-            if finished and worker is not None and worker.uses < USES:
-                self._free.put_nowait(worker)
-            else:
-                # Also when the request was cancelled: what is half done must not answer the next one.
-                await asyncio.shield(self._replace(worker))
-        if "error" in answer:
-            kind: type[AudioError] = getattr(errors, answer["error"])
-            raise kind(answer["reason"])
+        answer = await self._ask(request, progress)
         return Decoded(
             path=target,
             name=None if name is None else name.encode(errors="replace").decode(),
@@ -143,6 +122,42 @@ class Decoders:
             warnings=tuple(answer["warnings"]),
         )
 
+    async def channels(self, source: Path, *, max_bytes: int) -> int:
+        """How many channels the file `source` has, by what it says of itself: nothing is decoded.
+
+        Raises:
+            AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
+            DecoderError: no process can be started.
+        """
+        answer = await self._ask({"source": str(source), "target": None, "max_bytes": max_bytes})
+        return int(answer["channels"])
+
+    async def _ask(
+        self, request: dict[str, Any], progress: Callable[[float], None] = lambda _: None
+    ) -> dict[str, Any]:
+        worker = await self._free.get()
+        finished = False
+        try:
+            worker = worker or await self._spawn()
+            answer = await worker.ask(request, self._stall, progress)
+            finished = True
+        except EOFError:
+            raise BrokenDecoderError("decoding it broke the decoder: it is damaged, or made to do that") from None
+        except (TimeoutError, asyncio.TimeoutError):
+            raise BrokenDecoderError(
+                f"decoding it made no progress for {self._stall:g} s and was given up"
+            ) from None
+        finally:
+            if finished and worker is not None and worker.uses < USES:
+                self._free.put_nowait(worker)
+            else:
+                # Also when the request was cancelled: what is half done must not answer the next one.
+                await asyncio.shield(self._replace(worker))
+        if "error" in answer:
+            kind: type[AudioError | DecoderError] = getattr(errors, answer["error"])
+            raise kind(answer["reason"])
+        return answer
+
     async def _replace(self, worker: _Worker | None) -> None:
         fresh: _Worker | None = None
         try:
@@ -150,7 +165,7 @@ class Decoders:
                 self._all.discard(worker)
                 await worker.kill()
             fresh = await self._spawn()
-        except Problem as error:
+        except DecoderError as error:
             log.error("%s", error)
         finally:
             self._free.put_nowait(fresh)  # None: whoever takes it tries again
@@ -162,17 +177,17 @@ class Decoders:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "emovox.server.decoding_worker",
+                "emovox.audio.decoding_worker",
                 str(self._memory),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env=environment,
-                start_new_session=True,  # an interrupt on the terminal is for the service to handle
+                start_new_session=True,  # an interrupt on the terminal is for whoever started it to handle
             )
             worker = _Worker(process)
             self._all.add(worker)
             await worker.listen(START)
         except (OSError, EOFError, TimeoutError, asyncio.TimeoutError) as error:
-            raise Problem(503, "no-decoder", "no decoding process can be started") from error
+            raise DecoderError("no decoding process can be started") from error
         return worker

@@ -1,0 +1,1 @@
+"""Many recordings: a folder or a bucket in, tables out; on this machine or on a cluster."""

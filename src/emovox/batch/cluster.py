@@ -1,0 +1,251 @@
+"""The engine of a cluster: the same workers as actors of Ray, one for each core or GPU that it has.
+
+Ray places the actors, and asks for more nodes where it may; waveforms of long recordings go from node to node
+through its object store.
+"""
+
+import importlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member
+from emovox.batch.ledger import Ledger
+from emovox.batch.scratch import scratch
+from emovox.batch.tasks import Again, Answer, Heard, Plan, Ready, Share, Surveyed, Task
+from emovox.batch.worker import Worker
+from emovox.errors import BatchError, EmovoxError
+from emovox.recognition.splitting import Piece
+
+DECODERS = 8  # of an actor with a GPU, at most; each wants a core
+REACH = 10.0  # seconds to reach the cluster
+START = 600.0  # seconds that the first worker may take: nodes may have to be rented
+JOIN = 10.0  # seconds from one look for new nodes to the next
+_OWN = {"EMOVOX_CACHE", "EMOVOX_CONFIG", "EMOVOX_OUTPUTS", "EMOVOX_THREADS"}  # settings that are this machine's
+
+
+class Claims:
+    """Whose content is whose, for all workers: an actor."""
+
+    def __init__(self) -> None:
+        self._place = ExitStack()
+        self._ledger = Ledger(self._place.enter_context(scratch()) / "ledger.sqlite")
+
+    def know(self, contents: list[str]) -> None:
+        """Take checksums of what was heard before."""
+        self._ledger.stored(((sha256, "") for sha256 in contents), "known")
+
+    def claim(self, sha256: str, path: str) -> bool:
+        """As `Ledger.claim`."""
+        return self._ledger.claim(sha256, path)
+
+
+class RayWorker:
+    """A worker: an actor."""
+
+    def __init__(self, plan: Plan, claims: Any, decoders: int) -> None:
+        ray = _ray()
+        self._place = ExitStack()
+        place = self._place.enter_context(scratch())
+        os.environ["EMOVOX_THREADS"] = "1"
+
+        def claim(sha256: str, path: str) -> bool:
+            try:
+                return bool(ray.get(claims.claim.remote(sha256, path)))
+            except ray.exceptions.RayError:  # to hear something twice is better than never
+                return True
+
+        self._worker = Worker(plan, Path(place), claim, decoders=decoders)
+
+    async def start(self) -> Ready | EmovoxError:
+        """As `Worker.start`."""
+        try:
+            return await self._worker.start()
+        except EmovoxError as error:
+            return error
+
+    async def answer(self, task: Task) -> Answer | EmovoxError:
+        """As `Worker.answer`; pieces come and go through the object store."""
+        try:
+            return await self._answer(task)
+        except EmovoxError as error:  # which concerns all recordings
+            return error
+
+    async def _answer(self, task: Task) -> Answer:
+        ray = _ray()
+        if isinstance(task, Share):
+            try:
+                piece: Piece = await task.piece
+            except ray.exceptions.RayError:  # with the node that decoded it
+                return Again(task.path)
+            answer = await self._worker.answer(replace(task, piece=piece))
+            return replace(answer, share=replace(task, piece=None)) if isinstance(answer, Heard) else answer
+        answer = await self._worker.answer(task)
+        if not isinstance(answer, Surveyed):
+            return answer
+        parts = tuple(
+            (survey, tuple(ray.put(piece.carried()) for piece in pieces)) for survey, pieces in answer.parts
+        )
+        for file in answer.files:
+            Path(file).unlink(missing_ok=True)
+        return replace(answer, parts=parts, files=())
+
+
+class RayEngine(Engine):
+    """Workers on a cluster."""
+
+    def __init__(self, plan: Plan, *, address: str | None, workers: int = 0) -> None:
+        """Join the cluster.
+
+        Args:
+            plan: for the workers.
+            address: of the cluster; None: what RAY_ADDRESS says, or a new one on this machine.
+            workers: how many; 0: as many as it has GPUs, or cores.
+
+        Raises:
+            BatchError: Ray is not installed, or there is no cluster.
+        """
+        super().__init__()
+        ray = _ray()
+        self._ray, self._plan, self._wanted = ray, plan, workers
+        settings = {name: value for name, value in os.environ.items() if name.startswith("EMOVOX_")}
+        environment = {name: value for name, value in settings.items() if name not in _OWN}
+        _check(address)
+        try:
+            ray.init(
+                address=address,
+                runtime_env={"env_vars": environment},
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise BatchError(f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
+        self._calls: dict[Any, tuple[Member, int]] = {}
+        self._looked = time.monotonic()
+        cluster = ray.cluster_resources()
+        self._gpu = plan.device != "cpu" and cluster.get("GPU", 0) >= 1
+        share = int(cluster.get("CPU", 1) / cluster["GPU"]) if self._gpu else 1
+        self._decoders = min(max(1, share), DECODERS)
+        self.workers = self._possible()
+        # Beside this program where it can be: then no other node's end takes the claims along.
+        strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=True
+        )
+        self._claims = (
+            ray.remote(Claims).options(num_cpus=0, max_restarts=-1, scheduling_strategy=strategy).remote()
+        )
+
+    def start(self) -> Ready:
+        """Start one worker and wait for it, then start the others.
+
+        Raises:
+            EmovoxError: as `Worker.start`, or the cluster has no place for a worker.
+        """
+        first = self._spawn(0)
+        self._members.append(first)
+        (call,) = self._calls
+        try:
+            ready = self._ray.get(call, timeout=START)
+        except self._ray.exceptions.GetTimeoutError:
+            raise BatchError(f"the cluster has had no place for a worker for {START:.0f} s") from None
+        except self._ray.exceptions.RayError as error:
+            raise BatchError(
+                f"no worker can be started on the cluster: {' '.join(str(error).split())[-300:]}"
+            ) from error
+        self._calls.clear()
+        if isinstance(ready, EmovoxError):
+            raise ready
+        assert isinstance(ready, Ready)  # noqa: S101  it says nothing else
+        first.ready = True
+        self._depth = AHEAD_BATCHES if ready.batches else AHEAD
+        self._grow()
+        return ready
+
+    def know(self, contents: Iterable[list[str]]) -> None:
+        """As `Engine.know`."""
+        for some in contents:
+            self._ray.get(self._claims.know.remote(some))
+
+    def close(self) -> None:
+        """End the actors, and leave the cluster."""
+        for member in self._members:
+            self._ray.kill(member.worker)
+        self._ray.kill(self._claims)
+        self._ray.shutdown()
+
+    def _possible(self) -> int:
+        resources = self._ray.cluster_resources()
+        return self._wanted or max(1, int(resources.get("GPU" if self._gpu else "CPU", 0)))
+
+    def _grow(self) -> None:
+        """One worker for each place; one whose node has gone waits for another."""
+        self.workers = max(self._possible(), len(self._members))
+        self._members += [self._spawn(index) for index in range(len(self._members), self.workers)]
+
+    def _spawn(self, index: int) -> Member:
+        actor = self._ray.remote(RayWorker).options(
+            num_cpus=self._decoders if self._gpu else 1,
+            num_gpus=1 if self._gpu else 0,
+            max_concurrency=AHEAD_BATCHES + 8,
+        )
+        member = Member(actor.remote(self._plan, self._claims, self._decoders))
+        self._calls[member.worker.start.remote()] = (member, 0)
+        return member
+
+    def _give(self, member: Member, number: int, task: Task) -> None:
+        self._calls[member.worker.answer.remote(task)] = (member, number)
+
+    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Ready | Died]]:
+        if time.monotonic() - self._looked > JOIN:
+            self._looked = time.monotonic()
+            self._grow()
+        if not self._calls:
+            time.sleep(patience)
+            return
+        calls = list(self._calls)
+        done, _ = self._ray.wait(calls, num_returns=1, timeout=patience)
+        if done:
+            done, _ = self._ray.wait(calls, num_returns=len(calls), timeout=0)
+        for call in done:
+            if call not in self._calls:  # of one that was lost a moment ago
+                continue
+            member, number = self._calls.pop(call)
+            try:
+                answer = self._ray.get(call)
+            except self._ray.exceptions.RayError:
+                self._calls = {other: who for other, who in self._calls.items() if who[0] is not member}
+                with suppress(self._ray.exceptions.RayError):
+                    self._ray.kill(member.worker)
+                yield member, 0, Died()
+                continue
+            if isinstance(answer, EmovoxError):
+                raise answer
+            yield member, number, answer
+
+
+def _check(address: str | None) -> None:
+    """Refuse an address where nobody answers, which Ray tries for minutes.
+
+    Raises:
+        BatchError: nobody does.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():  # `auto`, `local`, or a new cluster
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=REACH).close()
+    except OSError as error:
+        raise BatchError(f"no Ray cluster at {address}: {error.strerror or error}") from error
+
+
+def _ray() -> Any:
+    try:
+        return importlib.import_module("ray")
+    except ImportError:
+        raise BatchError("the cluster engine needs one more package: pip install ray") from None

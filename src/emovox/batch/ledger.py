@@ -1,0 +1,184 @@
+"""The ledger: what is to do, what is done, and whose content is whose. A database beside the run, not in memory.
+
+It is made anew at every start from the listing and from the shards that are there: they are the truth, and this is
+an index of them. Workers on the same machine open it too, to claim the contents they find.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from emovox.batch.tasks import Item
+from emovox.errors import OutputsError
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS items (
+    path TEXT PRIMARY KEY, row_group INTEGER, row INTEGER, name TEXT, state INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS queue (number INTEGER PRIMARY KEY, path TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS contents (
+    sha256 TEXT PRIMARY KEY, owner TEXT NOT NULL, shard TEXT, reason TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS twins (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID;
+"""
+_WAITING, _DONE = 0, 1
+
+
+class Ledger:
+    """An index on disk. Safe to share between threads; another process opens the same file.
+
+    Every method raises OutputsError where it can't be read or written: the disk is full, for example.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Open it, or make it."""
+        self._lock = threading.Lock()
+        self._path = path
+        self._base = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        with self._writing():
+            self._base.execute("PRAGMA journal_mode=WAL")
+            self._base.execute("PRAGMA synchronous=OFF")  # it is made anew after a crash
+            self._base.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Close it."""
+        with self._lock:
+            self._base.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                if self._base.in_transaction:
+                    self._base.execute("ROLLBACK")
+                raise OutputsError(f"{self._path}: {error}: set TMPDIR to where there is room") from error
+
+    def add_done(self, rows: Iterable[tuple[str, str | None]], shard: str) -> None:
+        """Take what a shard holds: path, and checksum or, where it failed, None."""
+        rows = list(rows)
+        with self._writing():
+            self._base.execute("BEGIN")
+            self._base.executemany(
+                "INSERT OR REPLACE INTO items VALUES (?, NULL, NULL, NULL, 1)", ((path,) for path, _ in rows)
+            )
+            self._base.executemany(
+                "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, NULL)",
+                ((sha256, path, shard) for path, sha256 in rows if sha256 is not None),
+            )
+            self._base.execute("COMMIT")
+
+    def done(self) -> int:
+        """How many items are settled."""
+        with self._writing():
+            return int(self._base.execute("SELECT count(*) FROM items WHERE state=1").fetchone()[0])
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Note names of outputs directories that rows name."""
+        with self._writing():
+            self._base.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((name,) for name in names))
+
+    def is_kept(self, name: str) -> bool:
+        """Whether a row names this outputs directory."""
+        with self._writing():
+            return self._base.execute("SELECT 1 FROM kept WHERE name=?", (name,)).fetchone() is not None
+
+    def add(self, items: Iterable[Item], *, queued: bool = True) -> int:
+        """Take what was listed, to be given by `take` unless it is not to be `queued`; gives how many are new."""
+        new = 0
+        with self._writing():
+            self._base.execute("BEGIN")
+            for item in items:
+                row = (item.path, *(item.row or (None, None)), item.column, _WAITING)
+                if self._base.execute("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?)", row).rowcount:
+                    if queued:
+                        self._base.execute("INSERT INTO queue(path) VALUES (?)", (item.path,))
+                    new += 1
+            self._base.execute("COMMIT")
+        return new
+
+    def take(self, count: int) -> list[Item]:
+        """The next items, which are then taken."""
+        with self._writing():
+            found = self._base.execute(
+                "SELECT number, items.path, row_group, row, name FROM queue JOIN items USING (path) "
+                "ORDER BY number LIMIT ?",
+                (count,),
+            ).fetchall()
+            if found:
+                self._base.execute("DELETE FROM queue WHERE number <= ?", (found[-1][0],))
+        return [Item(path, None if group is None else (group, row), name) for _, path, group, row, name in found]
+
+    def settle(self, path: str) -> bool:
+        """Note that a recording is answered; gives whether that is news."""
+        with self._writing():
+            return bool(self._base.execute("UPDATE items SET state=1 WHERE path=? AND state=0", (path,)).rowcount)
+
+    def claim(self, sha256: str, path: str) -> bool:
+        """Whether the recording at `path` is the one of this content that is heard."""
+        with self._writing():
+            self._base.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, NULL, NULL)", (sha256, path))
+            row = self._base.execute("SELECT owner, shard FROM contents WHERE sha256=?", (sha256,)).fetchone()
+        return bool(row[0] == path and row[1] is None)
+
+    def stored(self, contents: Iterable[tuple[str, str]], shard: str) -> None:
+        """Note in which shard contents stand: (checksum, path)."""
+        with self._writing():
+            self._base.execute("BEGIN")
+            self._base.executemany(
+                "INSERT INTO contents VALUES (?, ?, ?, NULL) "
+                "ON CONFLICT (sha256) DO UPDATE SET shard=excluded.shard WHERE shard IS NULL",
+                ((sha256, path, shard) for sha256, path in contents),
+            )
+            self._base.execute("COMMIT")
+
+    def failed(self, sha256: str, path: str, reason: str) -> None:
+        """Note why the content of a recording can't be used, for those that have the same."""
+        with self._writing():
+            self._base.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, NULL, NULL)", (sha256, path))
+            self._base.execute("UPDATE contents SET reason=? WHERE sha256=? AND shard IS NULL", (reason, sha256))
+
+    def contents(self, count: int) -> Iterator[list[str]]:
+        """Checksums of what was stored before, so many at once."""
+        last = ""
+        while True:
+            with self._writing():
+                found = self._base.execute(
+                    "SELECT sha256 FROM contents WHERE shard IS NOT NULL AND sha256 > ? ORDER BY sha256 LIMIT ?",
+                    (last, count),
+                ).fetchall()
+            if not found:
+                return
+            last = found[-1][0]
+            yield [row[0] for row in found]
+
+    def add_twin(self, path: str, sha256: str) -> None:
+        """Note a recording whose content another one has."""
+        with self._writing():
+            self._base.execute("INSERT OR IGNORE INTO twins VALUES (?, ?)", (path, sha256))
+
+    def twins(
+        self, count: int, *, all_of_them: bool = False
+    ) -> Iterator[tuple[str | None, str | None, list[tuple[str, str]]]]:
+        """Twins whose content is settled, which are then taken: (shard, reason, (path, checksum)), by shard.
+
+        Args:
+            count: so many at once.
+            all_of_them: those too whose content is not settled; they have neither shard nor reason.
+        """
+        while True:
+            with self._writing():
+                found = self._base.execute(
+                    "SELECT shard, reason, path, sha256 FROM twins LEFT JOIN contents USING (sha256) "
+                    "WHERE ? OR shard IS NOT NULL OR reason IS NOT NULL ORDER BY shard, reason LIMIT ?",
+                    (all_of_them, count),
+                ).fetchall()
+                self._base.executemany("DELETE FROM twins WHERE path=?", ((row[2],) for row in found))
+            if not found:
+                return
+            for shard, reason in dict.fromkeys(row[:2] for row in found):
+                yield shard, reason, [row[2:] for row in found if row[:2] == (shard, reason)]

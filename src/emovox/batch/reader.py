@@ -1,0 +1,192 @@
+"""The reader: fetches and decodes recordings, ahead of those who hear them; it needs no model."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+from emovox.audio.decoded import FULL, Decoded
+from emovox.audio.decoders import Decoders
+from emovox.audio.recording import open_recording
+from emovox.batch.sources import RowReader
+from emovox.batch.storage import fetched
+from emovox.batch.tasks import Failed, Item, Plan, Same
+from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError, OutputsError
+from emovox.models.metadata import Metadata
+from emovox.recognition.splitting import PIECE, Piece, Survey, pieces, survey
+from emovox.settings import settings
+
+Claim = Callable[[str, str], bool]
+"""Whether the recording at a path is the one that is heard for its content: (sha256, path)."""
+Part = Decoded | tuple[Survey, tuple[Piece, ...]]
+"""A recording, or one of its channels: decoded, or, where it is long, in pieces."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A recording that was read.
+
+    Attributes:
+        path: which.
+        sha256: its checksum.
+        parts: of it, one, or one for each channel; all of them in pieces, or none.
+        files: of the waveforms.
+        seconds: of sound.
+        spent: seconds that it took.
+    """
+
+    path: str
+    sha256: str
+    parts: tuple[Part, ...]
+    files: tuple[Path, ...]
+    seconds: float
+    spent: float
+
+    @property
+    def split(self) -> bool:
+        """Whether it is in pieces."""
+        return not isinstance(self.parts[0], Decoded)
+
+    def clear(self) -> None:
+        """Remove its waveforms."""
+        for file in self.files:
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+
+
+class Reader:
+    """Decoding processes, and what they decode."""
+
+    def __init__(self, plan: Plan, scratch: Path, claim: Claim, *, decoders: int) -> None:
+        """Prepare.
+
+        Args:
+            plan: what is wanted.
+            scratch: where waveforms go.
+            claim: is asked before a content is decoded.
+            decoders: decoding processes.
+        """
+        self._plan, self._scratch, self._claim = plan, scratch, claim
+        options = settings()
+        self._decoders = Decoders(decoders, memory=options.decoder_memory, stall=options.decode_stall)
+        self._rows, self._reading = RowReader(), asyncio.Lock()
+        self._metadata: Metadata | None = None
+
+    async def start(self, metadata: Metadata) -> None:
+        """Start the decoders; `metadata` is the model's, for cutting.
+
+        Raises:
+            DecoderError: no process can be started.
+        """
+        self._metadata = metadata
+        await self._decoders.start()
+
+    async def close(self) -> None:
+        """End the decoders."""
+        await self._decoders.close()
+
+    async def read(self, item: Item) -> Reading | Same | Failed:
+        """Fetch and decode a recording, unless its content is another one's.
+
+        Raises:
+            DecoderError: no decoding process can be started, or there is no room for what it decodes.
+            OutputsError: the ledger can't be written.
+        """
+        started = time.monotonic()
+        sha256: str | None = None
+        parts: list[Part] = []
+        files: list[Path] = []
+        try:
+            with ExitStack() as stack:
+                source = await self._fetch(stack, item)
+                sha256 = await asyncio.to_thread(_checksum, source, settings().max_file_size)
+                if not await asyncio.to_thread(self._claim, sha256, item.path):
+                    return Same(item.path, sha256)
+                for channel in count(1) if self._plan.split_channels else [None]:
+                    files.append(self._scratch / secrets.token_hex(8))
+                    decoded = await self._decode(source, files[-1], item, channel)
+                    long = self._plan.outputs is None and decoded.duration > self._plan.longest
+                    parts.append(await asyncio.to_thread(self._cut, decoded) if long else decoded)
+                    if channel == decoded.channels:
+                        break
+            spent = time.monotonic() - started
+            return Reading(item.path, sha256, tuple(parts), tuple(files), decoded.duration, spent)
+        except BaseException as error:
+            for file in files:
+                file.unlink(missing_ok=True)
+            if _is_full(error):
+                raise DecoderError(
+                    f"{self._scratch}: the disk is full: set TMPDIR to where there is room"
+                ) from error
+            if isinstance(error, Exception) and not isinstance(error, (DecoderError, OutputsError)):
+                return Failed(item.path, reason(error), sha256)
+            raise
+
+    async def _fetch(self, stack: ExitStack, item: Item) -> Path:
+        if item.row is None:
+            place = fetched(item.path, self._scratch, max_bytes=settings().max_file_size)
+            return await asyncio.to_thread(stack.enter_context, place)
+        async with self._reading:
+            data = await asyncio.to_thread(self._rows.read, item)
+        if not data:
+            raise NoAudioError("there are no bytes in this row")
+        return stack.enter_context(_kept(data, self._scratch))
+
+    async def _decode(self, source: Path, target: Path, item: Item, channel: int | None) -> Decoded:
+        """Decode in one of the processes; a file that breaks it is tried once more, in a fresh one."""
+        limits, name = settings(), item.path.rpartition("/")[2]
+
+        async def decode() -> Decoded:
+            return await self._decoders.decode(
+                source,
+                target,
+                name=name,
+                channel=channel,
+                max_bytes=limits.max_file_size,
+                max_seconds=limits.max_duration,
+            )
+
+        try:
+            return await decode()
+        except BrokenDecoderError:
+            return await decode()
+
+    def _cut(self, decoded: Decoded) -> Part:
+        assert self._metadata is not None  # noqa: S101  nothing is read before the start
+        found = survey(decoded, self._metadata, replace(self._plan.options, channel=decoded.channel))
+        return found, tuple(pieces(found, decoded.path, samples=PIECE))
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether it is a full disk that failed, and not the recording."""
+    while error is not None and not (isinstance(error, OSError) and error.errno in FULL):
+        error = error.__cause__
+    return error is not None
+
+
+def reason(error: Exception) -> str:
+    """What the table of errors says of an exception."""
+    if isinstance(error, AudioError):
+        return error.reason
+    if isinstance(error, EmovoxError):
+        return str(error)
+    return f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+@contextmanager
+def _kept(data: bytes, scratch: Path) -> Iterator[Path]:
+    path = scratch / secrets.token_hex(8)
+    try:
+        path.write_bytes(data)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _checksum(source: Path, max_bytes: int) -> str:
+    with open_recording(source, max_bytes=max_bytes) as recording:
+        return recording.sha256

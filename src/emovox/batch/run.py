@@ -1,0 +1,328 @@
+"""The run: lists what there is, lets an engine hear what is missing, and is the only one that writes.
+
+A worker that dies takes nothing with it, for what it had is asked again; and nothing is there twice, for an answer
+counts once. A run that dies leaves complete shards; the next one reads which recordings they hold.
+"""
+
+import json
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from emovox.batch.engine import Engine
+from emovox.batch.ledger import Ledger
+from emovox.batch.scratch import scratch
+from emovox.batch.shared import Shared
+from emovox.batch.sources import find
+from emovox.batch.status import SLOWEST, Status
+from emovox.batch.storage import Place, is_remote
+from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
+from emovox.batch.tasks import Again, Answer, Done, Failed, Heard, Item, Plan, Same, Share, Surveyed, Task
+from emovox.batch.wish import Wish
+from emovox.batch.worker import MADE
+from emovox.errors import BatchError, EmovoxError
+from emovox.outputs import is_outputs
+from emovox.recognition.recognition import ModelFacts
+
+FACTS = "batch.json"
+OUTPUTS = "outputs"
+UNHEARD = "its content is that of a recording that could not be heard"
+_TOGETHER = 1000  # recordings that are listed, taken or copied together
+_PATIENCE = 5.0  # seconds from one look for twins to the next
+_TOLD = 0.2  # seconds from one word about how far the run is to the next
+
+
+class Batch:
+    """One run."""
+
+    def __init__(self, wish: Wish, engine: Callable[[Plan], Engine], tell: Callable[[Status], None]) -> None:
+        """Prepare.
+
+        Args:
+            wish: what is wanted.
+            engine: makes the engine.
+            tell: is told now and then how far the run is.
+
+        Raises:
+            BatchError: the output can't be used.
+        """
+        if wish.outputs_dirs and is_remote(wish.out):
+            raise BatchError("outputs directories can be made on this machine only: give --out a directory")
+        self._wish, self._make, self._tell = wish, engine, tell
+        self.status = Status()
+        self._out = Place.of(wish.out)
+        self._errors = Shards(self._out, ERRORS, lambda rows, name: None)
+        self._recognitions = Shards(self._out, RECOGNITIONS, self._wrote)
+        self._buffer: deque[Item] = deque()
+        self._shares: deque[Share] = deque()
+        self._shared: dict[str, Shared] = {}
+        self._unusable: deque[Failed] = deque()
+        self._listed = threading.Event()
+        self._ended = threading.Event()
+        self._trouble: Exception | None = None
+        self._told = self._looked = 0.0
+
+    def run(self) -> Status:
+        """Hear what is missing, and end when nothing is.
+
+        Raises:
+            BatchError: the input or the output can't be used, or the output belongs to other options.
+            EmovoxError: as `Recognizer`.
+        """
+        wish, out = self._wish, self._out
+        found = find(wish.source, wish.column)
+        first = list(islice(found, 1))
+        if not first:
+            raise BatchError(f"{wish.source}: there is no audio or video file in it")
+        with ExitStack() as stack:
+            if out.local:
+                stack.enter_context(_only_one(Path(out.path)))
+            place = stack.enter_context(scratch())
+            self._ledger = Ledger(place / "ledger.sqlite")
+            stack.callback(self._ledger.close)
+            outputs = str(Path(out.path, OUTPUTS)) if wish.outputs_dirs else None
+            plan = Plan(
+                model=wish.model,
+                precision=wish.precision,
+                device=wish.device,
+                options=wish.options,
+                split_channels=wish.split_channels,
+                formats=wish.formats,
+                labels=wish.labels,
+                outputs=outputs,
+                ledger=str(place / "ledger.sqlite"),
+                scratch=str(place),
+                longest=wish.longest,
+            )
+            engine = self._make(plan)
+            stack.callback(engine.close)
+            self._ready = engine.start()
+            self._check(self._ready.model)
+            self._load()
+            engine.know(self._ledger.contents(10 * _TOGETHER))
+            if outputs is not None:
+                self._sweep(Path(outputs))
+            self.status.model, self.status.workers = self._ready.model, engine.workers
+            self.status.started = time.monotonic()
+            lister = threading.Thread(target=self._list, args=(chain(first, found),), daemon=True)
+            lister.start()
+            stack.callback(lister.join)
+            stack.callback(self._ended.set)
+            try:
+                self._work(engine)
+            except KeyboardInterrupt:  # what is heard is kept
+                self._flush()
+                raise
+            if self._trouble is not None:
+                raise self._trouble
+        return self.status
+
+    def _work(self, engine: Engine) -> None:
+        for answer in engine.run(self._take, self._more):
+            if answer is not None:
+                self._note(answer)
+            while self._unusable:
+                self._note(self._unusable.popleft())
+            self._recognitions.tick()
+            self._errors.tick()
+            now = time.monotonic()
+            if now - self._looked > _PATIENCE:
+                self._looked = now
+                self._copy()
+            if now - self._told > _TOLD:
+                self._told = now
+                self._tell(self.status)
+        while self._unusable:
+            self._note(self._unusable.popleft())
+        self._flush()
+        self._copy(last=True)
+        self._flush()
+        self._tell(self.status)
+
+    def _list(self, found: Iterator[Item | Failed]) -> None:
+        """Put down what is there; a thread of its own."""
+        some: list[Item | Failed] = []
+        try:
+            try:
+                for item in found:
+                    some.append(item)
+                    if len(some) >= _TOGETHER:
+                        self._put_down(some)
+                        some = []
+                    if self._ended.is_set():
+                        return
+            finally:
+                self._put_down(some)
+        except Exception as error:
+            self._trouble = error
+        finally:
+            self.status.listing = False
+            self._listed.set()
+
+    def _put_down(self, some: list[Item | Failed]) -> None:
+        self.status.listed += self._ledger.add(item for item in some if isinstance(item, Item))
+        for item in some:
+            if isinstance(item, Failed) and self._ledger.add([Item(item.path)], queued=False):
+                self.status.listed += 1
+                self._unusable.append(item)
+
+    def _take(self) -> Task | None:
+        if self._shares:
+            return self._shares.popleft()
+        if not self._buffer:
+            self._buffer.extend(self._ledger.take(_TOGETHER))
+        return self._buffer.popleft() if self._buffer else None
+
+    def _more(self) -> bool:
+        if not self._listed.is_set():
+            return True
+        if not self._buffer:
+            self._buffer.extend(self._ledger.take(_TOGETHER))
+        return bool(self._buffer or self._shares)
+
+    def _note(self, answer: Answer) -> None:
+        if isinstance(answer, Same):
+            self._ledger.add_twin(answer.path, answer.sha256)
+        elif isinstance(answer, Surveyed):
+            self._shared[answer.item.path] = Shared(answer)
+            self._shares.extend(self._shared[answer.item.path].shares())
+        elif isinstance(answer, Heard):
+            shared = self._shared.get(answer.share.path)
+            if shared is not None and shared.add(answer):
+                try:
+                    self._note(shared.done(self._ready))
+                except EmovoxError as error:
+                    self._note(Failed(answer.share.path, str(error)))
+        else:
+            if (ended := self._shared.pop(answer.path, None)) is not None:
+                ended.clear()
+                self._shares = deque(share for share in self._shares if share.path != answer.path)
+            if isinstance(answer, Again):
+                if ended is not None:
+                    self._buffer.appendleft(ended.surveyed.item)
+            elif self._ledger.settle(answer.path):
+                self._store(answer)
+
+    def _store(self, answer: Done | Failed) -> None:
+        status = self.status
+        if isinstance(answer, Failed):
+            status.failed += 1
+            if answer.sha256 is not None:
+                self._ledger.failed(answer.sha256, answer.path, answer.reason)
+            self._errors.add([{"path": answer.path, "reason": answer.reason}])
+            return
+        status.done += 1
+        status.seconds += answer.seconds
+        status.emotions.update(row["emotion"] for row in answer.rows)
+        status.slowest = sorted([*status.slowest, (answer.spent, answer.path)], reverse=True)[:SLOWEST]
+        self._recognitions.add(answer.rows)
+
+    def _wrote(self, rows: list[dict[str, Any]], name: str) -> None:
+        self._ledger.stored(((row["sha256"], row["path"]) for row in rows), name)
+
+    def _copy(self, *, last: bool = False) -> None:
+        """Give recordings whose content was heard the rows of that."""
+        for shard, reason, twins in self._ledger.twins(_TOGETHER, all_of_them=last):
+            known: dict[str, list[dict[str, Any]]] = {}
+            if shard is not None:
+                for row in self._recognitions.read(shard, sha256=list({sha256 for _, sha256 in twins})):
+                    rows = known.setdefault(row["sha256"], [])
+                    if not rows or rows[0]["path"] == row["path"]:
+                        rows.append(row)
+            for path, sha256 in twins:
+                if not self._ledger.settle(path):
+                    continue
+                if shard is None:
+                    self._store(Failed(path, reason or UNHEARD))
+                else:
+                    rows = [{**row, "path": path} for row in known[sha256]]
+                    self.status.same += 1
+                    self._store(Done(path, tuple(rows), rows[0]["duration"], 0.0))
+
+    def _flush(self) -> None:
+        self._recognitions.flush()
+        self._errors.flush()
+
+    def _check(self, model: ModelFacts) -> None:
+        """Refuse an output that was made with another model or other options."""
+        place = self._out / FACTS
+        facts = json.loads(json.dumps({"model": model.model_dump(mode="json"), **self._wish.facts()}))
+        if place.kind() != "file":
+            place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
+            return
+        try:
+            before = dict(json.loads(place.read()))
+        except (ValueError, TypeError) as error:
+            raise BatchError(f"{place.address}: not the facts of a batch: choose another --out") from error
+        if before != facts:
+            changed = ", ".join(_changed(before, facts))
+            raise BatchError(
+                f"{self._out.address}: what is there was made with another {changed}; "
+                f"choose another --out, or the same as in {place.address}"
+            )
+
+    def _load(self) -> None:
+        """Read what earlier runs did."""
+        status = self.status
+        for name in list(self._recognitions.names()):
+            rows = self._recognitions.read(name, columns=["path", "sha256", "emotion", "outputs"])
+            while some := list(islice(rows, _TOGETHER)):
+                self._ledger.add_done([(row["path"], row["sha256"]) for row in some], name)
+                self._ledger.keep(row["outputs"] for row in some if row["outputs"])
+                status.emotions.update(row["emotion"] for row in some)
+        for name in list(self._errors.names()):
+            if self._wish.retry_failed:
+                (self._errors.place / name).delete()
+            else:
+                failed = [row["path"] for row in self._errors.read(name)]
+                self._ledger.add_done([(path, None) for path in failed], name)
+                status.failed_before += len(failed)
+        status.before = self._ledger.done() - status.failed_before
+
+    def _sweep(self, outputs: Path) -> None:
+        """Remove a batch's outputs directories that no row names: their recordings will be heard again."""
+        with suppress(FileNotFoundError):
+            for directory in outputs.iterdir():
+                made = is_outputs(directory) and (directory / MADE).exists()
+                if made and not self._ledger.is_kept(directory.name):
+                    shutil.rmtree(directory)
+
+
+def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
+    """What differs, for people: `model`, `options (embedding)`."""
+    for key, value in facts.items():
+        old = before.get(key)
+        if old == value:
+            continue
+        if isinstance(old, dict) and isinstance(value, dict):
+            yield f"{key} ({', '.join(name for name in value if old.get(name) != value[name])})"
+        else:
+            yield key
+
+
+@contextmanager
+def _only_one(out: Path) -> Iterator[None]:
+    """Keep a second run out of the same directory.
+
+    Raises:
+        BatchError: there is one, or the directory can't be written.
+    """
+    lock = FileLock(out / ".lock", thread_local=False)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise BatchError(f"{out}: another batch works on this output") from None
+    except OSError as error:
+        raise BatchError(f"{out}: {error.strerror or error}") from error
+    with lock:
+        lock.release()
+        yield

@@ -1,0 +1,49 @@
+"""A long recording, shared out among the workers and put together again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from emovox.batch.tables import to_row
+from emovox.batch.tasks import Done, Heard, Ready, Share, Surveyed
+from emovox.models.engine import Output
+from emovox.recognition.splitting import join
+
+
+class Shared:
+    """A long recording that is shared out."""
+
+    def __init__(self, surveyed: Surveyed) -> None:
+        """Begin with what a worker found."""
+        self.surveyed = surveyed
+        self.outputs: list[list[tuple[Output, ...] | None]] = [[None] * len(some) for _, some in surveyed.parts]
+        self.spent = surveyed.spent
+
+    def shares(self) -> Iterator[Share]:
+        """Its pieces, for the workers."""
+        for part, (_, some) in enumerate(self.surveyed.parts):
+            for number, piece in enumerate(some):
+                yield Share(self.surveyed.item.path, part, number, piece)
+
+    def add(self, heard: Heard) -> bool:
+        """Take outputs; gives whether all are there."""
+        self.outputs[heard.share.part][heard.share.number] = heard.outputs
+        self.spent += heard.spent
+        return all(outputs is not None for part in self.outputs for outputs in part)
+
+    def done(self, ready: Ready) -> Done:
+        """Put it together, once all is there.
+
+        Raises:
+            EmovoxError: as `Recognizer.recognize`.
+        """
+        rows = []
+        for (survey, _), part in zip(self.surveyed.parts, self.outputs, strict=True):
+            outputs = [output for some in part for output in some or ()]
+            recognition = join(survey, outputs, ready.metadata, ready.classes, ready.model)
+            rows.append(to_row(self.surveyed.item.path, recognition))
+        return Done(self.surveyed.item.path, tuple(rows), rows[0]["duration"], self.spent)
+
+    def clear(self) -> None:
+        """Remove its waveforms."""
+        for file in self.surveyed.files:
+            Path(file).unlink(missing_ok=True)

@@ -1,0 +1,273 @@
+"""Sources: the recordings that a directory, a glob or a manifest means, one after the other."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import translate
+from pathlib import Path
+from typing import Any
+
+from emovox.audio.files import EXTENSIONS
+from emovox.batch.storage import Place, is_remote
+from emovox.batch.tasks import Failed, Item
+from emovox.errors import BatchError
+
+MANIFESTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+COLUMNS = ("path", "file", "filename", "file_name", "url", "uri", "audio", "bytes")
+"""Where a manifest's recordings are looked for, when nobody says."""
+BAD_NAME = "its name is no valid UTF-8, as a table wants it: rename it"
+
+
+def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
+    """The recordings that `source` means; listing them holds no more than one directory's names.
+
+    Args:
+        source: a directory, a glob, a manifest (CSV, TSV, JSON lines, Parquet) or one recording; path or address.
+        column: of a manifest, with paths, addresses or bytes; by default the first of `COLUMNS` that it has.
+
+    Yields:
+        Recordings; a directory's in the order in which the storage lists them.
+
+    Raises:
+        BatchError: there is nothing, or a manifest lacks the column.
+    """
+    source = source.removeprefix("file://")
+    if not source:
+        raise BatchError("an empty name: was a variable meant?")
+    place = Place.of(source)
+    kind = place.kind()
+    if kind == "file":
+        if place.path.lower().endswith(MANIFESTS):
+            return _manifest(place, column)
+        return iter([_item(place.address)])
+    if column is not None:
+        raise BatchError(f"{source}: --column belongs to a manifest, and this is none")
+    if kind == "directory":
+        return _walk(place)
+    if re.search(r"[*?\[]", source):
+        return _glob(source)
+    raise BatchError(f"{source}: there is no such file or directory")
+
+
+def _item(address: str) -> Item | Failed:
+    try:
+        address.encode()
+    except UnicodeEncodeError:
+        return Failed(address.encode(errors="backslashreplace").decode(), BAD_NAME)
+    return Item(address)
+
+
+def _walk(place: Place) -> Iterator[Item | Failed]:
+    """Recordings in a directory and below, without hidden files, links to directories and outputs directories."""
+    for name, directory in place.entries():
+        if name.startswith("."):
+            continue
+        if directory:
+            outputs = name.startswith("outputs_") and (place / name / "result.json").kind() == "file"
+            if not outputs and not (place / name).is_link():
+                yield from _below(place / name)
+        elif name[name.rfind(".") :].lower() in EXTENSIONS:
+            yield _item(f"{place.address}/{name}".replace("//", "/") if place.local else f"{place.address}/{name}")
+
+
+def _below(place: Place) -> Iterator[Item | Failed]:
+    """As `_walk`, of a directory in another one: if this machine doesn't let it be read, it costs itself only."""
+    try:
+        yield from _walk(place)
+    except BatchError as error:
+        if not place.local:  # the storage is gone, not a directory
+            raise
+        reason = str(error).removeprefix(f"{place.address}: ")
+        yield Failed(place.address.encode(errors="backslashreplace").decode(), reason)
+
+
+def _glob(pattern: str) -> Iterator[Item | Failed]:
+    """Recordings that a pattern matches: * and ? within a name, ** across directories."""
+    fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
+    absolute = pattern.startswith("/")
+    root = Place.of(fixed or ("/" if absolute else "."))
+    found = False
+    for item in _descend(
+        root, root.address if fixed or absolute else "", pattern[len(fixed) :].lstrip("/").split("/")
+    ):
+        found = True
+        yield item
+    if not found:
+        raise BatchError(f"{pattern}: nothing matches this pattern")
+
+
+def _descend(place: Place, prefix: str, parts: list[str]) -> Iterator[Item | Failed]:
+    if parts == ["**"]:
+        yield from _walk(Place(prefix or ".", place.filesystem, place.path, place.local))
+        return
+    first, *rest = parts
+    named = re.compile(translate(first))
+    for name, directory in place.entries():
+        if name.startswith(".") and not first.startswith("."):
+            continue
+        address = f"{prefix.rstrip('/')}/{name}" if prefix else name
+        if first == "**":
+            if directory and not (place / name).is_link():
+                yield from _descend(place / name, address, parts)
+            if rest and len(rest) == 1 and not directory and re.compile(translate(rest[0])).match(name):
+                yield _item(address)
+            elif len(rest) > 1 and directory and re.compile(translate(rest[0])).match(name):
+                yield from _descend(place / name, address, rest[1:])
+        elif named.match(name):
+            if rest and directory:
+                yield from _descend(place / name, address, rest)
+            elif not rest and directory:
+                yield from _walk(Place(address, place.filesystem, f"{place.path}/{name}", place.local))
+            elif not rest:
+                yield _item(address)
+
+
+def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:
+    suffix = Path(place.path).suffix.lower()
+    if suffix == ".parquet":
+        yield from _parquet(place, column)
+        return
+    with (
+        place.open() as raw,
+        io.TextIOWrapper(io.BufferedReader(_Raw(raw)), encoding="utf-8-sig", newline="") as text,
+    ):
+        rows: Iterator[dict[str, Any]]
+        if suffix in {".csv", ".tsv"}:
+            rows = csv.DictReader(text, delimiter="\t" if suffix == ".tsv" else ",")
+        else:
+            rows = _lines(place, text)
+        try:
+            for number, row in enumerate(rows):
+                if not number:
+                    column = _choose(place, list(row), column)
+                value = row.get(column or "")
+                if isinstance(value, str) and value:
+                    yield _item(_resolved(place, value))
+                else:
+                    yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
+        except UnicodeDecodeError as error:
+            raise BatchError(
+                f"{place.address}: not a manifest that can be read: save it as UTF-8 ({error})"
+            ) from error
+        except csv.Error as error:
+            raise BatchError(f"{place.address}: not a manifest that can be read: {error}") from error
+
+
+def _lines(place: Place, text: io.TextIOBase) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(text, start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise BatchError(f"{place.address}: line {number} is no JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise BatchError(f"{place.address}: line {number} is no object")
+            yield row
+
+
+def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
+    import pyarrow as pa  # noqa: PLC0415  an extra
+    import pyarrow.parquet  # noqa: PLC0415  an extra
+
+    with place.open() as file:
+        try:
+            table = pyarrow.parquet.ParquetFile(file)
+        except pa.ArrowInvalid as error:
+            raise BatchError(f"{place.address}: not a table of Parquet: {error}") from error
+        column = _choose(place, table.schema_arrow.names, column)
+        kind = table.schema_arrow.field(column).type
+        if pa.types.is_struct(kind):  # as Hugging Face's datasets keep sound: bytes, or a path
+            column = f"{column}.bytes" if kind.get_field_index("bytes") >= 0 else f"{column}.path"
+            kind = kind.field(column.rpartition(".")[2]).type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            number = 0
+            for group in range(table.num_row_groups):
+                for row in range(table.metadata.row_group(group).num_rows):
+                    yield Item(f"{place.address}#{number}", (group, row), column)
+                    number += 1
+            return
+        if not pa.types.is_string(kind) and not pa.types.is_large_string(kind):
+            raise BatchError(f"{place.address}: the column {column} holds {kind}, neither text nor bytes")
+        number = 0
+        for batch in table.iter_batches(columns=[column], batch_size=10_000):
+            for value in (batch.flatten() if hasattr(batch, "flatten") else batch).column(0).to_pylist():
+                inner = value.get("path") if isinstance(value, dict) else value
+                if inner:
+                    yield _item(_resolved(place, inner))
+                else:
+                    yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
+                number += 1
+
+
+def _choose(place: Place, names: list[str], column: str | None) -> str:
+    if column is None:
+        column = next((name for name in COLUMNS if name in names), None)
+    if column not in names:
+        wanted = f"no column {column!r}" if column else f"none of the columns {', '.join(COLUMNS)}"
+        raise BatchError(f"{place.address}: there is {wanted}; it has {', '.join(names)}: choose with --column")
+    return column
+
+
+def _resolved(place: Place, value: str) -> str:
+    """A manifest's paths are seen from where it lies."""
+    value = value.removeprefix("file://")
+    if is_remote(value):
+        return value
+    if place.local:
+        return str(Path(place.address).parent / value)
+    return f"{place.address.rpartition('/')[0]}/{value}"
+
+
+class _Raw(io.RawIOBase):
+    """Arrow's file as Python's io wants it."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class RowReader:
+    """The bytes of a Parquet table's rows, read in their order; a jump back begins a row group again."""
+
+    def __init__(self) -> None:
+        self._key: tuple[str, str, int] | None = None
+        self._rows: Iterator[bytes | None] = iter(())
+        self._next = 0
+
+    def read(self, item: Item) -> bytes | None:
+        """The bytes of an item that has a row.
+
+        Raises:
+            BatchError: the table can't be read.
+        """
+        assert item.row is not None  # noqa: S101  whoever asks has looked
+        group, row = item.row
+        key = (item.path.rpartition("#")[0], item.column or "", group)
+        if key != self._key or row < self._next:
+            self._key, self._rows, self._next = key, _rows(*key), 0
+        for value in self._rows:
+            self._next += 1
+            if self._next > row:
+                return value
+        raise BatchError(f"{item.path}: the table has no such row any more")
+
+
+def _rows(address: str, column: str, group: int) -> Iterator[bytes | None]:
+    import pyarrow.parquet  # noqa: PLC0415  an extra
+
+    with Place.of(address).open() as file:
+        table = pyarrow.parquet.ParquetFile(file)
+        for batch in table.iter_batches(columns=[column], row_groups=[group], batch_size=16):
+            values = batch.column(0)
+            for name in column.split(".")[1:]:
+                values = values.field(name)
+            yield from values.to_pylist()

@@ -1,0 +1,243 @@
+"""Storage: a directory on this machine or a prefix in object storage, through Arrow's file systems.
+
+Arrow's, because pyarrow is there anyway to write Parquet: s3, gs and az need no further package, and it reaches
+`hf://`, and what else fsspec knows, through fsspec where that is installed.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
+
+BLOCK = 2**20
+MISSING = "the batch needs one more package: pip install pyarrow"
+
+
+def is_remote(name: str) -> bool:
+    """Whether a name is an address, as `s3://bucket/key`, and not a path."""
+    scheme, found, _ = name.partition("://")
+    return bool(found) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A directory or file in a file system.
+
+    Attributes:
+        address: as it was given; what lies in it is named after it.
+        filesystem: Arrow's.
+        path: in the file system.
+        local: whether it is on this machine.
+    """
+
+    address: str
+    filesystem: Any
+    path: str
+    local: bool
+
+    @classmethod
+    def of(cls, address: str) -> "Place":
+        """Where an address or path is.
+
+        Raises:
+            BatchError: no such kind of storage, or the package that opens it is missing.
+        """
+        try:
+            from pyarrow import fs  # noqa: PLC0415  an extra
+        except ImportError:
+            raise BatchError(MISSING) from None
+        if not is_remote(address):
+            address = address.removeprefix("file://")
+            path = os.path.abspath(address)  # noqa: PTH100  no symbolic link is resolved
+            return cls(address.rstrip("/") or "/", fs.LocalFileSystem(), path, True)
+        try:
+            scheme, _, rest = address.partition("://")
+            authority, slash, path = rest.partition("/")
+            filesystem, base = _filesystem(scheme, authority)
+        except ImportError as error:
+            raise BatchError(f"{address}: reading this needs one more package: {error}") from error
+        except (OSError, ValueError) as error:
+            raise BatchError(f"{address}: {' '.join(str(error).split())}") from error
+        return cls(address.rstrip("/"), filesystem, f"{base.rstrip('/')}{slash}{path}".rstrip("/"), False)
+
+    def __truediv__(self, name: str) -> "Place":
+        return Place(f"{self.address}/{name}", self.filesystem, f"{self.path}/{name}", self.local)
+
+    def kind(self) -> str:
+        """`directory`, `file` or `nothing`.
+
+        Raises:
+            BatchError: the storage can't be asked.
+        """
+        with _explained(self):
+            name = self.filesystem.get_file_info(self.path).type.name
+        return {"Directory": "directory", "File": "file"}.get(name, "nothing")
+
+    def entries(self) -> Iterator[tuple[str, bool]]:
+        """Names in this directory, and whether each is a directory; none where there is no such directory.
+
+        Raises:
+            BatchError: it can't be listed.
+        """
+        if self.local:  # as the system gives them, never all at once
+            with _explained(self):
+                if not Path(self.path).is_dir():
+                    return
+                with os.scandir(self.path) as found:
+                    for entry in found:
+                        # A link in a circle is an error to entry.is_dir(), and no directory to isdir.
+                        linked = entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112
+                        yield entry.name, linked or entry.is_dir(follow_symlinks=False)
+            return
+        from pyarrow import fs  # noqa: PLC0415  an extra
+
+        with _explained(self):
+            for info in self.filesystem.get_file_info(fs.FileSelector(self.path, allow_not_found=True)):
+                yield info.base_name, info.type == fs.FileType.Directory
+
+    def is_link(self) -> bool:
+        """Whether this is a symbolic link, which may lead back to where one came from."""
+        return self.local and Path(self.path).is_symlink()
+
+    def open(self) -> Any:
+        """A file opened for reading, that can seek.
+
+        Raises:
+            BatchError: it can't be.
+        """
+        with _explained(self):
+            return self.filesystem.open_input_file(self.path)
+
+    def read(self) -> bytes:
+        """All of a small file.
+
+        Raises:
+            BatchError: it can't be read.
+        """
+        with self.open() as file, _explained(self):
+            return bytes(file.read())
+
+    def write(self, data: Any) -> None:
+        """Make a file, all of it or nothing.
+
+        On this machine it is written beside its place, forced to the disk and renamed. To object storage it goes
+        in one stream, which appears when it is closed and not before.
+
+        Raises:
+            BatchError: the storage refuses.
+        """
+        with _explained(self):
+            if not self.local:
+                # The data are complete before the stream begins: leaving a block early would publish half of them.
+                stream = self.filesystem.open_output_stream(self.path)
+                stream.write(data)
+                stream.close()
+                return
+            place = Path(self.path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            draft = place.with_name(f".{place.name}.draft")
+            with draft.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(place)
+            if os.name == "posix":
+                directory = os.open(place.parent, os.O_RDONLY)
+                try:
+                    os.fsync(directory)
+                finally:
+                    os.close(directory)
+
+    def delete(self) -> None:
+        """Remove a file.
+
+        Raises:
+            BatchError: the storage refuses.
+        """
+        with _explained(self):
+            self.filesystem.delete_file(self.path)
+
+
+@contextmanager
+def fetched(address: str, scratch: Path, *, max_bytes: int) -> Iterator[Path]:
+    """A recording as a file on this machine; one from elsewhere lies in `scratch` for the length of the block.
+
+    Raises:
+        AudioError: it isn't there, can't be read, or is bigger than `max_bytes`.
+    """
+    if not is_remote(address):
+        yield Path(address)
+        return
+    path = scratch / secrets.token_hex(8)
+    try:
+        with path.open("wb") as file:
+            if address.startswith(("http://", "https://")):
+                _download(address, file, max_bytes)
+            else:
+                with Place.of(address).open() as source:
+                    _copy(source, file, max_bytes)
+        yield path
+    except BatchError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise RecordingNotFoundError("there is no such file", address) from error
+        raise UnreadableAudioError(str(error).removeprefix(f"{address}: "), address) from error
+    except OSError as error:
+        raise UnreadableAudioError(" ".join(str(error).split()), address) from error
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _copy(source: Any, file: BinaryIO, max_bytes: int) -> None:
+    if source.size() > max_bytes:
+        raise TooLargeError(f"bigger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE)")
+    shutil.copyfileobj(source, file, BLOCK)
+
+
+def _download(address: str, file: BinaryIO, max_bytes: int) -> None:
+    import httpx  # noqa: PLC0415  a manifest that names web addresses is rare
+
+    try:
+        with httpx.stream("GET", address, follow_redirects=True, timeout=60) as response:
+            response.raise_for_status()
+            for block in response.iter_bytes():
+                if file.tell() + len(block) > max_bytes:
+                    raise TooLargeError(f"bigger than the limit of {max_bytes} bytes (EMOVOX_MAX_FILE_SIZE)")
+                file.write(block)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UnreadableAudioError(" ".join(str(error).split()), address) from error
+
+
+@lru_cache(maxsize=64)
+def _filesystem(scheme: str, authority: str) -> tuple[Any, str]:
+    """The file system behind `scheme://authority`, and how paths in it begin."""
+    from pyarrow import fs  # noqa: PLC0415  an extra
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if scheme == "s3" and endpoint:  # which Arrow does not look for
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+        return fs.S3FileSystem(endpoint_override=endpoint, region=region), authority
+    if scheme == "az":
+        account = os.environ.get("AZURE_STORAGE_ACCOUNT")
+        if not account:
+            raise ValueError("set AZURE_STORAGE_ACCOUNT to the account's name")
+        return fs.AzureFileSystem(account, account_key=os.environ.get("AZURE_STORAGE_KEY")), authority
+    found: tuple[Any, str] = fs.FileSystem.from_uri(f"{scheme}://{authority}")
+    return found
+
+
+@contextmanager
+def _explained(place: Place) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise BatchError(f"{place.address}: there is no such file") from error
+    except OSError as error:
+        reason = error.strerror or " ".join(str(error).split())
+        raise BatchError(f"{place.address}: {reason}") from error

@@ -1,0 +1,233 @@
+"""The tables: recognitions and errors, as shards of Parquet that appear complete or not at all."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from emovox.batch.storage import Place
+from emovox.emotions import NAMES
+from emovox.errors import BatchError
+from emovox.recognition.recognition import HeadScores, Recognition, Segment
+
+RECOGNITIONS, ERRORS = "recognitions", "errors"
+ROWS = 5000  # of a shard, at most
+AGE = 10.0  # seconds after which a shard is written, however few rows it has: what an interruption may cost
+SIZE = 64 * 2**20  # bytes, about, after which it is too: curves and embeddings of frames are large
+
+
+@cache
+def schema(table: str) -> Any:
+    """Arrow's schema of a table."""
+    import pyarrow as pa  # noqa: PLC0415  an extra
+
+    text, number, features = pa.string(), pa.float64(), pa.list_(pa.float32())
+    if table == ERRORS:
+        return pa.schema([("path", text), ("reason", text)])
+    verdict = [("emotion", text), ("confidence", number), *((name, number) for name in NAMES)]
+    nine = pa.list_(pa.list_(pa.float32(), len(NAMES)))
+    own = [("label", text), ("confidence", number), ("scores", pa.map_(text, number))]
+    segment = pa.struct(
+        [("start", number), ("end", number), *verdict, ("embedding", features), ("head", pa.struct(own))]
+    )
+    frames = pa.struct(
+        [
+            ("hop", number),
+            ("first_centre", number),
+            ("smoothing", number),
+            ("logits", nine),
+            ("scores", nine),
+            ("head_labels", pa.list_(text)),
+            ("head_scores", pa.list_(features)),
+        ]
+    )
+    return pa.schema(
+        [
+            ("path", text),
+            ("sha256", text),
+            ("duration", number),
+            ("speech", number),
+            ("sample_rate", pa.int32()),
+            ("channels", pa.int32()),
+            ("channel", pa.int32()),
+            ("codec", text),
+            *verdict,
+            ("warnings", pa.list_(text)),
+            ("model", text),
+            ("model_revision", text),
+            ("precision", text),
+            ("model_checksum", text),
+            ("embedding", features),
+            ("segments", pa.list_(segment)),
+            ("frames", frames),
+            ("frame_embeddings", pa.list_(features)),
+            ("head", pa.struct([("name", text), *own])),
+            ("outputs", text),
+        ]
+    )
+
+
+def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> dict[str, Any]:
+    """A recognition as a row of `RECOGNITIONS`.
+
+    Args:
+        path: of the recording.
+        recognition: what was recognised.
+        outputs: its outputs directory's name.
+    """
+    recording, model, frames = recognition.recording, recognition.model, recognition.frames
+    by_frame = recognition.granularity == "frame"
+    features = recognition.embedding
+    return {
+        "path": path,
+        "sha256": recording.sha256,
+        "duration": recording.duration,
+        "speech": recording.speech,
+        "sample_rate": recording.sample_rate,
+        "channels": recording.channels,
+        "channel": recording.channel,
+        "codec": recording.codec,
+        **_verdict(recognition),
+        "warnings": recognition.warnings,
+        "model": model.name,
+        "model_revision": model.revision,
+        "precision": model.precision,
+        "model_checksum": model.checksum,
+        "embedding": None if features is None or by_frame else features[0],
+        "segments": None if recognition.segments is None else [_segment(item) for item in recognition.segments],
+        "frames": frames
+        and {
+            "hop": frames.hop,
+            "first_centre": frames.first_centre,
+            "smoothing": frames.smoothing,
+            "logits": list(frames.logits),
+            "scores": list(frames.scores),
+            "head_labels": frames.head_labels,
+            "head_scores": None if frames.head_scores is None else list(frames.head_scores),
+        },
+        "frame_embeddings": None if features is None or not by_frame else list(features),
+        "head": None if recognition.head is None else {"name": recognition.head.name, **_own(recognition.head)},
+        "outputs": outputs,
+    }
+
+
+class Shards:
+    """The shards of a table: rows are held until there are enough of them, and written together.
+
+    Attributes:
+        place: the directory.
+        written: rows in the shards that this one wrote.
+    """
+
+    def __init__(self, out: Place, table: str, wrote: Callable[[list[dict[str, Any]], str], None]) -> None:
+        """Begin.
+
+        Args:
+            out: the batch's output.
+            table: `RECOGNITIONS` or `ERRORS`.
+            wrote: is told of every shard, its rows and its name, once it is there.
+        """
+        self.place = out / table
+        self.written = 0
+        self._table, self._wrote = table, wrote
+        self._rows: list[dict[str, Any]] = []
+        self._name, self._size, self._since = "", 0, 0.0
+
+    def names(self) -> Iterator[str]:
+        """Names of the shards that are there."""
+        for name, directory in self.place.entries():
+            if name.endswith(".parquet") and not name.startswith(".") and not directory:
+                yield name
+
+    def read(self, name: str, columns: list[str] | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Rows of one shard, those whose columns have one of the values that `filters` names.
+
+        Raises:
+            BatchError: it is damaged, no shard of this table, or can't be read.
+        """
+        import pyarrow as pa  # noqa: PLC0415  an extra
+        import pyarrow.compute as pc  # noqa: PLC0415  an extra
+        import pyarrow.parquet  # noqa: PLC0415  an extra
+
+        place = self.place / name
+        with place.open() as file:
+            try:
+                table = pyarrow.parquet.ParquetFile(file)
+                if not table.schema_arrow.equals(schema(self._table)):
+                    raise BatchError(f"{place.address}: not a shard of this table: take it away and run again")
+                for batch in table.iter_batches(columns=columns):
+                    chosen = batch
+                    for column, values in filters.items():
+                        chosen = chosen.filter(pc.is_in(chosen[column], pa.array(values, pa.string())))
+                    yield from chosen.to_pylist()
+            except (pa.ArrowInvalid, OSError) as error:
+                raise BatchError(
+                    f"{place.address}: damaged: delete it, and its recordings are heard again when the batch is "
+                    f"run again ({' '.join(str(error).split())})"
+                ) from error
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Take rows that belong together: they will stand in one shard.
+
+        Raises:
+            BatchError: the storage refuses.
+        """
+        if not self._rows:
+            # Named once: a flush that is interrupted and made good must not leave two shards of the same rows.
+            self._name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(8)}.parquet"
+            self._since = time.monotonic()
+        rows = list(rows)
+        self._rows += rows  # in one step: an interrupt must not leave a recording with half of its channels
+        for row in rows:
+            self._size += 1000 + 4 * sum(
+                len(values) * (len(values[0]) if key != "embedding" else 1)
+                for key in ("embedding", "frame_embeddings")
+                if (values := row.get(key)) is not None and len(values)
+            )
+            if (frames := row.get("frames")) is not None:
+                self._size += 72 * len(frames["logits"])
+        if len(self._rows) >= ROWS or self._size >= SIZE:
+            self.flush()
+
+    def tick(self) -> None:
+        """Write what has waited long enough.
+
+        Raises:
+            BatchError: the storage refuses.
+        """
+        if self._rows and time.monotonic() - self._since >= AGE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held.
+
+        Raises:
+            BatchError: the storage refuses.
+        """
+        import pyarrow as pa  # noqa: PLC0415  an extra
+        import pyarrow.parquet  # noqa: PLC0415  an extra
+
+        if not self._rows:
+            return
+        buffer = pa.BufferOutputStream()
+        table = pa.Table.from_pylist(self._rows, schema=schema(self._table))
+        pyarrow.parquet.write_table(table, buffer, compression="zstd")
+        name = self._name
+        (self.place / name).write(buffer.getvalue())
+        rows, self._rows, self._size = self._rows, [], 0
+        self.written += len(rows)
+        self._wrote(rows, name)
+
+
+def _verdict(item: Recognition | Segment) -> dict[str, Any]:
+    return {"emotion": item.emotion, "confidence": item.confidence, **{name: item.scores[name] for name in NAMES}}
+
+
+def _segment(item: Segment) -> dict[str, Any]:
+    head = None if item.head is None else _own(item.head)
+    return {"start": item.start, "end": item.end, **_verdict(item), "embedding": item.embedding, "head": head}
+
+
+def _own(head: HeadScores) -> dict[str, Any]:
+    return {"label": head.label, "confidence": head.confidence, "scores": list(head.scores.items())}

@@ -1,0 +1,227 @@
+"""`emovox batch`."""
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import click
+import rich.progress
+from rich.console import Console
+
+from emovox.batch.engine import Engine
+from emovox.batch.local import LocalEngine
+from emovox.batch.run import Batch
+from emovox.batch.status import Status
+from emovox.batch.tasks import Plan
+from emovox.batch.wish import Wish
+from emovox.cli import parameters
+from emovox.cli.report import bar, label, printable
+from emovox.emotions import BY_NAME, NAMES
+from emovox.exports import needs
+from emovox.models.head import Head
+from emovox.models.loading import Wanted
+from emovox.recognition.options import Options
+from emovox.recognition.recognition import Granularity
+from emovox.settings import settings
+
+_LINE = 30.0  # seconds from one line of progress to the next, where there is no terminal
+
+
+@click.command(no_args_is_help=True)
+@click.argument("source", metavar="INPUT")
+@click.option(
+    "--out", required=True, metavar="DIR|URL", help="Where the tables go; a run that stopped goes on there."
+)
+@click.option(
+    "--column",
+    metavar="NAME",
+    help="Of a manifest: paths, addresses or audio bytes.  [default: path, file, url, audio…, whichever it has]",
+)
+@parameters.recognition
+@click.option(
+    "--outputs-dirs", is_flag=True, help="Make an outputs directory for each recording too, in DIR/outputs."
+)
+@parameters.exports("Write these into each outputs directory.")
+@click.option("--retry-failed", is_flag=True, help="Try again what stands in the table of errors.")
+@click.option(
+    "--engine",
+    "engine_name",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="What does the work: this machine's cores or GPUs, or a Ray cluster.",
+)
+@click.option("--address", metavar="ADDRESS", help="Of the Ray cluster.  [default: auto]")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 4096),
+    metavar="N",
+    help="Processes that hear.  [default: one for each core, or for each GPU]",
+)
+@click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
+@click.option("--quiet", "-q", is_flag=True, help="Errors only: no progress, no summary.")
+def batch(
+    source: str,
+    out: str,
+    column: str | None,
+    granularity: Granularity,
+    embedding: bool,
+    segments: bool,
+    merge: bool,
+    speech_only: bool,
+    smoothing: float,
+    channels: str,
+    formats: tuple[str, ...],
+    model: str | None,
+    precision: Wanted,
+    emotions: tuple[str, ...] | None,
+    head: str | None,
+    outputs_dirs: bool,
+    retry_failed: bool,
+    engine_name: str,
+    address: str | None,
+    workers: int | None,
+    labels: str | None,
+    quiet: bool,
+) -> int:
+    """Recognise many recordings into tables of Parquet: a folder on a laptop, a bucket on a cluster.
+
+    INPUT is a directory, a glob, or a manifest: CSV, JSON lines or Parquet with a column of paths, of addresses,
+    or of audio bytes. INPUT and OUT may be in object storage: s3://, gs://, az://, hf://.
+
+    Stopped, killed or crashed, the same command goes on where it was. Content that was heard is not heard again.
+
+    \b
+    emovox batch recordings/ --out heard
+    emovox batch 'calls/2026-*/**/*.opus' --out heard --channels split --segments
+    emovox batch calls.csv --column file --out heard --embedding
+    emovox batch s3://calls/2026/ --out s3://results/2026 --model emotion2vec_plus_large
+    emovox batch s3://calls/2026/ --out s3://results/2026 --engine ray --address ray://head:10001
+    python -c "import pandas; print(pandas.read_parquet('heard/recognitions'))"
+
+    Exit code: 0 all well, 1 some recordings failed (heard/errors says why), 2 usage.
+    """  # noqa: D301  click needs the backspace itself
+    if formats and not outputs_dirs:
+        raise click.UsageError("--export writes files into outputs directories: add --outputs-dirs")
+    if address is not None and engine_name != "ray":
+        raise click.UsageError("--address belongs to --engine ray")
+    if outputs_dirs and engine_name != "local":
+        raise click.UsageError("--outputs-dirs writes on this machine, and --engine ray works on others")
+    needed = needs(formats) if formats else ()
+    options = Options(
+        granularity="frame" if "frames" in needed else granularity,
+        embedding=embedding,
+        emotions=emotions,
+        segments=segments or "segments" in needed,
+        merge=merge,
+        speech_only=speech_only,
+        smoothing=smoothing,
+        head=None if head is None else Head.find(head),
+    )
+    wish = Wish(
+        source=source,
+        out=out,
+        column=column,
+        model=model or settings().model,
+        precision=precision,
+        options=options,
+        split_channels=channels == "split",
+        outputs_dirs=outputs_dirs,
+        formats=formats,
+        labels=labels or settings().labels,
+        retry_failed=retry_failed,
+    )
+    with Progress(shown=not quiet) as progress:
+        status = Batch(wish, _engine(engine_name, address, workers), progress.tell).run()
+    if not quiet:
+        for line in _summary(status, wish):
+            click.echo(line, err=True)
+    failed = status.failed + status.failed_before
+    if failed:
+        click.echo(f"Error: {failed} recordings can't be used: {out.rstrip('/')}/errors says why", err=True)
+    return 1 if failed else 0
+
+
+def _engine(name: str, address: str | None, workers: int | None) -> Callable[[Plan], Engine]:
+    if name == "local":
+        return lambda plan: LocalEngine(plan, workers=workers or 0, threads=settings().threads or 1)
+    from emovox.batch.cluster import RayEngine  # noqa: PLC0415  an extra
+
+    return lambda plan: RayEngine(plan, address=address, workers=workers or 0)
+
+
+class Progress:
+    """A bar on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, *, shown: bool) -> None:
+        self._shown = shown
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._told = time.monotonic()
+        self._bar = rich.progress.Progress(
+            rich.progress.SpinnerColumn(),
+            rich.progress.BarColumn(),
+            rich.progress.TextColumn("{task.description}"),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not (shown and self._terminal),
+        )
+        self._task = self._bar.add_task("starting", total=None)
+
+    def __enter__(self) -> "Progress":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def tell(self, status: Status) -> None:
+        """Show how far a run is."""
+        finished = status.done + status.failed
+        total = None if status.listing else status.listed
+        if self._terminal:
+            self._bar.update(self._task, completed=finished, total=total, description=line(status))
+        elif self._shown and time.monotonic() - self._told >= _LINE:
+            self._told = time.monotonic()
+            click.echo(line(status), err=True)
+
+
+def line(status: Status) -> str:
+    """How far a run is, in one line."""
+    hours = status.seconds / 3600
+    listed = f"{status.listed:,}{'+' if status.listing else ''}"
+    pace = f"{hours:,.2f} h of audio, {3600 * hours / status.elapsed:,.1f} h an hour"
+    remaining = "" if status.remaining is None else f", {_clock(status.remaining)} left"
+    failures = f", {status.failed:,} failed" if status.failed else ""
+    return f"{status.done + status.failed:,} of {listed}: {pace}{remaining}{failures}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+def _summary(status: Status, wish: Wish) -> list[str]:
+    """Emotions, throughput, the slowest recordings."""
+    total = sum(status.emotions.values())
+    lines = [
+        f"{BY_NAME[name].emoji} {label(name, wish.labels):<10} {count:>9,}  {100 * count / total:5.1f} %  "
+        f"{bar(count / total).rstrip()}"
+        for name in NAMES
+        if (count := status.emotions[name])
+    ]
+    if status.slowest and status.slowest[0][0] >= 1:
+        lines.append("slowest:")
+        lines += [f"  {seconds:8.1f} s  {printable(path)}" for seconds, path in status.slowest if seconds >= 1]
+    facts = [f"{status.done:,} recordings heard"]
+    facts += [f"{status.same:,} of them by their content, known already"] if status.same else []
+    facts += [f"{status.before:,} before"] if status.before else []
+    facts += [f"{status.failed + status.failed_before:,} failed"] if status.failed + status.failed_before else []
+    model = status.model
+    heard_by = "" if model is None else f" by {model.name} {model.revision} ({model.precision})"
+    lines.append(
+        f"{', '.join(facts)}; {status.seconds / 3600:,.2f} h of audio in {_clock(status.elapsed)}{heard_by}, "
+        f"{status.seconds / status.elapsed:,.1f} h an hour with {status.workers} workers; tables in {wish.out}"
+    )
+    return lines

@@ -1,0 +1,153 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emovox.audio.wav import WavWriter
+from emovox.batch.local import LocalEngine
+from emovox.batch.run import Batch
+from emovox.batch.status import Status
+from emovox.batch.tasks import Plan
+from emovox.batch.wish import Wish
+from emovox.errors import ModelError, UnknownEmotionError
+from emovox.recognition.options import Options
+from emovox.settings import settings
+from support import tiny
+from support.batches import run, table
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    place = tmp_path / "calls"
+    place.mkdir()
+    draw = np.random.default_rng(0)
+    for number in range(60):
+        writer = WavWriter(place / f"{number:02d}.wav")
+        writer.write((0.1 * draw.standard_normal(8000)).astype(np.float32))
+        writer.close()
+    return place
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    return str(tiny.write(tmp_path / "tiny.onnx"))
+
+
+def batch(wish: Wish) -> tuple[Status, LocalEngine]:
+    engines: list[LocalEngine] = []
+
+    def make(plan: Plan) -> LocalEngine:
+        engines.append(LocalEngine(plan, workers=2))
+        return engines[0]
+
+    return Batch(wish, make, lambda _: None).run(), engines[0]
+
+
+def test_processes_give_what_one_gives(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOVOX_THREADS", "1")  # two threads add in another order
+    settings.cache_clear()
+    status, engine = batch(Wish(str(calls), str(tmp_path / "out"), model=model))
+    run(Wish(str(calls), str(tmp_path / "inline"), model=model))
+    assert table(tmp_path / "out") == table(tmp_path / "inline")
+    assert (status.done, status.workers) == (60, 2)
+    assert engine._members == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_worker_that_is_killed_costs_nothing(
+    calls: Path, model: str, tmp_path: Path, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+    engines: list[LocalEngine] = []
+
+    def make(plan: Plan) -> LocalEngine:
+        engines.append(LocalEngine(plan, workers=2))
+        return engines[0]
+
+    def kill(status: Status) -> None:
+        if status.done < 10 * (len(killed) + 1) or len(killed) == 2:
+            return
+        member = engines[0]._members[len(killed)]
+        if not member.alone:  # what is killed in isolation too is given up, and rightly
+            process = member.worker._process
+            killed.append(process.pid)
+            os.kill(process.pid, how)
+
+    monkeypatch.setattr("emovox.batch.run._TOLD", 0.0)
+    status = Batch(Wish(str(calls), str(tmp_path / "out"), model=model), make, kill).run()
+    assert len(set(killed)) == 2
+    assert (status.done, status.failed) == (60, 0)
+    assert [Path(row["path"]).name for row in table(tmp_path / "out")] == [
+        f"{number:02d}.wav" for number in range(60)
+    ]
+
+
+def test_a_file_that_breaks_the_decoder_costs_itself(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "evil").mkdir()
+    (tmp_path / "evil" / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if any('decoding_worker' in word for word in sys.orig_argv):\n"
+        "    import emovox.audio.recording as module, time\n"
+        "    honest = module._open_path\n"
+        "    def evil(path):\n"
+        "        data = path.read_bytes()\n"
+        "        if data == b'crash': os.kill(os.getpid(), 11)\n"
+        "        if data == b'hang': time.sleep(1000)\n"
+        "        if data == b'eat': bytearray(2**40)\n"
+        "        return honest(path)\n"
+        "    module._open_path = evil\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "evil"), *filter(None, sys.path)]))
+    monkeypatch.setenv("EMOVOX_DECODE_STALL", "1")
+    settings.cache_clear()
+    for name in ("crash", "hang", "eat"):
+        (calls / f"{name}.wav").write_text(name)
+    status, _ = batch(Wish(str(calls), str(tmp_path / "out"), model=model))
+    assert (status.done, status.failed) == (60, 3)
+    reasons = {Path(row["path"]).stem: row["reason"] for row in table(tmp_path / "out", "errors")}
+    assert "broke the decoder" in reasons["crash"]
+    assert "no progress" in reasons["hang"]
+    assert "more memory" in reasons["eat"]
+
+
+def test_a_model_that_can_not_be_loaded_is_said(calls: Path, model: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.onnx").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match=r"broken\.onnx"):
+        batch(Wish(str(calls), str(tmp_path / "out"), model=str(tmp_path / "broken.onnx")))
+    with pytest.raises(UnknownEmotionError, match="was not taught surprised"):
+        batch(Wish(str(calls), str(tmp_path / "out"), model=model, options=Options(emotions=("surprised",))))
+
+
+def test_killed_and_resumed_the_table_is_the_same(
+    examples: list[Path], calls: Path, model: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "emovox", "batch", str(calls), "--model", model, "--quiet", "--out"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    code = "import emovox.batch.tables as tables; tables.AGE = 0; tables.ROWS = 7; import runpy; " + (
+        "import sys; sys.argv[0] = 'emovox'; runpy.run_module('emovox', run_name='__main__')"
+    )
+    hasty = [sys.executable, "-c", code, *command[3:]]
+    subprocess.run([*command, str(tmp_path / "whole")], env=environment, check=True)
+    safe, kills = 0, 0
+    for _ in range(20):
+        process = subprocess.Popen([*hasty, str(tmp_path / "killed")], env=environment)
+        while process.poll() is None and len(table(tmp_path / "killed")) < min(safe + 12, 60):
+            time.sleep(0.02)
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        kills += 1
+        safe = len(table(tmp_path / "killed"))
+    subprocess.run([*command, str(tmp_path / "killed")], env=environment, check=True)
+    assert kills >= 2
+    assert table(tmp_path / "killed") == table(tmp_path / "whole")

@@ -1,0 +1,378 @@
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from filelock import FileLock
+
+from emovox.audio.wav import WavWriter
+from emovox.batch.engine import DIED, Died, Member
+from emovox.batch.tasks import Item, Share
+from emovox.batch.wish import Wish
+from emovox.batch.worker import MADE
+from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
+from emovox.outputs import AUDIO, RESULT, Outputs
+from emovox.recognition.options import Options
+from emovox.recognition.recognition import Recognition
+from emovox.recognition.recognizer import Recognizer
+from support import heads, tiny
+from support.batches import StopError, run, table
+
+Encode = Callable[..., Path]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    return str(tiny.write(tmp_path / "tiny.onnx"))
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    """Twelve recordings, two of them the same, and two that are none."""
+    place = tmp_path / "calls"
+    place.mkdir()
+    draw = np.random.default_rng(0)
+    for number in range(11):
+        writer = WavWriter(place / f"{number:02d}.wav")
+        writer.write((0.1 * draw.standard_normal(4000 + 500 * number)).astype(np.float32))
+        writer.close()
+    shutil.copy(place / "03.wav", place / "zz.wav")
+    (place / "empty.wav").touch()
+    (place / "text.wav").write_text("this is no sound")
+    return place
+
+
+def test_all_is_in_the_tables_once(calls: Path, model: str, tmp_path: Path) -> None:
+    status, engine = run(Wish(str(calls), str(tmp_path / "out"), model=model))
+    rows = table(tmp_path / "out")
+    assert [Path(row["path"]).name for row in rows] == [*(f"{number:02d}.wav" for number in range(11)), "zz.wav"]
+    assert [Path(row["path"]).name for row in table(tmp_path / "out", "errors")] == ["empty.wav", "text.wav"]
+    assert {**rows[3], "path": ""} == {**rows[11], "path": ""}
+    assert (status.done, status.same, status.failed, status.listed) == (12, 1, 2, 14)
+    assert sum(status.emotions.values()) == 12
+    assert len(engine.answered) == 14
+
+
+def test_rows_are_what_the_recognizer_gives(examples: list[Path], tmp_path: Path) -> None:
+    options = Options(embedding=True, segments=True)
+    (tmp_path / "list.csv").write_text("path\n" + "\n".join(map(str, examples[:2])))
+    run(Wish(str(tmp_path / "list.csv"), str(tmp_path / "out"), model="lite", options=options))
+    recognizer = Recognizer("lite")
+    for row, path in zip(table(tmp_path / "out"), examples, strict=False):
+        alone = recognizer.recognize(path, embedding=True, segments=True)
+        assert row["path"] == str(path)
+        assert (row["emotion"], row["confidence"]) == (alone.emotion, alone.confidence)
+        assert {name: row[name] for name in alone.scores} == alone.scores
+        assert (row["sha256"], row["duration"]) == (alone.recording.sha256, alone.recording.duration)
+        assert (row["model"], row["model_checksum"]) == ("lite", alone.model.checksum)
+        assert alone.embedding is not None
+        assert np.array_equal(np.float32(row["embedding"]), alone.embedding[0])
+        assert alone.segments
+        assert [(item["start"], item["end"], item["emotion"]) for item in row["segments"]] == [
+            (item.start, item.end, item.emotion) for item in alone.segments
+        ]
+
+
+def test_the_curve_is_there(calls: Path, model: str, tmp_path: Path) -> None:
+    options = Options(granularity="frame", embedding=True)
+    run(Wish(str(calls / "0[01].wav"), str(tmp_path / "out"), model=model, options=options))
+    alone = Recognizer(model).recognize(calls / "00.wav", granularity="frame", embedding=True)
+    row = table(tmp_path / "out")[0]
+    assert alone.frames is not None
+    assert alone.embedding is not None
+    assert np.array_equal(np.float32(row["frames"]["scores"]), alone.frames.scores)
+    assert np.array_equal(np.float32(row["frames"]["logits"]), alone.frames.logits)
+    assert np.array_equal(np.float32(row["frame_embeddings"]), alone.embedding)
+    assert row["embedding"] is None
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_what_breaks_off_goes_on(
+    calls: Path, model: str, tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emovox.batch.tables.ROWS", rows)
+    run(Wish(str(calls), str(tmp_path / "whole"), model=model))
+    broken = Wish(str(calls), str(tmp_path / "broken"), model=model)
+    answered = 0
+    for stop in (0, 1, 5, 3):
+        with pytest.raises(StopError):
+            run(broken, stop=stop)
+        safe = len(table(tmp_path / "broken")) + len(table(tmp_path / "broken", "errors"))
+        assert safe >= answered
+        answered = safe
+    assert answered > 0
+    status, engine = run(broken)
+    for name in ("recognitions", "errors"):
+        assert table(tmp_path / "broken", name) == table(tmp_path / "whole", name)
+    assert status.before + status.failed_before == answered
+    assert len(engine.answered) == 14 - answered
+    assert sum(status.emotions.values()) == 12
+    _, engine = run(broken)
+    assert engine.answered == []
+
+
+def test_an_interrupt_keeps_what_is_heard(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("support.batches.StopError", KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(Wish(str(calls / "0*.wav"), str(tmp_path / "out"), model=model), stop=5)
+    assert len(table(tmp_path / "out")) == 5
+
+
+def test_new_recordings_are_added(calls: Path, model: str, tmp_path: Path) -> None:
+    wish = Wish(str(calls), str(tmp_path / "out"), model=model)
+    run(wish)
+    shutil.copy(calls / "05.wav", calls / "new-same.wav")
+    writer = WavWriter(calls / "new.wav")
+    writer.write(np.full(5000, 0.5, np.float32))
+    writer.close()
+    status, engine = run(wish)
+    assert (status.before, status.done, status.same, status.failed_before) == (12, 2, 1, 2)
+    assert {task.path for task in engine.answered} == {f"{calls}/new.wav", f"{calls}/new-same.wav"}
+    rows = {Path(row["path"]).name: row for row in table(tmp_path / "out")}
+    assert len(rows) == 14
+    assert rows["new-same.wav"]["confidence"] == rows["05.wav"]["confidence"]
+
+
+def test_failures_are_tried_again_when_asked(calls: Path, model: str, tmp_path: Path) -> None:
+    wish = Wish(str(calls), str(tmp_path / "out"), model=model)
+    run(wish)
+    shutil.copy(calls / "02.wav", calls / "empty.wav")
+    status, _ = run(wish)
+    assert (status.done, status.failed_before) == (0, 2)
+    status, _ = run(Wish(str(calls), str(tmp_path / "out"), model=model, retry_failed=True))
+    assert (status.done, status.same, status.failed) == (1, 1, 1)
+    assert len(table(tmp_path / "out")) == 13
+    assert [Path(row["path"]).name for row in table(tmp_path / "out", "errors")] == ["text.wav"]
+
+
+def test_the_twin_of_what_fails_fails(calls: Path, model: str, tmp_path: Path) -> None:
+    shutil.copy(calls / "text.wav", calls / "twin.wav")
+    status, _ = run(Wish(str(calls), str(tmp_path / "out"), model=model))
+    assert status.failed == 3
+    errors = {Path(row["path"]).name: row["reason"] for row in table(tmp_path / "out", "errors")}
+    assert errors["twin.wav"] == errors["text.wav"]
+
+
+def test_other_options_are_refused(calls: Path, model: str, tmp_path: Path) -> None:
+    run(Wish(str(calls), str(tmp_path / "out"), model=model))
+    with pytest.raises(BatchError, match="choose another --out"):
+        run(Wish(str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True)))
+    other = str(tiny.write(tmp_path / "other.onnx", name="other"))
+    with pytest.raises(BatchError, match="made with another model"):
+        run(Wish(str(calls), str(tmp_path / "out"), model=other))
+
+
+def test_what_differs_is_named(calls: Path, model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(Wish(str(calls / "00.wav"), str(out), model=model))
+    other = Wish(str(calls / "00.wav"), str(out), model=model, options=Options(embedding=True, segments=True))
+    with pytest.raises(BatchError, match=r"another options \(embedding, segments\)"):
+        run(other)
+
+
+def test_what_is_damaged_is_named(calls: Path, model: str, tmp_path: Path) -> None:
+    wish = Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model)
+    run(wish)
+    (shard,) = (tmp_path / "out/recognitions").iterdir()
+    for content in (b"", shard.read_bytes()[:-9]):
+        shard.write_bytes(content)
+        with pytest.raises(BatchError, match="damaged: delete it"):
+            run(wish)
+    pq.write_table(pa.table({"path": ["a"]}), shard)
+    with pytest.raises(BatchError, match="not a shard of this table"):
+        run(wish)
+    shard.unlink()
+    assert run(wish)[0].done == 1
+    (tmp_path / "out/batch.json").write_text("[1]")
+    with pytest.raises(BatchError, match="not the facts of a batch"):
+        run(wish)
+
+
+def test_workers_that_never_get_ready_end_the_run(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("support.batches.Inline._spawn", lambda self, index: Member(index, ready=False))
+    monkeypatch.setattr("support.batches.Inline._wait", lambda self, _: iter([(self._members[0], 0, Died())]))
+    with pytest.raises(ModelError, match="die while they load the model"):
+        run(Wish(str(calls), str(tmp_path / "out"), model=model))
+
+
+def test_bad_input_costs_nothing(calls: Path, model: str, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    for source, reason in (("nothing", "no audio or video file"), ("no", "no such file")):
+        with pytest.raises(BatchError, match=reason):
+            run(Wish(str(tmp_path / source), str(tmp_path / "out"), model=model))
+    assert not (tmp_path / "out").exists()
+    with FileLock(tmp_path / ".lock"), pytest.raises(BatchError, match="another batch works on this output"):
+        run(Wish(str(calls), str(tmp_path), model=model))
+
+
+def test_a_manifest_that_breaks_in_the_middle_costs_what_follows(calls: Path, model: str, tmp_path: Path) -> None:
+    (tmp_path / "list.jsonl").write_text('{"path": "calls/00.wav"}\n{"path": "calls/01.wav"}\nnothing\n')
+    with pytest.raises(BatchError, match="line 3 is no JSON"):
+        run(Wish(str(tmp_path / "list.jsonl"), str(tmp_path / "out"), model=model))
+    assert len(table(tmp_path / "out")) == 2
+
+
+def test_channels_by_themselves(encode: Encode, speech: np.ndarray, model: str, tmp_path: Path) -> None:
+    encode(np.stack([speech, 0.5 * speech[::-1]]), "stereo.flac", "flac", sample_format="s16")
+    run(Wish(str(tmp_path / "*.flac"), str(tmp_path / "out"), model=model, split_channels=True))
+    one, other = table(tmp_path / "out")
+    assert (one["channel"], other["channel"], one["channels"]) == (1, 2, 2)
+    assert one["confidence"] != other["confidence"]
+
+
+def test_bytes_from_a_table(calls: Path, model: str, tmp_path: Path) -> None:
+    data = [(calls / name).read_bytes() for name in ("00.wav", "01.wav", "00.wav")] + [b"", None]
+    pq.write_table(pa.table({"audio": pa.array(data, pa.binary())}), tmp_path / "x.parquet")
+    run(Wish(str(tmp_path / "x.parquet"), str(tmp_path / "out"), model=model))
+    rows = table(tmp_path / "out")
+    assert [row["path"] for row in rows] == [f"{tmp_path}/x.parquet#{number}" for number in range(3)]
+    assert rows[0]["sha256"] == rows[2]["sha256"] != rows[1]["sha256"]
+    assert [row["reason"] for row in table(tmp_path / "out", "errors")] == ["there are no bytes in this row"] * 2
+
+
+@pytest.mark.parametrize("split_channels", [False, True])
+def test_long_recordings_are_shared_out(
+    encode: Encode,
+    speech: np.ndarray,
+    model: str,
+    tmp_path: Path,
+    split_channels: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("emovox.batch.reader.PIECE", 30 * 16_000)
+    long = np.tile(np.concatenate([speech, np.zeros(9000, np.float32)]), 40)
+    encode(np.stack([long, long[::-1]]), "long.flac", "flac", sample_format="s16")
+    options = Options(segments=True, embedding=True, granularity="frame")
+    made = {}
+    for name, longest in (("whole", 1e9), ("shared", 20.0)):
+        wish = Wish(
+            str(tmp_path / "long.flac"), str(tmp_path / name), model=model, options=options, longest=longest,
+            split_channels=split_channels,
+        )  # fmt: skip
+        _, engine = run(wish)
+        made[name] = sum(isinstance(task, Share) for task in engine.answered)
+    assert made["whole"] == 0
+    assert made["shared"] >= 3
+    assert table(tmp_path / "shared") == table(tmp_path / "whole")
+
+
+def test_outputs_directories(calls: Path, model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    wish = Wish(
+        str(calls / "0*.wav"), str(out), model=model, outputs_dirs=True, formats=("srt",),
+        options=Options(segments=True),
+    )  # fmt: skip
+    with pytest.raises(StopError):
+        run(wish, stop=4)
+    assert len(list((out / "outputs").glob("outputs_*"))) == 4  # and no shard yet
+    run(wish)
+    rows = table(out)
+    directories = sorted(path.name for path in (out / "outputs").glob("outputs_*"))
+    assert sorted(row["outputs"] for row in rows) == directories
+    for row in rows:
+        place = out / "outputs" / row["outputs"]
+        assert {path.name for path in place.iterdir()} == {AUDIO, RESULT, "segments.srt", MADE}
+        assert Recognition.from_json((place / RESULT).read_text("utf-8")).recording.sha256 == row["sha256"]
+    with pytest.raises(BatchError, match="this machine only"):
+        run(Wish(str(calls), "s3://bucket/out", model=model, outputs_dirs=True))
+
+
+def test_outputs_directories_of_others_stay(calls: Path, model: str, tmp_path: Path) -> None:
+    """`--out .` makes its directories where `emovox recognize` makes them too."""
+    recognition = Recognizer(model).recognize(calls / "00.wav")
+    with Outputs(tmp_path / "outputs").draft() as draft:
+        draft.write(np.zeros(100, np.float32))
+        place = draft.publish(recognition)
+    run(Wish(str(calls / "01.wav"), str(tmp_path), model=model, outputs_dirs=True))
+    assert (place / RESULT).exists()
+
+
+def test_a_full_disk_is_no_fault_of_the_recordings(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputsError("the disk is full")
+
+    monkeypatch.setattr("emovox.outputs.Draft.publish", full)
+    wish = Wish(str(calls / "0*.wav"), str(tmp_path / "out"), model=model, outputs_dirs=True)
+    with pytest.raises(OutputsError, match="the disk is full"):
+        run(wish)
+    assert table(tmp_path / "out", "errors") == []
+
+
+def test_a_full_scratch_is_no_fault_of_the_recordings(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wish = Wish(str(calls / "0*.wav"), str(tmp_path / "out"), model=model)
+    with monkeypatch.context() as patch:
+        # The device that is always full stands for it; the decoding process writes to it and says so.
+        patch.setattr("emovox.batch.reader.secrets.token_hex", lambda _: "full")
+        patch.setattr("emovox.batch.run.scratch", lambda: _full(tmp_path))
+        with pytest.raises(DecoderError, match="No space left"):
+            run(wish)
+    assert table(tmp_path / "out", "errors") == []
+    assert run(wish)[0].done == 10
+
+
+@contextmanager
+def _full(place: Path) -> Iterator[Path]:
+    (place / "full").symlink_to("/dev/full")
+    yield place
+
+
+def test_a_listing_that_fails_twice_ends(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputsError("the disk is full")
+
+    monkeypatch.setattr("emovox.batch.ledger.Ledger.add", full)
+    with pytest.raises(OutputsError, match="the disk is full"):
+        run(Wish(str(calls), str(tmp_path / "out"), model=model))
+
+
+def test_a_worker_that_dies_is_replaced(calls: Path, model: str, tmp_path: Path) -> None:
+    once: set[str] = set()
+
+    def dies(task: Any) -> bool:
+        assert isinstance(task, Item)
+        name = Path(task.path).name
+        if name == "06.wav" or (name == "02.wav" and name not in once):
+            once.add(name)
+            return True
+        return False
+
+    (tmp_path / "list.csv").write_text("path\n" + "\n".join(f"calls/{number:02d}.wav" for number in range(11)))
+    status, _ = run(Wish(str(tmp_path / "list.csv"), str(tmp_path / "out"), model=model), dies=dies)
+    assert (status.done, status.failed) == (10, 1)
+    errors = {Path(row["path"]).name: row["reason"] for row in table(tmp_path / "out", "errors")}
+    assert errors["06.wav"] == DIED
+    assert os.path.basename(table(tmp_path / "out")[2]["path"]) == "02.wav"  # noqa: PTH119
+
+
+def test_a_trained_head_is_asked(calls: Path, model: str, tmp_path: Path) -> None:
+    recognizer = Recognizer(model)
+    own = heads.head(recognizer.metadata)
+    options = Options(granularity="frame", segments=True, head=own)
+    wish = Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=options)
+    run(wish)
+    alone = recognizer.recognize(calls / "00.wav", granularity="frame", head=own)
+    (row,) = table(tmp_path / "out")
+    assert alone.head is not None
+    assert (row["head"]["name"], row["head"]["label"]) == (alone.head.name, alone.head.label)
+    assert dict(row["head"]["scores"]) == alone.head.scores
+    assert row["frames"]["head_labels"] == list(own.classes)
+    assert len(row["frames"]["head_scores"]) == len(row["frames"]["scores"])
+    other = Options(granularity="frame", segments=True, head=heads.head(recognizer.metadata, name="other"))
+    with pytest.raises(BatchError, match="another options"):
+        run(Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=other))

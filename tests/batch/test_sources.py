@@ -1,0 +1,182 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from emovox.batch.sources import BAD_NAME, RowReader, find
+from emovox.batch.tasks import Failed, Item
+from emovox.errors import BatchError
+
+
+def names(source: object, column: str | None = None) -> list[str]:
+    found = list(find(str(source), column))
+    assert all(isinstance(item, Item) for item in found)
+    return sorted(item.path for item in found)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("a.wav", "b.MP3", "notes.txt", ".hidden.wav", "sub/c.opus", "sub/deep/d.wav", ".git/e.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    outputs = tmp_path / "outputs_20240104_223000"
+    outputs.mkdir()
+    (outputs / "processed_audio.wav").touch()
+    (outputs / "result.json").touch()
+    return tmp_path
+
+
+def test_a_directory_is_searched(tree: Path) -> None:
+    assert names(tree) == [f"{tree}/{name}" for name in ("a.wav", "b.MP3", "sub/c.opus", "sub/deep/d.wav")]
+    assert names(tree / "sub") == [f"{tree}/sub/c.opus", f"{tree}/sub/deep/d.wav"]
+
+
+def test_names_stay_as_they_were_given(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    assert names("sub") == ["sub/c.opus", "sub/deep/d.wav"]
+    assert names("sub/*.opus") == ["sub/c.opus"]
+    assert names("*.wav") == ["a.wav"]
+    assert names("a.wav") == ["a.wav"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*.wav", ["a.wav"]),
+        ("*", ["a.wav", "b.MP3", "notes.txt", "sub/c.opus", "sub/deep/d.wav"]),
+        ("**/*.wav", ["a.wav", "sub/deep/d.wav"]),
+        ("sub/**/*.wav", ["sub/deep/d.wav"]),
+        ("s?b/*.op[ux]s", ["sub/c.opus"]),
+        ("**/deep/*", ["sub/deep/d.wav"]),
+        ("**", ["a.wav", "b.MP3", "sub/c.opus", "sub/deep/d.wav"]),
+        ("sub/**", ["sub/c.opus", "sub/deep/d.wav"]),
+    ],
+)
+def test_globs(tree: Path, pattern: str, found: list[str]) -> None:
+    assert [name for name in names(tree / pattern) if "outputs_" not in name] == [
+        f"{tree}/{name}" for name in found
+    ]
+
+
+def test_links_lead_into_no_circle(tree: Path) -> None:
+    (tree / "sub/up").symlink_to(tree)
+    (tree / "sub/here").symlink_to(".")
+    (tree / "self.wav").symlink_to("self.wav")
+    (tree / "link.wav").symlink_to("a.wav")
+    found = ["a.wav", "b.MP3", "link.wav", "self.wav", "sub/c.opus", "sub/deep/d.wav"]
+    assert names(tree) == [f"{tree}/{name}" for name in found]
+    assert names(tree / "**/*.opus") == [f"{tree}/sub/c.opus"]
+    assert names(tree / "sub/up") == [f"{tree}/sub/up/{name}" for name in found]  # which was asked for
+
+
+def test_a_directory_that_can_not_be_read_costs_itself(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def denied(path: str) -> Any:
+        if str(path).endswith("deep"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", denied)
+    found = sorted(item.path for item in find(str(tree)))
+    assert found == [f"{tree}/{name}" for name in ("a.wav", "b.MP3", "sub/c.opus", "sub/deep")]
+    assert [item for item in find(str(tree)) if isinstance(item, Failed)] == [
+        Failed(f"{tree}/sub/deep", "Permission denied")
+    ]
+
+
+def test_addresses_of_files(tree: Path) -> None:
+    assert names(f"file://{tree}/sub") == [f"{tree}/sub/c.opus", f"{tree}/sub/deep/d.wav"]
+    assert names(f"file://{tree}/sub/*.opus") == [f"{tree}/sub/c.opus"]
+    (tree / "list.csv").write_text(f"path\nfile://{tree}/a.wav\n")
+    assert names(tree / "list.csv") == [f"{tree}/a.wav"]
+
+
+def test_nothing_there(tree: Path) -> None:
+    for source, reason in ((tree / "no", "no such file"), (tree / "*.ogg", "nothing matches"), ("", "empty name")):
+        with pytest.raises(BatchError, match=reason):
+            list(find(str(source)))
+    with pytest.raises(BatchError, match="--column belongs to a manifest"):
+        find(str(tree), "path")
+
+
+def write(kind: str, place: Path, rows: list[dict[str, Any]]) -> Path:
+    path = place / f"list.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif kind == "jsonl":
+        path.write_text("\n".join(json.dumps(row) for row in rows) + "\n\n", "utf-8")
+    else:
+        lines = [",".join(rows[0]), *(",".join(map(str, row.values())) for row in rows)]
+        path.write_text("\ufeff" + "\r\n".join(lines), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_manifests_name_paths_and_addresses(tmp_path: Path, kind: str) -> None:
+    rows = [{"id": 1, "path": "a.wav"}, {"id": 2, "path": "s3://bucket/安.wav"}, {"id": 3, "path": "/abs/c.wav"}]
+    manifest = write(kind, tmp_path, rows)
+    expected = ["/abs/c.wav", str(tmp_path / "a.wav"), "s3://bucket/安.wav"]
+    assert names(manifest) == expected
+    assert names(manifest, "path") == expected
+    with pytest.raises(BatchError, match=r"no column 'call'; it has id, path: choose with --column"):
+        list(find(str(manifest), "call"))
+    with pytest.raises(BatchError, match="none of the columns path, file"):
+        list(find(str(write(kind, tmp_path, [{"recording": "a.wav"}]))))
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_row_without_a_path_fails_alone(tmp_path: Path, kind: str) -> None:
+    manifest = write(
+        kind, tmp_path, [{"id": 1, "path": "a.wav"}, {"id": 2, "path": ""}, {"id": 3, "path": "b.wav"}]
+    )
+    first, bad, last = find(str(manifest))
+    assert isinstance(first, Item)
+    assert isinstance(last, Item)
+    assert bad == Failed(f"{manifest}#1", "there is no path in the column path")
+
+
+def test_broken_manifests_are_named(tmp_path: Path) -> None:
+    for name, content, reason in (
+        ("x.jsonl", b'{"path": "a"}\n{"pa', "line 2 is no JSON"),
+        ("y.jsonl", b"[1]\n", "line 1 is no object"),
+        ("x.csv", b"path\n\xff\xfe\n", "can be read"),
+        ("x.parquet", b"nothing", "not a table of Parquet"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(BatchError, match=reason):
+            list(find(str(tmp_path / name)))
+    pq.write_table(pa.table({"path": [1, 2]}), tmp_path / "x.parquet")
+    with pytest.raises(BatchError, match="neither text nor bytes"):
+        list(find(str(tmp_path / "x.parquet")))
+
+
+@pytest.mark.parametrize("shape", [lambda data: data, lambda data: {"bytes": data, "path": None}])
+def test_bytes_are_read_row_by_row(tmp_path: Path, shape: Callable[[bytes], Any]) -> None:
+    contents = [f"sound {number}".encode() for number in range(100)]
+    table = pa.Table.from_pylist([{"audio": shape(data)} for data in contents])
+    pq.write_table(table, tmp_path / "x.parquet", row_group_size=30)
+    items = list(find(str(tmp_path / "x.parquet")))
+    assert [item.path for item in items] == [f"{tmp_path}/x.parquet#{number}" for number in range(100)]
+    reader = RowReader()
+    for number in (*range(100), 31, 30, 99, 5):
+        item = items[number]
+        assert isinstance(item, Item)
+        assert reader.read(item) == contents[number]
+
+
+def test_a_struct_without_bytes_names_paths(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist([{"audio": {"path": "a.wav", "n": 1}}]), tmp_path / "x.parquet")
+    assert names(tmp_path / "x.parquet") == [str(tmp_path / "a.wav")]
+
+
+def test_a_name_that_no_table_can_hold(tmp_path: Path) -> None:
+    name = b"x\xff.wav"
+    (tmp_path / name.decode(errors="surrogateescape")).touch()
+    (found,) = find(str(tmp_path))
+    assert found == Failed(f"{tmp_path}/x\\udcff.wav", BAD_NAME)

@@ -1,0 +1,226 @@
+import csv
+import http.server
+import io
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from emovox.library import Archive
+from emovox.settings import settings
+from emovox.signature import SIGNATURE, sign
+from support.entries import classic
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def kept(run: Run) -> list[Path]:
+    """Six directories of another program, archived."""
+    places = [
+        classic(
+            Path(f"outputs/outputs_20240104_22300{number}"),
+            np.random.default_rng(number).standard_normal((3, 4)),
+            key=f"call {number}",
+            scores={"happy": number / 10, "sad": 1 - number / 10},
+            emotion="sad" if number < 5 else "happy",
+            timestamp=f"2024-01-04 22:30:0{number}",
+        )
+        for number in range(6)
+    ]
+    assert run("archive", "import", "outputs") == (0, "", "6 new, 0 known before, 0 unreadable\n")
+    return places
+
+
+def test_import_again_and_with_failures(run: Run, kept: list[Path]) -> None:
+    (classic(Path("outputs/bad")) / "result.json").write_text("{")
+    code, _, err = run("archive", "import", "outputs", "nowhere")
+    assert code == 1
+    assert "0 new, 6 known before, 2 unreadable" in err
+    assert "Error: outputs/bad: can't be read" in err
+    assert "Error: nowhere: no such directory" in err
+    assert Path("outputs.db").is_file()
+
+
+def test_list_and_show(run: Run, kept: list[Path]) -> None:
+    code, out, _ = run("archive", "list")
+    assert code == 0
+    assert [line.rsplit("  ", 1)[1] for line in out.splitlines()] == [
+        f"call {number}" for number in range(5, -1, -1)
+    ]
+    assert "😊 happy" in out.splitlines()[0]
+    assert "快乐" in run("archive", "list", "--labels", "zh")[1]
+    code, out, err = run("archive", "list", "--filter", "emotion=sad", "--limit", "2", "--format", "jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["name"] for row in rows] == ["call 4", "call 3"]
+    shown = run("archive", "show", rows[0]["id"][:10])[1]
+    assert "call 4" in shown
+    assert "4 numbers" in shown
+    assert json.loads(run("archive", "show", str(kept[4]), "--format", "json")[1])["id"] == rows[0]["id"]
+    code, _, err = run("archive", "show", "ffffffffff")
+    assert (code, "nothing in the archive" in err) == (1, True)
+    assert run("archive", "list", "--filter", "colour=red")[0] == 2
+
+
+def test_exports(run: Run, kept: list[Path]) -> None:
+    code, out, _ = run("archive", "export")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0
+    assert [float(row["sad"]) for row in rows] == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
+    lines = run("archive", "export", "--format", "jsonl", "--embedding", "--filter", "name=call 2")[1].splitlines()
+    expected = np.load(kept[2] / "embedding.npy").mean(axis=0)
+    np.testing.assert_allclose(json.loads(lines[0])["embedding"], expected, atol=1e-3)
+    assert run("archive", "export", "--format", "parquet", "--output", "a.parquet", "--embedding")[0] == 0
+    table = pyarrow.parquet.read_table("a.parquet")
+    assert table.num_rows == 6
+    np.testing.assert_allclose(table["embedding"][3].as_py(), expected, atol=1e-3)
+    assert table["created"][0].as_py().tzinfo is not None
+    assert run("archive", "export", "--format", "parquet")[0] == 2
+    assert run("archive", "export", "--embedding")[0] == 2
+
+
+def test_tags_and_stats(run: Run, kept: list[Path]) -> None:
+    assert run("archive", "tag", "投诉", str(kept[1]), str(kept[2])) == (0, "", "2 recordings\n")
+    assert run("archive", "tag", "old", "--filter", "until=2025-01-01")[2] == "6 recordings\n"
+    stats = json.loads(run("archive", "stats", "--format", "json")[1])
+    assert stats["by_tag"] == {"old": 6, "投诉": 2}
+    assert stats["by_emotion"] == {"happy": 1, "sad": 5}
+    text = run("archive", "stats", "--filter", "tag=投诉")[1]
+    assert text.startswith("2 recordings")
+    assert "#投诉" in run("archive", "list", "--filter", "tag=投诉")[1]
+    run("archive", "tag", "投诉", str(kept[1]), "--remove")
+    assert json.loads(run("archive", "stats", "--format", "json")[1])["by_tag"]["投诉"] == 1
+    assert run("archive", "tag", "x")[0] == 2
+
+
+def test_delete(run: Run, kept: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("click.confirm", lambda *_, **__: False)
+    assert run("archive", "delete", str(kept[0]))[0] == 0
+    assert kept[0].exists()
+    monkeypatch.setattr("click.confirm", lambda *_, **__: True)
+    assert run("archive", "delete", str(kept[0]))[0] == 0
+    assert not kept[0].exists()
+    assert run("archive", "delete", "--filter", "name=call 1", "--yes", "--keep-outputs")[0] == 0
+    assert kept[1].exists()
+    (kept[2] / "result.json").write_text('{"scores": {"sad": 1}}')  # somebody else's by now
+    code, _, err = run("archive", "delete", str(kept[2]), str(kept[3]), "--yes")
+    assert (code, "holds another result" in err) == (1, True)
+    assert (kept[2].exists(), kept[3].exists()) == (True, False)
+    with Archive() as archive:
+        assert {item.name for item in archive.all()} == {"call 4", "call 5"}
+    assert run("archive", "delete", "--filter", "name=nobody")[2] == "nothing to delete\n"
+    assert run("archive", "delete")[0] == 2
+
+
+def test_recognize_into_the_archive(run: Run, examples: list[Path]) -> None:
+    code, _, err = run("recognize", *examples[:3], "--archive", "--segments", "--quiet", "--model", "lite")
+    assert (code, err) == (0, "")
+    assert not list(Path("outputs").glob("*/*.npy"))
+    assert run("archive", "import", "outputs")[2] == "0 new, 3 known before, 0 unreadable\n"
+    with Archive() as archive:
+        found = list(archive.all())
+        assert {item.link for item in found} == {str(path) for path in examples[:3]}
+        vectors = [archive.embedding(item.id) for item in found]
+        assert all(vector is not None and len(vector) == 384 for vector in vectors)
+        assert all(archive.segments(item.id) for item in found)
+    assert run("recognize", examples[3], "--archive", "--no-save", "--granularity", "frame", "--quiet")[0] == 0
+    assert run("recognize", examples[3], "--granularity", "frame", "--embedding", "--archive", "--quiet")[0] == 0
+    code, out, _ = run("similar", examples[0], "--k", "9", "--format", "json", "--model", "lite")
+    near = json.loads(out)
+    assert code == 0
+    assert sorted(item["name"] for item in near) == sorted(path.name for path in examples[1:4])
+    code, out, _ = run("similar", examples[0], "--segments", "--filter", "emotion=sad", "--raw", "--labels", "zh")
+    assert code == 0
+    assert all("悲伤" in line for line in out.splitlines()[1:])
+    (by_name,) = {item["name"] for item in near if item["similarity"] == max(i["similarity"] for i in near)}
+    with Archive() as archive:
+        own = next(item for item in archive.all() if item.name == examples[0].name)
+    assert by_name in run("similar", own.id[:12], "--k", "1")[1]
+    assert run("similar", "nothing.wav")[0] == 1
+    code, out, err = run("similar", own.id[:12], "--filter", "tag=none")
+    assert (code, out, "nothing to compare it with" in err) == (0, "", True)
+
+
+def test_embeddings_are_the_same_by_frame_and_in_the_file(run: Run, examples: list[Path]) -> None:
+    run(
+        "recognize",
+        examples[0],
+        "--granularity",
+        "frame",
+        "--embedding",
+        "--archive",
+        "--quiet",
+        "--model",
+        "lite",
+    )
+    (place,) = Path("outputs").glob("outputs_*")
+    with Archive() as archive:
+        (found,) = archive.all()
+        kept = archive.embedding(found.id)
+    np.testing.assert_allclose(kept, np.load(place / "embedding.npy").mean(axis=0), rtol=2e-3, atol=1e-4)  # type: ignore[arg-type]
+
+
+def test_watch_runs_and_tells(run: Run, kept: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, bytes]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append((self.headers[SIGNATURE], self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("EMOVOX_WEBHOOK_SECRET", "s")
+    settings.cache_clear()
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        new = classic(Path("outputs/outputs_20240105_000000"), scores={"sad": 1}, key="new one")
+        command = "sh -c 'cat > seen.json; echo \"$0\" > place' {}"
+        url = f"http://127.0.0.1:{server.server_port}/x"
+        code, out, err = run("archive", "watch", "--once", "--run", command, "--webhook", url)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 1
+    assert "new one" in out
+    assert json.loads(Path("seen.json").read_text())["name"] == "new one"
+    assert Path("place").read_text().strip() == str(new.absolute())
+    ((signature, body),) = told
+    assert json.loads(body)["output"]["name"] == "new one"
+    assert signature == sign("s", signature.partition(",")[0][2:], body)
+    assert run("archive", "watch", "--once", "--run", "false")[:2] == (0, "")
+    assert run("archive", "watch", "--once", "--webhook", "example.org/emotions")[0] == 2
+    assert "none is not there yet" in run("archive", "watch", "none", "--once")[2]
+    classic(Path("outputs/outputs_20240106_000000"), scores={"sad": 1}, key="another")
+    code, _, err = run("archive", "watch", "--once", "--run", "false")
+    assert (code, "false ended with 1" in err) == (1, True)
+
+
+def test_a_map(run: Run, kept: list[Path]) -> None:
+    code, _, err = run("map", "--method", "pca")
+    assert code == 0
+    assert err.startswith("map.html: 6 recordings by pca")
+    assert "call 5" in Path("map.html").read_text(encoding="utf-8")
+    assert run("map", "none/map.html")[0] == 1
+    assert run("map", "--filter", "name=nobody")[0] == 1
+
+
+def test_what_is_missing_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "alembic" else name)
+    code, _, err = run("archive", "list")
+    assert (code, "pip install alembic" in err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["import", "list", "show", "export", "stats", "tag", "delete", "watch"])
+def test_help_has_examples(run: Run, command: str) -> None:
+    code, out, _ = run("archive", command, "--help")
+    assert code == 0
+    assert f"emovox archive {command}" in out

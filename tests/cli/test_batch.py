@@ -1,0 +1,94 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emovox.batch.status import Status
+from emovox.cli.batch import Progress, line
+from support import tiny
+from support.batches import table
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return tiny.write(tmp_path / "tiny.onnx")
+
+
+def test_a_folder_becomes_tables(run: Run, examples: list[Path], model: Path) -> None:
+    source = examples[0].parent / "*.flac"
+    code, out, err = run("batch", source, "--out", "heard", "--model", model, "--segments", "--workers", 1)
+    assert (code, out) == (0, "")
+    rows = table(Path("heard"))
+    assert [row["path"] for row in rows] == [str(path) for path in examples]
+    assert all(row["segments"] for row in rows)
+    assert "7 recordings heard; 0.01 h of audio in 0:00:0" in err
+    assert "with 1 workers; tables in heard" in err
+    assert " %  ██" in err
+    code, _, err = run("batch", source, "--out", "heard", "--model", model, "--segments", "--workers", 1)
+    assert code == 0
+    assert "0 recordings heard, 7 before" in err
+    code, _, err = run("batch", source, "--out", "heard", "--model", model, "--workers", 1)
+    assert code == 1
+    assert "made with another options; choose another --out" in err
+
+
+def test_what_fails_is_counted(run: Run, examples: list[Path], model: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"id,call\n1,{examples[0]}\n2,no.wav\n", "utf-8")
+    command = (
+        "batch",
+        tmp_path / "list.csv",
+        "--column",
+        "call",
+        "--out",
+        "heard",
+        "--model",
+        model,
+        "--workers",
+        1,
+    )
+    code, out, err = run(*command, "--quiet")
+    assert (code, out) == (1, "")
+    assert err == "Error: 1 recordings can't be used: heard/errors says why\n"
+    code, _, err = run(*command)
+    assert code == 1
+    assert "0 recordings heard, 1 before, 1 failed" in err
+    assert table(Path("heard"), "errors") == [{"path": str(tmp_path / "no.wav"), "reason": "no such file"}]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--out", "x", "--export", "srt"], "add --outputs-dirs"),
+        (["--out", "x", "--address", "ray://head:10001"], "belongs to --engine ray"),
+        (["--out", "x", "--engine", "ray", "--outputs-dirs"], "works on others"),
+        (["--out", "x", "--emotions", "bored"], "bored"),
+        (["--out", "x", "--smoothing", "nan"], "nan is no number"),
+        ([], "--out"),
+    ],
+)
+def test_usage(run: Run, options: list[str], reason: str) -> None:
+    code, _, err = run("batch", "x", *options)
+    assert code == 2
+    assert reason in err
+    assert not Path("x").exists()
+
+
+def test_input_that_is_not_there(run: Run) -> None:
+    code, _, err = run("batch", "no/where", "--out", "x")
+    assert (code, err) == (1, "Error: no/where: there is no such file or directory\n")
+    assert "emovox batch s3://" in run("batch", "--help")[1]
+
+
+def test_a_line_of_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    status = Status(listed=4000, listing=True, done=990, failed=10, seconds=36_000)
+    monkeypatch.setattr("emovox.batch.status.time.monotonic", lambda: status.started + 1800)
+    assert line(status) == "1,000 of 4,000+: 10.00 h of audio, 20.0 h an hour, 10 failed"
+    status.listing = False
+    assert line(status) == "1,000 of 4,000: 10.00 h of audio, 20.0 h an hour, 1:30:00 left, 10 failed"
+    monkeypatch.setattr("emovox.cli.batch._LINE", 0.0)
+    for shown, expected in ((True, f"{line(status)}\n"), (False, "")):
+        with Progress(shown=shown) as progress:
+            progress.tell(status)
+        assert capsys.readouterr().err == expected

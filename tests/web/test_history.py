@@ -1,0 +1,101 @@
+"""What was stored: finding it, comparing two, deleting."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from support.browser import Tab
+from support.service import Client
+
+
+@pytest.fixture(scope="module")
+def filled(service: Client) -> Client:
+    examples = sorted((Path(__file__).parents[2] / "examples").glob("*.flac"))
+    for path in examples:
+        assert service.post_file(path, granularity="frame", segments="true").is_success
+    return service
+
+
+def test_search_by_name_emotion_and_time(tab: Tab, filled: Client) -> None:
+    page = tab.open("#/history")
+    rows = page.locator("ul.list li")
+    expect(rows).to_have_count(7)
+    tab.shoot("history")
+    page.get_by_role("searchbox", name="Name").fill("SAD")
+    expect(rows).to_have_count(1)
+    page.get_by_role("button", name="Reset").click()
+    page.get_by_role("combobox", name="Emotion").select_option("angry")
+    expect(rows).to_have_count(1)
+    expect(rows.first).to_contain_text("angry.flac")
+    page.get_by_role("button", name="Reset").click()
+    today = datetime.now().astimezone().date()
+    page.get_by_label("From").fill((today + timedelta(days=1)).isoformat())
+    expect(page.get_by_text("Nothing matches this search.")).to_be_visible()
+    page.get_by_label("From").fill(today.isoformat())
+    page.get_by_label("To", exact=True).fill(today.isoformat())
+    expect(rows).to_have_count(7)
+
+
+def test_a_search_is_kept_while_a_result_is_looked_at(tab: Tab, filled: Client) -> None:
+    page = tab.open("#/history")
+    page.get_by_role("searchbox", name="Name").fill("sad")
+    page.get_by_role("checkbox", name="sad.flac").check()
+    page.get_by_role("link", name="Open").filter(has_text="sad.flac").click()
+    tab.result()
+    page.go_back()
+    expect(page.get_by_role("searchbox", name="Name")).to_have_value("sad")
+    expect(page.locator("ul.list li")).to_have_count(1)
+    expect(page.get_by_text("1 chosen")).to_be_visible()
+
+
+def test_a_file_dropped_on_the_history(tab: Tab, filled: Client, angry: Path) -> None:
+    page = tab.open("#/history")
+    tab.drop((angry.name, angry.read_bytes()), on="main")
+    expect(page.get_by_text("1 recording,")).to_be_visible()
+    expect(page.get_by_role("button", name="Recognise", exact=True)).to_be_enabled()
+
+
+def test_two_side_by_side(tab: Tab, filled: Client) -> None:
+    page = tab.open("#/history")
+    page.get_by_role("checkbox", name="sad.flac").check()
+    page.get_by_role("checkbox", name="angry.flac").check()
+    page.get_by_role("link", name="Compare").click()
+    expect(page.locator(".verdict")).to_have_count(2)
+    expect(page.locator(".stage")).to_have_count(2)
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Angry"))
+    before = row.get_by_role("cell").last.inner_text()
+    assert before.startswith("+")
+    tab.shoot("comparison", whole=True)
+    plays = page.get_by_role("button", name="Play", exact=True)
+    plays.first.click()
+    expect(plays).to_have_count(1)
+    plays.first.click()
+    expect(page.locator("section").nth(1).get_by_role("button", name="Pause")).to_be_visible()
+    expect(plays).to_have_count(1)  # one is heard at a time
+    page.get_by_role("link", name="Swap").click()
+    expect(row.get_by_role("cell").last).to_have_text(before.replace("+", "−"))
+
+
+def test_deleting_asks_first(tab: Tab, filled: Client, angry: Path) -> None:
+    assert filled.post_file(angry, name="doomed").is_success
+    page = tab.open("#/history")
+    expect(page.get_by_role("link", name="Open doomed")).to_be_visible()
+    count = page.locator("ul.list li").count()
+    page.get_by_role("checkbox", name="doomed").check()
+    page.get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("can’t be undone")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(page.locator("ul.list li")).to_have_count(count)
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator("ul.list li")).to_have_count(count - 1)
+    names = [item["name"] for item in filled.get("/v1/outputs").json()["outputs"]]
+    assert "doomed" not in names
+
+
+def test_a_result_that_is_gone(tab: Tab, filled: Client) -> None:
+    page = tab.open("#/output/outputs_19990101_000000")
+    expect(page.get_by_role("alert")).to_contain_text("may have been deleted")

@@ -1,0 +1,160 @@
+"""For everybody: keys alone, screen readers, narrow screens, both themes; light enough, and nobody else told."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from support.browser import Tab, axe
+from support.browser import tab as opened
+from support.service import Client
+
+LARGEST = 300_000  # bytes of all that the page is made of
+_FOCUSED = "() => { const on = document.activeElement; return (on.ariaLabel ?? on.innerText).trim() }"
+
+
+@pytest.fixture(scope="module")
+def filled(service: Client) -> Client:
+    for path in sorted((Path(__file__).parents[2] / "examples").glob("*.flac"))[:3]:
+        assert service.post_file(path, granularity="frame", segments="true").is_success
+    return service
+
+
+def ids(service: Client) -> list[str]:
+    return [item["id"] for item in service.get("/v1/outputs").json()["outputs"]]
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that shuts somebody out."""
+    page.evaluate(axe())
+    page.wait_for_timeout(400)  # until colours have settled
+    found: dict[str, Any] = page.evaluate("() => window.axe.run()")
+    return [
+        f"{item['id']}: {item['help']}: {[node['target'] for node in item['nodes']][:3]}"
+        for item in found["violations"]
+        if item["impact"] in {"serious", "critical"}
+    ]
+
+
+@pytest.mark.parametrize(("theme", "language"), [("light", "en-GB"), ("dark", "zh-CN")])
+def test_axe_finds_nothing_serious(browser: Browser, filled: Client, theme: str, language: str) -> None:
+    one, other = ids(filled)[:2]
+    with opened(browser, str(filled.base_url), color_scheme=theme, locale=language) as tab:
+        for route in ("", "#/history", f"#/output/{one}", f"#/compare/{one}/{other}"):
+            page = tab.open(route)
+            page.wait_for_timeout(300)
+            for details in page.locator("main details").all():
+                details.evaluate("(node) => { node.open = true }")
+            assert serious(page) == [], route
+            tab.shoot(f"{theme}-{route.split('/')[1] if route else 'start'}", whole=True)
+        page = tab.open("#/history")
+        page.get_by_role("checkbox").first.check()
+        page.locator("button.bad").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert serious(page) == []
+
+
+def test_axe_finds_nothing_serious_in_a_queue(
+    tab: Tab, filled: Client, examples: list[Path], tmp_path: Path
+) -> None:
+    (bad := tmp_path / "bad.mp3").write_bytes(b"no sound")
+    page = tab.open()
+    tab.choose(*examples[:4], bad)
+    expect(page.get_by_text("5 of 5 finished")).to_be_visible()
+    tab.result()
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_nothing_sticks_out(browser: Browser, filled: Client, width: int, language: str) -> None:
+    one, other = ids(filled)[:2]
+    size = {"width": width, "height": 800}
+    with opened(browser, str(filled.base_url), viewport=size, locale=language) as tab:
+        for route in ("", "#/history", f"#/output/{one}", f"#/compare/{one}/{other}"):
+            page = tab.open(route)
+            page.wait_for_timeout(400)
+            wide = page.evaluate("() => document.scrollingElement.scrollWidth")
+            assert wide <= width, route
+            tab.shoot(f"{width}-{language}-{route.split('/')[1] if route else 'start'}", whole=True)
+
+
+def test_themes(browser: Browser, filled: Client) -> None:
+    def ground(page: Page) -> int:
+        colour: str = page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
+        return sum(int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(",")[:3])
+
+    with opened(browser, str(filled.base_url), color_scheme="dark") as tab:
+        page = tab.open()
+        assert ground(page) < 150
+        page.get_by_role("button", name="Theme").click()  # from the system's to light
+        assert ground(page) > 600
+        page.reload()
+        page.wait_for_selector("main section")
+        assert ground(page) > 600
+        page.get_by_role("button", name="Theme").click()
+        assert ground(page) < 150
+
+
+def test_with_keys_alone(tab: Tab, filled: Client) -> None:
+    page = tab.open()
+    expect(page.get_by_role("button", name="Load an example")).to_be_enabled()
+
+    def tab_to(name: str, most: int = 60) -> None:
+        for _ in range(most):
+            page.keyboard.press("Tab")
+            focused = page.evaluate(_FOCUSED)
+            if str(focused).startswith(name):
+                return
+        raise AssertionError(f"Tab never comes to {name!r}")
+
+    tab_to("Skip to the result")
+    tab_to("Load an example")
+    outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"  # where the focus is can be seen
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Recognise", exact=True)).to_be_enabled()
+    tab_to("Recognise")
+    page.keyboard.press("Enter")
+    tab.result()
+    tab_to("Timeline:")
+    whole = tab.view()
+    page.keyboard.press("+")
+    assert tab.view() != whole
+    page.keyboard.press("]")
+    page.keyboard.press("Enter")  # plays that segment
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    tab_to("Angry")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Angry")).to_have_attribute("aria-pressed", "false")
+    tab_to("Table of")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("table")).to_be_visible()
+
+
+def test_it_is_light_and_quick(browser: Browser, filled: Client) -> None:
+    paints = []
+    for _ in range(3):
+        with opened(browser, str(filled.base_url)) as tab:
+            page = tab.open()
+            paints.append(
+                page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime")
+            )
+            files = {path: size for path, size in tab.received.items() if path == "/" or "assets" in path}
+            assert len(files) >= 3
+            assert sum(tab.received.values()) < LARGEST
+    assert min(paints) < 1000  # milliseconds
+
+
+def test_colours_come_with_patterns(tab: Tab, filled: Client) -> None:
+    page = tab.open(f"#/output/{ids(filled)[0]}")
+    tab.result()
+    lines = page.get_by_role("group", name="Curves").locator("line")
+    expect(lines).to_have_count(9)
+    dashes = [line.get_attribute("stroke-dasharray") for line in lines.all()]
+    for one, other in itertools.combinations(dashes, 2):
+        assert one != other

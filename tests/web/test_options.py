@@ -1,0 +1,125 @@
+"""Trained heads, and channels by themselves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Encode
+from playwright.sync_api import Browser, expect
+
+from emovox.models.clips import example_clips
+from emovox.models.head import place
+from emovox.recognition.recognizer import Recognizer
+from emovox.server.jobs import Job, Jobs
+from support.browser import Tab, axe
+from support.browser import tab as opened
+from support.heads import head
+from support.service import Client
+
+
+def serious(tab: Tab) -> list[str]:
+    tab.page.evaluate(axe())
+    tab.page.wait_for_timeout(400)
+    violations = tab.page.evaluate("() => window.axe.run()")["violations"]
+    return [item["id"] for item in violations if item["impact"] in {"serious", "critical"}]
+
+
+@pytest.mark.parametrize(
+    ("language", "theme", "words", "column"),
+    [("en-GB", "light", "Own classes", "Own class"), ("zh-CN", "dark", "自己的类别", "自己的类别")],
+)
+def test_a_head_is_asked(
+    browser: Browser,
+    service: Client,
+    recognizer: Recognizer,
+    angry: Path,
+    language: str,
+    theme: str,
+    words: str,
+    column: str,
+) -> None:
+    own = head(recognizer.metadata, classes=("calm", "upset caller", "投诉"))
+    own.write(place("calls"))
+    head(recognizer.metadata.model_copy(update={"name": "emotion2vec_plus_large"})).write(place("far"))
+    expected = recognizer.recognize(angry, head=own).head
+    assert expected is not None
+    with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
+        page = tab.open()
+        select = page.get_by_role("combobox", name=words)
+        expect(select.locator("option[value=far]")).to_be_disabled()
+        select.select_option("calls")
+        tab.shoot(f"head-options-{theme}", whole=True)
+        tab.choose(angry)
+        tab.result()
+        verdict = page.get_by_role("region", name=words)
+        expect(verdict.locator("strong")).to_have_text(expected.label)
+        rows = verdict.get_by_role("listitem")
+        expect(rows).to_have_count(3)
+        expect(rows.first).to_contain_text(expected.label)
+        assert "-F head=calls" in page.locator("pre").inner_text()
+        page.locator("summary", has_text="1").first.evaluate("(node) => { node.parentElement.open = true }")
+        page.get_by_role("table").scroll_into_view_if_needed()
+        expect(page.get_by_role("columnheader", name=column)).to_be_visible()
+        expect(page.get_by_role("table").locator(".own").first).to_contain_text("%")
+        tab.shoot(f"head-{theme}", whole=True)
+        assert serious(tab) == []
+
+
+def test_no_head_no_choice(tab: Tab) -> None:
+    page = tab.open()
+    expect(page.get_by_text("Extract embedding")).to_be_visible()
+    expect(page.get_by_role("button", name="Load an example")).to_be_enabled()  # it has learnt what there is
+    expect(page.get_by_role("combobox", name="Own classes")).to_have_count(0)
+
+
+@pytest.fixture
+def call(encode: Encode) -> Path:
+    """One clip on the left, another on the right."""
+    one, other = example_clips()[:2]
+    stereo = np.zeros((2, max(len(one), len(other))), np.float32)
+    stereo[0, : len(one)], stereo[1, : len(other)] = one, other
+    return encode(stereo, "call.wav", "pcm_s16le", sample_format="s16")
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
+def test_each_channel_by_itself(
+    browser: Browser, service: Client, call: Path, angry: Path, language: str, theme: str
+) -> None:
+    with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
+        page = tab.open()
+        page.locator("summary", has_text="More options" if language == "en-GB" else "更多选项").click()
+        page.get_by_text("Each channel by itself" if language == "en-GB" else "分别识别每个声道").click()
+        tab.choose(call, angry)
+        rows = page.locator("tbody tr[data-state=done]")
+        expect(rows).to_have_count(3)
+        channel = "channel" if language == "en-GB" else "声道"
+        names = page.locator("td.name").all_inner_texts()
+        assert names == [f"call.wav ({channel} 1)", f"call.wav ({channel} 2)", angry.name]
+        tab.result()
+        assert "-F channel=1" in page.locator("pre").inner_text()
+        rows.nth(1).locator("td.name button").click()
+        expect(page.locator("article .chip").first).to_have_text(f"{channel} 2")
+        tab.result()
+        tab.shoot(f"channels-{theme}", whole=True)
+        assert serious(tab) == []
+
+
+def test_a_channel_is_tried_again_alone(
+    tab: Tab, service: Client, call: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_taken(self: Jobs) -> Job | None:
+        return None
+
+    page = tab.open()
+    page.locator("summary", has_text="More options").click()
+    page.get_by_text("Each channel by itself").click()
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "next", none_taken)
+        tab.choose(call)
+        page.get_by_role("button", name="Cancel: call.wav (channel 2)").click()
+        page.get_by_role("button", name="Try again: call.wav", exact=False).click()
+    expect(page.locator("tbody tr[data-state=done]")).to_have_count(2)
+    names = page.locator("td.name").all_inner_texts()
+    assert names == ["call.wav (channel 1)", "call.wav (channel 2)"]
+    channels = [job["channel"] for job in service.get("/v1/jobs").json()["jobs"][:3]]
+    assert channels == [2, 2, 1]  # latest first: again, cancelled, the other

@@ -1,0 +1,27 @@
+/** Names for what the OpenAPI document describes. */
+import type { components, operations } from './schema'
+
+type Schemas = components['schemas']
+export type EmotionView = Schemas['EmotionView']
+export type ModelView = Schemas['ModelView']
+export type HeadView = Schemas['HeadView']
+export type HeadVerdict = Schemas['HeadVerdict']
+export type ExampleView = Schemas['ExampleView']
+export type JobView = Schemas['JobView']
+export type BatchView = Schemas['BatchView']
+export type JobPage = Schemas['JobPage']
+export type Summary = Schemas['Summary']
+export type OutputPage = Schemas['OutputPage']
+export type OutputView = Schemas['OutputView']
+export type FileView = Schemas['FileView']
+export type Written = Schemas['Written']
+export type Session = Schemas['Session']
+export type Timeline = Schemas['Timeline']
+export type Recognition = Omit<Schemas['Recognition'], 'segments' | 'frames'>
+export type Segment = Schemas['Segment']
+export type ProblemDetails = Schemas['ProblemDetails']
+export type Scores = Summary['scores']
+export type Emotion = keyof Scores
+export type RecognitionQuery = NonNullable<
+  operations['recognize_v1_recognitions_post']['parameters']['query']
+>

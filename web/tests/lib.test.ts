@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest'
+import { contrast, GRAPHICS, ink, readable } from '../src/lib/colours'
+import { curl, python } from '../src/lib/code'
+import { csv } from '../src/lib/csv'
+import { mayHaveSound } from '../src/lib/files'
+import { bytes, clock, percent, signed, took } from '../src/lib/format'
+import { DARK, LIGHT } from '../src/lib/palette'
+import { DASHES } from '../src/lib/patterns'
+import { asCsv, type Row, sorted, summed } from '../src/lib/table'
+import { parse } from '../src/state/route.svelte'
+
+describe('formats', () => {
+  it('tells times', () => {
+    expect(clock(3.04, 1)).toBe('0:03.0')
+    expect(clock(59.96, 1)).toBe('1:00.0')
+    expect(clock(3723)).toBe('1:02:03')
+    expect(clock(36_000)).toBe('10:00:00')
+    expect(clock(-1)).toBe('0:00')
+  })
+  it('tells shares, sizes and how long it took', () => {
+    expect(percent(0.9731)).toBe('97.3 %')
+    expect(signed(-0.5)).toBe('−50.0 %')
+    expect(signed(-0.0001)).toBe('0.0 %')
+    expect(bytes(0)).toBe('0 B')
+    expect(bytes(999)).toBe('999 B')
+    expect(bytes(1_950_000_000)).toBe('1.95 GB')
+    expect(took(0.0123)).toBe('12 ms')
+    expect(took(2.04)).toBe('2.0 s')
+    expect(took(200)).toBe('3:20')
+  })
+})
+
+describe('csv', () => {
+  it('quotes what needs it, and leaves no formula', () => {
+    expect(csv([['a,b', 'c"d', 'e\nf', null, 1.5]])).toBe('\ufeff"a,b","c""d","e\nf",,1.5\r\n')
+    expect(csv([['=1+1', '-x.wav']])).toBe("\ufeff'=1+1,'-x.wav\r\n")
+  })
+})
+
+describe('colours', () => {
+  // Those of src/emovox/emotions.py, which the page has from the service.
+  const colours = ['#d55e00', '#009e73', '#cc79a7', '#f0c000', '#999999', '#7f5539', '#0072b2', '#56b4e9', '#444444']
+  it('stand out from both grounds and stay apart', () => {
+    for (const { surface } of [LIGHT, DARK]) {
+      const shown = colours.map((colour) => readable(colour, surface))
+      for (const colour of shown) expect(contrast(colour, surface)).toBeGreaterThanOrEqual(GRAPHICS)
+      expect(new Set(shown).size).toBe(9)
+      for (const colour of shown) expect(contrast(ink(colour), colour)).toBeGreaterThanOrEqual(4.5)
+    }
+  })
+  it('have words that can be read', () => {
+    for (const ground of [LIGHT, DARK]) {
+      expect(contrast(ground.ink, ground.surface)).toBeGreaterThanOrEqual(7)
+      expect(contrast(ground.faint, ground.surface)).toBeGreaterThanOrEqual(4.5)
+    }
+  })
+  it('come with nine patterns of dashes', () => {
+    expect(new Set(DASHES.map((dashes) => dashes.join(' '))).size).toBe(9)
+  })
+})
+
+describe('code', () => {
+  it('can be pasted', () => {
+    expect(curl('http://localhost:7860', 'a b.mp3', { granularity: 'frame' })).toBe(
+      "curl -F 'file=@a b.mp3' \\\n  -F granularity=frame \\\n  http://localhost:7860/v1/recognitions",
+    )
+    expect(curl('http://localhost:7860', 'a;b "c".mp3', {})).toContain(String.raw`-F 'file=@"a;b \"c\".mp3"'`)
+    expect(python('http://h', 'a.mp3', { embedding: true, model: 'lite' })).toContain(
+      'client.recognize("a.mp3", embedding=True, model="lite")',
+    )
+  })
+})
+
+describe('files', () => {
+  it('are taken by type or by name', () => {
+    for (const name of ['a.mp3', 'b.WAV', 'c.mkv', 'd.opus']) expect(mayHaveSound({ name, type: '' })).toBe(true)
+    expect(mayHaveSound({ name: 'x', type: 'video/mp4' })).toBe(true)
+    for (const name of ['notes.txt', '.DS_Store', 'wav']) expect(mayHaveSound({ name, type: '' })).toBe(false)
+  })
+})
+
+describe('the table', () => {
+  const row = (key: number, name: string, emotion: string | null, confidence: number | null): Row => ({
+    key, name, emotion, confidence, state: emotion ? 'done' : 'failed', duration: emotion ? 2 : null, scores: null,
+    model: null, output: null, warnings: [], problem: null,
+  })
+  const rows = [row(0, 'b10', 'sad', 0.5), row(1, 'b9', null, null), row(2, 'a', 'angry', 0.9), row(3, 'c', 'sad', 0.7)]
+  const order = (found: Row[]): number[] => found.map(({ key }) => key)
+
+  it('sorts both ways, with what has no value last', () => {
+    expect(order(sorted(rows, 'name', false))).toEqual([2, 1, 0, 3])
+    expect(order(sorted(rows, 'confidence', false))).toEqual([0, 3, 2, 1])
+    expect(order(sorted(rows, 'confidence', true))).toEqual([2, 3, 0, 1])
+  })
+  it('sums up', () => {
+    expect(summed(rows)).toEqual({ emotions: [['sad', 2], ['angry', 1]], mean: 2, total: 6, failed: 1 })
+    expect(summed([]).mean).toBeNull()
+  })
+  it('has a line of CSV for each, even those that failed', () => {
+    const lines = asCsv(rows, ['angry']).trim().split('\r\n')
+    expect(lines).toHaveLength(5)
+    expect(lines[2]).toBe('b9,failed,,,,,,,,')
+  })
+})
+
+describe('routes', () => {
+  it('are read from the address', () => {
+    expect(parse('')).toEqual({ view: 'recognise' })
+    expect(parse('#/history')).toEqual({ view: 'history' })
+    expect(parse('#/output/outputs_1')).toEqual({ view: 'output', id: 'outputs_1' })
+    expect(parse('#/compare/a/b')).toEqual({ view: 'compare', one: 'a', other: 'b' })
+    expect(parse('#/compare/a')).toEqual({ view: 'recognise' })
+  })
+})
