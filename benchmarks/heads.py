@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.library.linear import Fit, Floats, Integers, Linear, logistic, prototypes
 from emovox.library.metrics import measure
-from training.corpus import Clip
-from training.experiments import ACTED
+from training.corpus import ACTED, Clip
 from training.fitting import Options, fit
 from training.material import FOLDS, Material, gather
 from training.network import Network
