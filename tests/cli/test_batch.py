@@ -31,7 +31,7 @@ def test_a_folder_becomes_tables(run: Run, examples: list[Path], model: Path) ->
     assert "0 recordings heard, 7 before" in err
     code, _, err = run("batch", source, "--out", "heard", "--model", model, "--workers", 1)
     assert code == 1
-    assert "made with another options; choose another --out" in err
+    assert "another options" in err
 
 
 def test_what_fails_is_counted(run: Run, examples: list[Path], model: Path, tmp_path: Path) -> None:
