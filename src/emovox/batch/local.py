@@ -19,6 +19,7 @@ from emovox.batch.ledger import Ledger
 from emovox.batch.tasks import Answer, Plan, Ready, Task
 from emovox.batch.worker import Worker
 from emovox.errors import EmovoxError, ModelError
+from emovox.models.engine import usable_cores
 
 
 class LocalEngine(Engine):
@@ -107,11 +108,6 @@ class _Process:
             self._process.kill()
             self._process.join()
         self._process.close()
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _gpus(plan: Plan) -> int:

@@ -74,7 +74,7 @@ class Engine:
         self.precision = precision or self.metadata.precision
         self.checksum = hashlib.sha256(path.read_bytes()).hexdigest()
         self._session = open_session(
-            path, precision=self.precision, device=device, engine=engine, threads=threads or _usable_cores()
+            path, precision=self.precision, device=device, engine=engine, threads=threads or usable_cores()
         )
         self.name, self.device = self._session.engine, self._session.device
         self.batches = self._session.batches
@@ -134,7 +134,8 @@ def read_metadata(path: Path) -> Metadata:
         raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # a container or taskset may grant fewer than the machine has
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

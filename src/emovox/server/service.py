@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -20,6 +19,7 @@ from emovox.audio.decoders import Decoders
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.errors import EmovoxError, SettingsError
 from emovox.library.keeping import Kept
+from emovox.models.engine import usable_cores
 from emovox.outputs import RESULT, Draft, Outputs
 from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Request
@@ -92,7 +92,7 @@ class Service:
         self.uploads = Uploads(state_directory() / "uploads")
         self.models = Models(most=options.models, idle=options.model_idle)
         self.decoders = Decoders(
-            options.decoders or _usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
+            options.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
         )
         self.queue = HearingQueue(self.models, size=options.queue_size, threads=options.hearers)
         self.receiving = 0
@@ -321,7 +321,3 @@ async def _end(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
