@@ -135,7 +135,7 @@ def make_server(app: FastAPI, *, host: str, port: int) -> "Server":
         host=host,
         port=port,
         http=PatientProtocol,
-        loop="asyncio",
+        loop="emovox.server.loop:new_loop",
         log_config=None,
         access_log=False,  # names of recordings stand in queries
         server_header=False,

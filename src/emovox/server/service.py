@@ -1,6 +1,7 @@
 """The service's parts, put together: what the routes work with."""
 
 import asyncio
+import gc
 import hashlib
 import threading
 import time
@@ -224,6 +225,7 @@ class Service:
             log.error("the model can't be loaded: %s", error)
             self.trouble = error
         else:
+            gc.freeze()  # looking through all that stays, time and again, would stop the event loop for 80 ms
             self.ready = True
 
     async def _catch_up(self) -> None:
