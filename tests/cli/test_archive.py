@@ -141,6 +141,9 @@ def test_recognize_into_the_archive(run: Run, examples: list[Path]) -> None:
         own = next(item for item in archive.all() if item.name == examples[0].name)
     assert by_name in run("similar", own.id[:12], "--k", "1")[1]
     assert run("similar", "nothing.wav")[0] == 1
+    Path("two\nlines.flac").write_bytes(examples[4].read_bytes())
+    assert run("recognize", "two\nlines.flac", "--archive", "--no-save", "--quiet", "--model", "lite")[0] == 0
+    assert "two�lines.flac" in run("similar", own.id[:12])[1]
     code, out, err = run("similar", own.id[:12], "--filter", "tag=none")
     assert (code, out, "nothing to compare it with" in err) == (0, "", True)
 

@@ -96,6 +96,9 @@ def test_pages_and_filters(archive: Archive) -> None:
     assert names("emotion=angry") == ["18.wav", "9.wav", "0.wav"]
     assert names("name=7.W") == ["17.wav", "7.wav"]
     assert names("name=%") == []
+    archive.add_entries([entry(20, name="Ärger.wav", created=START)])
+    assert names("name=Ärger") == names("name=äRG") == ["Ärger.wav"]
+    archive.delete([entry(20).sha256])
     assert names("warning=quiet") == ["3.wav"]
     assert names("warning=quie") == []
     assert names("model=other") == []

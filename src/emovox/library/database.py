@@ -203,6 +203,12 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA wal_autocheckpoint=16384")  # whose pages (of 4 kB) are better written once than often
     cursor.execute("PRAGMA secure_delete=ON")  # what was deleted is overwritten
     cursor.close()
+    assert isinstance(connection, sqlite3.Connection)  # noqa: S101  only SQLite is listened to
+    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII alone
+
+
+def _lower(value: object) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 def _upgrade(engine: Engine) -> None:
