@@ -110,8 +110,11 @@ def test_delete(run: Run, kept: list[Path], monkeypatch: pytest.MonkeyPatch) -> 
     code, _, err = run("archive", "delete", str(kept[2]), str(kept[3]), "--yes")
     assert (code, "holds another result" in err) == (1, True)
     assert (kept[2].exists(), kept[3].exists()) == (True, False)
+    (kept[4] / "embedding.npy").write_bytes(b"damaged")
+    assert run("archive", "delete", str(kept[4]), "--yes")[0] == 0
+    assert not kept[4].exists()
     with Archive() as archive:
-        assert {item.name for item in archive.all()} == {"call 4", "call 5"}
+        assert {item.name for item in archive.all()} == {"call 5"}
     assert run("archive", "delete", "--filter", "name=nobody")[2] == "nothing to delete\n"
     assert run("archive", "delete")[0] == 2
 

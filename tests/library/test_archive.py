@@ -1,6 +1,7 @@
 import dataclasses
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, UnknownEmotionError
 from emovox.library import Archive, Filter
 from emovox.library import database as tables
+from emovox.library.embeddings import Cache
+from emovox.recognition.recognizer import Recognizer
+from emovox.settings import settings
 from support.entries import START, entry, vector
 from support.results import recognition, segment
 
@@ -183,6 +187,24 @@ def test_what_was_deleted_is_not_in_the_files(tmp_path: Path, monkeypatch: pytes
         archive.delete([entry(7).sha256])
         assert not any(trace in everything() for trace in (*traces, unit.astype("<f2").tobytes()))
         assert b"the call of person 8" in everything()
+
+
+def test_what_was_deleted_is_not_in_the_cache_of_training(
+    archive: Archive, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    places = [tmp_path / f"outputs_2024010{number}_000000" for number in range(3)]
+    archive.add_entries([entry(number, outputs=places[number]) for number in range(3)])
+    archive.add_entries([entry(9, sha256=entry(2).sha256)])  # heard once more
+    with closing(Cache(recognizer)) as cache:
+        for number in range(3):
+            cache.put(entry(number).sha256, vector(number))
+        archive.delete([entry(0).sha256])
+        archive.forget_outputs(places[1:])
+        assert [cache.get(entry(number).sha256) is None for number in range(3)] == [True, True, False]
+    files = b"".join(path.read_bytes() for path in settings().cache.glob("embeddings*"))
+    assert vector(2).tobytes() in files
+    assert vector(0).tobytes() not in files
+    assert vector(1).tobytes() not in files
 
 
 def test_forgetting_outputs(archive: Archive, tmp_path: Path) -> None:

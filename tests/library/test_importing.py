@@ -63,6 +63,17 @@ def test_other_programs_directories(tmp_path: Path, shape: tuple[int, ...]) -> N
     assert read_directory(tmp_path / "outputs_20240104_223000", model="big@v1").revision == "v1"
 
 
+def test_only_a_checksum_is_taken_for_one(tmp_path: Path) -> None:
+    digest = "0123456789abcdef" * 4
+    first = read_directory(classic(tmp_path / "1", recording={"sha256": digest.upper()}))
+    others = [
+        read_directory(classic(tmp_path / f"other {number}", key=f"{number}", recording={"sha256": "recording"}))
+        for number in range(2)
+    ]
+    assert first.sha256 == digest
+    assert [entry.sha256 == entry.id for entry in others] == [True, True]  # and they aren't one recording
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("by_frame", [False, True])
 def test_what_funasr_gives(tmp_path: Path, wrapped: bool, by_frame: bool) -> None:
