@@ -2,15 +2,19 @@ import csv
 import http.server
 import io
 import json
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 
+from emovox.errors import ArchiveError
 from emovox.library import Archive
+from emovox.library.entry import Entry, read_directory
+from emovox.library.watching import Watch
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 from support.entries import classic
@@ -208,6 +212,22 @@ def test_watch_runs_and_tells(run: Run, kept: list[Path], monkeypatch: pytest.Mo
     classic(Path("outputs/outputs_20240106_000000"), scores={"sad": 1}, key="another")
     code, _, err = run("archive", "watch", "--once", "--run", "false")
     assert (code, "false ended with 1" in err) == (1, True)
+
+
+def test_watch_tells_of_what_others_archived_at_once(
+    run: Run, kept: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(watch: Watch, *, every: float) -> Iterator[Entry | ArchiveError]:
+        assert list(watch.look()) == []
+        with Archive() as archive:  # as `recognize --archive` and the service do
+            archive.add_entries([read_directory(classic(Path("outputs/outputs_20240105_000000"), key="new"))])
+        shutil.copytree(kept[0], "outputs/copy")
+        yield from watch.look()
+
+    monkeypatch.setattr(Watch, "run", twice)
+    code, out, err = run("archive", "watch", "--run", "sh -c 'echo \"$0\" >> places' {}")
+    assert (code, err, len(out.splitlines())) == (0, "", 1)
+    assert Path("places").read_text() == f"{Path('outputs/outputs_20240105_000000').absolute()}\n"
 
 
 def test_a_map(run: Run, kept: list[Path]) -> None:
