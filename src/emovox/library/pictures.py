@@ -33,7 +33,7 @@ def draw_confusions(place: Place, tables: Mapping[str, Table], *, names: Sequenc
         figure = Figure(figsize=((size + 0.2) * len(tables), size), layout="constrained")
         every = np.atleast_1d(figure.subplots(1, len(tables)))
         for axes, (title, table) in zip(every, tables.items(), strict=True):
-            _confusion(axes, np.array(table["confusion"]), table["classes"], names)
+            _confusion(axes, np.array(table["confusion"]), table, names)
             axes.set_title(f"{title}: {100 * table['unweighted']:.1f} % unweighted recall", fontsize=10)
         _save(figure, place)
 
@@ -48,7 +48,8 @@ def draw_reliability(place: Place, tables: Mapping[str, Table]) -> None:
             if table["reliability"]:
                 clips, confidence, accuracy = np.array(table["reliability"]).T
                 axes.plot(confidence, accuracy, color="tab:blue", linewidth=1)
-                axes.scatter(confidence, accuracy, s=600 * clips / clips.sum(), color="tab:blue", alpha=0.6)
+                sizes = 600 * clips / clips.sum()
+                axes.scatter(confidence, accuracy, s=sizes, color="tab:blue", alpha=0.6, clip_on=False)
             axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
             axes.set_title(f"{title}: error {table['calibration_error']:.3f}", fontsize=10)
         _save(figure, place)
@@ -63,7 +64,7 @@ def draw_curve(place: Place, curve: Sequence[tuple[int, float, float, float]], *
         axes.axhline(100 * chance, color="0.7", linewidth=1, linestyle="--")
         axes.text(sizes[-1], 100 * chance + 1, "chance", color="0.5", fontsize=8, ha="right")
         axes.fill_between(sizes, 100 * low, 100 * high, color="tab:blue", alpha=0.2, linewidth=0)
-        axes.plot(sizes, 100 * mean, color="tab:blue", marker="o", markersize=4)
+        axes.plot(sizes, 100 * mean, color="tab:blue", marker="o", markersize=4, clip_on=False)
         axes.set_xscale("log")
         axes.set_xticks(sizes, [f"{size:.0f}" for size in sizes], minor=False)
         axes.minorticks_off()
@@ -73,15 +74,19 @@ def draw_curve(place: Place, curve: Sequence[tuple[int, float, float, float]], *
 
 @contextmanager
 def _style(names: Sequence[str]) -> Iterator[None]:
-    """Fonts that have the classes' characters; and the same numbers give the same file."""
-    with mpl.rc_context({"svg.hashsalt": "emovox", "font.family": families("".join(names))}):
+    """Fonts that have the classes' characters, of which a $ is one; and the same numbers give the same file."""
+    fonts = families("".join(names))
+    with mpl.rc_context({"svg.hashsalt": "emovox", "font.family": fonts, "text.parse_math": False}):
         yield
 
 
-def _confusion(axes: Axes, confusion: NDArray[np.int64], classes: Sequence[str], names: Sequence[str]) -> None:
+def _confusion(axes: Axes, confusion: NDArray[np.int64], table: Table, names: Sequence[str]) -> None:
+    classes = table["classes"]
     rows = [names.index(name) for name in classes]
     columns = [index for index in range(len(names)) if index in rows or confusion[:, index].any()]
-    shares = confusion[np.ix_(rows, columns)] / np.maximum(confusion[rows].sum(axis=1, keepdims=True), 1)
+    # What could not be heard is in no column, and counts all the same, as it does in the recalls.
+    clips = confusion.sum(axis=1) + np.array(table.get("unheard", 0))
+    shares = confusion[np.ix_(rows, columns)] / np.maximum(clips[rows, np.newaxis], 1)
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
     axes.set_xticks(range(len(columns)), [names[index] for index in columns], rotation=45, ha="right")
     axes.set_yticks(range(len(rows)), classes)
