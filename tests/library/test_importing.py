@@ -9,7 +9,7 @@ import pytest
 
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
-from emovox.library import Archive
+from emovox.library import Archive, Filter
 from emovox.library.entry import read_directory
 from emovox.library.importing import find_directories, import_directories
 from emovox.library.watching import Watch
@@ -129,6 +129,23 @@ def test_a_bad_directory_is_named_and_skipped(tmp_path: Path, content: str, reas
             assert [path.name for path, _ in failures] == list("bdef")
             assert reason in failures[0][1]
         assert {item.outputs for item in archive.all()} == set(good)
+
+
+def test_a_directory_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
+    good, bad = classic(tmp_path / "outputs_1"), tmp_path / "\udcc4rger"
+    (good / "result.json").write_text('{"scores": {"sad": 1}, "key": "no \\ud800 character"}')
+    try:
+        classic(bad)
+    except OSError:
+        pytest.skip("no such names on this system")
+    failures: list[tuple[Path, str]] = []
+    with Archive(tmp_path / "a.db") as archive:
+        directories = find_directories(tmp_path)
+        assert import_directories(archive, directories, failed=lambda *told: failures.append(told)) == 1
+        assert [item.name for item in archive.all()] == ["no � character"]
+        assert archive.lookup(str(bad)) == []
+        assert [item.outputs for item in archive.all(Filter.parse(["name=\udcc4"]))] == [good]
+    assert [(path, "name is no text" in reason) for path, reason in failures] == [(bad, True)]
 
 
 def test_where_there_are_none(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.errors import ArchiveError
+from emovox.library.database import clean
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 from emovox.recognition import stored
 from emovox.recognition.recognition import Recognition
@@ -168,6 +169,8 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         ArchiveError: it is none, or can't be read; the message begins with its path.
     """
     try:
+        if clean(str(directory)) != str(directory):
+            raise ArchiveError("its name is no text: rename it, or the archive could not find it again")
         content = _read(directory / RESULT)
         id_ = result_id(directory)
         try:

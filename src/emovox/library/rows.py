@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from emovox.emotions import NAMES
-from emovox.library.database import embeddings, recognitions, recordings, segments, spaces
+from emovox.library.database import clean, embeddings, recognitions, recordings, segments, spaces
 from emovox.library.entry import Entry, Floats
 from emovox.library.found import Reader
 
@@ -108,7 +108,7 @@ def vector(kept: bytes) -> Floats:
 
 
 def _text(value: str | None) -> str | None:
-    return None if value is None else value.replace("\0", "�")  # which PostgreSQL's text can't hold
+    return None if value is None else clean(value)
 
 
 def keep(connection: Connection, batch: Sequence[Entry], reader: Reader) -> int:
