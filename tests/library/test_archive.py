@@ -250,6 +250,12 @@ def test_an_embedding_that_comes_later_is_kept(archive: Archive) -> None:
     np.testing.assert_allclose(archive.embedding(entry(1).id), vector(1), rtol=1e-3)  # type: ignore[arg-type]
 
 
+def test_a_link_that_comes_later_is_kept(archive: Archive) -> None:
+    for id_, link in ("1" * 64, None), ("2" * 64, "/calls/1.wav"), ("3" * 64, "/moved/1.wav"):
+        archive.add_entries([entry(1, id=id_, link=link)])
+    assert {item.link for item in archive.all()} == {"/calls/1.wav"}
+
+
 def test_names_that_no_column_takes(archive: Archive) -> None:
     archive.add_entries([entry(1, name="a\0b", link="c\0\udcc4")])
     assert [(item.name, item.link) for item in archive.all()] == [("a�b", "c��")]

@@ -126,6 +126,10 @@ def keep(connection: Connection, batch: Sequence[Entry], reader: Reader) -> int:
     }
     new = sorted((entry for entry in batch if entry.id not in known), key=lambda entry: (entry.sha256, entry.id))
     insert(connection, recordings, [of_recording(entry) for entry in new])
+    for sha256, link in {entry.sha256: entry.link for entry in new if entry.link}.items():
+        # An outputs directory that was imported before didn't say where its recording was.
+        found = update(recordings).where(recordings.c.sha256 == sha256, recordings.c.link.is_(None))
+        connection.execute(found.values(link=_text(link)))
     insert(
         connection,
         recognitions,
