@@ -207,6 +207,21 @@ def test_what_was_deleted_is_not_in_the_cache_of_training(
     assert vector(1).tobytes() not in files
 
 
+def test_a_fit_of_what_was_deleted_goes(archive: Archive) -> None:
+    archive.add_entries([entry(number) for number in range(8)])
+    archive.similar(entry(1).id)
+    fitted = select(func.count()).select_from(tables.fits)
+    with archive.database.connect() as connection:
+        assert connection.scalar(fitted) == 1
+        archive.delete([entry(number).sha256 for number in range(3)])
+        connection.rollback()
+        assert connection.scalar(fitted) == 1
+        archive.delete([entry(3).sha256])
+        connection.rollback()
+        assert connection.scalar(fitted) == 0
+    assert len(archive.similar(entry(4).id)) == 3
+
+
 def test_forgetting_outputs(archive: Archive, tmp_path: Path) -> None:
     places = [tmp_path / f"outputs_2024010{number}_000000" for number in range(3)]
     archive.add_entries(
