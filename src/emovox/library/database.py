@@ -184,6 +184,9 @@ def open_database(file: Path) -> Engine:
         url = make_url(given) if given else URL.create("sqlite", database=str(file))
         if url.drivername in {"postgres", "postgresql"}:
             url = url.set(drivername="postgresql+psycopg")
+        if url.get_backend_name() not in {"sqlite", "postgresql"}:
+            kind = url.get_backend_name()
+            raise SettingsError(f"the database can't be opened: it is {kind}, and must be sqlite or postgresql")
         if url.drivername == "sqlite" and url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, pool_pre_ping=bool(given))
