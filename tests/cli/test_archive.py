@@ -2,15 +2,19 @@ import csv
 import http.server
 import io
 import json
+import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 
+from emovox.errors import ArchiveError
 from emovox.library import Archive
+from emovox.library.entry import Entry, read_directory
+from emovox.library.watching import Watch
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 from support.entries import classic
@@ -110,8 +114,11 @@ def test_delete(run: Run, kept: list[Path], monkeypatch: pytest.MonkeyPatch) -> 
     code, _, err = run("archive", "delete", str(kept[2]), str(kept[3]), "--yes")
     assert (code, "holds another result" in err) == (1, True)
     assert (kept[2].exists(), kept[3].exists()) == (True, False)
+    (kept[4] / "embedding.npy").write_bytes(b"damaged")
+    assert run("archive", "delete", str(kept[4]), "--yes")[0] == 0
+    assert not kept[4].exists()
     with Archive() as archive:
-        assert {item.name for item in archive.all()} == {"call 4", "call 5"}
+        assert {item.name for item in archive.all()} == {"call 5"}
     assert run("archive", "delete", "--filter", "name=nobody")[2] == "nothing to delete\n"
     assert run("archive", "delete")[0] == 2
 
@@ -141,6 +148,9 @@ def test_recognize_into_the_archive(run: Run, examples: list[Path]) -> None:
         own = next(item for item in archive.all() if item.name == examples[0].name)
     assert by_name in run("similar", own.id[:12], "--k", "1")[1]
     assert run("similar", "nothing.wav")[0] == 1
+    Path("two\nlines.flac").write_bytes(examples[4].read_bytes())
+    assert run("recognize", "two\nlines.flac", "--archive", "--no-save", "--quiet", "--model", "lite")[0] == 0
+    assert "two�lines.flac" in run("similar", own.id[:12])[1]
     code, out, err = run("similar", own.id[:12], "--filter", "tag=none")
     assert (code, out, "nothing to compare it with" in err) == (0, "", True)
 
@@ -202,6 +212,22 @@ def test_watch_runs_and_tells(run: Run, kept: list[Path], monkeypatch: pytest.Mo
     classic(Path("outputs/outputs_20240106_000000"), scores={"sad": 1}, key="another")
     code, _, err = run("archive", "watch", "--once", "--run", "false")
     assert (code, "false ended with 1" in err) == (1, True)
+
+
+def test_watch_tells_of_what_others_archived_at_once(
+    run: Run, kept: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(watch: Watch, *, every: float) -> Iterator[Entry | ArchiveError]:
+        assert list(watch.look()) == []
+        with Archive() as archive:  # as `recognize --archive` and the service do
+            archive.add_entries([read_directory(classic(Path("outputs/outputs_20240105_000000"), key="new"))])
+        shutil.copytree(kept[0], "outputs/copy")
+        yield from watch.look()
+
+    monkeypatch.setattr(Watch, "run", twice)
+    code, out, err = run("archive", "watch", "--run", "sh -c 'echo \"$0\" >> places' {}")
+    assert (code, err, len(out.splitlines())) == (0, "", 1)
+    assert Path("places").read_text() == f"{Path('outputs/outputs_20240105_000000').absolute()}\n"
 
 
 def test_a_map(run: Run, kept: list[Path]) -> None:

@@ -79,6 +79,11 @@ def test_a_head_of_that_name_is_not_lost(run: Run, labels: Path, monkeypatch: py
     )
     assert (code, out) == (0, "")
     assert Path("r.html").is_file()
+    heads.place("damaged").write_text("{}")
+    code, out, err = run("head", "list")
+    assert (code, len(out.splitlines())) == (1, 2)
+    assert "calls" in out
+    assert "damaged.json: no head that Emovox wrote" in err
 
 
 def test_bad_recordings_are_named_and_the_rest_is_learnt(run: Run, labels: Path) -> None:

@@ -31,3 +31,7 @@ def test_a_font_installed_since_matplotlib_looked(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [str(broken), str(half), str(whole)])
     assert fonts.families(CHINESE) == [fonts.LATIN, "WenQuanYi Zen Hei"]
     assert fonts.missing(CHINESE, [fonts.LATIN, "WenQuanYi Zen Hei"]) == ""
+
+
+def test_what_can_t_be_drawn_is_an_ellipsis() -> None:
+    assert fonts.drawable("call 投诉\n1.mp3", [fonts.LATIN]) == "call …1.mp3"

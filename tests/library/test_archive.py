@@ -1,6 +1,7 @@
 import dataclasses
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, UnknownEmotionError
 from emovox.library import Archive, Filter
 from emovox.library import database as tables
+from emovox.library.embeddings import Cache
+from emovox.recognition.recognizer import Recognizer
+from emovox.settings import settings
 from support.entries import START, entry, vector
 from support.results import recognition, segment
 
@@ -96,6 +100,9 @@ def test_pages_and_filters(archive: Archive) -> None:
     assert names("emotion=angry") == ["18.wav", "9.wav", "0.wav"]
     assert names("name=7.W") == ["17.wav", "7.wav"]
     assert names("name=%") == []
+    archive.add_entries([entry(20, name="Ärger.wav", created=START)])
+    assert names("name=Ärger") == names("name=äRG") == ["Ärger.wav"]
+    archive.delete([entry(20).sha256])
     assert names("warning=quiet") == ["3.wav"]
     assert names("warning=quie") == []
     assert names("model=other") == []
@@ -182,6 +189,39 @@ def test_what_was_deleted_is_not_in_the_files(tmp_path: Path, monkeypatch: pytes
         assert b"the call of person 8" in everything()
 
 
+def test_what_was_deleted_is_not_in_the_cache_of_training(
+    archive: Archive, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    places = [tmp_path / f"outputs_2024010{number}_000000" for number in range(3)]
+    archive.add_entries([entry(number, outputs=places[number]) for number in range(3)])
+    archive.add_entries([entry(9, sha256=entry(2).sha256)])  # heard once more
+    with closing(Cache(recognizer)) as cache:
+        for number in range(3):
+            cache.put(entry(number).sha256, vector(number))
+        archive.delete([entry(0).sha256])
+        archive.forget_outputs(places[1:])
+        assert [cache.get(entry(number).sha256) is None for number in range(3)] == [True, True, False]
+    files = b"".join(path.read_bytes() for path in settings().cache.glob("embeddings*"))
+    assert vector(2).tobytes() in files
+    assert vector(0).tobytes() not in files
+    assert vector(1).tobytes() not in files
+
+
+def test_a_fit_of_what_was_deleted_goes(archive: Archive) -> None:
+    archive.add_entries([entry(number) for number in range(8)])
+    archive.similar(entry(1).id)
+    fitted = select(func.count()).select_from(tables.fits)
+    with archive.database.connect() as connection:
+        assert connection.scalar(fitted) == 1
+        archive.delete([entry(number).sha256 for number in range(3)])
+        connection.rollback()
+        assert connection.scalar(fitted) == 1
+        archive.delete([entry(3).sha256])
+        connection.rollback()
+        assert connection.scalar(fitted) == 0
+    assert len(archive.similar(entry(4).id)) == 3
+
+
 def test_forgetting_outputs(archive: Archive, tmp_path: Path) -> None:
     places = [tmp_path / f"outputs_2024010{number}_000000" for number in range(3)]
     archive.add_entries(
@@ -225,9 +265,15 @@ def test_an_embedding_that_comes_later_is_kept(archive: Archive) -> None:
     np.testing.assert_allclose(archive.embedding(entry(1).id), vector(1), rtol=1e-3)  # type: ignore[arg-type]
 
 
+def test_a_link_that_comes_later_is_kept(archive: Archive) -> None:
+    for id_, link in ("1" * 64, None), ("2" * 64, "/calls/1.wav"), ("3" * 64, "/moved/1.wav"):
+        archive.add_entries([entry(1, id=id_, link=link)])
+    assert {item.link for item in archive.all()} == {"/calls/1.wav"}
+
+
 def test_names_that_no_column_takes(archive: Archive) -> None:
-    archive.add_entries([entry(1, name="a\0b", link="c\0")])
-    assert [(item.name, item.link) for item in archive.all()] == [("a�b", "c�")]
+    archive.add_entries([entry(1, name="a\0b", link="c\0\udcc4")])
+    assert [(item.name, item.link) for item in archive.all()] == [("a�b", "c��")]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\nb", "a\0"])

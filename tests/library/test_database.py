@@ -121,6 +121,13 @@ def test_what_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         open_database(tmp_path / "file" / "a.db")
 
 
+def test_no_other_database_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOVOX_DATABASE", "mysql://user:password@host/emovox")
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match="it is mysql, and must be sqlite or postgresql"):
+        Archive(tmp_path / "a.db")
+
+
 def test_opened_by_many_at_once_for_the_first_time(tmp_path: Path) -> None:
     wrong: list[BaseException] = []
 

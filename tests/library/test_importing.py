@@ -9,7 +9,7 @@ import pytest
 
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
-from emovox.library import Archive
+from emovox.library import Archive, Filter
 from emovox.library.entry import read_directory
 from emovox.library.importing import find_directories, import_directories
 from emovox.library.watching import Watch
@@ -61,6 +61,17 @@ def test_other_programs_directories(tmp_path: Path, shape: tuple[int, ...]) -> N
     assert entry.embedding is not None
     np.testing.assert_allclose(entry.embedding, np.atleast_2d(embedding).mean(axis=0), rtol=1e-6)
     assert read_directory(tmp_path / "outputs_20240104_223000", model="big@v1").revision == "v1"
+
+
+def test_only_a_checksum_is_taken_for_one(tmp_path: Path) -> None:
+    digest = "0123456789abcdef" * 4
+    first = read_directory(classic(tmp_path / "1", recording={"sha256": digest.upper()}))
+    others = [
+        read_directory(classic(tmp_path / f"other {number}", key=f"{number}", recording={"sha256": "recording"}))
+        for number in range(2)
+    ]
+    assert first.sha256 == digest
+    assert [entry.sha256 == entry.id for entry in others] == [True, True]  # and they aren't one recording
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -118,6 +129,23 @@ def test_a_bad_directory_is_named_and_skipped(tmp_path: Path, content: str, reas
             assert [path.name for path, _ in failures] == list("bdef")
             assert reason in failures[0][1]
         assert {item.outputs for item in archive.all()} == set(good)
+
+
+def test_a_directory_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
+    good, bad = classic(tmp_path / "outputs_1"), tmp_path / "\udcc4rger"
+    (good / "result.json").write_text('{"scores": {"sad": 1}, "key": "no \\ud800 character"}')
+    try:
+        classic(bad)
+    except OSError:
+        pytest.skip("no such names on this system")
+    failures: list[tuple[Path, str]] = []
+    with Archive(tmp_path / "a.db") as archive:
+        directories = find_directories(tmp_path)
+        assert import_directories(archive, directories, failed=lambda *told: failures.append(told)) == 1
+        assert [item.name for item in archive.all()] == ["no � character"]
+        assert archive.lookup(str(bad)) == []
+        assert [item.outputs for item in archive.all(Filter.parse(["name=\udcc4"]))] == [good]
+    assert [(path, "name is no text" in reason) for path, reason in failures] == [(bad, True)]
 
 
 def test_where_there_are_none(tmp_path: Path) -> None:

@@ -45,6 +45,17 @@ def test_the_temperature_makes_confidence_true() -> None:
     assert after.calibration_error < 0.02 < before.calibration_error
 
 
+def test_a_doubt_keeps_few_clips_from_making_certain() -> None:
+    logits = np.zeros((5, 9))
+    logits[:, HAPPY] = 3
+    logits[0] *= 0.9  # so that no temperature fits all
+    part = (logits, ["happy"] * 5)
+    assert fit_temperature([part], ["happy", "sad"]) < 0.01
+    temperature = fit_temperature([part], ["happy", "sad"], doubt=1)
+    after = measure_logits(logits, part[1], ["happy", "sad"], temperature)
+    assert after.confidence == pytest.approx(5.5 / 6, abs=0.01)
+
+
 @given(
     truth=st.lists(st.integers(0, 3), min_size=1, max_size=60),
     seed=st.integers(0, 99),

@@ -117,6 +117,23 @@ def test_an_own_head_is_started_from() -> None:
     assert right[1] > right[0] + 0.03
 
 
+def test_few_that_are_all_heard_right_make_nothing_certain() -> None:
+    sure = []
+    for each in (5, 50):
+        taught = teach(examples(each=each, apart=6.0), method="prototypes")
+        assert taught.after is not None
+        assert taught.after.unweighted == 1
+        sure.append(taught.after.confidence)
+    assert 0.8 < sure[0] < 0.97
+    assert sure[0] < sure[1] < 0.999
+
+
+def test_of_one_group_nothing_is_measured() -> None:
+    taught = teach(examples(speakers=1))
+    assert (taught.folds, taught.before, taught.after, taught.curve) == (0, None, None, ())
+    assert len(taught.linear.weights) == 3
+
+
 def test_two_examples_a_class_are_enough() -> None:
     found = teach(examples(each=2, speakers=2))
     assert found.linear.weights.shape == (3, 16)

@@ -291,14 +291,14 @@ def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool,
 
 def _remove(found: "Found") -> str | None:
     """Remove an outputs directory, if it is still the one that was archived; else why not."""
-    from emovox.library.entry import read_directory  # noqa: PLC0415  an extra
+    from emovox.library.entry import result_id  # noqa: PLC0415  an extra
 
     assert found.outputs is not None  # noqa: S101  whoever asks has looked
     try:
-        if read_directory(found.outputs).id != found.id:
+        if result_id(found.outputs) != found.id:
             return f"{found.outputs} holds another result by now, and was left"
         shutil.rmtree(found.outputs)
-    except (ArchiveError, OSError) as error:
+    except OSError as error:
         return f"{found.outputs} can't be deleted: {error}"
     return None
 

@@ -144,16 +144,25 @@ def train(
 
 @head.command("list")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def list_heads(form: str) -> None:
-    """List your heads: name, classes, recall where it was measured, model."""
-    found = [heads.Head.find(name) for name in heads.names()]
+def list_heads(form: str) -> int:
+    """List your heads: name, classes, recall where it was measured, model.
+
+    Exit code: 0 all well, 1 some can't be read (the others are listed).
+    """
+    found, code = [], 0
+    for name in heads.names():
+        try:
+            found.append(Head.find(name))
+        except HeadError as error:
+            click.echo(f"Error: {printable(str(error))}", err=True)
+            code = 1
     if form == "json":
         rows = [item.model_dump(mode="json", exclude={"weights", "bias"}) for item in found]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-        return
+        return code
     if not found:
         click.echo("no heads yet: emovox head train labels.csv --name NAME")
-        return
+        return code
     table = [("name", "recall", "model", "classes")]
     table += [
         (item.name, _percent(item), f"{item.model.name} {item.model.revision}", ", ".join(item.classes))
@@ -163,6 +172,7 @@ def list_heads(form: str) -> None:
     for line in table:
         cells = [set_cell_size(cell, width) for cell, width in zip(line, widths, strict=False)]
         click.echo("  ".join([*cells, line[-1]]))
+    return code
 
 
 @head.command(no_args_is_help=True)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from emovox.cli import library
-from emovox.cli.report import clock, label
+from emovox.cli.report import clock, label, printable
 from emovox.emotions import BY_NAME
 from emovox.errors import ArchiveError
 from emovox.models.loading import Wanted
@@ -57,7 +57,7 @@ def similar(
         to: Any = known[0] if known else None
         if to is None:
             if not Path(clip).is_file():
-                raise ArchiveError(f"{clip}: no such file, and nothing in the archive is called that")
+                raise ArchiveError(f"{printable(clip)}: no such file, and nothing in the archive is called that")
             to = Recognizer(model, precision=precision).recognize(clip, embedding=True)
         found = kept.similar(to, k=k, wanted=wanted, segments=segments, raw=raw)
     if form == "json":
@@ -82,7 +82,7 @@ def similar(
                     item.found.id[:12],
                     f"{emotion:13}",
                     f"{100 * confidence:5.1f} %",
-                    f"{item.found.name or ''}{when}",
+                    f"{printable(item.found.name or '')}{when}",
                 )
             ]
         )

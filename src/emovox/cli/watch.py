@@ -75,14 +75,17 @@ def watch(
                 click.echo(f"Error: {printable(str(entry))}", err=True)
                 code = 1
                 continue
-            if not kept.add_entries([entry]):
+            kept.add_entries([entry])
+            # It is new here even where whoever made it, as the service does, archived it at once. A copy of what
+            # is somewhere else isn't.
+            found = kept.by_outputs(entry.outputs) if entry.outputs else None
+            if found is None:
                 continue
-            for found in kept.lookup(entry.id):
-                click.echo(library.line(found, settings().labels))
-                reasons = [_run(words, found) if words else None, _tell(webhook, found) if webhook else None]
-                for reason in filter(None, reasons):
-                    click.echo(f"Error: {printable(reason)}", err=True)
-                    code = 1
+            click.echo(library.line(found, settings().labels))
+            reasons = [_run(words, found) if words else None, _tell(webhook, found) if webhook else None]
+            for reason in filter(None, reasons):
+                click.echo(f"Error: {printable(reason)}", err=True)
+                code = 1
     return code
 
 

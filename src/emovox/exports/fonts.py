@@ -50,6 +50,15 @@ def missing(text: str, names: Iterable[str]) -> str:
     return "".join(character for character in text if character not in there)
 
 
+def drawable(text: str, names: Iterable[str]) -> str:
+    """A text in characters that these families have, an ellipsis for each run of others."""
+    lost, drawn = missing(text, names), ""
+    for character in text:
+        bad = character in lost or not character.isprintable()
+        drawn += "" if bad and drawn.endswith("…") else "…" if bad else character
+    return drawn
+
+
 def _characters(family: str) -> set[str]:
     path = font_manager.findfont(font_manager.FontProperties(family=[family]))
     return {chr(code) for code in font_manager.get_font(path).get_charmap()}

@@ -95,7 +95,7 @@ def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
         if "segments" in axes:
             _draw_segments(axes["segments"], recognition.segments or [], language)
         model = f"{recognition.model.name} {recognition.model.revision}"
-        name, model = (_clean(text, fonts.missing(text, names)) for text in (name, model))
+        name, model = (fonts.drawable(text, names) for text in (name, model))
         _head(figure, recognition, name, model, language)
         _legend(figure, heard, language)
     return figure
@@ -322,12 +322,3 @@ def _luminance(colour: str) -> float:
     channels = (int(colour[first : first + 2], 16) / 255 for first in (1, 3, 5))
     red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _clean(name: str, missing: str) -> str:
-    """A name in characters that can be drawn, an ellipsis for each run of others."""
-    drawn = ""
-    for character in name:
-        bad = character in missing or not character.isprintable()
-        drawn += "" if bad and drawn.endswith("…") else "…" if bad else character
-    return drawn

@@ -250,7 +250,7 @@ class Archive:
 
     def delete(self, sha256s: Iterable[str]) -> int:
         """Delete recordings with everything of them but their outputs directories; gives how many there were."""
-        gone = 0
+        sha256s, gone = set(sha256s), 0
         with self.database.begin() as connection:
             for part in parts(sha256s):
                 mine = select(recognitions.c.id).where(recognitions.c.recording.in_(part))
@@ -258,11 +258,12 @@ class Archive:
                 gone += connection.execute(delete(recordings).where(recordings.c.sha256.in_(part))).rowcount
         if gone:
             self.neighbours.forget()
+            self._forget_learnt(sha256s)
         return gone
 
     def forget_outputs(self, outputs: Iterable[Path]) -> int:
         """Delete the recognitions of outputs directories, and recordings of which nothing is left."""
-        gone = 0
+        gone, lost = 0, set[str]()
         with self.database.begin() as connection:
             for part in parts({self._reader.stored(path) for path in outputs}):
                 found = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.outputs.in_(part))
@@ -271,11 +272,11 @@ class Archive:
                 self._note_deletion(connection, ids)
                 gone += connection.execute(delete(recognitions).where(recognitions.c.id.in_(ids))).rowcount
                 left = select(recognitions.c.recording).where(recognitions.c.recording.in_(recorded))
-                connection.execute(
-                    delete(recordings).where(recordings.c.sha256.in_(recorded), recordings.c.sha256.not_in(left))
-                )
+                lost |= recorded - set(connection.scalars(left))
+                connection.execute(delete(recordings).where(recordings.c.sha256.in_(recorded & lost)))
         if gone:
             self.neighbours.forget()
+            self._forget_learnt(lost)
         return gone
 
     def similar(
@@ -338,6 +339,13 @@ class Archive:
                 part_of = () if hit.segment is None else (hit.segment["start"], hit.segment["end"])
                 nearest.setdefault((item.sha256, item.channel, *part_of), Neighbour.of(hit, item))
         return list(nearest.values())
+
+    @staticmethod
+    def _forget_learnt(sha256s: Iterable[str]) -> None:
+        """Let recordings go from the embeddings that training keeps, too."""
+        from emovox.library import embeddings as learnt  # noqa: PLC0415  it loads what hears
+
+        learnt.forget(sha256s)
 
     def _note_deletion(self, connection: Connection, ids: Sequence[str]) -> None:
         for part in parts(ids):

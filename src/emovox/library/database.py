@@ -6,6 +6,7 @@ live in one database with the archive, without one in an SQLite file of their ow
 """
 
 import os
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ VERSION_TABLE = "emovox_version"
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
+_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 metadata = MetaData()
 
@@ -164,6 +166,11 @@ def archive_file() -> Path:
     return beside
 
 
+def clean(text: str) -> str:
+    """A text that any database can hold: without what is no character, as in a file's name that isn't UTF-8."""
+    return _NO_CHARACTER.sub("�", text)
+
+
 def open_database(file: Path) -> Engine:
     """Connect to the database of the settings, by default an SQLite file, and bring its tables up to date.
 
@@ -177,6 +184,9 @@ def open_database(file: Path) -> Engine:
         url = make_url(given) if given else URL.create("sqlite", database=str(file))
         if url.drivername in {"postgres", "postgresql"}:
             url = url.set(drivername="postgresql+psycopg")
+        if url.get_backend_name() not in {"sqlite", "postgresql"}:
+            kind = url.get_backend_name()
+            raise SettingsError(f"the database can't be opened: it is {kind}, and must be sqlite or postgresql")
         if url.drivername == "sqlite" and url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, pool_pre_ping=bool(given))
@@ -203,6 +213,12 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor.execute("PRAGMA wal_autocheckpoint=16384")  # whose pages (of 4 kB) are better written once than often
     cursor.execute("PRAGMA secure_delete=ON")  # what was deleted is overwritten
     cursor.close()
+    assert isinstance(connection, sqlite3.Connection)  # noqa: S101  only SQLite is listened to
+    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII alone
+
+
+def _lower(value: object) -> str | None:
+    return None if value is None else str(value).lower()
 
 
 def _upgrade(engine: Engine) -> None:

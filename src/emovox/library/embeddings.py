@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -68,6 +68,17 @@ class Cache:
         """Let go of the file."""
         if self._database is not None:
             self._database.close()
+
+
+def forget(sha256s: Iterable[str]) -> None:
+    """Remove the embeddings of recordings, by every model, from the cache and from its file."""
+    file = settings().cache / FILE
+    with suppress(OSError, sqlite3.Error):
+        if file.exists():
+            with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as database:
+                database.execute("PRAGMA secure_delete=ON")  # what was deleted is overwritten
+                database.executemany("DELETE FROM embedding WHERE sha256 = ?", [(sha256,) for sha256 in sha256s])
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def embed(

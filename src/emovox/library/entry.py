@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.errors import ArchiveError
+from emovox.library.database import clean
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 from emovox.recognition import stored
 from emovox.recognition.recognition import Recognition
@@ -168,8 +169,10 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         ArchiveError: it is none, or can't be read; the message begins with its path.
     """
     try:
+        if clean(str(directory)) != str(directory):
+            raise ArchiveError("its name is no text: rename it, or the archive could not find it again")
         content = _read(directory / RESULT)
-        id_ = _file_digest(directory / RESULT)
+        id_ = result_id(directory)
         try:
             entry = from_recognition(Recognition.model_validate(content), id_=id_, outputs=directory)
         except ValidationError:
@@ -181,6 +184,15 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         raise ArchiveError(f"{directory}: {error}") from None
     except _UNREADABLE as error:
         raise ArchiveError(f"{directory}: can't be read: {' '.join(str(error).split())[:200]}") from error
+
+
+def result_id(directory: Path) -> str:
+    """The id of the result in an outputs directory.
+
+    Raises:
+        OSError: there is none, or it can't be read.
+    """
+    return _file_digest(directory / RESULT)
 
 
 def pooled(embedding: NDArray[Any]) -> Floats:
@@ -243,7 +255,7 @@ def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Entr
     audio = directory / AUDIO
     return Entry(
         id=id_,
-        sha256=_text(recording.get("sha256")) or (_file_digest(audio) if audio.is_file() else id_),
+        sha256=_checksum(recording.get("sha256")) or (_file_digest(audio) if audio.is_file() else id_),
         name=_text(recording.get("name")) or _text(content.get("key")),
         created=_created(content, directory),
         emotion=emotion,
@@ -297,6 +309,12 @@ def _duration(audio: Path) -> float | None:
     with suppress(OSError, EOFError, wave.Error), wave.open(str(audio)) as file:
         return float(file.getnframes() / file.getframerate())
     return None
+
+
+def _checksum(value: object) -> str | None:
+    """A sha256; what another program calls so may be anything, and two recordings might be taken for one."""
+    found = str(value).strip().lower()
+    return found if re.fullmatch("[0-9a-f]{64}", found) else None
 
 
 def _text(value: object) -> str | None:

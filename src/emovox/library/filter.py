@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from emovox.emotions import check_names
 from emovox.errors import ArchiveError
-from emovox.library.database import recognitions, recordings, tags
+from emovox.library.database import clean, recognitions, recordings, tags
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Filter:
         known = [field.name for field in fields(cls)]
         found: dict[str, str | datetime] = {}
         for word in words:
-            key, equals, value = word.partition("=")
+            key, equals, value = clean(word).partition("=")
             if key not in known or not equals or not value:
                 raise ArchiveError(f"filter {word!r}: write {', '.join(f'{name}=…' for name in known)}")
             if key in found:

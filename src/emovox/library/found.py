@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select
 
 from emovox.emotions import NAMES
-from emovox.library.database import HIDDEN, recognitions, recordings, tags
+from emovox.library.database import HIDDEN, clean, recognitions, recordings, tags
 
 _MANY = 500  # values in one IN
 
@@ -93,7 +93,7 @@ class Reader:
 
     def stored(self, path: Path) -> str:
         """A path as it is kept: relative to where an SQLite file is, so that both can be moved together."""
-        whole = Path(os.path.abspath(path))  # noqa: PTH100  links stay as they are
+        whole = Path(clean(os.path.abspath(path)))  # noqa: PTH100  links stay as they are
         if self._base is not None and whole.is_relative_to(self._base):
             return whole.relative_to(self._base).as_posix()
         return str(whole)

@@ -74,7 +74,8 @@ def _measured(page: Page, trained: Trained) -> None:
     page.text(
         f"Expected calibration error {taught.before.calibration_error:.3f}, and "
         f"{after.calibration_error:.3f} with logits divided by {taught.temperature:.2f}, as the head has them "
-        "(each part with the temperature that the others gave). On the line, a confidence of 70 % is right in "
+        "(each part with the temperature that the others gave; of few recordings it makes no certainty, whatever "
+        "they were heard as). On the line, a confidence of 70 % is right in "
         "70 % of the recordings."
     )
     page.picture(

@@ -80,7 +80,7 @@ class Measures:
         return [self.names.index(name) for name in self.classes]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; the confusion matrix in the order of `names`."""
+        """As JSON; confusion matrix and how many could not be heard in the order of `names`."""
         return {
             "clips": int(self.confusion.sum() + self.failed.sum()),
             "classes": list(self.classes),
@@ -94,6 +94,7 @@ class Measures:
                 [part.clips, round(part.confidence, 4), round(part.accuracy, 4)] for part in self.reliability
             ],
             "confusion": self.confusion.tolist(),
+            "unheard": self.failed.tolist(),
         }
 
 
@@ -172,7 +173,11 @@ def bootstrap(
 
 
 def fit_temperature(
-    parts: Sequence[tuple[Floats, Sequence[str]]], classes: Sequence[str], names: Sequence[str] = NAMES
+    parts: Sequence[tuple[Floats, Sequence[str]]],
+    classes: Sequence[str],
+    names: Sequence[str] = NAMES,
+    *,
+    doubt: float = 0.0,
 ) -> float:
     """What logits are to be divided by for the lowest log loss: its mean over parts that count the same.
 
@@ -180,14 +185,17 @@ def fit_temperature(
         parts: logits (clips, 9), or as many columns as there are names, and labels of each part.
         classes: those that compete.
         names: of the columns.
+        doubt: clips of each part that are counted as if they had been any class. Without any, few clips that are
+            all heard right make every confidence 100 %; so Platt (1999) smoothed his targets.
     """
+    columns = [names.index(name) for name in classes]
     right = [(np.arange(len(labels)), [names.index(label) for label in labels]) for _, labels in parts]
 
     def loss(logarithm: float) -> float:
-        losses = [
-            -np.log(np.maximum(to_scores(logits / np.exp(logarithm), classes, names)[index], 1e-9)).mean()
-            for (logits, _), index in zip(parts, right, strict=True)
-        ]
+        losses = []
+        for (logits, _), index in zip(parts, right, strict=True):
+            lost = -np.log(np.maximum(to_scores(logits / np.exp(logarithm), classes, names), 1e-9))
+            losses.append((len(lost) * lost[index].mean() + doubt * lost[:, columns].mean()) / (len(lost) + doubt))
         return float(np.mean(losses))
 
     return float(np.exp(_lowest(loss, -5, 5)))

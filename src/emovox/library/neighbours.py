@@ -173,6 +173,10 @@ class Neighbours:
     def forget(self) -> None:
         """Let what was deleted from the database go from the caches, and from the database's own files."""
         with self._lock, self._database.connect() as connection:
+            # A fit of twice as many is due for another anyway, and the mean of few gives each of them away.
+            left = select(func.count()).where(embeddings.c.space == fits.c.space).scalar_subquery()
+            connection.execute(delete(fits).where(fits.c.rows >= 2 * left))
+            connection.commit()
             for space in self._all(connection):
                 for raw in (False, True):
                     matrix = self._matrix(space.id, raw=raw)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.exports.fonts import families
+from emovox.exports.fonts import drawable, families
 
 Table = Mapping[str, Any]
 """`Measures.to_dict`."""
@@ -28,19 +28,20 @@ def draw_confusions(place: Place, tables: Mapping[str, Table], *, names: Sequenc
         tables: by title.
         names: of the rows and columns.
     """
-    with _style(names):
+    with _style([*names, *tables]) as fonts:
         size = max(4.4, 1.6 + 0.36 * max(len(table["classes"]) for table in tables.values()))
         figure = Figure(figsize=((size + 0.2) * len(tables), size), layout="constrained")
         every = np.atleast_1d(figure.subplots(1, len(tables)))
         for axes, (title, table) in zip(every, tables.items(), strict=True):
-            _confusion(axes, np.array(table["confusion"]), table["classes"], names)
-            axes.set_title(f"{title}: {100 * table['unweighted']:.1f} % unweighted recall", fontsize=10)
+            _confusion(axes, np.array(table["confusion"]), table, names, fonts)
+            recall = f"{100 * table['unweighted']:.1f} % unweighted recall"
+            axes.set_title(f"{drawable(title, fonts)}: {recall}", fontsize=10)
         _save(figure, place)
 
 
 def draw_reliability(place: Place, tables: Mapping[str, Table]) -> None:
     """Reliability plots side by side: accuracy over confidence, a dot's area the share of the clips."""
-    with _style(()):
+    with _style(list(tables)) as fonts:
         figure = Figure(figsize=(3.9 * len(tables), 3.9), layout="constrained")
         every = np.atleast_1d(figure.subplots(1, len(tables)))
         for axes, (title, table) in zip(every, tables.items(), strict=True):
@@ -48,9 +49,11 @@ def draw_reliability(place: Place, tables: Mapping[str, Table]) -> None:
             if table["reliability"]:
                 clips, confidence, accuracy = np.array(table["reliability"]).T
                 axes.plot(confidence, accuracy, color="tab:blue", linewidth=1)
-                axes.scatter(confidence, accuracy, s=600 * clips / clips.sum(), color="tab:blue", alpha=0.6)
+                sizes = 600 * clips / clips.sum()
+                axes.scatter(confidence, accuracy, s=sizes, color="tab:blue", alpha=0.6, clip_on=False)
             axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
-            axes.set_title(f"{title}: error {table['calibration_error']:.3f}", fontsize=10)
+            error = f"error {table['calibration_error']:.3f}"
+            axes.set_title(f"{drawable(title, fonts)}: {error}", fontsize=10)
         _save(figure, place)
 
 
@@ -63,7 +66,7 @@ def draw_curve(place: Place, curve: Sequence[tuple[int, float, float, float]], *
         axes.axhline(100 * chance, color="0.7", linewidth=1, linestyle="--")
         axes.text(sizes[-1], 100 * chance + 1, "chance", color="0.5", fontsize=8, ha="right")
         axes.fill_between(sizes, 100 * low, 100 * high, color="tab:blue", alpha=0.2, linewidth=0)
-        axes.plot(sizes, 100 * mean, color="tab:blue", marker="o", markersize=4)
+        axes.plot(sizes, 100 * mean, color="tab:blue", marker="o", markersize=4, clip_on=False)
         axes.set_xscale("log")
         axes.set_xticks(sizes, [f"{size:.0f}" for size in sizes], minor=False)
         axes.minorticks_off()
@@ -72,19 +75,32 @@ def draw_curve(place: Place, curve: Sequence[tuple[int, float, float, float]], *
 
 
 @contextmanager
-def _style(names: Sequence[str]) -> Iterator[None]:
-    """Fonts that have the classes' characters; and the same numbers give the same file."""
-    with mpl.rc_context({"svg.hashsalt": "emovox", "font.family": families("".join(names))}):
-        yield
+def _style(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Fonts, where there are any, that have the texts' characters, of which a $ is one; and the same numbers give
+    the same file.
+    """  # noqa: D205
+    fonts = families("".join(texts))
+    with mpl.rc_context({"svg.hashsalt": "emovox", "font.family": fonts, "text.parse_math": False}):
+        yield fonts
 
 
-def _confusion(axes: Axes, confusion: NDArray[np.int64], classes: Sequence[str], names: Sequence[str]) -> None:
-    rows = [names.index(name) for name in classes]
+def _confusion(
+    axes: Axes, confusion: NDArray[np.int64], table: Table, names: Sequence[str], fonts: Sequence[str]
+) -> None:
+    # Where no font has a name's characters its number must do: that in the report's tables.
+    shown = [drawable(name, fonts) for name in names]
+    shown = [
+        text if text == name else f"{number} {text}"
+        for number, (name, text) in enumerate(zip(names, shown, strict=True), 1)
+    ]
+    rows = [names.index(name) for name in table["classes"]]
     columns = [index for index in range(len(names)) if index in rows or confusion[:, index].any()]
-    shares = confusion[np.ix_(rows, columns)] / np.maximum(confusion[rows].sum(axis=1, keepdims=True), 1)
+    # What could not be heard is in no column, and counts all the same, as it does in the recalls.
+    clips = confusion.sum(axis=1) + np.array(table.get("unheard", 0))
+    shares = confusion[np.ix_(rows, columns)] / np.maximum(clips[rows, np.newaxis], 1)
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    axes.set_xticks(range(len(columns)), [names[index] for index in columns], rotation=45, ha="right")
-    axes.set_yticks(range(len(rows)), classes)
+    axes.set_xticks(range(len(columns)), [shown[index] for index in columns], rotation=45, ha="right")
+    axes.set_yticks(range(len(rows)), [shown[index] for index in rows])
     for (row, column), share in np.ndenumerate(shares):
         if share >= 0.005:
             colour = "white" if share > 0.55 else "black"

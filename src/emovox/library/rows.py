@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from emovox.emotions import NAMES
-from emovox.library.database import embeddings, recognitions, recordings, segments, spaces
+from emovox.library.database import clean, embeddings, recognitions, recordings, segments, spaces
 from emovox.library.entry import Entry, Floats
 from emovox.library.found import Reader
 
@@ -108,7 +108,7 @@ def vector(kept: bytes) -> Floats:
 
 
 def _text(value: str | None) -> str | None:
-    return None if value is None else value.replace("\0", "�")  # which PostgreSQL's text can't hold
+    return None if value is None else clean(value)
 
 
 def keep(connection: Connection, batch: Sequence[Entry], reader: Reader) -> int:
@@ -126,6 +126,10 @@ def keep(connection: Connection, batch: Sequence[Entry], reader: Reader) -> int:
     }
     new = sorted((entry for entry in batch if entry.id not in known), key=lambda entry: (entry.sha256, entry.id))
     insert(connection, recordings, [of_recording(entry) for entry in new])
+    for sha256, link in {entry.sha256: entry.link for entry in new if entry.link}.items():
+        # An outputs directory that was imported before didn't say where its recording was.
+        found = update(recordings).where(recordings.c.sha256 == sha256, recordings.c.link.is_(None))
+        connection.execute(found.values(link=_text(link)))
     insert(
         connection,
         recognitions,

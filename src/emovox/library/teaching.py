@@ -17,6 +17,7 @@ from emovox.models.scores import to_scores
 FOLDS = 5
 PENALTIES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 FEW = 20  # examples of the rarest class under which the usual penalty does better than one chosen from them
+DOUBT = 1.0  # examples of each class that the temperature counts as any class: a few heard right prove little
 MOST_HELD_OUT = 20_000  # examples of which some are held out in turn; the head itself learns from all
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Examples of a class at which the learning curve is measured."""
@@ -164,8 +165,8 @@ def teach(
             linear, name, penalty, False, 1.0, 0, empty, np.zeros((0, len(sample.classes))), None, None, ()
         )
     logits = held[chosen]
-    temperature = _temperature(logits, sample, np.ones(len(folds), np.bool_))
-    by_fold = np.array([_temperature(logits, sample, folds != fold) for fold in range(count)])
+    temperature = _temperature(logits, sample, np.ones(len(folds), np.bool_), doubt=DOUBT)
+    by_fold = np.array([_temperature(logits, sample, folds != fold, doubt=DOUBT) for fold in range(count)])
     labels = [sample.classes[index] for index in sample.labels]
     before, after = _scores(logits, sample), _scores(logits / by_fold[folds][:, np.newaxis], sample)
     return Taught(
@@ -187,12 +188,15 @@ def deal(examples: Examples, rng: np.random.Generator) -> Integers:
     """The fold in which each example is held out: whole groups, or as many of each class in every fold.
 
     Returns:
-        (n,), from 0; every fold holds some, and there are at most `FOLDS`.
+        (n,), from 0; every fold holds some, and there are at most `FOLDS`. Of one group alone none can be held
+        out: (0,).
     """
     labels = examples.labels
     if examples.groups is not None:
         groups = np.asarray(examples.groups)
         values, sizes = np.unique(groups, return_counts=True)
+        if len(values) < 2:
+            return np.zeros(0, np.int64)
         load = np.zeros(min(FOLDS, len(values)))
         dealt = {}
         for index in np.argsort(-sizes, kind="stable"):  # big ones first, each where there is the least
@@ -293,14 +297,14 @@ def _scores(logits: Floats, examples: Examples) -> Floats:
     return to_scores(logits, examples.classes, examples.classes)
 
 
-def _temperature(logits: Floats, examples: Examples, chosen: NDArray[np.bool_]) -> float:
+def _temperature(logits: Floats, examples: Examples, chosen: NDArray[np.bool_], *, doubt: float = 0.0) -> float:
     """That of the lowest log loss, every class counting the same as it does in the fit."""
     parts = []
     for index, name in enumerate(examples.classes):
         own = chosen & (examples.labels == index) & np.isfinite(logits[:, index])
         if own.any():
             parts.append((logits[own], [name] * int(own.sum())))
-    return fit_temperature(parts, examples.classes, examples.classes) if parts else 1.0
+    return fit_temperature(parts, examples.classes, examples.classes, doubt=doubt) if parts else 1.0
 
 
 def _loss(logits: Floats, examples: Examples) -> float:

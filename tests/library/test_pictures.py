@@ -1,0 +1,46 @@
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+
+from emovox.exports.fonts import LATIN
+from emovox.library import pictures
+from emovox.library.metrics import measure
+from support.fonts import make_font, only_matplotlibs_own
+
+
+def test_a_dollar_begins_no_formula() -> None:
+    names = ("$\\no formula$", "b", "1 $")
+    table = measure(np.eye(3), names, names=names).to_dict()
+    memory = BytesIO()
+    pictures.draw_confusions(memory, {"$\\heard$": table}, names=names)
+    pictures.draw_reliability(memory, {"$\\heard$": table})
+    assert memory.getvalue().startswith(b"\x89PNG")
+
+
+def test_what_could_not_be_heard_counts_in_the_confusions_too() -> None:
+    names = ("a", "b")
+    table = measure(np.eye(2), names, names=names, failed=["b"]).to_dict()
+    axes = Figure().subplots()
+    pictures._confusion(axes, np.array(table["confusion"]), table, names, [LATIN])
+    assert [text.get_text() for text in axes.texts] == ["100", "50"]
+
+
+def test_names_that_no_font_has_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    only_matplotlibs_own(monkeypatch)
+    names = ("Lob", "投诉")
+    table = measure(np.eye(2), names, names=names).to_dict()
+    axes = Figure().subplots()
+    pictures._confusion(axes, np.array(table["confusion"]), table, names, [LATIN])
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["Lob", "2 …"]
+    pictures.draw_confusions(BytesIO(), {"客户": table}, names=names)  # a missing character would be a warning
+
+
+def test_a_title_has_its_font(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    only_matplotlibs_own(monkeypatch)
+    font_manager.fontManager.addfont(make_font(tmp_path / "font.ttf", "SimHei", "客户"))
+    with pictures._style(["客户"]) as fonts:
+        assert fonts == [LATIN, "SimHei"]
