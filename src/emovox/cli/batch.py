@@ -102,6 +102,8 @@ def batch(
 
     Exit code: 0 all well, 1 some recordings failed (heard/errors says why), 2 usage.
     """  # noqa: D301  click needs the backspace itself
+    if not out:
+        raise click.BadParameter("an empty name: was a variable meant?", param_hint="--out")
     if formats and not outputs_dirs:
         raise click.UsageError("--export writes files into outputs directories: add --outputs-dirs")
     if address is not None and engine_name != "ray":
