@@ -53,6 +53,7 @@ def test_names_stay_as_they_were_given(tree: Path, monkeypatch: pytest.MonkeyPat
         ("sub/**/*.wav", ["sub/deep/d.wav"]),
         ("s?b/*.op[ux]s", ["sub/c.opus"]),
         ("**/deep/*", ["sub/deep/d.wav"]),
+        ("s*/", ["sub/c.opus", "sub/deep/d.wav"]),
         ("**", ["a.wav", "b.MP3", "sub/c.opus", "sub/deep/d.wav"]),
         ("sub/**", ["sub/c.opus", "sub/deep/d.wav"]),
     ],
@@ -95,6 +96,8 @@ def test_a_directory_that_can_not_be_read_costs_itself(tree: Path, monkeypatch: 
     assert [item for item in find(str(tree)) if isinstance(item, Failed)] == [
         Failed(f"{tree}/sub/deep", "Permission denied")
     ]
+    for pattern in ("**/*.wav", "sub/*/*.wav", "**/sub/*/*.wav", "sub/*"):
+        assert Failed(f"{tree}/sub/deep", "Permission denied") in list(find(f"{tree}/{pattern}"))
 
 
 def test_addresses_of_files(tree: Path) -> None:

@@ -66,7 +66,7 @@ def _walk(place: Place) -> Iterator[Item | Failed]:
             continue
         if directory:
             if _leads_on(place / name, name):
-                yield from _below(place / name)
+                yield from _below(place / name, _walk(place / name))
         elif name[name.rfind(".") :].lower() in EXTENSIONS:
             yield _item(f"{place.address}/{name}".replace("//", "/") if place.local else f"{place.address}/{name}")
 
@@ -77,10 +77,10 @@ def _leads_on(place: Place, name: str) -> bool:
     return not outputs and not place.is_link()
 
 
-def _below(place: Place) -> Iterator[Item | Failed]:
-    """As `_walk`, of a directory in another one: if this machine doesn't let it be read, it costs itself only."""
+def _below(place: Place, found: Iterator[Item | Failed]) -> Iterator[Item | Failed]:
+    """What is `found` in a directory in another one; if this machine can't read it, it costs itself only."""
     try:
-        yield from _walk(place)
+        yield from found
     except BatchError as error:
         if not place.local:  # the storage is gone, not a directory
             raise
@@ -95,7 +95,7 @@ def _glob(pattern: str) -> Iterator[Item | Failed]:
     root = Place.of(fixed or ("/" if absolute else "."))
     found = False
     for item in _descend(
-        root, root.address if fixed or absolute else "", pattern[len(fixed) :].lstrip("/").split("/")
+        root, root.address if fixed or absolute else "", pattern[len(fixed) :].strip("/").split("/")
     ):
         found = True
         yield item
@@ -113,18 +113,19 @@ def _descend(place: Place, prefix: str, parts: list[str]) -> Iterator[Item | Fai
         if name.startswith(".") and not first.startswith("."):
             continue
         address = f"{prefix.rstrip('/')}/{name}" if prefix else name
+        below = Place(address, place.filesystem, f"{place.path}/{name}", place.local)
         if first == "**":
-            if directory and _leads_on(place / name, name):
-                yield from _descend(place / name, address, parts)
+            if directory and _leads_on(below, name):
+                yield from _below(below, _descend(below, address, parts))
             if rest and len(rest) == 1 and not directory and re.compile(translate(rest[0])).match(name):
                 yield _item(address)
             elif len(rest) > 1 and directory and re.compile(translate(rest[0])).match(name):
-                yield from _descend(place / name, address, rest[1:])
+                yield from _below(below, _descend(below, address, rest[1:]))
         elif named.match(name):
             if rest and directory:
-                yield from _descend(place / name, address, rest)
+                yield from _below(below, _descend(below, address, rest))
             elif not rest and directory:
-                yield from _walk(Place(address, place.filesystem, f"{place.path}/{name}", place.local))
+                yield from _below(below, _walk(below))
             elif not rest:
                 yield _item(address)
 
