@@ -174,11 +174,11 @@ def test_web_addresses(examples: list[Path], tmp_path: Path) -> None:
         root = f"http://127.0.0.1:{web.server_port}"
         with fetched(f"{root}/a.flac", tmp_path, max_bytes=settings().max_file_size) as path:
             assert path.read_bytes() == examples[0].read_bytes()
-        for address, limit, kind in (
-            (f"{root}/b", 99, UnreadableAudioError),
-            (f"{root}/a.flac", 99, TooLargeError),
+        for address, limit, kind, reason in (
+            (f"{root}/b", 99, UnreadableAudioError, r"the server answers 404 Not Found$"),
+            (f"{root}/a.flac", 99, TooLargeError, "bigger than the limit"),
         ):
-            with pytest.raises(kind), fetched(address, tmp_path, max_bytes=limit):
+            with pytest.raises(kind, match=reason), fetched(address, tmp_path, max_bytes=limit):
                 pass
         web.shutdown()
         thread.join()

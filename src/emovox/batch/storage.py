@@ -220,7 +220,10 @@ def _download(address: str, file: BinaryIO, max_bytes: int) -> None:
 
     try:
         with httpx.stream("GET", address, follow_redirects=True, timeout=60) as response:
-            response.raise_for_status()
+            if not response.is_success:
+                raise UnreadableAudioError(
+                    f"the server answers {response.status_code} {response.reason_phrase}".rstrip(), address
+                )
             for block in response.iter_bytes():
                 if file.tell() + len(block) > max_bytes:
                     raise TooLargeError(f"bigger than the limit of {max_bytes} bytes (EMOVOX_MAX_FILE_SIZE)")
