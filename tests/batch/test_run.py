@@ -107,7 +107,10 @@ def test_what_breaks_off_goes_on(
         assert safe >= answered
         answered = safe
     assert answered > 0
+    draft = tmp_path / "broken" / "recognitions" / ".killed.parquet.draft"
+    draft.write_bytes(b"half")
     status, engine = run(broken)
+    assert not draft.exists()
     for name in ("recognitions", "errors"):
         assert table(tmp_path / "broken", name) == table(tmp_path / "whole", name)
     assert status.before + status.failed_before == answered

@@ -272,6 +272,8 @@ class Batch:
     def _load(self) -> None:
         """Read what earlier runs did."""
         status = self.status
+        self._recognitions.sweep()
+        self._errors.sweep()
         for name in list(self._recognitions.names()):
             rows = self._recognitions.read(name, columns=["path", "sha256", "emotion", "outputs"])
             while some := list(islice(rows, _TOGETHER)):

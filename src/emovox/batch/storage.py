@@ -19,6 +19,8 @@ from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, Unr
 
 BLOCK = 2**20
 MISSING = "the batch needs one more package: pip install pyarrow"
+DRAFT = ".draft"
+"""How the name of a file on this machine ends, after a dot in front, while it is written."""
 RETRIES = 30  # seconds; Google's own library would ask in vain for a quarter of an hour
 
 
@@ -153,7 +155,7 @@ class Place:
                 return
             place = Path(self.path)
             place.parent.mkdir(parents=True, exist_ok=True)
-            draft = place.with_name(f".{place.name}.draft")
+            draft = place.with_name(f".{place.name}{DRAFT}")
             try:
                 with draft.open("wb") as file:
                     file.write(data)
