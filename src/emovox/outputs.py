@@ -256,7 +256,7 @@ def _explained(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None}:  # None: NumPy's own, a short write
-            reason = "the disk is full; free some space, or choose another place with --outputs"
+            reason = "the disk is full; free some space, or choose another place"
         else:
-            reason = f"can't be written: {error.strerror or error}; choose another place with --outputs"
+            reason = f"can't be written: {error.strerror or error}; choose another place"
         raise OutputsError(f"{place}: {reason}") from error

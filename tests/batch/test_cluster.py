@@ -108,3 +108,11 @@ def test_no_cluster(tmp_path: Path) -> None:
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1"):
         with pytest.raises(BatchError, match=r"no Ray cluster at (ray://)?127\.0\.0\.1:1: "):
             RayEngine(plan, address=address)
+
+
+def test_no_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever installs what is named can use every address."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+    plan = Plan("lite", "auto", "auto", Options(), False, (), "en", None, "", str(tmp_path), 1.0)
+    with pytest.raises(BatchError, match=r"pip install 'ray\[client\]'"):
+        RayEngine(plan, address=None)

@@ -107,7 +107,10 @@ def test_what_breaks_off_goes_on(
         assert safe >= answered
         answered = safe
     assert answered > 0
+    draft = tmp_path / "broken" / "recognitions" / ".killed.parquet.draft"
+    draft.write_bytes(b"half")
     status, engine = run(broken)
+    assert not draft.exists()
     for name in ("recognitions", "errors"):
         assert table(tmp_path / "broken", name) == table(tmp_path / "whole", name)
     assert status.before + status.failed_before == answered
@@ -166,7 +169,7 @@ def test_other_options_are_refused(calls: Path, model: str, tmp_path: Path) -> N
     with pytest.raises(BatchError, match="choose another --out"):
         run(Wish(str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True)))
     other = str(tiny.write(tmp_path / "other.onnx", name="other"))
-    with pytest.raises(BatchError, match="made with another model"):
+    with pytest.raises(BatchError, match="differs in model"):
         run(Wish(str(calls), str(tmp_path / "out"), model=other))
 
 
@@ -174,7 +177,7 @@ def test_what_differs_is_named(calls: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(Wish(str(calls / "00.wav"), str(out), model=model))
     other = Wish(str(calls / "00.wav"), str(out), model=model, options=Options(embedding=True, segments=True))
-    with pytest.raises(BatchError, match=r"another options \(embedding, segments\)"):
+    with pytest.raises(BatchError, match=r"differs in options \(embedding, segments\)"):
         run(other)
 
 
@@ -374,5 +377,5 @@ def test_a_trained_head_is_asked(calls: Path, model: str, tmp_path: Path) -> Non
     assert row["frames"]["head_labels"] == list(own.classes)
     assert len(row["frames"]["head_scores"]) == len(row["frames"]["scores"])
     other = Options(granularity="frame", segments=True, head=heads.head(recognizer.metadata, name="other"))
-    with pytest.raises(BatchError, match="another options"):
+    with pytest.raises(BatchError, match="differs in options"):
         run(Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=other))

@@ -53,6 +53,7 @@ def test_names_stay_as_they_were_given(tree: Path, monkeypatch: pytest.MonkeyPat
         ("sub/**/*.wav", ["sub/deep/d.wav"]),
         ("s?b/*.op[ux]s", ["sub/c.opus"]),
         ("**/deep/*", ["sub/deep/d.wav"]),
+        ("s*/", ["sub/c.opus", "sub/deep/d.wav"]),
         ("**", ["a.wav", "b.MP3", "sub/c.opus", "sub/deep/d.wav"]),
         ("sub/**", ["sub/c.opus", "sub/deep/d.wav"]),
     ],
@@ -61,6 +62,13 @@ def test_globs(tree: Path, pattern: str, found: list[str]) -> None:
     assert [name for name in names(tree / pattern) if "outputs_" not in name] == [
         f"{tree}/{name}" for name in found
     ]
+
+
+def test_a_search_goes_into_no_outputs_directory(tree: Path) -> None:
+    """Or a batch whose output lies where it searches would hear what it makes."""
+    assert names(tree / "**/*.wav") == [f"{tree}/a.wav", f"{tree}/sub/deep/d.wav"]
+    outputs = tree / "outputs_20240104_223000"
+    assert names(tree / "outputs_*/*.wav") == names(outputs) == [f"{outputs}/processed_audio.wav"]
 
 
 def test_links_lead_into_no_circle(tree: Path) -> None:
@@ -88,6 +96,8 @@ def test_a_directory_that_can_not_be_read_costs_itself(tree: Path, monkeypatch: 
     assert [item for item in find(str(tree)) if isinstance(item, Failed)] == [
         Failed(f"{tree}/sub/deep", "Permission denied")
     ]
+    for pattern in ("**/*.wav", "sub/*/*.wav", "**/sub/*/*.wav", "sub/*"):
+        assert Failed(f"{tree}/sub/deep", "Permission denied") in list(find(f"{tree}/{pattern}"))
 
 
 def test_addresses_of_files(tree: Path) -> None:
@@ -95,6 +105,12 @@ def test_addresses_of_files(tree: Path) -> None:
     assert names(f"file://{tree}/sub/*.opus") == [f"{tree}/sub/c.opus"]
     (tree / "list.csv").write_text(f"path\nfile://{tree}/a.wav\n")
     assert names(tree / "list.csv") == [f"{tree}/a.wav"]
+    odd = tree / "安 100%25 #1.wav"
+    odd.touch()
+    for address in (odd.as_uri(), odd.as_uri().replace("file://", "file://localhost")):
+        assert names(address) == [str(odd)]
+        (tree / "list.csv").write_text(f"path\n{address}\n")
+        assert names(tree / "list.csv") == [str(odd)]
 
 
 def test_nothing_there(tree: Path) -> None:
@@ -154,6 +170,32 @@ def test_broken_manifests_are_named(tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": [1, 2]}), tmp_path / "x.parquet")
     with pytest.raises(BatchError, match="neither text nor bytes"):
         list(find(str(tmp_path / "x.parquet")))
+    pq.write_table(pa.Table.from_pylist([{"audio": {"samples": 1}}]), tmp_path / "x.parquet")
+    with pytest.raises(BatchError, match="neither text nor bytes"):
+        list(find(str(tmp_path / "x.parquet")))
+
+
+def test_cells_beyond_the_heading_are_no_column(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,call\n1,a.wav,note\n")
+    assert names(tmp_path / "x.csv", "call") == [str(tmp_path / "a.wav")]
+    with pytest.raises(BatchError, match="it has id, call: choose with --column"):
+        names(tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.dictionary(pa.int32(), pa.string()), pa.large_string()])
+def test_text_of_any_kind_names_paths(tmp_path: Path, kind: pa.DataType) -> None:
+    pq.write_table(pa.table({"path": pa.array(["a.wav", "b.wav"]).cast(kind)}), tmp_path / "x.parquet")
+    assert names(tmp_path / "x.parquet") == [f"{tmp_path}/a.wav", f"{tmp_path}/b.wav"]
+
+
+@pytest.mark.parametrize("kind", [pa.binary_view(), pa.dictionary(pa.int32(), pa.binary()), pa.large_binary()])
+def test_bytes_of_any_kind_are_read(tmp_path: Path, kind: pa.DataType) -> None:
+    pq.write_table(pa.table({"audio": pa.array([b"one", b"two"]).cast(kind)}), tmp_path / "x.parquet")
+    first, second = find(str(tmp_path / "x.parquet"))
+    assert isinstance(first, Item)
+    assert isinstance(second, Item)
+    reader = RowReader()
+    assert [reader.read(first), reader.read(second)] == [b"one", b"two"]
 
 
 @pytest.mark.parametrize("shape", [lambda data: data, lambda data: {"bytes": data, "path": None}])

@@ -5,6 +5,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import boto3
+import pyarrow as pa
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -105,8 +106,10 @@ def test_a_manifest_in_a_bucket(bucket: str, tmp_path: Path) -> None:
 def test_no_bucket_and_no_server(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BatchError, match="s3://nowhere"):
         Place.of("s3://nowhere/x").write(b"x")
-    with pytest.raises(BatchError, match="what://x"):
+    with pytest.raises(BatchError, match=r"what://x/y: no storage of this kind is known: s3://"):
         Place.of("what://x/y")
+    with pytest.raises(BatchError, match=r"https://x/y: .* list them in a manifest"):
+        Place.of("https://x/y")
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT", raising=False)
     with pytest.raises(BatchError, match="AZURE_STORAGE_ACCOUNT"):
         Place.of("az://container/x")
@@ -123,7 +126,21 @@ def test_what_is_written_appears_complete(bucket: str, tmp_path: Path, monkeypat
     monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(BatchError, match="No space left"):
         local.write(b"half")
+    assert list(tmp_path.glob(".y*")) == []
     assert local.kind() == "nothing"
+
+
+def test_storage_that_gives_no_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Storage:
+        def get_file_info(self, _: str) -> None:
+            raise pa.ArrowException("no login\nat all")  # as Arrow passes Azure's errors on
+
+    with pytest.raises(BatchError, match="az://calls: no login at all"):
+        Place("az://calls", Storage(), "calls", False).kind()
+    monkeypatch.setattr("emovox.batch.storage.RETRIES", 0.5)
+    monkeypatch.setenv("CLOUD_STORAGE_EMULATOR_ENDPOINT", "http://127.0.0.1:9")  # where nobody listens
+    with pytest.raises(BatchError, match="gs://anonymous@nowhere"):
+        Place.of("gs://anonymous@nowhere").kind()
 
 
 def test_recordings_are_fetched_and_removed(bucket: str, examples: list[Path], tmp_path: Path) -> None:
@@ -157,11 +174,11 @@ def test_web_addresses(examples: list[Path], tmp_path: Path) -> None:
         root = f"http://127.0.0.1:{web.server_port}"
         with fetched(f"{root}/a.flac", tmp_path, max_bytes=settings().max_file_size) as path:
             assert path.read_bytes() == examples[0].read_bytes()
-        for address, limit, kind in (
-            (f"{root}/b", 99, UnreadableAudioError),
-            (f"{root}/a.flac", 99, TooLargeError),
+        for address, limit, kind, reason in (
+            (f"{root}/b", 99, UnreadableAudioError, r"the server answers 404 Not Found$"),
+            (f"{root}/a.flac", 99, TooLargeError, "bigger than the limit"),
         ):
-            with pytest.raises(kind), fetched(address, tmp_path, max_bytes=limit):
+            with pytest.raises(kind, match=reason), fetched(address, tmp_path, max_bytes=limit):
                 pass
         web.shutdown()
         thread.join()

@@ -31,7 +31,7 @@ def test_a_folder_becomes_tables(run: Run, examples: list[Path], model: Path) ->
     assert "0 recordings heard, 7 before" in err
     code, _, err = run("batch", source, "--out", "heard", "--model", model, "--workers", 1)
     assert code == 1
-    assert "another options" in err
+    assert "it differs in options (segments)" in err
 
 
 def test_what_fails_is_counted(run: Run, examples: list[Path], model: Path, tmp_path: Path) -> None:
@@ -66,6 +66,7 @@ def test_what_fails_is_counted(run: Run, examples: list[Path], model: Path, tmp_
         (["--out", "x", "--emotions", "bored"], "bored"),
         (["--out", "x", "--smoothing", "nan"], "nan is no number"),
         ([], "--out"),
+        (["--out", ""], "an empty name"),
     ],
 )
 def test_usage(run: Run, options: list[str], reason: str) -> None:

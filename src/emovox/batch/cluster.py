@@ -248,4 +248,4 @@ def _ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError:
-        raise BatchError("the cluster engine needs one more package: pip install ray") from None
+        raise BatchError("the cluster engine needs one more package: pip install 'ray[client]'") from None

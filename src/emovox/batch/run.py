@@ -265,13 +265,15 @@ class Batch:
         if before != facts:
             changed = ", ".join(_changed(before, facts))
             raise BatchError(
-                f"{self._out.address}: what is there was made with another {changed}; "
+                f"{self._out.address}: what is there was made otherwise: it differs in {changed}; "
                 f"choose another --out, or the same as in {place.address}"
             )
 
     def _load(self) -> None:
         """Read what earlier runs did."""
         status = self.status
+        self._recognitions.sweep()
+        self._errors.sweep()
         for name in list(self._recognitions.names()):
             rows = self._recognitions.read(name, columns=["path", "sha256", "emotion", "outputs"])
             while some := list(islice(rows, _TOGETHER)):
@@ -321,6 +323,8 @@ def _only_one(out: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout:
         raise BatchError(f"{out}: another batch works on this output") from None
+    except FileExistsError:
+        raise BatchError(f"{out}: a file, and no directory") from None
     except OSError as error:
         raise BatchError(f"{out}: {error.strerror or error}") from error
     with lock:

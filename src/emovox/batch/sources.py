@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emovox.audio.files import EXTENSIONS
-from emovox.batch.storage import Place, is_remote
+from emovox.batch.storage import Place, is_remote, local_path
 from emovox.batch.tasks import Failed, Item
 from emovox.errors import BatchError
 
@@ -33,7 +33,7 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
     Raises:
         BatchError: there is nothing, or a manifest lacks the column.
     """
-    source = source.removeprefix("file://")
+    source = local_path(source)
     if not source:
         raise BatchError("an empty name: was a variable meant?")
     place = Place.of(source)
@@ -65,17 +65,22 @@ def _walk(place: Place) -> Iterator[Item | Failed]:
         if name.startswith("."):
             continue
         if directory:
-            outputs = name.startswith("outputs_") and (place / name / "result.json").kind() == "file"
-            if not outputs and not (place / name).is_link():
-                yield from _below(place / name)
+            if _leads_on(place / name, name):
+                yield from _below(place / name, _walk(place / name))
         elif name[name.rfind(".") :].lower() in EXTENSIONS:
             yield _item(f"{place.address}/{name}".replace("//", "/") if place.local else f"{place.address}/{name}")
 
 
-def _below(place: Place) -> Iterator[Item | Failed]:
-    """As `_walk`, of a directory in another one: if this machine doesn't let it be read, it costs itself only."""
+def _leads_on(place: Place, name: str) -> bool:
+    """Whether a search goes on in a directory: not in an outputs directory, nor where a link leads."""
+    outputs = name.startswith("outputs_") and (place / "result.json").kind() == "file"
+    return not outputs and not place.is_link()
+
+
+def _below(place: Place, found: Iterator[Item | Failed]) -> Iterator[Item | Failed]:
+    """What is `found` in a directory in another one; if this machine can't read it, it costs itself only."""
     try:
-        yield from _walk(place)
+        yield from found
     except BatchError as error:
         if not place.local:  # the storage is gone, not a directory
             raise
@@ -90,7 +95,7 @@ def _glob(pattern: str) -> Iterator[Item | Failed]:
     root = Place.of(fixed or ("/" if absolute else "."))
     found = False
     for item in _descend(
-        root, root.address if fixed or absolute else "", pattern[len(fixed) :].lstrip("/").split("/")
+        root, root.address if fixed or absolute else "", pattern[len(fixed) :].strip("/").split("/")
     ):
         found = True
         yield item
@@ -108,18 +113,19 @@ def _descend(place: Place, prefix: str, parts: list[str]) -> Iterator[Item | Fai
         if name.startswith(".") and not first.startswith("."):
             continue
         address = f"{prefix.rstrip('/')}/{name}" if prefix else name
+        below = Place(address, place.filesystem, f"{place.path}/{name}", place.local)
         if first == "**":
-            if directory and not (place / name).is_link():
-                yield from _descend(place / name, address, parts)
+            if directory and _leads_on(below, name):
+                yield from _below(below, _descend(below, address, parts))
             if rest and len(rest) == 1 and not directory and re.compile(translate(rest[0])).match(name):
                 yield _item(address)
             elif len(rest) > 1 and directory and re.compile(translate(rest[0])).match(name):
-                yield from _descend(place / name, address, rest[1:])
+                yield from _below(below, _descend(below, address, rest[1:]))
         elif named.match(name):
             if rest and directory:
-                yield from _descend(place / name, address, rest)
+                yield from _below(below, _descend(below, address, rest))
             elif not rest and directory:
-                yield from _walk(Place(address, place.filesystem, f"{place.path}/{name}", place.local))
+                yield from _below(below, _walk(below))
             elif not rest:
                 yield _item(address)
 
@@ -140,8 +146,8 @@ def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:
             rows = _lines(place, text)
         try:
             for number, row in enumerate(rows):
-                if not number:
-                    column = _choose(place, list(row), column)
+                if not number:  # cells beyond the heading stand under no name
+                    column = _choose(place, [name for name in row if name is not None], column)
                 value = row.get(column or "")
                 if isinstance(value, str) and value:
                     yield _item(_resolved(place, value))
@@ -177,18 +183,15 @@ def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
         except pa.ArrowInvalid as error:
             raise BatchError(f"{place.address}: not a table of Parquet: {error}") from error
         column = _choose(place, table.schema_arrow.names, column)
-        kind = table.schema_arrow.field(column).type
-        if pa.types.is_struct(kind):  # as Hugging Face's datasets keep sound: bytes, or a path
-            column = f"{column}.bytes" if kind.get_field_index("bytes") >= 0 else f"{column}.path"
-            kind = kind.field(column.rpartition(".")[2]).type
-        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        column, kind = _inside(column, table.schema_arrow.field(column).type)
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
             number = 0
             for group in range(table.num_row_groups):
                 for row in range(table.metadata.row_group(group).num_rows):
                     yield Item(f"{place.address}#{number}", (group, row), column)
                     number += 1
             return
-        if not pa.types.is_string(kind) and not pa.types.is_large_string(kind):
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
             raise BatchError(f"{place.address}: the column {column} holds {kind}, neither text nor bytes")
         number = 0
         for batch in table.iter_batches(columns=[column], batch_size=10_000):
@@ -199,6 +202,17 @@ def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
                 else:
                     yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
                 number += 1
+
+
+def _inside(column: str, kind: Any) -> tuple[str, Any]:
+    """Where in a column the bytes or paths are, and of which type."""
+    import pyarrow as pa  # noqa: PLC0415  an extra
+
+    if pa.types.is_struct(kind):  # as Hugging Face's datasets keep sound: bytes, or a path
+        for name in ("bytes", "path"):
+            if kind.get_field_index(name) >= 0:
+                return f"{column}.{name}", kind.field(name).type
+    return column, kind.value_type if pa.types.is_dictionary(kind) else kind  # as pandas keeps categories
 
 
 def _choose(place: Place, names: list[str], column: str | None) -> str:
@@ -212,7 +226,7 @@ def _choose(place: Place, names: list[str], column: str | None) -> str:
 
 def _resolved(place: Place, value: str) -> str:
     """A manifest's paths are seen from where it lies."""
-    value = value.removeprefix("file://")
+    value = local_path(value)
     if is_remote(value):
         return value
     if place.local:

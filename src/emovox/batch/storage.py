@@ -1,7 +1,7 @@
 """Storage: a directory on this machine or a prefix in object storage, through Arrow's file systems.
 
 Arrow's, because pyarrow is there anyway to write Parquet: s3, gs and az need no further package, and it reaches
-`hf://`, and what else fsspec knows, through fsspec where that is installed.
+`hf://` through fsspec where huggingface_hub is installed.
 """
 
 import os
@@ -13,17 +13,30 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
 
 BLOCK = 2**20
 MISSING = "the batch needs one more package: pip install pyarrow"
+DRAFT = ".draft"
+"""How the name of a file on this machine ends, after a dot in front, while it is written."""
+RETRIES = 30  # seconds; Google's own library would ask in vain for a quarter of an hour
 
 
 def is_remote(name: str) -> bool:
     """Whether a name is an address, as `s3://bucket/key`, and not a path."""
     scheme, found, _ = name.partition("://")
     return bool(found) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
+
+
+def local_path(name: str) -> str:
+    """A path, where a name is a `file://` address of one on this machine; another name stays as it is."""
+    scheme, found, rest = name.partition("://")
+    if not found or scheme != "file":
+        return name
+    rest = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
+    return unquote(rest, errors="surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -50,11 +63,11 @@ class Place:
             BatchError: no such kind of storage, or the package that opens it is missing.
         """
         try:
-            from pyarrow import fs  # noqa: PLC0415  an extra
+            from pyarrow import ArrowException, fs  # noqa: PLC0415  an extra
         except ImportError:
             raise BatchError(MISSING) from None
         if not is_remote(address):
-            address = address.removeprefix("file://")
+            address = local_path(address)
             path = os.path.abspath(address)  # noqa: PTH100  no symbolic link is resolved
             return cls(address.rstrip("/") or "/", fs.LocalFileSystem(), path, True)
         try:
@@ -63,7 +76,7 @@ class Place:
             filesystem, base = _filesystem(scheme, authority)
         except ImportError as error:
             raise BatchError(f"{address}: reading this needs one more package: {error}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ArrowException) as error:
             raise BatchError(f"{address}: {' '.join(str(error).split())}") from error
         return cls(address.rstrip("/"), filesystem, f"{base.rstrip('/')}{slash}{path}".rstrip("/"), False)
 
@@ -142,12 +155,16 @@ class Place:
                 return
             place = Path(self.path)
             place.parent.mkdir(parents=True, exist_ok=True)
-            draft = place.with_name(f".{place.name}.draft")
-            with draft.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(place)
+            draft = place.with_name(f".{place.name}{DRAFT}")
+            try:
+                with draft.open("wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(place)
+            except OSError:
+                draft.unlink(missing_ok=True)  # half a file would fill a full disk for ever
+                raise
             if os.name == "posix":
                 directory = os.open(place.parent, os.O_RDONLY)
                 try:
@@ -205,7 +222,10 @@ def _download(address: str, file: BinaryIO, max_bytes: int) -> None:
 
     try:
         with httpx.stream("GET", address, follow_redirects=True, timeout=60) as response:
-            response.raise_for_status()
+            if not response.is_success:
+                raise UnreadableAudioError(
+                    f"the server answers {response.status_code} {response.reason_phrase}".rstrip(), address
+                )
             for block in response.iter_bytes():
                 if file.tell() + len(block) > max_bytes:
                     raise TooLargeError(f"bigger than the limit of {max_bytes} bytes (EMOVOX_MAX_FILE_SIZE)")
@@ -228,16 +248,28 @@ def _filesystem(scheme: str, authority: str) -> tuple[Any, str]:
         if not account:
             raise ValueError("set AZURE_STORAGE_ACCOUNT to the account's name")
         return fs.AzureFileSystem(account, account_key=os.environ.get("AZURE_STORAGE_KEY")), authority
-    found: tuple[Any, str] = fs.FileSystem.from_uri(f"{scheme}://{authority}")
+    if scheme in {"http", "https"}:
+        raise ValueError("web addresses are read one by one: list them in a manifest")
+    limit = f"?retry_limit_seconds={RETRIES}" if scheme in {"gs", "gcs"} else ""
+    try:
+        found: tuple[Any, str] = fs.FileSystem.from_uri(f"{scheme}://{authority}{limit}")
+    except ValueError as error:
+        if "Unrecognized filesystem type" not in str(error):
+            raise
+        raise ValueError("no storage of this kind is known: s3://, gs://, az:// and hf:// are") from error
     return found
 
 
 @contextmanager
 def _explained(place: Place) -> Iterator[None]:
+    from pyarrow import ArrowException  # noqa: PLC0415  an extra
+
     try:
         yield
     except FileNotFoundError as error:
         raise BatchError(f"{place.address}: there is no such file") from error
+    except ArrowException as error:  # what Azure's library raises without a login, for example
+        raise BatchError(f"{place.address}: {' '.join(str(error).split())}") from error
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
         raise BatchError(f"{place.address}: {reason}") from error

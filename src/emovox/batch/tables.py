@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
-from emovox.batch.storage import Place
+from emovox.batch.storage import DRAFT, Place
 from emovox.emotions import NAMES
 from emovox.errors import BatchError
 from emovox.recognition.recognition import HeadScores, Recognition, Segment
@@ -139,6 +139,17 @@ class Shards:
         for name, directory in self.place.entries():
             if name.endswith(".parquet") and not name.startswith(".") and not directory:
                 yield name
+
+    def sweep(self) -> None:
+        """Remove what a run that was killed while it wrote left on this machine.
+
+        Raises:
+            BatchError: the storage refuses.
+        """
+        if self.place.local:
+            for name in [name for name, _ in self.place.entries()]:
+                if name.startswith(".") and name.endswith(DRAFT):
+                    (self.place / name).delete()
 
     def read(self, name: str, columns: list[str] | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
         """Rows of one shard, those whose columns have one of the values that `filters` names.

@@ -52,7 +52,9 @@ _LINE = 30.0  # seconds from one line of progress to the next, where there is no
     show_default=True,
     help="What does the work: this machine's cores or GPUs, or a Ray cluster.",
 )
-@click.option("--address", metavar="ADDRESS", help="Of the Ray cluster.  [default: auto]")
+@click.option(
+    "--address", metavar="ADDRESS", help="Of the Ray cluster.  [default: RAY_ADDRESS, or one on this machine]"
+)
 @click.option(
     "--workers",
     type=click.IntRange(1, 4096),
@@ -102,6 +104,8 @@ def batch(
 
     Exit code: 0 all well, 1 some recordings failed (heard/errors says why), 2 usage.
     """  # noqa: D301  click needs the backspace itself
+    if not out:
+        raise click.BadParameter("an empty name: was a variable meant?", param_hint="--out")
     if formats and not outputs_dirs:
         raise click.UsageError("--export writes files into outputs directories: add --outputs-dirs")
     if address is not None and engine_name != "ray":
