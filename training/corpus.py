@@ -79,16 +79,17 @@ CORPORA = (
         4,
         "CC0-1.0",
         "F. Burkhardt et al., A database of German emotional speech, Interspeech 2005",
+        voices=2,
     ),
     Corpus(
         "ravdess",
         0.26,
         (*_BASIC, "disgusted", "sad", "surprised"),
-        2,
+        3,
         "CC BY-NC-SA 4.0",
         "S. R. Livingstone and F. A. Russo, The Ryerson Audio-Visual Database of Emotional Speech and Song "
         "(RAVDESS), PLoS ONE 13(5), 2018",
-        voices=1,
+        voices=2,
     ),
     Corpus(
         "nemo",
@@ -97,7 +98,7 @@ CORPORA = (
         2,
         "CC BY-NC-SA 4.0",
         "I. Christop, nEMO: Dataset of Emotional Speech in Polish, LREC-COLING 2024",
-        voices=1,
+        voices=2,
     ),
     Corpus(
         "emospeech_cmd",

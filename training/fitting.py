@@ -28,14 +28,14 @@ _LOG = logging.getLogger("training")
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of a fit: of the units alone, or of the block below them too.
+    """A stage of a fit: of the units alone, or of the blocks below them too.
 
     Attributes:
         steps: of the optimiser.
         batch: clips in a step.
         frames: of each clip in a step.
         rate: of learning, at its highest.
-        block_rate: of learning of the block; 0: it is frozen, and frames may be taken in any order.
+        block_rate: of learning of the blocks; 0: they are frozen, and frames may be taken in any order.
     """
 
     steps: int
@@ -61,14 +61,14 @@ class Options:
     """
 
     stages: tuple[Stage, ...] = (
-        Stage(steps=500, batch=64, frames=24, rate=3e-3),
-        Stage(steps=300, batch=48, frames=44, rate=1e-3, block_rate=4e-4),
+        Stage(steps=600, batch=64, frames=24, rate=3e-3),
+        Stage(steps=500, batch=48, frames=44, rate=1e-3, block_rate=2e-4),
     )
     shape: Shape = field(default_factory=Shape)
     decay: float = 0.05
     smoothing: float = 0.05
     mixing: float = 0.2
-    clean: float = 0.35
+    clean: float = 0.3
     shift: float = 0.7
     averaging: float = 0.99
 
@@ -170,7 +170,7 @@ def fit(
     sample = sample.chunk(2, dim=-1)[1]
     network = Network(
         encoder.variables,
-        f"layer_{encoder.taps[-1]}/",
+        range(encoder.taps[0] + 1, encoder.taps[-1] + 1),
         options.shape,
         sample.mean(dim=0),
         sample.std(dim=0) + 1e-4,
@@ -187,20 +187,20 @@ def _run(network: Network, sampler: Sampler, stage: Stage, options: Options) -> 
     device = network.bias.device
     network.train()
     network.frozen = not stage.block_rate
-    block = {id(parameter) for parameter in network.block.parameters()}
+    block = {id(parameter) for parameter in network.blocks.parameters()}
     upper = [parameter for parameter in network.parameters() if id(parameter) not in block]
     rates = [stage.rate]
     groups = [{"params": upper}]
     if stage.block_rate:
         rates.append(stage.block_rate)
-        groups.append({"params": list(network.block.parameters())})
+        groups.append({"params": list(network.blocks.parameters())})
     optimiser = torch.optim.AdamW(groups, lr=stage.rate, weight_decay=options.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=stage.steps, pct_start=0.1)
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.averaging))
     losses = []
     for step in track(range(stage.steps), description="Fitting"):
         batch = sampler.draw(stage)
-        with torch.autocast(device.type, torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):  # few CPUs gain by it
             units = network(batch.states.to(device), batch.present.to(device))
         shares = batch.shares.to(device)
         units = shares * units + (1 - shares) * units.roll(1, 0)

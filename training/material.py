@@ -16,7 +16,7 @@ from training.states import States, Version, compute
 from training.whisper import read_encoder
 
 FOLDS = 5
-TAPS = (1, 2)  # blocks whose states are kept, counted from 0; later ones know words better and emotions less
+TAPS = (0, 2)  # blocks whose states are kept, counted from 0; those behind the first one are tuned
 MERGE = 1  # the block before which frames are merged two by two
 UNITS = (896,)  # of Whisper's 2048 in the feed-forward layers before it: what eight milliseconds allow
 CONDITIONS: tuple[augment.Condition, ...] = ("noise", "telephone", "reverb")

@@ -1,7 +1,8 @@
-"""The trained part, in PyTorch: Whisper's last block that is run, and gated units in members that learn apart."""
+"""The trained part, in PyTorch: the last of Whisper's blocks that are run, and gated units in members."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -82,28 +83,30 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """From kept states (B, F, 2 E), those before the last block and those behind it, to logits.
+    """From kept states (B, F, 2 E), those before the tuned blocks and those behind them, to logits.
 
-    While the block is `frozen`, the states behind it are taken as they were kept; then it computes them anew.
+    While the blocks are `frozen`, the states behind them are taken as they were kept; then they compute them anew.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, variables: Variables, prefix: str, shape: Shape, mean: Tensor, deviation: Tensor) -> None:
-        """Start from Whisper's block and random units.
+    def __init__(
+        self, variables: Variables, numbers: Sequence[int], shape: Shape, mean: Tensor, deviation: Tensor
+    ) -> None:
+        """Start from Whisper's blocks and random units.
 
         Args:
             variables: Whisper's weights.
-            prefix: of the block's.
+            numbers: of the blocks, counted from 0.
             shape: of the units.
-            mean: of the states behind the block, (E,).
+            mean: of the states behind the blocks, (E,).
             deviation: of these states, (E,).
         """
         super().__init__()
         self.frozen = True
         self.shape = shape
-        self.block = Block(variables, prefix)
+        self.blocks = nn.ModuleList(Block(variables, f"layer_{number}/") for number in numbers)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", 1 / deviation)
         self.gate_value = nn.Linear(len(mean), 2 * shape.units)
@@ -115,7 +118,10 @@ class Network(nn.Module):
     def forward(self, states: Tensor, present: Tensor) -> Tensor:
         """Pooled units (B, D): the mean over the frames that are present, (B, F)."""
         before, behind = states.chunk(2, dim=-1)
-        behind = behind if self.frozen else self.block(before, present)
+        if not self.frozen:
+            behind = before
+            for block in self.blocks:
+                behind = block(behind, present)
         normal = (behind - self.mean) * self.scale
         if self.training:
             normal = normal * self.input_dropout(torch.ones_like(normal[:, :1]))
@@ -146,5 +152,8 @@ class Network(nn.Module):
         return Adaptor(*(np.ascontiguousarray(array, np.float32) for array in arrays))
 
     def to_variables(self, variables: Variables) -> Mapping[str, Floats]:
-        """Whisper's weights with those of the tuned block in their place."""
-        return {**variables, **self.block.to_variables()}
+        """Whisper's weights with those of the tuned blocks in their place."""
+        tuned = dict(variables)
+        for block in self.blocks:
+            tuned |= cast("Block", block).to_variables()
+        return tuned

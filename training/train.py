@@ -23,11 +23,11 @@ from training.fitting import Options, fit
 from training.material import MERGE, TAPS, UNITS, Material, gather
 
 NAME = "lite"
-REVISION = "3"
+REVISION = "4"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = (
     f"Convolutional stem and first {max(TAPS) + 1} encoder blocks of OpenAI Whisper base (MIT), the first pruned "
-    f"to {UNITS[0]} feed-forward units, the last tuned; gated units and head trained on EmoDB (CC0), RAVDESS, "
+    f"to {UNITS[0]} feed-forward units, the others tuned; gated units and head trained on EmoDB (CC0), RAVDESS, "
     "nEMO, emospeech_cmd (CC BY-NC-SA 4.0), EmoGator (Apache-2.0), ESC-10 (CC BY 3.0)"
 )
 _LOG = logging.getLogger("training")

@@ -1,0 +1,107 @@
+"""What is trained in PyTorch is what the graph runs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+torch = pytest.importorskip("torch")
+
+from training.graph import WIDTH, Adaptor, Encoder, build, build_states  # noqa: E402
+from training.network import Network, Shape  # noqa: E402
+from training.sessions import open_session, run  # noqa: E402
+
+FED = 64  # feed-forward units, so that it is quick
+SHAPE = Shape(units=24, members=3)
+Floats = NDArray[np.float32]
+
+
+def weights(seed: int) -> dict[str, Floats]:
+    """Random weights under Whisper's names, of three blocks."""
+    rng = np.random.default_rng(seed)
+
+    def make() -> Iterator[tuple[str, NDArray[np.float64]]]:
+        for name, size in (("conv1", 80), ("conv2", WIDTH)):
+            yield f"{name}/weight", rng.normal(0, (3 * size) ** -0.5, (WIDTH, size, 3))
+            yield f"{name}/bias", rng.normal(0, 0.1, WIDTH)
+        for block in range(3):
+            for part, (first, second) in (("self_attention", (3 * WIDTH, WIDTH)), ("ffn", (FED, WIDTH))):
+                name = f"layer_{block}/{part}"
+                between = WIDTH if part == "self_attention" else FED
+                yield f"{name}/layer_norm/gamma", rng.normal(1, 0.1, WIDTH)
+                yield f"{name}/layer_norm/beta", rng.normal(0, 0.1, WIDTH)
+                yield f"{name}/linear_0/weight", rng.normal(0, WIDTH**-0.5, (first, WIDTH))
+                yield f"{name}/linear_0/bias", rng.normal(0, 0.1, first)
+                yield f"{name}/linear_1/weight", rng.normal(0, between**-0.5, (second, between))
+                yield f"{name}/linear_1/bias", rng.normal(0, 0.1, second)
+
+    return {name: values.astype(np.float32) for name, values in make()}
+
+
+def network(variables: dict[str, Floats]) -> Network:
+    torch.manual_seed(0)
+    made = Network(variables, (1, 2), SHAPE, torch.randn(WIDTH) / 10, torch.rand(WIDTH) + 0.5)
+    with torch.no_grad():
+        made.heads.mul_(20)  # so that logits are of the size of fitted ones
+        made.bias.normal_()
+    made.frozen = False
+    return made.eval()
+
+
+def states(variables: dict[str, Floats], waveform: Floats) -> Floats:
+    """Kept states of all frames, those of the context behind the recording too: (C / 2, 2 E)."""
+    model = build_states(Encoder(variables, 1, (0, 2)), "fp32")
+    found: Floats = run(open_session(model, 1), "states", waveform)
+    return found
+
+
+def waveform() -> Floats:
+    found: Floats = np.random.default_rng(1).standard_normal(12_345).astype(np.float32)
+    return found
+
+
+def test_the_tuned_blocks_are_those_of_the_graph() -> None:
+    variables = weights(0)
+    kept = states(variables, waveform())
+    tuned = network(variables)
+    with torch.inference_mode():
+        behind = torch.from_numpy(kept[None, :, :WIDTH])
+        for block in tuned.blocks:
+            behind = block(behind, torch.ones(behind.shape[:2], dtype=torch.bool))
+    np.testing.assert_allclose(behind[0].numpy(), kept[:, WIDTH:], atol=2e-4)
+
+
+def test_frames_that_are_not_there_change_nothing() -> None:
+    tuned = network(weights(0))
+    kept = torch.from_numpy(states(weights(0), waveform()))[None]
+    longer = torch.cat([kept, torch.randn(1, 5, 2 * WIDTH)], dim=1)
+    present = torch.arange(longer.shape[1])[None] < kept.shape[1]
+    with torch.inference_mode():
+        alone = tuned(kept, present[:, : kept.shape[1]])
+        torch.testing.assert_close(tuned(longer, present), alone)
+
+
+def test_what_was_tuned_is_what_the_model_runs() -> None:
+    tuned, before = network(weights(0)), weights(0)
+    with torch.no_grad():  # as a fit would
+        for parameter in tuned.blocks.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    after = {name: np.asarray(values) for name, values in tuned.to_variables(before).items()}
+    changed = {name for name in after if not np.array_equal(after[name], before[name])}
+    assert changed == {name for name in before if name.startswith(("layer_1/", "layer_2/"))}
+
+    adaptor: Adaptor = tuned.to_adaptor(temperature=0.7)
+    model: onnx.ModelProto = build(Encoder(after, 1, (2,)), adaptor, "fp32", {})
+    frames = run(open_session(model, 1), "frame_logits", waveform())[::2]  # of 20 ms, alike by twos
+    kept = states(before, waveform())
+    with torch.inference_mode():
+        behind = torch.from_numpy(kept[None, :, :WIDTH])
+        for block in tuned.blocks:
+            behind = block(behind, torch.ones(behind.shape[:2], dtype=torch.bool))
+        tuned.frozen = True  # a clip of each frame by itself, whose states were kept as they are now
+        alone = torch.cat([behind, behind], dim=-1)[0, :, None]
+        logits = tuned.classify(tuned(alone, torch.ones(alone.shape[:2], dtype=torch.bool))).mean(dim=1) / 0.7
+    assert frames.std() > 1
+    np.testing.assert_allclose(frames, logits[: len(frames)].numpy(), atol=5e-3)  # the units' weights are float16
