@@ -312,8 +312,8 @@ def test_a_last_short_word_is_heard_by_itself(recognizer: Recognizer, examples: 
         *_, last = segments_of(recognizer.recognize((joined, RATE), segments=True))
         assert last.start > (len(clip) - 0.1 * RATE) / RATE
         heard.append(last)
-    for before, item in zip(("angry", "happy"), heard, strict=True):
-        assert item.scores[before] < 0.15
+    for said, item in zip(("angry", "happy"), heard, strict=True):
+        assert item.scores[said] < 0.15
     # Where it begins is found to some frames, and in so short a word they count.
     np.testing.assert_allclose(list(heard[0].scores.values()), list(heard[1].scores.values()), atol=0.25)
 

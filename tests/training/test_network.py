@@ -47,7 +47,8 @@ def network(variables: dict[str, Floats]) -> Network:
         made.heads.mul_(20)  # so that logits are of the size of fitted ones
         made.bias.normal_()
     made.frozen = False
-    return made.eval()
+    made.eval()
+    return made
 
 
 def states(variables: dict[str, Floats], waveform: Floats) -> Floats:
