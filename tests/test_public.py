@@ -24,6 +24,12 @@ def test_importing_loads_nothing() -> None:
     assert not {"numpy", "onnxruntime", "av", "click", "rich", "pydantic", "soxr"} & set(loaded)
 
 
+def test_the_command_needs_no_extra() -> None:
+    extras = ["alembic", "fastapi", "matplotlib", "numkong", "openvino", "pyarrow", "ray", "scipy", "sqlalchemy"]
+    code = f"import sys; sys.modules.update(dict.fromkeys({extras}))\nimport emovox.cli; emovox.Recognizer('lite')"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_nothing_installed_needs_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"

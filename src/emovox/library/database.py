@@ -6,7 +6,6 @@ live in one database with the archive, without one in an SQLite file of their ow
 """
 
 import os
-import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,6 @@ VERSION_TABLE = "emovox_version"
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
-_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 metadata = MetaData()
 
@@ -164,11 +162,6 @@ def archive_file() -> Path:
     if inside.exists() or outputs.is_mount() or not os.access(there, os.W_OK | os.X_OK):
         return inside
     return beside
-
-
-def clean(text: str) -> str:
-    """A text that any database can hold: without what is no character, as in a file's name that isn't UTF-8."""
-    return _NO_CHARACTER.sub("�", text)
 
 
 def open_database(file: Path) -> Engine:

@@ -18,7 +18,6 @@ from pydantic import ValidationError
 
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.errors import ArchiveError
-from emovox.library.database import clean
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 from emovox.recognition import stored
 from emovox.recognition.recognition import Recognition
@@ -39,6 +38,7 @@ _LABELS = {
     "<unk>": "unknown",
 }
 _STAMP = re.compile(r"outputs_(\d{8}_\d{6})")
+_NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,11 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         raise ArchiveError(f"{directory}: {error}") from None
     except _UNREADABLE as error:
         raise ArchiveError(f"{directory}: can't be read: {' '.join(str(error).split())[:200]}") from error
+
+
+def clean(text: str) -> str:
+    """A text that any database can hold: without what is no character, as in a file's name that isn't UTF-8."""
+    return _NO_CHARACTER.sub("�", text)
 
 
 def result_id(directory: Path) -> str:

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, func, select
 
 from emovox.emotions import check_names
 from emovox.errors import ArchiveError
-from emovox.library.database import clean, recognitions, recordings, tags
+from emovox.library.database import recognitions, recordings, tags
+from emovox.library.entry import clean
 
 
 @dataclass(frozen=True)

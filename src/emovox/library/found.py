@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select
 
 from emovox.emotions import NAMES
-from emovox.library.database import HIDDEN, clean, recognitions, recordings, tags
+from emovox.library.database import HIDDEN, recognitions, recordings, tags
+from emovox.library.entry import clean
 
 _MANY = 500  # values in one IN
 

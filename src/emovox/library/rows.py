@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from emovox.emotions import NAMES
-from emovox.library.database import clean, embeddings, recognitions, recordings, segments, spaces
-from emovox.library.entry import Entry, Floats
+from emovox.library.database import embeddings, recognitions, recordings, segments, spaces
+from emovox.library.entry import Entry, Floats, clean
 from emovox.library.found import Reader
 
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
