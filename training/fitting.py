@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from emovox.emotions import NAMES
 from training.corpus import BY_NAME, Clip
@@ -34,7 +34,7 @@ class Stage:
         steps: of the optimiser.
         batch: clips in a step.
         frames: of each clip in a step.
-        rate: of learning, at its highest.
+        rate: of learning.
         block_rate: of learning of the blocks; 0: they are frozen, and frames may be taken in any order.
     """
 
@@ -57,12 +57,13 @@ class Options:
         mixing: share of the clips that are mixed with another.
         clean: share of the clips heard as recorded; the rest in one of the copies.
         shift: how far states are moved towards other voices, in deviations between speakers.
-        averaging: how much of the averaged weights stays at a step.
+        warming: steps in which the rate of a stage rises; then it stays.
+        averaging: share of a stage's steps, the last ones, whose mean weights are taken.
     """
 
     stages: tuple[Stage, ...] = (
-        Stage(steps=600, batch=64, frames=24, rate=3e-3),
-        Stage(steps=500, batch=48, frames=44, rate=1e-3, block_rate=2e-4),
+        Stage(steps=600, batch=64, frames=24, rate=2e-3),
+        Stage(steps=500, batch=48, frames=44, rate=6e-4, block_rate=1.2e-4),
     )
     shape: Shape = field(default_factory=Shape)
     decay: float = 0.05
@@ -70,7 +71,8 @@ class Options:
     mixing: float = 0.2
     clean: float = 0.3
     shift: float = 0.7
-    averaging: float = 0.99
+    warming: int = 50
+    averaging: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -182,21 +184,23 @@ def fit(
 
 
 def _run(network: Network, sampler: Sampler, stage: Stage, options: Options) -> Network:
-    """One stage; gives the averaged network."""
+    """One stage; gives the network with averaged weights.
+
+    A rate that stays keeps the weights moving about in what fits, and their mean lies in its middle, which holds
+    for other speakers too (Cha et al., SWAD: domain generalization by seeking flat minima, 2021).
+    """
     started = time.monotonic()
     device = network.bias.device
     network.train()
     network.frozen = not stage.block_rate
     block = {id(parameter) for parameter in network.blocks.parameters()}
     upper = [parameter for parameter in network.parameters() if id(parameter) not in block]
-    rates = [stage.rate]
-    groups = [{"params": upper}]
+    groups = [{"params": upper, "lr": stage.rate}]
     if stage.block_rate:
-        rates.append(stage.block_rate)
-        groups.append({"params": list(network.blocks.parameters())})
-    optimiser = torch.optim.AdamW(groups, lr=stage.rate, weight_decay=options.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, total_steps=stage.steps, pct_start=0.1)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.averaging))
+        groups.append({"params": list(network.blocks.parameters()), "lr": stage.block_rate})
+    optimiser = torch.optim.AdamW(groups, weight_decay=options.decay)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1, (step + 1) / options.warming))
+    averaged = AveragedModel(network)
     losses = []
     for step in track(range(stage.steps), description="Fitting"):
         batch = sampler.draw(stage)
@@ -211,7 +215,8 @@ def _run(network: Network, sampler: Sampler, stage: Stage, options: Options) -> 
         loss.backward()
         optimiser.step()
         schedule.step()
-        averaged.update_parameters(network)
+        if step >= (1 - options.averaging) * stage.steps:
+            averaged.update_parameters(network)
         losses.append(float(loss.detach()))
         if (step + 1) % 200 == 0 or step + 1 == stage.steps:
             seconds = time.monotonic() - started

@@ -71,7 +71,7 @@ def gather(corpora: Path, work: Path, *, precision: Precision, seed: int, thread
     _LOG.info("%d clips of %d speakers; the encoder is pruned", len(clips), len(folds))
 
     def states(version: Version, chosen: list[Clip], surroundings: augment.Surroundings) -> States:
-        return compute(model, corpora, chosen, version, surroundings, work=work, seed=seed, threads=threads)
+        return compute(model, corpora, chosen, version, surroundings, work=work, seed=seed, processes=threads)
 
     versions = [states(Version("recorded"), clips, training)]
     for copy in range(1, max(corpus.copies for corpus in CORPORA) + 1):

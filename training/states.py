@@ -3,7 +3,9 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from training.augment import Condition, Surroundings, condition, degrade, voiced
 from training.corpus import Clip, read_waveform
 from training.graph import HOP
 from training.sessions import open_session, run
+
+_CHUNK = 32  # clips that a process is handed at once
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,32 @@ class Version:
         return waveform
 
 
+class _Worker:
+    """What a process needs to compute states, made once in each."""
+
+    here: "_Worker"
+
+    def __init__(
+        self, graph: bytes, corpora: Path, version: Version, surroundings: Surroundings, seed: int
+    ) -> None:
+        self._session = open_session(onnx.load_from_string(graph), 1)
+        self._corpora, self._version, self._surroundings, self._seed = corpora, version, surroundings, seed
+
+    def compute(self, clip: Clip) -> NDArray[np.float16]:
+        waveform = read_waveform(self._corpora / clip.path)
+        waveform = self._version.of(waveform, clip.number + self._seed, self._surroundings)
+        states = run(self._session, "states", waveform)[: -(-len(waveform) // (2 * HOP))]
+        return states.astype(np.float16)
+
+
+def _start(graph: bytes, corpora: Path, version: Version, surroundings: Surroundings, seed: int) -> None:
+    _Worker.here = _Worker(graph, corpora, version, surroundings, seed)
+
+
+def _compute(clip: Clip) -> NDArray[np.float16]:
+    return _Worker.here.compute(clip)
+
+
 def compute(
     model: onnx.ModelProto,
     corpora: Path,
@@ -72,22 +102,25 @@ def compute(
     *,
     work: Path,
     seed: int,
-    threads: int,
+    processes: int,
 ) -> States:
     """States of each clip in one version; kept in `work`, so that a second run is quick."""
-    facts = [model.SerializeToString(), f"{version} {seed}".encode(), *(clip.path.encode() for clip in clips)]
+    graph = model.SerializeToString()
+    facts = [graph, f"{version} {seed}".encode(), *(clip.path.encode() for clip in clips)]
     key = hashlib.sha256(b"|".join(facts)).hexdigest()[:12]
     values, spans = work / f"states-{version.name}-{key}.f16", work / f"states-{version.name}-{key}.json"
     if not spans.exists():
         work.mkdir(parents=True, exist_ok=True)
-        session = open_session(model, threads)
         found: dict[str, tuple[int, int]] = {}
         total = 0
-        with values.open("wb") as file:
-            for clip in track(clips, description=f"States, {version.name}"):
-                waveform = version.of(read_waveform(corpora / clip.path), clip.number + seed, surroundings)
-                states = run(session, "states", waveform)[: -(-len(waveform) // (2 * HOP))]
-                file.write(states.astype(np.float16).tobytes())
+        start = (graph, corpora, version, surroundings, seed)
+        with (
+            values.open("wb") as file,
+            ProcessPoolExecutor(processes, get_context("spawn"), _start, start) as pool,
+        ):
+            made = zip(clips, pool.map(_compute, clips, chunksize=_CHUNK), strict=True)
+            for clip, states in track(made, description=f"States, {version.name}", total=len(clips)):
+                file.write(states.tobytes())
                 found[clip.path] = (total, total + len(states))
                 total += len(states)
         spans.write_text(json.dumps(found))

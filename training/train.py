@@ -7,6 +7,7 @@ import argparse
 import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from training.fitting import Options, fit
 from training.material import MERGE, TAPS, UNITS, Material, gather
 
 NAME = "lite"
-REVISION = "4"
+REVISION = "5"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = (
     f"Convolutional stem and first {max(TAPS) + 1} encoder blocks of OpenAI Whisper base (MIT), the first pruned "
@@ -77,12 +78,12 @@ def train(
     facts: experiments.Table = {"options": asdict(options), "seed": seed}
     if temperature is None:
         results = experiments.joint(material, options, seed=seed)
-        _keep(work, results)
+        _keep(work / "held_out.npz", results)
         temperature, facts["calibration"] = experiments.calibrate(results)
         facts["joint"] = experiments.tables(results, temperature)
         _LOG.info("temperature %.3f", temperature)
     if transfer:
-        facts |= _transfer(material, options, seed, temperature)
+        facts |= _transfer(material, options, work, seed, temperature)
     (measured or work / "measured.json").write_text(json.dumps(facts, indent=1))
 
     network = fit(material.clips, material.versions, material.encoder, options, seed=seed)
@@ -108,8 +109,11 @@ def train(
     _LOG.info("%s: %.1f MB after %.0f s", out, out.stat().st_size / 1e6, time.monotonic() - started)
 
 
-def _transfer(material: Material, options: Options, seed: int, temperature: float) -> experiments.Table:
+def _transfer(
+    material: Material, options: Options, work: Path, seed: int, temperature: float
+) -> experiments.Table:
     left_out = experiments.leave_one_out(material, options, seed=seed)
+    _keep(work / "left_out.npz", {(corpus, experiments.RECORDED): heard for corpus, heard in left_out.items()})
     permissive = experiments.permissive(material, options, seed=seed)
     return {
         "left_out": experiments.transfer_tables(left_out, tuple(BY_NAME), temperature),
@@ -117,13 +121,13 @@ def _transfer(material: Material, options: Options, seed: int, temperature: floa
     }
 
 
-def _keep(work: Path, results: dict[experiments.Key, experiments.Heard]) -> None:
-    """Keep the held-out logits of every clip."""
+def _keep(path: Path, results: Mapping[experiments.Key, experiments.Heard]) -> None:
+    """Keep the logits of every clip that was tested."""
     arrays = {}
     for (corpus, condition), heard in results.items():
         arrays[f"{corpus}-{condition}-logits"] = heard.logits
         arrays[f"{corpus}-{condition}-paths"] = np.array([clip.path for clip in heard.clips])
-    np.savez(work / "held_out.npz", allow_pickle=False, **arrays)
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """What is trained in PyTorch is what the graph runs."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import onnx
 import pytest
@@ -9,35 +7,13 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
+from support.whisper import random_weights  # noqa: E402
 from training.graph import WIDTH, Adaptor, Encoder, build, build_states  # noqa: E402
 from training.network import Network, Shape  # noqa: E402
 from training.sessions import open_session, run  # noqa: E402
 
-FED = 64  # feed-forward units, so that it is quick
 SHAPE = Shape(units=24, members=3)
 Floats = NDArray[np.float32]
-
-
-def weights(seed: int) -> dict[str, Floats]:
-    """Random weights under Whisper's names, of three blocks."""
-    rng = np.random.default_rng(seed)
-
-    def make() -> Iterator[tuple[str, NDArray[np.float64]]]:
-        for name, size in (("conv1", 80), ("conv2", WIDTH)):
-            yield f"{name}/weight", rng.normal(0, (3 * size) ** -0.5, (WIDTH, size, 3))
-            yield f"{name}/bias", rng.normal(0, 0.1, WIDTH)
-        for block in range(3):
-            for part, (first, second) in (("self_attention", (3 * WIDTH, WIDTH)), ("ffn", (FED, WIDTH))):
-                name = f"layer_{block}/{part}"
-                between = WIDTH if part == "self_attention" else FED
-                yield f"{name}/layer_norm/gamma", rng.normal(1, 0.1, WIDTH)
-                yield f"{name}/layer_norm/beta", rng.normal(0, 0.1, WIDTH)
-                yield f"{name}/linear_0/weight", rng.normal(0, WIDTH**-0.5, (first, WIDTH))
-                yield f"{name}/linear_0/bias", rng.normal(0, 0.1, first)
-                yield f"{name}/linear_1/weight", rng.normal(0, between**-0.5, (second, between))
-                yield f"{name}/linear_1/bias", rng.normal(0, 0.1, second)
-
-    return {name: values.astype(np.float32) for name, values in make()}
 
 
 def network(variables: dict[str, Floats]) -> Network:
@@ -64,7 +40,7 @@ def waveform() -> Floats:
 
 
 def test_the_tuned_blocks_are_those_of_the_graph() -> None:
-    variables = weights(0)
+    variables = random_weights(0)
     kept = states(variables, waveform())
     tuned = network(variables)
     with torch.inference_mode():
@@ -75,8 +51,8 @@ def test_the_tuned_blocks_are_those_of_the_graph() -> None:
 
 
 def test_frames_that_are_not_there_change_nothing() -> None:
-    tuned = network(weights(0))
-    kept = torch.from_numpy(states(weights(0), waveform()))[None]
+    tuned = network(random_weights(0))
+    kept = torch.from_numpy(states(random_weights(0), waveform()))[None]
     longer = torch.cat([kept, torch.randn(1, 5, 2 * WIDTH)], dim=1)
     present = torch.arange(longer.shape[1])[None] < kept.shape[1]
     with torch.inference_mode():
@@ -85,7 +61,7 @@ def test_frames_that_are_not_there_change_nothing() -> None:
 
 
 def test_what_was_tuned_is_what_the_model_runs() -> None:
-    tuned, before = network(weights(0)), weights(0)
+    tuned, before = network(random_weights(0)), random_weights(0)
     with torch.no_grad():  # as a fit would
         for parameter in tuned.blocks.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
