@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
@@ -14,6 +15,7 @@ import pytest
 from emovox.errors import ArchiveError
 from emovox.library import Archive
 from emovox.library.entry import Entry, read_directory
+from emovox.library.found import Found
 from emovox.library.watching import Watch
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
@@ -85,6 +87,31 @@ def test_exports(run: Run, kept: list[Path]) -> None:
     assert table["created"][0].as_py().tzinfo is not None
     assert run("archive", "export", "--format", "parquet")[0] == 2
     assert run("archive", "export", "--embedding")[0] == 2
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_an_export_that_fails_leaves_the_old_file(
+    run: Run, kept: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    file = tmp_path / "new" / "a.table"
+    file.parent.mkdir()
+    file.write_text("old")
+    facts, count = Found.to_dict, 0
+
+    def failing(found: Found) -> dict[str, Any]:
+        nonlocal count
+        count += 1
+        if count == 3:
+            raise ArchiveError("the database went away")
+        return facts(found)
+
+    monkeypatch.setattr(Found, "to_dict", failing)
+    code, _, err = run("archive", "export", "--format", form, "--output", str(file))
+    assert (code, "the database went away" in err) == (1, True)
+    assert [path.read_text() for path in file.parent.iterdir()] == ["old"]
+    assert run("archive", "export", "--format", form, "--output", str(file))[0] == 0
+    assert file.stat().st_size > 500
+    assert len(list(file.parent.iterdir())) == 1
 
 
 def test_tags_and_stats(run: Run, kept: list[Path]) -> None:

@@ -1,10 +1,13 @@
 """`emovox archive`: what was recognised, kept in a database."""
 
+import io
 import json
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 import rich.progress
@@ -15,6 +18,7 @@ from emovox.cli.report import clock, label, printable
 from emovox.cli.watch import watch
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
+from emovox.exports.replacement import replacing
 from emovox.settings import settings
 
 if TYPE_CHECKING:
@@ -180,6 +184,7 @@ def export(filters: tuple[str, ...], form: str, output: Path | None, embedding: 
     emovox archive export > archive.csv
     emovox archive export --format parquet --embedding --output archive.parquet --filter model=lite
     """  # noqa: D301  click needs the backspace itself
+    output = None if output == Path("-") else output
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is no text: name a file with --output")
     if form == "csv" and embedding:
@@ -189,15 +194,28 @@ def export(filters: tuple[str, ...], form: str, output: Path | None, embedding: 
 
     with library.open_archive() as kept:
         found, with_them = kept.all(wanted), kept if embedding else None
-        if form == "parquet":
-            assert output is not None  # noqa: S101  checked above
-            table.write_parquet(found, output, with_them)
+        if output and form == "parquet":
+            with replacing(output) as file:
+                table.write_parquet(found, file, with_them)
             return
-        with click.open_file("-" if output is None else str(output), "w", encoding="utf-8") as file:
+        with _text(output) as text:
             if form == "csv":
-                table.write_csv(found, file)
+                table.write_csv(found, text)
             else:
-                table.write_jsonl(found, file, with_them)
+                table.write_jsonl(found, text, with_them)
+
+
+@contextmanager
+def _text(output: Path | None) -> Iterator[IO[Any]]:
+    """A file to write, or standard output."""
+    if output is None:
+        with click.open_file("-", "w", encoding="utf-8") as file:
+            yield file
+        return
+    with replacing(output) as binary:
+        text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        yield text
+        text.detach()  # flushes, and leaves the file open to what opened it
 
 
 @archive.command()

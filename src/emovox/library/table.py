@@ -4,7 +4,6 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import IO, Any
 
 from emovox.emotions import NAMES
@@ -41,7 +40,7 @@ def write_jsonl(found: Iterable[Found], file: IO[Any], archive: Archive | None =
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def write_parquet(found: Iterable[Found], path: Path, archive: Archive | None = None) -> None:
+def write_parquet(found: Iterable[Found], file: IO[bytes], archive: Archive | None = None) -> None:
     """Typed columns; with the archive, its embeddings too, as lists of float32.
 
     Raises:
@@ -59,7 +58,7 @@ def write_parquet(found: Iterable[Found], path: Path, archive: Archive | None = 
     if archive is not None:
         types["embedding"] = pa.list_(pa.float32())
     schema = pa.schema(list(types.items()))
-    with parquet.ParquetWriter(str(path), schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         for group in _groups(found):
             rows = [{**_flat(item), "created": item.created} for item in group]
             if archive is not None:
