@@ -2,6 +2,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,21 @@ def test_outputs_directories_of_others_stay(calls: Path, model: str, tmp_path: P
         place = draft.publish(recognition)
     run(Wish(str(calls / "01.wav"), str(tmp_path), model=model, outputs_dirs=True))
     assert (place / RESULT).exists()
+
+
+def test_a_table_without_rows_is_there_to_be_read(calls: Path, model: str, tmp_path: Path) -> None:
+    sound, text = (Wish(str(calls / name), str(tmp_path / "out"), model=model) for name in ("0*.wav", "text.wav"))
+    for _ in range(2):  # an empty table is no reason for another
+        run(sound)
+        assert pq.read_table(tmp_path / "out" / "errors").column_names == ["path", "reason"]
+        assert len(list((tmp_path / "out" / "errors").iterdir())) == 1
+    assert run(text)[0].failed == 1
+    assert pq.read_table(tmp_path / "out" / "errors").num_rows == 1
+    assert run(replace(text, retry_failed=True))[0].failed == 1
+    assert pq.read_table(tmp_path / "out" / "errors").num_rows == 1
+
+    run(replace(text, out=str(tmp_path / "none")))
+    assert pq.read_table(tmp_path / "none" / "recognitions").num_rows == 0
 
 
 def test_a_full_disk_is_no_fault_of_the_recordings(

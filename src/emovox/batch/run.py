@@ -144,7 +144,8 @@ class Batch:
             self._note(self._unusable.popleft())
         self._flush()
         self._copy(last=True)
-        self._flush()
+        self._recognitions.conclude()
+        self._errors.conclude()
         self._tell(self.status)
 
     def _list(self, found: Iterator[Item | Failed]) -> None:

@@ -186,7 +186,7 @@ class Shards:
         """
         if not self._rows:
             # Named once: a flush that is interrupted and made good must not leave two shards of the same rows.
-            self._name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(8)}.parquet"
+            self._name = _name()
             self._since = time.monotonic()
         rows = list(rows)
         self._rows += rows  # in one step: an interrupt must not leave a recording with half of its channels
@@ -216,19 +216,36 @@ class Shards:
         Raises:
             BatchError: the storage refuses.
         """
-        import pyarrow as pa  # noqa: PLC0415  an extra
-        import pyarrow.parquet  # noqa: PLC0415  an extra
-
         if not self._rows:
             return
-        buffer = pa.BufferOutputStream()
-        table = pa.Table.from_pylist(self._rows, schema=schema(self._table))
-        pyarrow.parquet.write_table(table, buffer, compression="zstd")
         name = self._name
-        (self.place / name).write(buffer.getvalue())
+        self._write(name)
         rows, self._rows, self._size = self._rows, [], 0
         self.written += len(rows)
         self._wrote(rows, name)
+
+    def conclude(self) -> None:
+        """Write what is held, and an empty shard where there is none: readers want a table that is there.
+
+        Raises:
+            BatchError: the storage refuses.
+        """
+        self.flush()
+        if next(self.names(), None) is None:
+            self._write(_name())
+
+    def _write(self, name: str) -> None:
+        import pyarrow as pa  # noqa: PLC0415  an extra
+        import pyarrow.parquet  # noqa: PLC0415  an extra
+
+        buffer = pa.BufferOutputStream()
+        table = pa.Table.from_pylist(self._rows, schema=schema(self._table))
+        pyarrow.parquet.write_table(table, buffer, compression="zstd")
+        (self.place / name).write(buffer.getvalue())
+
+
+def _name() -> str:
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(8)}.parquet"
 
 
 def _verdict(item: Recognition | Segment) -> dict[str, Any]:
