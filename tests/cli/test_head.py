@@ -132,7 +132,7 @@ def test_another_models_head_is_refused_before_anything_is_heard(
     head(recognizer.metadata.model_copy(update={"revision": "1"})).write(tmp_path / "h.json")
     code, _, err = run("recognize", *examples, "--head", tmp_path / "h.json", "--model", "lite")
     assert code == 1
-    assert err.count("trained on the model lite 1, and this is lite 4") == 1
+    assert err.count("trained on the model lite 1, and this is lite 5") == 1
 
 
 def test_help_has_examples(run: Run) -> None:

@@ -36,7 +36,7 @@ def test_a_table_and_outputs_directories(run: Run, examples: list[Path]) -> None
         assert "%" in line
         assert "█" in line
     assert "7 recordings" in err
-    assert "lite 4" in err
+    assert "lite 5" in err
     assert len(results()) == 7
     for result in results():
         jsonschema.validate(result, json_schema())
