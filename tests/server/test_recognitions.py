@@ -225,7 +225,7 @@ def test_nobody_is_heard_for_who_has_gone(
     queue, heard, hear = shared.service.queue, threading.Event(), shared.service.queue.hear
 
     async def patient(*arguments: Any) -> Recognition:
-        await asyncio.sleep(10)
+        await asyncio.sleep(30)
         heard.set()
         return await hear(*arguments)
 
