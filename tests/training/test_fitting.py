@@ -78,8 +78,8 @@ def test_blocks_are_tuned_in_the_stage_that_says_so() -> None:
     clips, states = material()
     frozen = fit(clips, [states], ENCODER, replace(OPTIONS, stages=(FROZEN,)), seed=0)
     tuned = fit(clips, [states], ENCODER, OPTIONS, seed=0)
-    for name, changed in ((frozen, False), (tuned, True)):
-        after = name.to_variables(ENCODER.variables)
+    for network, changed in ((frozen, False), (tuned, True)):
+        after = network.to_variables(ENCODER.variables)
         different = {key for key, values in after.items() if not np.array_equal(values, ENCODER.variables[key])}
         blocks = {key for key in after if key.startswith(("layer_1/", "layer_2/"))}
         assert different == (blocks if changed else set())
