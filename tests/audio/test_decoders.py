@@ -6,13 +6,15 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 from conftest import Encode
 
 from emovox.audio.decoded import Decoded
-from emovox.audio.decoders import Decoders
+from emovox.audio.decoders import Decoders, _Worker
 from emovox.errors import AudioError, BrokenDecoderError, TooLargeError, UnreadableAudioError
 
 MEMORY = 2**31
@@ -64,6 +66,26 @@ def test_a_request_that_is_given_up_leaves_no_answer_behind(tmp_path: Path, exam
         assert other.duration > 3
 
     run(work)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_request_that_is_given_up_as_its_answer_comes_is_given_up(turns: int) -> None:
+    """However many turns of the event loop lie between the two."""
+
+    async def main() -> None:
+        stdout = asyncio.StreamReader()
+        worker = _Worker(cast("asyncio.subprocess.Process", SimpleNamespace(stdout=stdout)))
+        listening = asyncio.create_task(worker.listen(60))
+        await asyncio.sleep(0.01)
+        stdout.feed_data(b"{}\n")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if listening.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await listening
+        assert listening.done()
+
+    asyncio.run(main())
 
 
 def test_memory_is_limited() -> None:
@@ -124,7 +146,7 @@ def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeyp
 def test_a_decoder_ends_with_the_service() -> None:
     code = """
 import asyncio, os, signal
-from emovox.audio.decoders import Decoders
+from emovox.audio.decoders import Decoders, _Worker
 async def main():
     decoders = Decoders(1, memory=2**31, stall=9)
     await decoders.start()

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from anyio import fail_after
+
 from emovox import errors
 from emovox.audio.decoded import Decoded
 from emovox.errors import AudioError, BrokenDecoderError, DecoderError
@@ -47,7 +49,9 @@ class _Worker:
     async def listen(self, patience: float) -> dict[str, Any]:
         stdout = self.process.stdout
         assert stdout is not None  # noqa: S101  a pipe was asked for
-        line = await asyncio.wait_for(stdout.readline(), patience)
+        # asyncio.wait_for before Python 3.12 forgets a cancellation that comes together with the line.
+        with fail_after(patience):
+            line = await stdout.readline()
         if not line:
             raise EOFError
         answer: dict[str, Any] = json.loads(line)
@@ -143,7 +147,7 @@ class Decoders:
             finished = True
         except EOFError:
             raise BrokenDecoderError("decoding it broke the decoder: it is damaged, or made to do that") from None
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             raise BrokenDecoderError(
                 f"decoding it made no progress for {self._stall:g} s and was given up"
             ) from None
@@ -188,6 +192,6 @@ class Decoders:
             worker = _Worker(process)
             self._all.add(worker)
             await worker.listen(START)
-        except (OSError, EOFError, TimeoutError, asyncio.TimeoutError) as error:
+        except (OSError, EOFError) as error:  # among them TimeoutError
             raise DecoderError("no decoding process can be started") from error
         return worker

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from anyio import move_on_after
+
 from emovox.outputs import RESULT
 from emovox.server.jobs import Job
 from emovox.server.options import RecognitionOptions
@@ -62,8 +64,8 @@ class Runner:
                     if job is None:
                         break
                     self._begin(job)
-                with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), POLL)
+                with move_on_after(POLL):
+                    await self._wake.wait()
         finally:
             self._stopping = True
             for progress, task in list(self._running.values()):

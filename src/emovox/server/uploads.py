@@ -1,6 +1,5 @@
 """Uploads: request bodies on their way to a file, with every limit enforced while they arrive."""
 
-import asyncio
 import os
 import secrets
 import shutil
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from anyio import fail_after
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -284,10 +284,11 @@ async def _chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
     stream = request.stream().__aiter__()
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), limits.stall)
+            with fail_after(limits.stall):
+                chunk = await anext(stream)
         except StopAsyncIteration:
             return
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             raise _slow(f"nothing came for {limits.stall:g} s") from None
         except ClientDisconnect:
             raise Problem(400, "broken-off", "the upload broke off") from None

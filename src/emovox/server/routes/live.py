@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any, Literal, cast
 
 import numpy as np
+from anyio import fail_after, move_on_after
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -79,7 +80,8 @@ class _Stream:
         """Take messages until the end; none while too much waits."""
         try:
             while True:
-                message = await asyncio.wait_for(self._socket.receive(), IDLE)
+                with fail_after(IDLE):
+                    message = await self._socket.receive()
                 if message["type"] == "websocket.disconnect":
                     self.gone = True
                     return
@@ -89,7 +91,7 @@ class _Stream:
                     return
                 else:
                     raise Problem(400, "unknown-message", 'send sound, or {"type": "end"}')
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             return
         finally:
             async with self._changed:
@@ -99,8 +101,8 @@ class _Stream:
     async def next(self) -> tuple[NDArray[Any], bool] | None:
         """All the sound that waits, and whether that is late; None after the last, nothing after a while."""
         async with self._changed:
-            with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait_for(lambda: self._waiting or self.ended), HEARTBEAT)
+            with move_on_after(HEARTBEAT):
+                await self._changed.wait_for(lambda: self._waiting or self.ended)
             if not self._waiting:
                 return None if self.ended else (np.empty((0, self._start.channels), np.float32), False)
             samples, late = np.concatenate(list(self._waiting)), self._seconds > LATE
@@ -155,8 +157,9 @@ async def live(socket: WebSocket) -> None:
 
 async def _first(socket: WebSocket) -> LiveStart:
     try:
-        message = await asyncio.wait_for(socket.receive(), START)
-    except (TimeoutError, asyncio.TimeoutError):
+        with fail_after(START):
+            message = await socket.receive()
+    except TimeoutError:
         raise Problem(408, "too-slow", "the first message didn't come") from None
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect
