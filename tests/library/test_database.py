@@ -183,6 +183,17 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
     assert whole(tmp_path / "a.db") == set(range(900))
 
 
+def test_whoever_makes_the_file_first_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself doesn't wait where two make a fresh file write ahead at once."""
+    first = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
+    first.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, first.rollback)
+    timer.start()
+    open_database(tmp_path / "a.db").dispose()
+    timer.join()
+    first.close()
+
+
 def test_killed_in_the_middle(tmp_path: Path) -> None:
     """What a writer has said to be there is there, nothing is there by half or twice, and others write on."""
     file, chance, said = tmp_path / "a.db", random.Random(2024), [0, 0]

@@ -7,6 +7,7 @@ live in one database with the archive, without one in an SQLite file of their ow
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -41,6 +42,7 @@ from emovox.settings import settings
 
 HEAD = "0003"  # the newest migration
 VERSION_TABLE = "emovox_version"
+PATIENCE = 60  # seconds that a locked SQLite file is waited for
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
@@ -198,8 +200,8 @@ def open_database(file: Path) -> Engine:
 
 def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=60000")
-    cursor.execute("PRAGMA journal_mode=WAL")  # readers don't wait for a writer
+    cursor.execute(f"PRAGMA busy_timeout={1000 * PATIENCE}")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=NORMAL")  # survives a kill; what the last second wrote may not a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA cache_size=-65536")  # kB; ids are random, so rows are added all over their indexes,
@@ -208,6 +210,20 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor.close()
     assert isinstance(connection, sqlite3.Connection)  # noqa: S101  only SQLite is listened to
     connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII alone
+
+
+def _write_ahead(cursor: DBAPICursor) -> None:
+    """Let readers not wait for a writer. Where several processes begin that at once, SQLite may refuse it."""
+    given_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > given_up:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _lower(value: object) -> str | None:
