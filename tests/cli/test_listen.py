@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -258,6 +258,15 @@ def listening(tmp_path: Path, speech: np.ndarray, *arguments: str, **options: An
     return process
 
 
+@pytest.fixture
+def hung_up() -> Iterator[None]:
+    """Processes that are started may be hung up, also where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hung_up")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_it_and_all_is_saved(tmp_path: Path, speech: np.ndarray, number: int) -> None:
     process = listening(tmp_path, speech, stdout=subprocess.DEVNULL)
@@ -267,6 +276,7 @@ def test_a_signal_stops_it_and_all_is_saved(tmp_path: Path, speech: np.ndarray, 
     assert len(saved(tmp_path / "outputs")[1]) == 32_000
 
 
+@pytest.mark.usefixtures("hung_up")
 def test_a_terminal_that_is_closed_loses_nothing(tmp_path: Path, speech: np.ndarray) -> None:
     """The program has the terminal as its own, which the system hangs up when the other end closes."""
     terminal, end = pty.openpty()
