@@ -32,7 +32,7 @@ from emovox.recognition.recognition import EmotionName, HeadScores, ScoreMap, he
 
 STEP = SAMPLE_RATE // 4
 """Samples from one event to the next."""
-CONTEXT = 3 * SAMPLE_RATE
+CONTEXT = 2 * SAMPLE_RATE
 """Samples that the model sees at once; before the stream there is silence. docs/live.md has what others gave."""
 AVERAGED = SAMPLE_RATE
 """Latest samples whose frames are averaged, those of them that are speech."""
