@@ -146,7 +146,7 @@ def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeyp
 def test_a_decoder_ends_with_the_service() -> None:
     code = """
 import asyncio, os, signal
-from emovox.audio.decoders import Decoders, _Worker
+from emovox.audio.decoders import Decoders
 async def main():
     decoders = Decoders(1, memory=2**31, stall=9)
     await decoders.start()

@@ -42,9 +42,9 @@ from emovox.settings import settings
 
 HEAD = "0003"  # the newest migration
 VERSION_TABLE = "emovox_version"
-PATIENCE = 60  # seconds that a locked SQLite file is waited for
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
+_PATIENCE = 60  # seconds that a locked SQLite file is waited for
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
 
 metadata = MetaData()
@@ -200,7 +200,7 @@ def open_database(file: Path) -> Engine:
 
 def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={1000 * PATIENCE}")
+    cursor.execute(f"PRAGMA busy_timeout={1000 * _PATIENCE}")
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=NORMAL")  # survives a kill; what the last second wrote may not a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
@@ -214,7 +214,7 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 def _write_ahead(cursor: DBAPICursor) -> None:
     """Let readers not wait for a writer. Where several processes begin that at once, SQLite may refuse it."""
-    given_up = time.monotonic() + PATIENCE
+    given_up = time.monotonic() + _PATIENCE
     while True:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
