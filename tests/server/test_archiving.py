@@ -1,4 +1,5 @@
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,7 @@ def test_a_start_archives_what_is_not(tmp_path: Path, shared: Client, outputs: l
         for _ in range(100):
             if client.get("/v1/archive/stats").json()["recognitions"] == 2:
                 break
+            time.sleep(0.05)
         assert client.get("/v1/archive/stats").json()["recognitions"] == 2
         assert client.get(f"/v1/outputs/{outputs[0]}/similar").status_code == 409  # it has no embedding
     with Archive(tmp_path / "outputs.db") as archive:

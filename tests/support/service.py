@@ -60,7 +60,7 @@ def serving(outputs: Path, *, keys_needed: bool = False, **changes: object) -> I
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        while not server.started:
+        while not server.port:  # `started` is true a moment before the port is known
             assert thread.is_alive()
             time.sleep(0.01)
         with Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
