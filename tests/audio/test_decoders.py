@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from conftest import Encode
 from emovox.audio.decoded import Decoded
 from emovox.audio.decoders import Decoders, _Worker
 from emovox.errors import AudioError, BrokenDecoderError, TooLargeError, UnreadableAudioError
+from support.waiting import until
 
 MEMORY = 2**31
 
@@ -156,10 +156,12 @@ async def main():
 asyncio.run(main())
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    for _ in range(50):
+
+    def ended() -> bool:
         try:
             os.kill(int(process.stdout), 0)
         except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    raise AssertionError("it lives on")
+            return True
+        return False
+
+    until(ended)

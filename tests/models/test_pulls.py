@@ -20,7 +20,8 @@ from emovox.models.catalog import partial_path
 from emovox.models.published import Source
 from emovox.settings import settings
 from support.hub import LISTING, Fault, Hub
-from support.pulls import FILES, HASTY, NAME, PULL, WEIGHTS, assert_absent, assert_complete, contents, pull, until
+from support.pulls import FILES, HASTY, NAME, PULL, WEIGHTS, assert_absent, assert_complete, contents, pull
+from support.waiting import until
 
 
 def test_too_little_room_is_seen_before(served: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

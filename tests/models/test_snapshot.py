@@ -1,6 +1,5 @@
 import hashlib
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +156,8 @@ def test_anything_else_is_no_spec(text: str) -> None:
 )
 def test_other_configs_are_refused(folder: Path, content: bytes, says: str) -> None:
     (folder / "config.yaml").write_bytes(content)
-    began = time.perf_counter()
     with pytest.raises(ModelError, match=says) as caught:
         read_snapshot(folder)
-    assert time.perf_counter() - began < 10
     assert "\n" not in str(caught.value)
 
 

@@ -1,5 +1,4 @@
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 from emovox.library import Archive
 from emovox.library.entry import read_directory
 from support.service import Client, serving
+from support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +105,7 @@ def test_a_start_archives_what_is_not(tmp_path: Path, shared: Client, outputs: l
         shutil.copytree(shared.outputs / id_, root / id_)
     (root / outputs[2] / "result.json").write_text("{")
     with serving(root) as client:
-        for _ in range(100):
-            if client.get("/v1/archive/stats").json()["recognitions"] == 2:
-                break
-            time.sleep(0.05)
-        assert client.get("/v1/archive/stats").json()["recognitions"] == 2
+        until(lambda: client.get("/v1/archive/stats").json()["recognitions"] == 2)
         assert client.get(f"/v1/outputs/{outputs[0]}/similar").status_code == 409  # it has no embedding
     with Archive(tmp_path / "outputs.db") as archive:
         assert {path.name for path in archive.known_outputs()} == set(outputs[:2])

@@ -12,6 +12,7 @@ import pytest
 from emovox.server.problems import Problem
 from emovox.server.webhooks import check_url, is_public
 from support.service import serving
+from support.waiting import until
 
 
 class Listener(ThreadingHTTPServer):
@@ -59,10 +60,7 @@ def test_told_signed_and_again(
             headers={"Prefer": "respond-async"},
         )
         job = client.finished(answer.json()["id"])
-        for _ in range(100):
-            if len(listener.heard) == 2:
-                break
-            time.sleep(0.05)
+        until(lambda: len(listener.heard) == 2)
         time.sleep(0.3)
     assert len(listener.heard) == 2
     signature, body = listener.heard[1]
@@ -83,11 +81,7 @@ def test_never_to_private_addresses(
             "/v1/recognitions", content=examples[0].read_bytes(), headers={"Prefer": "respond-async"}
         )
         client.finished(answer.json()["id"])
-        for _ in range(100):
-            if not client.service.jobs.untold():
-                break
-            time.sleep(0.05)
-        assert client.service.jobs.untold() == []
+        until(lambda: client.service.jobs.untold() == [])
     assert listener.heard == []
 
 

@@ -1,8 +1,6 @@
 """What the tests of pulls share: a snapshot's files, and a pull that has little patience."""
 
 import random
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +51,3 @@ from emovox.models import hub
 from emovox.models.catalog import find
 hub.pull(find({name!r}), hub="huggingface")
 """
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
