@@ -1,8 +1,10 @@
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +64,17 @@ def test_old_jobs_are_forgotten_with_their_batch(jobs: Jobs) -> None:
     assert [job.id for job in jobs.page(state=None, before=None, limit=9)] == [kept.id]
 
 
+def test_jobs_are_forgotten_with_their_outputs(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emovox.server.jobs._AT_ONCE", 2)
+    added = jobs.add([new() for _ in range(5)], batch="1" * 32)
+    for index, job in enumerate(added[:4]):
+        jobs.next()
+        assert jobs.finish(job.id, "done", output=f"outputs_{index}")
+    jobs.forget_outputs([f"outputs_{index}" for index in range(1, 6)])
+    assert jobs.of_batch("1" * 32) == [jobs.get(added[0].id), jobs.get(added[4].id)]
+    jobs.forget_outputs([])
+
+
 def test_pages(jobs: Jobs) -> None:
     added = jobs.add([new() for _ in range(5)])
     first = jobs.page(state="queued", before=None, limit=3)
@@ -105,6 +118,16 @@ def test_events_end_with_the_job(shared: Client, examples: list[Path]) -> None:
     events = [part.split("\n") for part in text.strip().split("\n\n")]
     assert events[-1][0] == "event: done"
     assert json.loads(events[-1][1].removeprefix("data: "))["progress"] == 1.0
+
+
+def test_a_deleted_output_leaves_no_name_behind(shared: Client, examples: list[Path], tmp_path: Path) -> None:
+    path = tmp_path / "Zoë Quux.flac"
+    shutil.copy(examples[0], path)
+    job: dict[str, Any] = shared.finished(as_job(shared, path)["id"])
+    assert job["name"] == path.name
+    assert shared.delete(job["links"]["output"]).status_code == 204
+    assert shared.get(job["links"]["self"]).status_code == 404
+    assert "Quux" not in shared.get("/v1/jobs", params={"limit": 200}).text
 
 
 def test_a_result_that_is_not_stored_is_kept_with_the_job(shared: Client, examples: list[Path]) -> None:

@@ -14,6 +14,8 @@ from emovox.server.database import batches, jobs
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
+_AT_ONCE = 500  # values in one statement
+_EMPTY_BATCHES = delete(batches).where(batches.c.id.not_in(select(jobs.c.batch).where(jobs.c.batch.is_not(None))))
 
 
 @dataclass(frozen=True)
@@ -174,10 +176,16 @@ class Jobs:
         """Delete what was finished before a time; how many there were."""
         with self._engine.begin() as connection:
             gone = connection.execute(delete(jobs).where(jobs.c.state.in_(FINISHED), jobs.c.finished < before))
-            connection.execute(
-                delete(batches).where(batches.c.id.not_in(select(jobs.c.batch).where(jobs.c.batch.is_not(None))))
-            )
+            connection.execute(_EMPTY_BATCHES)
             return gone.rowcount
+
+    def forget_outputs(self, ids: Sequence[str]) -> None:
+        """Delete the finished jobs that wrote these outputs: they know the recordings' names."""
+        with self._engine.begin() as connection:
+            for start in range(0, len(ids), _AT_ONCE):
+                some = ids[start : start + _AT_ONCE]
+                connection.execute(delete(jobs).where(jobs.c.state.in_(FINISHED), jobs.c.output.in_(some)))
+            connection.execute(_EMPTY_BATCHES)
 
     def _move(self, id_: str, before: str, **values: Any) -> bool:
         """Change a job that is in a state, and only then; whoever changes it first wins."""

@@ -3,7 +3,7 @@
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -62,7 +62,7 @@ class Query:
 class Library:
     """The outputs directories under one root. Its methods read disks, so they are for threads."""
 
-    def __init__(self, root: Path, *, forget: Callable[[Iterable[Path]], None] = lambda _: None) -> None:
+    def __init__(self, root: Path, *, forget: Callable[[Sequence[Path]], None] = lambda _: None) -> None:
         """Begin.
 
         Args:
@@ -169,7 +169,7 @@ class Library:
         return self._summaries[id_]
 
     def remove(self, *ids: str) -> None:
-        """Delete outputs directories, each at once for whoever looks, and first what the archive has of them.
+        """Delete outputs directories, each at once for whoever looks, and first what else is known of them.
 
         Raises:
             Problem: 404, there is none.

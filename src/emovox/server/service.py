@@ -5,7 +5,7 @@ import gc
 import hashlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,7 +87,7 @@ class Service:
             ) from None
         self.database = open_database()
         self.archiving = Archiving()
-        self.library = Library(options.outputs, forget=self.archiving.forget)
+        self.library = Library(options.outputs, forget=self._forget)
         self.jobs = Jobs(self.database)
         self.keys = Keys(self.database)
         self.uploads = Uploads(state_directory() / "uploads")
@@ -102,6 +102,10 @@ class Service:
         self.ready = False
         self.stopping = False
         self.trouble: Exception | None = None
+
+    def _forget(self, places: Sequence[Path]) -> None:
+        self.archiving.forget(places)
+        self.jobs.forget_outputs([place.name for place in places])
 
     @property
     def limits(self) -> Limits:
