@@ -57,8 +57,8 @@ def test_a_cancelled_job_claims_nothing(jobs: Jobs) -> None:
     assert not jobs.claim(job.id, "outputs_20240101_000000", "0" * 64)
 
 
-def test_old_jobs_are_forgotten_with_their_batch(jobs: Jobs) -> None:
-    kept, gone = jobs.add([new()], batch="1" * 32)[0], jobs.add([new()], batch="2" * 32)[0]
+def test_old_jobs_are_forgotten(jobs: Jobs) -> None:
+    kept, gone = jobs.add([new(), new()])
     jobs.cancel(gone.id)
     assert jobs.forget(time.time() + 1) == 1
     assert [job.id for job in jobs.page(state=None, before=None, limit=9)] == [kept.id]

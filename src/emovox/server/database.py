@@ -1,4 +1,4 @@
-"""The service's tables: jobs, batches and keys, in SQLite or wherever a URL says.
+"""The service's tables: jobs and keys, in SQLite or wherever a URL says.
 
 `emovox.library.database` opens and migrates them: who changes a table here writes a migration there.
 """
@@ -37,7 +37,7 @@ jobs = Table(
     Index("jobs_state", "state", "number"),
 )
 
-batches = Table(
+Table(  # a batch is its jobs: nothing reads this any longer, and it goes with the next migration
     "batches",
     metadata,
     Column("id", String(32), primary_key=True),

@@ -10,12 +10,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Engine, Row, Select, delete, func, insert, select, update
 
-from emovox.server.database import batches, jobs
+from emovox.server.database import jobs
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
 _AT_ONCE = 500  # values in one statement
-_EMPTY_BATCHES = delete(batches).where(batches.c.id.not_in(select(jobs.c.batch).where(jobs.c.batch.is_not(None))))
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,6 @@ class Jobs:
                 for index, item in enumerate(new)
             ]
             connection.execute(insert(jobs), rows)
-            if batch is not None:
-                connection.execute(insert(batches).values(id=batch, created=now, count=len(rows)))
         found = {job.id: job for job in self._jobs(select(jobs).where(jobs.c.id.in_([row["id"] for row in rows])))}
         return [found[row["id"]] for row in rows]
 
@@ -176,7 +173,6 @@ class Jobs:
         """Delete what was finished before a time; how many there were."""
         with self._engine.begin() as connection:
             gone = connection.execute(delete(jobs).where(jobs.c.state.in_(FINISHED), jobs.c.finished < before))
-            connection.execute(_EMPTY_BATCHES)
             return gone.rowcount
 
     def forget_outputs(self, ids: Sequence[str]) -> None:
@@ -185,7 +181,6 @@ class Jobs:
             for start in range(0, len(ids), _AT_ONCE):
                 some = ids[start : start + _AT_ONCE]
                 connection.execute(delete(jobs).where(jobs.c.state.in_(FINISHED), jobs.c.output.in_(some)))
-            connection.execute(_EMPTY_BATCHES)
 
     def _move(self, id_: str, before: str, **values: Any) -> bool:
         """Change a job that is in a state, and only then; whoever changes it first wins."""
