@@ -17,6 +17,8 @@ from emovox.library import Archive
 from emovox.library.entry import Entry, read_directory
 from emovox.library.found import Found
 from emovox.library.watching import Watch
+from emovox.server.database import open_database, state_directory
+from emovox.server.jobs import Jobs, NewJob
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 from support.entries import classic
@@ -148,6 +150,22 @@ def test_delete(run: Run, kept: list[Path], monkeypatch: pytest.MonkeyPatch) -> 
         assert {item.name for item in archive.all()} == {"call 5"}
     assert run("archive", "delete", "--filter", "name=nobody")[2] == "nothing to delete\n"
     assert run("archive", "delete")[0] == 2
+
+
+def test_what_the_service_knows_is_deleted_too(run: Run, kept: list[Path]) -> None:
+    assert run("archive", "delete", str(kept[0]), "--yes")[0] == 0
+    assert not state_directory().exists()  # no service has worked here, and none is needed
+    database = open_database()
+    jobs = Jobs(database)
+    made = jobs.add([NewJob(place.name, {}, "0" * 32, None) for place in kept])
+    for job, place in zip(made, kept, strict=True):
+        jobs.next()
+        assert jobs.finish(job.id, "done", output=place.name)
+    (kept[2] / "result.json").write_text('{"scores": {"sad": 1}}')  # not what was archived: it stays
+    assert run("archive", "delete", str(kept[1]), str(kept[2]), "--yes")[0] == 1
+    left = {job.name for job in jobs.page(state=None, before=None, limit=9)}
+    assert left == {place.name for place in kept} - {kept[1].name}
+    database.dispose()
 
 
 def test_recognize_into_the_archive(run: Run, examples: list[Path]) -> None:

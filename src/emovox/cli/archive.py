@@ -300,11 +300,12 @@ def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool,
         question = f"Delete {len(chosen)} recordings and {len(directories)} outputs directories?"
         if not yes and not click.confirm(question, err=True):
             return 0
-        left = [reason for item in directories if (reason := _remove(item))]
+        failures = {item.outputs: reason for item in directories if (reason := _remove(item))}
         kept.delete(chosen)
-    for reason in left:
+    _forget_jobs([item.outputs for item in directories if item.outputs and item.outputs not in failures])
+    for reason in failures.values():
         click.echo(f"Error: {printable(reason)}", err=True)
-    return 1 if left else 0
+    return 1 if failures else 0
 
 
 def _remove(found: "Found") -> str | None:
@@ -319,6 +320,19 @@ def _remove(found: "Found") -> str | None:
     except OSError as error:
         return f"{found.outputs} can't be deleted: {error}"
     return None
+
+
+def _forget_jobs(removed: list[Path]) -> None:
+    """Forget the service's jobs that made these outputs: they know the recordings' names."""
+    from emovox.server.database import open_database, state_directory  # noqa: PLC0415  an extra
+    from emovox.server.jobs import Jobs  # noqa: PLC0415
+
+    own = settings().outputs.resolve()
+    names = [outputs.name for outputs in removed if outputs.parent.resolve() == own]
+    if names and state_directory().is_dir():  # else no service has ever worked on these outputs
+        database = open_database()
+        Jobs(database).forget_outputs(names)
+        database.dispose()
 
 
 def _chosen(kept: "Archive", words: tuple[str, ...], filters: tuple[str, ...]) -> "list[Found]":
