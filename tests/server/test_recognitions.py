@@ -241,9 +241,7 @@ def test_nobody_is_heard_for_who_has_gone(
     assert not heard.is_set()
 
 
-def test_a_full_queue_says_so_at_once(
-    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_queue_says_so(shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared.service.queue, "_size", 0)
     answer = shared.post_file(examples[0])
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:emovox:busy")
