@@ -87,8 +87,23 @@ TOKENS = (
     "吃惊/surprised",
     "<unk>",
 )
-LARGE: dict[str, Any] = {"embed_dim": 1024, "num_heads": 16, "depth": 16}
-LARGE_AUDIO: dict[str, Any] = {"prenet_depth": 8, "num_alibi_heads": 16, "model_depth": 16}
+# Emotion2Vec+ Large by its published settings (config.yaml and tokens.txt of the snapshot, second-hand: a public
+# repository holds a copy of them): 162 million weights. TEMPLATE is the size of Emotion2Vec+ Base: 93 million.
+LARGE: dict[str, Any] = {
+    "_name": "data2vec_multi",
+    "embed_dim": 1024,
+    "num_heads": 16,
+    "layerdrop": 0.0,
+    "average_top_k_layers": 16,
+    "clone_batch": 12,
+    "supported_modality": "AUDIO",
+}
+LARGE_AUDIO: dict[str, Any] = {"num_alibi_heads": 16, "prenet_layerdrop": 0.0}
+OTHER_MODALITIES = ("image", "text")  # whose settings stand beside audio's, and whose weights are not there
+SCOPE_MAP = ["d2v_model.", "none"]
+# No published size: 313 million weights, as many as Large's download could hold in half precision.
+LARGER: dict[str, Any] = {"embed_dim": 1024, "num_heads": 16, "depth": 16}
+LARGER_AUDIO: dict[str, Any] = {"prenet_depth": 8, "num_alibi_heads": 16, "model_depth": 16}
 TINY: dict[str, Any] = {"embed_dim": 32, "num_heads": 4, "depth": 2}
 TINY_AUDIO: dict[str, Any] = {
     "prenet_depth": 1,
@@ -108,6 +123,14 @@ def configure(model: dict[str, Any], audio: dict[str, Any]) -> dict[str, Any]:
     config = copy.deepcopy(TEMPLATE)
     config |= model
     config["modalities"]["audio"] |= audio
+    return config
+
+
+def large() -> dict[str, Any]:
+    """Return the settings of Emotion2Vec+ Large as they were published."""
+    config = configure(LARGE, LARGE_AUDIO)
+    audio = config["modalities"]["audio"]
+    config["modalities"] |= {name: copy.deepcopy(audio) | {"type": name.upper()} for name in OTHER_MODALITIES}
     return config
 
 
@@ -135,12 +158,15 @@ def random_state(
 
 
 def describe(directory: Path, config: dict[str, Any], *, tokens: tuple[str, ...] = TOKENS, **extra: Any) -> Path:
-    """Write a snapshot but for its weights; ``extra`` are more settings. Without ``tokens`` there is no file."""
+    """Write a snapshot but for its weights; ``extra`` are more settings. Without ``tokens`` there is no file.
+
+    The last token has no line end, as in the published snapshots.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump({"model": "Emotion2vec", "model_conf": config, **extra}, allow_unicode=True)
     (directory / "config.yaml").write_text(text, encoding="utf-8")
     if tokens:
-        (directory / "tokens.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+        (directory / "tokens.txt").write_text("\n".join(tokens), encoding="utf-8")
     return directory
 
 
