@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from emovox.errors import SettingsError
-from emovox.settings import config_path, settings
+from emovox.settings import config_path, misspelt, settings, survey
 
 
 def test_defaults() -> None:
@@ -43,7 +43,7 @@ def test_bad_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(SettingsError, match=r"config\.toml can't be read"):
         settings()
     file.write_text("lables = 'zh'")
-    with pytest.raises(SettingsError, match="lables"):
+    with pytest.raises(SettingsError, match="lables is not a setting: did you mean labels"):
         settings()
 
 
@@ -59,3 +59,32 @@ def test_where_models_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     settings.cache_clear()
     assert "emovox" in str(settings().cache)
     assert settings().offline is False
+
+
+def test_variables_that_are_misspelt(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert misspelt() == []
+    monkeypatch.setenv("EMOVOX_OUTPTS", "here")
+    monkeypatch.setenv("EMOVOX_ZZZ", "")
+    assert misspelt() == [
+        "EMOVOX_OUTPTS is not a setting: did you mean EMOVOX_OUTPUTS?",
+        "EMOVOX_ZZZ is not a setting; `emovox config show` lists those that there are",
+    ]
+
+
+def test_a_survey_has_what_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config.toml"
+    monkeypatch.setenv("EMOVOX_CONFIG", str(file))
+    file.write_text("lables = 'zh'\nmax_duration = 90\nport = 'high'", encoding="utf-8")
+    monkeypatch.setenv("EMOVOX_THREADS", "many")
+    monkeypatch.setenv("EMOVOX_OUTPUTS", "")
+    rows, problems = survey()
+    settings_by_name = {row.name: row for row in rows}
+    assert (settings_by_name["max_duration"].value, settings_by_name["max_duration"].origin) == (90, "config file")
+    assert settings_by_name["outputs"].origin == "default"
+    threads, port = settings_by_name["threads"], settings_by_name["port"]
+    assert (threads.value, threads.origin) == (None, "EMOVOX_THREADS")
+    assert "integer" in (threads.problem or "")
+    assert "integer" in (port.problem or "")
+    assert problems == [f"{file}: lables is not a setting: did you mean labels?"]
+    file.write_text("labels = [")
+    assert "can't be read" in survey()[1][0]

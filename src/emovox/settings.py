@@ -1,12 +1,14 @@
 """One settings object: EMOVOX_* environment variables over a config file over defaults."""
 
+import difflib
+from dataclasses import dataclass
 from functools import lru_cache
 from os import environ
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,6 +17,8 @@ from pydantic_settings import (
 )
 
 from emovox.errors import SettingsError
+
+_NOT_SETTINGS = ("EMOVOX_CONFIG", "EMOVOX_PAGE")  # where the file is; whether an installation builds the page
 
 
 class Settings(BaseSettings):
@@ -114,24 +118,74 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SettingsError(
-            f"setting {where}: {first['msg']} (from EMOVOX_{where.upper()} or {config_path()})"
-        ) from error
+        name = ".".join(map(str, first["loc"]))
+        if name.partition(".")[0] not in Settings.model_fields:
+            raise SettingsError(f"{config_path()}: {_unknown(name)}") from error
+        origin = _variable(name) or config_path()
+        raise SettingsError(f"setting {name}: {first['msg']} (from {origin})") from error
     except (OSError, ValueError) as error:
         raise SettingsError(f"{config_path()} can't be read: {error}") from error
 
 
-def origins() -> dict[str, str]:
-    """Where each setting's value comes from: `default`, `config file`, or the name of the variable.
+@dataclass(frozen=True)
+class Setting:
+    """One setting as it stands.
 
-    Raises:
-        SettingsError: as `settings`.
+    Attributes:
+        name: as in `config.toml`.
+        value: what counts; None where what was given can't be used.
+        origin: `default`, `config file`, or the name of the variable.
+        problem: what is wrong with what was given.
     """
-    settings()
-    in_file = TomlConfigSettingsSource(Settings, config_path())()
-    found = {}
-    for name in Settings.model_fields:
-        variable = next((key for key in environ if key.upper() == f"EMOVOX_{name.upper()}" and environ[key]), None)
-        found[name] = variable or ("config file" if name in in_file else "default")
-    return found
+
+    name: str
+    value: Any
+    origin: str
+    problem: str | None = None
+
+
+def survey() -> tuple[list[Setting], list[str]]:
+    """Every setting by itself, whatever is wrong with the others; and what is wrong besides, a sentence each."""
+    problems = misspelt()
+    try:
+        file = TomlConfigSettingsSource(Settings, config_path())()
+    except (OSError, ValueError) as error:
+        file = {}
+        problems.append(f"{config_path()} can't be read: {error}")
+    problems += [f"{config_path()}: {_unknown(name)}" for name in file if name not in Settings.model_fields]
+    rows = []
+    for name, field in Settings.model_fields.items():
+        variable = _variable(name)
+        origin = variable or ("config file" if name in file else "default")
+        if origin == "default":
+            rows.append(Setting(name, field.get_default(call_default_factory=True), origin))
+            continue
+        given = environ[variable] if variable else file[name]
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
+            value = adapter.validate_python(given)
+            rows.append(Setting(name, value, origin))
+        except ValidationError as error:
+            rows.append(Setting(name, None, origin, error.errors()[0]["msg"]))
+    return rows, problems
+
+
+def misspelt() -> list[str]:
+    """Variables that begin as settings do and are none, a sentence each: other programs may own them."""
+    known = {*(f"EMOVOX_{name.upper()}" for name in Settings.model_fields), *_NOT_SETTINGS}
+    names = sorted(name for name in environ if name.upper().startswith("EMOVOX_") and name.upper() not in known)
+    return [_unknown(name) for name in names]
+
+
+def _variable(name: str) -> str | None:
+    """The variable that gives a setting, if there is one."""
+    return next((key for key in environ if key.upper() == f"EMOVOX_{name.upper()}" and environ[key]), None)
+
+
+def _unknown(name: str) -> str:
+    prefix = "EMOVOX_" if name.upper().startswith("EMOVOX_") else ""
+    word = name[len(prefix) :].lower()
+    near = difflib.get_close_matches(word, Settings.model_fields, n=1)
+    meant = near[0].upper() if prefix and near else near[0] if near else ""
+    hint = f": did you mean {prefix}{meant}?" if near else "; `emovox config show` lists those that there are"
+    return f"{name} is not a setting{hint}"

@@ -4,34 +4,59 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from importlib import import_module
 
 import click
 
-from emovox.cli import (
-    archive,
-    batch,
-    config,
-    evaluate,
-    export,
-    head,
-    keys,
-    listen,
-    map,
-    models,
-    recognize,
-    schema,
-    serve,
-    similar,
-)
 from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
-from emovox.settings import config_path
 
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+COMMANDS = {
+    "recognize": "Recognise the emotion in recordings.",
+    "batch": "Recognise many recordings into tables of Parquet.",
+    "export": "Write results that are there already in other formats.",
+    "archive": "Keep recognitions in a database: find, tag, count, export, delete them.",
+    "similar": "Find what in the archive sounds most like a recording.",
+    "map": "Draw the archive as a map, a page by itself.",
+    "listen": "Hear the emotion in what is spoken now.",
+    "head": "Train heads: classes of your own on a model's embeddings.",
+    "evaluate": "Measure a model on recordings whose emotions are known.",
+    "models": "List, download, convert, verify and remove models.",
+    "serve": "Start the service: the page and an HTTP API at http://localhost:7860.",
+    "keys": "Make, list and remove the service's API keys.",
+    "config": "Show the settings.",
+    "schema": "Print the JSON Schema of result.json.",
+}
+"""Each command, a module of this package by the same name, and what it is for in a line."""
+
+
+class _Commands(click.Group):
+    """Loads a command when it is called: what one needs takes others a second to import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"emovox.cli.{cmd_name}")
+        command: click.Command = getattr(module, "map_" if cmd_name == "map" else cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from emovox.settings import config_path  # noqa: PLC0415  takes a while to load
+
+        formatter.write_paragraph()
+        formatter.write_text(f"Settings come from EMOVOX_* variables and from {config_path()}.")
 
 
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog=f"Settings come from EMOVOX_* variables and from {config_path()}.",
 )
 @click.version_option(package_name="emovox", message="%(prog)s %(version)s")
 @click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
@@ -46,23 +71,15 @@ def emovox(debug: bool) -> None:
     emovox batch recordings/ --out heard
     emovox listen
     emovox serve
+
+    Exit code: 0 all well, 1 something failed (of many recordings some; the others are done), 2 usage or settings,
+    130 interrupted.
     """  # noqa: D301  click needs the backspace itself
+    from emovox.settings import misspelt  # noqa: PLC0415  takes a while to load
 
-
-emovox.add_command(recognize.recognize)
-emovox.add_command(batch.batch)
-emovox.add_command(export.export)
-emovox.add_command(archive.archive)
-emovox.add_command(similar.similar)
-emovox.add_command(map.map_)
-emovox.add_command(listen.listen)
-emovox.add_command(head.head)
-emovox.add_command(evaluate.evaluate)
-emovox.add_command(models.models)
-emovox.add_command(serve.serve)
-emovox.add_command(keys.keys)
-emovox.add_command(config.config)
-emovox.add_command(schema.schema)
+    if click.get_current_context().invoked_subcommand != "config":  # which says it, too
+        for problem in misspelt():
+            click.echo(f"Warning: {problem}", err=True)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,7 +5,7 @@ import json
 import click
 from pydantic import SecretStr
 
-from emovox.settings import Settings, config_path, origins, settings
+from emovox.settings import Settings, config_path, survey
 
 
 @click.group(no_args_is_help=True)
@@ -15,27 +15,34 @@ def config() -> None:
 
 @config.command()
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def show(form: str) -> None:
-    """Print every setting: its value, where that comes from, and what it is for."""
-    values, found = settings(), origins()
+def show(form: str) -> int:
+    """Print every setting: its value, where that comes from, and what it is for.
+
+    Exit code: 0 all well, 2 something is wrong with a setting, which is named; the others are printed.
+    """
+    settings, problems = survey()
     rows = []
-    for name, field in Settings.model_fields.items():
-        value = getattr(values, name)
+    for setting in settings:
+        value = setting.value
         if isinstance(value, SecretStr):
             value = "(secret)" if value.get_secret_value() else ""
-        shown = value if isinstance(value, (bool, int, float)) else str(value)
         rows.append(
             {
-                "name": f"EMOVOX_{name.upper()}",
-                "value": shown,
-                "origin": found[name],
-                "for": field.description or "",
+                "name": f"EMOVOX_{setting.name.upper()}",
+                "value": value if value is None or isinstance(value, (bool, int, float)) else str(value),
+                "origin": setting.origin,
+                "for": Settings.model_fields[setting.name].description or "",
             }
         )
+        if setting.problem:
+            problems.append(f"setting {setting.name}: {setting.problem} (from {setting.origin})")
     if form == "json":
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-        return
-    click.echo(f"# config file: {config_path()}{'' if config_path().exists() else ' (there is none)'}")
-    for row in rows:
-        value = json.dumps(row["value"], ensure_ascii=False)
-        click.echo(f"{row['name']} = {value}  # {row['origin']}; {row['for']}")
+    else:
+        click.echo(f"# config file: {config_path()}{'' if config_path().exists() else ' (there is none)'}")
+        for row in rows:
+            value = json.dumps(row["value"], ensure_ascii=False)
+            click.echo(f"{row['name']} = {value}  # {row['origin']}; {row['for']}")
+    for problem in problems:
+        click.echo(f"Error: {problem}", err=True)
+    return 2 if problems else 0
