@@ -1,8 +1,12 @@
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from emovox.client import Client, ServiceError
+from emovox.errors import RecordingNotFoundError, ServiceUnreachableError
 from emovox.recognition.recognizer import Recognizer
 from support.service import Client as Service
 
@@ -48,3 +52,66 @@ def test_a_busy_service_is_asked_again(
     with client:
         assert client.recognize(examples[0]).emotion == "angry"
     assert waited[0] >= 1
+
+
+def test_a_service_that_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with Client(f"http://127.0.0.1:{port}") as client:
+        with pytest.raises(ServiceUnreachableError, match="emovox serve"):
+            client.job("0" * 32)
+        with pytest.raises(RecordingNotFoundError):
+            client.recognize("no such file.wav")
+    for url in ("not an address", "http://a b", "http://[::1", "ftp://localhost"):
+        with pytest.raises(ServiceUnreachableError), Client(url) as client:
+            client.job("0" * 32)
+
+
+class _Stranger(BaseHTTPRequestHandler):
+    """A web server that is not Emovox."""
+
+    def do_GET(self) -> None:
+        status, kind, body = self.server.answers.pop(0)  # type: ignore[attr-defined]
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_what_answers_is_not_emovox(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("emovox.client.time.sleep", waited.append)
+    server = HTTPServer(("127.0.0.1", 0), _Stranger)
+    server.answers = [  # type: ignore[attr-defined]
+        (200, "text/html", b"<html>"),
+        (200, "application/json", b"[]"),
+        (202, "application/json", b"{}"),
+        (200, "application/json", b'{"outputs": []}'),
+        (503, "text/html", b"busy"),
+        (418, "text/html", b"a teapot"),
+    ]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with Client(f"http://127.0.0.1:{server.server_port}") as client:
+            for call in (client.recognize, client.recognize, client.submit):
+                with pytest.raises(ServiceUnreachableError, match="not as Emovox"):
+                    call(b"RIFF")
+            with pytest.raises(ServiceUnreachableError, match="not as Emovox"):
+                list(client.outputs())
+            with pytest.raises(ServiceError) as caught:  # busy first, and asked again
+                client.job("0" * 32)
+            assert caught.value.status == 418
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert waited == [1.0]

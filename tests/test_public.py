@@ -1,19 +1,36 @@
 """The public names, pinned; and what importing them costs."""
 
+import re
 import subprocess
 import sys
 
 import emovox
+from emovox import errors
 
 
 def test_public_names() -> None:
     assert emovox.__all__ == [
-        "EMOTIONS", "AudioError", "Emotion", "EmotionChanged", "EmovoxError", "Frames", "Head", "HeadError",
-        "Heard", "Live", "ModelError", "Outputs", "OutputsError", "Recognition", "Recognizer",
-        "UnknownEmotionError", "__version__",
+        "EMOTIONS", "ArchiveError", "AudioError", "BatchError",
+        "BrokenDecoderError", "DecoderError", "Emotion", "EmotionChanged",
+        "EmovoxError", "ExportError", "Frames", "Head",
+        "HeadError", "Heard", "HubError", "HubMismatchError",
+        "HubUnreachableError", "LabelsError", "Live", "MicrophoneError",
+        "ModelError", "NoAudioError", "NotInstalledError", "OptionsError",
+        "Outputs", "OutputsError", "PrecisionError", "Recognition",
+        "Recognizer", "RecordingNotFoundError", "ServiceError", "ServiceUnreachableError",
+        "SettingsError", "TooLargeError", "TooShortError", "UnknownEmotionError",
+        "UnknownModelError", "UnreadableAudioError", "__version__",
     ]  # fmt: skip
     assert dir(emovox) == sorted(emovox.__all__)
     assert all(getattr(emovox, name) is not None for name in emovox.__all__)
+
+
+def test_every_error_is_public() -> None:
+    kinds = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert all(issubclass(kind, errors.EmovoxError) for kind in kinds)
+    assert {kind.__name__ for kind in kinds} <= set(emovox.__all__)
+    drawn = set(re.findall(r"\w+Error", errors.__doc__ or ""))
+    assert drawn == {kind.__name__ for kind in kinds}
 
 
 def test_importing_loads_nothing() -> None:

@@ -8,31 +8,23 @@ job = client.submit("interview.mp4", granularity="frame", export=["srt"])
 recognition = client.wait(job)
 """
 
-import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
-from emovox.errors import EmovoxError
+from emovox.audio.recording import read_bytes
+from emovox.errors import ServiceError, ServiceUnreachableError
 from emovox.recognition.recognition import Recognition
 
-BUSY = 503
+ACCEPTED, BUSY = 202, 503
+PATIENCE = 60.0  # seconds that a busy service may ask to be left alone
 
-
-class ServiceError(EmovoxError):
-    """The service refuses.
-
-    Attributes:
-        status: of HTTP.
-        kind: which problem it is, as `urn:emovox:no-audio`.
-    """
-
-    def __init__(self, status: int, kind: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.kind = status, kind
+__all__ = ["Client", "ServiceError"]
 
 
 class Client:
@@ -46,10 +38,21 @@ class Client:
         timeout: float = 300,
         attempts: int = 5,
     ) -> None:
-        """Begin; `attempts` is how often a busy service is asked again, after the time that it says."""
+        """Begin; nothing is sent yet.
+
+        Args:
+            url: of the service.
+            key: an API key, where the service demands one.
+            timeout: seconds that an answer may take.
+            attempts: how often a busy service is asked again, after the time that it says, at most a minute.
+
+        Raises:
+            ServiceUnreachableError: `url` is not an address.
+        """
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
-        self._attempts = attempts
+        with _explained(url):
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+        self._url, self._attempts = url, attempts
 
     def __enter__(self) -> "Client":
         return self
@@ -58,29 +61,32 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._http.close()
 
     def recognize(self, recording: str | Path | bytes, *, name: str | None = None, **options: Any) -> Recognition:
         """Recognise one recording; a long one becomes a job, for which this waits.
 
         Raises:
+            AudioError: the file can't be read.
             ServiceError: the service refuses, or the job fails.
-            httpx.HTTPError: it can't be reached.
+            ServiceUnreachableError: it can't be reached, or what answers is not Emovox.
         """
         answer = self._send(recording, name, options, {})
-        return (
-            self.wait(answer.json()["id"]) if answer.status_code == 202 else Recognition.from_json(answer.content)
-        )
+        if answer.status_code == ACCEPTED:
+            return self.wait(self._json(answer, "id"))
+        return self._recognition(answer)
 
     def submit(self, recording: str | Path | bytes, *, name: str | None = None, **options: Any) -> str:
         """Make a job of a recording, and give its id. Raises as `recognize`."""
-        id_: str = self._send(recording, name, options, {"Prefer": "respond-async"}).json()["id"]
+        id_: str = self._json(self._send(recording, name, options, {"Prefer": "respond-async"}), "id")
         return id_
 
     def job(self, id_: str) -> dict[str, Any]:
         """The state of a job. Raises as `recognize`."""
-        view: dict[str, Any] = self._ask("GET", f"/v1/jobs/{id_}").json()
+        answer = self._ask("GET", f"/v1/jobs/{id_}")
+        self._json(answer, "state")
+        view: dict[str, Any] = answer.json()
         return view
 
     def wait(self, id_: str, *, every: float = 0.5) -> Recognition:
@@ -94,22 +100,23 @@ class Client:
                 "detail": "it was cancelled",
             }
             raise ServiceError(problem["status"], problem["type"], problem["detail"])
-        return Recognition.from_json(self._ask("GET", f"/v1/jobs/{id_}/result").content)
+        return self._recognition(self._ask("GET", f"/v1/jobs/{id_}/result"))
 
     def outputs(self, **filters: Any) -> Iterator[dict[str, Any]]:
-        """All stored outputs, latest first; filters are `emotion`, `name`, `since`, `until`."""
+        """All stored outputs, latest first, by `emotion`, `name`, `since`, `until`. Raises as `recognize`."""
         after: dict[str, str] = {}
         while True:
-            page = self._ask("GET", "/v1/outputs", params={**filters, **after}).json()
-            yield from page["outputs"]
-            if page["next"] is None:
+            answer = self._ask("GET", "/v1/outputs", params={**filters, **after})
+            yield from self._json(answer, "outputs")
+            following = self._json(answer, "next")
+            if following is None:
                 return
-            after = {"after": page["next"]}
+            after = {"after": following}
 
     def _send(
         self, recording: str | Path | bytes, name: str | None, options: dict[str, Any], headers: dict[str, str]
     ) -> httpx.Response:
-        content = recording if isinstance(recording, bytes) else Path(recording).read_bytes()
+        content = recording if isinstance(recording, bytes) else read_bytes(Path(recording))
         if name is None and not isinstance(recording, bytes):
             name = Path(recording).name
         query = {key: _text(value) for key, value in {"name": name, **options}.items() if value is not None}
@@ -118,17 +125,53 @@ class Client:
 
     def _ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         for attempt in range(self._attempts):
-            answer = self._http.request(method, path, **request)
+            with _explained(self._url):
+                answer = self._http.request(method, path, **request)
             if answer.status_code != BUSY or attempt == self._attempts - 1:
                 break
-            time.sleep(float(answer.headers.get("retry-after", "1")))
+            time.sleep(_pause(answer.headers.get("retry-after", "1")))
         if answer.is_success:
             return answer
         try:
             problem = answer.json()
-            raise ServiceError(answer.status_code, problem["type"], problem["detail"])
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise ServiceError(answer.status_code, "about:blank", answer.reason_phrase) from None
+            refusal = ServiceError(answer.status_code, problem["type"], problem["detail"])
+        except (ValueError, KeyError, TypeError):
+            refusal = ServiceError(answer.status_code, "about:blank", answer.reason_phrase)
+        raise refusal
+
+    def _json(self, answer: httpx.Response, field: str) -> Any:
+        try:
+            return answer.json()[field]
+        except (ValueError, KeyError, TypeError):
+            raise self._not_emovox() from None
+
+    def _recognition(self, answer: httpx.Response) -> Recognition:
+        try:
+            return Recognition.from_json(answer.content)
+        except ValidationError:
+            raise self._not_emovox() from None
+
+    def _not_emovox(self) -> ServiceUnreachableError:
+        return ServiceUnreachableError(f"{self._url} answers, and not as Emovox does: is it another service?")
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise ServiceUnreachableError(f"{url} doesn't answer in time: raise `timeout`, or submit a job") from error
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+        reason = str(error) or type(error).__name__
+        raise ServiceUnreachableError(f"{url} can't be reached ({reason}): is `emovox serve` running?") from error
+
+
+def _pause(header: str) -> float:
+    """Seconds that a Retry-After header asks for; one second where it names a date."""
+    try:
+        return min(max(float(header), 0.0), PATIENCE)
+    except ValueError:
+        return 1.0
 
 
 def _text(value: Any) -> str:

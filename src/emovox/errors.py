@@ -24,7 +24,9 @@ EmovoxError
 ├── BatchError                     a batch's input or output can't be used
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
 ├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
+├── OptionsError                   an option of a recognition has a value that means nothing
 ├── ServiceError                   a service that `emovox.client` asked refuses
+│   └── ServiceUnreachableError    it can't be reached, breaks off, or isn't Emovox
 └── SettingsError                  a setting out of range, or an unreadable config file
 """
 
@@ -133,6 +135,30 @@ class ExportError(EmovoxError):
 
 class ArchiveError(EmovoxError):
     """The archive can't take a directory or an embedding, or has nothing to compare with."""
+
+
+class OptionsError(EmovoxError, ValueError):
+    """An option of a recognition has a value that means nothing."""
+
+
+class ServiceError(EmovoxError):
+    """A service that `emovox.client` asked refuses, or the job fails.
+
+    Attributes:
+        status: of HTTP; 0 where there was no answer.
+        kind: which problem it is, as `urn:emovox:no-audio`.
+    """
+
+    def __init__(self, status: int, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.kind = status, kind
+
+
+class ServiceUnreachableError(ServiceError):
+    """A service can't be reached, breaks off, or answers as Emovox doesn't."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(0, "about:blank", detail)
 
 
 class SettingsError(EmovoxError):

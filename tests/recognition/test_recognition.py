@@ -1,4 +1,6 @@
 import json
+import pickle
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -8,6 +10,7 @@ from pydantic import ValidationError
 
 from emovox.emotions import NAMES
 from emovox.recognition.recognition import Frames, Recognition, Segment, json_schema
+from emovox.recognition.recognizer import Recognizer
 from support.results import recognition
 
 
@@ -84,3 +87,16 @@ def test_top() -> None:
     scores = dict.fromkeys(NAMES, 0.0) | {"sad": 0.7, "angry": 0.3}
     assert recognition(scores=scores).top(2) == [("sad", 0.7), ("angry", 0.3)]
     assert len(recognition().top()) == 9
+
+
+def test_equality(recognizer: Recognizer, examples: list[Path]) -> None:
+    one = recognizer.recognize(examples[0], granularity="frame", segments=True, embedding=True)
+    same = one.model_copy(deep=True)
+    assert one == same
+    assert one == pickle.loads(pickle.dumps(one))  # noqa: S301  our own
+    assert one != one.model_copy(update={"embedding": None})
+    assert one.embedding is not None
+    assert one != one.model_copy(update={"embedding": one.embedding + 1})
+    assert one != one.model_copy(update={"frames": None})
+    assert one != one.model_copy(update={"confidence": 0.0})
+    assert one != "a recognition"

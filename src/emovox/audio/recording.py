@@ -93,6 +93,20 @@ def _open_path(path: Path) -> BinaryIO:
         raise UnreadableAudioError(getattr(error, "strerror", None) or str(error), str(path)) from error
 
 
+def read_bytes(path: Path) -> bytes:
+    """A recording's bytes as they are, to be sent elsewhere.
+
+    Raises:
+        RecordingNotFoundError: no such file.
+        UnreadableAudioError: a directory, or no permission.
+    """
+    try:
+        with _open_path(path) as file:
+            return file.read()
+    except OSError as error:
+        raise UnreadableAudioError(error.strerror or str(error), str(path)) from error
+
+
 def copy(
     source: bytes | bytearray | memoryview | Readable, file: BinaryIO, *, name: str | None, max_bytes: int
 ) -> None:

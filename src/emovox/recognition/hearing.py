@@ -15,7 +15,7 @@ from emovox.audio.speech import Span, SpeechFinder
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.audio.windows import Window, cut, cut_at_pauses
 from emovox.emotions import NAMES
-from emovox.errors import EmovoxError
+from emovox.errors import EmovoxError, OptionsError
 from emovox.models.engine import Floats, Output
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
@@ -281,7 +281,7 @@ def _opened(
     """What gives the waveform, what to call it, and its checksum."""
     if isinstance(source, Decoded):
         if source.channel != channel:
-            raise ValueError(f"channel {channel!r} is wanted, and channel {source.channel!r} was decoded")
+            raise OptionsError(f"channel {channel!r} is wanted, and channel {source.channel!r} was decoded")
         yield source, source.name, source.sha256
         return
     limits = settings()

@@ -23,7 +23,7 @@ from emovox.audio.waveform import (
     to_float,
 )
 from emovox.emotions import NAMES
-from emovox.errors import ModelError, UnreadableAudioError
+from emovox.errors import ModelError, OptionsError, UnreadableAudioError
 from emovox.models.engine import Engine
 from emovox.models.head import Head
 from emovox.models.scores import Scores, to_scores
@@ -167,7 +167,7 @@ class Live:
             ModelError: the model failed.
         """
         if self._ended:
-            raise ValueError("this stream was finished: begin another with Recognizer.live")
+            raise OptionsError("this stream was finished: begin another with Recognizer.live")
         rows = _rows(np.asarray(samples))
         pieces = [rows[first : first + self._piece] for first in range(0, len(rows), self._piece)]
         for piece in pieces if len(pieces) > 1 else []:  # what breaks in the second hour must not lose the first's

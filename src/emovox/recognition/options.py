@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import Waveform
+from emovox.errors import OptionsError
 from emovox.models.engine import Floats
 from emovox.models.head import Head
 from emovox.recognition.curve import SMOOTHING
@@ -22,7 +23,7 @@ class Options:
     """What is wanted of every recording; `Recognizer.recognize` says what each means.
 
     Raises:
-        ValueError: a value that means nothing.
+        OptionsError: a value that means nothing.
     """
 
     granularity: Granularity = "utterance"
@@ -37,13 +38,13 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.granularity not in {"utterance", "frame"}:
-            raise ValueError(f"granularity {self.granularity!r}: choose utterance or frame")
+            raise OptionsError(f"granularity {self.granularity!r}: choose utterance or frame")
         if not 0 <= self.smoothing < float("inf"):
-            raise ValueError(f"smoothing {self.smoothing!r}: give seconds, 0 or more")
+            raise OptionsError(f"smoothing {self.smoothing!r}: give seconds, 0 or more")
         if self.merge:  # what is merged is wanted
             object.__setattr__(self, "segments", True)
         if self.channel is not None and self.channel < 1:
-            raise ValueError(f"channel {self.channel!r}: channels are counted from 1")
+            raise OptionsError(f"channel {self.channel!r}: channels are counted from 1")
 
     @property
     def by_frame(self) -> bool:

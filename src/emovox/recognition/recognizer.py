@@ -9,7 +9,7 @@ from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import check_names
-from emovox.errors import EmovoxError, ModelError, UnknownEmotionError
+from emovox.errors import EmovoxError, ModelError, OptionsError, UnknownEmotionError
 from emovox.models.engine import Output
 from emovox.models.head import Head
 from emovox.models.loading import Wanted, load
@@ -117,6 +117,7 @@ class Recognizer:
         Raises:
             AudioError: the recording can't be used; the subclasses say why.
             HeadError: there is no such head, or it was trained on another model.
+            OptionsError: an option has a value that means nothing.
             UnknownEmotionError: a name in `emotions` is wrong, or the model was taught none of them.
         """
         options = Options(
@@ -208,7 +209,7 @@ class Recognizer:
             UnknownEmotionError: as for `recognize`.
         """
         if on_error not in {"raise", "return"}:
-            raise ValueError(f"on_error {on_error!r}: choose raise or return")
+            raise OptionsError(f"on_error {on_error!r}: choose raise or return")
         options = Options(
             granularity=granularity,
             embedding=embedding,
