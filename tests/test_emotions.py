@@ -15,7 +15,13 @@ def test_the_nine_in_their_order() -> None:
 
 def test_names_are_checked_and_put_in_order() -> None:
     assert check_names(["sad", "happy", "sad"]) == ("happy", "sad")
-    with pytest.raises(UnknownEmotionError, match="'joy'; the nine are angry, "):
+    with pytest.raises(UnknownEmotionError, match="'joy'; the nine are angry 愤怒, "):
         check_names(["happy", "joy"])
     with pytest.raises(UnknownEmotionError, match="at least one"):
         check_names([])
+
+
+def test_chinese_names_are_understood() -> None:
+    assert check_names(["悲伤", "happy", "快乐"]) == ("happy", "sad")
+    with pytest.raises(UnknownEmotionError, match="angry 愤怒"):
+        check_names(["愤慨"])

@@ -40,19 +40,19 @@ EMOTIONS = (
 )
 NAMES = tuple(emotion.name for emotion in EMOTIONS)
 BY_NAME = {emotion.name: emotion for emotion in EMOTIONS}
+_IN_CHINESE = {emotion.chinese: emotion.name for emotion in EMOTIONS}
 
 
 def check_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return ``names`` without repeats in the order of `EMOTIONS`.
+    """Return the identifiers of ``names``, English or Chinese, without repeats in the order of `EMOTIONS`.
 
     Raises:
         UnknownEmotionError: a name is not one of the nine, or there is none.
     """
-    wanted = set(names)
-    if strangers := sorted(wanted - set(NAMES)):
-        raise UnknownEmotionError(
-            f"unknown emotion {', '.join(map(repr, strangers))}; the nine are {', '.join(NAMES)}"
-        )
-    if not wanted:
-        raise UnknownEmotionError(f"name at least one emotion; the nine are {', '.join(NAMES)}")
-    return tuple(name for name in NAMES if name in wanted)
+    chosen = {_IN_CHINESE.get(name, name) for name in names}
+    nine = ", ".join(f"{emotion.name} {emotion.chinese}" for emotion in EMOTIONS)
+    if strangers := sorted(chosen - set(NAMES)):
+        raise UnknownEmotionError(f"unknown emotion {', '.join(map(repr, strangers))}; the nine are {nine}")
+    if not chosen:
+        raise UnknownEmotionError(f"name at least one emotion; the nine are {nine}")
+    return tuple(name for name in NAMES if name in chosen)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.errors import MicrophoneError
+from emovox.packages import install
 
 WAIT = 0.1  # seconds
 
@@ -100,7 +101,7 @@ def _driver() -> ModuleType:
     try:
         import sounddevice  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise MicrophoneError("listening to a microphone needs sounddevice: pip install sounddevice") from error
+        raise MicrophoneError(f"listening to a microphone needs sounddevice: {install('sounddevice')}") from error
     except OSError as error:  # sounddevice is there, PortAudio is not
         raise MicrophoneError(
             f"listening to a microphone needs the PortAudio library ({_line(error)}): "

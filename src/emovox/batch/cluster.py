@@ -21,6 +21,7 @@ from emovox.batch.scratch import scratch
 from emovox.batch.tasks import Again, Answer, Heard, Plan, Ready, Share, Surveyed, Task
 from emovox.batch.worker import Worker
 from emovox.errors import BatchError, EmovoxError
+from emovox.packages import install
 from emovox.recognition.splitting import Piece
 
 DECODERS = 8  # of an actor with a GPU, at most; each wants a core
@@ -248,4 +249,4 @@ def _ray() -> Any:
     try:
         return importlib.import_module("ray")
     except ImportError:
-        raise BatchError("the cluster engine needs one more package: pip install 'ray[client]'") from None
+        raise BatchError(f"the cluster engine needs one more package: {install('ray[client]')}") from None

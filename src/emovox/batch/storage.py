@@ -16,9 +16,9 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
+from emovox.packages import install
 
 BLOCK = 2**20
-MISSING = "the batch needs one more package: pip install pyarrow"
 DRAFT = ".draft"
 """How the name of a file on this machine ends, after a dot in front, while it is written."""
 RETRIES = 30  # seconds; Google's own library would ask in vain for a quarter of an hour
@@ -65,7 +65,7 @@ class Place:
         try:
             from pyarrow import ArrowException, fs  # noqa: PLC0415  an extra
         except ImportError:
-            raise BatchError(MISSING) from None
+            raise BatchError(f"the batch needs one more package: {install('pyarrow')}") from None
         if not is_remote(address):
             address = local_path(address)
             path = os.path.abspath(address)  # noqa: PTH100  no symbolic link is resolved

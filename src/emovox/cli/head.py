@@ -19,6 +19,7 @@ from emovox.library.labels import Labelled
 from emovox.models import head as heads
 from emovox.models.head import Head
 from emovox.models.loading import Wanted
+from emovox.packages import install, missing
 from emovox.recognition.recognizer import Recognizer
 
 REPORT = ".html"  # of the report that stands beside a head
@@ -105,9 +106,9 @@ def train(
     from emovox.library.head_training import train as teach  # noqa: PLC0415  what nobody trains needn't load
     from emovox.library.page import need_pictures  # noqa: PLC0415
 
-    need_pictures()
-    from emovox.library.head_report import head_report  # noqa: PLC0415
-
+    draws = report is not None or not missing(["matplotlib"])
+    if draws:
+        need_pictures()
     place = heads.place(name)
     if place.exists() and not yes and not click.confirm(f"Replace the head {name}?", err=True):
         raise click.Abort
@@ -129,16 +130,21 @@ def train(
         )
     if method == "auto" and not quiet and find_spec("scipy") is None:
         click.echo(
-            "prototypes: SciPy is not installed, and regression is often better (pip install scipy)", err=True
+            f"prototypes: SciPy is not installed, and regression is often better ({install('scipy')})", err=True
         )
     trained.head.write(place)
     page = report or place.with_suffix(REPORT)
-    head_report(trained).write(page)
+    if draws:
+        from emovox.library.head_report import head_report  # noqa: PLC0415
+
+        head_report(trained).write(page)
+    elif not quiet:
+        click.echo(f"no report, whose pictures need matplotlib: {install('matplotlib')}", err=True)
     for item, reason in trained.failures:
         click.echo(f"Error: {printable(item)}: {reason}", err=True)
     if not quiet:
         _print(trained.head)
-        click.echo(f"saved as {place}; report: {page}", err=True)
+        click.echo(f"saved as {place}" + (f"; report: {page}" if draws else ""), err=True)
     return 1 if trained.failures else 0
 
 

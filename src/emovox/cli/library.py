@@ -1,6 +1,5 @@
 """What the library's commands share: its packages, the archive, filters, and one line of it."""
 
-import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from emovox.cli.report import label, printable
 from emovox.emotions import BY_NAME
 from emovox.errors import SettingsError
+from emovox.packages import install, missing
 
 if TYPE_CHECKING:
     from emovox.library import Archive, Filter, Found
@@ -32,8 +32,8 @@ def need_library() -> None:
     Raises:
         SettingsError: one is.
     """
-    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
-        raise SettingsError(f"the archive needs more packages: pip install {' '.join(missing)}")
+    if names := missing(PACKAGES):
+        raise SettingsError(f"the archive needs more packages: {install(*names)}")
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def listen(
     arecord -t raw -f S16_LE -r 16000 -c 1 | emovox listen - --rate 16000
     emovox listen call.wav --fast --jsonl --no-save > events.jsonl
 
-    The microphone needs sounddevice: pip install sounddevice. Standard input is 16 bits a sample,
+    The microphone needs the package sounddevice. Standard input is 16 bits a sample,
     little-endian, one channel.
     """  # noqa: D301  click needs the backspace itself
     if devices:

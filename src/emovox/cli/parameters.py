@@ -1,6 +1,7 @@
 """What several commands' options mean."""
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def emotions(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """Names of emotions between commas; a usage error where one is not among the nine."""
     try:
-        return None if value is None else check_names(name.strip().lower() for name in value.split(","))
+        return None if value is None else check_names(name.strip().lower() for name in re.split("[,，、]", value))
     except UnknownEmotionError as error:
         raise click.BadParameter(str(error), context, parameter) from error
 

@@ -1,12 +1,13 @@
 """`emovox serve`."""
 
-import importlib.util
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
 
 from emovox.errors import SettingsError
+from emovox.packages import install, missing
 from emovox.settings import settings
 
 EXTRA = (
@@ -28,10 +29,9 @@ def needing_server() -> Iterator[None]:
     Raises:
         SettingsError: one is.
     """
-    missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
-    if missing:
-        packages = " ".join(name.replace("_", "-") for name in missing)
-        raise SettingsError(f"the service needs more packages: pip install {packages}")
+    if names := missing(EXTRA):
+        packages = install(*(name.replace("_", "-") for name in names))
+        raise SettingsError(f"the service needs more packages: {packages}")
     yield
 
 
@@ -39,14 +39,20 @@ def needing_server() -> Iterator[None]:
 @click.option("--host", metavar="ADDRESS", help="Where to listen.  [default: 127.0.0.1, this machine alone]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Where to listen; 0: any free one.  [default: 7860]")
 @click.option(
+    "--model", metavar="NAME|PATH", help="What recognises by default.  [default: auto, the best on disk]"
+)
+@click.option(
     "--no-keys", is_flag=True, help="Demand no API keys, although other machines can reach this address."
 )
-def serve(host: str | None, port: int | None, no_keys: bool) -> int:
+def serve(host: str | None, port: int | None, model: str | None, no_keys: bool) -> int:
     """Start the service: an HTTP API at http://localhost:7860, described at /docs.
 
     On another address than this machine's own it demands API keys: `emovox keys add NAME`.
     `emovox config show` lists what can be set.
     """
+    if model is not None:
+        os.environ["EMOVOX_MODEL"] = model
+        settings.cache_clear()
     options = settings()
     with needing_server():
         from emovox.server.process import serve as run  # noqa: PLC0415  the service's packages are an extra

@@ -1,5 +1,6 @@
 """Fonts that have the characters: no box where a letter should be."""
 
+import logging
 from collections.abc import Iterable
 
 from matplotlib import font_manager
@@ -27,6 +28,9 @@ CHINESE = (
     "Arial Unicode MS",
 )
 """Families with simplified Chinese on the usual systems, the most readable in small print first."""
+
+# A family that isn't installed is looked for on purpose here: nothing to tell anybody.
+logging.getLogger(font_manager.__name__).addFilter(lambda record: not record.getMessage().startswith("findfont"))
 
 
 def families(needed: str) -> list[str]:

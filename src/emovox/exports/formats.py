@@ -10,6 +10,7 @@ from emovox.errors import ExportError
 from emovox.exports import audacity, captions, comma_separated, parquet, textgrid, timeline
 from emovox.exports.replacement import replacing
 from emovox.outputs import AUDIO
+from emovox.packages import install
 from emovox.recognition.recognition import Recognition
 
 Language = Literal["en", "zh"]
@@ -103,11 +104,12 @@ def check_formats(names: Iterable[str]) -> tuple[str, ...]:
     formats = tuple(name for name in FORMATS if name in wanted)
     for name in formats:
         package = _FORMATS[name].package
+        if package is None:
+            continue
         try:
-            if package:
-                import_module(package)
+            import_module(package)
         except ImportError as error:
-            raise ExportError(f"{name} needs {package}, which isn't installed: pip install {package}") from error
+            raise ExportError(f"{name} needs {package}, which isn't installed: {install(package)}") from error
     return formats
 
 

@@ -38,6 +38,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from emovox.emotions import NAMES
 from emovox.errors import SettingsError
+from emovox.packages import install
 from emovox.settings import settings
 
 HEAD = "0003"  # the newest migration
@@ -190,7 +191,7 @@ def open_database(file: Path) -> Engine:
         _upgrade(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
         hint = (
-            "; pip install 'psycopg[binary]'" if isinstance(error, ImportError) and "psycopg" in str(error) else ""
+            f": {install('psycopg[binary]')}" if isinstance(error, ImportError) and "psycopg" in str(error) else ""
         )
         where = "" if given else f" ({file}; EMOVOX_DATABASE puts it elsewhere)"
         reason = " ".join(str(error).split())[:300]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from emovox.errors import ArchiveError
 from emovox.library.entry import Floats
+from emovox.packages import install
 
 Method = Literal["auto", "umap", "pca"]
 MOST_CLUSTERS = 12
@@ -26,7 +27,7 @@ def place(vectors: Floats, *, method: Method = "auto") -> tuple[Floats, str]:
     """
     there = importlib.util.find_spec("umap") is not None
     if method == "umap" and not there:
-        raise ArchiveError("UMAP is not installed: pip install umap-learn, or take --method pca")
+        raise ArchiveError(f"UMAP is not installed: {install('umap-learn')}, or take --method pca")
     if method == "umap" or (method == "auto" and there and len(vectors) >= 15):
         return _umap(vectors), "umap"
     return _pca(vectors), "pca"

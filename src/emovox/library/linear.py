@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.errors import LabelsError
+from emovox.packages import install
 
 PENALTY = 0.005
 """Of the regression's weights where nothing can be held out to choose it; benchmarks/heads.py compares."""
@@ -96,7 +97,7 @@ def logistic(
         from scipy.optimize import minimize  # noqa: PLC0415  an extra, for training only
     except ImportError as error:
         raise LabelsError(
-            "logistic regression needs SciPy: pip install 'emovox[heads]', or take --method prototypes"
+            f"logistic regression needs SciPy: {install('scipy')}, or take --method prototypes"
         ) from error
     count, width = int(classes.max()) + 1, embeddings.shape[1]
     mean, deviation = _standard(embeddings)

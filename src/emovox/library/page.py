@@ -8,6 +8,7 @@ from pathlib import Path
 
 from emovox.errors import LabelsError
 from emovox.exports.replacement import replacing
+from emovox.packages import install
 
 _STYLE = """
 :root { color-scheme: light dark }
@@ -89,4 +90,4 @@ def need_pictures() -> None:
     try:
         import matplotlib  # noqa: F401, PLC0415  an extra
     except ImportError as error:
-        raise LabelsError("the report's pictures need matplotlib: pip install matplotlib") from error
+        raise LabelsError(f"the report's pictures need matplotlib: {install('matplotlib')}") from error

@@ -10,6 +10,7 @@ from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
 from emovox.library.archive import Archive
 from emovox.library.found import Found
+from emovox.packages import install
 
 FORMATS = ("csv", "jsonl", "parquet")
 _PLAIN = ("id", "name", "sha256", "link", "created", "emotion", "confidence")
@@ -50,7 +51,7 @@ def write_parquet(found: Iterable[Found], file: IO[bytes], archive: Archive | No
         import pyarrow as pa  # noqa: PLC0415  an extra
         from pyarrow import parquet  # noqa: PLC0415
     except ImportError:
-        raise ArchiveError("Parquet needs the package pyarrow: pip install pyarrow") from None
+        raise ArchiveError(f"Parquet needs the package pyarrow: {install('pyarrow')}") from None
     types: dict[str, Any] = dict.fromkeys((*_PLAIN, *NAMES, *_FACTS), pa.string())
     types |= {name: pa.float64() for name in _NUMBERS}
     types |= {"channel": pa.int32(), "created": pa.timestamp("us", tz="UTC")}

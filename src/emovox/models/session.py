@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emovox.errors import ModelError
 from emovox.models.metadata import Precision
+from emovox.packages import install
 
 Device = Literal["auto", "cpu", "cuda"]
 EngineName = Literal["auto", "onnxruntime", "openvino"]
@@ -50,7 +51,7 @@ def choose_engine(*, device: Device = "auto", engine: EngineName = "auto") -> tu
     chosen = onnxruntime_session.choose(device)
     has_openvino = importlib.util.find_spec("openvino") is not None
     if engine == "openvino" and not has_openvino:
-        raise ModelError("OpenVINO is not installed: pip install openvino")
+        raise ModelError(f"OpenVINO is not installed: {install('openvino')}")
     return "openvino" if engine != "onnxruntime" and chosen == "cpu" and has_openvino else "onnxruntime", chosen
 
 
@@ -93,7 +94,7 @@ def open_session(
 
         return openvino_session.OpenVinoSession(path, precision=precision, threads=threads)
     if precision == "bf16":
-        raise ModelError("bf16 needs OpenVINO on a CPU: pip install openvino, or take fp32")
+        raise ModelError(f"bf16 needs OpenVINO on a CPU: {install('openvino')}, or take fp32")
     from emovox.models import onnxruntime_session  # noqa: PLC0415
 
     return onnxruntime_session.OnnxRuntimeSession(path, device=chosen, threads=threads)
