@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import jsonschema
@@ -21,7 +22,7 @@ from support import tiny
 Run = Callable[..., tuple[int, str, str]]
 
 
-def results() -> list[dict[str, object]]:
+def results() -> list[dict[str, Any]]:
     return [json.loads((place / "result.json").read_text()) for place in sorted(Path("outputs").glob("outputs_*"))]
 
 
@@ -76,6 +77,35 @@ def test_csv(run: Run, examples: list[Path]) -> None:
         assert row["emotion"] in row["path"]
         assert sum(float(row[name]) for name in NAMES) == pytest.approx(1, abs=1e-5)
     assert rows[0]["label"] == "愤怒"
+
+
+def test_csv_of_segments(run: Run, encode: Callable[..., Path], examples: list[Path]) -> None:
+    path = call(encode, examples)
+    _, out, _ = run("recognize", path, "--channels", "split", "--segments", "--format", "csv", "--labels", "zh")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    expected = [
+        (result["recording"]["channel"], segment["start"], segment["end"], segment["emotion"])
+        for result in results()
+        for segment in result["segments"]
+    ]
+    assert [channel for channel, *_ in expected] == [1, 2]
+    assert {row["path"] for row in rows} == {str(path)}
+    for row, (channel, start, end, emotion) in zip(rows, expected, strict=True):
+        assert (row["channel"], row["emotion"]) == (str(channel), emotion)
+        assert row["label"] == BY_NAME[emotion].chinese
+        assert (float(row["start"]), float(row["end"])) == pytest.approx((start, end), abs=1e-3)
+        assert sum(float(row[name]) for name in NAMES) == pytest.approx(1, abs=1e-5)
+        assert Path(row["outputs"]).is_dir()
+    silence = encode(np.zeros((1, 32_000), np.float32), "silence.wav", "pcm_s16le", sample_format="s16")
+    code, out, _ = run("recognize", silence, "--segments", "--format", "csv")
+    assert (code, len(out.splitlines())) == (0, 1)
+
+
+def test_csv_holds_no_formulas(run: Run, examples: list[Path]) -> None:
+    name = "=HYPERLINK(1).flac"
+    Path(name).write_bytes(examples[0].read_bytes())
+    _, out, _ = run("recognize", name, "--format", "csv", "--no-save")
+    assert [row["path"] for row in csv.DictReader(io.StringIO(out))] == [f"'{name}"]
 
 
 def test_labels_top_and_emotions(run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,11 +325,11 @@ def test_each_channel_by_itself(run: Run, encode: Callable[..., Path], examples:
     path = call(encode, examples)
     code, out, err = run(
         "recognize", path, "--channels", "split", "--segments", "--embedding", "--export", "srt,textgrid",
-        "--speech-only", "--format", "csv",
+        "--speech-only", "--format", "jsonl",
     )  # fmt: skip
     assert (code, "2 recordings" in err) == (0, True)
-    rows = list(csv.DictReader(io.StringIO(out)))
-    assert [row["channel"] for row in rows] == ["1", "2"]
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["recording"]["channel"] for row in rows] == [1, 2]
     assert [row["emotion"] for row in rows] == [path.stem.rsplit("_", 1)[-1] for path in examples[:2]]
     for number, row in enumerate(rows, 1):
         place = Path(row["outputs"])

@@ -107,6 +107,8 @@ def test_killed_at_random(tmp_path: Path) -> None:
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
+            while not (tmp_path / "frames.csv").exists():
+                time.sleep(0.001)
             time.sleep(chance.uniform(0.05, 0.15))
             process.send_signal(signal.SIGKILL)
         text = (tmp_path / "frames.csv").read_text()

@@ -1,6 +1,5 @@
 """`emovox evaluate`."""
 
-import csv
 import io
 import json
 from pathlib import Path
@@ -18,6 +17,7 @@ from emovox.library.layouts import AGREED, LAYOUTS, SHAPES, read_layout
 from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.recognition.recognizer import Recognizer
+from emovox.spreadsheets import writer
 
 JSON, HTML, TABLE = "evaluation.json", "report.html", "clips.csv"
 
@@ -217,7 +217,7 @@ def _write(found: Evaluation, out: Path, title: str) -> None:
 def _table(found: Evaluation) -> str:
     """A line for each recording: path, label, what was heard, scores, or why there are none."""
     text = io.StringIO()
-    write = csv.writer(text, lineterminator="\n").writerow
+    write = writer(text)
     write(["path", "label", "heard", "confidence", *found.names, "failure"])
     for row, scores in zip(found.rows, found.scores, strict=True):
         best = int(scores.argmax())

@@ -89,6 +89,7 @@ def recognize(
     \b
     emovox recognize call.mp3
     emovox recognize recordings/ --format csv > emotions.csv
+    emovox recognize recordings/ --segments --format csv > segments.csv
     emovox recognize interview.mp4 --granularity frame --embedding
     emovox recognize call.wav --channels split --segments --export srt,png
     emovox recognize calls/ --head complaints --segments
@@ -122,7 +123,13 @@ def recognize(
         wanted["head"].check(recognizer.metadata)
     place = None if no_save else Outputs(outputs or settings().outputs)
     language = cast("Language", labels or settings().labels)
-    report = REPORTS[form](paths=[str(file) for file in files], language=language, top=top, head=head is not None)
+    report = REPORTS[form](
+        paths=[str(file) for file in files],
+        language=language,
+        top=top,
+        head=head is not None,
+        segments=segments or merge,
+    )
     seconds, saved = 0.0, []
     try:
         with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:

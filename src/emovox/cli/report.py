@@ -1,6 +1,5 @@
 """What `recognize` prints: a table, JSON, JSON lines or CSV; every row as soon as it is known."""
 
-import csv
 import json
 import sys
 from collections.abc import Callable
@@ -12,7 +11,8 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from emovox.emotions import BY_NAME, NAMES
-from emovox.recognition.recognition import WARNINGS, Recognition
+from emovox.recognition.recognition import WARNINGS, Recognition, Segment
+from emovox.spreadsheets import writer
 
 BAR = 20  # cells
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -50,11 +50,14 @@ def bar(share: float) -> str:
 class Report:
     """Prints rows; a format overrides what it does otherwise."""
 
-    def __init__(self, *, paths: list[str], language: str, top: int, head: bool = False) -> None:
+    def __init__(
+        self, *, paths: list[str], language: str, top: int, head: bool = False, segments: bool = False
+    ) -> None:
         self.paths = paths
         self.language = language
         self.top = top
         self.head = head
+        self.segments = segments
 
     def begin(self) -> None:
         """Print what comes before the first row."""
@@ -123,10 +126,19 @@ class JsonLines(Report):
 
 
 class Csv(Report):
-    """One line a recording, the nine scores in columns of their own; with a head its name, label, confidence."""
+    """One line a recording, the nine scores in columns of their own; with a head its name, label, confidence.
+
+    Where segments were asked for, one line a segment: a recording without speech has none.
+    """
 
     def begin(self) -> None:  # noqa: D102
-        self._write = csv.writer(sys.stdout, lineterminator="\n").writerow
+        self._write = writer(sys.stdout)
+        if self.segments:
+            own = ["head", "head_label", "head_confidence"] if self.head else []
+            self._write(
+                ["path", "channel", "start", "end", "emotion", "label", "confidence", *NAMES, "outputs", *own]
+            )
+            return
         self._write(
             [
                 "path",
@@ -145,6 +157,11 @@ class Csv(Report):
 
     def add(self, row: Row) -> None:  # noqa: D102
         found = row.recognition
+        if self.segments:
+            for segment in found.segments or []:
+                self._write(self._segment_cells(row, segment))
+            sys.stdout.flush()
+            return
         self._write(
             [
                 row.path,
@@ -161,6 +178,24 @@ class Csv(Report):
             ]
         )
         sys.stdout.flush()
+
+    def _segment_cells(self, row: Row, segment: Segment) -> list[object]:
+        head = row.recognition.head
+        verdict = segment.head
+        own = ["" if head is None else head.name]
+        own += ["", ""] if verdict is None else [verdict.label, f"{verdict.confidence:.6f}"]
+        return [
+            row.path,
+            segment.channel or "",
+            f"{segment.start:.3f}",
+            f"{segment.end:.3f}",
+            segment.emotion,
+            label(segment.emotion, self.language),
+            f"{segment.confidence:.6f}",
+            *(f"{segment.scores[name]:.6f}" for name in NAMES),
+            row.directory or "",
+            *(own if self.head else []),
+        ]
 
 
 REPORTS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "jsonl": JsonLines, "csv": Csv}

@@ -1,12 +1,12 @@
 """Tables as CSV. All of it is ASCII, so that a spreadsheet needn't guess the encoding, but a head's classes."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from io import StringIO
 
 from emovox.emotions import NAMES
 from emovox.exports.columns import chunks, frame_columns, segment_columns
 from emovox.recognition.recognition import LOGIT_DIGITS, SCORE_DIGITS, Recognition
+from emovox.spreadsheets import writer
 
 
 def segments(recognition: Recognition) -> Iterator[str]:
@@ -38,5 +38,5 @@ def frames(recognition: Recognition) -> Iterator[str]:
 def _line(cells: Sequence[str]) -> str:
     """A line of cells that may hold commas and quotes, as a head's classes do."""
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    writer(text)(cells)
     return text.getvalue()

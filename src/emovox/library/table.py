@@ -1,6 +1,5 @@
 """The archive as a table: CSV, JSON lines, Parquet."""
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,6 +10,7 @@ from emovox.errors import ArchiveError
 from emovox.library.archive import Archive
 from emovox.library.found import Found
 from emovox.packages import install
+from emovox.spreadsheets import writer
 
 FORMATS = ("csv", "jsonl", "parquet")
 _PLAIN = ("id", "name", "sha256", "link", "created", "emotion", "confidence")
@@ -21,14 +21,14 @@ _TOGETHER = 1000  # rows of a Parquet group
 
 def write_csv(found: Iterable[Found], file: IO[Any]) -> None:
     """A line a recognition, the nine scores in columns of their own."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([*_PLAIN, *NAMES, *_FACTS])
+    write = writer(file)
+    write([*_PLAIN, *NAMES, *_FACTS])
     for row in map(_flat, found):
         lists = {
             name: " ".join(row["warnings"]) if name == "warnings" else ",".join(row["tags"])
             for name in ("warnings", "tags")
         }
-        writer.writerow([{**row, **lists}[name] for name in (*_PLAIN, *NAMES, *_FACTS)])
+        write([{**row, **lists}[name] for name in (*_PLAIN, *NAMES, *_FACTS)])
 
 
 def write_jsonl(found: Iterable[Found], file: IO[Any], archive: Archive | None = None) -> None:
