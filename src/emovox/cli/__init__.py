@@ -23,10 +23,10 @@ from emovox.cli import (
     serve,
     similar,
 )
-from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
+from emovox.errors import ClusterError, EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 from emovox.settings import config_path
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
 @click.group(
@@ -66,7 +66,10 @@ emovox.add_command(schema.schema)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 all well, 1 some recordings failed, 2 usage, 130 interrupted."""
+    """Run the command line and exit.
+
+    0 all well, 1 some recordings failed, 2 usage, 3 a batch has lost its cluster, 130 interrupted.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     for stream in (sys.stdout, sys.stderr):
@@ -99,6 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         usage = (UnknownModelError, UnknownEmotionError, SettingsError)
         code = EXIT_USAGE if isinstance(error, usage) else EXIT_FAILED
+        code = EXIT_CLUSTER if isinstance(error, ClusterError) else code
     except Exception as error:
         if debug:
             traceback.print_exc()
