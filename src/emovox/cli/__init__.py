@@ -24,7 +24,7 @@ from emovox.cli import (
     similar,
 )
 from emovox.errors import ClusterError, EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
-from emovox.settings import config_path
+from emovox.settings import config_path, settings
 
 EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED = 1, 2, 3, 130
 
@@ -75,6 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without emoji shows ? rather than failing
+    if arguments is None:  # the process is this program, and nobody else's
+        _cache_in_own_place()
     try:
         # --debug belongs to the program, and may stand anywhere.
         code = emovox.main(
@@ -113,6 +115,13 @@ def main(arguments: list[str] | None = None) -> None:
         )
         code = EXIT_FAILED
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _cache_in_own_place() -> None:
+    """Give Matplotlib and Numba a place beside the models; theirs are the home directory and the packages' own."""
+    with suppress(EmovoxError):  # settings that can't be used are told of where they are needed
+        for variable, name in {"MPLCONFIGDIR": "matplotlib", "NUMBA_CACHE_DIR": "numba"}.items():
+            os.environ.setdefault(variable, str(settings().cache.absolute() / name))
 
 
 def _abandon_output() -> None:
