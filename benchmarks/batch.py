@@ -30,6 +30,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from emovox.audio.files import find
+from emovox.silence import import_ray, without_reports
 
 RATE = re.compile(r"([\d.,]+) h of audio in (\d+):(\d\d):(\d\d) .* ([\d.,]+) h an hour")
 TINY = 3200  # samples of the tiny files
@@ -194,12 +195,14 @@ def table(out: Path) -> list[dict[str, Any]]:
 @contextlib.contextmanager
 def nodes(cores: list[str]) -> Iterator[tuple[Any, list[Any]]]:
     """A Ray cluster: a head without cores, and a node of one core, pinned to it, for each of these."""
+    import_ray()
     import ray.cluster_utils  # noqa: PLC0415
 
     everywhere = os.sched_getaffinity(0)
-    cluster: Any = ray.cluster_utils.Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 200_000_000}
-    )
+    with without_reports():
+        cluster: Any = ray.cluster_utils.Cluster(
+            initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 200_000_000}
+        )
     added = []
     try:
         for core in cores:

@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+
+from emovox.silence import import_onnxruntime
 
 _SIZE = 2048
 _REPEATS = 5
@@ -48,6 +49,7 @@ def _int8(threads: int) -> Callable[[], object]:
         [weight],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

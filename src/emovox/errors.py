@@ -22,6 +22,7 @@ EmovoxError
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
 ├── BatchError                     a batch's input or output can't be used
+│   └── ClusterError               its cluster can't be reached, has no place for it, or was lost on the way
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
 ├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
 ├── OptionsError                   an option of a recognition has a value that means nothing
@@ -127,6 +128,10 @@ class OutputsError(EmovoxError):
 
 class BatchError(EmovoxError):
     """A batch's input or output can't be used."""
+
+
+class ClusterError(BatchError):
+    """A batch's cluster can't be reached, has no place for it, or was lost: the same command goes on later."""
 
 
 class ExportError(EmovoxError):

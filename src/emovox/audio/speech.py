@@ -8,12 +8,13 @@ breath should not cut a sentence in two.
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
+from emovox.silence import import_onnxruntime
 
 CHUNK = 512  # samples to which the network gives one probability
 _CONTEXT = 64  # samples before them that it sees too
@@ -155,7 +156,8 @@ class SpeechFinder:
 
 
 @lru_cache(maxsize=1)
-def _session() -> onnxruntime.InferenceSession:
+def _session() -> Any:
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # too small to share out
     weights = (files("emovox.audio") / "silero_vad.onnx").read_bytes()

@@ -4,29 +4,26 @@ Ray places the actors, and asks for more nodes where it may; waveforms of long r
 through its object store.
 """
 
-import importlib
-import logging
 import os
-import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member
+from emovox.batch.connection import Connection
+from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member, Take
 from emovox.batch.ledger import Ledger
 from emovox.batch.scratch import scratch
 from emovox.batch.tasks import Again, Answer, Heard, Plan, Ready, Share, Surveyed, Task
 from emovox.batch.worker import Worker
-from emovox.errors import BatchError, EmovoxError
-from emovox.packages import install
+from emovox.errors import ClusterError, EmovoxError
 from emovox.recognition.splitting import Piece
+from emovox.silence import import_ray
 
 DECODERS = 8  # of an actor with a GPU, at most; each wants a core
-REACH = 10.0  # seconds to reach the cluster
-START = 600.0  # seconds that the first worker may take: nodes may have to be rented
+START = 600.0  # seconds that a worker may take while there is no other: nodes may have to be rented
 JOIN = 10.0  # seconds from one look for new nodes to the next
 _OWN = {"EMOVOX_CACHE", "EMOVOX_CONFIG", "EMOVOX_OUTPUTS", "EMOVOX_THREADS"}  # settings that are this machine's
 
@@ -51,7 +48,7 @@ class RayWorker:
     """A worker: an actor."""
 
     def __init__(self, plan: Plan, claims: Any, decoders: int) -> None:
-        ray = _ray()
+        ray = import_ray()
         self._place = ExitStack()
         place = self._place.enter_context(scratch())
         os.environ["EMOVOX_THREADS"] = "1"
@@ -79,7 +76,7 @@ class RayWorker:
             return error
 
     async def _answer(self, task: Task) -> Answer:
-        ray = _ray()
+        ray = import_ray()
         if isinstance(task, Share):
             try:
                 piece: Piece = await task.piece
@@ -110,75 +107,76 @@ class RayEngine(Engine):
             workers: how many; 0: as many as it has GPUs, or cores.
 
         Raises:
-            BatchError: Ray is not installed, or there is no cluster.
+            BatchError: Ray is not installed.
+            ClusterError: there is no cluster.
         """
         super().__init__()
-        ray = _ray()
-        self._ray, self._plan, self._wanted = ray, plan, workers
+        self._plan, self._wanted = plan, workers
         settings = {name: value for name, value in os.environ.items() if name.startswith("EMOVOX_")}
-        environment = {name: value for name, value in settings.items() if name not in _OWN}
-        _check(address)
-        try:
-            ray.init(
-                address=address,
-                runtime_env={"env_vars": environment},
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise BatchError(f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
+        self._cluster = Connection(address, {key: value for key, value in settings.items() if key not in _OWN})
+        self._ray = ray = self._cluster.ray
         self._calls: dict[Any, tuple[Member, int]] = {}
-        self._looked = time.monotonic()
-        cluster = ray.cluster_resources()
-        self._gpu = plan.device != "cpu" and cluster.get("GPU", 0) >= 1
-        share = int(cluster.get("CPU", 1) / cluster["GPU"]) if self._gpu else 1
-        self._decoders = min(max(1, share), DECODERS)
-        self.workers = self._possible()
-        # Beside this program where it can be: then no other node's end takes the claims along.
-        strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=True
-        )
-        self._claims = (
-            ray.remote(Claims).options(num_cpus=0, max_restarts=-1, scheduling_strategy=strategy).remote()
-        )
+        self._looked = self._ready = time.monotonic()
+        with self._cluster.watched():
+            cluster = ray.cluster_resources()
+            self._gpu = plan.device != "cpu" and cluster.get("GPU", 0) >= 1
+            share = int(cluster.get("CPU", 1) / cluster["GPU"]) if self._gpu else 1
+            self._decoders = min(max(1, share), DECODERS)
+            self.workers = self._possible()
+            # Beside this program where it can be: then no other node's end takes the claims along.
+            strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+                ray.get_runtime_context().get_node_id(), soft=True
+            )
+            self._claims = (
+                ray.remote(Claims).options(num_cpus=0, max_restarts=-1, scheduling_strategy=strategy).remote()
+            )
 
     def start(self) -> Ready:
         """Start one worker and wait for it, then start the others.
 
         Raises:
-            EmovoxError: as `Worker.start`, or the cluster has no place for a worker.
+            ClusterError: the cluster has no place for a worker, or is lost.
+            EmovoxError: as `Worker.start`.
         """
-        first = self._spawn(0)
-        self._members.append(first)
-        (call,) = self._calls
-        try:
-            ready = self._ray.get(call, timeout=START)
-        except self._ray.exceptions.GetTimeoutError:
-            raise BatchError(f"the cluster has had no place for a worker for {START:.0f} s") from None
-        except self._ray.exceptions.RayError as error:
-            raise BatchError(
-                f"no worker can be started on the cluster: {' '.join(str(error).split())[-300:]}"
-            ) from error
-        self._calls.clear()
-        if isinstance(ready, EmovoxError):
-            raise ready
-        assert isinstance(ready, Ready)  # noqa: S101  it says nothing else
-        first.ready = True
-        self._depth = AHEAD_BATCHES if ready.batches else AHEAD
-        self._grow()
+        with self._cluster.watched():
+            first = self._spawn(0)
+            self._members.append(first)
+            (call,) = self._calls
+            try:
+                ready = self._cluster.result(call, START)
+            except TimeoutError:
+                raise ClusterError(f"the cluster has had no place for a worker for {START:.0f} s") from None
+            except self._ray.exceptions.RayError as error:
+                raise ClusterError(
+                    f"no worker can be started on the cluster: {' '.join(str(error).split())[-300:]}"
+                ) from error
+            self._calls.clear()
+            if isinstance(ready, EmovoxError):
+                raise ready
+            assert isinstance(ready, Ready)  # noqa: S101  it says nothing else
+            first.ready = True
+            self._depth = AHEAD_BATCHES if ready.batches else AHEAD
+            self._grow()
         return ready
 
     def know(self, contents: Iterable[list[str]]) -> None:
         """As `Engine.know`."""
-        for some in contents:
-            self._ray.get(self._claims.know.remote(some))
+        with self._cluster.watched():
+            for some in contents:
+                self._cluster.result(self._claims.know.remote(some), START)
+
+    def run(self, take: Take, more: Callable[[], bool]) -> Iterator[Answer | None]:
+        """As `Engine.run`.
+
+        Raises:
+            ClusterError: the cluster is lost, or all its workers are.
+        """
+        with self._cluster.watched():
+            yield from super().run(take, more)
 
     def close(self) -> None:
         """End the actors, and leave the cluster."""
-        for member in self._members:
-            self._ray.kill(member.worker)
-        self._ray.kill(self._claims)
-        self._ray.shutdown()
+        self._cluster.close([*(member.worker for member in self._members), self._claims])
 
     def _possible(self) -> int:
         resources = self._ray.cluster_resources()
@@ -203,10 +201,8 @@ class RayEngine(Engine):
         self._calls[member.worker.answer.remote(task)] = (member, number)
 
     def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Ready | Died]]:
-        if time.monotonic() - self._looked > JOIN:
-            self._looked = time.monotonic()
-            self._grow()
-        if not self._calls:
+        self._look()
+        if not self._calls or (self._cluster.silent and self._cluster.by_client):
             time.sleep(patience)
             return
         calls = list(self._calls)
@@ -229,24 +225,24 @@ class RayEngine(Engine):
                 raise answer
             yield member, number, answer
 
+    def _look(self) -> None:
+        """See to what the cluster has become: its head, its places, its workers.
 
-def _check(address: str | None) -> None:
-    """Refuse an address where nobody answers, which Ray tries for minutes.
-
-    Raises:
-        BatchError: nobody does.
-    """
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():  # `auto`, `local`, or a new cluster
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=REACH).close()
-    except OSError as error:
-        raise BatchError(f"no Ray cluster at {address}: {error.strerror or error}") from error
-
-
-def _ray() -> Any:
-    try:
-        return importlib.import_module("ray")
-    except ImportError:
-        raise BatchError(f"the cluster engine needs one more package: {install('ray[client]')}") from None
+        Raises:
+            ClusterError: the head is lost, or there has been no worker for as long as one may take to start.
+        """
+        self._cluster.look()
+        now = time.monotonic()
+        if any(member.ready for member in self._members):
+            self._ready = now
+        if now - self._ready > START:
+            raise self._cluster.lost(f"it has had no place for a worker for {START:.0f} s")
+        if self._cluster.silent:
+            self.trouble = "the cluster's head does not answer"
+        elif now - self._ready > JOIN:
+            self.trouble = "no worker is left on the cluster: waiting for a node"
+        else:
+            self.trouble = ""
+        if now - self._looked > JOIN and not self._cluster.silent:
+            self._looked = now
+            self._grow()

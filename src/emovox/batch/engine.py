@@ -45,9 +45,11 @@ class Engine(ABC):
 
     Attributes:
         workers: how many.
+        trouble: what the engine waits for, in words; "": nothing.
     """
 
     workers: int
+    trouble = ""
 
     def __init__(self) -> None:
         self._members: list[Member] = []

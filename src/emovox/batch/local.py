@@ -20,6 +20,7 @@ from emovox.batch.tasks import Answer, Plan, Ready, Task
 from emovox.batch.worker import Worker
 from emovox.errors import EmovoxError, ModelError
 from emovox.models.engine import usable_cores
+from emovox.silence import import_onnxruntime
 
 
 class LocalEngine(Engine):
@@ -112,9 +113,7 @@ class _Process:
 
 def _gpus(plan: Plan) -> int:
     """GPUs that ONNX Runtime can use here."""
-    import onnxruntime  # noqa: PLC0415  slow to import, and --help shall be quick
-
-    if plan.device == "cpu" or "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+    if plan.device == "cpu" or "CUDAExecutionProvider" not in import_onnxruntime().get_available_providers():
         return 0
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return len([name for name in visible.split(",") if name.strip()])

@@ -1,6 +1,7 @@
 """The reader: fetches and decodes recordings, ahead of those who hear them; it needs no model."""
 
 import asyncio
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from emovox.audio.decoded import FULL, Decoded
 from emovox.audio.decoders import Decoders
 from emovox.audio.recording import open_recording
 from emovox.batch.sources import RowReader
-from emovox.batch.storage import fetched
+from emovox.batch.storage import fetched, is_remote
 from emovox.batch.tasks import Failed, Item, Plan, Same
 from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError, OutputsError
 from emovox.models.metadata import Metadata
@@ -128,13 +129,16 @@ class Reader:
 
     async def _fetch(self, stack: ExitStack, item: Item) -> Path:
         if item.row is None:
-            place = fetched(item.path, self._scratch, max_bytes=settings().max_file_size)
+            place = fetched(self._locate(item.path), self._scratch, max_bytes=settings().max_file_size)
             return await asyncio.to_thread(stack.enter_context, place)
         async with self._reading:
-            data = await asyncio.to_thread(self._rows.read, item)
+            data = await asyncio.to_thread(self._rows.read, replace(item, path=self._locate(item.path)))
         if not data:
             raise NoAudioError("there are no bytes in this row")
         return stack.enter_context(_kept(data, self._scratch))
+
+    def _locate(self, path: str) -> str:
+        return path if is_remote(path) else os.path.join(self._plan.directory, path)  # noqa: PTH118  as it is
 
     async def _decode(self, source: Path, target: Path, item: Item, channel: int | None) -> Decoded:
         """Decode in one of the processes; a file that breaks it is tried once more, in a fresh one."""

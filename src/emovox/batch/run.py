@@ -5,6 +5,7 @@ counts once. A run that dies leaves complete shards; the next one reads which re
 """
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -28,7 +29,8 @@ from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Heard, Item, Plan, Same, Share, Surveyed, Task
 from emovox.batch.wish import Wish
 from emovox.batch.worker import MADE
-from emovox.errors import BatchError, EmovoxError
+from emovox.errors import BatchError, ClusterError, EmovoxError
+from emovox.models.catalog import AUTO, CATALOG
 from emovox.outputs import is_outputs
 from emovox.recognition.recognition import ModelFacts
 
@@ -90,7 +92,7 @@ class Batch:
             stack.callback(self._ledger.close)
             outputs = str(Path(out.path, OUTPUTS)) if wish.outputs_dirs else None
             plan = Plan(
-                model=wish.model,
+                model=_located(wish.model),
                 precision=wish.precision,
                 device=wish.device,
                 options=wish.options,
@@ -101,6 +103,7 @@ class Batch:
                 ledger=str(place / "ledger.sqlite"),
                 scratch=str(place),
                 longest=wish.longest,
+                directory=os.getcwd(),  # noqa: PTH109  paths are strings here
             )
             engine = self._make(plan)
             stack.callback(engine.close)
@@ -118,7 +121,7 @@ class Batch:
             stack.callback(self._ended.set)
             try:
                 self._work(engine)
-            except KeyboardInterrupt:  # what is heard is kept
+            except (KeyboardInterrupt, ClusterError):  # what is heard is kept
                 self._flush()
                 raise
             if self._trouble is not None:
@@ -138,8 +141,9 @@ class Batch:
                 self._looked = now
                 self._copy()
             if now - self._told > _TOLD:
-                self._told = now
+                self._told, self.status.trouble = now, engine.trouble
                 self._tell(self.status)
+        self.status.trouble = ""
         while self._unusable:
             self._note(self._unusable.popleft())
         self._flush()
@@ -297,6 +301,12 @@ class Batch:
                 made = is_outputs(directory) and (directory / MADE).exists()
                 if made and not self._ledger.is_kept(directory.name):
                     shutil.rmtree(directory)
+
+
+def _located(model: str) -> str:
+    """A model's name, or its path as it is seen from anywhere."""
+    named = model in {AUTO, *(entry.name for entry in CATALOG)}
+    return model if named or not os.path.lexists(model) else os.path.abspath(model)  # noqa: PTH100
 
 
 def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:

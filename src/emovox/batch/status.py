@@ -16,6 +16,7 @@ class Status:
     Attributes:
         model: what hears.
         workers: that hear.
+        trouble: what the run waits for, in words; "": nothing.
         before: recordings that earlier runs heard.
         failed_before: recordings that they could not use.
         listed: recordings found that are new.
@@ -31,6 +32,7 @@ class Status:
 
     model: ModelFacts | None = None
     workers: int = 0
+    trouble: str = ""
     before: int = 0
     failed_before: int = 0
     listed: int = 0

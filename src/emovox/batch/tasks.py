@@ -43,6 +43,7 @@ class Plan:
         ledger: where the claims are kept.
         scratch: a directory for what is decoded.
         longest: seconds; a longer recording is shared out.
+        directory: where relative paths are seen from; workers may run elsewhere. "": where each worker runs.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Plan:
     ledger: str
     scratch: str
     longest: float
+    directory: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,9 @@ from importlib import import_module
 
 import click
 
-from emovox.errors import EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
+from emovox.errors import ClusterError, EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED = 1, 2, 3, 130
 COMMANDS = {
     "recognize": "Recognise the emotion in recordings.",
     "batch": "Recognise many recordings into tables of Parquet.",
@@ -73,7 +73,7 @@ def emovox(debug: bool) -> None:
     emovox serve
 
     Exit code: 0 all well, 1 something failed (of many recordings some; the others are done), 2 usage or settings,
-    130 interrupted.
+    3 a batch has lost its cluster, 130 interrupted.
     """  # noqa: D301  click needs the backspace itself
     from emovox.settings import misspelt  # noqa: PLC0415  takes a while to load
 
@@ -83,13 +83,18 @@ def emovox(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 all well, 1 some recordings failed, 2 usage, 130 interrupted."""
+    """Run the command line and exit.
+
+    0 all well, 1 some recordings failed, 2 usage, 3 a batch has lost its cluster, 130 interrupted.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without emoji shows ? rather than failing
     try:
+        if arguments is None:  # the process is this program, and nobody else's
+            _cache_in_own_place()
         # --debug belongs to the program, and may stand anywhere.
         code = emovox.main(
             [word for word in given if word != "--debug"], prog_name="emovox", standalone_mode=False, obj=debug
@@ -116,6 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         usage = (UnknownModelError, UnknownEmotionError, SettingsError)
         code = EXIT_USAGE if isinstance(error, usage) else EXIT_FAILED
+        code = EXIT_CLUSTER if isinstance(error, ClusterError) else code
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -126,6 +132,15 @@ def main(arguments: list[str] | None = None) -> None:
         )
         code = EXIT_FAILED
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _cache_in_own_place() -> None:
+    """Give Matplotlib and Numba a place beside the models; theirs are the home directory and the packages' own."""
+    from emovox.settings import settings  # noqa: PLC0415  takes a while to load
+
+    with suppress(EmovoxError):  # settings that can't be used are told of where they are needed
+        for variable, name in {"MPLCONFIGDIR": "matplotlib", "NUMBA_CACHE_DIR": "numba"}.items():
+            os.environ.setdefault(variable, str(settings().cache.absolute() / name))
 
 
 def _abandon_output() -> None:

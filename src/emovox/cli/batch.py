@@ -102,7 +102,8 @@ def batch(
     emovox batch s3://calls/2026/ --out s3://results/2026 --engine ray --address ray://head:10001
     python -c "import pandas; print(pandas.read_parquet('heard/recognitions'))"
 
-    Exit code: 0 all well, 1 some recordings failed (heard/errors says why), 2 usage.
+    Exit code: 0 all well, 1 some recordings failed (heard/errors says why), 2 usage, 3 the Ray cluster can't be
+    reached or was lost: the same command goes on where it was.
     """  # noqa: D301  click needs the backspace itself
     if not out:
         raise click.BadParameter("an empty name: was a variable meant?", param_hint="--out")
@@ -161,7 +162,7 @@ class Progress:
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
-        self._told = time.monotonic()
+        self._told, self._trouble = time.monotonic(), ""
         self._bar = rich.progress.Progress(
             rich.progress.SpinnerColumn(),
             rich.progress.BarColumn(),
@@ -185,8 +186,8 @@ class Progress:
         total = None if status.listing else status.listed
         if self._terminal:
             self._bar.update(self._task, completed=finished, total=total, description=line(status))
-        elif self._shown and time.monotonic() - self._told >= _LINE:
-            self._told = time.monotonic()
+        elif self._shown and (time.monotonic() - self._told >= _LINE or status.trouble != self._trouble):
+            self._told, self._trouble = time.monotonic(), status.trouble
             click.echo(line(status), err=True)
 
 
@@ -197,7 +198,8 @@ def line(status: Status) -> str:
     pace = f"{hours:,.2f} h of audio, {3600 * hours / status.elapsed:,.1f} h an hour"
     remaining = "" if status.remaining is None else f", {_clock(status.remaining)} left"
     failures = f", {status.failed:,} failed" if status.failed else ""
-    return f"{status.done + status.failed:,} of {listed}: {pace}{remaining}{failures}"
+    trouble = f"; {status.trouble}" if status.trouble else ""
+    return f"{status.done + status.failed:,} of {listed}: {pace}{remaining}{failures}{trouble}"
 
 
 def _clock(seconds: float) -> str:

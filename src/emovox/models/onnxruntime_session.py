@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from emovox.errors import ModelError
 from emovox.models.session import Device, one_line
+from emovox.silence import import_onnxruntime
 
+ort = import_onnxruntime()
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 ort.set_default_logger_severity(3)  # its warnings are about its own graph passes; errors come as exceptions
 

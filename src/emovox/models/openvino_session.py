@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from numpy.typing import NDArray
 
 from emovox.audio.waveform import SAMPLE_RATE
@@ -17,7 +16,9 @@ from emovox.errors import ModelError
 from emovox.models.graph import INT8_BLOCK
 from emovox.models.metadata import Precision
 from emovox.models.session import one_line
+from emovox.silence import import_openvino
 
+ov = import_openvino()
 _DONT_NEED = 4  # MADV_DONTNEED of Linux: drop the pages; what the file holds is not touched
 
 

@@ -1,0 +1,169 @@
+"""The connection to a Ray cluster: one that is there, or a new one of this machine alone."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from emovox.errors import BatchError, ClusterError
+from emovox.packages import install
+from emovox.silence import import_ray, start_ray
+
+REACH = 10.0  # seconds to reach the cluster
+PING = 2.0  # seconds from one look for the head to the next, and that it has to answer
+# Seconds without a head after which the cluster is given up. Some come back; but after 60 s Ray ends the whole
+# process, without a word, and after 30 s a connection by `ray://`.
+GRACE = 30.0
+AGAIN = "what was heard is kept, and the same command goes on from there once there is a cluster"
+
+
+class Connection:
+    """What a run has of a cluster.
+
+    Attributes:
+        ray: the package.
+        by_client: whether it goes by `ray://`; then nothing can be asked of the cluster while its head is away.
+        silent: seconds for which the head has not answered.
+    """
+
+    def __init__(self, address: str | None, variables: Mapping[str, str]) -> None:
+        """Join.
+
+        Args:
+            address: of the cluster; None: what RAY_ADDRESS says, or a new one on this machine.
+            variables: environment variables of the workers.
+
+        Raises:
+            BatchError: Ray is not installed.
+            ClusterError: there is no cluster.
+        """
+        address = address or os.environ.get("RAY_ADDRESS") or "local"
+        options: dict[str, Any] = {
+            "runtime_env": {"env_vars": dict(variables)},
+            "log_to_driver": False,
+            "logging_level": logging.CRITICAL,
+        }
+        try:
+            if address == "local":
+                self.ray: Any = start_ray(**options)
+            else:
+                self.ray = import_ray()
+                _reach(address)
+                self.ray.init(address=address, **options)
+        except ImportError:
+            raise BatchError(f"the cluster engine needs one more package: {install('ray[client]')}") from None
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ClusterError(f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
+        self.by_client = address.startswith("ray://")
+        self._address = address if self.by_client else self.ray.get_runtime_context().gcs_address
+        self.silent = 0.0
+        self._lost = False
+        self._answered = self._asked = time.monotonic()
+        self._excepthook = threading.excepthook
+        self._quieten()
+
+    def look(self) -> None:
+        """See whether the head still answers, now and then.
+
+        Raises:
+            ClusterError: it hasn't for half a minute.
+        """
+        if (now := time.monotonic()) - self._asked < PING:
+            return
+        try:
+            _connect(self._address, PING)
+        except OSError as error:
+            self.silent = now - self._answered
+            if self.silent > GRACE:
+                reason = error.strerror or str(error)
+                raise self.lost(
+                    f"its head at {self._address} has been silent for {GRACE:.0f} s ({reason})"
+                ) from error
+        else:
+            self._answered, self.silent = now, 0.0
+        self._asked = time.monotonic()
+
+    def result(self, call: Any, patience: float) -> Any:
+        """What a call gives.
+
+        Raises:
+            TimeoutError: nothing, for so many seconds.
+            ClusterError: the cluster is lost.
+        """
+        deadline = time.monotonic() + patience
+        while not self.ray.wait([call], timeout=PING)[0]:
+            self.look()
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        return self.ray.get(call)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """The block in which Ray is called: says what has happened when the connection breaks.
+
+        Raises:
+            ClusterError: it has.
+        """
+        try:
+            yield
+        except (ConnectionError, self.ray.exceptions.RaySystemError) as error:
+            reason = " ".join(str(error).split())[:200].rstrip(".")
+            raise self.lost(f"the connection to {self._address} broke ({reason})") from error
+
+    def lost(self, reason: str) -> ClusterError:
+        """The error of a cluster that is gone; nothing more is asked of it."""
+        self._lost = True
+        return ClusterError(f"the Ray cluster is lost: {reason}; {AGAIN}")
+
+    def close(self, actors: list[Any]) -> None:
+        """End actors, and leave the cluster."""
+        with suppress(Exception):  # a cluster that is lost can't be left either
+            for actor in [] if self._lost else actors:
+                self.ray.kill(actor)
+        with suppress(Exception):
+            self.ray.shutdown()
+        threading.excepthook = self._excepthook
+
+    def _quieten(self) -> None:
+        """Keep off the terminal what Ray says of workers, nodes and connections that end: all are seen to."""
+        for name in list(logging.root.manager.loggerDict):
+            if name.startswith("ray"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)
+        with suppress(AttributeError):  # private parts, which another version may not have
+            if self.by_client:
+                self.ray.util.client.ray.worker.log_client.disable_logs()
+            else:
+                self.ray._private.worker.print_to_stdstream = lambda *_, **__: None
+
+        def hook(arguments: Any) -> None:
+            trace, modules = arguments.exc_traceback, set()
+            while trace is not None:
+                modules.add(str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0])
+                trace = trace.tb_next
+            if not modules & {"grpc", "ray"}:
+                self._excepthook(arguments)
+
+        threading.excepthook = hook
+
+
+def _reach(address: str) -> None:
+    """Refuse an address where nobody answers, which Ray tries for minutes.
+
+    Raises:
+        ClusterError: nobody does.
+    """
+    if not address.rpartition(":")[2].isdigit():  # `auto`
+        return
+    try:
+        _connect(address, REACH)
+    except OSError as error:
+        raise ClusterError(f"no Ray cluster at {address}: {error.strerror or error}") from error
+
+
+def _connect(address: str, patience: float) -> None:
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=patience).close()
