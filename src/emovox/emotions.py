@@ -14,13 +14,19 @@ class Emotion:
         name: lower-case English name, the identifier in files and programs.
         chinese: simplified Chinese name.
         emoji: one pictograph.
-        colour: ``#rrggbb``; the nine stay apart for colour-blind readers (Okabe and Ito 2008, with two greys).
+        colour: ``#rrggbb`` on a light ground.
+        dark_colour: the same on a dark ground.
+
+    On its ground each colour has a contrast of 3 at least, and any two are told apart by readers of every kind of
+    colour vision: the least CIEDE2000, also as protanopes, deuteranopes and tritanopes see them, is 16. One set of
+    nine for both grounds can't be that.
     """
 
     name: str
     chinese: str
     emoji: str
     colour: str
+    dark_colour: str
 
     def label(self, language: str) -> str:
         """The name as people read it, in `en` or `zh`."""
@@ -28,15 +34,15 @@ class Emotion:
 
 
 EMOTIONS = (
-    Emotion("angry", "愤怒", "😠", "#d55e00"),
-    Emotion("disgusted", "厌恶", "🤢", "#009e73"),
-    Emotion("fearful", "恐惧", "😨", "#cc79a7"),
-    Emotion("happy", "快乐", "😊", "#f0c000"),
-    Emotion("neutral", "中性", "😐", "#999999"),
-    Emotion("other", "其他", "🤔", "#7f5539"),
-    Emotion("sad", "悲伤", "😢", "#0072b2"),
-    Emotion("surprised", "惊讶", "😲", "#56b4e9"),
-    Emotion("unknown", "未知", "❓", "#444444"),
+    Emotion("angry", "愤怒", "😠", "#b03305", "#ef2b09"),
+    Emotion("disgusted", "厌恶", "🤢", "#4c7656", "#8bc487"),
+    Emotion("fearful", "恐惧", "😨", "#724cda", "#cd98fe"),
+    Emotion("happy", "快乐", "😊", "#c87d1b", "#ffe331"),
+    Emotion("neutral", "中性", "😐", "#8f8e8d", "#a3a6a8"),
+    Emotion("other", "其他", "🤔", "#411e07", "#8b7b66"),
+    Emotion("sad", "悲伤", "😢", "#303f75", "#466cd4"),
+    Emotion("surprised", "惊讶", "😲", "#5396bb", "#74fefb"),
+    Emotion("unknown", "未知", "❓", "#434343", "#6e717d"),
 )
 NAMES = tuple(emotion.name for emotion in EMOTIONS)
 BY_NAME = {emotion.name: emotion for emotion in EMOTIONS}

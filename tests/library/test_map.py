@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
+from emovox.emotions import EMOTIONS
 from emovox.errors import ArchiveError
 from emovox.library import Archive, Filter
 from emovox.library.layout import cluster, place
@@ -46,6 +47,9 @@ def test_a_page_by_itself(archive: Archive, tmp_path: Path) -> None:
     assert not re.search(r"""(src|href)=["'](?!data:)""", text)
     assert "http://" not in text.replace("http://www.w3.org/2000/svg", "")
     assert text.count("</script>") == 2
+    assert [(each["colour"], each["dark"]) for each in data(page)["emotions"]] == [
+        (emotion.colour, emotion.dark_colour) for emotion in EMOTIONS
+    ]
     points = data(page)["points"]
     assert points[0]["name"] == "39.wav"
     assert points[0]["tags"] == ["last"]

@@ -58,6 +58,20 @@ def test_laid_out_by_others(tmp_path: Path) -> None:
         assert stored.read(path).to_json() == recognition.to_json()
 
 
+@pytest.mark.parametrize("frames", [None, 5])
+@pytest.mark.parametrize("segments", [None, 0, 2])
+def test_whether_there_are_segments(tmp_path: Path, frames: int | None, segments: int | None) -> None:
+    recognition = results.recognition(
+        frames=None if frames is None else results.frames(frames),
+        segments=None if segments is None else [results.segment(at, at + 0.5) for at in range(segments)],
+    )
+    path = written(tmp_path, recognition)
+    assert stored.has_segments(path) is (segments is not None)
+    for layout in ({"indent": 2}, {"indent": 4}, {}):
+        path.write_text(json.dumps(recognition.to_dict(), **layout))  # type: ignore[arg-type]
+        assert stored.has_segments(path) is (segments is not None)
+
+
 def test_damaged(tmp_path: Path) -> None:
     path = written(tmp_path, results.recognition(frames=results.frames(50), segments=[results.segment(0, 1)]))
     text = path.read_text()

@@ -148,7 +148,7 @@ def tab(browser: Browser, base: str, **options: Any) -> Iterator[Tab]:
     try:
         opened = Tab(context.new_page(), base)
         yield opened
-        assert not opened.faults
+        assert not opened.faults, opened.faults
     finally:
         context.close()
 

@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from support.browser import Tab
-from support.service import Client
+from support.browser import tab as opened
+from support.service import Client, ServiceProcess
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,7 @@ def test_two_side_by_side(tab: Tab, filled: Client) -> None:
     expect(page.locator(".verdict")).to_have_count(2)
     expect(page.locator(".stage")).to_have_count(2)
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Angry"))
+    expect(page.get_by_text("highest score")).to_have_count(0)  # they differ
     before = row.get_by_role("cell").last.inner_text()
     assert before.startswith("+")
     tab.shoot("comparison", whole=True)
@@ -99,3 +101,40 @@ def test_deleting_asks_first(tab: Tab, filled: Client, angry: Path) -> None:
 def test_a_result_that_is_gone(tab: Tab, filled: Client) -> None:
     page = tab.open("#/output/outputs_19990101_000000")
     expect(page.get_by_role("alert")).to_contain_text("may have been deleted")
+
+
+def test_two_with_one_emotion_needn_t_sound_the_same(tab: Tab, filled: Client, angry: Path) -> None:
+    assert filled.post_file(angry, name="again", speech_only="true").is_success
+    [one, other] = [
+        next(item["id"] for item in filled.get("/v1/outputs", params={"name": name}).json()["outputs"])
+        for name in ("angry", "again")
+    ]
+    page = tab.open(f"#/compare/{one}/{other}")
+    expect(page.get_by_text("The highest score is the same in both: Angry.")).to_be_visible()
+    tab.shoot("comparison-same", whole=True)
+
+
+def test_a_service_that_is_away_says_nothing_of_what_is_stored(
+    browser: Browser, tmp_path: Path, angry: Path
+) -> None:
+    first = ServiceProcess(tmp_path / "outputs")
+    first.wait_until_ready()
+    port = first.client.base_url.port
+    assert port is not None
+    assert first.client.post_file(angry).is_success
+    with opened(browser, f"http://127.0.0.1:{port}") as tab:
+        page = tab.open()
+        expect(page.get_by_role("button", name="Load an example")).to_be_enabled()
+        first.end()
+        page.get_by_role("link", name="History").click()
+        expect(page.get_by_text("The service can’t be reached.").first).to_be_visible()
+        page.wait_for_timeout(500)
+        expect(page.get_by_text("Nothing is stored")).to_have_count(0)
+        tab.shoot("history-away")
+        second = ServiceProcess(tmp_path / "outputs", port=port)
+        try:
+            expect(page.locator("ul.list li")).to_have_count(1)  # by itself
+        finally:
+            page.goto("about:blank")
+            second.end()
+        tab.faults = [fault for fault in tab.faults if "about:blank" not in fault]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from emovox.emotions import EMOTIONS
 from support.browser import Tab, axe
 from support.browser import tab as opened
 from support.service import Client
@@ -158,3 +159,68 @@ def test_colours_come_with_patterns(tab: Tab, filled: Client) -> None:
     dashes = [line.get_attribute("stroke-dasharray") for line in lines.all()]
     for one, other in itertools.combinations(dashes, 2):
         assert one != other
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_colours_are_those_of_the_ground(browser: Browser, filled: Client, theme: str) -> None:
+    with opened(browser, str(filled.base_url), color_scheme=theme) as tab:
+        page = tab.open()
+        lines = page.locator(".nine line")
+        expect(lines).to_have_count(9)
+        shown = [line.get_attribute("stroke") for line in lines.all()]
+        assert shown == [each.dark_colour if theme == "dark" else each.colour for each in EMOTIONS]
+
+
+def focused(page: Page) -> str:
+    """What has the focus: the id or label of it, or of what it lies in."""
+    words: str = page.evaluate(
+        "() => { const on = document.activeElement; return on.id || on.ariaLabel || on.innerText }"
+    )
+    return words.strip()
+
+
+def test_the_focus_stays_where_the_reader_is(tab: Tab, filled: Client) -> None:
+    page = tab.open()
+    for _ in range(2):
+        page.get_by_role("button", name="Load an example").press("Enter")
+        expect(page.get_by_role("button", name="Remove: ")).not_to_have_count(0)
+    page.wait_for_function("() => document.querySelectorAll('.chosen li').length === 2")
+    page.get_by_role("button", name="Remove: ").last.press("Enter")
+    page.get_by_role("button", name="Remove: ").press("Enter")  # the last: the list goes
+    page.wait_for_function("() => document.activeElement.ariaLabel === 'Recordings'")
+
+    page.get_by_role("button", name="Load an example").press("Enter")
+    expect(page.locator(".go")).to_be_enabled()
+    page.locator(".go").press("Enter")
+    assert focused(page) == "result"
+    tab.result()
+    assert focused(page) == "result"
+    export = page.get_by_role("button", name="SRT", exact=True)
+    export.press("Enter")
+    expect(page.get_by_role("link", name="segments.srt")).to_be_visible()
+    assert focused(page) == "SRT"
+    page.get_by_role("link", name="History").press("Enter")
+    name = page.get_by_role("link", name="Open").first
+    expect(name).to_be_visible()
+    name.press("Enter")  # the list goes with the link in it
+    tab.result()
+    page.wait_for_function("() => document.activeElement.tagName === 'MAIN'")
+
+
+def test_on_a_phone_every_link_has_a_name(browser: Browser, filled: Client) -> None:
+    with opened(browser, str(filled.base_url), viewport={"width": 360, "height": 740}) as tab:
+        page = tab.open()
+        expect(page.get_by_role("link", name="Emovox", exact=True)).to_be_visible()
+        assert not any("link-name" in item for item in serious(page))
+
+
+def test_models_are_told_in_the_reader_s_language(browser: Browser, filled: Client) -> None:
+    with opened(browser, str(filled.base_url), locale="zh-CN") as tab:
+        page = tab.open()
+        page.get_by_text("可下载").click()
+        models = page.locator(".model:has(.mono)")
+        expect(models).to_have_count(6)
+        for title in models.locator("> small:first-of-type").all_inner_texts():
+            assert any("\u4e00" <= letter <= "\u9fff" for letter in title), title
+        expect(page.get_by_role("link", name="FunASR 模型许可证").first).to_be_visible()
+        tab.shoot("models-zh-CN", whole=True)

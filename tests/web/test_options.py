@@ -1,5 +1,8 @@
 """Trained heads, and channels by themselves."""
 
+import csv
+import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +126,74 @@ def test_a_channel_is_tried_again_alone(
     assert names == ["call.wav (channel 1)", "call.wav (channel 2)"]
     channels = [job["channel"] for job in service.get("/v1/jobs").json()["jobs"][:3]]
     assert channels == [2, 2, 1]  # latest first: again, cancelled, the other
+
+
+def test_own_classes_are_in_the_csv(tab: Tab, recognizer: Recognizer, examples: list[Path], angry: Path) -> None:
+    own = head(recognizer.metadata, classes=("calm", "upset, very"))
+    own.write(place("calls"))
+    page = tab.open()
+    page.get_by_role("combobox", name="Own classes").select_option("calls")
+    tab.choose(*examples[:2])
+    expect(page.get_by_text("2 of 2 finished")).to_be_visible()
+    tab.result()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV of all").click()
+    table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+    for row, path in zip(table, examples, strict=False):
+        expected = recognizer.recognize(path, head=own, granularity="frame", segments=True).head
+        assert expected is not None
+        assert (row["head"], row["head_label"]) == ("calls", expected.label)
+        assert float(row["head_upset, very"]) == pytest.approx(expected.scores["upset, very"], abs=1e-5)
+        assert float(row["head_confidence"]) == pytest.approx(expected.confidence, abs=1e-5)
+
+
+def test_a_head_of_weights_that_have_changed_can_t_be_chosen(tab: Tab, recognizer: Recognizer) -> None:
+    head(recognizer.metadata).write(place("calls"))
+    head(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(place("old"))
+    page = tab.open()
+    select = page.get_by_role("combobox", name="Own classes")
+    expect(select.locator("option[value=calls]")).to_be_enabled()
+    expect(select.locator("option[value=old]")).to_be_disabled()
+    expect(page.get_by_text("has changed since")).to_be_visible()
+
+
+def test_precisions_are_those_of_the_model(tab: Tab, service: Client, angry: Path) -> None:
+    page = tab.open()
+    page.locator("summary", has_text="More options").click()
+    select = page.get_by_role("combobox", name="Precision")
+    [lite] = [model for model in service.get("/v1/models").json() if model["name"] == "lite"]
+    expect(select.locator("option")).to_have_text(["automatic", *lite["precisions"]])
+    select.select_option(lite["precisions"][-1])
+    tab.choose(angry)
+    tab.result()
+    assert "by lite" in page.locator("article").inner_text()
+    assert f"in {lite['precisions'][-1]}" in page.locator("article").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en-GB", "Parquet: not here, as the service lacks pyarrow."),
+        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。"),
+    ],
+)
+def test_exports_that_can_only_fail_aren_t_offered(
+    browser: Browser, service: Client, angry: Path, monkeypatch: pytest.MonkeyPatch, language: str, words: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it weren't installed
+    plain, whole = (
+        service.post_file(angry, **options).headers["location"].rpartition("/")[2]
+        for options in ({}, {"segments": "true"})
+    )
+    with opened(browser, str(service.base_url), locale=language) as tab:
+        for id_, able in (
+            (plain, []),
+            (whole, ["SRT", "VTT", "TextGrid (Praat)", "Audacity", "CSV", "PNG", "SVG"]),
+        ):
+            page = tab.open(f"#/output/{id_}")
+            tab.result()
+            expect(page.get_by_text(words)).to_be_visible()
+            buttons = page.get_by_role("button", name="SRT", exact=True).locator("..").get_by_role("button")
+            expect(buttons).to_have_count(8)
+            assert [button.inner_text() for button in buttons.all() if button.is_enabled()] == able
+            tab.shoot(f"exports-{language}-{len(able)}", whole=True)

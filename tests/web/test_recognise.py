@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from emovox.audio.wav import WavWriter
 from emovox.models.clips import example_clips
+from emovox.server.jobs import Job, Jobs
 from support.browser import Tab
 from support.browser import tab as opened
 from support.service import Client
@@ -58,7 +59,7 @@ def test_files_to_take_away(tab: Tab, angry: Path) -> None:
     page.get_by_text("Whole utterance").click()
     tab.choose(angry)
     tab.result()
-    expect(page.get_by_text("recognise with granularity “Frames”")).to_be_visible()
+    expect(page.get_by_text("Curves over time come with granularity “Frames”")).to_be_visible()
     for name in ("result.json", "embedding.npy", "processed_audio.wav"):
         expect(page.get_by_role("link", name=name)).to_be_visible()
     page.get_by_role("button", name="SRT", exact=True).click()
@@ -88,6 +89,31 @@ def test_the_code_does_the_same(tab: Tab, service: Client, angry: Path, monkeypa
     said: list[str] = []
     exec(code.replace("print(", "said.append("), {"said": SaidList(said)})  # noqa: S102  it is what is shown
     assert said[0] == "angry"
+
+
+def test_the_code_of_what_was_stored_before(
+    tab: Tab, service: Client, angry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = service.post_file(angry, segments="true", granularity="frame", name="a voice").headers["location"]
+    page = tab.open(f"#/output/{first.rpartition('/')[2]}")
+    tab.result()
+    expect(page.get_by_text("It may have been made with others, too.")).to_be_visible()
+    with page.expect_download() as download:  # what has no file's name is named as it is downloaded
+        page.get_by_role("link", name="processed_audio.wav").click()
+    folder = download.value.path().parent
+    download.value.path().rename(folder / download.value.suggested_filename)
+    page.get_by_role("button", name="Python", exact=True).click()
+    code = page.locator("pre").inner_text()
+    for option in ('granularity="frame"', "segments=True", 'model="lite"', 'precision="fp32"'):
+        assert option in code
+    monkeypatch.chdir(folder)
+    exec(code.replace("print(", "said.append("), {"said": SaidList([])})  # noqa: S102  it is what is shown
+    latest = service.get("/v1/outputs").json()["outputs"][0]
+    one, other = (
+        service.get(f"/v1/outputs/{id_}/timeline").json() for id_ in (first.rpartition("/")[2], latest["id"])
+    )
+    assert latest["id"] != first.rpartition("/")[2]
+    assert one == other
 
 
 class SaidList:
@@ -202,15 +228,52 @@ def test_a_folder_with_other_things_in_it(tab: Tab, examples: list[Path], tmp_pa
     expect(page.get_by_text("1 file was left out")).to_be_visible()
 
 
-def test_what_was_begun_is_found_again(tab: Tab, service: Client, minute: Path) -> None:
-    for _ in range(2):
-        answer = service.post(
-            "/v1/recognitions", files={"file": minute.read_bytes()}, headers={"Prefer": "respond-async"}
-        )
-        assert answer.status_code == 202
+def test_what_was_begun_is_found_again_by_who_began_it(
+    tab: Tab, browser: Browser, service: Client, angry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_taken(self: Jobs) -> Job | None:
+        return None
+
     page = tab.open()
-    expect(page.get_by_role("progressbar").first).to_be_visible()
-    page.reload()  # the page may go: the jobs stay
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "next", none_taken)
+        tab.choose(angry)
+        expect(page.get_by_text("queued", exact=True)).to_be_visible()
+        assert service.post_file(angry, url="/v1/batches").is_success  # by a program
+        page.reload()  # the page may go: the jobs stay
+        expect(page.get_by_text("queued", exact=True)).to_be_visible()
+        expect(page.get_by_role("heading", name=angry.name)).to_have_count(1)
+        with opened(browser, str(service.base_url)) as stranger:
+            other = stranger.open()
+            expect(
+                other.get_by_role("button", name="Load an example")
+            ).to_be_enabled()  # it has learnt what there is
+            other.wait_for_timeout(500)
+            expect(other.get_by_role("heading", name="What does a voice feel like?")).to_be_visible()
+        second = page.context.new_page()  # another tab of this browser
+        second.goto(str(service.base_url))
+        expect(second.get_by_text("queued", exact=True)).to_be_visible()
+        page.close()
+    expect(second.locator("article.result .stage")).to_be_visible()
+    assert "-F segments=true" in second.locator("pre").inner_text()  # with the options that were chosen
+    second.close()
+    assert [job["state"] for job in service.get("/v1/jobs?limit=2").json()["jobs"]] == ["done", "done"]
+
+
+def test_cancelling_that_fails_isn_t_told_as_done(tab: Tab, angry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_taken(self: Jobs) -> Job | None:
+        return None
+
+    page = tab.open()
+    with monkeypatch.context() as patch:
+        patch.setattr(Jobs, "next", none_taken)
+        tab.choose(angry)
+        expect(page.get_by_text("queued", exact=True)).to_be_visible()
+        page.route(
+            "**/v1/jobs/*", lambda route: route.abort() if route.request.method == "DELETE" else route.continue_()
+        )
+        page.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_text("queued", exact=True)).to_be_visible()
     tab.result()
 
 

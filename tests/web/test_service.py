@@ -70,6 +70,8 @@ def test_a_key_is_asked_for(browser: Browser, tmp_path: Path, angry: Path) -> No
             page.get_by_role("button", name="Load an example").click()
             page.locator(".go").click()
             assert tab.result() == "angry"
+            assert "Authorization: Bearer KEY" in page.locator("pre").inner_text()
+            expect(page.get_by_text("Put your API key in the place of KEY.")).to_be_visible()
             page.get_by_role("button", name="Play", exact=True).click()  # the sound needs it too
             expect(page.get_by_role("button", name="Pause")).to_be_visible()
             page.get_by_role("button", name="Forget the key").click()

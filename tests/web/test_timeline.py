@@ -41,8 +41,10 @@ def test_wheel_buttons_keys_and_dragging(page: Page, tab: Tab) -> None:
     whole = tab.view()
     assert whole[0] == 0
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 120)
+    page.keyboard.down("Control")
     for _ in range(5):
         page.mouse.wheel(0, -300)
+    page.keyboard.up("Control")
     page.wait_for_timeout(100)
     start, end = tab.view()
     assert end - start < whole[1] / 10
@@ -73,6 +75,116 @@ def test_wheel_buttons_keys_and_dragging(page: Page, tab: Tab) -> None:
     page.keyboard.press("0")
     assert tab.view() == whole
     tab.shoot("timeline")
+
+
+def test_the_wheel_alone_scrolls_the_page(page: Page, tab: Tab) -> None:
+    stage = page.locator(".stage")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    before, whole = page.evaluate("() => scrollY"), tab.view()
+    page.mouse.wheel(0, 200)
+    expect(page.locator(".hint")).to_have_text("Ctrl + wheel zooms the timeline")
+    tab.shoot("wheel-hint")
+    page.wait_for_function("(before) => scrollY > before", arg=before)
+    assert tab.view() == whole
+    page.mouse.wheel(0, -5000)
+    page.wait_for_function("() => scrollY === 0")
+    page.get_by_role("button", name="Zoom in").click()
+    closer = tab.view()
+    assert closer != whole
+    stage.hover()
+    page.mouse.wheel(0, 200)  # nor does it trap who has zoomed
+    page.wait_for_function("() => scrollY > 0")
+    assert tab.view() == closer
+
+
+def test_two_fingers_zoom_and_one_scrolls(browser: Browser, service: Client, output: str) -> None:
+    size = {"width": 390, "height": 800}
+    with opened(browser, str(service.base_url), viewport=size, has_touch=True, is_mobile=True) as tab:
+        page = tab.open(f"#/output/{output}")
+        tab.result()
+        page.locator(".stage").scroll_into_view_if_needed()
+        box = page.locator(".stage").bounding_box()
+        assert box is not None
+        middle, y = box["x"] + box["width"] / 2, box["y"] + 150
+        whole = tab.view()
+        touches = page.context.new_cdp_session(page)
+
+        def touch(kind: str, *points: tuple[float, float]) -> None:
+            at = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+            touches.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": at})
+
+        touch("Start", (middle - 20, y), (middle + 20, y))
+        for spread in range(25, 100, 5):
+            touch("Move", (middle - spread, y), (middle + spread, y))
+        touch("End")
+        start, end = tab.view()
+        assert end - start < 0.5 * (whole[1] - whole[0])
+        assert page.evaluate("() => visualViewport.scale") == 1  # the page itself stays as it is
+        before = page.evaluate("() => scrollY")
+        touch("Start", (middle, y))
+        for step in range(1, 12):
+            touch("Move", (middle, y - 15 * step))
+        touch("End")
+        page.wait_for_function("(before) => scrollY > before", arg=before)
+
+
+def test_the_stored_sound_is_recognised_with_frames(tab: Tab, service: Client, angry: Path) -> None:
+    answer = service.post_file(angry, segments="true", speech_only="true")
+    first = answer.headers["location"].rpartition("/")[2]
+    page = tab.open(f"#/output/{first}")
+    tab.result()
+    tab.shoot("without-frames")
+    page.get_by_role("button", name="Recognise the stored sound with frames").click()
+    expect(page.get_by_role("group", name="Curves")).to_be_visible()
+    latest = service.get("/v1/outputs").json()["outputs"][0]
+    assert (latest["name"], latest["emotion"]) == (angry.name, "angry")
+    assert latest["id"] != first
+    assert service.get(f"/v1/outputs/{first}").is_success  # the other is kept
+    (service.outputs / first / "processed_audio.wav").rename(service.outputs / first / "kept.wav")
+    try:
+        page = tab.open(f"#/output/{first}")
+        page.reload()
+        page.wait_for_selector("article.result")
+        expect(page.get_by_role("button", name="with frames")).to_have_count(0)  # there is nothing to recognise
+    finally:
+        (service.outputs / first / "kept.wav").rename(service.outputs / first / "processed_audio.wav")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_print_shows_all_of_the_timeline_on_white(
+    browser: Browser, service: Client, output: str, theme: str
+) -> None:
+    with opened(browser, str(service.base_url), color_scheme=theme) as tab:
+        page = tab.open(f"#/output/{output}")
+        tab.result()
+        page.get_by_text("Table of").click()
+        page.emulate_media(media="print")
+        page.wait_for_function(
+            "() => getComputedStyle(document.documentElement).colorScheme === 'light'"
+        )  # and the canvas is drawn anew
+        tab.shoot(f"print-{theme}", whole=True)
+        # Paper is narrower than the screen, and no script runs between the two.
+        cut, high, waves = page.evaluate(
+            """() => {
+                document.body.style.width = '620px'
+                const canvas = document.querySelector('.stage canvas')
+                const inner = canvas.getBoundingClientRect()
+                const outer = document.querySelector('.frame').getBoundingClientRect()
+                const table = document.querySelector('details .scroll')
+                const pixel = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+                let waves = 0 // pixels in the colour of the waveform on white
+                for (let at = 0; at < pixel.length; at += 4) {
+                    waves += pixel[at] === 0x8d && pixel[at + 1] === 0x8a && pixel[at + 2] === 0x9c
+                }
+                return [inner.right - outer.right, table.scrollHeight - table.clientHeight, waves]
+            }"""
+        )
+        assert cut <= 1
+        assert high <= 1
+        assert waves > 1000
 
 
 def test_numbers_under_the_pointer_and_at_the_cursor(page: Page) -> None:
@@ -161,9 +273,11 @@ def test_two_hours(browser: Browser, service: Client) -> None:
         box = page.locator(".stage").bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 150)
+        page.keyboard.down("Control")
         for _ in range(30):
             page.mouse.wheel(0, -130)
             page.wait_for_timeout(20)
+        page.keyboard.up("Control")
         start, end = tab.view()
         assert end - start < 2  # to a word
         for _ in range(20):

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { contrast, GRAPHICS, ink, readable } from '../src/lib/colours'
-import { curl, python } from '../src/lib/code'
+import { contrast, ink } from '../src/lib/colours'
+import { curl, type Options, python } from '../src/lib/code'
 import { csv } from '../src/lib/csv'
 import { mayHaveSound } from '../src/lib/files'
 import { bytes, clock, percent, signed, took } from '../src/lib/format'
@@ -38,21 +38,12 @@ describe('csv', () => {
 })
 
 describe('colours', () => {
-  // Those of src/emovox/emotions.py, which the page has from the service.
-  const colours = ['#d55e00', '#009e73', '#cc79a7', '#f0c000', '#999999', '#7f5539', '#0072b2', '#56b4e9', '#444444']
-  it('stand out from both grounds and stay apart', () => {
-    for (const { surface } of [LIGHT, DARK]) {
-      const shown = colours.map((colour) => readable(colour, surface))
-      for (const colour of shown) expect(contrast(colour, surface)).toBeGreaterThanOrEqual(GRAPHICS)
-      expect(new Set(shown).size).toBe(9)
-      for (const colour of shown) expect(contrast(ink(colour), colour)).toBeGreaterThanOrEqual(4.5)
-    }
-  })
   it('have words that can be read', () => {
     for (const ground of [LIGHT, DARK]) {
       expect(contrast(ground.ink, ground.surface)).toBeGreaterThanOrEqual(7)
       expect(contrast(ground.faint, ground.surface)).toBeGreaterThanOrEqual(4.5)
     }
+    expect([ink('#ffe000'), ink('#532379')]).toEqual(['#000000', '#ffffff'])
   })
   it('come with nine patterns of dashes', () => {
     expect(new Set(DASHES.map((dashes) => dashes.join(' '))).size).toBe(9)
@@ -61,13 +52,24 @@ describe('colours', () => {
 
 describe('code', () => {
   it('can be pasted', () => {
-    expect(curl('http://localhost:7860', 'a b.mp3', { granularity: 'frame' })).toBe(
+    expect(curl('http://localhost:7860', 'a b.mp3', { granularity: 'frame' }, false)).toBe(
       "curl -F 'file=@a b.mp3' \\\n  -F granularity=frame \\\n  http://localhost:7860/v1/recognitions",
     )
-    expect(curl('http://localhost:7860', 'a;b "c".mp3', {})).toContain(String.raw`-F 'file=@"a;b \"c\".mp3"'`)
-    expect(python('http://h', 'a.mp3', { embedding: true, model: 'lite' })).toContain(
+    expect(curl('http://localhost:7860', 'a;b "c".mp3', {}, false)).toContain(String.raw`-F 'file=@"a;b \"c\".mp3"'`)
+    expect(curl('http://h', 'a.mp3', { head: 'my calls' }, false)).toContain("-F 'head=my calls'")
+    expect(python('http://h', 'a.mp3', { embedding: true, model: 'lite' }, false)).toContain(
       'client.recognize("a.mp3", embedding=True, model="lite")',
     )
+  })
+  it('has a place for a key where one is asked for', () => {
+    expect(curl('http://h', 'a.mp3', {}, true)).toContain("curl -H 'Authorization: Bearer KEY' ")
+    expect(python('http://h', 'a.mp3', {}, true)).toContain('Client("http://h", key="KEY")')
+  })
+  it('prints what was asked for, and nothing else', () => {
+    const code = (options: Options): string => python('http://h', 'a.mp3', options, false)
+    expect(code({ head: 'calls' })).toContain('recognition.head.label')
+    expect(code({ segments: true })).toContain('recognition.segments')
+    expect(code({})).not.toMatch(/head|segments/)
   })
 })
 
@@ -82,7 +84,7 @@ describe('files', () => {
 describe('the table', () => {
   const row = (key: number, name: string, emotion: string | null, confidence: number | null): Row => ({
     key, name, emotion, confidence, state: emotion ? 'done' : 'failed', duration: emotion ? 2 : null, scores: null,
-    model: null, output: null, warnings: [], problem: null,
+    head: null, model: null, output: null, warnings: [], problem: null,
   })
   const rows = [row(0, 'b10', 'sad', 0.5), row(1, 'b9', null, null), row(2, 'a', 'angry', 0.9), row(3, 'c', 'sad', 0.7)]
   const order = (found: Row[]): number[] => found.map(({ key }) => key)
@@ -100,6 +102,15 @@ describe('the table', () => {
     const lines = asCsv(rows, ['angry']).trim().split('\r\n')
     expect(lines).toHaveLength(5)
     expect(lines[2]).toBe('b9,failed,,,,,,,,')
+  })
+  it('has own classes in the CSV, where heads were asked', () => {
+    const head = (name: string, scores: Record<string, number>): Row['head'] => ({ name, label: Object.keys(scores)[0] ?? '', confidence: 0.7, scores })
+    const own = [{ ...row(0, 'a', 'sad', 0.5), head: head('calls', { '=calm': 0.7, upset: 0.3 }) }, row(1, 'b', 'sad', 0.5), { ...row(2, 'c', 'sad', 0.5), head: head('other', { upset: 1 }) }]
+    const lines = asCsv(own, ['angry']).trim().split('\r\n')
+    expect(lines[0]).toMatch(/,head,head_label,head_confidence,head_=calm,head_upset$/)
+    expect(lines[1]).toMatch(/,calls,'=calm,0.7,0.7,0.3$/)
+    expect(lines[2]).toMatch(/,,,,,$/)
+    expect(lines[3]).toMatch(/,other,upset,0.7,,1$/)
   })
 })
 

@@ -6,14 +6,16 @@ vi.stubGlobal('location', { origin: 'http://localhost' })
 const { options } = await import('../src/state/options.svelte')
 const { service } = await import('../src/state/service.svelte')
 
-const model = (name: string, installed: boolean): ModelView => ({ name, installed }) as ModelView
-const head = (name: string, model: string): HeadView => ({ name, model }) as HeadView
-const [models, calls, far] = [[model('lite', true), model('large', false)], head('calls', 'lite'), head('far', 'large')]
+const model = (name: string, precisions: ModelView['precisions'], more: Partial<ModelView> = {}): ModelView =>
+  ({ name, precisions, installed: precisions.length > 0, default: false, embeddings_only: false, ...more }) as ModelView
+const head = (name: string, model: string, usable: boolean): HeadView => ({ name, model, usable }) as HeadView
+const models = [model('lite', ['fp32', 'bf16'], { default: true }), model('large', ['fp32', 'int8']), model('far', [])]
+const [calls, old] = [head('calls', 'lite', true), head('old', 'lite', false)]
 
 describe('heads', () => {
   it('can be asked where their model is the chosen one, or can be taken', () => {
-    expect([fits(calls, '', models), fits(calls, 'lite', models), fits(calls, 'large', models)]).toEqual([true, true, false])
-    expect([fits(far, '', models), fits(far, 'large', models)]).toEqual([false, true])
+    expect([fits(calls, ''), fits(calls, 'lite'), fits(calls, 'large')]).toEqual([true, true, false])
+    expect([fits(old, ''), fits(old, 'lite')]).toEqual([false, false]) // its model has changed since
   })
   it('have their classes ranked', () => {
     expect(ranked({ calm: 0.2, loud: 0.8 })).toEqual([['loud', 0.8], ['calm', 0.2]])
@@ -21,17 +23,31 @@ describe('heads', () => {
 })
 
 describe('what is asked', () => {
-  afterEach(() => Object.assign(options, { model: '', head: '', splitChannels: false }))
+  afterEach(() => Object.assign(options, { model: '', head: '', splitChannels: false, precision: 'auto' }))
 
   it('is a head with its model, and none that the model doesn’t fit', () => {
-    Object.assign(service, { models, heads: [calls, far] })
+    Object.assign(service, { models, heads: [calls, old] })
     expect(options.hearing()).toEqual({})
     options.head = 'calls'
     expect(options.hearing()).toEqual({ model: 'lite', head: 'calls' })
     options.model = 'large'
     expect(options.hearing()).toEqual({ model: 'large' })
-    Object.assign(options, { model: '', head: 'gone' })
-    expect(options.hearing()).toEqual({})
+    for (const name of ['gone', 'old']) {
+      Object.assign(options, { model: '', head: name })
+      expect(options.hearing()).toEqual({})
+    }
+  })
+  it('is a precision that the chosen model can be computed in', () => {
+    Object.assign(service, { models, heads: [calls] })
+    expect(options.precisions).toEqual(['auto', 'fp32', 'bf16'])
+    options.precision = 'int8'
+    expect(options.asked()).not.toHaveProperty('precision')
+    options.model = 'large'
+    expect(options.precisions).toEqual(['auto', 'fp32', 'int8'])
+    expect(options.asked().precision).toBe('int8')
+    Object.assign(service, { models: models.slice(1) }) // the service's own has no name here
+    options.model = ''
+    expect(options.precisions).toHaveLength(5)
   })
   it('is each channel only where that was chosen', () => {
     expect(options.asked()).not.toHaveProperty('split_channels')

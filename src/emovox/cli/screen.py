@@ -111,11 +111,11 @@ class Screen(Lines):
             present = Text(f"   {self.words['nobody']}", style="dim")
         else:
             emotion = BY_NAME[self._emotion]
-            present = Text(f"{emotion.emoji} {label(emotion.name, self.language)}", f"bold {emotion.colour}")
+            present = Text(f"{emotion.emoji} {label(emotion.name, self.language)}", "bold")
         rows = []
         for emotion in EMOTIONS:
             score = (heard.scores or {}).get(emotion.name, 0.0) if heard is not None else 0.0
             name = Text(f"{emotion.emoji} {label(emotion.name, self.language)}")
             name.truncate(14, pad=True)
-            rows.append(Text.assemble(name, (bar(score), emotion.colour), f" {100 * score:5.1f} %"))
+            rows.append(Text.assemble(name, (bar(score), emotion.dark_colour), f" {100 * score:5.1f} %"))
         return Group(Text(), state, present, *rows)

@@ -5,6 +5,6 @@ from emovox import exports
 exports.write(recognition, "outputs/outputs_20240104_223000", ["srt", "textgrid", "png"])
 """
 
-from emovox.exports.formats import FORMATS, Language, check_formats, needs, write
+from emovox.exports.formats import FORMATS, Language, Part, check_formats, missing_package, needs, parts, write
 
-__all__ = ["FORMATS", "Language", "check_formats", "needs", "write"]
+__all__ = ["FORMATS", "Language", "Part", "check_formats", "missing_package", "needs", "parts", "write"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -86,6 +87,18 @@ _FORMATS: dict[str, _Format] = {
 
 FORMATS = tuple(_FORMATS)
 """The names of the formats, in the order in which files are written."""
+
+
+def parts(name: str) -> tuple[Part, ...]:
+    """What a format shows, of which a result must hold one: `segments`, `frames`."""
+    return tuple(_FORMATS[name].writers)
+
+
+def missing_package(name: str) -> str | None:
+    """The package that a format needs and that isn't installed."""
+    package = _FORMATS[name].package
+    return package if package and find_spec(package) is None else None
+
 
 _HOW = {"segments": "--segments", "frames": "--granularity frame"}
 

@@ -91,7 +91,11 @@ def write_map(
         "model": f"{found[0].model} {found[0].revision}".strip(),
         "clusters": count,
         "emotions": [
-            {"label": f"{emotion.emoji} {emotion.label(language)}", "colour": emotion.colour}
+            {
+                "label": f"{emotion.emoji} {emotion.label(language)}",
+                "colour": emotion.colour,
+                "dark": emotion.dark_colour,
+            }
             for emotion in EMOTIONS
         ],
         "points": points,

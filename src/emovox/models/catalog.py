@@ -24,6 +24,8 @@ class Licence:
 
     name: str
     address: str
+    chinese: str = ""
+    """The name in Chinese, where it has one."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
@@ -46,11 +48,19 @@ class CatalogModel:
     """Its id on Hugging Face."""
     modelscope: str | None = None
     """Its id on ModelScope."""
+    chinese: str = ""
+    """The title in Chinese."""
+    embeddings_only: bool = False
+    """Whether it gives no emotions without a head of the user's own."""
 
 
 # The cards say `license: other`, `license_name: model-license` and link to FunASR's repository, where this lies:
 # https://huggingface.co/emotion2vec/emotion2vec_plus_large/blob/main/README.md
-_FUNASR = Licence("FunASR model licence", "https://github.com/modelscope/FunASR/blob/main/MODEL_LICENSE")
+_FUNASR = Licence(
+    "FunASR model licence",
+    "https://github.com/modelscope/FunASR/blob/main/MODEL_LICENSE",
+    chinese="FunASR 模型许可证",
+)
 
 CATALOG = (
     CatalogModel(
@@ -58,6 +68,7 @@ CATALOG = (
         title="bundled: three blocks of Whisper base, taught nine emotions on acted speech in three languages",
         licence=Licence("CC BY-NC-SA 4.0", "https://creativecommons.org/licenses/by-nc-sa/4.0/"),
         file=_BUNDLED / "lite.onnx",
+        chinese="内置：Whisper base 的前三层，用三种语言的表演语音学会九种情感",
     ),
     # Sizes: https://huggingface.co/emotion2vec/emotion2vec_plus_large/tree/main and so on; the others' pages
     # could not be reached. Parameters: by the published settings, 162.1 and 93.2 million; a checkpoint holds three
@@ -70,6 +81,7 @@ CATALOG = (
         published="angry",
         huggingface="emotion2vec/emotion2vec_plus_large",
         modelscope="iic/emotion2vec_plus_large",
+        chinese="九种情感，用 42,526 小时语音微调",
     ),
     CatalogModel(
         name="emotion2vec_plus_base",
@@ -78,6 +90,7 @@ CATALOG = (
         download_size=1_120_000_000,
         huggingface="emotion2vec/emotion2vec_plus_base",
         modelscope="iic/emotion2vec_plus_base",
+        chinese="九种情感，用 4,788 小时语音微调",
     ),
     CatalogModel(
         name="emotion2vec_plus_seed",
@@ -85,6 +98,7 @@ CATALOG = (
         licence=_FUNASR,
         huggingface="emotion2vec/emotion2vec_plus_seed",
         modelscope="iic/emotion2vec_plus_seed",
+        chinese="九种情感，用 201 小时学术录音微调",
     ),
     # Only on ModelScope: https://huggingface.co/emotion2vec/models lists the other four. The licence is that of
     # its card, by way of a copy: https://huggingface.co/thegenerativegeneration/emotion2vec_base_finetuned
@@ -93,6 +107,7 @@ CATALOG = (
         title="nine emotions: the first release, of January 2024",
         licence=Licence("Apache-2.0", "https://www.modelscope.cn/models/iic/emotion2vec_base_finetuned"),
         modelscope="iic/emotion2vec_base_finetuned",
+        chinese="九种情感：2024 年 1 月的首个版本",
     ),
     CatalogModel(
         name="emotion2vec_base",
@@ -101,6 +116,8 @@ CATALOG = (
         download_size=1_130_000_000,
         huggingface="emotion2vec/emotion2vec_base",
         modelscope="iic/emotion2vec_base",
+        chinese="只给出嵌入向量：没有自己训练的分类头就没有情感",
+        embeddings_only=True,
     ),
 )
 

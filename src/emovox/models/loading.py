@@ -56,6 +56,22 @@ def load(
     return Engine(path, precision=chosen, device=device, engine=options.engine, threads=options.threads)
 
 
+def possible_precisions(path: Path) -> list[Precision]:
+    """What a model can be computed in on this machine.
+
+    Args:
+        path: an .onnx file, or a snapshot's directory.
+
+    Raises:
+        ModelError: the file is no model, or the engine of the settings isn't there.
+    """
+    here = precisions(engine=settings().engine)
+    if path.is_dir():
+        return here
+    own = read_metadata(path).precision
+    return [own, "bf16"] if own == "fp32" and "bf16" in here else [own]
+
+
 def open_snapshot(directory: Path) -> StoredModel:
     """A snapshot's directory as a stored model, named and licensed as the catalog and its download say.
 

@@ -52,6 +52,20 @@ def read_head(path: Path) -> dict[str, Any]:
     return _object("".join(lines))
 
 
+def has_segments(path: Path) -> bool:
+    """Whether there are segments, which may be an empty list, without reading them.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: it is no JSON.
+    """
+    with path.open(encoding="utf-8") as file:
+        for line in _lines(file):
+            if line.startswith((_SEGMENTS, _FRAMES)):
+                return line.startswith(_SEGMENTS)
+    return "segments" in read_head(path)  # laid out otherwise, or without both
+
+
 def read_segments(path: Path) -> list[Segment] | None:
     """The segments alone; None where there are none.
 

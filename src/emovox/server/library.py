@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from emovox.errors import OutputsError
 from emovox.outputs import RESULT
 from emovox.recognition import stored
-from emovox.recognition.recognition import EmotionName, Recognition, ScoreMap
+from emovox.recognition.recognition import EmotionName, HeadVerdict, Recognition, ScoreMap
 from emovox.server.problems import Problem
 from emovox.server.timeline import Timeline, Timelines
 
@@ -47,6 +47,7 @@ class Summary(BaseModel):
     duration: float = Field(description="seconds")
     model: str
     warnings: list[str]
+    head: HeadVerdict | None = Field(None, description="what a trained head hears; null: none was asked")
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,17 @@ class Library:
         """
         try:
             return stored.read_head(self.directory(id_) / RESULT)
+        except (OSError, ValueError) as error:
+            raise Problem(500, "damaged-output", "its result.json can't be read") from error
+
+    def has_segments(self, id_: str) -> bool:
+        """Whether segments were asked for; there may be none all the same.
+
+        Raises:
+            Problem: 404, there is none; 500, it is damaged.
+        """
+        try:
+            return stored.has_segments(self.directory(id_) / RESULT)
         except (OSError, ValueError) as error:
             raise Problem(500, "damaged-output", "its result.json can't be read") from error
 
@@ -229,4 +241,5 @@ def _summary(id_: str, data: dict[str, Any]) -> Summary:
         duration=data["recording"]["duration"],
         model=data["model"]["name"],
         warnings=data["warnings"],
+        head=data.get("head"),
     )

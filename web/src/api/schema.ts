@@ -124,6 +124,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Formats
+         * @description The formats of exports, and which of them can be written here.
+         */
+        get: operations["export_formats_v1_exports_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models": {
         parameters: {
             query?: never;
@@ -791,8 +811,16 @@ export interface components {
             chinese: string;
             /** Emoji */
             emoji: string;
-            /** Colour */
+            /**
+             * Colour
+             * @description on a light ground
+             */
             colour: string;
+            /**
+             * Dark Colour
+             * @description on a dark ground
+             */
+            dark_colour: string;
         };
         /**
          * ExampleView
@@ -811,6 +839,24 @@ export interface components {
             size: number;
             /** Url */
             url: string;
+        };
+        /**
+         * ExportView
+         * @description A format of exports.
+         */
+        ExportView: {
+            /** Name */
+            name: string;
+            /**
+             * Parts
+             * @description what it shows; a result must have one of them
+             */
+            parts: ("segments" | "frames")[];
+            /**
+             * Missing
+             * @description the package that writes it and isn't installed here; null: it can be
+             */
+            missing: string | null;
         };
         /**
          * FileView
@@ -853,6 +899,40 @@ export interface components {
             };
         };
         /**
+         * HeadVerdict
+         * @description What a trained head hears in a recording.
+         */
+        HeadVerdict: {
+            /**
+             * Label
+             * @description the class with the highest score
+             */
+            label: string;
+            /**
+             * Confidence
+             * @description that score
+             */
+            confidence: number;
+            /**
+             * Scores
+             * @description probability of each of the head's classes; they sum to 1
+             */
+            scores: {
+                [key: string]: number;
+            };
+            /**
+             * Name
+             * @description of the head
+             */
+            name: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description when it was trained
+             */
+            created_at: string;
+        };
+        /**
          * HeadView
          * @description A trained head: classes of somebody's own on a model's embeddings.
          */
@@ -871,6 +951,11 @@ export interface components {
              * @description of that model
              */
             revision: string;
+            /**
+             * Usable
+             * @description whether that model is installed, with the weights that it was trained on
+             */
+            usable: boolean;
             /**
              * Created At
              * Format: date-time
@@ -985,6 +1070,11 @@ export interface components {
             name: string;
             /** Address */
             address: string;
+            /**
+             * Chinese
+             * @description the name in Chinese; empty: it has none
+             */
+            chinese: string;
         };
         /**
          * ModelView
@@ -995,11 +1085,36 @@ export interface components {
             name: string;
             /** Title */
             title: string;
+            /**
+             * Chinese
+             * @description the title in Chinese
+             */
+            chinese: string;
             licence: components["schemas"]["LicenceView"];
             /** Installed */
             installed: boolean;
             /** Loaded */
             loaded: boolean;
+            /**
+             * Downloadable
+             * @description whether it can be pulled: it isn't here, and the service may go online
+             */
+            downloadable: boolean;
+            /**
+             * Default
+             * @description whether it is taken where a request names none
+             */
+            default: boolean;
+            /**
+             * Embeddings Only
+             * @description whether it gives no emotions, and can't be listened to live
+             */
+            embeddings_only: boolean;
+            /**
+             * Precisions
+             * @description what it can be computed in on this machine; empty: it isn't installed
+             */
+            precisions: ("fp32" | "bf16" | "fp16" | "int8")[];
             /**
              * Size
              * @description bytes on disk, or of the download; null: not known
@@ -1072,6 +1187,8 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+            /** @description what a trained head hears; null: none was asked */
+            head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
             /**
@@ -1079,6 +1196,11 @@ export interface components {
              * @description where all of them are in one
              */
             zip: string;
+            /**
+             * Segments
+             * @description whether segments were asked for; there may be none all the same
+             */
+            segments: boolean;
             /**
              * Recognition
              * @description result.json, but for its segments and frames
@@ -1355,6 +1477,8 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+            /** @description what a trained head hears; null: none was asked */
+            head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
          * Tags
@@ -1461,40 +1585,6 @@ export interface components {
              * @default null
              */
             head_scores: number[][] | null;
-        };
-        /**
-         * HeadVerdict
-         * @description What a trained head hears in a recording.
-         */
-        HeadVerdict: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
-            label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
-            scores: {
-                [key: string]: number;
-            };
-            /**
-             * Name
-             * @description of the head
-             */
-            name: string;
-            /**
-             * Created At
-             * Format: date-time
-             * @description when it was trained
-             */
-            created_at: string;
         };
         /**
          * ModelFacts
@@ -2098,6 +2188,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HeadView"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    export_formats_v1_exports_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportView"][];
                 };
             };
             /** @description Bad Request */

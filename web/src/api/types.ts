@@ -4,6 +4,7 @@ import type { components, operations } from './schema'
 type Schemas = components['schemas']
 export type EmotionView = Schemas['EmotionView']
 export type ModelView = Schemas['ModelView']
+export type ExportView = Schemas['ExportView']
 export type HeadView = Schemas['HeadView']
 export type HeadVerdict = Schemas['HeadVerdict']
 export type ExampleView = Schemas['ExampleView']

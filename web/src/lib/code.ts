@@ -2,22 +2,27 @@
 
 export type Options = Readonly<Record<string, string | number | boolean>>
 
-export function curl(origin: string, name: string, options: Options): string {
-  const fields = Object.entries(options).map(([key, value]) => ` \\\n  -F ${key}=${value}`)
-  return `curl -F ${shell(`file=@${form(name)}`)}${fields.join('')} \\\n  ${origin}/v1/recognitions`
+/** What stands in a program for the reader's key. */
+export const KEY = 'KEY'
+
+/** For a shell. `keyed`: the service asks for API keys. */
+export function curl(origin: string, name: string, options: Options, keyed: boolean): string {
+  const fields = Object.entries(options).map(([key, value]) => ` \\\n  -F ${shell(`${key}=${value}`)}`)
+  const key = keyed ? `-H 'Authorization: Bearer ${KEY}' \\\n  ` : ''
+  return `curl ${key}-F ${shell(`file=@${form(name)}`)}${fields.join('')} \\\n  ${origin}/v1/recognitions`
 }
 
-export function python(origin: string, name: string, options: Options): string {
+export function python(origin: string, name: string, options: Options, keyed: boolean): string {
   const given = Object.entries(options).map(([key, value]) => `, ${key}=${literal(value)}`)
   return [
     'from emovox.client import Client',
     '',
-    `with Client("${origin}") as client:`,
+    `with Client("${origin}"${keyed ? `, key="${KEY}"` : ''}) as client:`,
     `    recognition = client.recognize(${JSON.stringify(name)}${given.join('')})`,
     '',
     'print(recognition.emotion, recognition.confidence)',
-    'for segment in recognition.segments or []:',
-    '    print(segment.start, segment.end, segment.emotion)',
+    ...('head' in options ? ['if recognition.head:', '    print(recognition.head.label, recognition.head.confidence)'] : []),
+    ...(options['segments'] ? ['for segment in recognition.segments or []:', '    print(segment.start, segment.end, segment.emotion)'] : []),
   ].join('\n')
 }
 

@@ -1,24 +1,8 @@
-/** The emotions' colours, made to stand out from the surface they are drawn on. */
+/** What can be read on what. */
 
 type Rgb = readonly [number, number, number]
 
-/** The least contrast of graphics (WCAG 2.2, 1.4.11). */
-export const GRAPHICS = 3
-
-/** A colour that keeps its hue and has at least this contrast to a background; both `#rrggbb`. */
-export function readable(colour: string, background: string, least = GRAPHICS): string {
-  const ground = parse(background)
-  const towards: Rgb = luminance(ground) > 0.4 ? [0, 0, 0] : [255, 255, 255]
-  const own = parse(colour)
-  for (let share = 0; share <= 1; share += 0.02) {
-    const mixed = own.map((value, index) => Math.round(value + ((towards[index] ?? 0) - value) * share))
-    const candidate = format(mixed as unknown as Rgb)
-    if (contrast(candidate, background) >= least) return candidate
-  }
-  return format(towards)
-}
-
-/** The contrast of two colours, 1 to 21 (WCAG 2.2). */
+/** The contrast of two colours `#rrggbb`, 1 to 21 (WCAG 2.2). */
 export function contrast(one: string, other: string): number {
   const [a, b] = [luminance(parse(one)), luminance(parse(other))]
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)
@@ -39,8 +23,4 @@ function luminance(colour: Rgb): number {
 
 function parse(colour: string): Rgb {
   return [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16)) as unknown as Rgb
-}
-
-function format(colour: Rgb): string {
-  return `#${colour.map((value) => value.toString(16).padStart(2, '0')).join('')}`
 }

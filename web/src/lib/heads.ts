@@ -1,9 +1,9 @@
 /** Trained heads: which of them a choice of model leaves. */
-import type { HeadView, ModelView } from '../api/types'
+import type { HeadView } from '../api/types'
 
 /** Whether a head can be asked. `model`: the chosen one's name; empty: the head's own will be taken. */
-export function fits(head: HeadView, model: string, models: readonly ModelView[]): boolean {
-  return model ? head.model === model : models.some(({ name, installed }) => installed && name === head.model)
+export function fits(head: HeadView, model: string): boolean {
+  return head.usable && (!model || head.model === model)
 }
 
 /** Scores of classes of somebody's own, highest first. */

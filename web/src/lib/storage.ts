@@ -28,6 +28,6 @@ export function storeInTab(name: string, value: string): void {
   try {
     sessionStorage.setItem(`emovox.${name}`, value)
   } catch {
-    // a private window: what was begun is found by its being under way
+    // a private window: it is forgotten
   }
 }

@@ -12,6 +12,7 @@ export interface Row {
   readonly confidence: number | null
   readonly duration: number | null
   readonly scores: Readonly<Record<Emotion, number>> | null
+  readonly head: { readonly name: string; readonly label: string; readonly confidence: number; readonly scores: Readonly<Record<string, number>> } | null
   readonly model: string | null
   readonly output: string | null
   readonly warnings: readonly string[]
@@ -53,9 +54,12 @@ export function summed(rows: readonly Row[]): Sums {
   }
 }
 
-/** All rows as a file for spreadsheets. */
+/** All rows as a file for spreadsheets; where heads were asked, with what they hear, a column for each of their classes. */
 export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): string {
-  const head = ['file', 'state', 'emotion', 'confidence', ...emotions, 'duration', 'model', 'warnings', 'output', 'problem']
+  const heads = rows.flatMap(({ head }) => head ?? [])
+  const classes = [...new Set(heads.flatMap(({ scores }) => Object.keys(scores)))]
+  const own = heads.length ? ['head', 'head_label', 'head_confidence', ...classes.map((name) => `head_${name}`)] : []
+  const head = ['file', 'state', 'emotion', 'confidence', ...emotions, 'duration', 'model', 'warnings', 'output', 'problem', ...own]
   return csv([
     head,
     ...rows.map((row) => [
@@ -69,6 +73,7 @@ export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): strin
       row.warnings.join(' '),
       row.output,
       row.problem,
+      ...(heads.length ? [row.head?.name, row.head?.label, row.head?.confidence, ...classes.map((name) => row.head?.scores[name])] : []),
     ]),
   ])
 }

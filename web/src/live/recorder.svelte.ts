@@ -3,6 +3,7 @@ import { asProblem, fromDetails, gone, ProblemError } from '../api/problem'
 import type { Emotion, ProblemDetails, Scores } from '../api/types'
 import type { Asked } from '../state/options.svelte'
 import captureUrl from './capture.worklet.ts?worker&url'
+import { Tape } from './tape'
 
 /** What was heard at a moment. */
 export interface Moment {
@@ -12,7 +13,16 @@ export interface Moment {
   readonly scores: Scores | null
 }
 
-export type Trouble = 'denied' | 'none' | 'insecure' | 'tooShort' | 'lost'
+/** A recording that the service hasn't stored, or not all of it. */
+export interface Unsaved {
+  readonly name: string
+  readonly seconds: number
+  readonly file: File
+  /** What happened; null where a problem is told of beside it. */
+  readonly trouble: Trouble | null
+}
+
+export type Trouble = 'denied' | 'none' | 'tooShort' | 'lost' | 'ended' | 'gaps'
 type State = 'idle' | 'starting' | 'recording' | 'finishing'
 
 interface Message {
@@ -27,6 +37,7 @@ interface Message {
 
 const KEPT = 240 // moments: a minute
 const BEHIND = 20_000_000 // bytes that may wait to be sent
+const WORTH = 0.5 // seconds from which it is worth keeping
 
 class Recorder {
   state = $state<State>('idle')
@@ -37,14 +48,24 @@ class Recorder {
   /** Loudest sample of the latest piece, 0 to 1. */
   level = $state(0)
   moments = $state.raw<Moment[]>([])
+  /** Recordings that are in this tab and nowhere else, until somebody lets go of them. */
+  unsaved = $state.raw<readonly Unsaved[]>([])
 
   #context: AudioContext | null = null
   #stream: MediaStream | null = null
   #socket: WebSocket | null = null
+  #tape: Tape | null = null
+  #name = ''
+
+  /** Whether browsers let this page record: they hide microphones from what came neither over TLS nor from this machine. */
+  get possible(): boolean {
+    return (navigator.mediaDevices as MediaDevices | undefined) !== undefined
+  }
 
   /** Record until `stop`; gives the id of the stored outputs, or null where there are none. */
   async record(name: string, hearing: Pick<Asked, 'model' | 'head'>): Promise<string | null> {
     this.state = 'starting'
+    this.#name = name
     Object.assign(this, { trouble: null, problem: null, seconds: 0, level: 0, moments: [] })
     try {
       this.#stream = await this.#microphone()
@@ -55,8 +76,17 @@ class Recorder {
       return null
     } finally {
       this.#release()
-      this.#socket?.close()
-      this.#socket = null
+      if (this.#socket) {
+        this.#socket.onclose = null // that it closes now is as it should be
+        this.#socket.close()
+        this.#socket = null
+      }
+      const file = this.tape()
+      if (file && (this.problem || (this.trouble && this.trouble !== 'tooShort'))) {
+        this.unsaved = [...this.unsaved, { name, seconds: this.seconds, file, trouble: this.trouble }]
+        this.trouble = null
+      }
+      this.#tape = null
       this.state = 'idle'
     }
   }
@@ -68,16 +98,22 @@ class Recorder {
     this.#socket?.send(JSON.stringify({ type: 'end' }))
   }
 
+  /** What was recorded so far, as a file; null where that is next to nothing. */
+  tape(): File | null {
+    const tape = this.#tape
+    if (!tape || tape.seconds < WORTH) return null
+    return new File([tape.wav()], `${this.#name.replaceAll(':', '-')}.wav`, { type: 'audio/wav' })
+  }
+
+  /** Let go of a recording: it is safe, or nobody wants it. */
+  drop(one: Unsaved): void {
+    this.unsaved = this.unsaved.filter((other) => other !== one)
+  }
+
   async #microphone(): Promise<MediaStream | null> {
-    // Browsers hide it from pages that came neither over TLS nor from this machine.
-    const devices = navigator.mediaDevices as MediaDevices | undefined
-    if (!devices) {
-      this.trouble = 'insecure'
-      return null
-    }
     try {
       const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false }
-      return await devices.getUserMedia({ audio })
+      return await navigator.mediaDevices.getUserMedia({ audio })
     } catch (error) {
       const refused = error instanceof DOMException && ['NotAllowedError', 'SecurityError'].includes(error.name)
       this.trouble = refused ? 'denied' : 'none'
@@ -98,8 +134,10 @@ class Recorder {
     })
     const start = { sample_rate: context.sampleRate, format: 'f32', channels: 1, store: true, name, ...hearing }
     socket.send(JSON.stringify(start))
+    const tape = new Tape(context.sampleRate)
+    this.#tape = tape
     const capture = new AudioWorkletNode(context, 'capture', { numberOfOutputs: 0 })
-    capture.port.onmessage = (event: MessageEvent<Float32Array<ArrayBuffer>>) => this.#take(event.data, context.sampleRate)
+    capture.port.onmessage = (event: MessageEvent<Float32Array<ArrayBuffer>>) => this.#take(event.data, tape)
     context.createMediaStreamSource(stream).connect(capture)
     this.state = 'recording'
     return new Promise((resolve, reject) => {
@@ -108,26 +146,29 @@ class Recorder {
         if (message.type === 'heard') this.moments = [...this.moments.slice(1 - KEPT), message]
         else if (message.type === 'problem') reject(streamProblem(fromDetails(message.problem)))
         else if (message.type === 'ended') {
-          if (message.output === null) this.trouble = 'tooShort'
+          if (this.state === 'recording') this.trouble = 'ended'
+          else if (message.output === null) this.trouble ??= 'tooShort'
           resolve(message.output)
         }
       }
       socket.onclose = () => {
-        this.trouble ??= 'lost'
+        this.trouble = 'lost'
         resolve(null)
       }
     })
   }
 
-  #take(piece: Float32Array<ArrayBuffer>, rate: number): void {
-    const socket = this.#socket
-    if (this.state !== 'recording' || socket?.readyState !== WebSocket.OPEN) return
-    if (socket.bufferedAmount > BEHIND) return
-    socket.send(piece)
-    this.seconds += piece.length / rate
+  #take(piece: Float32Array<ArrayBuffer>, tape: Tape): void {
+    if (this.state !== 'recording') return
+    tape.add(piece)
+    this.seconds = tape.seconds
     let level = 0
     for (const sample of piece) level = Math.max(level, Math.abs(sample))
     this.level = Math.min(1, level)
+    const socket = this.#socket
+    if (socket?.readyState !== WebSocket.OPEN) return // which `onclose` tells of
+    if (socket.bufferedAmount > BEHIND) this.trouble = 'gaps'
+    else socket.send(piece)
   }
 
   #release(): void {

@@ -1,5 +1,5 @@
 /** What the reader asks of a recognition. */
-import type { RecognitionQuery } from '../api/types'
+import type { HeadView, ModelView, RecognitionQuery } from '../api/types'
 import { fits } from '../lib/heads'
 import { service } from './service.svelte'
 
@@ -24,13 +24,27 @@ class Options {
   /** Whether each channel is heard by itself. */
   splitChannels = $state(false)
 
+  /** The head that will be asked. */
+  readonly chosenHead = $derived<HeadView | null>(
+    service.heads.find((head) => head.name === this.head && fits(head, this.model)) ?? null,
+  )
+  /** The model that will be taken; null: one that has no name here. */
+  readonly chosenModel = $derived<ModelView | null>(
+    // Of itself the service might take another model than the head's.
+    service.models.find(({ name }) => name === (this.model || this.chosenHead?.model)) ??
+      service.models.find((model) => model.default) ??
+      null,
+  )
+  /** The precisions that it can be computed in; all where that isn't known. */
+  readonly precisions = $derived(
+    PRECISIONS.filter((one) => one === 'auto' || !this.chosenModel || this.chosenModel.precisions.includes(one)),
+  )
+
   /** What hears: also for what comes from the microphone. */
   hearing(): Pick<Asked, 'model' | 'head'> {
-    const head = service.heads.find(({ name }) => name === this.head)
-    const asked = head && fits(head, this.model, service.models) ? head : null
-    // Of itself the service might take another model than the head's.
-    const model = (this.model || asked?.model) as Asked['model']
-    return { ...(model && { model }), ...(asked && { head: asked.name }) }
+    const head = this.chosenHead
+    const model = (this.model || head?.model) as Asked['model']
+    return { ...(model && { model }), ...(head && { head: head.name }) }
   }
 
   asked(): Asked {
@@ -39,7 +53,7 @@ class Options {
       ...(this.embedding && { embedding: true }),
       ...(this.segments && { segments: true }),
       ...(this.speechOnly && { speech_only: true }),
-      ...(this.precision !== 'auto' && { precision: this.precision }),
+      ...(this.precision !== 'auto' && this.precisions.includes(this.precision) && { precision: this.precision }),
       ...this.hearing(),
       ...(this.splitChannels && { split_channels: true }),
     }

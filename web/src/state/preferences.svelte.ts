@@ -19,9 +19,10 @@ class Preferences {
   language = $state<Language>('en')
   theme = $state<Theme>('auto')
   #systemDark = $state(false)
+  #printing = $state(false)
 
   readonly words = $derived(this.language === 'zh' ? zh : en)
-  readonly dark = $derived(this.theme === 'auto' ? this.#systemDark : this.theme === 'dark')
+  readonly dark = $derived(!this.#printing && (this.theme === 'auto' ? this.#systemDark : this.theme === 'dark')) // paper is white
 
   /** An emotion's name in the reader's language. */
   label(emotion: Pick<EmotionView, 'name' | 'chinese'>): string {
@@ -36,6 +37,7 @@ class Preferences {
     const query = matchMedia('(prefers-color-scheme: dark)')
     this.#systemDark = query.matches
     query.addEventListener('change', (event) => (this.#systemDark = event.matches))
+    matchMedia('print').addEventListener('change', (event) => (this.#printing = event.matches))
     this.#show()
   }
 

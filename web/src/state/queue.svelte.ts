@@ -2,7 +2,7 @@
 import { api, ask, send } from '../api/client'
 import { asProblem, fromDetails, ProblemError } from '../api/problem'
 import type { BatchView, JobView, Summary } from '../api/types'
-import { storedInTab, storeInTab } from '../lib/storage'
+import { store, stored, storedInTab, storeInTab } from '../lib/storage'
 import type { Asked } from './options.svelte'
 import { service } from './service.svelte'
 
@@ -66,43 +66,43 @@ class Queue {
   #next = 0
   #uploading = 0
   #looking = false
+  #resumed = false
 
   readonly finished = $derived(this.items.filter((item) => FINISHED.has(item.state)).length)
 
   /** Hand recordings over; the first of them is shown. */
-  add(chosen: readonly Chosen[], asked: Asked): void {
+  add(chosen: readonly Chosen[], asked: Asked): Item[] {
     const items = chosen.map(({ file, name }) => new Item(this.#next++, name, file.size, asked, file))
     this.items.push(...items)
     this.selected = items[0] ?? null
     this.#upload()
+    return items
   }
 
   /** Take in a recording that is stored already: what was spoken into the microphone. */
-  async adopt(output: string): Promise<void> {
+  async adopt(output: string, asked: Asked): Promise<void> {
     const summary = await ask(api.GET('/v1/outputs/{id_}', { params: { path: { id_: output } } }))
-    const item = new Item(this.#next++, summary.name ?? '', null, null, null)
+    const item = new Item(this.#next++, summary.name ?? '', null, asked, null)
     item.summary = summary
     item.state = 'done'
     this.items.push(item)
     this.selected = item
   }
 
-  /** Jobs that were begun before the page was loaded: this tab's, finished or not, and any that are under way. */
+  /** Jobs that were begun before the page was loaded: this tab's, finished or not, and this browser's that went on. */
   async resume(): Promise<void> {
+    const own = remembered()
     const jobs = new Map<string, JobView>()
-    for (const state of ['running', 'queued'] as const) {
-      const page = await ask(api.GET('/v1/jobs', { params: { query: { state, limit: 200 } } }))
-      for (const job of page.jobs.reverse()) jobs.set(job.id, job)
-    }
-    const own = kept()
-    await listed(new Set(own.filter((id) => !jobs.has(id))), (job) => jobs.set(job.id, job))
-    for (const id of new Set([...own, ...jobs.keys()])) {
+    const gone = await listed(new Set(own.keys()), (job) => jobs.set(job.id, job))
+    for (const [id, asked] of own) {
       const job = jobs.get(id)
       if (!job || this.items.some((item) => item.job?.id === id)) continue
-      const item = new Item(this.#next++, job.name ?? job.id, null, null, null)
+      const item = new Item(this.#next++, job.name ?? job.id, null, asked, null)
       this.#see(item, job)
       this.items.push(item)
     }
+    this.#resumed = true
+    this.#keep(gone)
     this.selected ??= this.items[0] ?? null
     void this.#follow()
   }
@@ -114,7 +114,10 @@ class Queue {
       const request = api.DELETE('/v1/jobs/{id_}', { params: { path: { id_: item.job.id } } })
       void ask(request).then(
         (job) => this.#see(item, job),
-        () => undefined,
+        () => {
+          item.state = 'queued' // until it is known what has become of it
+          void this.#follow()
+        },
       )
     }
     item.state = 'cancelled'
@@ -144,9 +147,15 @@ class Queue {
     this.#keep()
   }
 
-  /** The jobs' ids, for the tab to find them again when it is loaded anew. */
-  #keep(): void {
-    storeInTab('jobs', JSON.stringify(this.items.flatMap((item) => item.job?.id ?? [])))
+  /** The jobs, for this tab to find them again when it is loaded anew; and for others of this browser until they end. */
+  #keep(gone: ReadonlySet<string> = new Set()): void {
+    const all = new Map(this.items.flatMap(({ job, asked }): [string, Asked | null][] => (job ? [[job.id, asked]] : [])))
+    const ended = new Set(this.items.flatMap(({ job, state }) => (job && FINISHED.has(state) ? [job.id] : [])))
+    const others = jobsIn(stored('jobs'))
+    const running = [...others, ...all].filter(([id]) => !ended.has(id) && !gone.has(id))
+    // What couldn't be asked for yet must not be forgotten.
+    storeInTab('jobs', JSON.stringify([...(this.#resumed ? all : new Map([...remembered(), ...all]))]))
+    store('jobs', JSON.stringify([...new Map(running)]))
   }
 
   #upload(): void {
@@ -243,6 +252,7 @@ class Queue {
           if (active.length <= 3) await Promise.all(active.map((item) => this.#lookAt(item)))
           else await this.#lookAtMany(active)
           await this.#summarise()
+          this.#keep()
         } catch {
           await service.there()
           await until(() => !service.keyWanted)
@@ -335,12 +345,17 @@ async function listed(wanted: Set<string>, found: (job: JobView) => void): Promi
   return wanted
 }
 
-function kept(): string[] {
+/** What this tab and this browser remember: ids of jobs with what was asked of them. */
+function remembered(): Map<string, Asked | null> {
+  return new Map([...jobsIn(storedInTab('jobs')), ...jobsIn(stored('jobs'))])
+}
+
+function jobsIn(text: string | null): Map<string, Asked | null> {
   try {
-    const ids: unknown = JSON.parse(storedInTab('jobs') ?? '[]')
-    return Array.isArray(ids) ? ids.filter((id) => typeof id === 'string') : []
+    const jobs: unknown = JSON.parse(text ?? '[]')
+    return new Map(Array.isArray(jobs) ? jobs.filter((job): job is [string, Asked | null] => typeof job?.[0] === 'string') : [])
   } catch {
-    return []
+    return new Map()
   }
 }
 

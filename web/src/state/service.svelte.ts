@@ -1,7 +1,7 @@
 /** What the page knows of the service: whether it is there, what it can do, and whether it wants a key. */
 import { api, ask, events, onFailure } from '../api/client'
 import { asProblem, fromDetails, ProblemError } from '../api/problem'
-import type { Emotion, EmotionView, ExampleView, HeadView, ModelView, ProblemDetails } from '../api/types'
+import type { Emotion, EmotionView, ExampleView, ExportView, HeadView, ModelView, ProblemDetails } from '../api/types'
 
 const CALM = 10_000 // milliseconds between looks while all is well
 const EAGER = 1_000
@@ -28,6 +28,7 @@ class Service {
   models = $state.raw<ModelView[]>([])
   heads = $state.raw<HeadView[]>([])
   examples = $state.raw<ExampleView[]>([])
+  exports = $state.raw<ExportView[]>([])
   pulls = $state<Record<string, Pull>>({})
 
   readonly byName = $derived(new Map(this.emotions.map((emotion) => [emotion.name as Emotion, emotion])))
@@ -92,10 +93,11 @@ class Service {
       this.keyGiven = session.keys_needed && session.known
       this.emotions = []
       if (this.keyWanted) return
-      ;[this.emotions, this.examples, this.heads] = await Promise.all([
+      ;[this.emotions, this.examples, this.heads, this.exports] = await Promise.all([
         ask(api.GET('/v1/emotions')),
         ask(api.GET('/v1/examples')),
         ask(api.GET('/v1/heads')),
+        ask(api.GET('/v1/exports')),
         this.loadModels(),
       ])
     } catch {

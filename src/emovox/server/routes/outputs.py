@@ -49,6 +49,7 @@ class OutputView(Summary):
 
     files: list[FileView]
     zip: str = Field(description="where all of them are in one")
+    segments: bool = Field(description="whether segments were asked for; there may be none all the same")
     recognition: dict[str, Any] = Field(description="result.json, but for its segments and frames")
 
 
@@ -84,7 +85,11 @@ def get(request: Request, id_: OutputId) -> OutputView:
         raise Problem(404, "no-such-output", "its result.json can't be read")
     files = [_view(id_, path) for path in stored.files(id_)]
     return OutputView(
-        **summary.model_dump(), files=files, zip=f"/v1/outputs/{id_}/zip", recognition=stored.head(id_)
+        **summary.model_dump(),
+        files=files,
+        zip=f"/v1/outputs/{id_}/zip",
+        segments=stored.has_segments(id_),
+        recognition=stored.head(id_),
     )
 
 
