@@ -15,14 +15,9 @@ from uvicorn.server import ServerState
 from emovox.server import connections
 from emovox.server.connections import Outflow
 from emovox.server.routes import live
+from support.frames import HANDSHAKE, OPENING, PING, frame
 from support.service import Client, serving
 from support.waiting import until
-
-HANDSHAKE = (
-    b"Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-)
-OPENING = b"GET /v1/live HTTP/1.1\r\n" + HANDSHAKE + b"\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +184,7 @@ def test_who_pings_and_never_reads_is_cut_off(
     monkeypatch.setattr(connections, "TAKING", 0.2)
     deaf = connect()
     deaf.sendall(OPENING)
-    pings = (b"\x89\xfd\0\0\0\0" + bytes(125)) * 500
+    pings = frame(PING, bytes(125)) * 500
     sizes: list[int] = []
 
     def cut_off() -> bool:
@@ -215,7 +210,7 @@ PARTS = {
     H11Protocol: "connection_made connection_lost handle_events handle_websocket_upgrade send_400_response cycle "
     "on_response_complete pause_writing resume_writing timeout_keep_alive_handler loop transport server_state",
     WebSocketsSansIOProtocol: "connection_made connection_lost data_received handle_ping handle_parser_exception "
-    "pause_writing resume_writing handshake_initiated writable conn loop transport logger",
+    "pause_writing resume_writing send handshake_initiated writable conn loop transport logger",
     ServerState: "connections",
     uvicorn.Server: "startup shutdown run servers started should_exit server_state _captured_signals",
 }

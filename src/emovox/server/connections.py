@@ -8,7 +8,9 @@ import asyncio
 import logging
 
 import h11
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
@@ -160,6 +162,12 @@ class WebSocket(WebSocketsSansIOProtocol):
         """Wait for nothing more."""
         self._outflow.resume()
         super().connection_lost(exc)
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """Send what the app says, unless the client has left: asyncio would write of each word that is lost."""
+        if self.transport.is_closing():
+            raise ClientDisconnected
+        await super().send(message)
 
     def pause_writing(self) -> None:
         """The client takes less than it is sent."""
