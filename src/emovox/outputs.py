@@ -18,6 +18,7 @@ import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 
+from emovox import refusals
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
 from emovox.errors import OutputsError
@@ -255,8 +256,4 @@ def _explained(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None}:  # None: NumPy's own, a short write
-            reason = "the disk is full; free some space, or choose another place"
-        else:
-            reason = f"can't be written: {error.strerror or error}; choose another place"
-        raise OutputsError(f"{place}: {reason}") from error
+        raise OutputsError(f"{place}: {refusals.reason(error, 'choose another place')}") from error

@@ -1,15 +1,26 @@
+import asyncio
 import json
-from typing import Any
+import logging
+import struct
+import threading
+import time
+from contextlib import suppress
+from socket import SO_LINGER, SOL_SOCKET, create_connection
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from fastapi import WebSocket
 from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
+from emovox.server.routes import live
+from support.frames import BINARY, OPENING, TEXT, frame
 from support.service import Client
+from support.waiting import until
 
 
 def opened(client: Client, **headers: str) -> ClientConnection:
@@ -58,10 +69,17 @@ def test_it_is_stored_in_the_end(shared: Client, speech: NDArray[np.float32]) ->
     assert hear(shared, [b"\0\0"], sample_rate=16_000, store=True)[-1] == {"type": "ended", "output": None}
 
 
+DEEP = "[" * 100_000  # more than any parser's stack holds
+
+
 @pytest.mark.parametrize(
     "first",
     ["", "{}", '{"sample_rate": 5}', '{"sample_rate": 16000, "model": "/etc/passwd"}', "[1]", b"\0\1",
-     '{"sample_rate": 16000, "emotions": "joy"}', '{"sample_rate": 16000, "format": "mp3"}'],
+     '{"sample_rate": 16000, "emotions": "joy"}', '{"sample_rate": 16000, "format": "mp3"}',
+     DEEP, '{"sample_rate": 16000, "emotions": ' + DEEP, '{"sample_rate": 1e400}', '{"sample_rate": NaN}',
+     '{"sample_rate": ' + "9" * 5000 + "}", '{"sample_rate": 16000, "emotions": [1]}', '{"sample_rate": 16000.5}',
+     '{"sample_rate": 16000, "name": "\\ud800"}', '{"sample_rate": 16000, "head": "../x"}',
+     '{"sample_rate": 768000, "channels": 64}', '{"sample_rate": 16000, "channels": 65}'],
 )  # fmt: skip
 def test_wrong_beginnings(shared: Client, first: str | bytes) -> None:
     with opened(shared) as socket:
@@ -80,11 +98,81 @@ def test_so_many_streams(shared: Client, monkeypatch: pytest.MonkeyPatch) -> Non
         assert json.loads(socket.recv(10))["problem"]["type"] == "urn:emovox:busy"
 
 
-def test_unknown_messages(shared: Client) -> None:
+@pytest.mark.parametrize("message", ["what?", DEEP, '{"type": "end", "x": ' + DEEP, "9" * 5000, "null"])
+def test_unknown_messages(shared: Client, message: str) -> None:
     with opened(shared) as socket:
         socket.send('{"sample_rate": 16000}')
-        socket.send("what?")
-        assert json.loads(socket.recv(10))["problem"]["type"] == "urn:emovox:unknown-message"
+        socket.send(message)
+        problem = json.loads(socket.recv(10))["problem"]
+        assert (problem["type"], problem["status"]) == ("urn:emovox:unknown-message", 400)
+
+
+def test_what_waits_is_bounded_in_bytes() -> None:
+    """At a rate and with channels such that ten seconds would be hundreds of megabytes."""
+    start = live.LiveStart(sample_rate=96_000, channels=64, format="f32")
+    message = bytes(2**20)
+
+    async def run() -> None:
+        stream = live._Stream(cast("WebSocket", None), start)
+
+        async def fill() -> None:
+            while True:
+                await stream._take(message)
+
+        filling = asyncio.create_task(fill())
+        for _ in range(3):
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert live.HELD_BYTES <= stream._bytes < live.HELD_BYTES + len(message)
+            sound = await stream.next()
+            assert sound is not None
+            assert live.HELD_BYTES <= sound[0].nbytes < live.HELD_BYTES + len(message)
+        filling.cancel()
+        await asyncio.wait([filling])
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("message", [b"", b"\0\0"])
+def test_what_is_no_sound_keeps_nothing_alive(
+    shared: Client, monkeypatch: pytest.MonkeyPatch, message: bytes
+) -> None:
+    monkeypatch.setattr(live, "IDLE", 0.5)
+    with opened(shared) as socket:
+        socket.send('{"sample_rate": 16000}')
+        reading = threading.Thread(target=lambda: told.extend(json.loads(message) for message in socket))
+        told: list[dict[str, Any]] = []
+        reading.start()
+        with suppress(ConnectionClosed):
+            while True:
+                socket.send(message)
+                time.sleep(0.01)
+        reading.join()
+        assert told[-1] == {"type": "ended", "output": None}
+    until(lambda: shared.service.streams == 0)
+
+
+@pytest.mark.parametrize("abruptly", [False, True])
+@pytest.mark.parametrize("asked", [[], ["start"], ["start", "sound"], ["start", "sound", "end"], ["end"]])
+def test_who_leaves_early_is_no_error(
+    shared: Client, caplog: pytest.LogCaptureFixture, asked: list[str], abruptly: bool
+) -> None:
+    said = {
+        "start": frame(TEXT, b'{"sample_rate": 16000}'),
+        "sound": frame(BINARY, bytes(64_000)),
+        "end": frame(TEXT, b'{"type": "end"}'),
+    }
+    for pause in (0, 0.05):  # before and after the service has taken it in
+        with create_connection((shared.base_url.host, shared.base_url.port), timeout=60) as socket:
+            socket.sendall(OPENING)
+            assert b" 101 " in socket.recv(65_536)
+            socket.sendall(b"".join(said[word] for word in asked))
+            time.sleep(pause)
+            if abruptly:  # a reset instead of an end
+                socket.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    until(lambda: shared.service.streams == 0)
+    assert shared.get("/healthz").is_success
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_pages_elsewhere_hear_nothing(shared: Client) -> None:

@@ -57,7 +57,7 @@ def test_a_sender_that_breaks_off_leaves_nothing(shared: Client, connection: soc
 
 
 def test_headers_without_end(shared: Client, connection: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emovox.server.process.PATIENCE", 0.5)
+    monkeypatch.setattr("emovox.server.connections.PATIENCE", 0.5)
     other = socket.create_connection(connection.getpeername(), timeout=30)
     other.sendall(b"GET /healthz HTTP/1.1\r\nHost: local")
     other.settimeout(0.1)

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from emovox.server.app import create_app
-from emovox.server.process import make_server
+from emovox.server.process import Server, make_server
 from emovox.server.service import Service
 from emovox.settings import settings
 
@@ -25,10 +25,12 @@ class Client(httpx.Client):
 
     Attributes:
         service: what it works with; of a process of its own there is none.
+        server: what listens; of a process of its own there is none.
         outputs: where its outputs go.
     """
 
     service: Service
+    server: Server
     outputs: Path
 
     def post_file(self, path: Path, url: str = "/v1/recognitions", **options: Any) -> httpx.Response:
@@ -64,7 +66,7 @@ def serving(outputs: Path, *, keys_needed: bool = False, **changes: object) -> I
             assert thread.is_alive()
             time.sleep(0.01)
         with Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
-            client.service, client.outputs = app.state.service, outputs
+            client.service, client.server, client.outputs = app.state.service, server, outputs
             _wait_until_ready(client)
             yield client
     finally:
@@ -75,7 +77,8 @@ def serving(outputs: Path, *, keys_needed: bool = False, **changes: object) -> I
 class ServiceProcess:
     """`emovox serve` in a process of its own."""
 
-    def __init__(self, outputs: Path, *, port: int = 0, **changes: object) -> None:
+    def __init__(self, outputs: Path, *, port: int = 0, files: int | None = None, **changes: object) -> None:
+        """Start it, with some settings changed; `files` is the most that it may have open."""
         environment = {
             **os.environ,
             "EMOVOX_OUTPUTS": str(outputs),
@@ -84,8 +87,11 @@ class ServiceProcess:
         }
         environment |= {f"EMOVOX_{name.upper()}": str(value) for name, value in changes.items()}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        command = [sys.executable, "-m", "emovox", "serve", "--port", str(port)]
+        if files is not None:
+            command = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *command]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "emovox", "serve", "--port", str(port)],
+            command,
             stderr=subprocess.PIPE,
             text=True,
             env=environment,

@@ -1,6 +1,5 @@
 """Replacing a file: the new one is complete, or the old one stays."""
 
-import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from emovox import refusals
 from emovox.errors import OutputsError
 
 
@@ -32,6 +32,4 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             draft.unlink(missing_ok=True)
             raise
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-        reason = "the disk is full; free some space" if full else f"can't be written: {error.strerror or error}"
-        raise OutputsError(f"{path}: {reason}") from error
+        raise OutputsError(f"{path}: {refusals.reason(error, '')}") from error

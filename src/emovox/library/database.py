@@ -1,8 +1,8 @@
 """The database: the archive's tables, and how any database of Emovox is opened and brought up to date.
 
 Only SQL that SQLite and PostgreSQL both know; what is SQLite's own are its pragmas. The service's tables (jobs,
-batches, keys) stand in `emovox.server.database`, and are made and changed by the same migrations: with a URL they
-live in one database with the archive, without one in an SQLite file of their own.
+batches, keys, sessions) stand in `emovox.server.database`, and are made and changed by the same migrations: with a
+URL they live in one database with the archive, without one in an SQLite file of their own.
 """
 
 import os
@@ -41,7 +41,7 @@ from emovox.errors import SettingsError
 from emovox.packages import install
 from emovox.settings import settings
 
-HEAD = "0003"  # the newest migration
+HEAD = "0004"  # the newest migration
 VERSION_TABLE = "emovox_version"
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")

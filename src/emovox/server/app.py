@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 from emovox.server import problems
 from emovox.server.access import Access
@@ -77,22 +78,28 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
-    app.state.access = access = Access(service.keys.check if keys_needed else None)
+    app.state.access = access = Access(service.keys, service.sessions, needed=keys_needed)
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
     describe(app)
+    methods = frozenset(method for router in ROUTERS for route in router.routes for method in _methods(route))
     metrics = Metrics(service)
     app.state.metrics = metrics
     app.add_middleware(
         Guard,
         hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.hosts.lower())},
         origins=_words(options.origins),
+        methods=methods,
         access=access,
         rate_limit=options.rate_limit,
     )
-    app.add_middleware(Observer, metrics=metrics)
+    app.add_middleware(Observer, metrics=metrics, methods=methods | {"OPTIONS"})
     return app
+
+
+def _methods(route: BaseRoute) -> set[str]:
+    return getattr(route, "methods", None) or set()  # a WebSocket's has none
 
 
 def _words(text: str) -> list[str]:

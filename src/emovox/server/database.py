@@ -1,11 +1,11 @@
-"""The service's tables: jobs and keys, in SQLite or wherever a URL says.
+"""The service's tables: jobs, keys and sessions, in SQLite or wherever a URL says.
 
 `emovox.library.database` opens and migrates them: who changes a table here writes a migration there.
 """
 
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, Engine, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 from emovox.library import database
 from emovox.settings import settings
@@ -51,6 +51,14 @@ keys = Table(
     Column("id", String(16), primary_key=True),
     Column("name", Text, nullable=False),
     Column("hash", String(64), nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", String(64), primary_key=True),  # sha256 of the token in a browser's cookie
+    Column("key", ForeignKey("keys.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("created", Float, nullable=False),
 )
 

@@ -15,7 +15,8 @@ from emovox.errors import OutputsError
 from emovox.outputs import RESULT
 from emovox.recognition import stored
 from emovox.recognition.recognition import EmotionName, HeadVerdict, Recognition, ScoreMap
-from emovox.server.problems import Problem
+from emovox.refusals import is_exhausted
+from emovox.server.problems import Problem, damaged
 from emovox.server.timeline import Timeline, Timelines
 
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
@@ -116,7 +117,7 @@ class Library:
         try:
             return stored.read(path)
         except (OSError, ValidationError) as error:
-            raise Problem(500, "damaged-output", "its result.json can't be read") from error
+            raise damaged("its result.json can't be read", error) from error
 
     def head(self, id_: str) -> dict[str, Any]:
         """result.json without its segments and frames, which may be hundreds of megabytes.
@@ -127,7 +128,7 @@ class Library:
         try:
             return stored.read_head(self.directory(id_) / RESULT)
         except (OSError, ValueError) as error:
-            raise Problem(500, "damaged-output", "its result.json can't be read") from error
+            raise damaged("its result.json can't be read", error) from error
 
     def has_segments(self, id_: str) -> bool:
         """Whether segments were asked for; there may be none all the same.
@@ -138,7 +139,7 @@ class Library:
         try:
             return stored.has_segments(self.directory(id_) / RESULT)
         except (OSError, ValueError) as error:
-            raise Problem(500, "damaged-output", "its result.json can't be read") from error
+            raise damaged("its result.json can't be read", error) from error
 
     def timeline(self, id_: str, *, start: float, end: float | None, points: int) -> Timeline:
         """Peaks, curve and segments of a stretch, as `Timelines.read`.
@@ -176,7 +177,9 @@ class Library:
         if id_ not in self._summaries:
             try:
                 self._summaries[id_] = _summary(id_, stored.read_head(self._root / id_ / RESULT))
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                if isinstance(error, OSError) and is_exhausted(error):
+                    raise
                 return None
         return self._summaries[id_]
 

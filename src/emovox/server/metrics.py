@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -64,8 +64,8 @@ class _ServiceCollector(Collector):
 class Observer:
     """Counts and times requests; outermost, so that refused ones count."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, methods: Collection[str]) -> None:
+        self._app, self._metrics, self._methods = app, metrics, frozenset(methods)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -86,12 +86,9 @@ class Observer:
             route = getattr(
                 scope.get("route"), "path", "none"
             )  # of the routes there are, never what a client wrote
-            method = scope["method"] if scope["method"] in _METHODS else "other"
+            method = scope["method"] if scope["method"] in self._methods else "other"
             self._metrics.requests.labels(method, route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.monotonic() - started)
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
 
 
 def _resident() -> int | None:

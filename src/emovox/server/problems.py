@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
 from emovox.errors import (
@@ -30,6 +31,7 @@ from emovox.errors import (
     UnknownEmotionError,
     UnknownModelError,
 )
+from emovox.refusals import behind, is_exhausted, is_full
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("emovox.server")
@@ -124,19 +126,44 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
     ArchiveError: (409, "archive", "The archive can't do this"),
     ExportError: (422, "export", "This export can't be made"),
-    DecoderError: (503, "no-decoder", "No decoder"),
 }
 
 _OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # whose messages name files of this machine
     ModelError: (503, "model-failed", "the model can't be loaded or run: the service's log says why"),
-    OutputsError: (507, "storage", "the outputs can't be read or written: the service's log says why"),
+    DecoderError: (503, "no-decoder", "nothing can be decoded now: the service's log says why"),
+    OutputsError: (500, "storage", "the outputs can't be read or written: the service's log says why"),
 }
+
+_LATER = {"Retry-After": "5"}
+
+
+def from_refusal(error: OSError) -> Problem:
+    """What the system refuses, none of which is the client's fault."""
+    if is_exhausted(error):
+        return Problem(503, "busy", "too much is open at once: try again in a moment", headers=_LATER)
+    if is_full(error):
+        return Problem(507, "storage", "the disk is full")
+    return Problem(500, "storage", "the disk can't be read or written: the service's log says why")
+
+
+def damaged(detail: str, error: Exception) -> Problem:
+    """Outputs that can't be read, unless it is for a reason that passes."""
+    if isinstance(error, OSError) and is_exhausted(error):
+        return from_refusal(error)
+    return Problem(500, "damaged-output", detail)
 
 
 def from_error(error: Exception) -> Problem:
     """How an exception is answered."""
     if isinstance(error, Problem):
         return error
+    refusal = behind(error)
+    if refusal is not None and (is_exhausted(refusal) or is_full(refusal)):
+        log.error("%s", error)
+        return from_refusal(refusal)
+    if isinstance(error, (OperationalError, InterfaceError, TimeoutError)):
+        log.error("the database: %s", " ".join(str(error).split()))
+        return Problem(503, "database", "the database doesn't answer: try again in a moment", headers=_LATER)
     for kind in type(error).__mro__:
         if kind in _KINDS:
             status, name, title = _KINDS[kind]
@@ -145,21 +172,20 @@ def from_error(error: Exception) -> Problem:
         if kind in _OWN_FAULT:
             log.error("%s", error)
             status, name, detail = _OWN_FAULT[kind]
-            return Problem(status, name, detail)
+            return Problem(status, name, detail, headers=_LATER if status == 503 else None)
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     return Problem(500, "internal", "something unexpected went wrong: the service's log says what")
 
 
-def _from_http(error: HTTPException) -> Problem:
+def from_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """What an HTTP status says by itself."""
     details = {
         404: "there is nothing at this address; /docs lists what there is",
         405: "this address doesn't take this method; /docs lists what it takes",
     }
-    phrase = HTTPStatus(error.status_code).phrase
+    phrase = HTTPStatus(status).phrase
     kind = phrase.lower().replace(" ", "-").replace("'", "")
-    return Problem(
-        error.status_code, kind, details.get(error.status_code, phrase), title=phrase, headers=error.headers
-    )
+    return Problem(status, kind, details.get(status, phrase), title=phrase, headers=headers)
 
 
 def install(app: FastAPI) -> None:
@@ -167,7 +193,7 @@ def install(app: FastAPI) -> None:
 
     async def answer(_: Request, error: Exception) -> JSONResponse:
         if isinstance(error, HTTPException):
-            return _from_http(error).response()
+            return from_status(error.status_code, error.headers).response()
         if isinstance(error, RequestValidationError):
             return from_validation(error).response()
         return from_error(error).response()

@@ -33,6 +33,7 @@ from emovox.server.keys import Keys
 from emovox.server.library import Library
 from emovox.server.options import RecognitionOptions
 from emovox.server.problems import busy, log
+from emovox.server.sessions import Sessions
 from emovox.server.uploads import Limits, Uploads
 from emovox.settings import Settings, settings
 
@@ -90,6 +91,7 @@ class Service:
         self.library = Library(options.outputs, forget=self._forget)
         self.jobs = Jobs(self.database)
         self.keys = Keys(self.database)
+        self.sessions = Sessions(self.database)
         self.uploads = Uploads(state_directory() / "uploads")
         self.models = Models(most=options.models, idle=options.model_idle)
         self.decoders = Decoders(

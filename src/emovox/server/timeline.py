@@ -21,7 +21,7 @@ from emovox.emotions import NAMES
 from emovox.outputs import AUDIO, RESULT
 from emovox.recognition import stored
 from emovox.recognition.recognition import Segment
-from emovox.server.problems import Problem
+from emovox.server.problems import Problem, damaged
 
 SPAN = 160  # samples of one kept peak: 10 ms
 BLOCK = 2**20  # samples read at once
@@ -108,7 +108,7 @@ class Timelines:
                     segments=segments,
                 )
         except (OSError, EOFError, ValueError, KeyError, wave.Error) as error:
-            raise Problem(500, "damaged-output", "its sound or its result.json can't be read") from error
+            raise damaged("its sound or its result.json can't be read", error) from error
 
     def forget(self, id_: str) -> None:
         """Delete what is kept of outputs that are gone."""

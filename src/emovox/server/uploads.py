@@ -16,7 +16,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from emovox.server.problems import Problem, log
+from emovox.server.problems import Problem, from_refusal, log
 
 FIELDS = 64  # form fields that are no files
 FIELD_SIZE = 8192
@@ -310,7 +310,7 @@ def _too_large(limit: int) -> Problem:
 
 def _unkept(error: OSError) -> Problem:
     log.error("an upload can't be kept: %s", error)
-    return Problem(507, "storage", "the upload can't be kept: the disk is full, or can't be written")
+    return from_refusal(error)
 
 
 def _slow(detail: str) -> Problem:

@@ -299,6 +299,8 @@ export const en = {
     'malformed-body': 'The upload could not be read. Please send it again.',
     'broken-off': 'The upload broke off. Please send it again.',
     'key-needed': 'This service asks for an API key.',
+    'needs-https': 'Over plain HTTP browsers keep no key. Open this page over HTTPS: whoever runs the service can put a proxy with TLS before it.',
+    database: 'The service’s database doesn’t answer. Try again in a moment.',
     'foreign-origin': 'This service can’t be used from this address: EMOVOX_ORIGINS must name it.',
     'unknown-host': 'The service isn’t known by this name: EMOVOX_HOSTS must list it.',
     'not-found': 'There is nothing here.',

@@ -297,6 +297,8 @@ export const zh: Words = {
     'malformed-body': '无法读取上传的内容，请重新发送。',
     'broken-off': '上传中断，请重新发送。',
     'key-needed': '此服务需要 API 密钥。',
+    'needs-https': '浏览器不会通过未加密的 HTTP 保存密钥。请用 HTTPS 打开此页：服务的管理者可在前面放一个带 TLS 的代理。',
+    database: '服务的数据库暂时没有响应，请稍后再试。',
     'foreign-origin': '不能从此地址使用该服务：需要在 EMOVOX_ORIGINS 中列出。',
     'unknown-host': '服务不认识这个名称：需要在 EMOVOX_HOSTS 中列出。',
     'not-found': '这里什么也没有。',

@@ -1,6 +1,6 @@
 /** What the page knows of the service: whether it is there, what it can do, and whether it wants a key. */
 import { api, ask, events, onFailure } from '../api/client'
-import { asProblem, fromDetails, ProblemError } from '../api/problem'
+import { asProblem, fromAnswer, fromDetails, ProblemError } from '../api/problem'
 import type { Emotion, EmotionView, ExampleView, ExportView, HeadView, ModelView, ProblemDetails } from '../api/types'
 
 const CALM = 10_000 // milliseconds between looks while all is well
@@ -50,12 +50,13 @@ class Service {
     return this.reachable ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  async enter(key: string): Promise<boolean> {
+  /** Begin a session with a key; gives what is wrong with that, or null. */
+  async enter(key: string): Promise<ProblemError | null> {
     const answer = await fetch('/v1/session', { method: 'POST', headers: { Authorization: `Bearer ${key}` } })
-    if (!answer.ok) return false
+    if (!answer.ok) return fromAnswer(answer.status, await answer.json().catch(() => null), null)
     this.keyWanted = false
     await this.#learn()
-    return true
+    return null
   }
 
   async forget(): Promise<void> {

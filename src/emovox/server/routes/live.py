@@ -9,16 +9,17 @@ and in the end the text `{"type": "end"}`. The service answers with the events o
 import asyncio
 import contextlib
 import json
+import time
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from anyio import fail_after, move_on_after
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.errors import TooShortError
 from emovox.outputs import Draft
@@ -33,9 +34,12 @@ from emovox.server.service import Service
 router = APIRouter()
 
 START = 10.0  # seconds for the first message
-IDLE = 60.0  # seconds without sound after which nobody is there
+IDLE = 60.0  # seconds in which less sound than LEAST came, after which nobody is there
+LEAST = 1.0  # second of sound
 HEARTBEAT = 5.0
 HELD = 10.0  # seconds of sound that may wait; more waits at the client, held up by TCP
+HELD_BYTES = 2**22  # of it, before there can be more than one message of a megabyte
+MOST = 8_000_000  # samples a second of all channels together; 64 channels of 96 kHz are fewer
 LATE = 0.5  # seconds of sound behind, from which only the latest is judged
 _TYPES = {"s16": "<i2", "f32": "<f4"}
 
@@ -49,18 +53,21 @@ class LiveStart(BaseModel):
     format: Literal["s16", "f32"] = "s16"
     channels: int = Field(1, ge=1, le=64)
     model: str | None = None
-    emotions: Annotated[
-        str | None, BeforeValidator(lambda value: ",".join(value) if isinstance(value, list) else value)
-    ] = None
+    emotions: str | list[str] | None = None
     head: str | None = None
     store: bool = False
     name: str | None = Field(None, max_length=4096)
 
+    @model_validator(mode="after")
+    def _check(self) -> "LiveStart":
+        if self.sample_rate * self.channels > MOST:
+            raise ValueError(f"so many channels at such a rate are more than {MOST:,} samples a second")
+        return self
+
     def to_options(self) -> RecognitionOptions:
         """What is wanted, checked as for a recording."""
-        return RecognitionOptions.model_validate(
-            {"model": self.model, "emotions": self.emotions, "head": self.head}
-        )
+        emotions = ",".join(self.emotions) if isinstance(self.emotions, list) else self.emotions
+        return RecognitionOptions.model_validate({"model": self.model, "emotions": emotions, "head": self.head})
 
 
 class _Stream:
@@ -69,18 +76,19 @@ class _Stream:
     def __init__(self, socket: WebSocket, start: LiveStart) -> None:
         self._socket, self._start = socket, start
         self._waiting: deque[NDArray[Any]] = deque()
-        self._seconds = 0.0  # that wait
+        self._seconds, self._bytes = 0.0, 0  # that wait
         self._changed = asyncio.Condition()
         self._rest = b""
+        self._since, self._fresh = time.monotonic(), 0.0  # seconds of sound that came since then
         self.heard = 0.0
         self.ended = False  # no more sound will come
         self.gone = False  # nor can anything be said
 
     async def receive(self) -> None:
-        """Take messages until the end; none while too much waits."""
+        """Take messages until the end; none while too much waits. What isn't sound keeps nothing alive."""
         try:
             while True:
-                with fail_after(IDLE):
+                with fail_after(max(0.0, self._since + IDLE - time.monotonic())):
                     message = await self._socket.receive()
                 if message["type"] == "websocket.disconnect":
                     self.gone = True
@@ -107,14 +115,13 @@ class _Stream:
                 return None if self.ended else (np.empty((0, self._start.channels), np.float32), False)
             samples, late = np.concatenate(list(self._waiting)), self._seconds > LATE
             self._waiting.clear()
-            self._seconds = 0.0
+            self._seconds, self._bytes = 0.0, 0
             self._changed.notify_all()
             return samples, late
 
     async def send(self, data: dict[str, Any]) -> None:
         if not self.gone:
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                await self._socket.send_text(json.dumps(data, ensure_ascii=False))
+            await _say(self._socket, data)
 
     async def _take(self, data: bytes) -> None:
         width = np.dtype(_TYPES[self._start.format]).itemsize * self._start.channels
@@ -122,12 +129,18 @@ class _Stream:
         whole = len(data) // width * width
         self._rest = data[whole:]
         samples = np.frombuffer(data[:whole], _TYPES[self._start.format]).reshape(-1, self._start.channels)
+        seconds, began = len(samples) / self._start.sample_rate, time.monotonic()
         async with self._changed:
-            await self._changed.wait_for(lambda: self._seconds < HELD)
-            self._waiting.append(samples)
-            self._seconds += len(samples) / self._start.sample_rate
-            self.heard += len(samples) / self._start.sample_rate
+            await self._changed.wait_for(lambda: self._seconds < HELD and self._bytes < HELD_BYTES)
+            if len(samples):
+                self._waiting.append(samples)
+            self._seconds, self._bytes = self._seconds + seconds, self._bytes + samples.nbytes
+            self.heard += seconds
             self._changed.notify_all()
+        self._since += time.monotonic() - began  # it was the service that let the client wait
+        self._fresh += seconds
+        if self._fresh >= LEAST:
+            self._since, self._fresh = time.monotonic(), 0.0
 
 
 @router.websocket("/v1/live")
@@ -148,11 +161,10 @@ async def live(socket: WebSocket) -> None:
         return
     except Exception as error:
         problem = from_error(error)
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            await socket.send_text(json.dumps({"type": "problem", "problem": problem.to_dict()}))
-            await socket.close(
-                1013 if problem.status == 503 else 1011 if problem.status == 500 else 1008, problem.kind
-            )
+        await _say(socket, {"type": "problem", "problem": problem.to_dict()})
+        await _close(
+            socket, 1013 if problem.status == 503 else 1011 if problem.status == 500 else 1008, problem.kind
+        )
 
 
 async def _first(socket: WebSocket) -> LiveStart:
@@ -193,12 +205,13 @@ async def _hear(service: Service, socket: WebSocket, start: LiveStart) -> None:
                 await receiving
         finally:
             receiving.cancel()
+            await asyncio.wait([receiving])
+            _ = receiving.cancelled() or receiving.exception()  # if it matters it was raised above
         for event in await asyncio.to_thread(heard.finish):
             await stream.send(event.to_dict())
         output = None if draft is None or not stream.heard else await _store(service, draft, options, start.name)
         await stream.send({"type": "ended", "output": output})
-        if not stream.gone:
-            await socket.close()
+        await _close(socket)
 
 
 async def _tell(service: Service, stream: _Stream, heard: Live) -> bool:
@@ -242,8 +255,20 @@ async def _borrowed(service: Service, choice: Choice) -> AsyncIterator[Recognize
         holder.__exit__(None, None, None)
 
 
+async def _say(socket: WebSocket, data: dict[str, Any]) -> None:
+    """Send a message, unless the client has gone: it may leave at any time, and that is no error."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await socket.send_text(json.dumps(data, ensure_ascii=False))
+
+
+async def _close(socket: WebSocket, code: int = 1000, reason: str | None = None) -> None:
+    """Close, unless the client did."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await socket.close(code, reason)
+
+
 def _is_end(text: str | None) -> bool:
     try:
         return isinstance(data := json.loads(text or ""), dict) and data.get("type") == "end"
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
