@@ -12,7 +12,6 @@ from support.service import serving
 def test_a_key_once_given_counts_for_all_that_can_say_no_header(tmp_path: Path) -> None:
     with serving(tmp_path / "outputs", keys_needed=True) as client:
         key = client.service.keys.add("a browser's")
-        client.service.keys._read_at = float("-inf")
         assert client.get("/v1/session").json() == {"keys_needed": True, "known": False}
         for wrong in ({}, {"Authorization": "Bearer emovox_x_y"}):
             assert client.post("/v1/session", headers=wrong).status_code == 401

@@ -1,6 +1,7 @@
 """Problem details (RFC 9457): the one shape of every error. None carries a path of this machine or a traceback."""
 
 import logging
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -30,7 +31,9 @@ from emovox.errors import (
     UnknownEmotionError,
     UnknownModelError,
 )
+from emovox.library.database import is_away
 
+SELDOM = 60.0  # seconds from one line in the log to the next that says the same
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("emovox.server")
 
@@ -90,6 +93,11 @@ def busy(seconds: float) -> Problem:
     )
 
 
+def database_away() -> Problem:
+    """The database can't be used now; it is worth trying again soon."""
+    return Problem(503, "database", "the database can't be used now: try again soon", headers={"Retry-After": "5"})
+
+
 def invalid(errors: list[dict[str, str]]) -> Problem:
     """Options or fields that can't be."""
     detail = "; ".join(f"{error['field']}: {error['reason']}" for error in errors)
@@ -137,6 +145,12 @@ def from_error(error: Exception) -> Problem:
     """How an exception is answered."""
     if isinstance(error, Problem):
         return error
+    if is_away(error):
+        _say_seldom(f"the database can't be used: {' '.join(str(getattr(error, 'orig', error)).split())[:300]}")
+        return database_away()
+    if isinstance(error, MemoryError):
+        _say_seldom("there isn't enough memory")
+        return Problem(503, "no-memory", "there isn't enough memory now: try again", headers={"Retry-After": "5"})
     for kind in type(error).__mro__:
         if kind in _KINDS:
             status, name, title = _KINDS[kind]
@@ -148,6 +162,19 @@ def from_error(error: Exception) -> Problem:
             return Problem(status, name, detail)
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     return Problem(500, "internal", "something unexpected went wrong: the service's log says what")
+
+
+_said: dict[str, float] = {}
+
+
+def _say_seldom(text: str) -> None:
+    """Log what everyone meets at once, and not for everyone."""
+    now = time.monotonic()
+    if now - _said.get(text, float("-inf")) > SELDOM:
+        if len(_said) > 100:
+            _said.clear()
+        _said[text] = now
+        log.error("%s", text)
 
 
 def _from_http(error: HTTPException) -> Problem:
