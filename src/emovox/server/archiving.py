@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from emovox.errors import ArchiveError, EmovoxError
 from emovox.library.archive import Archive
+from emovox.library.entry import Entry
 from emovox.library.importing import import_directories
 from emovox.library.keeping import Kept
 from emovox.outputs import RESULT, Draft
@@ -44,24 +45,33 @@ class Archiving:
         sink = None if draft is None else draft.write_embedding
         return Kept(None if draft is None else self.archive, asked=asked, sink=sink)
 
-    def keep(self, kept: Kept, place: Path) -> None:
-        """Archive what was published. Where that fails the outputs stay, and `catch_up` makes up for it."""
+    def pend(self, kept: Kept, place: Path) -> Entry | None:
+        """Note on disk that something was published and is to be archived; gives what is, if anything."""
         try:
             entry = kept.entry(place)
-            if entry is None:
-                return
-            try:
-                self._pending.add(entry)  # before anything, as it may be the last
-            except OSError as error:
-                log.error("the embedding of %s can't be kept: %s", place.name, error.strerror or error)
-                self._unknown = True
-            self.archive.add_entries([entry])
-            self._pending.remove(place.name)
+            if entry is not None:
+                self._pending.add(entry)
         except ArchiveError as error:
             log.error("%s is not in the archive: %s", place.name, error)
+            return None
+        except OSError as error:
+            log.error("the embedding of %s can't be kept: %s", place.name, error.strerror or error)
+            self._unknown = True
+        return entry
+
+    def add(self, entry: Entry) -> None:
+        """Archive what `pend` gave. Where that fails it stays pending, and `catch_up` makes up for it."""
+        assert entry.outputs is not None  # noqa: S101  it was published
+        try:
+            self.archive.add_entries([entry])
+            self._pending.remove(entry.outputs.name)
         except (SQLAlchemyError, EmovoxError, OSError) as error:
-            log.error("%s is not in the archive yet: %s", place.name, from_error(error).detail)
-            self._behind.set()
+            log.error("%s is not in the archive yet: %s", entry.outputs.name, from_error(error).detail)
+            self.fall_behind()
+
+    def fall_behind(self) -> None:
+        """Let the next `catch_up` archive what is pending."""
+        self._behind.set()
 
     def look_through(self) -> None:
         """Let the next `catch_up` look through all that is stored."""

@@ -17,7 +17,7 @@ from emovox.server.problems import database_away
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
-PATIENCE = 15.0  # seconds
+PATIENCE = 10.0  # seconds
 LOCKED = 5.0  # seconds that an SQLite file which somebody else has locked is waited for
 _THREADS = 16
 

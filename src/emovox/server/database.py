@@ -81,8 +81,8 @@ def open_database(*, patience: float = database.PATIENCE) -> Engine:
     return database.open_database(state_directory() / "service.db", patience=patience)
 
 
-def restore(engine: Engine) -> bool:
-    """See that a database can be read; a file that somebody has deleted is made anew. Whether it was."""
+def restore(engine: Engine, *, write: bool = False) -> bool:
+    """See that a database can be read, or written; a deleted file is made anew. Whether it was."""
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     gone = file is not None and not Path(file).exists()
     if gone and file is not None:
@@ -90,6 +90,8 @@ def restore(engine: Engine) -> bool:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         database.upgrade(engine)
     with engine.connect() as connection:
+        if write and engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # which whoever else writes holds up
         connection.execute(select(jobs.c.id).limit(1))
     return gone
 

@@ -95,7 +95,7 @@ def busy(seconds: float) -> Problem:
 
 def database_away() -> Problem:
     """The database can't be used now; it is worth trying again soon."""
-    return Problem(503, "database", "the database can't be used now: try again soon", headers={"Retry-After": "5"})
+    return Problem(503, "database", "the database can't be used now", headers={"Retry-After": "5"})
 
 
 def invalid(errors: list[dict[str, str]]) -> Problem:
@@ -132,11 +132,11 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
     ArchiveError: (409, "archive", "The archive can't do this"),
     ExportError: (422, "export", "This export can't be made"),
-    DecoderError: (503, "no-decoder", "No decoder"),
 }
 
 _OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # whose messages name files of this machine
     ModelError: (503, "model-failed", "the model can't be loaded or run: the service's log says why"),
+    DecoderError: (503, "no-decoder", "nothing can be decoded now: the service's log says why"),
     OutputsError: (507, "storage", "the outputs can't be read or written: the service's log says why"),
 }
 

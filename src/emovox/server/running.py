@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from emovox.server import webhooks
 from emovox.server.retention import EVERY, Retention
 from emovox.server.runner import Runner
 from emovox.server.service import STUCK, Service
-from emovox.server.webhooks import Webhooks
 
 
 @asynccontextmanager
@@ -20,6 +20,6 @@ async def running(service: Service) -> AsyncIterator[Runner]:
         stack.push_async_callback(service.supervision.close)
         start = service.supervision.start
         start("jobs", runner.round, rest=runner.rest, patience=STUCK)
-        start("webhooks", Webhooks(service).run, lasting=True)
+        start(webhooks.NAME, webhooks.Webhooks(service).run, lasting=True)
         start("retention", Retention(service).round, rest=lambda: asyncio.sleep(EVERY))
         yield runner

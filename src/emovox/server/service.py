@@ -32,7 +32,7 @@ from emovox.server.keys import FRESH, Keys
 from emovox.server.library import Library
 from emovox.server.looks import Looks
 from emovox.server.options import RecognitionOptions
-from emovox.server.problems import busy, log
+from emovox.server.problems import Problem, busy, log
 from emovox.server.progress import Progress
 from emovox.server.supervision import Supervision
 from emovox.server.uploads import Limits, Uploads
@@ -176,9 +176,7 @@ class Service:
                 progress.done("heard")
                 place = None
                 if draft is not None:
-                    place = await _to_its_end(
-                        asyncio.to_thread(self._publish, draft, kept, recognition, options, claim)
-                    )
+                    place = await _to_its_end(self._store(draft, kept, recognition, options, claim))
                     progress.done("stored")
                 return recognition, place
         except BaseException:
@@ -188,7 +186,16 @@ class Service:
             with suppress(OSError):
                 waveform.unlink(missing_ok=True)
 
-    def _publish(
+    async def archive(self, kept: Kept, place: Path) -> None:
+        """Archive what was published: at once, or later where the database is away."""
+        entry = await asyncio.to_thread(self.archiving.pend, kept, place)
+        if entry is not None:
+            try:
+                await self.ask.within(LOCKED, self.archiving.add, entry)
+            except Problem:  # there was no answer, and nobody shall wait for it
+                self.archiving.fall_behind()
+
+    async def _store(
         self,
         draft: Draft,
         kept: Kept,
@@ -196,11 +203,14 @@ class Service:
         options: RecognitionOptions,
         claim: Callable[[str, Path], None],
     ) -> Path:
-        directory = draft.complete(recognition)
-        if options.export:
-            exports.write(recognition, directory, options.export, language=self.settings.labels)
-        place = draft.publish(recognition, claim=lambda name: claim(name, directory / RESULT))
-        self.archiving.keep(kept, place)
+        def publish() -> Path:
+            directory = draft.complete(recognition)
+            if options.export:
+                exports.write(recognition, directory, options.export, language=self.settings.labels)
+            return draft.publish(recognition, claim=lambda name: claim(name, directory / RESULT))
+
+        place = await asyncio.to_thread(publish)
+        await self.archive(kept, place)
         return place
 
     def _begin(self) -> None:
@@ -239,7 +249,7 @@ class Service:
 
     async def _watch_database(self) -> None:
         """See whether the databases are there."""
-        if await self.ask(restore, self.database):
+        if await self.ask(restore, self.database, write=True):
             log.error("the service's database was deleted, and with it the jobs: it is made anew")
         if await self.ask(restore, self.archiving.archive.database):
             log.error("the archive was deleted: it is made anew, of what is stored")

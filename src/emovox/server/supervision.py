@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from emovox.server.problems import Problem, from_error, log
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds
-SETTLED = 5.0  # seconds after which what never ends is taken to be well again
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds
+SETTLED = 20.0  # seconds after which what never ends is taken to be well again, unless it has said so before
 
 Work = Callable[[], Awaitable[object]]
 
@@ -74,7 +74,7 @@ class Supervision:
             return
         problem = from_error(error)
         self._troubles[name] = _Trouble(kind, problem)
-        log.error("%s: %s; tried again and again", name, problem.detail)
+        log.error("%s: %s; it is tried again and again", name, problem.detail)
 
     def well(self, name: str) -> None:
         """Note that there is no trouble, or none any more."""

@@ -15,6 +15,7 @@ from emovox.server.problems import Problem, invalid, log
 from emovox.server.service import Service
 from emovox.signature import SIGNATURE, sign
 
+NAME = "webhooks"  # as a background task
 POLL = 1.0
 ATTEMPTS = 8
 FIRST_WAIT = 2.0  # seconds; doubled after every failure: four minutes in all
@@ -43,6 +44,7 @@ class Webhooks:
         async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
             while True:  # what goes wrong here is supervised
                 jobs = await self._service.ask(self._service.jobs.untold)
+                self._service.supervision.well(NAME)
                 due = [job for job in jobs if self._tries.get(job.id, _Try()).due <= time.monotonic()]
                 await asyncio.gather(*(self._tell(client, job) for job in due))
                 await asyncio.sleep(POLL)
