@@ -17,7 +17,7 @@ from emovox.library import Archive
 from emovox.library.entry import Entry, read_directory
 from emovox.library.found import Found
 from emovox.library.watching import Watch
-from emovox.server.database import open_database, state_directory
+from emovox.server.database import open_database, owner, state_directory
 from emovox.server.jobs import Jobs, NewJob
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
@@ -156,7 +156,7 @@ def test_what_the_service_knows_is_deleted_too(run: Run, kept: list[Path]) -> No
     assert run("archive", "delete", str(kept[0]), "--yes")[0] == 0
     assert not state_directory().exists()  # no service has worked here, and none is needed
     database = open_database()
-    jobs = Jobs(database)
+    jobs = Jobs(database, owner())
     made = jobs.add([NewJob(place.name, {}, "0" * 32, None) for place in kept])
     for job, place in zip(made, kept, strict=True):
         jobs.next()

@@ -75,9 +75,13 @@ def test_an_older_version_is_migrated_with_a_backup(
     file = old(service_tables.state_directory() / "service.db", timings=timings)
     engine = service_tables.open_database()
     assert [key.name for key in Keys(engine).all()] == ["ann"]
-    job = Jobs(engine).next()
+    jobs = Jobs(engine, service_tables.owner())
+    assert jobs.next() is None  # it is nobody's yet
+    assert jobs.adopt(lambda job: job.upload == "other") == 0
+    assert jobs.adopt(lambda job: job.upload == "u") == 1
+    job = jobs.next()
     assert job is not None
-    assert job.id == "a"
+    assert (job.id, job.number) == ("a", 1)
     engine.dispose()
     (backup,) = file.parent.glob("service.db.before-*")
     assert backup.name == f"service.db.before-0000-to-{HEAD}"

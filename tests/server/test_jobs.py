@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emovox.recognition.recognition import Recognition
-from emovox.server.database import open_database
+from emovox.server.database import open_database, owner
 from emovox.server.jobs import Job, Jobs, NewJob
 from emovox.server.keys import Keys
 from support.service import Client, serving
@@ -19,7 +19,7 @@ from support.service import Client, serving
 def jobs(database: str) -> Iterator[Jobs]:
     engine = open_database()
     assert engine.dialect.name == ("postgresql" if database else "sqlite")
-    yield Jobs(engine)
+    yield Jobs(engine, owner())
     engine.dispose()
 
 
@@ -33,7 +33,7 @@ def test_jobs_are_taken_in_their_order_and_once(jobs: Jobs) -> None:
     assert [job and job.id for job in taken] == [*(job.id for job in added), None]
     assert [job and job.name for job in taken[:3]] == ["a", "b", "c\0"]
     assert jobs.waiting() == 0
-    assert len(jobs.running()) == 3
+    assert len(jobs.unsettled()) == 3
 
 
 def test_a_finished_job_stays_as_it_is(jobs: Jobs) -> None:
@@ -43,7 +43,7 @@ def test_a_finished_job_stays_as_it_is(jobs: Jobs) -> None:
     assert jobs.claim(job.id, "outputs_20240101_000000", "0" * 64)
     assert jobs.finish(job.id, "done", output="outputs_20240101_000000")
     assert not jobs.cancel(job.id)
-    assert not jobs.requeue(job.id)
+    assert not jobs.put_back(job.id)
     assert not jobs.finish(job.id, "failed", problem={})
     found = jobs.get(job.id)
     assert found is not None

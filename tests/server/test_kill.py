@@ -11,7 +11,7 @@ import pytest
 
 from emovox.outputs import RESULT
 from emovox.recognition.recognition import Recognition
-from emovox.server.database import open_database
+from emovox.server.database import open_database, owner
 from emovox.server.jobs import Jobs, NewJob
 from emovox.server.runner import Runner
 from emovox.server.service import Service, digest
@@ -80,7 +80,8 @@ def test_what_a_kill_leaves_is_settled(service: Service, when: str) -> None:
     if when == "another's name":
         with service.outputs.draft() as draft:
             draft.publish(recognition(emotion="sad"))
-    Runner(service, at_once=1)._settle(id_)
+    (left,) = service.jobs.unsettled()
+    Runner(service, at_once=1)._settle(left)
     job = service.jobs.get(id_)
     assert job is not None
     done = when == "after the rename"
@@ -94,7 +95,8 @@ def test_a_cancelled_job_keeps_no_outputs(service: Service) -> None:
         service.jobs.claim(id_, "outputs_20240104_223000", digest(draft.complete(recognition()) / RESULT))
         place = draft.publish(recognition())
     service.jobs.cancel(id_)
-    Runner(service, at_once=1)._settle(id_)
+    (left,) = service.jobs.unsettled()
+    Runner(service, at_once=1)._settle(left)
     assert not place.exists()
 
 
@@ -115,7 +117,7 @@ def test_one_service_at_a_time(tmp_path: Path, service: Service) -> None:
     with pytest.raises(Exception, match="another service works on the outputs"):
         Service()
     database = open_database()
-    assert Jobs(database).waiting() == 0  # the command line may read meanwhile
+    assert Jobs(database, owner()).waiting() == 0  # the command line may read meanwhile
     database.dispose()
 
 

@@ -54,7 +54,6 @@ def test_a_full_service_is_asked_again(
 def test_a_key_is_asked_for(browser: Browser, tmp_path: Path, angry: Path) -> None:
     with serving(tmp_path / "outputs", keys_needed=True) as client:
         key = client.service.keys.add("a browser's")
-        client.service.keys._read_at = float("-inf")
         with opened(browser, str(client.base_url)) as tab:
             page = tab.page
             page.goto(str(client.base_url))

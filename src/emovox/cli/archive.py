@@ -324,14 +324,14 @@ def _remove(found: "Found") -> str | None:
 
 def _forget_jobs(removed: list[Path]) -> None:
     """Forget the service's jobs that made these outputs: they know the recordings' names."""
-    from emovox.server.database import open_database, state_directory  # noqa: PLC0415  an extra
+    from emovox.server.database import open_database, owner, state_directory  # noqa: PLC0415  an extra
     from emovox.server.jobs import Jobs  # noqa: PLC0415
 
     own = settings().outputs.resolve()
     names = [outputs.name for outputs in removed if outputs.parent.resolve() == own]
     if names and state_directory().is_dir():  # else no service has ever worked on these outputs
         database = open_database()
-        Jobs(database).forget_outputs(names)
+        Jobs(database, owner()).forget_outputs(names)
         database.dispose()
 
 

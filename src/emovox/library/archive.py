@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, 
 from emovox.errors import ArchiveError
 from emovox.library import rows
 from emovox.library.database import (
+    PATIENCE,
     archive_file,
     embeddings,
     open_database,
@@ -50,17 +51,19 @@ class Archive:
         ...         print(neighbour.similarity, neighbour.found.name, neighbour.found.emotion)
     """
 
-    def __init__(self, file: str | Path | None = None) -> None:
+    def __init__(self, file: str | Path | None = None, *, patience: float = PATIENCE) -> None:
         """Open the archive, which is made if it isn't there.
 
         Args:
             file: an SQLite file, unless the setting `database` names another place; by default `outputs.db`
                 beside the outputs (see `archive_file`).
+            patience: seconds that an SQLite file which somebody else has locked is waited for.
 
         Raises:
             SettingsError: it can't be opened.
         """
-        self.database: Engine = open_database(archive_file() if file is None else Path(file).absolute())
+        path = archive_file() if file is None else Path(file).absolute()
+        self.database: Engine = open_database(path, patience=patience)
         self._reader = Reader(self.database)
         self._spaces: dict[tuple[str, str, int, str], int] = {}
         self._lock = threading.Lock()

@@ -1,13 +1,14 @@
 """The database: the archive's tables, and how any database of Emovox is opened and brought up to date.
 
 Only SQL that SQLite and PostgreSQL both know; what is SQLite's own are its pragmas. The service's tables (jobs,
-batches, keys, sessions) stand in `emovox.server.database`, and are made and changed by the same migrations: with a
-URL they live in one database with the archive, without one in an SQLite file of their own.
+their results, keys, sessions) stand in `emovox.server.database`, and are made and changed by the same migrations:
+with a URL they live in one database with the archive, without one in an SQLite file of their own.
 """
 
 import os
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from emovox.emotions import NAMES
@@ -45,7 +47,19 @@ HEAD = "0004"  # the newest migration
 VERSION_TABLE = "emovox_version"
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_PATIENCE = 60  # seconds that a locked SQLite file is waited for
+PATIENCE = 60.0  # seconds that a locked SQLite file is waited for
+_POOL_PATIENCE = 10.0  # seconds for one of the connections, while all are in use
+_POSTGRES = {  # of libpq: a server that is away, or a network that is cut, is noticed within seconds
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+# What SQLite says when a file can't be read or written now, whatever was asked. After the second group what is
+# open is no good any more: by the next time the file may be another.
+_BLOCKED = ("is locked", "is full", "out of memory", "locking protocol")
+_BROKEN = ("malformed", "not a database", "disk I/O error", "unable to open", "readonly database")
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
 
 metadata = MetaData()
@@ -167,10 +181,14 @@ def archive_file() -> Path:
     return beside
 
 
-def open_database(file: Path) -> Engine:
+def open_database(file: Path, *, patience: float = PATIENCE) -> Engine:
     """Connect to the database of the settings, by default an SQLite file, and bring its tables up to date.
 
     Before an SQLite file changes, it is copied to FILE.before-VERSION.
+
+    Args:
+        file: the SQLite file, where the settings name no database.
+        patience: seconds that an SQLite file which somebody else has locked is waited for, once it is open.
 
     Raises:
         SettingsError: it can't be reached, or a newer Emovox wrote it.
@@ -185,10 +203,8 @@ def open_database(file: Path) -> Engine:
             raise SettingsError(f"the database can't be opened: it is {kind}, and must be sqlite or postgresql")
         if url.drivername == "sqlite" and url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, pool_pre_ping=bool(given))
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _prepare)
-        _upgrade(engine)
+        engine = _engine(url, patience)
+        upgrade(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
         hint = (
             f": {install('psycopg[binary]')}" if isinstance(error, ImportError) and "psycopg" in str(error) else ""
@@ -199,10 +215,75 @@ def open_database(file: Path) -> Engine:
     return engine
 
 
-def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database can't be used now, and not that what was asked of it is wrong.
+
+    It may be stopped, cut off, locked by somebody else, damaged, or its disk full: the same may work later.
+    """
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):  # whose OperationalError is also said of tables that aren't there
+        return any(words in str(error.orig) for words in (*_BLOCKED, *_BROKEN))
+    read_only = getattr(error.orig, "sqlstate", None) == "25006"  # it is a standby, for as long as it is
+    return error.connection_invalidated or read_only or isinstance(error, (OperationalError, InterfaceError))
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring a database's tables up to date, and make them where there are none."""
+    with engine.connect() as connection:
+        if _version(connection) == HEAD:
+            return
+    with engine.connect() as connection:  # whoever else opens it waits here
+        try:
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={round(1000 * PATIENCE)}")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            version = _version(connection)
+            if version == HEAD:
+                return
+            _check_known(version)
+            if engine.dialect.name == "sqlite" and inspect(connection).get_table_names():
+                _back_up(engine, version or "0000")
+            _migrate(connection)
+            connection.commit()
+        finally:
+            connection.invalidate()  # its patience is another than that of the rest
+
+
+def _engine(url: URL, patience: float) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        given = {name: value for name, value in _POSTGRES.items() if name not in url.query}
+        return create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, pool_timeout=_POOL_PATIENCE, connect_args=given
+        )
+    engine = create_engine(url, hide_parameters=True)  # names of recordings are nothing for logs
+    event.listen(engine, "connect", partial(_prepare, patience))
+    event.listen(engine, "handle_error", _renew)
+    return engine
+
+
+def _renew(context: ExceptionContext) -> None:
+    """Let go of all connections to a file that can't be used, and open it anew the next time."""
+    if any(words in str(context.original_exception) for words in _BROKEN):
+        context.is_disconnect = True
+
+
+def _prepare(patience: float, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    try:
+        _configure(connection, patience)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _configure(connection: DBAPIConnection, patience: float) -> None:
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={1000 * _PATIENCE}")
-    _write_ahead(cursor)
+    cursor.execute(f"PRAGMA busy_timeout={round(1000 * patience)}")
+    _write_ahead(cursor, patience)
     cursor.execute("PRAGMA synchronous=NORMAL")  # survives a kill; what the last second wrote may not a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute("PRAGMA cache_size=-65536")  # kB; ids are random, so rows are added all over their indexes,
@@ -213,9 +294,9 @@ def _prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII alone
 
 
-def _write_ahead(cursor: DBAPICursor) -> None:
+def _write_ahead(cursor: DBAPICursor, patience: float) -> None:
     """Let readers not wait for a writer. Where several processes begin that at once, SQLite may refuse it."""
-    given_up = time.monotonic() + _PATIENCE
+    given_up = time.monotonic() + patience
     while True:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
@@ -229,25 +310,6 @@ def _write_ahead(cursor: DBAPICursor) -> None:
 
 def _lower(value: object) -> str | None:
     return None if value is None else str(value).lower()
-
-
-def _upgrade(engine: Engine) -> None:
-    with engine.connect() as connection:
-        if _version(connection) == HEAD:
-            return
-    with engine.connect() as connection:  # whoever else opens it waits here
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        else:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        version = _version(connection)
-        if version == HEAD:
-            return
-        _check_known(version)
-        if engine.dialect.name == "sqlite" and inspect(connection).get_table_names():
-            _back_up(engine, version or "0000")
-        _migrate(connection)
-        connection.commit()
 
 
 def _version(connection: Connection) -> str | None:

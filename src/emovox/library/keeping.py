@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emovox.library.entry import Floats, from_recognition
+from emovox.library.entry import Entry, Floats, from_recognition
 from emovox.recognition.options import EmbeddingSink
 from emovox.recognition.recognition import Recognition
 
@@ -53,16 +53,26 @@ class Kept:
         self._recognition = recognition
         return recognition if self._asked else _without_embeddings(recognition)
 
+    def entry(self, outputs: Path | None) -> Entry | None:
+        """What is to be archived, now that it has its outputs directory; None: nothing.
+
+        Raises:
+            ArchiveError: the embedding is none.
+        """
+        if self._archive is None or self._recognition is None:
+            return None
+        mean = np.asarray(self._sum / self._count, np.float32) if self._count else None
+        return from_recognition(self._recognition, link=self._link, outputs=outputs, embedding=mean)
+
     def keep(self, outputs: Path | None) -> None:
-        """Archive what was taken, now that it has its outputs directory.
+        """Archive it.
 
         Raises:
             ArchiveError: the embedding is none.
             sqlalchemy.exc.SQLAlchemyError: the database can't be written.
         """
-        if self._archive is not None and self._recognition is not None:
-            mean = np.asarray(self._sum / self._count, np.float32) if self._count else None
-            entry = from_recognition(self._recognition, link=self._link, outputs=outputs, embedding=mean)
+        entry = self.entry(outputs)
+        if self._archive is not None and entry is not None:
             self._archive.add_entries([entry])
 
     def _take_frames(self, rows: Floats) -> None:

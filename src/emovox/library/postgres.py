@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Engine, Integer, column, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from emovox.library.database import embeddings
+from emovox.library.database import embeddings, is_away
 from emovox.library.entry import Floats
 from emovox.library.matrix import Ids
 from emovox.library.whitening import Whitening
@@ -38,7 +38,9 @@ class PostgresIndex:
                 with self._database.begin() as connection:
                     connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
                 self._there = True
-            except SQLAlchemyError:  # not installed, or no permission
+            except SQLAlchemyError as error:  # not installed, or no permission
+                if is_away(error):
+                    raise
                 self._there = False
         return self._there and dimensions <= MOST
 

@@ -17,6 +17,7 @@ from emovox.recognition.options import Request
 from emovox.recognition.recognition import Recognition
 from emovox.recognition.splitting import Piece
 
+_MEMORY = 0.9  # what the pace keeps of what it was, when a recording is added
 TOGETHER = 32  # recordings that go to a model at once, at most, where it runs batches
 
 
@@ -39,7 +40,7 @@ class Hearer:
         models: to borrow from.
         heard: seconds of sound heard so far.
         busy: seconds that threads have spent on it.
-        pace: seconds that one recording has taken lately.
+        pace: seconds that a thread has taken lately for a second of sound, once the model was there.
     """
 
     def __init__(self, models: Models, *, threads: int) -> None:
@@ -53,7 +54,9 @@ class Hearer:
         self._waiting: deque[_Waiting] = deque()
         self._condition = threading.Condition()
         self.closed = False
-        self.heard, self.busy, self.pace = 0.0, 0.0, 0.5
+        self.heard, self.busy = 0.0, 0.0
+        self.pace = 0.1  # until it is known
+        self._lately = (0.0, 0.0)  # seconds of sound, and of work
         self.threads = [
             threading.Thread(target=self._work, name=f"hearer-{number}", daemon=True) for number in range(threads)
         ]
@@ -109,10 +112,11 @@ class Hearer:
 
     def _hear(self, first: _Waiting) -> None:
         batch = [first]
-        started = time.monotonic()
+        started = begun = time.monotonic()
         try:
             results: list[Any]
             with self.models.borrow(first.choice) as recognizer:
+                begun = time.monotonic()
                 if isinstance(first.work, Piece):
                     results = [recognizer.hear_piece(first.work)]
                 else:
@@ -123,13 +127,22 @@ class Hearer:
                     results = list(recognizer.recognize_together(requests))
             for waiting, result in zip(batch, results, strict=True):
                 _answer(waiting, result)
+            self._measure(sum(waiting.seconds for waiting in batch), time.monotonic() - begun, len(batch))
         except Exception as error:
             for waiting in batch:
                 _answer(waiting, error)
         spent = time.monotonic() - started
         self.busy += spent
         self.heard += sum(waiting.seconds for waiting in batch)
-        self.pace = 0.9 * self.pace + 0.1 * spent / len(batch)
+
+    def _measure(self, seconds: float, spent: float, count: int) -> None:
+        """Count recordings into the pace. By the second of sound, or long ones would make short ones seem slow."""
+        memory = _MEMORY**count
+        with self._condition:
+            sound, work = self._lately
+            self._lately = sound, work = memory * sound + seconds, memory * work + spent
+            if sound > 0:
+                self.pace = work / sound
 
     def _companions(self, first: _Waiting) -> list[_Waiting]:
         """Other recordings that wait for the same model."""

@@ -1,13 +1,14 @@
 """Accepting: what the routes that take recordings share, from the body to the options or a job."""
 
 import asyncio
+import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 from fastapi import Request
 
-from emovox.errors import AudioError
+from emovox.errors import AudioError, OutputsError
 from emovox.server.jobs import Job, NewJob
 from emovox.server.options import CHANNELS, BatchOptions, RecognitionOptions, read
 from emovox.server.problems import Problem, busy, invalid
@@ -146,7 +147,7 @@ async def split(request: Request, accepted: Accepted) -> Accepted:
 
 
 async def _check_room(service: Service, number: int) -> None:
-    if await asyncio.to_thread(service.jobs.waiting) + number > service.settings.jobs:
+    if await service.ask(service.jobs.waiting) + number > service.settings.jobs:
         raise busy(60)
 
 
@@ -154,7 +155,9 @@ async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch
     """Make a job of each file.
 
     Raises:
-        Problem: 503, too many wait.
+        Problem: 503, too many wait, or the database doesn't answer.
+        OutputsError: the files can't be kept.
+        sqlalchemy.exc.SQLAlchemyError: the database can't be used.
     """
     await _check_room(service, len(accepted.files))
     webhook = accepted.webhook or service.settings.webhook_url or None
@@ -169,11 +172,27 @@ async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch
         for file in accepted.files
     ]
 
-    def add() -> list[Job]:
-        for file in accepted.files:
-            service.uploads.keep(file.token)
-        return service.jobs.add(new, batch=batch)
+    def keep() -> None:
+        try:
+            for file in accepted.files:
+                service.uploads.keep(file.token)
+        except OSError as error:
+            raise OutputsError(f"an upload can't be kept: {error}") from error
 
-    jobs = await asyncio.to_thread(add)
+    given_up = threading.Event()
+
+    def add() -> list[Job]:
+        jobs = service.jobs.add(new, batch=batch)
+        if given_up.is_set():  # the client was told that they are not accepted
+            for job in jobs:
+                service.jobs.cancel(job.id)
+        return jobs
+
+    await asyncio.to_thread(keep)
+    try:
+        jobs = await service.ask(add)
+    except BaseException:
+        given_up.set()
+        raise
     runner.wake()
     return jobs

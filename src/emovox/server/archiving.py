@@ -1,16 +1,20 @@
 """Archiving: what the service stores is in the archive, too, with its embedding, and goes with its outputs."""
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from emovox.errors import EmovoxError
+from emovox.errors import ArchiveError, EmovoxError
 from emovox.library.archive import Archive
+from emovox.library.entry import Entry
 from emovox.library.importing import import_directories
 from emovox.library.keeping import Kept
 from emovox.outputs import RESULT, Draft
-from emovox.server.problems import log
+from emovox.server.asking import LOCKED
+from emovox.server.pending import Pending
+from emovox.server.problems import from_error, log
 
 
 class Archiving:
@@ -20,40 +24,116 @@ class Archiving:
         archive: the archive itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, directory: Path, outputs: Path) -> None:
         """Open it.
+
+        Args:
+            directory: for what waits to be archived.
+            outputs: where the outputs directories are.
 
         Raises:
             SettingsError: it can't be opened.
         """
-        self.archive = Archive()
+        self.archive = Archive(patience=LOCKED)
+        self._pending = Pending(directory, outputs)
+        self._behind = threading.Event()  # something waits to be archived
+        self._unknown = False  # and it isn't known what: all that is stored is looked through
+        self.look_through()
 
     def begin(self, draft: Draft | None, *, asked: bool) -> Kept:
         """A recognition that is about to be made; without a draft it is never archived."""
         sink = None if draft is None else draft.write_embedding
         return Kept(None if draft is None else self.archive, asked=asked, sink=sink)
 
-    def keep(self, kept: Kept, place: Path) -> None:
-        """Archive what was published. Where that fails the outputs stay: the next start makes up for it."""
+    def pend(self, kept: Kept, place: Path) -> Entry | None:
+        """Note on disk that something was published and is to be archived; gives what is, if anything."""
         try:
-            kept.keep(place)
-        except (SQLAlchemyError, EmovoxError) as error:
-            log.error("%s is not in the archive: %s", place.name, " ".join(str(error).split())[:300])
+            entry = kept.entry(place)
+            if entry is not None:
+                self._pending.add(entry)
+        except ArchiveError as error:
+            log.error("%s is not in the archive: %s", place.name, error)
+            return None
+        except OSError as error:
+            log.error("the embedding of %s can't be kept: %s", place.name, error.strerror or error)
+            self._unknown = True
+        return entry
+
+    def add(self, entry: Entry) -> None:
+        """Archive what `pend` gave. Where that fails it stays pending, and `catch_up` makes up for it."""
+        assert entry.outputs is not None  # noqa: S101  it was published
+        try:
+            self.archive.add_entries([entry])
+            self._pending.remove(entry.outputs.name)
+        except (SQLAlchemyError, EmovoxError, OSError) as error:
+            log.error("%s is not in the archive yet: %s", entry.outputs.name, from_error(error).detail)
+            self.fall_behind()
+
+    def fall_behind(self) -> None:
+        """Let the next `catch_up` archive what is pending."""
+        self._behind.set()
+
+    def look_through(self) -> None:
+        """Let the next `catch_up` look through all that is stored."""
+        self._unknown = True
+        self._behind.set()
 
     def forget(self, places: Iterable[Path]) -> None:
         """Delete what the archive has of outputs directories."""
+        places = list(places)
         self.archive.forget_outputs(places)
+        for place in places:
+            self._pending.remove(place.name)
 
-    def catch_up(self, places: Iterable[Path]) -> None:
-        """Archive the outputs directories that aren't: a kill came between, or an older version stored them."""
+    def catch_up(self, directories: Callable[[], Iterable[Path]]) -> None:
+        """Archive what is stored and isn't archived, if there may be any: the database was away, or a kill came.
+
+        What is pending comes with its embedding; of anything else, as an older version stored it, only what is in
+        its directory.
+
+        Args:
+            directories: gives all outputs directories.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database can't be written, or read.
+        """
+        if not self._behind.is_set():
+            return
+        self._behind.clear()
         try:
-            known = self.archive.known_outputs()
-            new = [place for place in places if place.absolute() not in known and (place / RESULT).is_file()]
-            if new:
-                added = import_directories(
-                    self.archive, new, failed=lambda path, reason: log.warning("%s: %s", path.name, reason)
-                )
-                self.forget(place for place in new if not place.exists())  # deleted in the meantime
-                log.info("%d outputs archived that were not", added)
-        except (SQLAlchemyError, EmovoxError) as error:
-            log.error("the archive can't be brought up to date: %s", " ".join(str(error).split())[:300])
+            self._archive_pending()
+            if self._unknown:
+                self._unknown = False
+                try:
+                    self._archive_others(directories())
+                except BaseException:
+                    self._unknown = True
+                    raise
+        except BaseException:
+            self._behind.set()
+            raise
+
+    def _archive_pending(self) -> None:
+        count = 0
+        for name in self._pending.names():
+            try:
+                entry = self._pending.entry(name)
+                if entry is not None:
+                    count += self.archive.add_entries([entry])
+                    if entry.outputs is not None and not entry.outputs.exists():  # deleted in the meantime
+                        self.archive.forget_outputs([entry.outputs])
+            except ArchiveError as error:
+                log.warning("%s is not in the archive: %s", name, error)
+            self._pending.remove(name)
+        if count:
+            log.info("%d outputs archived that were not, with their embeddings", count)
+
+    def _archive_others(self, places: Iterable[Path]) -> None:
+        known = self.archive.known_outputs()
+        new = [place for place in places if place.absolute() not in known and (place / RESULT).is_file()]
+        if new:
+            added = import_directories(
+                self.archive, new, failed=lambda path, reason: log.warning("%s: %s", path.name, reason)
+            )
+            self.forget(place for place in new if not place.exists())  # deleted in the meantime
+            log.info("%d outputs archived that were not", added)

@@ -1,13 +1,16 @@
-"""The service's tables: jobs, keys and sessions, in SQLite or wherever a URL says.
+"""The service's tables: jobs, their results, keys and sessions, in SQLite or wherever a URL says.
 
 `emovox.library.database` opens and migrates them: who changes a table here writes a migration there.
 """
 
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, Engine, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, select
 
 from emovox.library import database
+from emovox.server import private
 from emovox.settings import settings
 
 metadata = MetaData()
@@ -17,32 +20,38 @@ jobs = Table(
     metadata,
     Column("id", String(32), primary_key=True),
     Column("number", Integer, nullable=False),  # in the order of their coming
+    Column("owner", String(32)),  # the service whose job it is; NULL: it is from before there were owners
     Column("batch", String(32), index=True),
     Column("state", String(16), nullable=False),
     Column("name", Text, nullable=False),  # JSON: a name may hold what no text column takes, as a null byte
     Column("options", Text, nullable=False),
-    Column("upload", String(32), nullable=False),  # the file's name among the uploads
+    Column(
+        "upload", String(32), nullable=False
+    ),  # the file's name among the uploads; "": cancelled and cleared up
     Column("created", Float, nullable=False),  # seconds since 1970
+    Column("due", Float, nullable=False),  # when it is tried, at the earliest
     Column("started", Float),
     Column("finished", Float),
     Column("attempts", Integer, nullable=False),
     Column("claim", String(64)),  # the outputs directory that was about to be published
     Column("digest", String(64)),  # sha256 of its result.json, by which it is recognised
     Column("output", String(64)),
-    Column("result", Text),  # result.json, where no outputs are stored
-    Column("problem", Text),
+    Column("problem", Text),  # why it failed, or what makes it wait
     Column("timings", Text),
     Column("webhook", Text),  # where the end is to be told
     Column("told", Integer, nullable=False),  # 1: it was, or need not be
+    Index("jobs_number", "number", unique=True),
     Index("jobs_state", "state", "number"),
+    Index("jobs_owner", "owner", "state", "number"),
+    Index("jobs_told", "told", "owner", "number"),
 )
 
-Table(  # a batch is its jobs: nothing reads this any longer, and it goes with the next migration
-    "batches",
+results = Table(  # result.json of jobs that store no outputs
+    "results",
     metadata,
-    Column("id", String(32), primary_key=True),
-    Column("created", Float, nullable=False),
-    Column("count", Integer, nullable=False),
+    Column("job", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),  # of the piece, from 0
+    Column("text", Text, nullable=False),
 )
 
 keys = Table(
@@ -68,10 +77,44 @@ def state_directory() -> Path:
     return settings().outputs / ".emovox" / "service"
 
 
-def open_database() -> Engine:
+def open_database(*, patience: float = database.PATIENCE) -> Engine:
     """Connect to the database of the settings, by default a file of the service's own, and bring it up to date.
+
+    Args:
+        patience: seconds that an SQLite file which somebody else has locked is waited for.
 
     Raises:
         SettingsError: it can't be reached.
     """
-    return database.open_database(state_directory() / "service.db")
+    return database.open_database(state_directory() / "service.db", patience=patience)
+
+
+def restore(engine: Engine, *, write: bool = False) -> bool:
+    """See that a database can be read, or written; a deleted file is made anew. Whether it was."""
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    gone = file is not None and not Path(file).exists()
+    if gone and file is not None:
+        engine.dispose()  # what is open is a file that has no name any more
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        database.upgrade(engine)
+    with engine.connect() as connection:
+        if write and engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")  # which whoever else writes holds up
+        connection.execute(select(jobs.c.id).limit(1))
+    return gone
+
+
+def owner() -> str:
+    """The name under which the service of these outputs owns jobs, made at random the first time and then kept.
+
+    Raises:
+        OSError: it can't be kept.
+    """
+    file = state_directory() / "owner"
+    with suppress(FileNotFoundError):
+        if name := file.read_text(encoding="ascii").strip():
+            return name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    name = secrets.token_hex(16)
+    private.write(file, name.encode(), durable=True)
+    return name

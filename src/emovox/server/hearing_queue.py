@@ -6,6 +6,10 @@ from contextlib import contextmanager
 from emovox.recognition.hearer import Hearer
 from emovox.recognition.models import Models
 from emovox.server.problems import Problem, busy
+from emovox.server.progress import Progress
+
+BYTE_RATE = 32_000  # bytes of a second of sound, at least, of what isn't decoded: 16 kHz, 16 bit
+_MEMORY = 0.9  # what an average keeps of itself when a recording is added to it
 
 
 class HearingQueue(Hearer):
@@ -20,12 +24,28 @@ class HearingQueue(Hearer):
             threads: recordings heard at the same time.
         """
         super().__init__(models, threads=threads)
-        self._size, self._held = size, 0
+        self._size = size
+        self._held: set[Progress] = set()
+        self._bytes, self._seconds = 0.0, 0.0  # of uploads and the sound in them, lately
 
     @property
     def length(self) -> int:
         """Recordings held: being decoded, waiting, or being heard."""
-        return self._held
+        return len(self._held)
+
+    def seconds_left(self) -> float:
+        """How long it takes until all that is held has been heard, going by what the models have done lately.
+
+        Of what isn't decoded yet only the file's size is known: it is taken for uncompressed sound, or for what
+        files have been like lately where that is less. So it is rather too short: a client that comes too soon
+        waits again, and one that comes too late has slept for nothing.
+        """
+        per_byte = min(1 / BYTE_RATE, self._seconds / self._bytes if self._bytes else 1.0)
+        seconds = 0.0
+        for progress in self._held:
+            whole = progress.size * per_byte if progress.duration is None else progress.duration
+            seconds += max(0.0, whole - progress.inferred)
+        return seconds * self.pace / max(1, len(self.threads))
 
     def check(self) -> None:
         """Refuse at once what would be refused later.
@@ -35,19 +55,26 @@ class HearingQueue(Hearer):
         """
         if self.closed:
             raise Problem(503, "stopping", "the service is stopping", headers={"Retry-After": "5"})
-        if self._held >= self._size:
-            raise busy(self._held * self.pace / max(1, len(self.threads)))
+        if len(self._held) >= self._size:
+            raise busy(self.seconds_left())
 
     @contextmanager
-    def reserve(self) -> Iterator[None]:
+    def reserve(self, progress: Progress | None = None) -> Iterator[None]:
         """A place in the queue, for the length of a block; for the event loop's thread.
+
+        Args:
+            progress: of the recording that takes it.
 
         Raises:
             Problem: 503, there is none.
         """
         self.check()
-        self._held += 1
+        progress = progress or Progress()
+        self._held.add(progress)
         try:
             yield
         finally:
-            self._held -= 1
+            self._held.discard(progress)
+            if progress.duration is not None and progress.size:
+                self._bytes = _MEMORY * self._bytes + progress.size
+                self._seconds = _MEMORY * self._seconds + progress.duration

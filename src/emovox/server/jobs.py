@@ -1,20 +1,38 @@
-"""Jobs: what was accepted and is to be done, in the database, so that neither a restart nor a kill loses any."""
+"""Jobs: what was accepted and is to be done, in the database, so that neither a restart nor a kill loses any.
+
+Several services may share a database. A job is its owner's: the service that accepted it, and has its upload.
+Others may read and cancel it.
+"""
 
 import json
 import secrets
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Engine, Row, Select, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
-from emovox.server.database import jobs
+from emovox.server.database import jobs, results
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
 _AT_ONCE = 500  # values in one statement
+_PIECE = 2**20  # characters of a result in one row
+_LOCK = 0x656D6F76_6A6F6273  # of PostgreSQL's advisory locks, while jobs are numbered
 
 
 @dataclass(frozen=True)
@@ -23,6 +41,7 @@ class Job:
 
     id: str
     number: int
+    owner: str | None
     batch: str | None
     state: State
     name: str | None
@@ -31,10 +50,10 @@ class Job:
     created: float
     started: float | None
     finished: float | None
+    attempts: int
     claim: str | None
     digest: str | None
     output: str | None
-    result: str | None
     problem: dict[str, Any] | None
     timings: dict[str, float] | None  # seconds of each step
     webhook: str | None
@@ -51,27 +70,34 @@ class NewJob:
 
 
 class Jobs:
-    """The jobs in a database. Its methods wait for it, so they are for threads."""
+    """The jobs in a database. Its methods wait for it, so they are for threads.
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._numbering = threading.Lock()
+    Attributes:
+        owner: the service whose jobs are run, told and forgotten.
+    """
+
+    def __init__(self, engine: Engine, owner: str) -> None:
+        self._engine, self.owner = engine, owner
+        self._own: ColumnElement[bool] = jobs.c.owner == owner
 
     def add(self, new: Sequence[NewJob], *, batch: str | None = None) -> list[Job]:
         """Accept jobs, all of them or none."""
         now = time.time()
-        with self._numbering, self._engine.begin() as connection:
+        with self._engine.begin() as connection:
+            _lock(connection)
             last = connection.execute(select(func.max(jobs.c.number))).scalar() or 0
             rows: list[dict[str, Any]] = [
                 {
                     "id": secrets.token_hex(16),
                     "number": last + index + 1,
+                    "owner": self.owner,
                     "batch": batch,
                     "state": "queued",
                     "name": json.dumps(item.name),
                     "options": json.dumps(item.options),
                     "upload": item.upload,
                     "created": now,
+                    "due": now,
                     "attempts": 0,
                     "webhook": item.webhook,
                     "told": 0 if item.webhook else 1,
@@ -79,17 +105,32 @@ class Jobs:
                 for index, item in enumerate(new)
             ]
             connection.execute(insert(jobs), rows)
-        found = {job.id: job for job in self._jobs(select(jobs).where(jobs.c.id.in_([row["id"] for row in rows])))}
-        return [found[row["id"]] for row in rows]
+            added = select(jobs).where(jobs.c.number.between(last + 1, last + len(rows))).order_by(jobs.c.number)
+            return [_job(row) for row in connection.execute(added)]
+
+    def adopt(self, is_ours: Callable[[Job], bool]) -> int:
+        """Own the jobs from before there were owners of which that is said; how many there were."""
+        ids = [job.id for job in self._jobs(select(jobs).where(jobs.c.owner.is_(None))) if is_ours(job)]
+        with self._engine.begin() as connection:
+            for start in range(0, len(ids), _AT_ONCE):
+                some = jobs.c.id.in_(ids[start : start + _AT_ONCE])
+                connection.execute(update(jobs).where(some, jobs.c.owner.is_(None)).values(owner=self.owner))
+        return len(ids)
 
     def get(self, id_: str) -> Job | None:
-        """The job of that id."""
+        """The job of that id, whosever it is."""
         found = self._jobs(select(jobs).where(jobs.c.id == id_))
         return found[0] if found else None
 
     def of_batch(self, batch: str) -> list[Job]:
         """The jobs of a batch, in order; none if there is no such batch."""
         return self._jobs(select(jobs).where(jobs.c.batch == batch).order_by(jobs.c.number))
+
+    def states(self, batch: str) -> dict[str, int]:
+        """How many jobs of a batch are in each state; nothing if there is no such batch."""
+        query = select(jobs.c.state, func.count()).where(jobs.c.batch == batch).group_by(jobs.c.state)
+        with self._engine.connect() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
 
     def page(self, *, state: State | None, before: int | None, limit: int) -> list[Job]:
         """The latest jobs first, those with a number below `before`."""
@@ -101,13 +142,15 @@ class Jobs:
         return self._jobs(query)
 
     def next(self) -> Job | None:
-        """Take the oldest that waits, which is then running."""
-        while found := self._jobs(select(jobs).where(jobs.c.state == "queued").order_by(jobs.c.number).limit(1)):
-            if self._move(
-                found[0].id, "queued", state="running", started=time.time(), attempts=jobs.c.attempts + 1
-            ):
+        """Take the oldest of our own that is due, which is then running."""
+        while True:
+            due = self._own, jobs.c.state == "queued", jobs.c.due <= time.time()
+            found = self._jobs(select(jobs).where(*due).order_by(jobs.c.number).limit(1))
+            if not found:
+                return None
+            changes: dict[str, Any] = {"started": time.time(), "attempts": jobs.c.attempts + 1, "problem": None}
+            if self._move(found[0].id, "queued", state="running", **changes):
                 return found[0]
-        return None
 
     def claim(self, id_: str, directory: str, digest: str) -> bool:
         """Write down which outputs directory is about to be published; False if the job no longer runs."""
@@ -119,50 +162,95 @@ class Jobs:
         state: State,
         *,
         output: str | None = None,
-        result: str | None = None,
+        result: Iterable[str] | None = None,
         problem: dict[str, Any] | None = None,
         timings: dict[str, float] | None = None,
     ) -> bool:
-        """End a running job; False if it no longer runs."""
-        return self._move(
-            id_,
-            "running",
-            state=state,
-            finished=time.time(),
-            output=output,
-            result=result,
-            problem=None if problem is None else json.dumps(problem),
-            timings=None if timings is None else json.dumps(timings),
-        )
+        """End a running job; False if it no longer runs.
 
-    def requeue(self, id_: str) -> bool:
-        """Let a running job wait again; False if it no longer runs."""
-        return self._move(id_, "running", state="queued", started=None, claim=None, digest=None)
+        Args:
+            id_: of the job.
+            state: how it ends.
+            output: the outputs directory.
+            result: the text of result.json, in pieces, where there are no outputs.
+            problem: why it failed.
+            timings: seconds of each step.
+        """
+        pieces = [] if result is None else list(_joined(result))  # before anybody has to wait for the transaction
+        with self._engine.begin() as connection:
+            running = update(jobs).where(jobs.c.id == id_, jobs.c.state == "running")
+            changes: dict[str, Any] = {"state": state, "finished": time.time(), "output": output}
+            changes["problem"] = None if problem is None else json.dumps(problem)
+            changes["timings"] = None if timings is None else json.dumps(timings)
+            if not connection.execute(running.values(**changes)).rowcount:
+                return False
+            for number, piece in enumerate(pieces):
+                connection.execute(insert(results).values(job=id_, number=number, text=piece))
+            return True
+
+    def result(self, id_: str, number: int = 0) -> Iterator[str]:
+        """The text of a result that was kept with its job, from a piece on; nothing if there is none."""
+        while True:
+            query = select(results.c.text).where(results.c.job == id_, results.c.number == number)
+            with self._engine.connect() as connection:
+                piece = connection.scalar(query)
+            if piece is None:
+                return
+            yield piece
+            number += 1
+
+    def put_back(self, id_: str, *, due: float = 0.0, problem: dict[str, Any] | None = None) -> bool:
+        """Let a running job wait again; False if it no longer runs.
+
+        Args:
+            id_: of the job.
+            due: when it is tried, at the earliest.
+            problem: what it waits for to pass.
+        """
+        kept = None if problem is None else json.dumps(problem)
+        return self._move(
+            id_, "running", state="queued", started=None, claim=None, digest=None, due=due, problem=kept
+        )
 
     def cancel(self, id_: str) -> bool:
-        """Cancel a job that waits or runs; False if it is finished or unknown."""
-        now = time.time()
-        return any(self._move(id_, state, state="cancelled", finished=now) for state in ("queued", "running"))
+        """Cancel a job that waits or runs, whosever it is; False if it is finished or unknown."""
+        return self._cancel(jobs.c.id == id_) == 1
 
-    def running(self) -> list[Job]:
-        """Those that run, or ran when the service was killed."""
-        return self._jobs(select(jobs).where(jobs.c.state == "running").order_by(jobs.c.number))
+    def cancel_batch(self, batch: str) -> int:
+        """Cancel all jobs of a batch that wait or run; how many there were."""
+        return self._cancel(jobs.c.batch == batch)
+
+    def unsettled(self) -> list[Job]:
+        """Our own that run, or ran when somebody broke off; and the cancelled that left something behind."""
+        states = jobs.c.state.in_(("running", "cancelled"))
+        unsettled = self._own, states, or_(jobs.c.state == "running", jobs.c.upload != "")
+        return self._jobs(select(jobs).where(*unsettled).order_by(jobs.c.number))
+
+    def settled(self, id_: str) -> None:
+        """Note that nothing is left of a job that was cancelled."""
+        self._move(id_, "cancelled", upload="")
 
     def waiting(self) -> int:
-        """How many wait."""
+        """How many of our own wait."""
         with self._engine.connect() as connection:
-            return connection.execute(select(func.count()).where(jobs.c.state == "queued")).scalar() or 0
+            query = select(func.count()).select_from(jobs).where(self._own, jobs.c.state == "queued")
+            return connection.execute(query).scalar() or 0
+
+    def troubled(self) -> bool:
+        """Whether one of our own waits for a trouble to pass."""
+        with self._engine.connect() as connection:
+            waiting = self._own, jobs.c.state == "queued", jobs.c.problem.is_not(None)
+            return connection.execute(select(jobs.c.id).where(*waiting).limit(1)).scalar() is not None
 
     def uploads(self) -> set[str]:
-        """The uploads of jobs that aren't finished."""
+        """The uploads of our own that aren't finished."""
         with self._engine.connect() as connection:
-            return set(connection.scalars(select(jobs.c.upload).where(jobs.c.state.not_in(FINISHED))))
+            return set(connection.scalars(select(jobs.c.upload).where(self._own, jobs.c.state.not_in(FINISHED))))
 
     def untold(self) -> list[Job]:
-        """Finished jobs whose end has not been told to their webhook."""
-        return self._jobs(
-            select(jobs).where(jobs.c.told == 0, jobs.c.state.in_(FINISHED)).order_by(jobs.c.number).limit(100)
-        )
+        """Our own that are finished, and whose end has not been told to their webhook."""
+        untold = self._own, jobs.c.told == 0, jobs.c.state.in_(FINISHED)
+        return self._jobs(select(jobs).where(*untold).order_by(jobs.c.number).limit(100))
 
     def told(self, id_: str) -> None:
         """The webhook has been told, or given up."""
@@ -170,17 +258,26 @@ class Jobs:
             connection.execute(update(jobs).where(jobs.c.id == id_).values(told=1))
 
     def forget(self, before: float) -> int:
-        """Delete what was finished before a time; how many there were."""
+        """Delete those of our own that were finished before a time; how many there were."""
         with self._engine.begin() as connection:
-            gone = connection.execute(delete(jobs).where(jobs.c.state.in_(FINISHED), jobs.c.finished < before))
-            return gone.rowcount
+            old = self._own, jobs.c.state.in_(FINISHED), jobs.c.finished < before
+            return connection.execute(delete(jobs).where(*old)).rowcount
 
     def forget_outputs(self, ids: Sequence[str]) -> None:
-        """Delete the finished jobs that wrote these outputs: they know the recordings' names."""
+        """Delete our own finished jobs that wrote these outputs: they know the recordings' names."""
+        ours = or_(self._own, jobs.c.owner.is_(None)), jobs.c.state.in_(FINISHED)
         with self._engine.begin() as connection:
             for start in range(0, len(ids), _AT_ONCE):
                 some = ids[start : start + _AT_ONCE]
-                connection.execute(delete(jobs).where(jobs.c.state.in_(FINISHED), jobs.c.output.in_(some)))
+                connection.execute(delete(jobs).where(*ours, jobs.c.output.in_(some)))
+
+    def _cancel(self, which: ColumnElement[bool]) -> int:
+        open_ = jobs.c.state.in_(("queued", "running"))
+        with self._engine.begin() as connection:
+            changed = (
+                update(jobs).where(which, open_).values(state="cancelled", finished=time.time(), problem=None)
+            )
+            return connection.execute(changed).rowcount
 
     def _move(self, id_: str, before: str, **values: Any) -> bool:
         """Change a job that is in a state, and only then; whoever changes it first wins."""
@@ -195,10 +292,32 @@ class Jobs:
             return [_job(row) for row in connection.execute(query)]
 
 
+def _lock(connection: Connection) -> None:
+    """Hold off others that number jobs, in this process or another, until the transaction ends."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def _joined(pieces: Iterable[str]) -> Iterator[str]:
+    """Texts, many joined to one."""
+    waiting, length = list[str](), 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= _PIECE:
+            yield "".join(waiting)
+            waiting, length = [], 0
+    if waiting:
+        yield "".join(waiting)
+
+
 def _job(row: Row[Any]) -> Job:
     return Job(
         id=row.id,
         number=row.number,
+        owner=row.owner,
         batch=row.batch,
         state=row.state,
         name=json.loads(row.name),
@@ -207,10 +326,10 @@ def _job(row: Row[Any]) -> Job:
         created=row.created,
         started=row.started,
         finished=row.finished,
+        attempts=row.attempts,
         claim=row.claim,
         digest=row.digest,
         output=row.output,
-        result=row.result,
         problem=None if row.problem is None else json.loads(row.problem),
         timings=None if row.timings is None else json.loads(row.timings),
         webhook=row.webhook,

@@ -43,7 +43,13 @@ class _ServiceCollector(Collector):
         yield GaugeMetricFamily("emovox_queue_length", "Recordings decoded, waiting or heard.", queue.length)
         yield GaugeMetricFamily("emovox_uploads", "Uploads being received.", self._service.receiving)
         yield GaugeMetricFamily("emovox_live_streams", "Live streams.", self._service.streams)
-        yield GaugeMetricFamily("emovox_jobs_waiting", "Jobs that wait.", self._service.jobs.waiting())
+        yield GaugeMetricFamily("emovox_jobs_waiting", "Jobs that wait.", self._service.waiting)
+        up = GaugeMetricFamily("emovox_up", "1: well; 0: down, and tried again.", labels=["task"])
+        supervision = self._service.supervision
+        troubles = supervision.troubles()
+        for task in sorted({*supervision.names(), *troubles}):
+            up.add_metric([task], float(task not in troubles))
+        yield up
         lag, self._service.lag = self._service.lag, 0.0
         yield GaugeMetricFamily("emovox_event_loop_lag_seconds", "The worst since the last look.", lag)
         yield CounterMetricFamily("emovox_audio_seconds", "Sound heard.", queue.heard)

@@ -1,6 +1,7 @@
 """Problem details (RFC 9457): the one shape of every error. None carries a path of this machine or a traceback."""
 
 import logging
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -9,7 +10,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 
 from emovox.errors import (
@@ -31,8 +31,10 @@ from emovox.errors import (
     UnknownEmotionError,
     UnknownModelError,
 )
+from emovox.library.database import is_away
 from emovox.refusals import behind, is_exhausted, is_full
 
+SELDOM = 60.0  # seconds from one line in the log to the next that says the same
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("emovox.server")
 
@@ -90,6 +92,11 @@ def busy(seconds: float) -> Problem:
     return Problem(
         503, "busy", f"as many recordings wait as may: try again in {wait} s", headers={"Retry-After": str(wait)}
     )
+
+
+def database_away() -> Problem:
+    """The database can't be used now; it is worth trying again soon."""
+    return Problem(503, "database", "the database can't be used now", headers={"Retry-After": "5"})
 
 
 def invalid(errors: list[dict[str, str]]) -> Problem:
@@ -159,11 +166,14 @@ def from_error(error: Exception) -> Problem:
         return error
     refusal = behind(error)
     if refusal is not None and (is_exhausted(refusal) or is_full(refusal)):
-        log.error("%s", error)
+        _say_seldom(str(error))
         return from_refusal(refusal)
-    if isinstance(error, (OperationalError, InterfaceError, TimeoutError)):
-        log.error("the database: %s", " ".join(str(error).split()))
-        return Problem(503, "database", "the database doesn't answer: try again in a moment", headers=_LATER)
+    if is_away(error):
+        _say_seldom(f"the database can't be used: {' '.join(str(getattr(error, 'orig', error)).split())[:300]}")
+        return database_away()
+    if isinstance(error, MemoryError):
+        _say_seldom("there isn't enough memory")
+        return Problem(503, "no-memory", "there isn't enough memory now: try again", headers=_LATER)
     for kind in type(error).__mro__:
         if kind in _KINDS:
             status, name, title = _KINDS[kind]
@@ -175,6 +185,19 @@ def from_error(error: Exception) -> Problem:
             return Problem(status, name, detail, headers=_LATER if status == 503 else None)
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     return Problem(500, "internal", "something unexpected went wrong: the service's log says what")
+
+
+_said: dict[str, float] = {}
+
+
+def _say_seldom(text: str) -> None:
+    """Log what everyone meets at once, and not for everyone."""
+    now = time.monotonic()
+    if now - _said.get(text, float("-inf")) > SELDOM:
+        if len(_said) > 100:
+            _said.clear()
+        _said[text] = now
+        log.error("%s", text)
 
 
 def from_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:

@@ -5,7 +5,6 @@ import time
 from datetime import datetime, timedelta, timezone
 
 from emovox.server.library import Query
-from emovox.server.problems import log
 from emovox.server.service import Service
 
 EVERY = 60.0  # seconds
@@ -18,15 +17,10 @@ class Retention:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    async def run(self) -> None:
-        """Look from time to time, until cancelled; without limits there is nothing to look for."""
-        options = self._service.settings
-        while options.retention_days or options.outputs_size:
-            try:
-                await asyncio.to_thread(self.sweep)
-            except Exception as error:
-                log.error("what is too old can't be deleted: %s", error)
-            await asyncio.sleep(EVERY)
+    async def round(self) -> None:
+        """Look; without limits there is nothing to look for."""
+        if self._service.settings.retention_days or self._service.settings.outputs_size:
+            await asyncio.to_thread(self.sweep)
 
     def sweep(self) -> None:
         """Delete outputs beyond the limit of age and size, oldest first, and jobs beyond that of age."""

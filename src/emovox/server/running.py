@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
-from emovox.server.retention import Retention
+from emovox.server import webhooks
+from emovox.server.retention import EVERY, Retention
 from emovox.server.runner import Runner
-from emovox.server.service import Service
-from emovox.server.webhooks import Webhooks
+from emovox.server.service import STUCK, Service
 
 
 @asynccontextmanager
@@ -16,12 +16,10 @@ async def running(service: Service) -> AsyncIterator[Runner]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(service.running())
         runner = Runner(service, at_once=max(2, service.settings.hearers))
-        for work in (runner.run(), Webhooks(service).run(), Retention(service).run()):
-            stack.push_async_callback(_end, asyncio.create_task(work))
+        stack.push_async_callback(runner.close)
+        stack.push_async_callback(service.supervision.close)
+        start = service.supervision.start
+        start("jobs", runner.round, rest=runner.rest, patience=STUCK)
+        start(webhooks.NAME, webhooks.Webhooks(service).run, lasting=True)
+        start("retention", Retention(service).round, rest=lambda: asyncio.sleep(EVERY))
         yield runner
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

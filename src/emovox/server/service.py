@@ -3,11 +3,10 @@
 import asyncio
 import gc
 import hashlib
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -15,10 +14,9 @@ from fastapi import Request as HttpRequest
 from filelock import FileLock, Timeout
 
 from emovox import exports
-from emovox.audio.decoded import Decoded
 from emovox.audio.decoders import Decoders
-from emovox.audio.waveform import SAMPLE_RATE, Waveform
-from emovox.errors import EmovoxError, SettingsError
+from emovox.audio.waveform import Waveform
+from emovox.errors import SettingsError
 from emovox.library.keeping import Kept
 from emovox.models.engine import usable_cores
 from emovox.outputs import RESULT, Draft, Outputs
@@ -26,43 +24,27 @@ from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Request
 from emovox.recognition.recognition import Recognition
 from emovox.server.archiving import Archiving
-from emovox.server.database import open_database, state_directory
+from emovox.server.asking import LOCKED, Asking
+from emovox.server.database import open_database, owner, restore, state_directory
 from emovox.server.hearing_queue import HearingQueue
-from emovox.server.jobs import Jobs
-from emovox.server.keys import Keys
+from emovox.server.jobs import FINISHED, Job, Jobs
+from emovox.server.keys import FRESH, Keys
 from emovox.server.library import Library
+from emovox.server.looks import Looks
 from emovox.server.options import RecognitionOptions
-from emovox.server.problems import busy, log
+from emovox.server.problems import Problem, busy, log
+from emovox.server.progress import Progress
 from emovox.server.sessions import Sessions
+from emovox.server.supervision import Supervision
 from emovox.server.uploads import Limits, Uploads
 from emovox.settings import Settings, settings
 
 Result = TypeVar("Result")
 
 LOOK = 0.05  # seconds from one measurement of the event loop to the next
+DATABASE, STUCK = 2.0, 10.0  # seconds from one look at the database to the next, and after which it is away
+ARCHIVING = 5.0  # seconds from one look at what waits to be archived to the next
 FORM = 2**20  # bytes that the rest of a form may have beside its files
-DECODING = 0.2  # the share of decoding in a job's progress
-
-
-class StoppedError(EmovoxError):
-    """Nobody waits for this recognition any more."""
-
-
-@dataclass
-class Progress:
-    """How far one recognition has come, and whether it is still wanted."""
-
-    share: float = 0.0
-    timings: dict[str, float] = field(default_factory=dict)
-    """Seconds of each step that is done: decoded, waited (for a model), heard, stored."""
-    stopped: threading.Event = field(default_factory=threading.Event)
-    _since: float = field(default_factory=time.monotonic)
-
-    def done(self, step: str) -> None:
-        """Note how long a step took that ends now, unless it has ended already."""
-        if step not in self.timings:
-            now = time.monotonic()
-            self.timings[step], self._since = round(now - self._since, 4), now
 
 
 class Service:
@@ -86,10 +68,13 @@ class Service:
             raise SettingsError(
                 f"another service works on the outputs in {options.outputs}: stop it, or set EMOVOX_OUTPUTS"
             ) from None
-        self.database = open_database()
-        self.archiving = Archiving()
+        self.database = open_database(patience=LOCKED)
+        self.ask = Asking()
+        self.supervision = Supervision()
+        self.looks = Looks()
+        self.archiving = Archiving(state_directory() / "pending", options.outputs)
         self.library = Library(options.outputs, forget=self._forget)
-        self.jobs = Jobs(self.database)
+        self.jobs = Jobs(self.database, owner())
         self.keys = Keys(self.database)
         self.sessions = Sessions(self.database)
         self.uploads = Uploads(state_directory() / "uploads")
@@ -101,9 +86,9 @@ class Service:
         self.receiving = 0
         self.streams = 0
         self.lag = 0.0  # the worst since it was last asked for, seconds
+        self.waiting = 0  # jobs, when the runner last looked
         self.ready = False
         self.stopping = False
-        self.trouble: Exception | None = None
 
     def _forget(self, places: Sequence[Path]) -> None:
         self.archiving.forget(places)
@@ -119,21 +104,27 @@ class Service:
     def close(self) -> None:
         """Let go of what is on disk, once nothing runs any more."""
         self.queue.close()
+        self.ask.close()
         self.database.dispose()
         self.archiving.archive.close()
         self._lock.release()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start the decoders and the default model, and end all when the block ends."""
+        """Start the decoders and what runs beside the requests, and end all when the block ends."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, self.close)
             stack.push_async_callback(self.decoders.close)
-            await asyncio.to_thread(self.uploads.sweep, await asyncio.to_thread(self.jobs.uploads))
+            await asyncio.to_thread(self._begin)
             await self.decoders.start()
-            for work in (self._load(), self._catch_up(), self._sweep_models(), self._watch_loop()):
-                task = asyncio.create_task(work)
-                stack.push_async_callback(_end, task)
+            stack.push_async_callback(self.supervision.close)
+            start = self.supervision.start
+            start("loading the model", self._load)
+            start("keys", lambda: self.ask(self.keys.refresh), rest=lambda: asyncio.sleep(FRESH), patience=STUCK)
+            start("archiving", self._catch_up, rest=lambda: asyncio.sleep(ARCHIVING))
+            start("unloading models", self._sweep_models, rest=self._rest_models)
+            start("the event loop's watch", self._watch_loop, rest=lambda: asyncio.sleep(0))
+            start("the database", self._watch_database, rest=lambda: asyncio.sleep(DATABASE), patience=STUCK)
             yield
 
     async def hear(
@@ -164,10 +155,6 @@ class Service:
             Problem: the service can't do it now.
         """
         progress, waveform = progress or Progress(), self.uploads.waveform()
-
-        def decoding(seconds: float) -> None:
-            progress.share = DECODING * (1 - 1 / (1 + seconds / 60))
-
         try:
             decoded = await self.decoders.decode(
                 self.uploads.path(token),
@@ -176,24 +163,22 @@ class Service:
                 channel=options.channel,
                 max_bytes=self.settings.max_file_size,
                 max_seconds=max_seconds,
-                progress=decoding,
+                progress=progress.decoding,
             )
-            progress.done("decoded")
+            progress.decoded(decoded.duration)
             async with _draft(self.outputs if options.store else None) as draft:
                 wanted, kept = options.to_options(), self.archiving.begin(draft, asked=options.embedding)
                 request = Request(
                     decoded,
                     wanted if draft is None else replace(wanted, embedding=True),
-                    sink=_watching(decoded, progress, None if draft is None else draft.write),
+                    sink=_watching(progress, None if draft is None else draft.write),
                     embedding_sink=kept.sink if wanted.by_frame else None,
                 )
                 recognition = kept.take(await self.queue.hear(options.choice(self.settings.model), request))
                 progress.done("heard")
                 place = None
                 if draft is not None:
-                    place = await _to_its_end(
-                        asyncio.to_thread(self._publish, draft, kept, recognition, options, claim)
-                    )
+                    place = await _to_its_end(self._store(draft, kept, recognition, options, claim))
                     progress.done("stored")
                 return recognition, place
         except BaseException:
@@ -203,7 +188,16 @@ class Service:
             with suppress(OSError):
                 waveform.unlink(missing_ok=True)
 
-    def _publish(
+    async def archive(self, kept: Kept, place: Path) -> None:
+        """Archive what was published: at once, or later where the database is away."""
+        entry = await asyncio.to_thread(self.archiving.pend, kept, place)
+        if entry is not None:
+            try:
+                await self.ask.within(LOCKED, self.archiving.add, entry)
+            except Problem:  # there was no answer, and nobody shall wait for it
+                self.archiving.fall_behind()
+
+    async def _store(
         self,
         draft: Draft,
         kept: Kept,
@@ -211,12 +205,28 @@ class Service:
         options: RecognitionOptions,
         claim: Callable[[str, Path], None],
     ) -> Path:
-        directory = draft.complete(recognition)
-        if options.export:
-            exports.write(recognition, directory, options.export, language=self.settings.labels)
-        place = draft.publish(recognition, claim=lambda name: claim(name, directory / RESULT))
-        self.archiving.keep(kept, place)
+        def publish() -> Path:
+            directory = draft.complete(recognition)
+            if options.export:
+                exports.write(recognition, directory, options.export, language=self.settings.labels)
+            return draft.publish(recognition, claim=lambda name: claim(name, directory / RESULT))
+
+        place = await asyncio.to_thread(publish)
+        await self.archive(kept, place)
         return place
+
+    def _begin(self) -> None:
+        """Own the jobs from before there were owners that are ours, delete what a kill left, and read the keys."""
+        self.keys.refresh()
+        self.jobs.adopt(self._is_ours)
+        self.uploads.sweep(self.jobs.uploads())
+
+    def _is_ours(self, job: Job) -> bool:
+        if not self.settings.database.get_secret_value():  # which nobody shares
+            return True
+        if job.state not in FINISHED:
+            return self.uploads.path(job.upload).exists()
+        return job.output is None or (self.settings.outputs / job.output).is_dir()
 
     async def _load(self) -> None:
         """Load the default model, so that the first request needn't wait for it."""
@@ -225,30 +235,33 @@ class Service:
             with self.models.borrow(Choice(self.settings.model)):
                 pass
 
-        try:
-            await asyncio.to_thread(load)
-        except Exception as error:
-            log.error("the model can't be loaded: %s", error)
-            self.trouble = error
-        else:
-            gc.freeze()  # looking through all that stays, time and again, would stop the event loop for 80 ms
-            self.ready = True
+        await asyncio.to_thread(load)
+        gc.freeze()  # looking through all that stays, time and again, would stop the event loop for 80 ms
+        self.ready = True
 
     async def _catch_up(self) -> None:
         """Archive what is stored and isn't archived."""
-        await asyncio.to_thread(self.archiving.catch_up, self.library.directories())
+        await asyncio.to_thread(self.archiving.catch_up, self.library.directories)
 
     async def _watch_loop(self) -> None:
         """Measure how late the event loop comes to what is due."""
-        while True:
-            started = time.monotonic()
-            await asyncio.sleep(LOOK)
-            self.lag = max(self.lag, time.monotonic() - started - LOOK)
+        started = time.monotonic()
+        await asyncio.sleep(LOOK)
+        self.lag = max(self.lag, time.monotonic() - started - LOOK)
+
+    async def _watch_database(self) -> None:
+        """See whether the databases are there."""
+        if await self.ask(restore, self.database, write=True):
+            log.error("the service's database was deleted, and with it the jobs: it is made anew")
+        if await self.ask(restore, self.archiving.archive.database):
+            log.error("the archive was deleted: it is made anew, of what is stored")
+            self.archiving.look_through()
 
     async def _sweep_models(self) -> None:
-        while True:
-            await asyncio.sleep(min(30.0, self.settings.model_idle / 4))
-            await asyncio.to_thread(self.models.sweep)
+        await asyncio.to_thread(self.models.sweep)
+
+    async def _rest_models(self) -> None:
+        await asyncio.sleep(min(30.0, self.settings.model_idle / 4))
 
 
 def service_of(request: HttpRequest) -> Service:
@@ -265,21 +278,13 @@ def digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def _watching(
-    decoded: Decoded, progress: Progress, sink: Callable[[Waveform], None] | None
-) -> Callable[[Waveform], None]:
-    """A sink that counts what is heard, and ends what nobody wants any more."""
-    heard = 0
+def _watching(progress: Progress, sink: Callable[[Waveform], None] | None) -> Callable[[Waveform], None]:
+    """A sink that counts what the model has had, and ends what nobody wants any more."""
 
     def watch(block: Waveform) -> None:
-        nonlocal heard
-        if progress.stopped.is_set():
-            raise StoppedError("stopped")
-        progress.done("waited")
+        progress.take(block)
         if sink is not None:
             sink(block)
-        heard += len(block)
-        progress.share = DECODING + (1 - DECODING) * min(1.0, heard / max(1.0, decoded.duration * SAMPLE_RATE))
 
     return watch
 
@@ -323,9 +328,3 @@ async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -15,6 +15,7 @@ from emovox.server.problems import Problem, invalid, log
 from emovox.server.service import Service
 from emovox.signature import SIGNATURE, sign
 
+NAME = "webhooks"  # as a background task
 POLL = 1.0
 ATTEMPTS = 8
 FIRST_WAIT = 2.0  # seconds; doubled after every failure: four minutes in all
@@ -41,13 +42,11 @@ class Webhooks:
     async def run(self) -> None:
         """Tell what is to be told, until cancelled; a restart begins with what is still untold."""
         async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
-            while True:
-                try:
-                    jobs = await asyncio.to_thread(self._service.jobs.untold)
-                    due = [job for job in jobs if self._tries.get(job.id, _Try()).due <= time.monotonic()]
-                    await asyncio.gather(*(self._tell(client, job) for job in due))
-                except Exception as error:
-                    log.error("webhooks wait: %s", error)
+            while True:  # what goes wrong here is supervised
+                jobs = await self._service.ask(self._service.jobs.untold)
+                self._service.supervision.well(NAME)
+                due = [job for job in jobs if self._tries.get(job.id, _Try()).due <= time.monotonic()]
+                await asyncio.gather(*(self._tell(client, job) for job in due))
                 await asyncio.sleep(POLL)
 
     async def _tell(self, client: httpx.AsyncClient, job: Job) -> None:
@@ -65,7 +64,7 @@ class Webhooks:
             attempt.due = time.monotonic() + FIRST_WAIT * 2 ** (attempt.attempts - 1)
         if good or attempt.attempts >= ATTEMPTS:
             self._tries.pop(job.id, None)
-            await asyncio.to_thread(self._service.jobs.told, job.id)
+            await self._service.ask(self._service.jobs.told, job.id)
 
     async def _post(self, client: httpx.AsyncClient, job: Job) -> httpx.Response:
         body = json.dumps(

@@ -1,8 +1,10 @@
 """The archive: searched, counted, tagged, and compared by similarity."""
 
 import re
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
-from typing import Annotated, Any, Literal
+from functools import wraps
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, Field
@@ -18,6 +20,18 @@ from emovox.server.routes.outputs import OutputId
 from emovox.server.service import Service, service_of
 
 router = APIRouter(prefix="/v1", tags=["archive"])
+Answer = TypeVar("Answer")
+PATIENCE = 30.0  # seconds for an answer of the archive, which may have to read much
+
+
+def _asked(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
+    """A route that waits for the database."""
+
+    @wraps(route)
+    async def answer(request: Request, **given: Any) -> Answer:
+        return await service_of(request).ask.within(PATIENCE, route, request, **given)
+
+    return answer
 
 
 def _no_number(value: object) -> object:
@@ -102,7 +116,8 @@ class Tags(BaseModel):
     tags: list[str]
 
 
-@router.get("/archive", responses=responses(422))
+@router.get("/archive", responses=responses(422, 503))
+@_asked
 def page(
     request: Request,
     emotion: Emotion = None,
@@ -123,7 +138,8 @@ def page(
     return ArchivePage(recognitions=[_archived(service, item) for item in found], next=following)
 
 
-@router.get("/archive/stats", responses=responses(422))
+@router.get("/archive/stats", responses=responses(422, 503))
+@_asked
 def stats(
     request: Request,
     emotion: Emotion = None,
@@ -136,7 +152,7 @@ def stats(
     return ArchiveStats(**vars(service_of(request).archiving.archive.stats(wanted)))
 
 
-@router.get("/outputs/{id_}/similar", responses=responses(404, 409, 422))
+@router.get("/outputs/{id_}/similar", responses=responses(404, 409, 422, 503))
 def similar(
     request: Request,
     id_: OutputId,
@@ -153,7 +169,8 @@ def similar(
     return SimilarPage(similar=[_similar(service, item) for item in found])
 
 
-@router.put("/outputs/{id_}/tags/{tag}", responses=responses(404, 422))
+@router.put("/outputs/{id_}/tags/{tag}", responses=responses(404, 422, 503))
+@_asked
 def tag(request: Request, id_: OutputId, tag: TagName) -> Tags:
     """Give the recording of these outputs a tag."""
     service = service_of(request)
@@ -162,8 +179,9 @@ def tag(request: Request, id_: OutputId, tag: TagName) -> Tags:
 
 
 @router.delete(
-    "/outputs/{id_}/tags/{tag}", status_code=204, response_class=Response, responses=responses(404, 422)
+    "/outputs/{id_}/tags/{tag}", status_code=204, response_class=Response, responses=responses(404, 422, 503)
 )
+@_asked
 def untag(request: Request, id_: OutputId, tag: TagName) -> Response:
     """Take a tag off the recording of these outputs."""
     service = service_of(request)

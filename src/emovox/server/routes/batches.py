@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 
 from emovox.server import events
 from emovox.server.accepting import accept, enqueue, runner_of, split
@@ -14,8 +14,9 @@ from emovox.server.jobs import Job
 from emovox.server.openapi import body
 from emovox.server.options import BatchOptions
 from emovox.server.problems import Problem, responses
+from emovox.server.runner import Runner
 from emovox.server.service import service_of
-from emovox.server.views import BatchView, batch_view, dump
+from emovox.server.views import BatchView, batch_progress, batch_view, dump
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 BatchId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="of the batch")]
@@ -47,13 +48,19 @@ async def begin(request: Request) -> Response:
         for file in accepted.files:
             service.uploads.remove(file.token)
         raise
-    return JSONResponse(dump(batch_view(batch, jobs, runner)), 202, {"Location": f"/v1/batches/{batch}"})
+    answer = await _answer(batch, jobs, runner)
+    answer.status_code, answer.headers["Location"] = 202, f"/v1/batches/{batch}"
+    return answer
 
 
-@router.get("/{id_}", responses=responses(404, 422))
-async def get(request: Request, id_: BatchId) -> BatchView:
+@router.get(
+    "/{id_}",
+    response_class=Response,
+    responses={200: {"description": "The batch.", "model": BatchView}, **responses(404, 422, 503)},
+)
+async def get(request: Request, id_: BatchId) -> Response:
     """A batch, its jobs and its progress."""
-    return batch_view(id_, await _jobs(request, id_), runner_of(request))
+    return await _answer(id_, await _jobs(request, id_), runner_of(request))
 
 
 @router.get(
@@ -61,36 +68,53 @@ async def get(request: Request, id_: BatchId) -> BatchView:
     response_class=Response,
     responses={
         200: {"description": "Events: progress, finished", "content": events.CONTENT},
-        **responses(404, 422),
+        **responses(404, 422, 503),
     },
 )
 async def follow(request: Request, id_: BatchId) -> StreamingResponse:
     """The batch's progress as a stream of events, without its jobs."""
-    await _jobs(request, id_)
-    runner = runner_of(request)
+    service, runner = service_of(request), runner_of(request)
 
     async def look() -> tuple[str, Any, bool]:
-        view = batch_view(id_, await _jobs(request, id_), runner)
-        data = view.model_dump(mode="json", exclude={"jobs"})
-        return "finished" if view.finished else "progress", data, view.finished
+        states = await service.ask(service.jobs.states, id_)
+        if not states:
+            raise _none()
+        view = batch_progress(id_, states, runner)
+        return "finished" if view.finished else "progress", dump(view), view.finished
 
-    return events.stream(service_of(request), look)
+    await look()
+    return events.stream(service, look, shared=f"batch {id_}")
 
 
-@router.delete("/{id_}", responses=responses(404, 422))
-async def cancel(request: Request, id_: BatchId) -> BatchView:
+@router.delete(
+    "/{id_}",
+    response_class=Response,
+    responses={200: {"description": "The batch.", "model": BatchView}, **responses(404, 422, 503)},
+)
+async def cancel(request: Request, id_: BatchId) -> Response:
     """Cancel all jobs of a batch that wait or run."""
     service, runner = service_of(request), runner_of(request)
-    for job in await _jobs(request, id_):
-        if await asyncio.to_thread(service.jobs.cancel, job.id):
-            runner.stop(job.id)
-            if job.state == "queued":
-                service.uploads.remove(job.upload)
-    return batch_view(id_, await _jobs(request, id_), runner)
+    jobs = await _jobs(request, id_)
+    await service.ask(service.jobs.cancel_batch, id_)
+    for job in jobs:
+        runner.stop(job.id)
+    runner.wake()  # it clears up
+    return await _answer(id_, await _jobs(request, id_), runner)
 
 
 async def _jobs(request: Request, id_: str) -> list[Job]:
-    found = await asyncio.to_thread(service_of(request).jobs.of_batch, id_)
-    if not found:
-        raise Problem(404, "no-such-batch", "there is no batch with this id")
-    return found
+    service = service_of(request)
+    jobs = await service.ask(service.jobs.of_batch, id_)
+    if not jobs:
+        raise _none()
+    return jobs
+
+
+async def _answer(id_: str, jobs: list[Job], runner: Runner) -> Response:
+    """The batch's JSON, made by a thread: there may be ten thousand jobs."""
+    text = await asyncio.to_thread(lambda: batch_view(id_, jobs, runner).model_dump_json())
+    return Response(text, media_type="application/json")
+
+
+def _none() -> Problem:
+    return Problem(404, "no-such-batch", "there is no batch with this id")

@@ -7,7 +7,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
-from emovox.server.problems import Problem, from_error, responses
+from emovox.server.problems import Problem, responses
 from emovox.server.service import service_of
 
 router = APIRouter(tags=["health"])
@@ -27,10 +27,11 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses=responses(503))
 async def readyz(request: Request) -> Health:
-    """Whether the default model is loaded and recordings are taken."""
+    """Whether the default model is loaded, recordings are taken, and all that runs beside the requests is well."""
     service = service_of(request)
-    if service.trouble is not None:
-        raise Problem(503, "not-ready", from_error(service.trouble).detail)
+    if troubles := service.supervision.troubles():
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in troubles.items())
+        raise Problem(503, "not-ready", reasons, headers={"Retry-After": "5"})
     if not service.ready or service.stopping:
         raise Problem(503, "not-ready", "the model is being loaded", headers={"Retry-After": "1"})
     return Health(status="ready")

@@ -1,6 +1,7 @@
 """Jobs: their state, progress, result, and end."""
 
 import asyncio
+import itertools
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -27,7 +28,7 @@ class JobPage(BaseModel):
     next: str | None = Field(description="where the next page is")
 
 
-@router.get("", responses=responses(422))
+@router.get("", responses=responses(422, 503))
 async def page(
     request: Request,
     state: Annotated[State | None, Query(description="only those in this state")] = None,
@@ -36,7 +37,7 @@ async def page(
 ) -> JobPage:
     """The jobs, latest first."""
     service, runner = service_of(request), runner_of(request)
-    found = await asyncio.to_thread(service.jobs.page, state=state, before=before, limit=limit)
+    found = await service.ask(service.jobs.page, state=state, before=before, limit=limit)
     following = None
     if len(found) == limit:
         chosen = f"&state={state}" if state else ""
@@ -44,7 +45,7 @@ async def page(
     return JobPage(jobs=[job_view(job, runner) for job in found], next=following)
 
 
-@router.get("/{id_}", responses=responses(404, 422))
+@router.get("/{id_}", responses=responses(404, 422, 503))
 async def get(request: Request, id_: JobId) -> JobView:
     """A job with its progress."""
     return job_view(await _job(request, id_), runner_of(request))
@@ -55,7 +56,7 @@ async def get(request: Request, id_: JobId) -> JobView:
     response_class=Response,
     responses={
         200: {"description": "Events: queued, running, done, failed, cancelled", "content": events.CONTENT},
-        **responses(404, 422),
+        **responses(404, 422, 503),
     },
 )
 async def follow(request: Request, id_: JobId) -> StreamingResponse:
@@ -67,7 +68,7 @@ async def follow(request: Request, id_: JobId) -> StreamingResponse:
         job = await _job(request, id_)
         return job.state, dump(job_view(job, runner)), job.state in FINISHED
 
-    return events.stream(service_of(request), look)
+    return events.stream(service_of(request), look, shared=f"job {id_}")
 
 
 @router.get(
@@ -75,7 +76,7 @@ async def follow(request: Request, id_: JobId) -> StreamingResponse:
     response_class=Response,
     responses={
         200: {"description": "What was recognised.", "content": {"application/json": {"schema": RECOGNITION}}},
-        **responses(404, 409, 422),
+        **responses(404, 409, 422, 503),
     },
 )
 async def result(request: Request, id_: JobId) -> Response:
@@ -84,26 +85,36 @@ async def result(request: Request, id_: JobId) -> Response:
     if job.state != "done":
         raise Problem(409, "not-done", f"the job is {job.state}")
     if job.output is None:
-        return Response(job.result, media_type="application/json")
+        first = await service.ask(next, service.jobs.result(id_), None)
+        if first is None:
+            raise Problem(404, "no-such-result", "the result is gone")
+        pieces = itertools.chain([first], service.jobs.result(id_, 1))
+        return StreamingResponse(pieces, media_type="application/json")
+    if not runner_of(request).owns(job):
+        raise Problem(
+            409, "elsewhere", "the outputs of this job are another service's on the same database: ask that"
+        )
     path = await asyncio.to_thread(service.library.file, job.output, RESULT)
     return FileResponse(path, media_type="application/json")
 
 
-@router.delete("/{id_}", responses=responses(404, 409, 422))
+@router.delete("/{id_}", responses=responses(404, 409, 422, 503))
 async def cancel(request: Request, id_: JobId) -> JobView:
     """Cancel a job that waits or runs."""
     service, runner = service_of(request), runner_of(request)
     job = await _job(request, id_)
-    if not await asyncio.to_thread(service.jobs.cancel, id_):
+    if not await service.ask(service.jobs.cancel, id_):
         raise Problem(409, "finished", f"the job is {job.state} already")
-    runner.stop(id_)
-    if job.state == "queued":
+    if job.state == "queued" and runner.owns(job):
         service.uploads.remove(job.upload)
+    runner.stop(id_)
+    runner.wake()  # it clears up
     return job_view(await _job(request, id_), runner)
 
 
 async def _job(request: Request, id_: str) -> Job:
-    job = await asyncio.to_thread(service_of(request).jobs.get, id_)
+    service = service_of(request)
+    job = await service.ask(service.jobs.get, id_)
     if job is None:
         raise Problem(404, "no-such-job", "there is no job with this id")
     return job

@@ -241,7 +241,7 @@ async def _store(service: Service, draft: Draft, options: RecognitionOptions, na
     except TooShortError:
         return None
     place = await asyncio.to_thread(draft.publish, recognition)
-    await asyncio.to_thread(service.archiving.keep, kept, place)
+    await service.archive(kept, place)
     return place.name
 
 

@@ -10,7 +10,8 @@ from emovox.errors import TooLargeError
 from emovox.server.accepting import Accepted, accept, enqueue, runner_of, unless_gone
 from emovox.server.openapi import EXAMPLE, RECOGNITION, body
 from emovox.server.problems import responses
-from emovox.server.service import Progress, service_of
+from emovox.server.progress import Progress
+from emovox.server.service import service_of
 from emovox.server.views import JobView, dump, job_view
 
 router = APIRouter(prefix="/v1", tags=["recognition"])
@@ -37,12 +38,13 @@ async def recognize(request: Request) -> Response:
     """
     service = service_of(request)
     accepted = await accept(request, service.limits)
-    file, handed_over, progress = accepted.files[0], False, Progress()
+    file, handed_over = accepted.files[0], False
+    progress = Progress(size=file.size)
     try:
         if not _prefers_async(request):
             longest = min(service.settings.sync_seconds, service.settings.max_duration)
             try:
-                with service.queue.reserve():
+                with service.queue.reserve(progress):
                     hearing = service.hear(
                         file.token, file.name, accepted.options, max_seconds=longest, progress=progress
                     )

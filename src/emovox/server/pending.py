@@ -1,0 +1,89 @@
+"""Pending: the embeddings of what is stored and not archived yet, on disk, so that neither a kill loses them.
+
+Everything else about a recognition stands in its outputs directory. A file has the directory's name and float32
+rows: the recording's embedding, then the segments'; where there is none, a row of what is no number.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from emovox.library.entry import Entry, Floats, read_directory
+from emovox.outputs import RESULT
+from emovox.server import private
+
+
+class Pending:
+    """What one service has stored and not archived yet. Its methods are for threads."""
+
+    def __init__(self, directory: Path, outputs: Path) -> None:
+        """Begin.
+
+        Args:
+            directory: where the files are.
+            outputs: where the outputs directories are.
+        """
+        self._directory, self._outputs = directory, outputs
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def add(self, entry: Entry) -> None:
+        """Keep the embeddings of an entry until it is archived.
+
+        Raises:
+            OSError: they can't be written.
+        """
+        vectors = [entry.embedding, *(segment.embedding for segment in entry.segments)]
+        width = next((len(vector) for vector in vectors if vector is not None), 0)
+        if entry.outputs is None or not width:
+            return
+        nothing = np.full(width, np.nan, np.float32)
+        file = io.BytesIO()
+        np.save(file, np.stack([nothing if vector is None else vector for vector in vectors]))
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private.write(self._file(entry.outputs.name), file.getvalue(), durable=False)
+
+    def remove(self, name: str) -> None:
+        """Forget what is kept of an outputs directory."""
+        with suppress(OSError):
+            self._file(name).unlink(missing_ok=True)
+
+    def names(self) -> Iterator[str]:
+        """The outputs directories of which something is kept."""
+        for file in sorted(self._directory.glob("outputs_*.npy")):
+            yield file.stem
+
+    def entry(self, name: str) -> Entry | None:
+        """What is to be archived of an outputs directory, with its embeddings; None: it is gone.
+
+        Raises:
+            ArchiveError: it can't be read.
+        """
+        place = self._outputs / name
+        if not (place / RESULT).is_file():
+            return None
+        return with_embeddings(read_directory(place), self._rows(name))
+
+    def _rows(self, name: str) -> Floats | None:
+        try:
+            rows = np.load(self._file(name), allow_pickle=False)
+        except (OSError, ValueError, EOFError):  # gone, or cut short
+            return None
+        return rows if rows.ndim == 2 and rows.dtype == np.float32 else None
+
+    def _file(self, name: str) -> Path:
+        return self._directory / f"{name}.npy"
+
+
+def with_embeddings(entry: Entry, rows: Floats | None) -> Entry:
+    """An entry with rows of embeddings as `Pending` keeps them, if they are its own."""
+    if rows is None or len(rows) != 1 + len(entry.segments):
+        return entry
+    vectors = [row if np.isfinite(row).all() else None for row in rows]
+    segments = tuple(
+        replace(segment, embedding=vector) for segment, vector in zip(entry.segments, vectors[1:], strict=True)
+    )
+    return replace(entry, embedding=vectors[0], segments=segments)

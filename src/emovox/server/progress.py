@@ -1,0 +1,60 @@
+"""Progress: how far one recording has come."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from emovox.audio.waveform import SAMPLE_RATE, Waveform
+from emovox.errors import EmovoxError
+
+DECODING = 0.2  # the share of decoding in the progress
+
+
+class StoppedError(EmovoxError):
+    """Nobody waits for this recognition any more."""
+
+
+@dataclass(eq=False)
+class Progress:
+    """How far one recognition has come, and whether it is still wanted."""
+
+    size: int = 0
+    """Bytes of the upload."""
+    duration: float | None = None
+    """Seconds of sound, once it is decoded."""
+    inferred: float = 0.0
+    """Seconds of it that the model has had."""
+    share: float = 0.0
+    timings: dict[str, float] = field(default_factory=dict)
+    """Seconds of each step that is done: decoded, waited (for a model), heard, stored."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _since: float = field(default_factory=time.monotonic)
+
+    def done(self, step: str) -> None:
+        """Note how long a step took that ends now, unless it has ended already."""
+        if step not in self.timings:
+            now = time.monotonic()
+            self.timings[step], self._since = round(now - self._since, 4), now
+
+    def decoding(self, seconds: float) -> None:
+        """Note how much sound is decoded so far."""
+        self.share = DECODING * (1 - 1 / (1 + seconds / 60))
+
+    def decoded(self, seconds: float) -> None:
+        """Note that it is decoded, and how long it is."""
+        self.duration = seconds
+        self.done("decoded")
+
+    def take(self, block: Waveform) -> None:
+        """Note what the model has had. A sink of recognitions.
+
+        Raises:
+            StoppedError: nobody wants it any more.
+        """
+        if self.stopped.is_set():
+            raise StoppedError("stopped")
+        self.done("waited")
+        self.inferred += len(block) / SAMPLE_RATE
+        self.share = DECODING + (1 - DECODING) * min(
+            1.0, self.inferred / max(1 / SAMPLE_RATE, self.duration or 0.0)
+        )
