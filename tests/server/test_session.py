@@ -34,8 +34,7 @@ def no_cookies(client: Client) -> None:
 
 
 def new_key(client: Client) -> str:
-    key = client.service.keys.add("a browser's")
-    return key
+    return client.service.keys.add("a browser's")
 
 
 def begin(client: httpx.Client, key: str, **headers: str) -> Morsel[str]:

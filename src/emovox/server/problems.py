@@ -164,16 +164,8 @@ def from_error(error: Exception) -> Problem:
     """How an exception is answered."""
     if isinstance(error, Problem):
         return error
-    refusal = behind(error)
-    if refusal is not None and (is_exhausted(refusal) or is_full(refusal)):
-        _say_seldom(str(error))
-        return from_refusal(refusal)
-    if is_away(error):
-        _say_seldom(f"the database can't be used: {' '.join(str(getattr(error, 'orig', error)).split())[:300]}")
-        return database_away()
-    if isinstance(error, MemoryError):
-        _say_seldom("there isn't enough memory")
-        return Problem(503, "no-memory", "there isn't enough memory now: try again", headers=_LATER)
+    if (shortage := _from_shortage(error)) is not None:
+        return shortage
     for kind in type(error).__mro__:
         if kind in _KINDS:
             status, name, title = _KINDS[kind]
@@ -185,6 +177,21 @@ def from_error(error: Exception) -> Problem:
             return Problem(status, name, detail, headers=_LATER if status == 503 else None)
     log.error("unexpected %s", type(error).__name__, exc_info=error)
     return Problem(500, "internal", "something unexpected went wrong: the service's log says what")
+
+
+def _from_shortage(error: Exception) -> Problem | None:
+    """What is missing for a while: handles, room, the database, memory. None: the error is of another kind."""
+    refusal = behind(error)
+    if refusal is not None and (is_exhausted(refusal) or is_full(refusal)):
+        _say_seldom(str(error))
+        return from_refusal(refusal)
+    if is_away(error):
+        _say_seldom(f"the database can't be used: {' '.join(str(getattr(error, 'orig', error)).split())[:300]}")
+        return database_away()
+    if isinstance(error, MemoryError):
+        _say_seldom("there isn't enough memory")
+        return Problem(503, "no-memory", "there isn't enough memory now: try again", headers=_LATER)
+    return None
 
 
 _said: dict[str, float] = {}
