@@ -89,7 +89,7 @@ def test_amr_from_a_phone(speech: np.ndarray) -> None:
     """From a file: not every build of FFmpeg can write it. It is the first example at 12.2 kbit/s."""
     waveform, decoding = heard(DATA / "speech.amr")
     assert likeness(waveform, speech) > 0.65
-    assert (decoding.codec, decoding.sample_rate) == ("amrnb", 8_000)
+    assert (decoding.codec, decoding.sample_rate) == ("amr_nb", 8_000)
 
 
 def test_lossless_at_16_khz_is_bit_exact(speech: np.ndarray, examples: list[Path]) -> None:
@@ -225,7 +225,7 @@ def test_damage_now_and_then_does_not_end_it(
     speech: np.ndarray, encode: Encode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only packets in a row count as hopeless."""
-    monkeypatch.setattr("emovox.audio.decoding.UNDECODABLE", 3)
+    monkeypatch.setattr("emovox.audio.track.UNDECODABLE", 3)
     path = encode(np.tile(speech, 6), "x.m4a", "aac")
     data = bytearray(path.read_bytes())
     random = np.random.default_rng(0)

@@ -3,7 +3,6 @@
 The service decodes in a process of its own, so that a file which breaks FFmpeg breaks nothing else.
 """
 
-import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from emovox.audio.decoding import BLOCK, decode
+from emovox.audio.failures import FULL
+from emovox.audio.quality import CHANNELS_CANCEL
 from emovox.audio.recording import Source, open_recording
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the disk says that is written to; no fault of the recording."""
+__all__ = ["FULL", "Decoded", "decode_to"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Decoded:
         codec: FFmpeg's name of it.
         samples: in the file.
         warnings: codes of `quality.WARNINGS`, in their order.
+        track: the audio track in the file, from 1; None: the recording has no other.
+        tracks: what its audio tracks are called; empty where there is one.
     """
 
     path: Path
@@ -43,11 +45,18 @@ class Decoded:
     codec: str | None
     samples: int
     warnings: tuple[str, ...]
+    track: int | None = None
+    tracks: tuple[str, ...] = ()
 
     @property
     def duration(self) -> float:
         """Seconds."""
         return self.samples / SAMPLE_RATE
+
+    @property
+    def asked_channel(self) -> int | None:
+        """The channel that was asked for; the mean was, where the channels cancel out."""
+        return None if CHANNELS_CANCEL in self.warnings else self.channel
 
     def blocks(self) -> Iterator[Waveform]:
         """Give the waveform, float32 mono 16 kHz, block by block."""
@@ -62,6 +71,7 @@ def decode_to(
     *,
     name: str | None,
     channel: int | None,
+    track: int | None = None,
     max_bytes: int,
     max_seconds: float,
     progress: Callable[[float], None] = lambda _: None,
@@ -73,6 +83,7 @@ def decode_to(
         source: the recording.
         name: what to call it; by default its file name.
         channel: this one alone, from 1; by default the mean of all.
+        track: this audio track, from 1; by default the main one.
         max_bytes: the biggest file taken.
         max_seconds: the longest recording taken.
         progress: is told the seconds decoded so far.
@@ -82,7 +93,7 @@ def decode_to(
     """
     with (
         open_recording(source, name=name, max_bytes=max_bytes) as recording,
-        decode(recording, max_seconds=max_seconds, channel=channel) as decoding,
+        decode(recording, max_seconds=max_seconds, channel=channel, track=track) as decoding,
         path.open("wb") as file,
     ):
         for block in decoding.blocks():
@@ -94,7 +105,9 @@ def decode_to(
             sha256=recording.sha256,
             sample_rate=decoding.sample_rate,
             channels=decoding.channels,
-            channel=channel,
+            channel=decoding.channel,
+            track=decoding.track,
+            tracks=decoding.tracks,
             codec=decoding.codec,
             samples=decoding.samples,
             warnings=decoding.warnings,

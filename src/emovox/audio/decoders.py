@@ -95,6 +95,7 @@ class Decoders:
         *,
         name: str | None,
         channel: int | None,
+        track: int | None = None,
         max_bytes: int,
         max_seconds: float,
         progress: Callable[[float], None] = lambda _: None,
@@ -110,6 +111,7 @@ class Decoders:
             "target": str(target),
             "name": None,
             "channel": channel,
+            "track": track,
             "max_bytes": max_bytes,
             "max_seconds": max_seconds,
         }
@@ -120,20 +122,22 @@ class Decoders:
             sha256=answer["sha256"],
             sample_rate=answer["sample_rate"],
             channels=answer["channels"],
-            channel=channel,
+            channel=answer["channel"],
             codec=answer["codec"],
             samples=answer["samples"],
             warnings=tuple(answer["warnings"]),
+            track=answer["track"],
+            tracks=tuple(answer["tracks"]),
         )
 
-    async def channels(self, source: Path, *, max_bytes: int) -> int:
-        """How many channels the file `source` has, by what it says of itself: nothing is decoded.
+    async def channels(self, source: Path, *, track: int | None = None, max_bytes: int) -> int:
+        """How many channels the file `source` has, by what it says of itself.
 
         Raises:
             AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
             DecoderError: no process can be started.
         """
-        answer = await self._ask({"source": str(source), "target": None, "max_bytes": max_bytes})
+        answer = await self._ask({"source": str(source), "target": None, "track": track, "max_bytes": max_bytes})
         return int(answer["channels"])
 
     async def _ask(

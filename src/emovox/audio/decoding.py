@@ -1,9 +1,10 @@
 """Decoding: from an opened recording to waveform blocks, as a stream of constant memory."""
 
+import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import cast
+from typing import BinaryIO
 
 import av
 import numpy as np
@@ -11,9 +12,12 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from emovox.audio.header import breaks_off, states_duration
-from emovox.audio.quality import WARNINGS, Level
+from emovox.audio.failures import reading
+from emovox.audio.quality import CHANNELS_CANCEL, SILENT_TRACK, WARNINGS, Level
 from emovox.audio.recording import Recording
+from emovox.audio.structure import View, inspect
+from emovox.audio.survey import MINUTE, Survey
+from emovox.audio.track import Samples, Track
 from emovox.audio.waveform import SAMPLE_RATE, Resampler, Waveform, to_float
 from emovox.errors import NoAudioError, TooLargeError, TooShortError, UnreadableAudioError
 
@@ -21,8 +25,6 @@ LEAST_OF_DAMAGED = SAMPLE_RATE // 10  # a damaged file must give 0.1 s to be use
 LEAST = SAMPLE_RATE // 40  # 25 ms, one frame
 BLOCK = 65_536  # samples at the recording's rate that are resampled together
 NO_NETWORK = {"protocol_whitelist": "none"}  # a playlist must not make FFmpeg open addresses or other files
-GAP = 0.1  # seconds; what encoders leave out or add at the seams is less
-UNDECODABLE = 1_000  # damaged packets in a row after which the rest is given up
 
 
 @dataclass
@@ -30,15 +32,18 @@ class Decoding:
     """One pass over a recording; facts are there from the start, findings once `blocks` is exhausted.
 
     Attributes:
+        name: what to call it.
         sample_rate: the recording's own, Hz.
         channels: the recording's own.
         codec: FFmpeg's name of it; None for an array.
-        channel: the one that is given, from 1; None: the mean of all.
         declared: seconds that the header promises; None where it doesn't say.
+        channel: the one that is given, from 1; None: the mean of all.
+        track: which of its audio tracks it is, from 1; None where there is no other.
+        tracks: what its audio tracks are called; empty where there is one.
         samples: 16 kHz samples given so far.
         level: peak and clipping so far.
         truncated: the file ended before its header said.
-        damaged: some packets could not be decoded.
+        damaged: some of it could not be decoded.
     """
 
     name: str | None
@@ -47,12 +52,24 @@ class Decoding:
     codec: str | None
     declared: float | None
     max_seconds: float
-    frames: Iterator[tuple[NDArray[np.generic], float]]
+    frames: Iterator[Samples]
     channel: int | None = None
+    track: int | None = None
+    tracks: tuple[str, ...] = ()
+    notes: frozenset[str] = frozenset()
     samples: int = 0
     level: Level = field(default_factory=Level)
-    truncated: bool = False
-    damaged: bool = False
+    source: Track | None = None
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the file ended before its header said."""
+        return self.source is not None and self.source.truncated
+
+    @property
+    def damaged(self) -> bool:
+        """Whether some of it could not be decoded."""
+        return self.source is not None and self.source.damaged
 
     def blocks(self) -> Iterator[Waveform]:
         """Give the waveform, float32 mono 16 kHz, in blocks of about a second.
@@ -63,42 +80,39 @@ class Decoding:
             TooLargeError: more than `max_seconds`; found as soon as it is passed.
             UnreadableAudioError: damaged, and less than 0.1 s could be decoded; or NaN among the samples.
         """
-        if self.declared is not None and self.declared > self.max_seconds:
-            raise self._too_long()
-        if self.channel is not None and self.channel > self.channels:
-            have = "1 channel" if self.channels == 1 else f"{self.channels} channels"
-            raise NoAudioError(f"there is no channel {self.channel} in it: it has {have}", self.name)
+        blocks = self._blocks()
+        while True:
+            with reading(self.name):
+                block = next(blocks, None)
+            if block is None:
+                return
+            yield block
+
+    def _blocks(self) -> Iterator[Waveform]:
+        self._check_channel()
         for block in self._resampled():
             self.samples += len(block)
             if self.samples > self.max_seconds * SAMPLE_RATE:
-                raise self._too_long()
+                limit = f"the limit of {self.max_seconds:g} s"
+                raise TooLargeError(f"longer than {limit} (raise it with EMOVOX_MAX_DURATION, in seconds)")
             yield block
-        if self.declared is not None and not self.truncated:
-            # Encoders pad and headers round: only a real gap counts.
-            self.truncated = self.declared - self.samples / SAMPLE_RATE > max(0.25, 0.02 * self.declared)
         if (self.truncated or self.damaged) and self.samples < LEAST_OF_DAMAGED:
-            raise UnreadableAudioError("truncated or damaged: less than 0.1 s of it could be decoded", self.name)
+            raise UnreadableAudioError("truncated or damaged: less than 0.1 s of it could be decoded")
         if not self.samples:
-            raise NoAudioError("there is no sound in it, not one sample", self.name)
+            raise NoAudioError("there is no sound in it, not one sample")
         if self.samples < LEAST:
             milliseconds = 1000 * self.samples / SAMPLE_RATE
-            raise TooShortError(f"too short: {milliseconds:.3g} ms, and 25 ms are needed", self.name)
+            raise TooShortError(f"too short: {milliseconds:.3g} ms, and 25 ms are needed")
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """Codes of what may spoil the verdict, once `blocks` is exhausted, in the order of `quality.WARNINGS`."""
-        found = set(self.level.warnings(self.samples))
+        found = {*self.level.warnings(self.samples), *self.notes}
         if self.truncated:  # what broke off leaves a damaged packet at the end, which says nothing more
             found.add("truncated")
         elif self.damaged:
             found.add("damaged")
         return tuple(code for code in WARNINGS if code in found)
-
-    def _too_long(self) -> TooLargeError:
-        return TooLargeError(
-            f"longer than the limit of {self.max_seconds:g} s (raise it with EMOVOX_MAX_DURATION, in seconds)",
-            self.name,
-        )
 
     def _resampled(self) -> Iterator[Waveform]:
         resampler: Resampler | None = None
@@ -108,7 +122,7 @@ class Decoding:
             if resampler is not None and rate != resampler.rate:  # some streams change their rate midway
                 yield resampler.push(np.concatenate([*held, np.empty(0, np.float32)]), last=True)
                 resampler, held, size = None, [], 0
-            resampler = resampler or self._resampler(rate)
+            resampler = resampler or self._begin(samples, rate)
             held.append(self._to_mono(samples))
             size += len(held[-1])
             if size >= BLOCK:
@@ -117,123 +131,165 @@ class Decoding:
         if resampler is not None:
             yield resampler.push(np.concatenate([*held, np.empty(0, np.float32)]), last=True)
 
-    def _resampler(self, rate: float) -> Resampler:
-        try:
-            return Resampler(rate)
-        except UnreadableAudioError as error:
-            raise UnreadableAudioError(error.reason, self.name) from None
+    def _begin(self, samples: NDArray[np.generic], rate: float) -> Resampler:
+        # Some containers leave it to the frames to say.
+        self.sample_rate = self.sample_rate or round(rate)
+        self.channels = self.channels or samples.shape[1]
+        self._check_channel()
+        return Resampler(rate)
+
+    def _check_channel(self) -> None:
+        if self.channel is not None and self.channel > self.channels > 0:
+            have = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+            raise NoAudioError(f"there is no channel {self.channel} in it: it has {have}")
 
     def _to_mono(self, samples: NDArray[np.generic]) -> Waveform:
         if self.channel is not None:  # a stream whose channels change midway has what it has
             samples = samples[:, min(self.channel, samples.shape[1]) - 1 :][:, :1]
-        try:
-            scaled = to_float(samples)
-        except UnreadableAudioError as error:
-            raise UnreadableAudioError(error.reason, self.name) from None
+        scaled = to_float(samples)
         mono = scaled[:, 0] if scaled.shape[1] == 1 else scaled.mean(axis=1, dtype=np.float32)
         self.level.add(scaled, mono)
         return mono
 
 
 @contextmanager
-def decode(recording: Recording, *, max_seconds: float, channel: int | None = None) -> Iterator[Decoding]:
-    """Open a recording's sound: the best audio stream of whatever container FFmpeg recognises.
+def decode(
+    recording: Recording, *, max_seconds: float, channel: int | None = None, track: int | None = None
+) -> Iterator[Decoding]:
+    """Open a recording's sound: an audio stream of whatever container FFmpeg recognises.
 
     Args:
         recording: from `open_recording`, still open.
         max_seconds: the longest recording taken.
-        channel: give this one alone, from 1; by default the mean of all.
+        channel: give this one alone, from 1; by default the mean of all, or the loudest where they cancel out.
+        track: take this audio track, from 1; by default the main one, or the first other where it begins with a
+            minute of silence.
 
     Raises:
         UnreadableAudioError: the bytes are not audio in any format FFmpeg knows.
-        NoAudioError: a picture or a video without sound.
+        NoAudioError: a picture or a video without sound, or no such track.
     """
-    name = recording.name
-    if recording.samples is not None and recording.rate is not None:
-        samples, rate = recording.samples, recording.rate
-        yield Decoding(
-            name=name,
-            sample_rate=round(rate),
-            channels=samples.shape[1],
-            codec=None,
-            declared=len(samples) / rate,
-            max_seconds=max_seconds,
-            channel=channel,
-            frames=((samples[i : i + BLOCK], rate) for i in range(0, len(samples), BLOCK)),
-        )
-        return
-    file = recording.file
-    assert file is not None  # noqa: S101  a recording is one or the other
-    try:
-        container = av.open(file, "r", options=NO_NETWORK)
-    except av.FFmpegError as error:
-        raise UnreadableAudioError(
-            "not a recording in any format FFmpeg knows, or its end is missing", name
-        ) from error
-    with container:
-        if not container.streams.audio:
-            raise NoAudioError("there is no sound in it", name)
-        stream = cast("AudioStream", container.streams.best("audio") or container.streams.audio[0])
-        if stream.codec_context is None:
-            raise UnreadableAudioError("its sound is in a codec that FFmpeg doesn't know", name)
-        decoding = Decoding(
-            name=name,
-            sample_rate=stream.rate or 0,
-            channels=stream.channels,
-            codec=stream.codec_context.name,
-            declared=_declared(container, stream) if states_duration(container.format.name, file) else None,
-            max_seconds=max_seconds,
-            channel=channel,
-            frames=iter(()),
-            truncated=breaks_off(file),
-        )
-        decoding.frames = _decoded(container, stream, decoding)
+    with ExitStack() as stack:
+        with reading(recording.name):
+            if recording.file is None:
+                decoding = _of_array(recording, max_seconds, channel, track)
+            else:
+                decoding = stack.enter_context(
+                    _File(recording.file).decoding(recording.name, max_seconds, channel, track)
+                )
         yield decoding
 
 
-def _declared(container: InputContainer, stream: AudioStream) -> float | None:
-    """Seconds that the stream or else the container states."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    # A container's duration is that of its longest stream, from time 0 on.
-    if container.duration is None or len(container.streams) > 1 or container.start_time:
-        return None
-    return container.duration / av.time_base
+def _of_array(recording: Recording, max_seconds: float, channel: int | None, track: int | None) -> Decoding:
+    samples, rate = recording.samples, recording.rate
+    assert samples is not None  # noqa: S101  a recording is one or the other
+    assert rate is not None  # noqa: S101
+    _check_track(track, 1)
+
+    def frames() -> Iterator[Samples]:
+        return ((samples[first : first + BLOCK], rate) for first in range(0, len(samples), BLOCK))
+
+    louder = Survey(frames()).louder if channel is None and samples.shape[1] > 1 else None
+    return Decoding(
+        name=recording.name,
+        sample_rate=round(rate),
+        channels=samples.shape[1],
+        codec=None,
+        declared=len(samples) / rate,
+        max_seconds=max_seconds,
+        channel=channel or louder,
+        notes=frozenset() if louder is None else frozenset({CHANNELS_CANCEL}),
+        frames=frames(),
+    )
 
 
-def _decoded(
-    container: InputContainer, stream: AudioStream, decoding: Decoding
-) -> Iterator[tuple[NDArray[np.generic], float]]:
-    packets = container.demux(stream)
-    began = (container.start_time or 0) / av.time_base
-    # A time beyond the container's end is damage.
-    ends = 0.0 if container.duration is None else container.duration / av.time_base + GAP
-    given = 0.0  # seconds
-    failures = 0
-    while failures < UNDECODABLE:
+class _File:
+    """A recording's file, which FFmpeg may open several times: to look at it first."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._structure, self._data = inspect(file)
+
+    @contextmanager
+    def decoding(
+        self, name: str | None, max_seconds: float, channel: int | None, track: int | None
+    ) -> Iterator[Decoding]:
+        """Open it for good."""
+        with self._opened() as (container, view):
+            streams = container.streams.audio
+            if not streams:
+                raise NoAudioError("there is no sound in it")
+            _check_track(track, len(streams))
+            notes = set()
+            survey = None
+            order = _order(container)
+            if track is None and len(order) > 1:
+                track, survey = self._first_with_sound(order)
+                if track != order[0]:
+                    notes.add(SILENT_TRACK)
+            elif track is None:
+                track = next(iter(order), 1)
+            if track not in order:
+                raise UnreadableAudioError("its sound is in a codec that FFmpeg doesn't know")
+            source = Track(container, streams[track - 1], view, self._structure)
+            if channel is None and source.channels != 1:
+                channel = (survey or self._survey(track)).louder
+                notes |= set() if channel is None else {CHANNELS_CANCEL}
+            several = len(streams) > 1
+            yield Decoding(
+                name=name,
+                sample_rate=source.sample_rate,
+                channels=source.channels,
+                codec=source.codec,
+                declared=source.declared,
+                max_seconds=max_seconds,
+                channel=channel,
+                track=track if several else None,
+                tracks=tuple(map(_name, streams)) if several else (),
+                notes=frozenset(notes),
+                frames=source.frames(),
+                source=source,
+            )
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[InputContainer, View]]:
+        view = View(self._data, self._structure.parts)
         try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.FFmpegError:
-            decoding.truncated = True
-            return
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            decoding.damaged = True
-            failures += 1
-            continue
-        failures = 0
-        for frame in frames:
-            samples = frame.to_ndarray()
-            packed = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
-            missing = 0.0 if frame.time is None else frame.time - began - given
-            if missing > GAP and given + missing <= ends:
-                # Sound that begins after the picture, or pauses, keeps its place in time.
-                silence = np.full((BLOCK, packed.shape[1]), 128 if packed.dtype == np.uint8 else 0, packed.dtype)
-                for first in range(0, count := round(missing * frame.sample_rate), BLOCK):
-                    yield silence[: count - first], frame.sample_rate
-                given += missing
-            given += len(packed) / frame.sample_rate
-            yield packed, frame.sample_rate
+            # Names and titles may be in any encoding; nobody reads them here.
+            container = av.open(view, "r", options=NO_NETWORK, metadata_errors="replace")
+        except av.FFmpegError as error:
+            raise UnreadableAudioError(
+                "not a recording in any format FFmpeg knows, or its end is missing"
+            ) from error
+        with container:
+            yield container, view
+
+    def _survey(self, track: int, *, patience: float = math.inf) -> Survey:
+        with self._opened() as (container, view):
+            frames = Track(container, container.streams.audio[track - 1], view, self._structure).frames()
+            return Survey(frames, patience=patience)
+
+    def _first_with_sound(self, order: list[int]) -> tuple[int, Survey | None]:
+        for track in order:
+            survey = self._survey(track, patience=MINUTE)
+            if not survey.silent:
+                return track, survey
+        return order[0], None
+
+
+def _check_track(track: int | None, count: int) -> None:
+    if track is not None and track > count:
+        have = "1 audio track" if count == 1 else f"{count} audio tracks"
+        raise NoAudioError(f"there is no track {track} in it: it has {have}")
+
+
+def _order(container: InputContainer) -> list[int]:
+    """The audio tracks that FFmpeg can decode, from 1, the main one first."""
+    streams = container.streams.audio
+    best = container.streams.best("audio")
+    usable = [number for number, stream in enumerate(streams, 1) if stream.codec_context is not None]
+    return sorted(usable, key=lambda number: best is None or streams[number - 1].index != best.index)
+
+
+def _name(stream: AudioStream) -> str:
+    """What a track is called by its container: language and title, as far as they are there."""
+    return " ".join(filter(None, (stream.metadata.get("language"), stream.metadata.get("title"))))

@@ -51,10 +51,10 @@ def answer(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
 
 
 def count_channels(request: dict[str, Any]) -> dict[str, Any]:
-    """Open a recording, and decode nothing of it."""
+    """Open a recording, and decode no more of it than is needed to choose among its tracks."""
     with (
         open_recording(Path(request["source"]), name="recording", max_bytes=request["max_bytes"]) as recording,
-        decode(recording, max_seconds=math.inf) as decoding,
+        decode(recording, max_seconds=math.inf, channel=1, track=request["track"]) as decoding,
     ):
         return {"channels": decoding.channels}
 
@@ -75,6 +75,7 @@ def write_waveform(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
         Path(request["source"]),
         name=request["name"] or "recording",
         channel=request["channel"],
+        track=request["track"],
         max_bytes=request["max_bytes"],
         max_seconds=request["max_seconds"],
         progress=progress,
@@ -83,6 +84,9 @@ def write_waveform(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
         "sha256": decoded.sha256,
         "sample_rate": decoded.sample_rate,
         "channels": decoded.channels,
+        "channel": decoded.channel,
+        "track": decoded.track,
+        "tracks": list(decoded.tracks),
         "codec": decoded.codec,
         "samples": decoded.samples,
         "warnings": list(decoded.warnings),

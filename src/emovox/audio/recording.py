@@ -12,7 +12,8 @@ from typing import BinaryIO, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emovox.audio.waveform import check_rate, to_channels_last
+from emovox.audio.failures import reading
+from emovox.audio.waveform import check_rate, to_channels_last, to_own_scale
 from emovox.errors import RecordingNotFoundError, TooLargeError, UnreadableAudioError
 
 MEMORY = 32 * 2**20  # bytes of a stream that are held before it goes to a temporary file
@@ -57,29 +58,34 @@ def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -
     """
     if name is not None:  # one that is no valid UTF-8 must not make its result unwritable
         name = name.encode(errors="replace").decode()
+    with ExitStack() as stack:
+        with reading(name):
+            recording = _open(source, stack, name=name, max_bytes=max_bytes)
+        yield recording
+
+
+def _open(source: Source, stack: ExitStack, *, name: str | None, max_bytes: int) -> Recording:
     if isinstance(source, tuple):
         if len(source) != 2:
             raise UnreadableAudioError("an array comes with its sample rate, as (array, sample_rate)")
-        yield _from_array(*source, name=name)
-        return
-    with ExitStack() as stack:
-        if isinstance(source, (str, os.PathLike)):
-            file = stack.enter_context(_open_path(Path(source)))
-            name = name or os.fsencode(Path(source).name).decode(errors="replace")
-        else:
-            file = cast("BinaryIO", stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY)))
-            copy(source, file, name=name, max_bytes=max_bytes)
-        size = file.seek(0, os.SEEK_END)
-        if size > max_bytes:
-            raise _too_large(name, max_bytes)
-        if not size:
-            raise UnreadableAudioError("the file is empty", name)
-        file.seek(0)
-        digest = hashlib.sha256()
-        while block := file.read(BLOCK):
-            digest.update(block)
-        file.seek(0)
-        yield Recording(name=name, sha256=digest.hexdigest(), file=file)
+        return _from_array(*source, name=name)
+    if isinstance(source, (str, os.PathLike)):
+        file = stack.enter_context(_open_path(Path(source)))
+        name = name or os.fsencode(Path(source).name).decode(errors="replace")
+    else:
+        file = cast("BinaryIO", stack.enter_context(tempfile.SpooledTemporaryFile(MEMORY)))  # noqa: SIM115  the stack closes it
+        copy(source, file, name=name, max_bytes=max_bytes)
+    size = file.seek(0, os.SEEK_END)
+    if size > max_bytes:
+        raise _too_large(name, max_bytes)
+    if not size:
+        raise UnreadableAudioError("the file is empty", name)
+    file.seek(0)
+    digest = hashlib.sha256()
+    while block := file.read(BLOCK):
+        digest.update(block)
+    file.seek(0)
+    return Recording(name=name, sha256=digest.hexdigest(), file=file)
 
 
 def _open_path(path: Path) -> BinaryIO:
@@ -151,4 +157,4 @@ def _from_array(samples: ArrayLike, rate: float, *, name: str | None) -> Recordi
     check_rate(rate)
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape} {rate:g} ".encode())
     digest.update(np.ascontiguousarray(array).data)
-    return Recording(name=name, sha256=digest.hexdigest(), samples=array, rate=rate)
+    return Recording(name=name, sha256=digest.hexdigest(), samples=to_own_scale(array), rate=rate)

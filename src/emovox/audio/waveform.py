@@ -12,6 +12,7 @@ SAMPLE_RATE = 16_000
 RATES = (1_000, 768_000)
 MAX_CHANNELS = 64
 LOUDEST = 1e6  # of floats, whose full scale is 1: beyond it sums overflow, and it is no sound
+OVERDRIVEN = 100  # of an array's floats: what goes beyond it are integers by another name
 
 Waveform = NDArray[np.float32]
 
@@ -31,6 +32,56 @@ def to_float(samples: NDArray[Any]) -> Waveform:
     if scaled.size and np.abs(scaled).max() > LOUDEST:
         raise UnreadableAudioError("the samples go far beyond full scale, which is ±1: scale them first")
     return scaled
+
+
+def to_own_scale(samples: NDArray[Any]) -> NDArray[Any]:
+    """Give numbers the scale they have, where it isn't their type's: all samples of an array at once.
+
+    Python's integers become 64 bits wide, whatever was counted with them, and samples of 24 bits are often
+    unpacked into the lower part of 32.
+
+    Args:
+        samples: of any real type and shape.
+
+    Returns:
+        The same sound: integers of up to 16 bits as int16, of 24 in the upper part of int32.
+
+    Raises:
+        UnreadableAudioError: what the scale is can't be told.
+    """
+    kind = samples.dtype.kind
+    if not samples.size or (kind in "iu" and samples.dtype.itemsize <= 2):
+        return samples
+    least, most = samples.min(), samples.max()
+    if kind == "f":  # NaN and infinity are refused by `to_float`
+        if OVERDRIVEN < max(-least, most) <= LOUDEST:
+            raise UnreadableAudioError(
+                f"floats have a full scale of ±1, and these go from {least:g} to {most:g}: divide them by 32768, "
+                "if they are 16 bits wide"
+            )
+        return samples
+    # What was scaled by 32768 reaches just that, one more than fits.
+    bits = max(-1 - int(least), int(most) - 1, 0).bit_length() + 1
+    free = bits <= 2 or not (samples & 0xFF).any()  # the lowest byte, by samples in the upper part
+    narrow = samples.dtype.itemsize == 4 and bits <= 16 and not free
+    if (kind == "u" and 0 < most < 2**24) or (kind == "i" and narrow):
+        raise UnreadableAudioError(
+            f"samples of type {samples.dtype} from {least} to {most} are no sound, if their scale is that type's: "
+            "give them as int16, if they are 16 bits wide, or as floats within ±1"
+        )
+    return _narrow(samples, bits, free=bool(free)) if kind == "i" else samples
+
+
+def _narrow(samples: NDArray[Any], bits: int, *, free: bool) -> NDArray[Any]:
+    """Signed integers of 32 or 64 bits, of which so many are used."""
+    top = 2 ** (bits - 1) - 1
+    if bits < 8 * samples.dtype.itemsize:
+        samples = np.clip(samples, ~top, top)
+    if samples.dtype.itemsize == 8 and bits <= 32:
+        samples, free = samples.astype(np.int16 if bits <= 16 else np.int32), False
+    if samples.dtype.itemsize == 4 and bits <= 24 and not free:
+        return (samples << 8).astype(np.int32)
+    return samples
 
 
 def to_channels_last(samples: NDArray[np.generic]) -> NDArray[np.generic]:

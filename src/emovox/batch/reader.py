@@ -150,6 +150,7 @@ class Reader:
                 target,
                 name=name,
                 channel=channel,
+                track=self._plan.options.track,
                 max_bytes=limits.max_file_size,
                 max_seconds=limits.max_duration,
             )
@@ -161,7 +162,7 @@ class Reader:
 
     def _cut(self, decoded: Decoded) -> Part:
         assert self._metadata is not None  # noqa: S101  nothing is read before the start
-        found = survey(decoded, self._metadata, replace(self._plan.options, channel=decoded.channel))
+        found = survey(decoded, self._metadata, replace(self._plan.options, channel=decoded.asked_channel))
         return found, tuple(pieces(found, decoded.path, samples=PIECE))
 
 

@@ -48,6 +48,8 @@ class Wish:
         """What must stay as it is from one run to the next, in plain data."""
         head = self.options.head
         options = asdict(replace(self.options, channel=None, head=None))
+        if options["track"] is None:  # batches were begun before there was a choice
+            del options["track"]
         return {
             "options": {
                 **options,

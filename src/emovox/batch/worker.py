@@ -74,7 +74,7 @@ class Listener:
         return Recognizer(choice.model, precision=choice.precision, device=self._plan.device)
 
     async def _row(self, decoded: Decoded, path: str) -> dict[str, Any]:
-        options = replace(self._plan.options, channel=decoded.channel)
+        options = replace(self._plan.options, channel=decoded.asked_channel)
         with ExitStack() as stack:
             draft = None if self._outputs is None else stack.enter_context(self._outputs.draft())
             request = Request(decoded, options, sink=None if draft is None else draft.write)

@@ -74,6 +74,7 @@ def batch(
     speech_only: bool,
     smoothing: float,
     channels: str,
+    track: int | None,
     formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
@@ -122,6 +123,7 @@ def batch(
         merge=merge,
         speech_only=speech_only,
         smoothing=smoothing,
+        track=track,
         head=None if head is None else Head.find(head),
     )
     wish = Wish(

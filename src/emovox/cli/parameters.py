@@ -93,6 +93,12 @@ _RECOGNITION = (
         help="Hear all channels as one, or each by itself, as the two sides of a call.",
     ),
     click.option(
+        "--track",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Hear this audio track.  [default: the main one, or the next that isn't silent]",
+    ),
+    click.option(
         "--model",
         metavar="NAME|PATH",
         help="Catalog name, snapshot directory or .onnx file.  [default: auto, the best one on disk]",

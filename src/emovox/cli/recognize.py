@@ -68,6 +68,7 @@ def recognize(
     speech_only: bool,
     smoothing: float,
     channels: str,
+    track: int | None,
     formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
@@ -110,6 +111,7 @@ def recognize(
         "merge": merge,
         "speech_only": speech_only,
         "smoothing": smoothing,
+        "track": track,
         "head": None if head is None else Head.find(head),
     }
     if archive:

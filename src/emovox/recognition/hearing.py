@@ -99,9 +99,9 @@ class Hearing:
         Raises:
             AudioError: it can't be used.
         """
-        metadata, channel = self._metadata, self._options.channel
+        metadata, options = self._metadata, self._options
         grid = {"hop": metadata.hop, "overlap": max(0, metadata.minimum_samples - metadata.hop)}
-        with _opened(source, name, channel) as (decoding, called, sha256):
+        with _opened(source, name, options.channel, options.track) as (decoding, called, sha256):
             blocks = decoding.blocks() if self._sink is None else _tee(decoding.blocks(), self._sink)
             windows = cut(blocks, **grid, speech=self._speech)
             first = next(windows)
@@ -113,7 +113,7 @@ class Hearing:
                 yield Task(self, window)
             if alone:
                 yield from self._short(first, grid)
-            self._facts = _facts(decoding, self._speech.spans, name=called, sha256=sha256, channel=channel)
+            self._facts = _facts(decoding, self._speech.spans, name=called, sha256=sha256)
             self._warnings = _warnings(decoding, self._speech.spans)
 
     def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[Task]:
@@ -246,7 +246,7 @@ class Hearing:
                 start=span.start / SAMPLE_RATE,
                 end=span.end / SAMPLE_RATE,
                 **_verdict(scores),
-                channel=options.channel,
+                channel=self._facts and self._facts.channel,
                 head=head and HeadScores(**head_facts(head, pool.embedding)),
                 embedding=pool.embedding if options.embedding else None,
             )
@@ -276,24 +276,26 @@ def _tee(blocks: Iterator[Waveform], sink: Sink) -> Iterator[Waveform]:
 
 @contextmanager
 def _opened(
-    source: Source | Decoded, name: str | None, channel: int | None
+    source: Source | Decoded, name: str | None, channel: int | None, track: int | None
 ) -> Iterator[tuple[Decoding | Decoded, str | None, str]]:
     """What gives the waveform, what to call it, and its checksum."""
     if isinstance(source, Decoded):
-        if source.channel != channel:
-            raise OptionsError(f"channel {channel!r} is wanted, and channel {source.channel!r} was decoded")
+        if source.asked_channel != channel:
+            raise OptionsError(f"channel {channel!r} is wanted, and channel {source.asked_channel!r} was decoded")
+        if track not in {None, source.track or 1}:
+            raise OptionsError(f"track {track!r} is wanted, and track {source.track!r} was decoded")
         yield source, source.name, source.sha256
         return
     limits = settings()
     with (
         open_recording(source, name=name, max_bytes=limits.max_file_size) as recording,
-        decode(recording, max_seconds=limits.max_duration, channel=channel) as decoding,
+        decode(recording, max_seconds=limits.max_duration, channel=channel, track=track) as decoding,
     ):
         yield decoding, recording.name, recording.sha256
 
 
 def _facts(
-    decoding: Decoding | Decoded, spans: Sequence[Span], *, name: str | None, sha256: str, channel: int | None
+    decoding: Decoding | Decoded, spans: Sequence[Span], *, name: str | None, sha256: str
 ) -> RecordingFacts:
     return RecordingFacts(
         name=name,
@@ -301,7 +303,9 @@ def _facts(
         duration=decoding.samples / SAMPLE_RATE,
         sample_rate=decoding.sample_rate,
         channels=decoding.channels,
-        channel=channel,
+        channel=decoding.channel,
+        track=decoding.track,
+        tracks=list(decoding.tracks) or None,
         codec=decoding.codec,
         speech=sum(span.end - span.start for span in spans) / SAMPLE_RATE,
     )

@@ -34,6 +34,7 @@ class Options:
     speech_only: bool = False
     smoothing: float = SMOOTHING
     channel: int | None = None
+    track: int | None = None
     head: Head | None = None
 
     def __post_init__(self) -> None:
@@ -45,6 +46,8 @@ class Options:
             object.__setattr__(self, "segments", True)
         if self.channel is not None and self.channel < 1:
             raise OptionsError(f"channel {self.channel!r}: channels are counted from 1")
+        if self.track is not None and self.track < 1:
+            raise OptionsError(f"track {self.track!r}: tracks are counted from 1")
 
     @property
     def by_frame(self) -> bool:

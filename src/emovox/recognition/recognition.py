@@ -153,8 +153,19 @@ class RecordingFacts(_Facts):
     sample_rate: int = Field(description="the recording's own, Hz", gt=0)
     channels: int = Field(description="the recording's own; the model hears their mean", gt=0)
     channel: int | None = Field(None, description="the one that was heard alone, from 1; null: all of them", ge=1)
+    track: int | None = Field(
+        None, description="the audio track that was heard, from 1; not there where it has no other", ge=1
+    )
+    tracks: list[str] | None = Field(
+        None, description="languages and titles of its audio tracks; not there where it has one"
+    )
     codec: str | None = Field(description="FFmpeg's name of the codec; null for an array")
     speech: float | None = Field(None, description="seconds of speech found", ge=0)
+
+    @model_serializer(mode="wrap")
+    def _without_tracks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = handler(self)
+        return {key: value for key, value in data.items() if value is not None or key not in {"track", "tracks"}}
 
 
 class ModelFacts(_Facts):

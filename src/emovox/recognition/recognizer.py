@@ -89,6 +89,7 @@ class Recognizer:
         speech_only: bool = False,
         smoothing: float = SMOOTHING,
         channel: int | None = None,
+        track: int | None = None,
         head: str | Path | Head | None = None,
         name: str | None = None,
         sink: Sink | None = None,
@@ -107,7 +108,10 @@ class Recognizer:
                 `segments`.
             speech_only: let only frames with speech count for the verdict and the embedding (1, D).
             smoothing: seconds over which the curve's scores are smoothed; 0: each frame for itself.
-            channel: hear this one alone, from 1; by default the mean of all.
+            channel: hear this one alone, from 1; by default the mean of all, or the loudest where they cancel
+                out.
+            track: hear this audio track, from 1; by default the main one, or the next that isn't silent in its
+                first minute.
             head: also give what this trained head hears: its name among the user's, its path, or a `Head`.
             name: what to call the recording in the result; by default its file name.
             sink: is given the waveform, block by block, while it is decoded.
@@ -129,6 +133,7 @@ class Recognizer:
             speech_only=speech_only,
             smoothing=smoothing,
             channel=channel,
+            track=track,
             head=None if head is None else Head.find(head),
         )
         hearing = Hearing(self.metadata, options, self.classes(emotions), sink=sink, embedding_sink=embedding_sink)
@@ -150,6 +155,7 @@ class Recognizer:
         speech_only: bool = ...,
         smoothing: float = ...,
         channel: int | None = ...,
+        track: int | None = ...,
         head: str | Path | Head | None = ...,
         on_error: Literal["raise"] = ...,
     ) -> Iterator[Recognition]: ...
@@ -167,6 +173,7 @@ class Recognizer:
         speech_only: bool = ...,
         smoothing: float = ...,
         channel: int | None = ...,
+        track: int | None = ...,
         head: str | Path | Head | None = ...,
         on_error: Literal["return"],
     ) -> Iterator[Recognition | EmovoxError]: ...
@@ -183,6 +190,7 @@ class Recognizer:
         speech_only: bool = False,
         smoothing: float = SMOOTHING,
         channel: int | None = None,
+        track: int | None = None,
         head: str | Path | Head | None = None,
         on_error: Literal["raise", "return"] = "raise",
     ) -> Iterator[Recognition | EmovoxError]:
@@ -200,6 +208,7 @@ class Recognizer:
             speech_only: leave silence out of the verdict.
             smoothing: of the curve, seconds.
             channel: hear one alone.
+            track: which audio track.
             head: a trained head to ask.
             on_error: `return` yields the exception in the place of a recording that can't be used and goes on.
 
@@ -219,6 +228,7 @@ class Recognizer:
             speech_only=speech_only,
             smoothing=smoothing,
             channel=channel,
+            track=track,
             head=None if head is None else Head.find(head),
         )
         classes = self.classes(emotions)

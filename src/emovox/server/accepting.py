@@ -111,7 +111,7 @@ async def split(request: Request, accepted: Accepted) -> Accepted:
     async def count(file: Upload) -> int:
         try:
             return await service.decoders.channels(
-                service.uploads.path(file.token), max_bytes=service.settings.max_file_size
+                service.uploads.path(file.token), track=options.track, max_bytes=service.settings.max_file_size
             )
         except AudioError:
             return 1

@@ -18,6 +18,7 @@ from emovox.recognition.recognition import Granularity
 from emovox.server.problems import from_validation, invalid
 
 CHANNELS = 64  # the most that are heard one by one
+TRACKS = 1024
 MODEL_NAMES = (AUTO, *(entry.name for entry in CATALOG))
 
 
@@ -75,6 +76,12 @@ class RecognitionOptions(BaseModel):
     channel: int | None = Field(
         None, ge=1, le=CHANNELS, description="hear this channel alone, from 1; by default the mean"
     )
+    track: int | None = Field(
+        None,
+        ge=1,
+        le=TRACKS,
+        description="hear this audio track, from 1; by default the main one, or the next that isn't silent",
+    )
     emotions: Annotated[tuple[str, ...] | None, BeforeValidator(_emotions)] = Field(
         None, description=f"choose only among these, between commas: {', '.join(NAMES)}"
     )
@@ -114,6 +121,7 @@ class RecognitionOptions(BaseModel):
             speech_only=self.speech_only,
             smoothing=self.smoothing,
             channel=self.channel,
+            track=self.track,
             head=None if self.head is None else Head.find(self.head),
         )
 
@@ -154,8 +162,8 @@ def parameters(kind: type[RecognitionOptions], *, fields: bool = False) -> list[
             schema = {"type": "string", "enum": ["utterance", "frame"], "default": "utterance"}
         elif name == "head":
             schema = {"type": "string", "maxLength": 64}
-        elif name == "channel":
-            schema = {"type": "integer", "minimum": 1, "maximum": CHANNELS}
+        elif name in {"channel", "track"}:
+            schema = {"type": "integer", "minimum": 1, "maximum": CHANNELS if name == "channel" else TRACKS}
         elif name == "smoothing":
             schema = {"type": "number", "minimum": 0, "maximum": 3600, "default": SMOOTHING}
         else:

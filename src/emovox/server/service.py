@@ -161,6 +161,7 @@ class Service:
                 waveform,
                 name=name,
                 channel=options.channel,
+                track=options.track,
                 max_bytes=self.settings.max_file_size,
                 max_seconds=max_seconds,
                 progress=progress.decoding,

@@ -1,0 +1,23 @@
+"""The structure: what is known of a file before FFmpeg reads it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emovox.audio.structure.view import Part
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a file's own structure says.
+
+    Attributes:
+        parts: what FFmpeg is to read, for a `View`.
+        truncated: whether the sound goes on beyond the end of the file; None: the format doesn't say.
+        damaged: parts of it are missing, or are not what their checksums say.
+        seconds: of sound that the header counts, where FFmpeg would only estimate it.
+    """
+
+    parts: Sequence[Part]
+    truncated: bool | None = None
+    damaged: bool = False
+    seconds: float | None = None
