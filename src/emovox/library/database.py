@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -56,9 +56,9 @@ _POSTGRES = {  # of libpq: a server that is away, or a network that is cut, is n
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-# What SQLite says when a file can't be read or written now, whatever was asked. After the second group what is
-# open is no good any more: by the next time the file may be another.
-_BLOCKED = ("is locked", "is full", "out of memory", "locking protocol")
+# What SQLite says when a file can't be read or written now, whatever was asked; of tables, where it was deleted.
+# After the second group what is open is no good any more: by the next time the file may be another.
+_BLOCKED = ("no such table", "is locked", "is full", "out of memory", "locking protocol")
 _BROKEN = ("malformed", "not a database", "disk I/O error", "unable to open", "readonly database")
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
 
@@ -230,11 +230,11 @@ def is_away(error: BaseException) -> bool:
     return error.connection_invalidated or read_only or isinstance(error, (OperationalError, InterfaceError))
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring a database's tables up to date, and make them where there are none."""
+def upgrade(engine: Engine) -> bool:
+    """Bring a database's tables up to date, or make them; whether there was anything to do."""
     with engine.connect() as connection:
         if _version(connection) == HEAD:
-            return
+            return False
     with engine.connect() as connection:  # whoever else opens it waits here
         try:
             if engine.dialect.name == "sqlite":
@@ -244,12 +244,13 @@ def upgrade(engine: Engine) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
             version = _version(connection)
             if version == HEAD:
-                return
+                return False
             _check_known(version)
             if engine.dialect.name == "sqlite" and inspect(connection).get_table_names():
                 _back_up(engine, version or "0000")
             _migrate(connection)
             connection.commit()
+            return True
         finally:
             connection.invalidate()  # its patience is another than that of the rest
 
@@ -262,8 +263,29 @@ def _engine(url: URL, patience: float) -> Engine:
         )
     engine = create_engine(url, hide_parameters=True)  # names of recordings are nothing for logs
     event.listen(engine, "connect", partial(_prepare, patience))
+    if url.database:
+        event.listen(engine, "connect", partial(_note_file, Path(url.database)))
+        event.listen(engine, "checkout", partial(_check_file, Path(url.database)))
     event.listen(engine, "handle_error", _renew)
     return engine
+
+
+def _note_file(path: Path, _: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info["file"] = _file(path)
+
+
+def _check_file(path: Path, _: DBAPIConnection, record: ConnectionPoolEntry, __: object) -> None:
+    """Use no connection to a file that somebody has deleted, or put another in its place."""
+    if record.info["file"] != _file(path):
+        raise DisconnectionError("the file is another")
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def _renew(context: ExceptionContext) -> None:

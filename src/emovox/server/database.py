@@ -90,18 +90,15 @@ def open_database(*, patience: float = database.PATIENCE) -> Engine:
 
 
 def restore(engine: Engine, *, write: bool = False) -> bool:
-    """See that a database can be read, or written; a deleted file is made anew. Whether it was."""
-    file = engine.url.database if engine.dialect.name == "sqlite" else None
-    gone = file is not None and not Path(file).exists()
-    if gone and file is not None:
-        engine.dispose()  # what is open is a file that has no name any more
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        database.upgrade(engine)
+    """See that a database can be read, or written; one that was deleted is made anew. Whether it was."""
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+    anew = database.upgrade(engine)
     with engine.connect() as connection:
         if write and engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")  # which whoever else writes holds up
         connection.execute(select(jobs.c.id).limit(1))
-    return gone
+    return anew
 
 
 def owner() -> str:

@@ -1,6 +1,6 @@
 """Retention: outputs and jobs that are old enough, or too much, are deleted."""
 
-import asyncio
+import math
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -20,7 +20,7 @@ class Retention:
     async def round(self) -> None:
         """Look; without limits there is nothing to look for."""
         if self._service.settings.retention_days or self._service.settings.outputs_size:
-            await asyncio.to_thread(self.sweep)
+            await self._service.ask.within(math.inf, self.sweep)
 
     def sweep(self) -> None:
         """Delete outputs beyond the limit of age and size, oldest first, and jobs beyond that of age."""

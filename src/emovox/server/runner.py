@@ -18,10 +18,7 @@ from emovox.server.service import Service, digest
 from emovox.server.troubles import lacks_memory, passes
 
 POLL = 2.0  # seconds after which the database is looked at even if nobody said that there is a job
-LONGEST_PAUSE = (
-    60.0  # seconds until a job is tried again; the first pause is one second, and each is twice the last
-)
-PAUSE_SHARE = 4  # but no shorter than so many times what the attempt took, or it would do nothing else
+LONGEST_PAUSE = 60.0  # seconds until a job is tried again: first one, then twice as many each time
 LONGEST_HOLD = 15.0  # seconds without any attempt, while all fail for troubles of the service
 CLAIMING = 20.0  # seconds for which a database that is away is asked again before a recognition is given up
 WORK, CLEARING = "recognising for jobs", "clearing up after jobs"
@@ -128,7 +125,8 @@ class Runner:
         try:
             await self._attempt(job, progress)
         except Exception as error:  # it passes, or the job's end couldn't be written down
-            pause = max(min(LONGEST_PAUSE, 2.0 ** min(job.attempts, 10)), PAUSE_SHARE * (time.monotonic() - began))
+            # At least as long as the attempt took: hours that always fail shall not take all of the time.
+            pause = max(min(LONGEST_PAUSE, 2.0 ** min(job.attempts, 10)), time.monotonic() - began)
             problem = from_error(error)
             self._waits[job.id] = (time.time() + pause, problem.to_dict())
             log.warning("job %s waits %.0f s: %s", job.id, pause, problem.detail)

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import hashlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
@@ -242,7 +243,7 @@ class Service:
 
     async def _catch_up(self) -> None:
         """Archive what is stored and isn't archived."""
-        await asyncio.to_thread(self.archiving.catch_up, self.library.directories)
+        await self.ask.within(math.inf, self.archiving.catch_up, self.library.directories)
 
     async def _watch_loop(self) -> None:
         """Measure how late the event loop comes to what is due."""
