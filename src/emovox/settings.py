@@ -80,7 +80,9 @@ class Settings(BaseSettings):
     outputs_size: int = Field(
         0, ge=0, description="service: bytes of outputs beyond which the oldest go; 0: no limit"
     )
-    webhook_url: str = Field("", description="service: address that is told of every finished job")
+    webhook_url: str = Field(
+        "", max_length=2000, description="service: address that is told of every finished job"
+    )
     webhook_secret: SecretStr = Field(SecretStr(""), description="service: key of the webhooks' HMAC-SHA256")
     webhook_private: bool = Field(False, description="service: webhooks may go to private addresses")
 

@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, Float, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Column, Engine, Float, Index, Integer, MetaData, String, Table, Text, text
 
 from emovox.library import database
 from emovox.settings import settings
@@ -34,7 +34,17 @@ jobs = Table(
     Column("timings", Text),
     Column("webhook", Text),  # where the end is to be told
     Column("told", Integer, nullable=False),  # 1: it was, or need not be
+    Column("tellings", Integer, nullable=False, server_default="0"),  # tries to tell it
+    Column("tell_at", Float, nullable=False, server_default="0"),  # not before this time, seconds since 1970
     Index("jobs_state", "state", "number"),
+    Index(
+        "jobs_untold",
+        "webhook",
+        "tell_at",
+        "number",
+        sqlite_where=text("told = 0"),
+        postgresql_where=text("told = 0"),
+    ),
 )
 
 Table(  # a batch is its jobs: nothing reads this any longer, and it goes with the next migration

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Engine, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Engine, Row, Select, delete, func, insert, literal_column, or_, select, update
 
 from emovox.server.database import jobs
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
 _AT_ONCE = 500  # values in one statement
+_NEVER = 3600.0  # seconds from now to a try that nobody can have meant: the clock was set back
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,21 @@ class NewJob:
     options: dict[str, Any]
     upload: str
     webhook: str | None
+
+
+@dataclass(frozen=True)
+class Untold:
+    """A finished job whose webhook may be told of it now.
+
+    Attributes:
+        tries: how often that has been tried.
+        place: among those with the same webhook, from 1.
+    """
+
+    id: str
+    webhook: str
+    tries: int
+    place: int
 
 
 class Jobs:
@@ -158,11 +174,35 @@ class Jobs:
         with self._engine.connect() as connection:
             return set(connection.scalars(select(jobs.c.upload).where(jobs.c.state.not_in(FINISHED))))
 
-    def untold(self) -> list[Job]:
-        """Finished jobs whose end has not been told to their webhook."""
-        return self._jobs(
-            select(jobs).where(jobs.c.told == 0, jobs.c.state.in_(FINISHED)).order_by(jobs.c.number).limit(100)
+    def untold(self, *, each: int) -> list[Untold]:
+        """What may be told now, the longest due first: of every address only a few."""
+        now = time.time()
+        place = func.row_number().over(
+            partition_by=jobs.c.webhook, order_by=[jobs.c.tell_at, jobs.c.number]
+        )  # fmt: skip
+        due = (
+            select(jobs.c.id, jobs.c.webhook, jobs.c.tellings, jobs.c.tell_at, jobs.c.number, place.label("place"))
+            .where(jobs.c.told == literal_column("0"), jobs.c.finished.is_not(None))  # an index's very words
+            .where(or_(jobs.c.tell_at <= now, jobs.c.tell_at > now + _NEVER))
+            .subquery()
         )
+        query = select(due).where(due.c.place <= each).order_by(due.c.tell_at, due.c.number)
+        with self._engine.connect() as connection:
+            return [Untold(row.id, row.webhook, row.tellings, row.place) for row in connection.execute(query)]
+
+    def begin_telling(self, untold: Untold, *, until: float) -> bool:
+        """Count a try that begins now, and may last until a time; False if somebody else has begun one."""
+        mine = (jobs.c.id == untold.id, jobs.c.told == 0, jobs.c.tellings == untold.tries)
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                update(jobs).where(*mine).values(tellings=untold.tries + 1, tell_at=until)
+            )  # fmt: skip
+            return bool(changed.rowcount)
+
+    def tell_later(self, id_: str, moment: float) -> None:
+        """The webhook is to be told again, and not before a time."""
+        with self._engine.begin() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == id_).values(tell_at=moment))
 
     def told(self, id_: str) -> None:
         """The webhook has been told, or given up."""
