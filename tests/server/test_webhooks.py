@@ -246,6 +246,7 @@ def test_a_slow_look_up_holds_up_nobody_else(service: Service, monkeypatch: pyte
         try:
             with telling(service):
                 until(lambda: told(service, ids[-1]))
+                time.sleep(3 * webhooks.LIMIT)  # so long that each try is over, but not its look-up
                 looking = [thread for thread in threading.enumerate() if thread.name == "look-up"]
                 assert len(looking) <= webhooks.OF_ONE_RECEIVER
                 release.set()
