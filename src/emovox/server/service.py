@@ -33,6 +33,7 @@ from emovox.server.keys import Keys
 from emovox.server.library import Library
 from emovox.server.options import RecognitionOptions
 from emovox.server.problems import busy, log
+from emovox.server.pulls import Pulls
 from emovox.server.uploads import Limits, Uploads
 from emovox.settings import Settings, settings
 
@@ -96,6 +97,7 @@ class Service:
             options.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
         )
         self.queue = HearingQueue(self.models, size=options.queue_size, threads=options.hearers)
+        self.pulls = Pulls()
         self.receiving = 0
         self.streams = 0
         self.lag = 0.0  # the worst since it was last asked for, seconds
