@@ -24,6 +24,7 @@ EmovoxError
 ├── BatchError                     a batch's input or output can't be used
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
 ├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
+├── DatabaseGoneError              an SQLite database's file was deleted or replaced while it was open
 ├── ServiceError                   a service that `emovox.client` asked refuses
 └── SettingsError                  a setting out of range, or an unreadable config file
 """
@@ -133,6 +134,10 @@ class ExportError(EmovoxError):
 
 class ArchiveError(EmovoxError):
     """The archive can't take a directory or an embedding, or has nothing to compare with."""
+
+
+class DatabaseGoneError(EmovoxError):
+    """The file of an SQLite database was deleted, or another lies in its place, while it was open."""
 
 
 class SettingsError(EmovoxError):

@@ -36,8 +36,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from emovox import private
 from emovox.emotions import NAMES
 from emovox.errors import SettingsError
+from emovox.library import sqlite_file
 from emovox.settings import settings
 
 HEAD = "0004"  # the newest migration
@@ -182,11 +184,13 @@ def open_database(file: Path) -> Engine:
         if url.get_backend_name() not in {"sqlite", "postgresql"}:
             kind = url.get_backend_name()
             raise SettingsError(f"the database can't be opened: it is {kind}, and must be sqlite or postgresql")
-        if url.drivername == "sqlite" and url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(url, pool_pre_ping=bool(given))
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _prepare)
+            if url.database and not url.database.startswith((":memory:", "file:")):
+                path = Path(url.database).absolute()
+                sqlite_file.make(path)
+                sqlite_file.watch(engine, path)
         _upgrade(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
         hint = (
@@ -281,6 +285,7 @@ def _back_up(engine: Engine, version: str) -> None:
     if not file or file == ":memory:":
         return
     target = Path(f"{file}.before-{version}-to-{HEAD}")
+    private.touch(target)
     with sqlite3.connect(file) as source, sqlite3.connect(target) as copy:
         source.backup(copy)
     source.close()

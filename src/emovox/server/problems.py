@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from emovox.errors import (
     ArchiveError,
     AudioError,
+    DatabaseGoneError,
     DecoderError,
     EmovoxError,
     ExportError,
@@ -129,6 +130,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
 
 _OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # whose messages name files of this machine
     ModelError: (503, "model-failed", "the model can't be loaded or run: the service's log says why"),
+    DatabaseGoneError: (503, "database-gone", "the database was deleted under the running service: restart it"),
     OutputsError: (507, "storage", "the outputs can't be read or written: the service's log says why"),
 }
 
