@@ -16,7 +16,7 @@ async def running(service: Service) -> AsyncIterator[Runner]:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(service.running())
         runner = Runner(service, at_once=max(2, service.settings.hearers))
-        for work in (runner.run(), Webhooks(service).run(), Retention(service).run()):
+        for work in (runner.run(), Webhooks(service).run(), Retention(service).run(), service.tenancy.run()):
             stack.push_async_callback(_end, asyncio.create_task(work))
         yield runner
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from fastapi import Request as HttpRequest
-from filelock import FileLock, Timeout
 
 from emovox import exports
 from emovox.audio.decoded import Decoded
 from emovox.audio.decoders import Decoders
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
-from emovox.errors import EmovoxError, SettingsError
+from emovox.errors import EmovoxError
 from emovox.library.keeping import Kept
 from emovox.models.engine import usable_cores
 from emovox.outputs import RESULT, Draft, Outputs
@@ -34,7 +33,9 @@ from emovox.server.library import Library
 from emovox.server.options import RecognitionOptions
 from emovox.server.problems import busy, log
 from emovox.server.pulls import Pulls
+from emovox.server.tenancy import Tenancy
 from emovox.server.uploads import Limits, Uploads
+from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
 
 Result = TypeVar("Result")
@@ -78,20 +79,17 @@ class Service:
         self.settings: Settings = settings()
         options = self.settings
         self.outputs = Outputs(options.outputs)
-        state_directory().mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(state_directory() / "lock", thread_local=False)
-        try:
-            self._lock.acquire(blocking=False)
-        except Timeout:
-            raise SettingsError(
-                f"another service works on the outputs in {options.outputs}: stop it, or set EMOVOX_OUTPUTS"
-            ) from None
+        self.tenancy = Tenancy(state_directory())
         self.database = open_database()
         self.archiving = Archiving()
         self.library = Library(options.outputs, forget=self._forget)
         self.jobs = Jobs(self.database)
         self.keys = Keys(self.database)
-        self.uploads = Uploads(state_directory() / "uploads")
+        biggest = options.max_file_size + FORM
+        self.uploads = Uploads(state_directory() / "uploads", most=max(options.uploads_size, biggest))
+        self.waveforms = Waveforms(
+            state_directory() / "waveforms", most=options.waveforms_size, longest=options.max_duration
+        )
         self.models = Models(most=options.models, idle=options.model_idle)
         self.decoders = Decoders(
             options.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
@@ -121,7 +119,7 @@ class Service:
         self.queue.close()
         self.database.dispose()
         self.archiving.archive.close()
-        self._lock.release()
+        self.tenancy.release()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -163,21 +161,24 @@ class Service:
             AudioError: it can't be used.
             Problem: the service can't do it now.
         """
-        progress, waveform = progress or Progress(), self.uploads.waveform()
-
-        def decoding(seconds: float) -> None:
-            progress.share = DECODING * (1 - 1 / (1 + seconds / 60))
-
+        progress, stack = progress or Progress(), ExitStack()
         try:
+            waveform = stack.enter_context(self.waveforms.place(token))
+
+            def decoding(seconds: float) -> None:
+                waveform.grow(seconds)
+                progress.share = DECODING * (1 - 1 / (1 + seconds / 60))
+
             decoded = await self.decoders.decode(
-                self.uploads.path(token),
-                waveform,
+                self.uploads.find(token),
+                waveform.path,
                 name=name,
                 channel=options.channel,
                 max_bytes=self.settings.max_file_size,
                 max_seconds=max_seconds,
                 progress=decoding,
             )
+            waveform.grow(decoded.duration)
             progress.done("decoded")
             async with _draft(self.outputs if options.store else None) as draft:
                 wanted, kept = options.to_options(), self.archiving.begin(draft, asked=options.embedding)
@@ -200,8 +201,7 @@ class Service:
             progress.stopped.set()
             raise
         finally:
-            with suppress(OSError):
-                waveform.unlink(missing_ok=True)
+            stack.close()
 
     def _publish(
         self,
