@@ -18,10 +18,11 @@ import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 
-from emovox import refusals
+from emovox import private, refusals
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
 from emovox.errors import OutputsError
+from emovox.recognition import npy
 from emovox.recognition.npy import NpyWriter
 from emovox.recognition.recognition import Recognition
 
@@ -107,15 +108,15 @@ class Draft:
             self._begun().close()
             if self._completed:
                 return self._path
-            with (self._path / RESULT).open("w", encoding="utf-8") as result:
+            with private.create(self._path / RESULT, "x", encoding="utf-8") as result:
                 result.writelines(recognition.json_pieces())
             if self._embedding is not None:
                 self._embedding.close()
             elif recognition.embedding is not None:
-                np.save(self._path / EMBEDDING, recognition.embedding)
+                npy.save(self._path / EMBEDDING, recognition.embedding)
             segments = [item.embedding for item in recognition.segments or [] if item.embedding is not None]
             if segments:
-                np.save(self._path / SEGMENT_EMBEDDINGS, np.stack(segments))
+                npy.save(self._path / SEGMENT_EMBEDDINGS, np.stack(segments))
             self._completed = True
             return self._path
 
@@ -213,12 +214,12 @@ class Outputs:
 
             def begin() -> Path:
                 path = self._drafts / secrets.token_hex(8)
-                lock = FileLock(path.with_suffix(".lock"), thread_local=False)
-                self._drafts.mkdir(parents=True, exist_ok=True)
+                private.make_directory(self._drafts)
                 with self._gate():
+                    lock = _lock(path.with_suffix(".lock"))
                     lock.acquire()
                     stack.callback(_clear, path, lock)
-                    path.mkdir()
+                    private.make_directory(path)
                 return path
 
             draft = Draft(self.path, begin)
@@ -229,14 +230,18 @@ class Outputs:
 
     def _gate(self) -> BaseFileLock:
         """Held while drafts begin or are swept, so that no draft is seen before it is locked."""
-        return FileLock(self._drafts / "gate")
+        return _lock(self._drafts / "gate")
 
     def _sweep(self) -> None:
         for held in self._drafts.glob("*.lock"):
-            lock = FileLock(held)
+            lock = _lock(held)
             with suppress(Timeout):
                 lock.acquire(blocking=False)
                 _clear(held.with_suffix(""), lock)
+
+
+def _lock(path: Path) -> BaseFileLock:
+    return FileLock(path, mode=private.lock_mode(path), thread_local=False)
 
 
 def _clear(path: Path, lock: BaseFileLock) -> None:

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
         4096, ge=0, description="service: bytes a second that uploads must reach, after the first 30 s"
     )
     uploads: int = Field(256, gt=0, description="service: uploads received at once")
+    uploads_size: int = Field(
+        32 * 2**30, gt=0, description="service: bytes of uploads, received and waiting, at once"
+    )
+    waveforms_size: int = Field(
+        4 * 2**30, gt=0, description="service: bytes of decoded recordings on the disk at once; one always fits"
+    )
     streams: int = Field(16, gt=0, description="service: most live streams at once")
     sync_seconds: float = Field(60, ge=0, description="service: longer recordings become jobs")
     batch_files: int = Field(1000, gt=0, description="service: most recordings in one batch")
@@ -80,11 +86,15 @@ class Settings(BaseSettings):
     database: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL of the archive and the service; by default SQLite files"
     )
-    retention_days: float = Field(0, ge=0, description="service: days after which outputs and jobs go; 0: never")
+    retention_days: float = Field(
+        0, ge=0, le=365_000, description="service: days after which outputs and jobs go; 0: never"
+    )
     outputs_size: int = Field(
         0, ge=0, description="service: bytes of outputs beyond which the oldest go; 0: no limit"
     )
-    webhook_url: str = Field("", description="service: address that is told of every finished job")
+    webhook_url: str = Field(
+        "", max_length=2000, description="service: address that is told of every finished job"
+    )
     webhook_secret: SecretStr = Field(SecretStr(""), description="service: key of the webhooks' HMAC-SHA256")
     webhook_private: bool = Field(False, description="service: webhooks may go to private addresses")
 

@@ -25,13 +25,6 @@ def test_the_new_file_appears_at_once_and_complete(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_it_may_be_read_by_whom_the_umask_lets(tmp_path: Path) -> None:
-    with replacing(tmp_path / "x") as file:
-        file.write(b"new")
-    (tmp_path / "other").write_bytes(b"")
-    assert (tmp_path / "x").stat().st_mode == (tmp_path / "other").stat().st_mode
-
-
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("no")])
 def test_a_failure_leaves_the_old_one_alone(tmp_path: Path, error: BaseException) -> None:
     path = tmp_path / "x.csv"

@@ -1,7 +1,8 @@
+import errno
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -102,12 +103,12 @@ def test_a_full_disk_leaves_nothing(shared: Client, call: Path, monkeypatch: pyt
             raise OSError("no space")
         target.write_bytes(source.read_bytes())
 
-    def copy(_: Path, target: Path) -> None:
-        target.write_bytes(b"half")
-        raise OSError("no space")
+    def copy(_: BinaryIO, target: BinaryIO) -> None:
+        target.write(b"half")
+        raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr(os, "link", link)
-    monkeypatch.setattr("shutil.copyfile", copy)
+    monkeypatch.setattr("shutil.copyfileobj", copy)
     files = [("file", (call.name, call.read_bytes()))] * 2
     answer = shared.post("/v1/batches", files=files, data={"split_channels": "true"})
     assert (answer.status_code, len(calls), empty(shared)) == (507, 2, True)

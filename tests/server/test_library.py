@@ -1,12 +1,19 @@
 import io
+import itertools
 import shutil
+import sys
+import threading
 import zipfile
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from emovox.outputs import Outputs
+from emovox.recognition import stored
 from emovox.server.library import Library, Query
+from emovox.server.problems import Problem
 from support.results import recognition
 from support.service import Client
 
@@ -139,3 +146,184 @@ def test_the_list_over_http(shared: Client, output: str) -> None:
     second = shared.get("/v1/outputs", params={"limit": 1, "after": first["next"]}).json()
     assert first["outputs"][0]["id"] > second["outputs"][0]["id"]
     assert shared.get("/v1/outputs?emotion=joy").status_code == 422
+
+
+def copies(root: Path, count: int) -> list[str]:
+    """Ids of as many outputs directories, all the same, latest first."""
+    first = root / publish(root, "2024-01-04 00:00:00", "call.wav")
+    ids = [first.name, *(f"outputs_20240105_{number:06d}" for number in range(1, count))]
+    for id_ in ids[1:]:
+        shutil.copytree(first, root / id_)
+    return ids[::-1]
+
+
+ALL = Query()
+
+
+def everything(library: Library, query: Query = ALL, limit: int = 1000) -> list[str]:
+    return [summary.id for summary in library.find(query, before=None, limit=limit)[0]]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids whose result.json is read, as they are read."""
+    ids: list[str] = []
+    real = stored.read_head
+
+    def read_head(path: Path) -> object:
+        ids.append(path.parent.name)
+        return real(path)
+
+    monkeypatch.setattr(stored, "read_head", read_head)
+    return ids
+
+
+def test_a_page_reads_no_more_than_it_shows(tmp_path: Path, read: list[str]) -> None:
+    ids = copies(tmp_path, 60)
+    library = Library(tmp_path)
+    page, following = library.find(Query(), before=None, limit=5)
+    assert [summary.id for summary in page] == ids[:5]
+    assert following == ids[4]
+    assert read == ids[:6]  # one more tells that there is another page
+    assert [summary.id for summary in library.find(Query(), before=ids[50], limit=5)[0]] == ids[51:56]
+    assert read == [*ids[:6], *ids[51:57]]
+    assert len(everything(library, Query(emotion="happy"))) == 60
+    assert everything(library, Query(emotion="sad")) == []
+    assert sorted(read) == sorted(ids)  # each once
+    new = publish(tmp_path, "2024-01-06 22:30:00", "new.wav", "sad")
+    assert everything(library, limit=2) == [new, ids[0]]
+    assert everything(library, Query(emotion="sad")) == [new]
+    assert read[-1] == new
+    assert len(read) == 61
+
+
+def test_what_was_changed_by_hand_is_seen(tmp_path: Path) -> None:
+    id_ = publish(tmp_path, "2024-01-04 22:30:00", "call.wav")
+    library = Library(tmp_path)
+    assert everything(library, Query(emotion="happy")) == [id_]
+    shutil.rmtree(tmp_path / id_)
+    assert library.summary(id_) is None
+    assert publish(tmp_path, "2024-01-04 22:30:00", "call.wav", "sad") == id_  # another one of the same second
+    assert everything(library, Query(emotion="sad")) == [id_]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "[" * 100_000, '{"recording": null}', '{"recording": []}', "\0", '"x"', "NaN"],
+)
+def test_one_that_is_damaged_is_left_out(tmp_path: Path, text: str) -> None:
+    ids = [publish(tmp_path, f"2024-01-0{day} 22:30:00", "call.wav") for day in (4, 5, 6)]
+    (tmp_path / ids[1] / "result.json").write_text(text)
+    library = Library(tmp_path)
+    assert everything(library) == everything(library, Query(name="call")) == [ids[2], ids[0]]
+
+
+def test_a_time_without_its_zone_is_damage(tmp_path: Path) -> None:
+    id_ = publish(tmp_path, "2024-01-04 22:30:00", "call.wav")
+    result = tmp_path / id_ / "result.json"
+    text = result.read_text(encoding="utf-8")
+    assert "+00:00" in text or "Z" in text
+    result.write_text(text.replace("2024-01-04T14:30:00Z", "2024-01-04T14:30:00"), encoding="utf-8")
+    since = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
+    assert everything(Library(tmp_path), Query(since=since)) == []
+
+
+def test_one_that_is_deleted_meanwhile_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = copies(tmp_path, 5)
+    real = stored.read_head
+
+    def read_head(path: Path) -> object:
+        shutil.rmtree(tmp_path / ids[1], ignore_errors=True)
+        return real(path)
+
+    monkeypatch.setattr(stored, "read_head", read_head)
+    library = Library(tmp_path)
+    assert everything(library) == [ids[0], *ids[2:]]
+    for method in (library.recognition, library.head, library.files, library.remove):
+        with pytest.raises(Problem) as caught:
+            method(ids[1])
+        assert caught.value.status == 404
+    shutil.rmtree(tmp_path)
+    assert everything(library) == []
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns far more often than they do by themselves."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("restless")
+def test_many_list_while_others_come_and_go(tmp_path: Path) -> None:
+    ids = copies(tmp_path, 200)
+    library, failures, ended = Library(tmp_path), list[BaseException](), threading.Event()
+    ends = {ids[0], ids[-1]}
+
+    def watch(query: Query) -> None:
+        try:
+            while not ended.is_set():
+                assert ends <= set(everything(library, query))
+        except BaseException as error:
+            failures.append(error)
+
+    queries = [Query(), Query(emotion="happy"), Query(name="CALL")] * 2
+    threads = [threading.Thread(target=watch, args=(query,)) for query in queries]
+    for thread in threads:
+        thread.start()
+    for number, id_ in zip(range(60), itertools.cycle(ids[1:-1]), strict=False):
+        shutil.copytree(tmp_path / ids[0], tmp_path / f"outputs_20240104_{number:06d}_2")
+        if number % 4:  # by hand, or by another program
+            (tmp_path / id_).rename(tmp_path / f"gone{number}")
+        else:
+            library.remove(id_)
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(everything(library)) == 200
+
+
+def test_two_lists_at_once_over_http(shared: Client, output: str) -> None:
+    statuses: list[int] = []
+
+    def ask() -> None:
+        for number in range(15):
+            statuses.append(
+                shared.get("/v1/outputs", params={"name": f"x{number}"} if number % 2 else {}).status_code
+            )
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(40):
+        id_ = f"outputs_20240104_{number:06d}_9"
+        shutil.copytree(shared.outputs / output, shared.outputs / id_)
+        shared.service.library.remove(id_)
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200}
+
+
+def test_what_a_killed_service_was_deleting_is_deleted(tmp_path: Path) -> None:
+    id_ = publish(tmp_path, "2024-01-04 22:30:00", "call.wav")
+    (tmp_path / id_).rename(tmp_path / ".emovox" / "removed-0123456789abcdef")
+    left = tmp_path / ".emovox" / "timelines" / "draft-0123456789abcdef"
+    left.mkdir(parents=True)
+    (left / "peaks.npy").write_bytes(b"x")
+    Library(tmp_path)
+    assert not (tmp_path / ".emovox" / "removed-0123456789abcdef").exists()
+    assert not left.exists()
+
+
+def test_many_are_removed_though_some_are_gone(tmp_path: Path) -> None:
+    ids, told = copies(tmp_path, 6), list[Path]()
+    library = Library(tmp_path, forget=told.extend)
+    shutil.rmtree(tmp_path / ids[2])
+    library.remove_all(ids[1:4])
+    assert everything(library) == [ids[0], *ids[4:]]
+    assert [path.name for path in told] == [ids[1], ids[3]]
+    with pytest.raises(Problem):
+        library.remove(ids[2])

@@ -1,5 +1,6 @@
 import json
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,53 @@ def test_over_http(shared: Client, examples: list[Path]) -> None:
     assert list(kept.glob(f"{id_}.*"))
     assert shared.delete(here).status_code == 204
     assert not list(kept.glob(f"{id_}.*"))
+
+
+def test_many_at_once_and_the_first_time(tmp_path: Path) -> None:
+    directory, _ = publish(tmp_path, granularity="frame", frames=results.frames(155))
+    for _ in range(10):
+        timelines, seen = Timelines(tmp_path / "kept"), list[timeline.Timeline]()
+        threads = [
+            threading.Thread(target=lambda: seen.append(timelines.read(directory, start=0, end=None, points=10)))  # noqa: B023
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(seen) == 8
+        assert all(item == seen[0] for item in seen)
+        assert [path.name.partition(".")[0] for path in (tmp_path / "kept").iterdir()] == [directory.name]
+        timelines.forget(directory.name)
+
+
+def test_where_nothing_can_be_kept(tmp_path: Path) -> None:
+    directory, _ = publish(tmp_path)
+    (tmp_path / "kept").write_text("a file")
+    assert Timelines(tmp_path / "kept").read(directory, start=0, end=None, points=10).duration == 3.125
+
+
+def test_what_was_kept_badly_is_measured_again(tmp_path: Path) -> None:
+    directory, _ = publish(tmp_path)
+    timelines = Timelines(tmp_path / "kept")
+    first = timelines.read(directory, start=0, end=None, points=10)
+    for file in ("peaks.npy", "frames.json"):
+        [path] = (tmp_path / "kept").glob(f"*/{file}")
+        path.write_bytes(b"")
+        assert timelines.read(directory, start=0, end=None, points=10) == first
+
+
+def test_one_that_is_gone(tmp_path: Path) -> None:
+    directory, _ = publish(tmp_path)
+    (directory / "processed_audio.wav").unlink()
+    with pytest.raises(Problem) as caught:
+        Timelines(tmp_path / "kept").read(directory, start=0, end=None, points=10)
+    assert caught.value.status == 404
+
+
+@pytest.mark.parametrize("start", [1e300, 1e9])
+def test_far_beyond_the_end(tmp_path: Path, start: float) -> None:
+    directory, _ = publish(tmp_path)
+    with pytest.raises(Problem) as caught:
+        Timelines(tmp_path / "kept").read(directory, start=start, end=1e308, points=10)
+    assert caught.value.status == 422

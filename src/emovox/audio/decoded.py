@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emovox import private
 from emovox.audio.decoding import BLOCK, decode
 from emovox.audio.failures import FULL
 from emovox.audio.quality import CHANNELS_CANCEL
@@ -94,7 +95,7 @@ def decode_to(
     with (
         open_recording(source, name=name, max_bytes=max_bytes) as recording,
         decode(recording, max_seconds=max_seconds, channel=channel, track=track) as decoding,
-        path.open("wb") as file,
+        private.create(path, "wb") as file,
     ):
         for block in decoding.blocks():
             file.write(block.astype("<f4", copy=False).tobytes())

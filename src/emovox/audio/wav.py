@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emovox import private
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 
 
@@ -15,7 +16,8 @@ class WavWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = wave.open(str(path), "wb")  # noqa: SIM115  closed by `close`
+        self._raw = private.create(path, "wb")
+        self._file = wave.open(self._raw, "wb")  # noqa: SIM115  closed by `close`
         self._file.setnchannels(1)
         self._file.setsampwidth(2)
         self._file.setframerate(SAMPLE_RATE)
@@ -26,5 +28,8 @@ class WavWriter:
         self._file.writeframesraw(pcm.tobytes())
 
     def close(self) -> None:
-        """Complete the header."""
-        self._file.close()
+        """Complete the header. A second call does nothing."""
+        try:
+            self._file.close()
+        finally:
+            self._raw.close()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from emovox import private
 from emovox.batch.tasks import Item
 from emovox.errors import OutputsError
 
@@ -37,6 +38,7 @@ class Ledger:
         """Open it, or make it."""
         self._lock = threading.Lock()
         self._path = path
+        private.touch(Path(path))
         self._base = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
         with self._writing():
             self._base.execute("PRAGMA journal_mode=WAL")

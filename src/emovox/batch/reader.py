@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+from emovox import private
 from emovox.audio.decoded import FULL, Decoded
 from emovox.audio.decoders import Decoders
 from emovox.audio.recording import open_recording
@@ -186,7 +187,8 @@ def reason(error: Exception) -> str:
 def _kept(data: bytes, scratch: Path) -> Iterator[Path]:
     path = scratch / secrets.token_hex(8)
     try:
-        path.write_bytes(data)
+        with private.create(path) as file:
+            file.write(data)
         yield path
     finally:
         path.unlink(missing_ok=True)

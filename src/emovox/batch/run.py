@@ -18,6 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from emovox import private
 from emovox.batch.engine import Engine
 from emovox.batch.ledger import Ledger
 from emovox.batch.scratch import scratch
@@ -328,9 +329,9 @@ def _only_one(out: Path) -> Iterator[None]:
     Raises:
         BatchError: there is one, or the directory can't be written.
     """
-    lock = FileLock(out / ".lock", thread_local=False)
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        private.make_directory(out)
+        lock = FileLock(out / ".lock", mode=private.lock_mode(out / ".lock"), thread_local=False)
         lock.acquire(blocking=False)
     except Timeout:
         raise BatchError(f"{out}: another batch works on this output") from None

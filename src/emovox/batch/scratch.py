@@ -26,7 +26,7 @@ def scratch() -> Iterator[Path]:
             lock.unlink(missing_ok=True)
     place = root / f"{_PREFIX}{secrets.token_hex(8)}"
     lock = place.with_suffix(_LOCK)
-    with FileLock(lock, thread_local=False):
+    with FileLock(lock, mode=0o600, thread_local=False):
         try:
             place.mkdir(mode=0o700)
             yield place

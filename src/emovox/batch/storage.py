@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
+from emovox import private
 from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
 from emovox.packages import install
 
@@ -154,10 +155,10 @@ class Place:
                 stream.close()
                 return
             place = Path(self.path)
-            place.parent.mkdir(parents=True, exist_ok=True)
+            private.make_directory(place.parent)
             draft = place.with_name(f".{place.name}{DRAFT}")
             try:
-                with draft.open("wb") as file:
+                with private.create(draft, "wb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
@@ -194,7 +195,7 @@ def fetched(address: str, scratch: Path, *, max_bytes: int) -> Iterator[Path]:
         return
     path = scratch / secrets.token_hex(8)
     try:
-        with path.open("wb") as file:
+        with private.create(path) as file:
             if address.startswith(("http://", "https://")):
                 _download(address, file, max_bytes)
             else:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+from emovox import private
 from emovox.audio.decoded import Decoded
 from emovox.batch.reader import Claim, Reader, Reading
 from emovox.batch.reader import reason as why
@@ -85,7 +86,7 @@ class Listener:
             if formats := self._plan.formats:
                 language = cast("Language", self._plan.labels)
                 await asyncio.to_thread(write_exports, recognition, directory, formats, language=language)
-            (directory / MADE).touch()
+            private.touch(directory / MADE)
             published = await asyncio.to_thread(draft.publish, recognition)
             return to_row(path, recognition, published.name)
 

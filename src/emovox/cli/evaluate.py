@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from emovox import private
 from emovox.cli.progress import Progress
 from emovox.cli.report import bar, printable
 from emovox.errors import LabelsError
@@ -204,7 +205,7 @@ def _write(found: Evaluation, out: Path, title: str) -> None:
     from emovox.library.evaluation_report import evaluation_report  # noqa: PLC0415  needs matplotlib
 
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        private.make_directory(out)
     except OSError as error:
         raise LabelsError(f"{out}: can't be made: {error.strerror or error}") from error
     with replacing(out / JSON) as file:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from emovox import refusals
+from emovox import private, refusals
 from emovox.errors import OutputsError
 
 
@@ -23,7 +23,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         try:
-            with draft.open("xb") as file:
+            with private.create(draft) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

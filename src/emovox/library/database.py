@@ -8,6 +8,7 @@ with a URL they live in one database with the archive, without one in an SQLite 
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from emovox import private
 from emovox.emotions import NAMES
 from emovox.errors import SettingsError
 from emovox.packages import install
@@ -201,8 +203,8 @@ def open_database(file: Path, *, patience: float = PATIENCE) -> Engine:
         if url.get_backend_name() not in {"sqlite", "postgresql"}:
             kind = url.get_backend_name()
             raise SettingsError(f"the database can't be opened: it is {kind}, and must be sqlite or postgresql")
-        if url.drivername == "sqlite" and url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        if (path := sqlite_path(url)) is not None:
+            private.make_directory(path.parent)
         engine = _engine(url, patience)
         upgrade(engine)
     except (SQLAlchemyError, OSError, ImportError) as error:
@@ -263,11 +265,24 @@ def _engine(url: URL, patience: float) -> Engine:
         )
     engine = create_engine(url, hide_parameters=True)  # names of recordings are nothing for logs
     event.listen(engine, "connect", partial(_prepare, patience))
-    if url.database:
-        event.listen(engine, "connect", partial(_note_file, Path(url.database)))
-        event.listen(engine, "checkout", partial(_check_file, Path(url.database)))
+    if (path := sqlite_path(url)) is not None:
+        event.listen(engine, "do_connect", partial(_make_file, path))
+        event.listen(engine, "connect", partial(_note_file, path))
+        event.listen(engine, "checkout", partial(_check_file, path))
     event.listen(engine, "handle_error", _renew)
     return engine
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of an SQLite database; None: it is in memory, or no SQLite."""
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    return None if not file or file.startswith((":memory:", "file:")) else Path(file).absolute()
+
+
+def _make_file(path: Path, *_: object) -> None:
+    """Make the file before SQLite does, which would let others read it."""
+    with suppress(OSError):  # of which SQLite says more
+        private.touch(path)
 
 
 def _note_file(path: Path, _: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -366,6 +381,7 @@ def _back_up(engine: Engine, version: str) -> None:
     if not file or file == ":memory:":
         return
     target = Path(f"{file}.before-{version}-to-{HEAD}")
+    private.touch(target)
     with sqlite3.connect(file) as source, sqlite3.connect(target) as copy:
         source.backup(copy)
     source.close()

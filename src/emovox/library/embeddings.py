@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from emovox import private
 from emovox.errors import AudioError, EmovoxError, LabelsError
 from emovox.library.labels import Labelled
 from emovox.outputs import RESULT
@@ -35,6 +36,7 @@ class Cache:
         self._database: sqlite3.Connection | None = None
         with suppress(OSError, sqlite3.Error):
             settings().cache.mkdir(parents=True, exist_ok=True)
+            private.touch(settings().cache / FILE)
             self._database = sqlite3.connect(settings().cache / FILE, timeout=30, isolation_level=None)
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")

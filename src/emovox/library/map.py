@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import numpy as np
 
+from emovox import private
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.library.entry import Floats
 from emovox.library.found import Found
@@ -104,7 +105,8 @@ def write_map(
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     page = resources.files("emovox.library").joinpath("map.html").read_text(encoding="utf-8")
     draft = file.with_name(f".{file.name}.draft")
-    draft.write_text(page.replace("__LANGUAGE__", language).replace("__DATA__", text), encoding="utf-8")
+    with private.create(draft, "w", encoding="utf-8") as written:
+        written.write(page.replace("__LANGUAGE__", language).replace("__DATA__", text))
     draft.replace(file)
     return Map(len(points), sum(point["sound"] is not None for point in points), used, count)
 

@@ -20,6 +20,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from emovox import private
 from emovox.library.entry import Floats
 
 Ids = NDArray[np.int64]
@@ -102,8 +103,9 @@ class Matrix:
             or state.last != last
             or any(getattr(state, name) != value for name, value in wanted.items())
         ):
-            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with FileLock(self._directory / f"{self._name}.lock"):
+            private.make_directory(self._directory)
+            lock = self._directory / f"{self._name}.lock"
+            with FileLock(lock, mode=private.lock_mode(lock)):
                 state = self._read_state()
                 if state is not None and (state.key != key or state.width != width):
                     state = None
@@ -191,7 +193,8 @@ class Matrix:
     def _write_state(self, state: State) -> None:
         file = self._directory / f"{self._name}.json"
         draft = file.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(state)), encoding="utf-8")
+        with private.create(draft, "w", encoding="utf-8") as text:
+            text.write(json.dumps(asdict(state)))
         draft.replace(file)
 
     def _files(self, state: State) -> tuple[Path, Path]:
@@ -215,4 +218,4 @@ class Matrix:
 
 def _opened(path: Path) -> Any:
     """A file to write to, from its beginning or anywhere."""
-    return path.open("rb+" if path.exists() else "wb+")
+    return private.create(path, "rb+" if path.exists() else "wb+")

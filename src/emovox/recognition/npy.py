@@ -1,10 +1,23 @@
-"""An .npy file that is written row by row."""
+"""An .npy file, written row by row or at once."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
+
+from emovox import private
+
+
+def save(path: Path, array: NDArray[Any]) -> None:
+    """Make a file of an array.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    with private.create(path) as file:
+        np.save(file, array)
 
 
 class NpyWriter:
@@ -12,7 +25,7 @@ class NpyWriter:
 
     def __init__(self, path: Path, width: int) -> None:
         """Create the file for rows of `width` numbers."""
-        self._file = path.open("wb+")
+        self._file = private.create(path, "xb+")
         self._width = width
         self._rows = 0
         self._write_header()

@@ -110,7 +110,10 @@ def _lines(file: TextIO) -> Iterator[str]:
 
 
 def _object(text: str) -> dict[str, Any]:
-    data = json.loads(text)
+    try:
+        data = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(data, dict):
         raise ValueError("not an object")
     return data

@@ -9,13 +9,13 @@ from typing import Any, TypeVar, cast
 from fastapi import Request
 
 from emovox.errors import AudioError, OutputsError
+from emovox.server.addresses import check_url
 from emovox.server.jobs import Job, NewJob
 from emovox.server.options import CHANNELS, BatchOptions, RecognitionOptions, read
 from emovox.server.problems import Problem, busy, invalid
 from emovox.server.runner import Runner
 from emovox.server.service import Service, counted, service_of
 from emovox.server.uploads import Limits, Upload, receive
-from emovox.server.webhooks import check_url
 
 Result = TypeVar("Result")
 

@@ -7,10 +7,23 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text, select
+from sqlalchemy import (
+    Column,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    select,
+    text,
+)
 
+from emovox import private
 from emovox.library import database
-from emovox.server import private
 from emovox.settings import settings
 
 metadata = MetaData()
@@ -40,10 +53,19 @@ jobs = Table(
     Column("timings", Text),
     Column("webhook", Text),  # where the end is to be told
     Column("told", Integer, nullable=False),  # 1: it was, or need not be
+    Column("tellings", Integer, nullable=False, server_default="0"),  # tries to tell it
+    Column("tell_at", Float, nullable=False, server_default="0"),  # not before this time, seconds since 1970
     Index("jobs_number", "number", unique=True),
     Index("jobs_state", "state", "number"),
     Index("jobs_owner", "owner", "state", "number"),
-    Index("jobs_told", "told", "owner", "number"),
+    Index(
+        "jobs_untold",
+        "webhook",
+        "tell_at",
+        "number",
+        sqlite_where=text("told = 0"),
+        postgresql_where=text("told = 0"),
+    ),
 )
 
 results = Table(  # result.json of jobs that store no outputs
@@ -91,8 +113,8 @@ def open_database(*, patience: float = database.PATIENCE) -> Engine:
 
 def restore(engine: Engine, *, write: bool = False) -> bool:
     """See that a database can be read, or written; one that was deleted is made anew. Whether it was."""
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+    if (path := database.sqlite_path(engine.url)) is not None:
+        private.make_directory(path.parent)
     anew = database.upgrade(engine)
     with engine.connect() as connection:
         if write and engine.dialect.name == "sqlite":
@@ -111,7 +133,7 @@ def owner() -> str:
     with suppress(FileNotFoundError):
         if name := file.read_text(encoding="ascii").strip():
             return name
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private.make_directory(file.parent)
     name = secrets.token_hex(16)
     private.write(file, name.encode(), durable=True)
     return name

@@ -1,17 +1,22 @@
 """The stored outputs, as clients see them: by id, which is a directory's name, strictly checked."""
 
+import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
+from emovox import private
 from emovox.errors import OutputsError
+from emovox.library.database import HIDDEN
 from emovox.outputs import RESULT
 from emovox.recognition import stored
 from emovox.recognition.recognition import EmotionName, HeadVerdict, Recognition, ScoreMap
@@ -20,6 +25,8 @@ from emovox.server.problems import Problem, damaged
 from emovox.server.timeline import Timeline, Timelines
 
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
+_DOOMED = "removed-"
+_STAMP = len("outputs_20240104_223000")
 FILE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.(json|wav|npy|srt|vtt|TextGrid|txt|csv|parquet|png|svg)")
 MEDIA_TYPES = {
     "json": "application/json",
@@ -44,7 +51,7 @@ class Summary(BaseModel):
     emotion: EmotionName
     confidence: float = Field(ge=0, le=1)
     scores: ScoreMap
-    created_at: datetime
+    created_at: AwareDatetime
     duration: float = Field(description="seconds")
     model: str
     warnings: list[str]
@@ -72,8 +79,11 @@ class Library:
             forget: is told of directories before they are deleted.
         """
         self._root, self._forget = root, forget
-        self._summaries: dict[str, Summary] = {}  # what was published doesn't change
-        self._timelines = Timelines(root / ".emovox" / "timelines")
+        self._summaries: dict[str, tuple[int, Summary]] = {}  # with the time of change of the result.json read
+        self._lock = threading.Lock()  # of the summaries
+        self._timelines = Timelines(root / HIDDEN / "timelines")
+        for doomed in (root / HIDDEN).glob(f"{_DOOMED}*"):  # a kill came before its end
+            shutil.rmtree(doomed, ignore_errors=True)
 
     def directory(self, id_: str) -> Path:
         """The directory of an id.
@@ -83,7 +93,7 @@ class Library:
         """
         path = self._root / id_ if ID.fullmatch(id_) else None
         if path is None or path.is_symlink() or not (path / RESULT).is_file():
-            raise Problem(404, "no-such-output", "there are no outputs with this id")
+            raise _no_output()
         return path
 
     def file(self, id_: str, name: str) -> Path:
@@ -99,13 +109,20 @@ class Library:
         return path
 
     def files(self, id_: str) -> list[Path]:
-        """All files of an outputs directory that clients may have, by name."""
+        """All files of an outputs directory that clients may have, by name.
+
+        Raises:
+            Problem: 404, there is none.
+        """
         directory = self.directory(id_)
-        return sorted(
-            path
-            for path in directory.iterdir()
-            if FILE.fullmatch(path.name) and path.is_file() and not path.is_symlink()
-        )
+        try:
+            return sorted(
+                path
+                for path in directory.iterdir()
+                if FILE.fullmatch(path.name) and path.is_file() and not path.is_symlink()
+            )
+        except FileNotFoundError:
+            raise _no_output() from None
 
     def recognition(self, id_: str) -> Recognition:
         """What an outputs directory's result.json says.
@@ -116,6 +133,8 @@ class Library:
         path = self.directory(id_) / RESULT
         try:
             return stored.read(path)
+        except FileNotFoundError:
+            raise _no_output() from None
         except (OSError, ValidationError) as error:
             raise damaged("its result.json can't be read", error) from error
 
@@ -127,6 +146,8 @@ class Library:
         """
         try:
             return stored.read_head(self.directory(id_) / RESULT)
+        except FileNotFoundError:
+            raise _no_output() from None
         except (OSError, ValueError) as error:
             raise damaged("its result.json can't be read", error) from error
 
@@ -150,7 +171,7 @@ class Library:
         return self._timelines.read(self.directory(id_), start=start, end=end, points=points)
 
     def find(self, query: Query, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
-        """A page of what is looked for, latest first.
+        """A page of what is looked for, latest first. What was deleted meanwhile, or is damaged, is left out.
 
         Args:
             query: all of it must hold.
@@ -160,68 +181,128 @@ class Library:
         Returns:
             The page, and the id to go on from, if there is more.
         """
-        found: list[Summary] = []
-        for id_ in self._ids():
-            if before is not None and _order(id_) >= _order(before):
-                continue
-            summary = self.summary(id_)
+        page: list[Summary] = []
+        for id_ in self.ids(before):
+            summary = self.summary(id_)  # of no more directories than the page needs
             if summary is None or not _fits(summary, query):
                 continue
-            if len(found) == limit:
-                return found, found[-1].id
-            found.append(summary)
-        return found, None
+            if len(page) == limit:
+                return page, page[-1].id
+            page.append(summary)
+        return page, None
 
     def summary(self, id_: str) -> Summary | None:
         """The summary of an id; None if it is gone or damaged."""
-        if id_ not in self._summaries:
-            try:
-                self._summaries[id_] = _summary(id_, stored.read_head(self._root / id_ / RESULT))
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                if isinstance(error, OSError) and is_exhausted(error):
-                    raise
-                return None
-        return self._summaries[id_]
+        path = f"{self._root}/{id_}/{RESULT}"  # a Path takes ten times as long, and there are thousands
+        try:
+            changed = os.stat(path).st_mtime_ns  # noqa: PTH116
+            known = self._summaries.get(id_)
+            if known is not None and known[0] == changed:
+                return known[1]
+            summary = _summary(id_, stored.read_head(Path(path)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, OSError) and is_exhausted(error):
+                raise
+            return None
+        with self._lock:
+            self._summaries[id_] = changed, summary
+        return summary
 
-    def remove(self, *ids: str) -> None:
-        """Delete outputs directories, each at once for whoever looks, and first what else is known of them.
+    def ids(self, before: str | None = None) -> list[str]:
+        """The ids of all outputs directories, or of those that come after one in this order: latest first."""
+        try:
+            with os.scandir(self._root) as entries:
+                names = [
+                    entry.name
+                    for entry in entries
+                    if ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+                ]
+        except OSError:
+            return []
+        with self._lock:
+            if len(self._summaries) > len(names):
+                known = set(names)
+                self._summaries = {id_: entry for id_, entry in self._summaries.items() if id_ in known}
+        if before is not None:
+            limit = _order(before)
+            names = [name for name in names if _order(name) < limit]
+        return sorted(names, key=_order, reverse=True)
+
+    def created(self, id_: str) -> datetime | None:
+        """When an id was recognised; by its name where its result.json is damaged, None where it is gone."""
+        if (summary := self.summary(id_)) is not None:
+            return summary.created_at
+        if not (self._root / id_).is_dir():
+            return None
+        try:
+            return datetime.strptime(id_[:_STAMP], "outputs_%Y%m%d_%H%M%S").astimezone()
+        except ValueError:  # the 31st of February
+            return None
+
+    def size(self, id_: str) -> int:
+        """The bytes of all files of an id; 0 where it is gone."""
+        total = 0
+        with suppress(OSError), os.scandir(self._root / id_) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_size
+        return total
+
+    def remove(self, id_: str) -> None:
+        """Delete an outputs directory, at once for whoever looks, and first what else is known of it.
 
         Raises:
             Problem: 404, there is none.
             OutputsError: the disk refuses.
         """
-        directories = [self.directory(id_) for id_ in ids]
-        self._forget(directories)
+        directory = self.directory(id_)
+        self._forget([directory])
+        self._delete(directory)
+
+    def remove_all(self, ids: Iterable[str]) -> None:
+        """Delete many as `remove` does; one that is gone already is no error.
+
+        Raises:
+            OutputsError: the disk refuses.
+        """
+        directories = []
+        for id_ in ids:
+            with suppress(Problem):
+                directories.append(self.directory(id_))
+        if directories:
+            self._forget(directories)
         for directory in directories:
-            doomed = self._root / ".emovox" / f"removed-{secrets.token_hex(8)}"
-            try:
-                doomed.parent.mkdir(exist_ok=True)
-                directory.rename(doomed)
-            except FileNotFoundError:
-                raise Problem(404, "no-such-output", "there are no outputs with this id") from None
-            except OSError as error:
-                raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
+            with suppress(Problem):
+                self._delete(directory)
+
+    def _delete(self, directory: Path) -> None:
+        doomed = self._root / HIDDEN / f"{_DOOMED}{secrets.token_hex(8)}"
+        try:
+            private.make_directory(doomed.parent)
+            directory.rename(doomed)
+        except FileNotFoundError:
+            raise _no_output() from None
+        except OSError as error:
+            raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
+        with self._lock:
             self._summaries.pop(directory.name, None)
-            self._timelines.forget(directory.name)
-            shutil.rmtree(doomed, ignore_errors=True)
+        self._timelines.forget(directory.name)
+        shutil.rmtree(doomed, ignore_errors=True)  # the next start does what can't be done now
 
     def directories(self) -> list[Path]:
         """All outputs directories, latest first."""
-        return [self._root / id_ for id_ in self._ids()]
+        return [self._root / id_ for id_ in self.ids()]
 
-    def _ids(self) -> list[str]:
-        if not self._root.is_dir():
-            return []
-        names = [path.name for path in self._root.iterdir() if ID.fullmatch(path.name) and not path.is_symlink()]
-        self._summaries = {id_: summary for id_, summary in self._summaries.items() if id_ in set(names)}
-        return sorted(names, key=_order, reverse=True)
+
+def _no_output() -> Problem:
+    return Problem(404, "no-such-output", "there are no outputs with this id")
 
 
 def _order(id_: str) -> tuple[str, int, str]:
     """By time, then by number."""
-    stamp, rest = id_[:23], id_[23:]
-    number = re.search(r"_([0-9]+)$", rest)
-    return stamp, int(number[1]) if number else 1, rest
+    stamp, rest = id_[:_STAMP], id_[_STAMP:]
+    number = rest.rpartition("_")[2]
+    return stamp, int(number) if number.isdigit() else 1, rest
 
 
 def _fits(summary: Summary, query: Query) -> bool:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from emovox import private
 from emovox.library.entry import Entry, Floats, read_directory
 from emovox.outputs import RESULT
-from emovox.server import private
 
 
 class Pending:

@@ -1,14 +1,11 @@
 """Retention: outputs and jobs that are old enough, or too much, are deleted."""
 
 import math
-import time
 from datetime import datetime, timedelta, timezone
 
-from emovox.server.library import Query
 from emovox.server.service import Service
 
 EVERY = 60.0  # seconds
-_PAGE = 100_000
 
 
 class Retention:
@@ -26,14 +23,14 @@ class Retention:
         """Delete outputs beyond the limit of age and size, oldest first, and jobs beyond that of age."""
         options, library = self._service.settings, self._service.library
         if options.retention_days:
-            limit = timedelta(days=options.retention_days)
-            self._service.jobs.forget(time.time() - limit.total_seconds())
-            old, _ = library.find(Query(until=datetime.now(timezone.utc) - limit), before=None, limit=_PAGE)
-            library.remove(*(summary.id for summary in old))
+            limit = datetime.now(timezone.utc) - timedelta(days=options.retention_days)
+            self._service.jobs.forget(limit.timestamp())
+            ages = ((id_, library.created(id_)) for id_ in library.ids())
+            library.remove_all([id_ for id_, created in ages if created is not None and created < limit])
         if options.outputs_size:
             total, beyond = 0, []
-            for summary in library.find(Query(), before=None, limit=_PAGE)[0]:
-                total += sum(path.stat().st_size for path in library.files(summary.id))
+            for id_ in library.ids():
+                total += library.size(id_)
                 if total > options.outputs_size:
-                    beyond.append(summary.id)
-            library.remove(*beyond)
+                    beyond.append(id_)
+            library.remove_all(beyond)

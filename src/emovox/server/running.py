@@ -8,6 +8,7 @@ from emovox.server import webhooks
 from emovox.server.retention import EVERY, Retention
 from emovox.server.runner import Runner
 from emovox.server.service import STUCK, Service
+from emovox.server.tenancy import LOOK
 
 
 @asynccontextmanager
@@ -22,4 +23,5 @@ async def running(service: Service) -> AsyncIterator[Runner]:
         start("jobs", runner.round, rest=runner.rest, patience=STUCK)
         start(webhooks.NAME, webhooks.Webhooks(service).run, lasting=True)
         start("retention", Retention(service).round, rest=lambda: asyncio.sleep(EVERY))
+        start("tenancy", service.tenancy.round, rest=lambda: asyncio.sleep(LOOK))
         yield runner

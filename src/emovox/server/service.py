@@ -6,18 +6,16 @@ import hashlib
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from fastapi import Request as HttpRequest
-from filelock import FileLock, Timeout
 
 from emovox import exports
 from emovox.audio.decoders import Decoders
 from emovox.audio.waveform import Waveform
-from emovox.errors import SettingsError
 from emovox.library.keeping import Kept
 from emovox.models.engine import usable_cores
 from emovox.outputs import RESULT, Draft, Outputs
@@ -35,9 +33,12 @@ from emovox.server.looks import Looks
 from emovox.server.options import RecognitionOptions
 from emovox.server.problems import Problem, busy, log
 from emovox.server.progress import Progress
+from emovox.server.pulls import Pulls
 from emovox.server.sessions import Sessions
 from emovox.server.supervision import Supervision
+from emovox.server.tenancy import Tenancy
 from emovox.server.uploads import Limits, Uploads
+from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
 
 Result = TypeVar("Result")
@@ -61,14 +62,7 @@ class Service:
         self.settings: Settings = settings()
         options = self.settings
         self.outputs = Outputs(options.outputs)
-        state_directory().mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(state_directory() / "lock", thread_local=False)
-        try:
-            self._lock.acquire(blocking=False)
-        except Timeout:
-            raise SettingsError(
-                f"another service works on the outputs in {options.outputs}: stop it, or set EMOVOX_OUTPUTS"
-            ) from None
+        self.tenancy = Tenancy(state_directory())
         self.database = open_database(patience=LOCKED)
         self.ask = Asking()
         self.supervision = Supervision()
@@ -78,12 +72,17 @@ class Service:
         self.jobs = Jobs(self.database, owner())
         self.keys = Keys(self.database)
         self.sessions = Sessions(self.database)
-        self.uploads = Uploads(state_directory() / "uploads")
+        biggest = options.max_file_size + FORM
+        self.uploads = Uploads(state_directory() / "uploads", most=max(options.uploads_size, biggest))
+        self.waveforms = Waveforms(
+            state_directory() / "waveforms", most=options.waveforms_size, longest=options.max_duration
+        )
         self.models = Models(most=options.models, idle=options.model_idle)
         self.decoders = Decoders(
             options.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
         )
         self.queue = HearingQueue(self.models, size=options.queue_size, threads=options.hearers)
+        self.pulls = Pulls()
         self.receiving = 0
         self.streams = 0
         self.lag = 0.0  # the worst since it was last asked for, seconds
@@ -108,7 +107,7 @@ class Service:
         self.ask.close()
         self.database.dispose()
         self.archiving.archive.close()
-        self._lock.release()
+        self.tenancy.release()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -155,18 +154,25 @@ class Service:
             AudioError: it can't be used.
             Problem: the service can't do it now.
         """
-        progress, waveform = progress or Progress(), self.uploads.waveform()
+        progress, stack = progress or Progress(), ExitStack()
         try:
+            waveform = stack.enter_context(self.waveforms.place(token))
+
+            def decoding(seconds: float) -> None:
+                waveform.grow(seconds)
+                progress.decoding(seconds)
+
             decoded = await self.decoders.decode(
-                self.uploads.path(token),
-                waveform,
+                self.uploads.find(token),
+                waveform.path,
                 name=name,
                 channel=options.channel,
                 track=options.track,
                 max_bytes=self.settings.max_file_size,
                 max_seconds=max_seconds,
-                progress=progress.decoding,
+                progress=decoding,
             )
+            waveform.grow(decoded.duration)
             progress.decoded(decoded.duration)
             async with _draft(self.outputs if options.store else None) as draft:
                 wanted, kept = options.to_options(), self.archiving.begin(draft, asked=options.embedding)
@@ -187,8 +193,7 @@ class Service:
             progress.stopped.set()
             raise
         finally:
-            with suppress(OSError):
-                waveform.unlink(missing_ok=True)
+            stack.close()
 
     async def archive(self, kept: Kept, place: Path) -> None:
         """Archive what was published: at once, or later where the database is away."""

@@ -16,17 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from emovox import private
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import NAMES
 from emovox.outputs import AUDIO, RESULT
-from emovox.recognition import stored
+from emovox.recognition import npy, stored
 from emovox.recognition.recognition import Segment
-from emovox.server.problems import Problem, damaged
+from emovox.server.problems import Problem, damaged, log
 
 SPAN = 160  # samples of one kept peak: 10 ms
 BLOCK = 2**20  # samples read at once
 FULL = 32768  # full scale of 16 bits
 DIGITS = 4
+_DRAFT = "draft-"
 
 
 class Curve(BaseModel):
@@ -71,6 +73,8 @@ class Timelines:
     def __init__(self, root: Path) -> None:
         """Keep what is worth keeping under `root`."""
         self._root = root
+        for draft in root.glob(f"{_DRAFT}*"):  # a kill came before its end
+            shutil.rmtree(draft, ignore_errors=True)
 
     def read(self, directory: Path, *, start: float, end: float | None, points: int) -> Timeline:
         """The timeline of an outputs directory.
@@ -82,14 +86,13 @@ class Timelines:
             points: at most.
 
         Raises:
-            Problem: 422, the stretch is empty; 500, the outputs are damaged.
+            Problem: 404, they are gone; 422, the stretch is empty; 500, the outputs are damaged.
         """
         try:
             with wave.open(str(directory / AUDIO)) as audio:
                 samples = audio.getnframes()
-                first, last = round(start * SAMPLE_RATE), samples
-                if end is not None:
-                    last = min(last, round(end * SAMPLE_RATE))
+                first = round(min(start * SAMPLE_RATE, samples))
+                last = samples if end is None else round(min(end * SAMPLE_RATE, samples))
                 if first >= last:
                     raise Problem(422, "empty-stretch", f"there are {samples / SAMPLE_RATE:.2f} s of sound")
                 kept = self._kept(directory)
@@ -107,6 +110,8 @@ class Timelines:
                     curve=_curve(kept, first / SAMPLE_RATE, last / SAMPLE_RATE, points),
                     segments=segments,
                 )
+        except FileNotFoundError:
+            raise Problem(404, "no-such-output", "its sound or its result.json is gone") from None
         except (OSError, EOFError, ValueError, KeyError, wave.Error) as error:
             raise damaged("its sound or its result.json can't be read", error) from error
 
@@ -118,36 +123,53 @@ class Timelines:
     def _kept(self, directory: Path) -> _Kept:
         facts = (directory / RESULT).stat()
         place = self._root / f"{directory.name}.{facts.st_mtime_ns:x}"
-        if not place.is_dir():
-            self._keep(directory, place)
-        return _Kept(
-            np.load(place / "peaks.npy", mmap_mode="r"),
-            np.load(place / "scores.npy", mmap_mode="r"),
-            **json.loads((place / "frames.json").read_text(encoding="utf-8")),
-        )
-
-    def _keep(self, directory: Path, place: Path) -> None:
-        """Make what is kept, whole or not at all; and clear what outputs left that were deleted by hand."""
-        for other in self._root.glob("outputs_*"):
-            if not (directory.parent / other.name.partition(".")[0]).is_dir() or other.stem == place.stem:
-                shutil.rmtree(other, ignore_errors=True)
-        draft = self._root / f"draft-{secrets.token_hex(8)}"
-        draft.mkdir(parents=True)
         try:
-            with wave.open(str(directory / AUDIO)) as audio:
-                np.save(draft / "peaks.npy", np.concatenate(list(_coarse(audio))))
-            frames = stored.read_frames(directory / RESULT)
-            scores = np.empty((0, len(NAMES))) if frames is None else frames.scores
-            np.save(draft / "scores.npy", scores.astype(np.float16))
-            facts = {"hop": frames.hop if frames else 0.0, "first_centre": frames.first_centre if frames else 0.0}
-            (draft / "frames.json").write_text(json.dumps(facts), encoding="utf-8")
-            try:
-                draft.rename(place)
-            except OSError:
-                if not place.is_dir():  # somebody else has just made it
-                    raise
+            return _Kept(
+                np.load(place / "peaks.npy", mmap_mode="r"),
+                np.load(place / "scores.npy", mmap_mode="r"),
+                **json.loads((place / "frames.json").read_text(encoding="utf-8")),
+            )
+        except FileNotFoundError:
+            pass
+        except (OSError, EOFError, ValueError, TypeError):  # a power cut came while it was written
+            shutil.rmtree(place, ignore_errors=True)
+        kept = _measure(directory)
+        try:
+            self._keep(kept, place, directory.parent)
+        except OSError as error:  # it only saves time
+            log.warning("a timeline can't be kept: %s", error)
+        return kept
+
+    def _keep(self, kept: _Kept, place: Path, outputs: Path) -> None:
+        """Write what is kept, whole or not at all; and clear what outputs left that were deleted by hand."""
+        for other in self._root.glob("outputs_*"):
+            there = (outputs / other.name.partition(".")[0]).is_dir()
+            if not there or (other.stem == place.stem and other != place):
+                shutil.rmtree(other, ignore_errors=True)
+        draft = self._root / f"{_DRAFT}{secrets.token_hex(8)}"
+        private.make_directory(draft)
+        try:
+            npy.save(draft / "peaks.npy", kept.peaks)
+            npy.save(draft / "scores.npy", kept.scores)
+            facts = json.dumps({"hop": kept.hop, "first_centre": kept.first_centre})
+            with private.create(draft / "frames.json") as file:
+                file.write(facts.encode())
+            draft.rename(place)
+        except OSError:
+            if not place.is_dir():  # somebody else has just made it
+                raise
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def _measure(directory: Path) -> _Kept:
+    """What is worth keeping of an outputs directory."""
+    with wave.open(str(directory / AUDIO)) as audio:
+        peaks = np.concatenate(list(_coarse(audio)))
+    frames = stored.read_frames(directory / RESULT)
+    if frames is None:
+        return _Kept(peaks, np.empty((0, len(NAMES)), np.float16), 0.0, 0.0)
+    return _Kept(peaks, frames.scores.astype(np.float16), frames.hop, frames.first_centre)
 
 
 def _samples(audio: wave.Wave_read, count: int) -> NDArray[np.int16]:

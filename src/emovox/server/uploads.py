@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
@@ -16,11 +17,15 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from emovox.server.problems import Problem, from_refusal, log
+from emovox import private
+from emovox.server.disk import has_room, later, unwritten
+from emovox.server.problems import Problem, log
 
 FIELDS = 64  # form fields that are no files
 FIELD_SIZE = 8192
 GRACE = 30.0  # seconds before the least rate counts
+_CHECKED = 2**26  # bytes from one look at the disk to the next
+_CLOSE = {"Connection": "close"}  # the rest of the body is not waited for
 
 
 @dataclass(frozen=True)
@@ -64,68 +69,178 @@ class Limits:
     rate: int
 
 
-class Uploads:
-    """The directory in which uploads lie, each under a random token."""
+@dataclass
+class _Content:
+    """What lies on the disk under one token or, by hard links, several."""
 
-    def __init__(self, path: Path) -> None:
-        self.directory = path
-        path.mkdir(parents=True, exist_ok=True)
+    size: int = 0
+    tokens: int = 1
+
+
+class Uploads:
+    """The directory in which uploads lie, each under a random token. Safe to use from several threads.
+
+    Attributes:
+        directory: where. When somebody deletes it under a running service, it is made again.
+        taken: bytes.
+    """
+
+    def __init__(self, directory: Path, *, most: int) -> None:
+        """Begin.
+
+        Args:
+            directory: of nobody else.
+            most: bytes at once.
+
+        Raises:
+            OSError: it can't be made.
+        """
+        self.directory, self._most, self.taken = directory, most, 0
+        self._lock = threading.Lock()
+        self._contents: dict[str, _Content] = {}
+        private.make_directory(directory)
 
     def path(self, token: str) -> Path:
         """Where an upload lies."""
         return self.directory / token
 
-    def waveform(self) -> Path:
-        """Where a waveform may go: another place every time, as a decoder that was given up may still write."""
-        return self.directory / f"{secrets.token_hex(16)}.f32"
+    def find(self, token: str) -> Path:
+        """Where an upload lies.
+
+        Raises:
+            Problem: 500, it doesn't any more.
+        """
+        path = self.path(token)
+        if not path.exists():
+            raise _lost(path)
+        return path
+
+    def create(self) -> tuple[str, BinaryIO]:
+        """A new upload's token and file.
+
+        Raises:
+            OSError: it can't be made.
+        """
+        token = secrets.token_hex(16)
+        try:
+            file = private.create(self.path(token), buffering=2**18)
+        except FileNotFoundError:
+            private.make_directory(self.directory)
+            log.error("%s was deleted under the running service, and is made again", self.directory)
+            file = private.create(self.path(token), buffering=2**18)
+        with self._lock:
+            self._contents[token] = _Content()
+        return token, file
+
+    def grow(self, token: str, count: int) -> None:
+        """Take room for more bytes of an upload.
+
+        Raises:
+            Problem: 503, there is none now.
+        """
+        with self._lock:
+            if self.taken + count > self._most:
+                raise _crowded()
+            self.taken += count
+            self._contents[token].size += count
+
+    def check(self, count: int) -> None:
+        """Refuse at once what would be refused later.
+
+        Raises:
+            Problem: 503, there is no room for so many bytes now; 507, the disk is full.
+        """
+        if self.taken + count > self._most:
+            raise _crowded()
+        if not has_room(self.directory, count):
+            raise Problem(507, "storage", "the upload can't be written: the disk is nearly full", headers=_CLOSE)
 
     def again(self, token: str) -> str:
         """Give an upload another token beside its own: by a hard link, or a copy where there are none.
 
         Raises:
-            Problem: 507, it can't be kept.
+            Problem: 500, it is gone; 503 or 507, it can't be kept.
         """
         other = secrets.token_hex(16)
         try:
             try:
-                os.link(self.path(token), self.path(other))
+                os.link(self.find(token), self.path(other))
             except OSError:
-                shutil.copyfile(self.path(token), self.path(other))
+                return self._copy(token)
         except OSError as error:
+            raise unwritten("an upload", error) from error
+        with self._lock:
+            self._contents[other] = self._contents[token]
+            self._contents[other].tokens += 1
+        return other
+
+    def _copy(self, token: str) -> str:
+        other, file = self.create()
+        try:
+            with file, self.find(token).open("rb") as source:
+                self.grow(other, os.fstat(source.fileno()).st_size)
+                shutil.copyfileobj(source, file)
+        except BaseException:
             self.remove(other)
-            raise _unkept(error) from error
+            raise
         return other
 
     def remove(self, token: str) -> None:
         """Delete an upload."""
+        with self._lock:
+            content = self._contents.pop(token, None)
+            if content is not None:
+                content.tokens -= 1
+                self.taken -= 0 if content.tokens else content.size
         with suppress(OSError):
             self.path(token).unlink(missing_ok=True)
 
     def sweep(self, kept: set[str]) -> None:
         """Delete all but these: what a killed process left."""
+        private.make_directory(self.directory)
+        contents: dict[int, _Content] = {}
         for path in self.directory.iterdir():
             if path.name not in kept:
                 path.unlink(missing_ok=True)
+                continue
+            facts = path.stat()
+            with self._lock:
+                if facts.st_ino in contents:
+                    contents[facts.st_ino].tokens += 1
+                else:
+                    contents[facts.st_ino] = _Content(facts.st_size)
+                    self.taken += facts.st_size
+                self._contents[path.name] = contents[facts.st_ino]
 
     def keep(self, token: str) -> None:
-        """See to it that an upload survives a power cut."""
-        with self.path(token).open("rb+") as file:
-            os.fsync(file.fileno())
+        """See to it that an upload survives a power cut.
+
+        Raises:
+            Problem: 500, it is gone; 507, the disk refuses.
+        """
+        try:
+            with self.find(token).open("rb+") as file:
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise unwritten("the upload", error) from error
 
 
 class _Writer:
     """One file being written."""
 
     def __init__(self, uploads: Uploads, name: str | None, limit: int) -> None:
-        self._limit, self._name = limit, name
-        self.token = secrets.token_hex(16)
-        self.size = 0
-        self._file: BinaryIO = uploads.path(self.token).open("xb", buffering=2**18)
+        self._uploads, self._limit, self._name = uploads, limit, name
+        self.size = self._checked = 0
+        self.token, self._file = uploads.create()
 
     def write(self, data: bytes | memoryview) -> None:
         self.size += len(data)
         if self.size > self._limit:
             raise _too_large(self._limit)
+        self._uploads.grow(self.token, len(data))
+        if self.size - self._checked > _CHECKED:
+            self._uploads.check(0)
+            self._checked = self.size
         self._file.write(data)
 
     def close(self) -> Upload:
@@ -227,6 +342,7 @@ async def receive(request: Request, uploads: Uploads, limits: Limits, *, name: s
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limits.total:
         raise _too_large(limits.total)
+    uploads.check(int(length) if length.isdigit() else 0)
     opened: list[str] = []
 
     def open_file(name: str | None) -> _Writer:
@@ -251,7 +367,7 @@ async def receive(request: Request, uploads: Uploads, limits: Limits, *, name: s
     except OSError as error:
         for token in opened:
             uploads.remove(token)
-        raise _unkept(error) from error
+        raise unwritten("the upload", error) from error
     except BaseException:
         for token in opened:
             uploads.remove(token)
@@ -303,18 +419,22 @@ async def _chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem(
-        413, "too-large", f"more than {limit} bytes (EMOVOX_MAX_FILE_SIZE)", headers={"Connection": "close"}
-    )
+    return Problem(413, "too-large", f"more than {limit} bytes (EMOVOX_MAX_FILE_SIZE)", headers=_CLOSE)
 
 
-def _unkept(error: OSError) -> Problem:
-    log.error("an upload can't be kept: %s", error)
-    return from_refusal(error)
+def _crowded() -> Problem:
+    problem = later("the recordings that wait fill what they may of the disk")
+    problem.headers |= _CLOSE
+    return problem
+
+
+def _lost(path: Path) -> Problem:
+    log.error("%s is gone: somebody deleted it under the running service", path)
+    return Problem(500, "upload-lost", "the uploaded recording is gone: send it again")
 
 
 def _slow(detail: str) -> Problem:
-    return Problem(408, "too-slow", detail, headers={"Connection": "close"})
+    return Problem(408, "too-slow", detail, headers=_CLOSE)
 
 
 def _malformed(detail: str) -> Problem:

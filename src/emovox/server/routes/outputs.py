@@ -97,8 +97,10 @@ def get(request: Request, id_: OutputId) -> OutputView:
 def timeline(
     request: Request,
     id_: OutputId,
-    start: Annotated[float, Query(ge=0, description="seconds")] = 0.0,
-    end: Annotated[float | None, Query(gt=0, description="seconds; by default the recording's end")] = None,
+    start: Annotated[float, Query(ge=0, allow_inf_nan=False, description="seconds")] = 0.0,
+    end: Annotated[
+        float | None, Query(gt=0, allow_inf_nan=False, description="seconds; by default the recording's end")
+    ] = None,
     points: Annotated[int, Query(ge=1, le=10_000, description="at most so many")] = 1000,
 ) -> Timeline:
     """A stretch of the recording as a picture needs it: peaks of its sound, the curve, and segments."""

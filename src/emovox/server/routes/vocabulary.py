@@ -1,6 +1,5 @@
 """What there is to know before the first recording: emotions, the schema of results, models; and their pull."""
 
-import threading
 from contextlib import suppress
 from dataclasses import asdict
 from functools import lru_cache
@@ -23,7 +22,7 @@ from emovox.models.metadata import Metadata, Precision
 from emovox.models.published import Source
 from emovox.recognition.recognition import json_schema
 from emovox.server import events
-from emovox.server.problems import Problem, from_error, responses
+from emovox.server.problems import Problem, responses
 from emovox.server.service import service_of
 
 router = APIRouter(prefix="/v1", tags=["vocabulary"])
@@ -208,38 +207,24 @@ def _possible(path: Path, changed: int) -> tuple[Precision, ...]:
     response_class=Response,
     responses={
         200: {"description": "Events: progress, done, failed", "content": events.CONTENT},
-        **responses(404, 409, 422),
+        **responses(404, 409, 422, 503),
     },
 )
 async def pull(request: Request, name: str) -> StreamingResponse:
-    """Download a model; the answer is a stream of events. It goes on when nobody listens."""
+    """Download a model; the answer is a stream of events. It goes on without listeners; later ones join it."""
     service = service_of(request)
     try:
-        entry = catalog.find(name)
+        model = catalog.find(name)
     except UnknownModelError as error:
         raise Problem(404, "unknown-model", str(error)) from None
-    if entry.file:
+    if model.file:
         raise Problem(409, "bundled-model", f"{name} is part of Emovox: nothing to download")
     from emovox.models import hub  # noqa: PLC0415  nothing else may even load what goes online
 
-    state: dict[str, Any] = {"kind": "progress", "data": {"done": 0, "total": None}, "final": False}
-
-    def work() -> None:
-        def progress(done: int, total: int) -> None:
-            state["data"] = {"done": done, "total": total}
-
-        try:
-            hub.pull(entry, progress=progress)
-        except Exception as error:
-            state.update(kind="failed", data=from_error(error).to_dict())
-        else:
-            state.update(kind="done", data={"model": name})
-        state["final"] = True
-
-    threading.Thread(target=work, name=f"pull-{name}", daemon=True).start()
+    pull = service.pulls.join(model, lambda progress: hub.pull(model, progress=progress))
 
     async def look() -> tuple[str, Any, bool]:
-        final = state["final"]  # read first: what is final is complete
-        return state["kind"], state["data"], final
+        kind, data = pull.state
+        return kind, data, kind != "progress"
 
     return events.stream(service, look)

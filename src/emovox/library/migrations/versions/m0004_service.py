@@ -1,4 +1,4 @@
-"""Jobs have an owner and a time before which they aren't tried; results by the piece; browsers' sessions.
+"""Jobs have an owner and times before which they and their webhooks aren't tried; results by the piece; sessions.
 
 The table is made anew: SQLite reads a row's long texts on the way to what stands behind them, and an older SQLite
 can't drop a column. Numbers, of which two services might have given the same, are counted through.
@@ -43,11 +43,19 @@ def upgrade() -> None:
         sa.Column("timings", sa.Text),
         sa.Column("webhook", sa.Text),
         sa.Column("told", sa.Integer, nullable=False),
+        sa.Column("tellings", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("tell_at", sa.Float, nullable=False, server_default="0"),
     )
     op.create_index("jobs_number", "jobs", ["number"], unique=True)
     op.create_index("jobs_state", "jobs", ["state", "number"])
     op.create_index("jobs_owner", "jobs", ["owner", "state", "number"])
-    op.create_index("jobs_told", "jobs", ["told", "owner", "number"])
+    op.create_index(
+        "jobs_untold",
+        "jobs",
+        ["webhook", "tell_at", "number"],
+        sqlite_where=sa.text("told = 0"),
+        postgresql_where=sa.text("told = 0"),
+    )
     op.create_table(
         "results",
         sa.Column("job", sa.String(32), sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),

@@ -1,0 +1,97 @@
+"""Files of people's voices, and of what was inferred from them: their owner's alone, from their beginning.
+
+A directory with the setgid bit (`chmod g+s`) is shared on purpose: what is made in it has its group's rights.
+Nothing is open to everybody. Windows has rights of its own: there all this changes nothing.
+"""
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory, and what is missing above it; one that is there stays as it is.
+
+    Raises:
+        OSError: it can't be made, or is no directory.
+    """
+    missing = [path]
+    while not missing[-1].parent.is_dir():
+        missing.append(missing[-1].parent)
+    for directory in reversed(missing):
+        rights = _group(directory)
+        try:
+            directory.mkdir(0o700 | rights)
+        except FileExistsError:
+            if not directory.is_dir():
+                raise
+            continue
+        if rights:
+            directory.chmod(stat.S_IMODE(directory.stat().st_mode) | stat.S_ISGID | rights)  # what the umask took
+
+
+def create(path: str | Path, mode: str = "xb", **options: Any) -> Any:
+    """Open a file to be made, as `open` does; of bytes or of text, as the mode says.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    return open(path, mode, opener=_open, **options)  # Path.open takes no opener
+
+
+def touch(path: Path) -> None:
+    """Make an empty file, unless there is one.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    with suppress(FileExistsError):
+        create(path).close()
+
+
+def write(path: Path, data: bytes, *, durable: bool) -> None:
+    """Write a small file aside, and give it its name: it is whole or not there at all.
+
+    Args:
+        path: of the file.
+        data: what is in it.
+        durable: it survives a power cut, too, for which the disk is waited for.
+
+    Raises:
+        OSError: it can't be written; nothing is left then.
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with create(aside) as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+        raise
+
+
+def lock_mode(path: Path) -> int:
+    """The rights of a lock file."""
+    return 0o600 | _group(path) & 0o060
+
+
+def _open(path: str, flags: int) -> int:
+    rights = _group(Path(path)) & 0o060
+    file = os.open(path, flags, 0o600 | rights)
+    if rights and not os.fstat(file).st_size:  # it is new, or as good as new: give it what the umask took
+        with suppress(PermissionError):  # somebody else's
+            os.fchmod(file, 0o600 | rights)
+    return file
+
+
+def _group(path: Path) -> int:
+    """The rights of the group where the directory that something is made in is shared with one."""
+    mode = os.stat(path.parent).st_mode  # noqa: PTH116  follows links, as making does
+    return mode & stat.S_IRWXG if mode & stat.S_ISGID else 0

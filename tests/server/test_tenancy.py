@@ -1,0 +1,63 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from emovox.errors import SettingsError
+from emovox.server.tenancy import Tenancy
+
+
+def test_one_at_a_time(tmp_path: Path) -> None:
+    tenancy = Tenancy(tmp_path / "a" / "service")
+    with pytest.raises(SettingsError, match="another service works on the outputs"):
+        Tenancy(tmp_path / "a" / "service")
+    tenancy.release()
+    Tenancy(tmp_path / "a" / "service").release()
+
+
+@pytest.mark.parametrize("what", ["lock", "service", "a"])
+def test_what_is_deleted_is_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str) -> None:
+    directory = tmp_path / "a" / "service"
+    tenancy = Tenancy(directory)
+    tenancy.check()
+    assert caplog.text == ""
+    if what == "lock":
+        (directory / "lock").unlink()
+    else:
+        shutil.rmtree(directory if what == "service" else tmp_path / "a")
+    tenancy.check()
+    assert "was deleted under the running service, and is made again" in caplog.text
+    with pytest.raises(SettingsError):
+        Tenancy(directory)
+    tenancy.check()
+    assert len(caplog.records) == 1
+    tenancy.release()
+
+
+def test_another_took_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tenancy = Tenancy(tmp_path / "service")
+    shutil.rmtree(tmp_path / "service")
+    other = Tenancy(tmp_path / "service")
+    for _ in range(3):
+        tenancy.check()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "another service works on the outputs now" in caplog.text
+    other.check()
+    other.release()
+    tenancy.check()
+    assert "made again" in caplog.text
+    with pytest.raises(SettingsError):
+        Tenancy(tmp_path / "service")
+    tenancy.release()
+
+
+def test_a_place_where_nothing_can_be_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tenancy = Tenancy(tmp_path / "a" / "service")
+    shutil.rmtree(tmp_path / "a")
+    (tmp_path / "a").write_text("a file")
+    tenancy.check()
+    assert "can't be made again" in caplog.text
+    (tmp_path / "a").unlink()
+    tenancy.check()
+    assert "and is made again" in caplog.text
+    tenancy.release()
