@@ -79,8 +79,8 @@ def telling(*services: Service) -> Iterator[None]:
     loop = asyncio.new_event_loop()
 
     async def start() -> None:
-        for service in services:
-            service.supervision.start(webhooks.NAME, Webhooks(service).run, lasting=True)
+        for number, service in enumerate(services):
+            service.supervision.start(f"{webhooks.NAME} {number}", Webhooks(service).run, lasting=True)
 
     async def end() -> None:
         for service in services:
@@ -305,7 +305,7 @@ def test_a_database_that_fails_for_a_while(service: Service, caplog: pytest.LogC
         with service.database.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE jobs RENAME TO elsewhere")
         with telling(service):
-            until(lambda: "webhooks: the database" in caplog.text)
+            until(lambda: "webhooks 0: the database" in caplog.text)
             with service.database.begin() as connection:
                 connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO jobs")
             until(lambda: told(service, id_))
