@@ -95,7 +95,7 @@ def test_a_file_that_breaks_the_decoder_costs_itself(
     (tmp_path / "evil").mkdir()
     (tmp_path / "evil" / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if any('decoding_worker' in word for word in sys.orig_argv):\n"
+        "if any('isolation.worker' in word for word in sys.orig_argv):\n"
         "    import emovox.audio.recording as module, time\n"
         "    honest = module._open_path\n"
         "    def evil(path):\n"

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from emovox.audio.decoded import FULL, Decoded
-from emovox.audio.decoders import Decoders
+from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.recording import open_recording
 from emovox.batch.sources import RowReader
 from emovox.batch.storage import fetched

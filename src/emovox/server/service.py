@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from emovox import exports
 from emovox.audio.decoded import Decoded
-from emovox.audio.decoders import Decoders
+from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.errors import EmovoxError, SettingsError
 from emovox.library.keeping import Kept

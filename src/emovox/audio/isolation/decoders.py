@@ -181,7 +181,7 @@ class Decoders:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "emovox.audio.decoding_worker",
+                "emovox.audio.isolation.worker",
                 str(self._memory),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,

@@ -13,7 +13,7 @@ import pytest
 from conftest import Encode
 
 from emovox.audio.decoded import Decoded
-from emovox.audio.decoders import Decoders, _Worker
+from emovox.audio.isolation.decoders import Decoders, _Worker
 from emovox.errors import AudioError, BrokenDecoderError, TooLargeError, UnreadableAudioError
 from support.waiting import until
 
@@ -90,7 +90,7 @@ def test_a_request_that_is_given_up_as_its_answer_comes_is_given_up(turns: int) 
 
 def test_memory_is_limited() -> None:
     code = (
-        "import sys; from emovox.audio.decoding_worker import limit_memory; limit_memory(2**30); bytearray(2**31)"
+        "import sys; from emovox.audio.isolation.worker import limit_memory; limit_memory(2**30); bytearray(2**31)"
     )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MemoryError" in process.stderr
@@ -131,7 +131,7 @@ def test_channels_are_counted(tmp_path: Path, examples: list[Path], encode: Enco
 
 
 def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emovox.audio.decoders.USES", 2)
+    monkeypatch.setattr("emovox.audio.isolation.decoders.USES", 2)
 
     async def work(decoders: Decoders) -> None:
         pids = []
@@ -146,7 +146,7 @@ def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeyp
 def test_a_decoder_ends_with_the_service() -> None:
     code = """
 import asyncio, os, signal
-from emovox.audio.decoders import Decoders
+from emovox.audio.isolation.decoders import Decoders
 async def main():
     decoders = Decoders(1, memory=2**31, stall=9)
     await decoders.start()
