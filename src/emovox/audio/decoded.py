@@ -75,13 +75,13 @@ def decode_to(
         channel: this one alone, from 1; by default the mean of all.
         max_bytes: the biggest file taken.
         max_seconds: the longest recording taken.
-        progress: is told the seconds decoded so far.
+        progress: is told the seconds decoded so far, again and again.
 
     Raises:
         AudioError: it can't be used; the subclasses say why.
     """
     with (
-        open_recording(source, name=name, max_bytes=max_bytes) as recording,
+        open_recording(source, name=name, max_bytes=max_bytes, progress=lambda _: progress(0.0)) as recording,
         decode(recording, max_seconds=max_seconds, channel=channel) as decoding,
         path.open("wb") as file,
     ):

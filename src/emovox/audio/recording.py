@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +42,16 @@ class Recording:
 
 
 @contextmanager
-def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -> Iterator[Recording]:
+def open_recording(
+    source: Source, *, name: str | None = None, max_bytes: int, progress: Callable[[int], None] = lambda _: None
+) -> Iterator[Recording]:
     """Open what the user gave; streams that can't seek are kept in a temporary file.
 
     Args:
         source: the recording.
         name: what to call it in results; by default the file's name.
         max_bytes: the largest file, bytes or stream taken.
+        progress: is told the size of each block of a file that was read, bytes: all of it is, for the checksum.
 
     Raises:
         RecordingNotFoundError: no such file.
@@ -78,6 +81,7 @@ def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -
         digest = hashlib.sha256()
         while block := file.read(BLOCK):
             digest.update(block)
+            progress(len(block))
         file.seek(0)
         yield Recording(name=name, sha256=digest.hexdigest(), file=file)
 

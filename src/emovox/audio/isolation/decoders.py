@@ -1,92 +1,48 @@
 """The decoders: processes that decode files. A file that breaks FFmpeg costs one of them and one recording."""
 
 import asyncio
-import contextlib
-import json
-import logging
-import os
-import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from anyio import fail_after
-
-from emovox import errors
 from emovox.audio.decoded import Decoded
-from emovox.errors import AudioError, BrokenDecoderError, DecoderError
-
-USES = 500  # recordings after which a process is replaced: what FFmpeg leaks is given back
-START = 60.0  # seconds that a process may take to start
-log = logging.getLogger("emovox.audio")
-
-
-class _Worker:
-    """One process."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.uses = 0
-
-    async def ask(
-        self, request: dict[str, Any], stall: float, progress: Callable[[float], None]
-    ) -> dict[str, Any]:
-        """Give a request; raises TimeoutError after `stall` seconds without a word, EOFError when it dies."""
-        stdin = self.process.stdin
-        assert stdin is not None  # noqa: S101  a pipe was asked for
-        self.uses += 1
-        try:
-            stdin.write(json.dumps(request).encode() + b"\n")
-            await stdin.drain()
-        except ConnectionError as error:
-            raise EOFError from error
-        while True:
-            answer = await self.listen(stall)
-            if "seconds" not in answer:
-                return answer
-            progress(answer["seconds"])
-
-    async def listen(self, patience: float) -> dict[str, Any]:
-        stdout = self.process.stdout
-        assert stdout is not None  # noqa: S101  a pipe was asked for
-        # asyncio.wait_for before Python 3.12 forgets a cancellation that comes together with the line.
-        with fail_after(patience):
-            line = await stdout.readline()
-        if not line:
-            raise EOFError
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    async def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
-        await self.process.wait()
+from emovox.audio.isolation.process import Process, understood
 
 
 class Decoders:
     """A fixed number of decoding processes, each replaced when it dies, hangs or grows old."""
 
     def __init__(self, count: int, *, memory: int, stall: float) -> None:
-        """Prepare; `start` starts them.
+        """Prepare; `start` starts them, or the first recordings do.
 
         Args:
-            count: of processes.
+            count: of processes, at most.
             memory: address space of each, bytes.
             stall: seconds without progress after which one is killed.
         """
         self._count, self._memory, self._stall = count, memory, stall
-        self._free: asyncio.Queue[_Worker | None] = asyncio.Queue()
-        self._all: set[_Worker] = set()
+        self._free: asyncio.LifoQueue[Process | None] = asyncio.LifoQueue()  # the warm ones lie on top
+        self._all: set[Process] = set()
+        for _ in range(count):
+            self._free.put_nowait(None)
 
     async def start(self) -> None:
-        """Start the processes."""
-        for worker in await asyncio.gather(*(self._spawn() for _ in range(self._count))):
-            self._free.put_nowait(worker)
+        """Start the processes.
+
+        Raises:
+            DecoderError: one can't be started.
+        """
+        started = await asyncio.gather(*(self.take() for _ in range(self._count)), return_exceptions=True)
+        for process in started:
+            if isinstance(process, Process):
+                await self.give_back(process)
+        for error in started:
+            if isinstance(error, BaseException):
+                raise error
 
     async def close(self) -> None:
         """End the processes."""
-        await asyncio.gather(*(worker.kill() for worker in list(self._all)))
-        self._all.clear()
+        await asyncio.gather(*map(self._end, list(self._all)))
 
     async def decode(
         self,
@@ -106,6 +62,7 @@ class Decoders:
             DecoderError: no process can be started, or there is no room for `target`.
         """
         request = {
+            "do": "write",
             "source": str(source),
             "target": str(target),
             "name": None,
@@ -113,18 +70,20 @@ class Decoders:
             "max_bytes": max_bytes,
             "max_seconds": max_seconds,
         }
-        answer = await self._ask(request, progress)
-        return Decoded(
-            path=target,
-            name=None if name is None else name.encode(errors="replace").decode(),
-            sha256=answer["sha256"],
-            sample_rate=answer["sample_rate"],
-            channels=answer["channels"],
-            channel=channel,
-            codec=answer["codec"],
-            samples=answer["samples"],
-            warnings=tuple(answer["warnings"]),
-        )
+        async with self._borrowed() as process:
+            answer = await process.ask(request, progress)
+        with understood():
+            return Decoded(
+                path=target,
+                name=None if name is None else name.encode(errors="replace").decode(),
+                sha256=str(answer["sha256"]),
+                sample_rate=int(answer["sample_rate"]),
+                channels=int(answer["channels"]),
+                channel=channel,
+                codec=answer["codec"],
+                samples=int(answer["samples"]),
+                warnings=tuple(answer["warnings"]),
+            )
 
     async def channels(self, source: Path, *, max_bytes: int) -> int:
         """How many channels the file `source` has, by what it says of itself: nothing is decoded.
@@ -133,65 +92,48 @@ class Decoders:
             AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
             DecoderError: no process can be started.
         """
-        answer = await self._ask({"source": str(source), "target": None, "max_bytes": max_bytes})
-        return int(answer["channels"])
+        request = {"do": "count", "source": str(source), "name": None, "max_bytes": max_bytes}
+        async with self._borrowed() as process:
+            answer = await process.ask(request)
+        with understood():
+            return int(answer["channels"])
 
-    async def _ask(
-        self, request: dict[str, Any], progress: Callable[[float], None] = lambda _: None
-    ) -> dict[str, Any]:
-        worker = await self._free.get()
-        finished = False
+    async def take(self) -> Process:
+        """A process for one request, as soon as one is free; whoever takes it gives it back.
+
+        Raises:
+            DecoderError: none can be started.
+        """
+        process = await self._free.get()
         try:
-            worker = worker or await self._spawn()
-            answer = await worker.ask(request, self._stall, progress)
-            finished = True
-        except EOFError:
-            raise BrokenDecoderError("decoding it broke the decoder: it is damaged, or made to do that") from None
-        except TimeoutError:
-            raise BrokenDecoderError(
-                f"decoding it made no progress for {self._stall:g} s and was given up"
-            ) from None
+            if process is not None and not process.usable:  # it died while it had nothing to do
+                await self._end(process)
+            if process is None or not process.usable:
+                process = None
+                process = await Process.start(memory=self._memory, stall=self._stall)
+                self._all.add(process)
+        except BaseException:
+            self._free.put_nowait(process)
+            raise
+        return process
+
+    async def give_back(self, process: Process) -> None:
+        """Give back what was taken; it is ended when it is of no more use, as when its request was given up."""
+        try:
+            if not process.usable:
+                await self._end(process)
         finally:
-            if finished and worker is not None and worker.uses < USES:
-                self._free.put_nowait(worker)
-            else:
-                # Also when the request was cancelled: what is half done must not answer the next one.
-                await asyncio.shield(self._replace(worker))
-        if "error" in answer:
-            kind: type[AudioError | DecoderError] = getattr(errors, answer["error"])
-            raise kind(answer["reason"])
-        return answer
+            self._free.put_nowait(process if process.usable else None)
 
-    async def _replace(self, worker: _Worker | None) -> None:
-        fresh: _Worker | None = None
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Process]:
+        process = await self.take()
         try:
-            if worker is not None:
-                self._all.discard(worker)
-                await worker.kill()
-            fresh = await self._spawn()
-        except DecoderError as error:
-            log.error("%s", error)
+            yield process
         finally:
-            self._free.put_nowait(fresh)  # None: whoever takes it tries again
+            # Also when the request was cancelled: what is half done must not answer the next one.
+            await asyncio.shield(self.give_back(process))
 
-    async def _spawn(self) -> _Worker:
-        # FFmpeg and NumPy's linear algebra would take threads, and each thread address space.
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "emovox.audio.isolation.worker",
-                str(self._memory),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=environment,
-                start_new_session=True,  # an interrupt on the terminal is for whoever started it to handle
-            )
-            worker = _Worker(process)
-            self._all.add(worker)
-            await worker.listen(START)
-        except (OSError, EOFError) as error:  # among them TimeoutError
-            raise DecoderError("no decoding process can be started") from error
-        return worker
+    async def _end(self, process: Process) -> None:
+        await process.kill()
+        self._all.discard(process)

@@ -1,26 +1,67 @@
-"""The process that decodes: one request a line on standard input, one or more answers a line on standard output.
+"""The process that decodes: requests on standard input, a line each, and answers on standard output.
 
-It is started by `decoders`, imports no model, and limits its own memory: whatever a file does to FFmpeg, it does
-to this process.
+A request says what to `do`: `count` the channels, `write` the waveform into a file, or `stream` it. It names the
+recording's file as `source`, or gives its `size` and lets so many bytes follow.
+
+An answer is one or more lines: `seconds` (it goes on: so much is decoded), `opened` and `block` (facts, and the
+size of samples that follow, when it streams), and `done` or `error` at the end.
+
+It imports no model, and limits its own memory: whatever a file does to FFmpeg, it does to this process.
 """
 
 import json
 import math
 import os
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from emovox import errors
 from emovox.audio.decoded import FULL, decode_to
 from emovox.audio.decoding import decode
-from emovox.audio.recording import open_recording
-from emovox.audio.waveform import SAMPLE_RATE
+from emovox.audio.recording import Source, open_recording
 from emovox.errors import AudioError, DecoderError, UnreadableAudioError
 
-STEP = 10  # seconds of sound from one word of progress to the next
+EVERY = 0.5  # seconds from one word of progress to the next, at least
+
+
+class Content:
+    """The bytes of a recording that follow its request: a file object that ends with them."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        """Begin."""
+        self._file, self._left = file, size
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most `size` bytes."""
+        data = self._file.read(min(size, self._left))
+        self._left -= len(data)
+        return data
+
+
+class Output:
+    """Where answers go."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Begin."""
+        self._file = file
+        self._said = time.monotonic()
+
+    def say(self, answer: dict[str, Any], samples: bytes = b"") -> None:
+        """Say a part of an answer."""
+        self._file.write(json.dumps(answer).encode() + b"\n")
+        self._file.write(samples)
+        self._file.flush()
+        self._said = time.monotonic()
+
+    def progress(self, seconds: float) -> None:
+        """Say that work goes on, unless something was said just now."""
+        if time.monotonic() - self._said >= EVERY:
+            self.say({"seconds": seconds})
 
 
 def limit_memory(size: int) -> None:
@@ -31,53 +72,44 @@ def limit_memory(size: int) -> None:
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform.startswith("linux"):  # macOS takes the call and ignores it
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        size = size if hard == resource.RLIM_INFINITY else min(size, hard)
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
-def answer(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
-    """Do what a request wants of the recording it names; an AudioError is an answer too."""
+def answer(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
+    """Do what a request wants, and give the end of the answer; an error is one, too."""
     try:
-        return count_channels(request) if request["target"] is None else write_waveform(request, out)
+        return {"done": WORK[request["do"]](request, source, out)}
     except AudioError as error:
         kind = type(error).__name__
-        return {"error": kind if hasattr(errors, kind) else "UnreadableAudioError", "reason": error.reason}
-    except MemoryError:
-        return {"error": UnreadableAudioError.__name__, "reason": "decoding it needs more memory than is allowed"}
+        known = kind if hasattr(errors, kind) else UnreadableAudioError.__name__
+        return {"error": known, "reason": error.reason, "name": None if request["name"] is None else error.name}
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:  # the next recording would fare no better
-            where = Path(request["target"] or ".").parent
-            return {"error": DecoderError.__name__, "reason": f"{where}: {error.strerror}"}
-        return {"error": UnreadableAudioError.__name__, "reason": f"decoding it failed ({type(error).__name__})"}
+        return {**_unexpected(request, error), "name": request["name"]}
 
 
-def count_channels(request: dict[str, Any]) -> dict[str, Any]:
+def count(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
     """Open a recording, and decode nothing of it."""
     with (
-        open_recording(Path(request["source"]), name="recording", max_bytes=request["max_bytes"]) as recording,
+        open_recording(
+            source, name=request["name"], max_bytes=request["max_bytes"], progress=_reading(out)
+        ) as recording,
         decode(recording, max_seconds=math.inf) as decoding,
     ):
         return {"channels": decoding.channels}
 
 
-def write_waveform(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
-    """Decode a recording into the file `target`; progress goes to `out` on the way."""
-    told = 0.0
-
-    def progress(seconds: float) -> None:
-        nonlocal told
-        if seconds - told >= STEP:
-            told = seconds
-            out.write(json.dumps({"seconds": seconds}) + "\n")
-            out.flush()
-
+def write(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
+    """Decode a recording into the file `target`."""
     decoded = decode_to(
         Path(request["target"]),
-        Path(request["source"]),
-        name=request["name"] or "recording",
+        source,
+        name=request["name"],
         channel=request["channel"],
         max_bytes=request["max_bytes"],
         max_seconds=request["max_seconds"],
-        progress=progress,
+        progress=out.progress,
     )
     return {
         "sha256": decoded.sha256,
@@ -85,9 +117,33 @@ def write_waveform(request: dict[str, Any], out: TextIO) -> dict[str, Any]:
         "channels": decoded.channels,
         "codec": decoded.codec,
         "samples": decoded.samples,
-        "warnings": list(decoded.warnings),
-        "duration": decoded.samples / SAMPLE_RATE,
+        "warnings": decoded.warnings,
     }
+
+
+def stream(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
+    """Decode a recording, and say what is decoded, as fast as it is taken."""
+    with (
+        open_recording(
+            source, name=request["name"], max_bytes=request["max_bytes"], progress=_reading(out)
+        ) as recording,
+        decode(recording, max_seconds=request["max_seconds"], channel=request["channel"]) as decoding,
+    ):
+        facts = {
+            "name": recording.name,
+            "sha256": recording.sha256,
+            "sample_rate": decoding.sample_rate,
+            "channels": decoding.channels,
+            "codec": decoding.codec,
+        }
+        out.say({"opened": facts})
+        for block in decoding.blocks():
+            if samples := block.astype("<f4", copy=False).tobytes():
+                out.say({"block": len(samples)}, samples)
+        return {"warnings": decoding.warnings}
+
+
+WORK = {"count": count, "write": write, "stream": stream}
 
 
 def follow(parent: int) -> None:
@@ -99,16 +155,29 @@ def follow(parent: int) -> None:
 
 def main() -> None:
     """Answer requests until standard input ends; the first argument limits the memory, bytes."""
-    out = os.fdopen(os.dup(1), "w", encoding="ascii")
+    out = Output(os.fdopen(os.dup(1), "wb"))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what FFmpeg prints must not look like an answer
     limit_memory(int(sys.argv[1]))
     threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
-    out.write('{"ready": true}\n')
-    out.flush()
-    for line in sys.stdin:
-        out.write(json.dumps(answer(json.loads(line), out)) + "\n")
-        out.flush()
+    out.say({"done": {}})
+    requests = sys.stdin.buffer
+    while line := requests.readline():
+        request = json.loads(line)
+        content = Content(requests, request["size"] or 0)
+        out.say(answer(request, Path(request["source"]) if request["size"] is None else content, out))
+        while content.read(2**20):  # what nobody needed to read
+            pass
 
 
-if __name__ == "__main__":
-    main()
+def _reading(out: Output) -> Callable[[int], None]:
+    return lambda _: out.progress(0.0)
+
+
+def _unexpected(request: dict[str, Any], error: Exception) -> dict[str, Any]:
+    if isinstance(error, MemoryError):
+        reason = "decoding it needs more memory than is allowed (set EMOVOX_DECODER_MEMORY to more bytes)"
+        return {"error": UnreadableAudioError.__name__, "reason": reason}
+    if isinstance(error, OSError) and error.errno in FULL:  # the next recording would fare no better
+        where = Path(request["target"]).parent if request["do"] == "write" else tempfile.gettempdir()
+        return {"error": DecoderError.__name__, "reason": f"{where}: {error.strerror}"}
+    return {"error": UnreadableAudioError.__name__, "reason": f"decoding it failed ({type(error).__name__})"}

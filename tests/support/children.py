@@ -1,0 +1,19 @@
+"""The processes that this one has started and not waited for: those that run, and those that are dead."""
+
+from pathlib import Path
+
+
+def children() -> set[str]:
+    """Their numbers."""
+    found: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        found.update((task / "children").read_text().split())
+    return found
+
+
+def running(pid: str | int) -> bool:
+    """Whether there is a process of that number, and it isn't dead."""
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
