@@ -1,13 +1,15 @@
-"""The processes that this one has started and not waited for: those that run, and those that are dead."""
+"""The processes that another one has started and not waited for: those that run, and those that are dead."""
 
+from contextlib import suppress
 from pathlib import Path
 
 
-def children() -> set[str]:
+def children(parent: int | str = "self") -> set[str]:
     """Their numbers."""
     found: set[str] = set()
-    for task in Path("/proc/self/task").iterdir():
-        found.update((task / "children").read_text().split())
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            found.update((task / "children").read_text().split())
     return found
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emovox.audio.decoding import BLOCK, decode
 from emovox.audio.recording import Source, open_recording
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 
+BLOCK = 65_536  # samples that are read at once
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the disk says that is written to; no fault of the recording."""
 
@@ -80,6 +80,8 @@ def decode_to(
     Raises:
         AudioError: it can't be used; the subclasses say why.
     """
+    from emovox.audio.decoding import decode  # noqa: PLC0415  where it is decoded already, nobody needs FFmpeg
+
     with (
         open_recording(source, name=name, max_bytes=max_bytes, progress=lambda _: progress(0.0)) as recording,
         decode(recording, max_seconds=max_seconds, channel=channel) as decoding,

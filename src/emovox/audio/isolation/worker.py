@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 from emovox import errors
 from emovox.audio.decoded import FULL, decode_to
 from emovox.audio.decoding import decode
+from emovox.audio.isolation.parent import follow
 from emovox.audio.recording import Source, open_recording
 from emovox.errors import AudioError, DecoderError, UnreadableAudioError
 
@@ -144,13 +145,6 @@ def stream(request: dict[str, Any], source: Source, out: Output) -> dict[str, An
 
 
 WORK = {"count": count, "write": write, "stream": stream}
-
-
-def follow(parent: int) -> None:
-    """End with the process that started this one, even in the middle of a recording, when it was killed."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
 
 
 def main() -> None:
