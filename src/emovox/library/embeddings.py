@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emovox.errors import AudioError, EmovoxError, LabelsError
+from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError
 from emovox.library.labels import Labelled
 from emovox.outputs import RESULT
 from emovox.recognition.recognizer import Recognizer
@@ -96,6 +96,7 @@ def embed(
 
     Raises:
         LabelsError: not one could be used.
+        DecoderError: as `Recognizer.recognize`.
     """
     found, kept, failures = [], [], []
     with closing(Cache(recognizer)) as cache:
@@ -106,6 +107,8 @@ def embed(
                 kept.append(row)
             except AudioError as error:
                 failures.append((row.name, error.reason))
+            except DecoderError:  # no recording's fault
+                raise
             except EmovoxError as error:
                 failures.append((row.name, str(error)))
     if not found:
