@@ -61,11 +61,9 @@ class Settings(BaseSettings):
     hearers: int = Field(2, gt=0, le=64, description="service: recordings heard at the same time")
     decoders: int = Field(0, ge=0, le=256, description="service: decoding processes; 0: one per usable core")
     decoder_memory: int = Field(
-        2 * 2**30, ge=2**29, description="service: address space of a decoding process, bytes (on Linux)"
+        2 * 2**30, ge=2**29, description="address space of a decoding process, bytes (on Linux)"
     )
-    decode_stall: float = Field(
-        20, gt=0, description="service: seconds without progress after which decoding is given up"
-    )
+    decode_stall: float = Field(20, gt=0, description="seconds without progress after which decoding is given up")
     upload_stall: float = Field(10, gt=0, description="service: seconds an upload may pause")
     upload_rate: int = Field(
         4096, ge=0, description="service: bytes a second that uploads must reach, after the first 30 s"

@@ -17,7 +17,7 @@ from emovox.batch.wish import Wish
 from emovox.errors import ModelError, UnknownEmotionError
 from emovox.recognition.options import Options
 from emovox.settings import settings
-from support import tiny
+from support import poison, tiny
 from support.batches import run, table
 
 
@@ -92,25 +92,11 @@ def test_a_worker_that_is_killed_costs_nothing(
 def test_a_file_that_breaks_the_decoder_costs_itself(
     calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "evil").mkdir()
-    (tmp_path / "evil" / "sitecustomize.py").write_text(
-        "import os, sys\n"
-        "if any('decoding_worker' in word for word in sys.orig_argv):\n"
-        "    import emovox.audio.recording as module, time\n"
-        "    honest = module._open_path\n"
-        "    def evil(path):\n"
-        "        data = path.read_bytes()\n"
-        "        if data == b'crash': os.kill(os.getpid(), 11)\n"
-        "        if data == b'hang': time.sleep(1000)\n"
-        "        if data == b'eat': bytearray(2**40)\n"
-        "        return honest(path)\n"
-        "    module._open_path = evil\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "evil"), *filter(None, sys.path)]))
+    poison.poison(monkeypatch, tmp_path)
     monkeypatch.setenv("EMOVOX_DECODE_STALL", "1")
     settings.cache_clear()
     for name in ("crash", "hang", "eat"):
-        (calls / f"{name}.wav").write_text(name)
+        (calls / f"{name}.wav").write_text(f"!{name}")
     status, _ = batch(Wish(str(calls), str(tmp_path / "out"), model=model))
     assert (status.done, status.failed) == (60, 3)
     reasons = {Path(row["path"]).stem: row["reason"] for row in table(tmp_path / "out", "errors")}

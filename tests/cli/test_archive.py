@@ -21,6 +21,7 @@ from emovox.server.database import open_database, owner, state_directory
 from emovox.server.jobs import Jobs, NewJob
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
+from support import poison
 from support.entries import classic
 
 Run = Callable[..., tuple[int, str, str]]
@@ -295,3 +296,11 @@ def test_help_has_examples(run: Run, command: str) -> None:
     code, out, _ = run("archive", command, "--help")
     assert code == 0
     assert f"emovox archive {command}" in out
+
+
+def test_a_clip_that_kills_its_decoder_is_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    poison.poison(monkeypatch, tmp_path)
+    Path("evil.wav").write_bytes(poison.CRASH)
+    code, out, err = run("similar", "evil.wav", "--model", "lite")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: evil.wav: decoding it broke the decoder")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from support import poison
+
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -63,3 +65,19 @@ def test_labels_map(run: Run, manifest: Path, tmp_path: Path) -> None:
     code, _, err = run("evaluate", manifest, "--labels-map", "nonsense")
     assert code == 2
     assert "neither LABEL=CLASS nor a file of JSON" in err
+
+
+def test_a_recording_that_kills_its_decoder_is_listed(
+    run: Run, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison.poison(monkeypatch, tmp_path)
+    (tmp_path / "evil.wav").write_bytes(poison.CRASH)
+    manifest.write_text(manifest.read_text() + "\nevil.wav,sad,99")
+    code, out, err = run("evaluate", manifest, "--model", "lite", "--format", "json", "-q")
+    assert code == 1
+    assert json.loads(out)["clips"] == 8
+    assert err.startswith("Error: evil.wav: decoding it broke the decoder")
+    poison.poison(monkeypatch, tmp_path, at_start="os._exit(1)")
+    code, out, err = run("evaluate", manifest, "--model", "lite", "-q")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("Error: no decoding process can be started")

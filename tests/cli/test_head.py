@@ -12,6 +12,7 @@ from emovox.models import head as heads
 from emovox.models.head import Head
 from emovox.recognition.recognition import Recognition, json_schema
 from emovox.recognition.recognizer import Recognizer
+from support import poison
 from support.heads import head
 
 Run = Callable[..., tuple[int, str, str]]
@@ -138,3 +139,20 @@ def test_another_models_head_is_refused_before_anything_is_heard(
 def test_help_has_examples(run: Run) -> None:
     for command in (("head",), ("head", "train"), ("evaluate",)):
         assert "    emovox " in run(*command, "--help")[1] or "  emovox " in run(*command, "--help")[1]
+
+
+def test_a_recording_that_kills_its_decoder_is_listed(
+    run: Run, labels: Path, examples: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison.poison(monkeypatch, tmp_path)
+    (tmp_path / "evil.wav").write_bytes(poison.CRASH)
+    labels.write_text(labels.read_text() + f"\nevil.wav,praise,a\n{examples[0]},praise,a")
+    train = ["head", "train", labels, "--name", "calls", "--method", "prototypes", "--model", "lite", "-y", "-q"]
+    code, _, err = run(*train)
+    assert code == 1
+    assert err.startswith("Error: evil.wav: decoding it broke the decoder")
+    assert Head.find("calls").training.clips == {"complaint": 12, "praise": 13}
+    poison.poison(monkeypatch, tmp_path, at_start="os._exit(1)")
+    code, out, err = run(*train)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("Error: no decoding process can be started")

@@ -23,6 +23,7 @@ from emovox.outputs import Draft
 from emovox.recognition.recognition import json_schema
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
+from support import poison
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -458,3 +459,11 @@ def test_a_microphone_that_refuses(run: Run, driver: FakeDriver, monkeypatch: py
     assert code == 1
     assert "Device unavailable [PaErrorCode -9985]; choose another with --device: 1: Headset *; 2: Webcam" in err
     assert list(Path().iterdir()) == []
+
+
+def test_a_file_that_kills_its_decoder_is_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    poison.poison(monkeypatch, tmp_path)
+    Path("evil.wav").write_bytes(poison.CRASH)
+    code, _, err = run("listen", "evil.wav", "--fast")
+    assert (code, list(Path().iterdir())) == (1, [Path("evil.wav")])
+    assert err.startswith("Error: evil.wav: decoding it broke the decoder")

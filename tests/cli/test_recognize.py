@@ -3,6 +3,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,8 @@ import pytest
 from emovox.emotions import BY_NAME, NAMES
 from emovox.recognition.recognition import json_schema
 from emovox.version import __version__
-from support import tiny
+from support import poison, tiny
+from support.children import children, running
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -389,3 +391,70 @@ def test_standard_input_by_channels_keeps_to_the_limit(tmp_path: Path) -> None:
         )  # fmt: skip
     assert done.returncode == 1
     assert "bigger than the limit of 1000000 bytes" in done.stderr
+
+
+@pytest.fixture
+def poisoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: list[Path]) -> Path:
+    """A directory with two recordings, and between them one that kills its decoder."""
+    poison.poison(monkeypatch, tmp_path)
+    place = tmp_path / "calls"
+    place.mkdir()
+    for name, path in (("a.flac", examples[0]), ("c.flac", examples[1])):
+        (place / name).write_bytes(path.read_bytes())
+    (place / "b.wav").write_bytes(poison.CRASH)
+    return place
+
+
+@pytest.mark.parametrize("channels", ["mix", "split"])
+def test_a_file_that_kills_its_decoder_costs_itself(run: Run, poisoned: Path, channels: str) -> None:
+    code, out, err = run("recognize", poisoned, "--format", "jsonl", "--channels", channels)
+    assert code == 1
+    assert [Path(json.loads(line)["path"]).name for line in out.splitlines()] == ["a.flac", "c.flac"]
+    assert len(results()) == 2
+    [line] = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert line.startswith(f"Error: {poisoned}/b.wav: decoding it broke the decoder")
+    assert line.endswith("leave it out, or convert it")
+
+
+def test_standard_input_that_kills_its_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    poison.poison(monkeypatch, tmp_path)
+    command = [sys.executable, "-m", "emovox", "recognize", "-", "--no-save"]
+    done = subprocess.run(command, input=poison.CRASH, capture_output=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1].startswith("Error: -: decoding it broke the decoder")
+
+
+def test_without_decoders_the_first_recording_says_so(
+    run: Run, examples: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison.poison(monkeypatch, tmp_path, at_start="os._exit(1)")
+    code, out, err = run("recognize", *examples, "--format", "jsonl", "--quiet")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: no decoding process can be started: it ends at once, with code 1; ")
+    assert err.count("\n") == 1
+
+
+def test_an_interrupt_while_a_decoder_works(poisoned: Path, tmp_path: Path) -> None:
+    (poisoned / "b.wav").write_bytes(poison.HANG)
+    command = [sys.executable, "-m", "emovox", "recognize", str(poisoned), "--format", "jsonl", "--no-save"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "a.flac" in process.stdout.readline()
+        [decoder] = children(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(), process.stderr.read().strip()) == (130, "interrupted")
+    assert not running(decoder)
+
+
+def test_nothing_is_decoded_in_this_process(tmp_path: Path, examples: list[Path]) -> None:
+    code = "\n".join([
+        "import sys",
+        "from emovox.cli import main",
+        "try:",
+        f"    main(['recognize', {str(examples[0])!r}, '--no-save', '--quiet'])",
+        "finally:",
+        "    print(*{name.partition('.')[0] for name in sys.modules} & {'av', 'numpy'})",
+    ])  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout.splitlines()[-1] == "numpy"

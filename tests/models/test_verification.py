@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emovox.errors import BrokenDecoderError
 from emovox.models.catalog import snapshot_path
 from emovox.models.loading import open_snapshot
 from emovox.models.published import SOURCE_FILE, PublishedFile, Source
 from emovox.models.verification import verify_snapshot
-from support import snapshots
+from support import poison, snapshots
 
 
 @pytest.fixture
@@ -77,3 +78,12 @@ def test_nothing_is_claimed_where_nothing_is_known(place: Path, tmp_path: Path) 
     found = verify_snapshot(open_snapshot(elsewhere))
     assert found.good
     assert "has no example/test.wav" in found.lines[-1]
+
+
+def test_an_example_that_kills_its_decoder_is_said(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison.poison(monkeypatch, tmp_path)
+    (place / "example" / "test.wav").write_bytes(poison.CRASH)
+    with pytest.raises(BrokenDecoderError, match=r"^test\.wav: "):
+        verify_snapshot(open_snapshot(place))

@@ -16,7 +16,7 @@ from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 from emovox.version import __version__
-from support import tiny
+from support import poison, tiny
 
 Encode = Callable[..., Path]
 
@@ -244,3 +244,45 @@ def test_it_takes_results_as_they_are_asked_for(recognizer: Recognizer, speech: 
     for _ in range(3):
         next(stream)
     assert len(taken) < 60
+
+
+def test_isolated_it_hears_the_same(recognizer: Recognizer, examples: list[Path], speech: np.ndarray) -> None:
+    isolated = Recognizer("lite", isolate=True)
+    for source in (examples[0], examples[0].read_bytes(), (speech, 16_000)):
+        blocks: list[np.ndarray] = []
+        one = isolated.recognize(source, segments=True, granularity="frame", sink=blocks.append)
+        other = recognizer.recognize(source, segments=True, granularity="frame")
+        assert one.scores == other.scores
+        assert (one.recording, one.warnings, one.segments) == (other.recording, other.warnings, other.segments)
+        np.testing.assert_array_equal(np.concatenate(blocks), speech)
+
+
+def test_isolated_what_breaks_a_decoder_costs_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: list[Path]
+) -> None:
+    poison.poison(monkeypatch, tmp_path)
+    monkeypatch.setenv("EMOVOX_DECODE_STALL", "1")
+    settings.cache_clear()
+    sources: list[Path] = []
+    for number, content in enumerate((poison.CRASH, poison.HANG, poison.KILL)):
+        sources += [examples[number], tmp_path / f"{number}.wav"]
+        sources[-1].write_bytes(content)
+    recognizer = Recognizer("lite", isolate=True)
+    results = list(recognizer.recognize_many(sources, on_error="return"))
+    assert [type(result).__name__ for result in results] == ["Recognition", "BrokenDecoderError"] * 3
+    assert [result.emotion for result in results if isinstance(result, Recognition)] == [
+        emotion_of(path) for path in examples[:3]
+    ]
+    with pytest.raises(errors.BrokenDecoderError, match=r"^0\.wav: .*leave it out, or convert it"):
+        recognizer.recognize(sources[1])
+
+
+def test_isolated_without_a_process_nothing_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: list[Path]
+) -> None:
+    poison.poison(monkeypatch, tmp_path, at_start="os._exit(1)")
+    recognizer = Recognizer("lite", isolate=True)
+    with pytest.raises(errors.DecoderError, match="no decoding process can be started"):
+        recognizer.recognize(examples[0])
+    with pytest.raises(errors.DecoderError, match="no decoding process can be started"):
+        next(recognizer.recognize_many(examples, on_error="return"))

@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from emovox import private
-from emovox.audio.decoding import BLOCK, decode
-from emovox.audio.failures import FULL
 from emovox.audio.quality import CHANNELS_CANCEL
 from emovox.audio.recording import Source, open_recording
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 
-__all__ = ["FULL", "Decoded", "decode_to"]
+BLOCK = 65_536  # samples that are read at once
 
 
 @dataclass(frozen=True)
@@ -87,13 +85,15 @@ def decode_to(
         track: this audio track, from 1; by default the main one.
         max_bytes: the biggest file taken.
         max_seconds: the longest recording taken.
-        progress: is told the seconds decoded so far.
+        progress: is told the seconds decoded so far, again and again.
 
     Raises:
         AudioError: it can't be used; the subclasses say why.
     """
+    from emovox.audio.decoding import decode  # noqa: PLC0415  where it is decoded already, nobody needs FFmpeg
+
     with (
-        open_recording(source, name=name, max_bytes=max_bytes) as recording,
+        open_recording(source, name=name, max_bytes=max_bytes, progress=lambda _: progress(0.0)) as recording,
         decode(recording, max_seconds=max_seconds, channel=channel, track=track) as decoding,
         private.create(path, "wb") as file,
     ):

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,13 +43,16 @@ class Recording:
 
 
 @contextmanager
-def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -> Iterator[Recording]:
+def open_recording(
+    source: Source, *, name: str | None = None, max_bytes: int, progress: Callable[[int], None] = lambda _: None
+) -> Iterator[Recording]:
     """Open what the user gave; streams that can't seek are kept in a temporary file.
 
     Args:
         source: the recording.
         name: what to call it in results; by default the file's name.
         max_bytes: the largest file, bytes or stream taken.
+        progress: is told the size of each block of a file that was read, bytes: all of it is, for the checksum.
 
     Raises:
         RecordingNotFoundError: no such file.
@@ -60,11 +63,13 @@ def open_recording(source: Source, *, name: str | None = None, max_bytes: int) -
         name = name.encode(errors="replace").decode()
     with ExitStack() as stack:
         with reading(name):
-            recording = _open(source, stack, name=name, max_bytes=max_bytes)
+            recording = _open(source, stack, name=name, max_bytes=max_bytes, progress=progress)
         yield recording
 
 
-def _open(source: Source, stack: ExitStack, *, name: str | None, max_bytes: int) -> Recording:
+def _open(
+    source: Source, stack: ExitStack, *, name: str | None, max_bytes: int, progress: Callable[[int], None]
+) -> Recording:
     if isinstance(source, tuple):
         if len(source) != 2:
             raise UnreadableAudioError("an array comes with its sample rate, as (array, sample_rate)")
@@ -84,6 +89,7 @@ def _open(source: Source, stack: ExitStack, *, name: str | None, max_bytes: int)
     digest = hashlib.sha256()
     while block := file.read(BLOCK):
         digest.update(block)
+        progress(len(block))
     file.seek(0)
     return Recording(name=name, sha256=digest.hexdigest(), file=file)
 

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from emovox.audio.decoding_worker import follow
+from emovox.audio.isolation.parent import follow
 from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member
 from emovox.batch.ledger import Ledger
 from emovox.batch.tasks import Answer, Plan, Ready, Task

@@ -11,8 +11,9 @@ from itertools import count
 from pathlib import Path
 
 from emovox import private
-from emovox.audio.decoded import FULL, Decoded
-from emovox.audio.decoders import Decoders
+from emovox.audio.decoded import Decoded
+from emovox.audio.failures import FULL
+from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.recording import open_recording
 from emovox.batch.sources import RowReader
 from emovox.batch.storage import fetched, is_remote

@@ -139,7 +139,10 @@ def evaluate(
         rows = read_labels(manifest, paths=path_column, labels=label_column)
     asked = None if head is None else Head.find(head)
     recognizer = Recognizer(
-        model, precision=precision, notice=lambda line: None if quiet else click.echo(line, err=True)
+        model,
+        precision=precision,
+        notice=lambda line: None if quiet else click.echo(line, err=True),
+        isolate=True,
     )
     with Progress(len(rows), shown=not quiet) as progress:
         started = False

@@ -113,7 +113,10 @@ def train(
     if place.exists() and not yes and not click.confirm(f"Replace the head {name}?", err=True):
         raise click.Abort
     recognizer = Recognizer(
-        model, precision=precision, notice=lambda line: None if quiet else click.echo(line, err=True)
+        model,
+        precision=precision,
+        notice=lambda line: None if quiet else click.echo(line, err=True),
+        isolate=True,
     )
     with _Steps(shown=not quiet) as steps:
         trained = teach(

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import count
+from itertools import count, zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -22,6 +22,7 @@ from emovox.cli.report import REPORTS, Row, printable
 from emovox.emotions import NAMES
 from emovox.errors import (
     AudioError,
+    DecoderError,
     EmovoxError,
     OutputsError,
     UnknownEmotionError,
@@ -119,7 +120,10 @@ def recognize(
     started = time.monotonic()
     files, failures = _find(paths)
     recognizer = Recognizer(
-        model, precision=precision, notice=lambda line: None if quiet else click.echo(line, err=True)
+        model,
+        precision=precision,
+        notice=lambda line: None if quiet else click.echo(line, err=True),
+        isolate=True,
     )
     if wanted["head"] is not None:
         wanted["head"].check(recognizer.metadata)
@@ -137,7 +141,9 @@ def recognize(
         with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:
             kept = stack.enter_context(library.open_archive()) if archive else None
             report.begin()
-            for file in files:
+            for file, following in zip_longest(files, files[1:]):
+                if following not in {None, STDIN} and channels == "mix":
+                    recognizer.expect(following, track=track)
                 progress.begin(printable(str(file)))
                 link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
                 keep = partial(Kept, kept, asked=embedding, link=link)
@@ -208,7 +214,7 @@ def _hear(
                 yield Row(str(file), recognition, directory)
                 if channel == recognition.recording.channels:
                     return
-    except (OutputsError, UnknownEmotionError):  # the next one would fare no better
+    except (OutputsError, DecoderError, UnknownEmotionError):  # the next one would fare no better
         raise
     except EmovoxError as error:
         yield error.reason if isinstance(error, AudioError) else str(error)

@@ -58,7 +58,7 @@ def similar(
         if to is None:
             if not Path(clip).is_file():
                 raise ArchiveError(f"{printable(clip)}: no such file, and nothing in the archive is called that")
-            to = Recognizer(model, precision=precision).recognize(clip, embedding=True)
+            to = Recognizer(model, precision=precision, isolate=True).recognize(clip, embedding=True)
         found = kept.similar(to, k=k, wanted=wanted, segments=segments, raw=raw)
     if form == "json":
         click.echo(json.dumps([item.to_dict() for item in found], ensure_ascii=False, indent=2))

@@ -13,12 +13,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emovox.audio.decoding import decode
+from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
 from emovox.audio.microphone import WAIT
-from emovox.audio.recording import open_recording
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.errors import UnreadableAudioError
-from emovox.settings import settings
 
 _PIECE = 65_536  # bytes taken from a pipe at once
 _PIECES = 64  # that may wait: more would be memory that grows
@@ -52,13 +50,12 @@ class FileSound:
 
         Raises:
             AudioError: it can't be used.
+            DecoderError: no decoding process can be started.
         """
         self._stack = ExitStack()
         with ExitStack() as stack:
-            limits = settings()
-            recording = stack.enter_context(open_recording(path, max_bytes=limits.max_file_size))
-            decoding = stack.enter_context(decode(recording, max_seconds=limits.max_duration))
-            self.name = recording.name or path.name
+            decoding = stack.enter_context(IsolatedDecoder().open(path))
+            self.name = decoding.name or path.name
             self._blocks: Iterator[Waveform] = decoding.blocks()
             self._stack = stack.pop_all()
         self._fast = fast

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox import private
-from emovox.errors import AudioError, EmovoxError, LabelsError
+from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError
 from emovox.library.labels import Labelled
 from emovox.outputs import RESULT
 from emovox.recognition.recognizer import Recognizer
@@ -98,6 +98,7 @@ def embed(
 
     Raises:
         LabelsError: not one could be used.
+        DecoderError: as `Recognizer.recognize`.
     """
     found, kept, failures = [], [], []
     with closing(Cache(recognizer)) as cache:
@@ -108,6 +109,8 @@ def embed(
                 kept.append(row)
             except AudioError as error:
                 failures.append((row.name, error.reason))
+            except DecoderError:  # no recording's fault
+                raise
             except EmovoxError as error:
                 failures.append((row.name, str(error)))
     if not found:

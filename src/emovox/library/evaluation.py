@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.errors import AudioError, EmovoxError, LabelsError
+from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError
 from emovox.library.embeddings import Failure
 from emovox.library.labels import Labelled
 from emovox.library.metrics import Interval, Measures, bootstrap, by_group, measure
@@ -109,6 +110,7 @@ def evaluate(
     Raises:
         LabelsError: a label means no class, or there is nothing to compare.
         HeadError: the head was trained on another model.
+        DecoderError: as `Recognizer.recognize`.
     """
     if head is not None:
         head.check(recognizer.metadata)
@@ -127,13 +129,17 @@ def evaluate(
     if len(classes) < 2:
         raise LabelsError(f"{source}: one class alone ({', '.join(classes)}) is always right; take --classes all")
     heard, scores, failures, failed = [], [], [], []
-    for row in wanted:
+    for row, following in zip_longest(wanted, wanted[1:]):
         begin(row.name)
+        if following is not None:
+            recognizer.expect(following.path)
         try:
             if head is None:
                 result = recognizer.recognize(row.path, emotions=classes, speech_only=speech_only)
             else:
                 result = recognizer.recognize(row.path, head=head, speech_only=speech_only)
+        except DecoderError:  # no recording's fault
+            raise
         except EmovoxError as error:
             failures.append((row.name, error.reason if isinstance(error, AudioError) else str(error)))
             failed.append(row)

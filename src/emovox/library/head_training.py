@@ -86,6 +86,7 @@ def train(
     Raises:
         LabelsError: the list can't be used, or nothing can be learnt from it.
         HeadError: nothing can be called that.
+        DecoderError: as `Recognizer.recognize`.
     """
     check_name(name)
     rows = read_labels(path, paths=paths, labels=labels)

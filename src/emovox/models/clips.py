@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emovox.audio.decoding import decode
 from emovox.audio.recording import open_recording
 from emovox.audio.waveform import Waveform
 from emovox.errors import ModelError
@@ -35,5 +34,7 @@ def example_files() -> list[Path]:
 
 
 def _read(file: Path) -> Waveform:
+    from emovox.audio.decoding import decode  # noqa: PLC0415  FFmpeg takes time to load, and few need the clips
+
     with open_recording(file, max_bytes=2**20) as recording, decode(recording, max_seconds=60) as decoding:
         return np.concatenate(list(decoding.blocks()))

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emovox.audio.decoding import decode
-from emovox.audio.recording import open_recording
+from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
 from emovox.emotions import NAMES
 from emovox.models.catalog import CATALOG
 from emovox.models.engine import Engine
@@ -35,6 +34,7 @@ def verify_snapshot(stored: StoredModel, *, notice: Notice = lambda _: None) -> 
     Raises:
         ModelError: the snapshot can't be converted or run.
         AudioError: its example can't be decoded.
+        DecoderError: no decoding process can be started.
     """
     lines, good = [], True
     directory = stored.snapshot.directory
@@ -52,10 +52,7 @@ def verify_snapshot(stored: StoredModel, *, notice: Notice = lambda _: None) -> 
         lines.append(f"example: the snapshot has no {EXAMPLE}, so nothing could be compared")
         return Verification(tuple(lines), good)
     options = settings()
-    with (
-        open_recording(example, max_bytes=options.max_file_size) as recording,
-        decode(recording, max_seconds=30) as decoding,
-    ):
+    with IsolatedDecoder().open(example) as decoding:
         waveform = np.concatenate(list(decoding.blocks()))
     engine = Engine(
         stored.file("fp32", notice=notice), precision="fp32", engine=options.engine, threads=options.threads

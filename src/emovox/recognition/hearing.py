@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emovox.audio.decoded import Decoded
-from emovox.audio.decoding import Decoding, decode
 from emovox.audio.recording import Source, open_recording
 from emovox.audio.speech import Span, SpeechFinder
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
@@ -38,6 +37,10 @@ from emovox.recognition.recognition import (
 )
 from emovox.settings import settings
 from emovox.version import __version__
+
+if TYPE_CHECKING:
+    from emovox.audio.decoding import Decoding
+    from emovox.audio.isolation.isolated_decoder import IsolatedDecoder, IsolatedDecoding
 
 MERGE_GAP = 1.0  # seconds; a longer pause parts segments even where the emotion is the same
 
@@ -89,8 +92,10 @@ class Hearing:
         self._facts: RecordingFacts | None = None
         self._warnings: list[str] = []
 
-    def tasks(self, source: Source | Decoded, name: str | None) -> Iterator[Task]:
-        """Read the recording and cut it.
+    def tasks(
+        self, source: Source | Decoded, name: str | None, decoder: "IsolatedDecoder | None" = None
+    ) -> Iterator[Task]:
+        """Read the recording and cut it; `decoder` decodes it in another process.
 
         A short recording is one window, from which the verdict comes. Its segments are heard each by itself all
         the same, as those of a long one are: what is said next should not colour them. So is all of it when only
@@ -98,10 +103,11 @@ class Hearing:
 
         Raises:
             AudioError: it can't be used.
+            DecoderError: no decoding process can be started.
         """
         metadata, options = self._metadata, self._options
         grid = {"hop": metadata.hop, "overlap": max(0, metadata.minimum_samples - metadata.hop)}
-        with _opened(source, name, options.channel, options.track) as (decoding, called, sha256):
+        with _opened(source, name, options.channel, options.track, decoder) as (decoding, called, sha256):
             blocks = decoding.blocks() if self._sink is None else _tee(decoding.blocks(), self._sink)
             windows = cut(blocks, **grid, speech=self._speech)
             first = next(windows)
@@ -276,8 +282,12 @@ def _tee(blocks: Iterator[Waveform], sink: Sink) -> Iterator[Waveform]:
 
 @contextmanager
 def _opened(
-    source: Source | Decoded, name: str | None, channel: int | None, track: int | None
-) -> Iterator[tuple[Decoding | Decoded, str | None, str]]:
+    source: Source | Decoded,
+    name: str | None,
+    channel: int | None,
+    track: int | None,
+    decoder: "IsolatedDecoder | None",
+) -> Iterator[tuple["Decoding | Decoded | IsolatedDecoding", str | None, str]]:
     """What gives the waveform, what to call it, and its checksum."""
     if isinstance(source, Decoded):
         if source.asked_channel != channel:
@@ -287,6 +297,12 @@ def _opened(
         yield source, source.name, source.sha256
         return
     limits = settings()
+    if decoder is not None and not isinstance(source, tuple):
+        with decoder.open(source, name=name, channel=channel, track=track) as isolated:
+            yield isolated, isolated.name, isolated.sha256
+        return
+    from emovox.audio.decoding import decode  # noqa: PLC0415  where another process decodes, nobody needs FFmpeg
+
     with (
         open_recording(source, name=name, max_bytes=limits.max_file_size) as recording,
         decode(recording, max_seconds=limits.max_duration, channel=channel, track=track) as decoding,
@@ -295,7 +311,7 @@ def _opened(
 
 
 def _facts(
-    decoding: Decoding | Decoded, spans: Sequence[Span], *, name: str | None, sha256: str
+    decoding: "Decoding | Decoded | IsolatedDecoding", spans: Sequence[Span], *, name: str | None, sha256: str
 ) -> RecordingFacts:
     return RecordingFacts(
         name=name,
@@ -311,6 +327,6 @@ def _facts(
     )
 
 
-def _warnings(decoding: Decoding | Decoded, spans: Sequence[Span]) -> list[str]:
+def _warnings(decoding: "Decoding | Decoded | IsolatedDecoding", spans: Sequence[Span]) -> list[str]:
     no_speech = [] if spans or "silence" in decoding.warnings else [NO_SPEECH]
     return [*decoding.warnings, *no_speech]

@@ -1,15 +1,17 @@
 """The recognizer: recordings in, recognitions out, through one loaded model."""
 
+import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import check_names
-from emovox.errors import EmovoxError, ModelError, OptionsError, UnknownEmotionError
+from emovox.errors import DecoderError, EmovoxError, ModelError, OptionsError, UnknownEmotionError
 from emovox.models.engine import Output
 from emovox.models.head import Head
 from emovox.models.loading import Wanted, load
@@ -23,6 +25,9 @@ from emovox.recognition.options import EmbeddingSink, Options, Request, Sink
 from emovox.recognition.recognition import Granularity, ModelFacts, Recognition
 from emovox.recognition.splitting import Piece
 from emovox.settings import settings
+
+if TYPE_CHECKING:
+    from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
 
 BATCH_SECONDS = 40  # of padded waveform that runs at once, which bounds the memory of a batch
 
@@ -43,6 +48,7 @@ class Recognizer:
         precision: Wanted = "auto",
         device: Device = "auto",
         notice: Notice = lambda _: None,
+        isolate: bool = False,
     ) -> None:
         """Load a model.
 
@@ -52,12 +58,16 @@ class Recognizer:
             precision: `fp32`, `bf16`, `int8`, or `auto`: the fastest that hears what fp32 hears on this machine.
             device: `cpu`, `cuda`, or `auto`, which takes a GPU when ONNX Runtime has one.
             notice: is told, in a sentence, of what takes long and is done once, as converting a snapshot is.
+            isolate: decode in processes of their own, for recordings of strangers: one that makes FFmpeg crash,
+                hang or eat memory is then a BrokenDecoderError, and not the end of this program. They see no
+                environment variable but those that Python needs, and end with the recognizer, or with the program.
 
         Raises:
             UnknownModelError: no such name or path.
             NotInstalledError: a model of the catalog that must be pulled first.
             ModelError: it can't be read, converted or run here, or not in this precision.
         """
+        self._decoder = _isolated_decoder() if isolate else None  # it starts while the model is loaded
         self._engine = load(model or settings().model, precision=precision, device=device, notice=notice)
         self.metadata = self._engine.metadata
 
@@ -120,6 +130,7 @@ class Recognizer:
 
         Raises:
             AudioError: the recording can't be used; the subclasses say why.
+            DecoderError: it shall be decoded in another process, and none can be started.
             HeadError: there is no such head, or it was trained on another model.
             OptionsError: an option has a value that means nothing.
             UnknownEmotionError: a name in `emotions` is wrong, or the model was taught none of them.
@@ -199,7 +210,7 @@ class Recognizer:
         Their windows go to the model together, which runs them in batches where that pays: on a GPU.
 
         Args:
-            recordings: any iterable; it is read as results are taken.
+            recordings: any iterable; it is read as results are taken, one ahead.
             granularity: this and what follows, up to `head`, as for `recognize`.
             embedding: the features too.
             emotions: the classes that may win.
@@ -214,6 +225,7 @@ class Recognizer:
 
         Raises:
             AudioError: a recording can't be used, with `on_error="raise"`.
+            DecoderError: no decoding process can be started: the next recording would fare no better.
             HeadError: as for `recognize`.
             UnknownEmotionError: as for `recognize`.
         """
@@ -263,6 +275,14 @@ class Recognizer:
         classes = self.classes(emotions if self.metadata.classes else None)
         found = None if head is None else Head.find(head)
         return Live(self._engine, classes, sample_rate=sample_rate, head=found, sink=sink)
+
+    def expect(self, recording: Source, *, channel: int | None = None, track: int | None = None) -> None:
+        """Say which recording will be recognised after the next one: a file is then decoded ahead, if isolated.
+
+        `recognize_many` does so by itself.
+        """
+        if self._decoder is not None and isinstance(recording, (str, os.PathLike)):
+            self._decoder.expect(recording, channel=channel, track=track)
 
     @property
     def batches(self) -> bool:
@@ -334,15 +354,17 @@ class Recognizer:
                     task.hearing.error = error
             batch.clear()
 
-        for hearing, source, name in recordings:
+        for hearing, source, name in self._ahead(recordings, options):
             hearings.append(hearing)
             try:
-                for task in hearing.tasks(source, name):
+                for task in hearing.tasks(source, name, self._decoder):
                     lengths = [len(other.window.waveform) for other in (task, *batch)]
                     if batch and max(lengths) * len(lengths) > BATCH_SECONDS * SAMPLE_RATE:
                         run()
                     batch.append(task)
                     hearing.waiting += 1
+            except DecoderError:
+                raise
             except EmovoxError as error:
                 hearing.error = error
             while hearings and not (hearings[0].waiting and hearings[0].error is None):
@@ -351,6 +373,21 @@ class Recognizer:
             run()
         while hearings:
             yield hearings.popleft().finish(model)
+
+    def _ahead(
+        self, recordings: Iterable[tuple[Hearing, Source | Decoded, str | None]], options: Options
+    ) -> Iterator[tuple[Hearing, Source | Decoded, str | None]]:
+        """Recordings as they are, where another process decodes: the next one is then decoded ahead."""
+        if self._decoder is None:
+            yield from recordings
+            return
+        now = None
+        for following in chain(recordings, [None]):
+            if following is not None and not isinstance(following[1], Decoded):
+                self.expect(following[1], channel=options.channel, track=options.track)
+            if now is not None:
+                yield now
+            now = following
 
     def classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
         """The emotions that may win where these are wanted.
@@ -374,3 +411,9 @@ class Recognizer:
                 f"it knows {', '.join(self.metadata.classes)}"
             )
         return classes
+
+
+def _isolated_decoder() -> "IsolatedDecoder":
+    from emovox.audio.isolation.isolated_decoder import IsolatedDecoder  # noqa: PLC0415  few need asyncio
+
+    return IsolatedDecoder()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from fastapi import Request as HttpRequest
 
 from emovox import exports
-from emovox.audio.decoders import Decoders
+from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
 from emovox.library.keeping import Kept
 from emovox.models.engine import usable_cores

@@ -5,16 +5,16 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
 from conftest import Encode
 
 from emovox.audio.decoded import Decoded
-from emovox.audio.decoders import Decoders, _Worker
-from emovox.errors import AudioError, BrokenDecoderError, TooLargeError, UnreadableAudioError
+from emovox.audio.isolation.decoders import Decoders
+from emovox.errors import AudioError, BrokenDecoderError, DecoderError, TooLargeError, UnreadableAudioError
+from support import poison
+from support.children import children, running
 from support.waiting import until
 
 MEMORY = 2**31
@@ -37,23 +37,65 @@ async def decode(decoders: Decoders, source: Path, target: Path, *, most: float 
 
 
 def pid_of(decoders: Decoders) -> int:
-    (worker,) = decoders._all
-    return worker.process.pid
+    (process,) = decoders._all
+    return process.pid
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
+@pytest.mark.parametrize("how", [poison.CRASH, poison.KILL, poison.HANG])
 def test_a_decoder_that_dies_or_hangs_costs_one_recording(
-    tmp_path: Path, examples: list[Path], how: signal.Signals
+    tmp_path: Path, examples: list[Path], how: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    poison.poison(monkeypatch, tmp_path)
+    (tmp_path / "x").write_bytes(how)
+    before = children()
+
     async def work(decoders: Decoders) -> None:
         first = pid_of(decoders)
-        os.kill(first, how)
-        with pytest.raises(UnreadableAudioError, match=r"decoder|progress"):
-            await decode(decoders, examples[0], tmp_path / "a")
+        with pytest.raises(BrokenDecoderError, match=r"decoder|progress"):
+            await decode(decoders, tmp_path / "x", tmp_path / "a")
         assert (await decode(decoders, examples[0], tmp_path / "b")).duration == pytest.approx(2.18, abs=0.01)
         assert pid_of(decoders) != first
 
     run(work)
+    assert children() <= before
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_decoder_that_dies_while_it_has_nothing_to_do_costs_none(
+    tmp_path: Path, examples: list[Path], how: signal.Signals
+) -> None:
+    async def work(decoders: Decoders) -> None:
+        (process,) = decoders._all
+        os.kill(process.pid, how)
+        while process.usable:
+            await asyncio.sleep(0.01)
+        assert (await decode(decoders, examples[0], tmp_path / "b")).duration == pytest.approx(2.18, abs=0.01)
+
+    run(work)
+
+
+def test_decoders_that_never_start_are_said_once_for_each_request(
+    tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = tmp_path / "starts"
+    poison.poison(monkeypatch, tmp_path, at_start=f"open({str(starts)!r}, 'a').write('x'); os._exit(1)")
+
+    async def work() -> None:
+        decoders = Decoders(2, memory=MEMORY, stall=3)
+        with pytest.raises(DecoderError, match="ends at once"):
+            await decoders.start()
+        begun = starts.stat().st_size
+        for _ in range(3):
+            with pytest.raises(DecoderError, match="ends at once"):
+                await decode(decoders, examples[0], tmp_path / "a")
+        assert starts.stat().st_size == begun + 3
+        monkeypatch.delenv("PYTHONPATH")
+        await decode(decoders, examples[0], tmp_path / "a")
+        await decoders.close()
+
+    before = children()
+    asyncio.run(work())
+    assert children() <= before
 
 
 def test_a_request_that_is_given_up_leaves_no_answer_behind(tmp_path: Path, examples: list[Path]) -> None:
@@ -66,34 +108,6 @@ def test_a_request_that_is_given_up_leaves_no_answer_behind(tmp_path: Path, exam
         assert other.duration > 3
 
     run(work)
-
-
-@pytest.mark.parametrize("turns", range(6))
-def test_a_request_that_is_given_up_as_its_answer_comes_is_given_up(turns: int) -> None:
-    """However many turns of the event loop lie between the two."""
-
-    async def main() -> None:
-        stdout = asyncio.StreamReader()
-        worker = _Worker(cast("asyncio.subprocess.Process", SimpleNamespace(stdout=stdout)))
-        listening = asyncio.create_task(worker.listen(60))
-        await asyncio.sleep(0.01)
-        stdout.feed_data(b"{}\n")
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        if listening.cancel():
-            with pytest.raises(asyncio.CancelledError):
-                await listening
-        assert listening.done()
-
-    asyncio.run(main())
-
-
-def test_memory_is_limited() -> None:
-    code = (
-        "import sys; from emovox.audio.decoding_worker import limit_memory; limit_memory(2**30); bytearray(2**31)"
-    )
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "MemoryError" in process.stderr
 
 
 def test_errors_are_the_librarys(tmp_path: Path, examples: list[Path]) -> None:
@@ -131,12 +145,14 @@ def test_channels_are_counted(tmp_path: Path, examples: list[Path], encode: Enco
 
 
 def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emovox.audio.decoders.USES", 2)
+    monkeypatch.setattr("emovox.audio.isolation.process.USES", 2)
 
     async def work(decoders: Decoders) -> None:
         pids = []
         for _ in range(3):
-            pids.append(pid_of(decoders))
+            process = await decoders.take()
+            pids.append(process.pid)
+            await decoders.give_back(process)
             await decode(decoders, examples[0], tmp_path / "a")
         assert pids[0] == pids[1] != pids[2]
 
@@ -146,22 +162,15 @@ def test_old_decoders_are_replaced(tmp_path: Path, examples: list[Path], monkeyp
 def test_a_decoder_ends_with_the_service() -> None:
     code = """
 import asyncio, os, signal
-from emovox.audio.decoders import Decoders
+from emovox.audio.isolation.decoders import Decoders
 async def main():
     decoders = Decoders(1, memory=2**31, stall=9)
     await decoders.start()
-    (worker,) = decoders._all
-    print(worker.process.pid, flush=True)
+    (process,) = decoders._all
+    print(process.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
-    def ended() -> bool:
-        try:
-            os.kill(int(process.stdout), 0)
-        except ProcessLookupError:
-            return True
-        return False
-
-    until(ended)
+    until(lambda: not running(int(process.stdout)))

@@ -1,0 +1,190 @@
+"""The process that decodes: requests on standard input, a line each, and answers on standard output.
+
+A request says what to `do`: `count` the channels, `write` the waveform into a file, or `stream` it. It names the
+recording's file as `source`, or gives its `size` and lets so many bytes follow.
+
+An answer is one or more lines: `seconds` (it goes on: so much is decoded), `opened` and `block` (facts, and the
+size of samples that follow, when it streams), and `done` or `error` at the end.
+
+It imports no model, and limits its own memory: whatever a file does to FFmpeg, it does to this process.
+"""
+
+import json
+import math
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from emovox import errors
+from emovox.audio.decoded import decode_to
+from emovox.audio.decoding import decode
+from emovox.audio.failures import FULL
+from emovox.audio.isolation.parent import follow
+from emovox.audio.recording import Source, open_recording
+from emovox.errors import AudioError, DecoderError, UnreadableAudioError
+
+EVERY = 0.5  # seconds from one word of progress to the next, at least
+
+
+class Content:
+    """The bytes of a recording that follow its request: a file object that ends with them."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        """Begin."""
+        self._file, self._left = file, size
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most `size` bytes."""
+        data = self._file.read(min(size, self._left))
+        self._left -= len(data)
+        return data
+
+
+class Output:
+    """Where answers go."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Begin."""
+        self._file = file
+        self._said = time.monotonic()
+
+    def say(self, answer: dict[str, Any], samples: bytes = b"") -> None:
+        """Say a part of an answer."""
+        self._file.write(json.dumps(answer).encode() + b"\n")
+        self._file.write(samples)
+        self._file.flush()
+        self._said = time.monotonic()
+
+    def progress(self, seconds: float) -> None:
+        """Say that work goes on, unless something was said just now."""
+        if time.monotonic() - self._said >= EVERY:
+            self.say({"seconds": seconds})
+
+
+def limit_memory(size: int) -> None:
+    """Let this process have so many bytes of address space, where the system can, and leave no core file."""
+    try:
+        import resource  # noqa: PLC0415  not on Windows
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform.startswith("linux"):  # macOS takes the call and ignores it
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        size = size if hard == resource.RLIM_INFINITY else min(size, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
+def answer(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
+    """Do what a request wants, and give the end of the answer; an error is one, too."""
+    try:
+        return {"done": WORK[request["do"]](request, source, out)}
+    except AudioError as error:
+        kind = type(error).__name__
+        known = kind if hasattr(errors, kind) else UnreadableAudioError.__name__
+        return {"error": known, "reason": error.reason, "name": None if request["name"] is None else error.name}
+    except Exception as error:
+        return {**_unexpected(request, error), "name": request["name"]}
+
+
+def count(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
+    """Open a recording, and decode no more of it than is needed to choose among its tracks."""
+    with (
+        open_recording(
+            source, name=request["name"], max_bytes=request["max_bytes"], progress=_reading(out)
+        ) as recording,
+        decode(recording, max_seconds=math.inf, channel=1, track=request["track"]) as decoding,
+    ):
+        return {"channels": decoding.channels}
+
+
+def write(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
+    """Decode a recording into the file `target`."""
+    decoded = decode_to(
+        Path(request["target"]),
+        source,
+        name=request["name"],
+        channel=request["channel"],
+        track=request["track"],
+        max_bytes=request["max_bytes"],
+        max_seconds=request["max_seconds"],
+        progress=out.progress,
+    )
+    return {
+        "sha256": decoded.sha256,
+        "sample_rate": decoded.sample_rate,
+        "channels": decoded.channels,
+        "channel": decoded.channel,
+        "track": decoded.track,
+        "tracks": decoded.tracks,
+        "codec": decoded.codec,
+        "samples": decoded.samples,
+        "warnings": decoded.warnings,
+    }
+
+
+def stream(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
+    """Decode a recording, and say what is decoded, as fast as it is taken."""
+    with (
+        open_recording(
+            source, name=request["name"], max_bytes=request["max_bytes"], progress=_reading(out)
+        ) as recording,
+        decode(
+            recording, max_seconds=request["max_seconds"], channel=request["channel"], track=request["track"]
+        ) as decoding,
+    ):
+        facts = {
+            "name": recording.name,
+            "sha256": recording.sha256,
+            "channel": decoding.channel,
+            "track": decoding.track,
+            "tracks": decoding.tracks,
+            "codec": decoding.codec,
+        }
+        out.say({"opened": facts})
+        for block in decoding.blocks():
+            if samples := block.astype("<f4", copy=False).tobytes():
+                out.say({"block": len(samples)}, samples)
+        # Some formats say these only with their first frame.
+        return {
+            "warnings": decoding.warnings,
+            "sample_rate": decoding.sample_rate,
+            "channels": decoding.channels,
+        }
+
+
+WORK = {"count": count, "write": write, "stream": stream}
+
+
+def main() -> None:
+    """Answer requests until standard input ends; the first argument limits the memory, bytes."""
+    out = Output(os.fdopen(os.dup(1), "wb"))
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what FFmpeg prints must not look like an answer
+    limit_memory(int(sys.argv[1]))
+    threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
+    out.say({"done": {}})
+    requests = sys.stdin.buffer
+    while line := requests.readline():
+        request = json.loads(line)
+        content = Content(requests, request["size"] or 0)
+        out.say(answer(request, Path(request["source"]) if request["size"] is None else content, out))
+        while content.read(2**20):  # what nobody needed to read
+            pass
+
+
+def _reading(out: Output) -> Callable[[int], None]:
+    return lambda _: out.progress(0.0)
+
+
+def _unexpected(request: dict[str, Any], error: Exception) -> dict[str, Any]:
+    if isinstance(error, MemoryError):
+        reason = "decoding it needs more memory than is allowed (set EMOVOX_DECODER_MEMORY to more bytes)"
+        return {"error": UnreadableAudioError.__name__, "reason": reason}
+    if isinstance(error, OSError) and error.errno in FULL:  # the next recording would fare no better
+        where = Path(request["target"]).parent if request["do"] == "write" else tempfile.gettempdir()
+        return {"error": DecoderError.__name__, "reason": f"{where}: {error.strerror}"}
+    return {"error": UnreadableAudioError.__name__, "reason": f"decoding it failed ({type(error).__name__})"}
