@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 
+from support.clusters import needs_ray
 from support.strace import Watched
 from support.waiting import until
 
@@ -48,6 +49,21 @@ emovox head train vectors.csv --name mine --model lite
 """Whatever else draws, fits, searches or keeps something."""
 
 
+def test_the_program_around_stays_as_it_was() -> None:
+    code = """
+import os, sys
+import openvino_telemetry
+before = dict(os.environ)
+from emovox.silence import import_onnxruntime, import_openvino
+assert (import_openvino().__name__, import_onnxruntime().__name__) == ("openvino", "onnxruntime")
+assert dict(os.environ) == before
+assert sys.modules["openvino_telemetry"] is openvino_telemetry
+assert "openvino_telemetry.main" in sys.modules
+"""
+    for variables in ({}, {"ORT_DISABLE_TELEMETRY": "0"}):
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, **variables}, check=True)
+
+
 class Entries:
     """The entries, each watched; all run at the same time, so that this takes little longer than the longest."""
 
@@ -75,7 +91,9 @@ def entries(examples: list[Path]) -> Iterator[Entries]:
         asking = threading.Thread(target=_ask, args=(service, examples[0]))
         asking.start()
         entries.start("recognize", *EMOVOX, "recognize", "calls", "playlist.wav", "--export", "png,srt")
-        entries.start("library", sys.executable, "-c", LIBRARY, *(f"calls/{name}" for name in ("sad.flac", "angry.flac")))
+        entries.start(
+            "library", sys.executable, "-c", LIBRARY, *(f"calls/{name}" for name in ("sad.flac", "angry.flac"))
+        )
         entries.start(
             "batch", *EMOVOX, *shlex.split("batch calls --out heard --workers 2 --outputs-dirs --export png")
         )
@@ -116,7 +134,9 @@ def _ask(service: Watched, recording: Path) -> None:
         until(lambda: client.get("/readyz").is_success, 120)
         sound = {"file": (recording.name, recording.read_bytes())}
         done = client.post("/v1/recognitions", files=sound, data={"export": "png,srt", "segments": "true"})
-        pages = [client.get(path) for path in ("/", "/docs", "/metrics", "/v1/models", "/v1/outputs", "/v1/archive")]
+        pages = [
+            client.get(path) for path in ("/", "/docs", "/metrics", "/v1/models", "/v1/outputs", "/v1/archive")
+        ]
         time.sleep(IDLE)
         again = client.post("/v1/recognitions", files=sound, data={"store": "false"})
     service.stop()
@@ -129,9 +149,8 @@ def _ask(service: Watched, recording: Path) -> None:
     ("name", "code"), [("recognize", 1), ("library", 0), ("serve", 0), ("batch", 0), ("others", 0), ("ray", 0)]
 )
 def test_nothing_leaves_and_nothing_is_left(entries: Entries, name: str, code: int) -> None:
-    if name == "ray" and name not in entries.watched:
-        reason = "ray is not installed: pip install -r tests/requirements-cluster.txt"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    if name == "ray":
+        needs_ray()
     watched = entries.watched[name]
     assert entries.codes[name] == code, watched.told()
     assert watched.contacts() == []
