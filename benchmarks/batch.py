@@ -196,7 +196,7 @@ def table(out: Path) -> list[dict[str, Any]]:
 def nodes(cores: list[str]) -> Iterator[tuple[Any, list[Any]]]:
     """A Ray cluster: a head without cores, and a node of one core, pinned to it, for each of these."""
     import_ray()
-    import ray.cluster_utils  # noqa: PLC0415
+    import ray.cluster_utils  # noqa: PLC0415, TID251  a part of what is loaded
 
     everywhere = os.sched_getaffinity(0)
     with without_reports():

@@ -17,6 +17,7 @@ import httpx
 import numpy as np
 import pytest
 
+from support.clusters import needs_ray
 from support.strace import Watched
 from support.waiting import until
 
@@ -45,6 +46,21 @@ emovox evaluate labels.csv --out report
 emovox head train vectors.csv --name mine --model lite
 """
 """Whatever else draws, fits, searches or keeps something."""
+
+
+def test_the_program_around_stays_as_it_was() -> None:
+    code = """
+import os, sys
+import openvino_telemetry
+before = dict(os.environ)
+from emovox.silence import import_onnxruntime, import_openvino
+assert (import_openvino().__name__, import_onnxruntime().__name__) == ("openvino", "onnxruntime")
+assert dict(os.environ) == before
+assert sys.modules["openvino_telemetry"] is openvino_telemetry
+assert "openvino_telemetry.main" in sys.modules
+"""
+    for variables in ({}, {"ORT_DISABLE_TELEMETRY": "0"}):
+        subprocess.run([sys.executable, "-c", code], env={**os.environ, **variables}, check=True)
 
 
 class Entries:
@@ -132,9 +148,8 @@ def _ask(service: Watched, recording: Path) -> None:
     ("name", "code"), [("recognize", 1), ("library", 0), ("serve", 0), ("batch", 0), ("others", 0), ("ray", 0)]
 )
 def test_nothing_leaves_and_nothing_is_left(entries: Entries, name: str, code: int) -> None:
-    if name == "ray" and name not in entries.watched:
-        reason = "ray is not installed: pip install -r tests/requirements-cluster.txt"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    if name == "ray":
+        needs_ray()
     watched = entries.watched[name]
     assert entries.codes[name] == code, watched.told()
     assert watched.contacts() == []

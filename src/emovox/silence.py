@@ -46,9 +46,10 @@ def import_ray() -> Any:
 def without_reports() -> Iterator[None]:
     """The block in which a Ray cluster is started: its processes inherit that it reports nothing.
 
-    A cluster that somebody else has started does what it was told when it was.
+    Not even that it reports nothing, which Ray would, to the address that is put out of use here. A cluster that
+    somebody else has started does what it was told when it was.
     """
-    with _environment(RAY_USAGE_STATS_ENABLED="0"):
+    with _environment(RAY_USAGE_STATS_ENABLED="0", RAY_USAGE_STATS_REPORT_URL="http://127.0.0.1:9"):
         yield
 
 

@@ -15,13 +15,14 @@ from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Plan
 from emovox.batch.wish import Wish
-from emovox.errors import BatchError
+from emovox.errors import BatchError, ClusterError
 from emovox.recognition.options import Options
 from emovox.settings import settings
 from support import tiny
 from support.batches import run, table
+from support.clusters import cluster_of, needs_ray
 
-ray: Any = pytest.importorskip("ray", reason="ray is not installed: pip install -r tests/requirements-cluster.txt")
+needs_ray()
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Ray's clusters to test with need a POSIX system"),
     pytest.mark.filterwarnings("ignore"),  # Ray's own, of several kinds
@@ -33,18 +34,10 @@ from emovox.batch.cluster import RayEngine  # noqa: E402
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head without cores, and two nodes with one each."""
-    import ray.cluster_utils  # noqa: PLC0415
-
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     monkeypatch.setenv("EMOVOX_THREADS", "1")
     settings.cache_clear()
-    memory: dict[str, Any] = {"object_store_memory": 100_000_000}
-    made: Any = ray.cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **memory})
-    made.nodes = [made.add_node(num_cpus=1, **memory) for _ in range(2)]
-    made.wait_for_nodes()
-    yield made
-    made.shutdown()
+    with cluster_of(1, 1) as made:
+        yield made
 
 
 @pytest.fixture
@@ -66,9 +59,11 @@ def calls(tmp_path: Path) -> Path:
 def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
     cluster: Any, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = str(tiny.write(tmp_path / "tiny.onnx"))
+    """The nodes run elsewhere: what is relative is seen from where the batch was started."""
+    model = tiny.write(tmp_path / "tiny.onnx").name
     options = Options(segments=True)
-    run(Wish(str(calls), str(tmp_path / "inline"), model=model, options=options))
+    monkeypatch.chdir(tmp_path)
+    run(Wish("calls", "inline", model=model, options=options))
     monkeypatch.setattr("emovox.batch.run._TOLD", 0.0)
     engines: list[RayEngine] = []
     lost: list[str] = []
@@ -90,7 +85,7 @@ def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
             cluster.remove_node(cluster.nodes[0], allow_graceful=False)
             lost.append("node")
 
-    wish = Wish(str(calls), str(tmp_path / "out"), model=model, options=options, longest=30)
+    wish = Wish("calls", "out", model=model, options=options, longest=30)
     status = Batch(wish, make, kill).run()
     assert lost == ["worker", "node"]
     assert (status.done, status.failed, status.same) == (61, 1, 1)
@@ -102,11 +97,28 @@ def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
     status = Batch(wish, make, lambda _: None).run()
     assert (status.before, status.done, status.same) == (61, 1, 1)
 
+    def take_the_last(status: Status) -> None:
+        if status.done >= 10 and len(lost) == 2:
+            monkeypatch.setattr("emovox.batch.cluster.START", 5.0)
+            cluster.remove_node(cluster.nodes[1], allow_graceful=False)
+            lost.append("the other node")
+        told.append(status.trouble)
+
+    told: list[str] = []
+    monkeypatch.setattr("emovox.batch.cluster.JOIN", 0.0)
+    engines.clear()
+    with pytest.raises(
+        ClusterError, match=r"has had no place for a worker for 5 s; what was heard is kept, and the"
+    ):
+        Batch(Wish("calls", "rest", model=model, longest=30), make, take_the_last).run()
+    assert "no worker is left on the cluster: waiting for a node" in told
+    assert len(table(tmp_path / "rest")) >= 10
+
 
 def test_no_cluster(tmp_path: Path) -> None:
     plan = Plan("lite", "auto", "auto", Options(), False, (), "en", None, "", str(tmp_path), 1.0)
     for address in ("127.0.0.1:1", "ray://127.0.0.1:1"):
-        with pytest.raises(BatchError, match=r"no Ray cluster at (ray://)?127\.0\.0\.1:1: "):
+        with pytest.raises(ClusterError, match=r"no Ray cluster at (ray://)?127\.0\.0\.1:1: "):
             RayEngine(plan, address=address)
 
 

@@ -3,12 +3,41 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
 
 from emovox.audio.wav import WavWriter
 from emovox.batch.tasks import Done, Item, Plan
 from emovox.batch.worker import Worker
 from emovox.recognition.options import Options
 from support import tiny
+
+
+def test_relative_paths_are_seen_from_where_the_batch_was_started(
+    tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "call.flac").write_bytes(examples[0].read_bytes())
+    column = {"audio": [examples[1].read_bytes()], "id": [1]}
+    pyarrow.parquet.write_table(pa.table(column), tmp_path / "calls.parquet")
+    model = str(tiny.write(tmp_path / "tiny.onnx"))
+    plan = Plan(
+        model, "auto", "auto", Options(), False, (), "en", None, "", str(tmp_path), 900.0, directory=str(tmp_path)
+    )
+
+    async def answers() -> list[object]:
+        worker = Worker(plan, tmp_path, lambda sha256, path: True, decoders=1)
+        await worker.start()
+        try:
+            return [await worker.answer(item) for item in items]
+        finally:
+            await worker.close()
+
+    items = [Item("call.flac"), Item("calls.parquet#0", (0, 0), "audio")]
+    done = [answer for answer in asyncio.run(answers()) if isinstance(answer, Done)]
+    assert [answer.rows[0]["path"] for answer in done] == ["call.flac", "calls.parquet#0"]
 
 
 def test_what_recordings_take_is_no_more_than_passes(tmp_path: Path) -> None:

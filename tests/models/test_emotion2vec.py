@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime as ort
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from emovox.models.convert import convert
 from emovox.models.emotion2vec import UNTAUGHT, alibi_slopes
 from emovox.models.metadata import Metadata
 from emovox.models.snapshot import read_snapshot
+from emovox.silence import import_onnxruntime
 from support import snapshots, torch_zip
 from support.funasr_model import build, infer, parity
 from support.snapshots import (
@@ -76,7 +76,8 @@ SETTINGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-def load(path: Path) -> ort.InferenceSession:
+def load(path: Path) -> Any:
+    ort = import_onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = 2
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -94,7 +95,7 @@ def converted(folder: Path, target: Path) -> Path:
     )
 
 
-def run(session: ort.InferenceSession, *waveforms: npt.NDArray[np.float32], rows: Any = None) -> Outputs:
+def run(session: Any, *waveforms: npt.NDArray[np.float32], rows: Any = None) -> Outputs:
     """Run a batch; ``rows`` is the padded batch where it is not padded with zeros to the longest."""
     samples = np.array([len(waveform) for waveform in waveforms])
     if rows is None:
@@ -123,10 +124,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ort.InferenceSession]:
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A tiny model of each kind of setting that treats padding in its own way."""
     directory = tmp_path_factory.mktemp("padding")
-    found: dict[str, ort.InferenceSession] = {}
+    found: dict[str, Any] = {}
     for name, model, audio in SETTINGS:
         state = random_state(tiny(model, audio), seed=len(found))
         source = snapshots.write(directory / name, tiny(model, audio), state=state)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from emovox.errors import ModelError
 from emovox.models.engine import Engine
 from emovox.models.openvino_session import OpenVinoSession
+from emovox.silence import import_onnxruntime
 from support import tiny
 
 
@@ -77,7 +78,7 @@ def test_devices(path: Path) -> None:
 
 
 def test_a_gpu_that_is_not_there_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    monkeypatch.setattr(import_onnxruntime(), "get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(ModelError, match="cuda is not available"):
         Engine(path, device="cuda")
 

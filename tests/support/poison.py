@@ -44,13 +44,13 @@ _EVIL = """
                 time.sleep(1000)
             return honest.open(file, *rest, **more)
 
-    def decoded(*arguments):
-        for frame in honest_decoded(*arguments):
+    def frames(track):
+        for frame in honest_frames(track):
             yield frame
             if late: os.kill(os.getpid(), 11)
 
-    honest, honest_decoded = decoding.av, decoding._decoded
-    decoding.av, decoding._decoded, worker.Output = av(), decoded, Output
+    honest, honest_frames = decoding.av, decoding.Track.frames
+    decoding.av, decoding.Track.frames, worker.Output = av(), frames, Output
 """
 
 

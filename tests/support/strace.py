@@ -58,10 +58,17 @@ class Watched:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         calls = ",".join(("bind", *_ASKING, *(f"?{name}" for name in (*_OPENING, *_CHANGING))))
+        options = [
+            "-ff",
+            "--seccomp-bpf",
+            "-qq",
+            "-y",
+            "-s",
+            "64",
+        ]  # a file for each thread, so that no call is parted
         self._file: IO[bytes] = self.output.open("wb")
         self.process = subprocess.Popen(
-            [strace(), "-ff", "--seccomp-bpf", "-qq", "-y", "-s", "64", "-e", f"trace={calls}"]
-            + ["-o", str(self._record / "of"), *command],
+            [strace(), *options, "-e", f"trace={calls}", "-o", str(self._record / "of"), *command],
             cwd=self.here,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -152,4 +159,4 @@ def strace() -> str:
     if found is None:
         reason = "needs strace (apt-get install strace)"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    return found
+    return str(found)

@@ -13,6 +13,7 @@ from emovox.errors import BatchError, ClusterError
 from emovox.packages import install
 from emovox.silence import import_ray, start_ray
 
+PORT = 10001  # of a head for `ray://`, by default
 REACH = 10.0  # seconds to reach the cluster
 PING = 2.0  # seconds from one look for the head to the next, and that it has to answer
 # Seconds without a head after which the cluster is given up. Some come back; but after 60 s Ray ends the whole
@@ -56,7 +57,9 @@ class Connection:
                 self.ray.init(address=address, **options)
         except ImportError:
             raise BatchError(f"the cluster engine needs one more package: {install('ray[client]')}") from None
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except ClusterError:
+            raise
+        except Exception as error:  # Ray's share no base but this one
             raise ClusterError(f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
         self.by_client = address.startswith("ray://")
         self._address = address if self.by_client else self.ray.get_runtime_context().gcs_address
@@ -156,7 +159,7 @@ def _reach(address: str) -> None:
     Raises:
         ClusterError: nobody does.
     """
-    if not address.rpartition(":")[2].isdigit():  # `auto`
+    if address == "auto":
         return
     try:
         _connect(address, REACH)
@@ -165,5 +168,6 @@ def _reach(address: str) -> None:
 
 
 def _connect(address: str, patience: float) -> None:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    place = address.removeprefix("ray://")
+    host, _, port = place.rpartition(":") if place.rpartition(":")[2].isdigit() else (place, "", PORT)
     socket.create_connection((host.strip("[]"), int(port)), timeout=patience).close()

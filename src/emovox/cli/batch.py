@@ -53,7 +53,9 @@ _LINE = 30.0  # seconds from one line of progress to the next, where there is no
     help="What does the work: this machine's cores or GPUs, or a Ray cluster.",
 )
 @click.option(
-    "--address", metavar="ADDRESS", help="Of the Ray cluster.  [default: RAY_ADDRESS, or one on this machine]"
+    "--address",
+    metavar="ADDRESS",
+    help="Of the Ray cluster.  [default: RAY_ADDRESS, or a new one on this machine]",
 )
 @click.option(
     "--workers",

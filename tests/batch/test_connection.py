@@ -1,0 +1,99 @@
+"""Whatever becomes of a cluster, the command says it in words, keeps what it has, and goes on another time."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emovox.audio.wav import WavWriter
+from support import tiny
+from support.batches import table
+from support.clusters import cluster_of, needs_ray
+from support.waiting import until
+
+Run = Callable[..., tuple[int, str, str]]
+needs_ray()
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="Ray's clusters to test with need a POSIX system"),
+    pytest.mark.filterwarnings("ignore"),  # Ray's own, of several kinds
+    pytest.mark.slow,
+]
+HASTY = """
+import emovox.batch.connection, emovox.batch.tables, emovox.cli
+emovox.batch.tables.AGE, emovox.batch.connection.PING, emovox.batch.connection.GRACE = 0.5, 0.5, 3.0
+emovox.cli.main()
+"""
+GOES_ON = "what was heard is kept, and the same command goes on from there once there is a cluster"
+
+
+def test_the_head_dies(run: Run, tmp_path: Path) -> None:
+    """Two commands at once, one on a node of the cluster, one that is connected by `ray://`."""
+    calls = tmp_path / "here" / "calls"
+    calls.mkdir()
+    draw = np.random.default_rng(0)
+    for number in range(2000):
+        writer = WavWriter(calls / f"{number:04d}.wav")
+        writer.write((0.1 * draw.standard_normal(8000)).astype(np.float32))
+        writer.close()
+    command = ["batch", "calls", "--model", str(tiny.write(tmp_path / "tiny.onnx")), "--workers", "1"]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with cluster_of(2, ray_client_server_port=port) as cluster:
+        batches = {
+            out: subprocess.Popen(
+                [sys.executable, "-c", HASTY, *command, "--out", out, "--engine", "ray", "--address", address],
+                env={**os.environ, "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "3"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for out, address in (("joined", cluster.address), ("connected", f"ray://127.0.0.1:{port}"))
+        }
+        until(
+            lambda: all(
+                batch.poll() is not None or list(Path(out, "recognitions").glob("*.parquet"))
+                for out, batch in batches.items()
+            ),
+            patience=120,
+        )
+        for process in [info.process for infos in cluster.head_node.all_processes.values() for info in infos]:
+            os.kill(process.pid, signal.SIGKILL)
+        for out, batch in batches.items():
+            said, told = batch.communicate(timeout=120)
+            assert batch.returncode == 3, told
+            assert said == ""
+            *before, last = told.splitlines()
+            assert last.startswith("Error: the Ray cluster is lost: ")
+            assert last.endswith(GOES_ON)
+            assert ("has been silent for 3 s" in last) == (out == "joined")
+            assert all(line.endswith("the cluster's head does not answer") for line in before), told
+
+    for out in batches:
+        rows = table(Path(out))
+        assert 0 < len(rows) < 2000
+        kept = {Path(row["path"]).name for row in rows}
+        for number in range(1990):
+            if (path := calls / f"{number:04d}.wav").name not in kept:
+                path.unlink(missing_ok=True)
+        code, _, err = run(*command, "--out", out)
+        assert code == 0
+        assert f"{len(rows):,} before" in err
+        again = table(Path(out))
+        assert (
+            len(again)
+            == len({row["path"] for row in again})
+            == len(kept | {path.name for path in calls.iterdir()})
+        )
+
+
+def test_there_is_none(run: Run, examples: list[Path]) -> None:
+    for address in ("127.0.0.1:1", "ray://127.0.0.1:1"):
+        code, out, err = run("batch", examples[0], "--out", "heard", "--engine", "ray", "--address", address)
+        assert (code, out) == (3, "")
+        assert err.startswith(f"Error: no Ray cluster at {address}: ")
