@@ -88,7 +88,7 @@ class Runner:
             if job is None:
                 break
             self._begin(job)
-        if self._failures and not self._running and not await ask(jobs.troubled):
+        if self._failures and not self._running and not self._waits and not await ask(jobs.troubled):
             self._succeeded()  # nothing is left that could tell whether the trouble is over
 
     async def rest(self) -> None:
