@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, func, select
+from sqlalchemy import MetaData, func, inspect, select
 
 from emovox.errors import SettingsError
 from emovox.library import Archive
 from emovox.library import database as tables
 from emovox.library.database import HEAD, VERSION_TABLE, open_database
 from emovox.server import database as service_tables
-from emovox.server.jobs import Jobs
+from emovox.server.jobs import Jobs, NewJob
 from emovox.server.keys import Keys
 from emovox.settings import settings
 from support.entries import entry
@@ -91,6 +91,43 @@ def test_an_older_version_is_migrated_with_a_backup(
     connection.close()
     service_tables.open_database().dispose()
     assert len(list(file.parent.glob("*before*"))) == 1  # nothing to migrate, nothing to copy
+
+
+def test_jobs_of_0_1_0_are_moved(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two services on one database, which gave numbers twice; each then owns what it has the upload of."""
+    file = tmp_path / "service.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "HEAD", "0003")
+        before = open_database(file)
+    row = "'[]', '{}', '%s', 1.0, NULL, %s, 0, NULL, NULL, %s, %s, NULL, NULL, 1, NULL)"
+    values = (
+        "('a', 1, 'b1', 'queued', " + row % ("up1", "NULL", "NULL", "NULL"),
+        "('b', 1, 'b2', 'running', " + row % ("up2", "NULL", "NULL", "NULL"),
+        "('c', 2, NULL, 'done', " + row % ("up3", "2.0", "NULL", "'{\"a\": 1}'"),
+        "('d', 2, NULL, 'done', " + row % ("up4", "2.0", "'outputs_1'", "NULL"),
+        "('e', 3, NULL, 'cancelled', " + row % ("up5", "2.0", "NULL", "NULL"),
+    )
+    names = "id, number, batch, state, name, options, upload, created, started, finished, attempts, claim, digest"
+    with before.begin() as connection:
+        for value in values:
+            text = f"INSERT INTO jobs ({names}, output, result, problem, webhook, told, timings) VALUES {value}"  # noqa: S608
+            connection.exec_driver_sql(text)
+    before.dispose()
+
+    engine = open_database(file)
+    jobs, others = Jobs(engine, "m" * 32), Jobs(engine, "o" * 32)
+    assert jobs.next() is None
+    assert [job.number for job in jobs.page(state=None, before=None, limit=9)] == [5, 4, 3, 2, 1]
+    assert jobs.adopt(lambda job: job.upload == "up1" or job.state == "done") == 3
+    assert others.adopt(lambda _: True) == 2
+    taken, other = jobs.next(), others.next()
+    assert taken is not None
+    assert (taken.id, other) == ("a", None)
+    assert [job.id for job in others.unsettled()] == ["b"]  # and nothing of what was cancelled
+    assert "".join(jobs.result("c")) == '{"a": 1}'
+    assert jobs.add([NewJob("x", {}, "u", None)])[0].number == 6
+    assert not inspect(engine).has_table("batches")
+    engine.dispose()
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

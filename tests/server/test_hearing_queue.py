@@ -1,17 +1,27 @@
 import asyncio
+import contextlib
+import heapq
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from emovox.audio.decoded import Decoded
 from emovox.errors import ModelError, PrecisionError
 from emovox.recognition.models import Choice, Models
 from emovox.recognition.options import Options, Request
 from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
-from emovox.server.hearing_queue import HearingQueue
+from emovox.server.hearing_queue import BYTE_RATE, HearingQueue
 from emovox.server.problems import Problem
+from emovox.server.progress import Progress
+from support.waiting import until
 
 
 def models(recognizer: Any, **changes: Any) -> Models:
@@ -63,6 +73,59 @@ def test_it_is_bounded_and_holds_places(recognizer: Recognizer) -> None:
         queue.close()
     with pytest.raises(Problem, match="stopping"):
         queue.check()
+
+
+@given(data=st.data())
+def test_clients_are_not_sent_away_for_longer_than_it_takes(data: st.DataObject) -> None:
+    """Each recording takes some time, and each second of it some more; whatever was heard, and waits now."""
+    lengths = st.lists(st.floats(0.1, 3600), min_size=1, max_size=80)
+    each, per_second = data.draw(st.floats(0, 10)), data.draw(st.floats(1e-4, 1))
+    threads = data.draw(st.integers(1, 4))
+    with contextlib.ExitStack() as stack:
+        queue = HearingQueue(models(None), size=80, threads=threads)
+        stack.callback(queue.close)
+        for seconds in data.draw(lengths):
+            queue._measure(1, seconds, each + per_second * seconds)
+        idle = [0.0] * threads
+        for seconds in data.draw(lengths):
+            progress = Progress(size=round(seconds * data.draw(st.floats(1000, BYTE_RATE))))
+            if data.draw(st.booleans()):
+                progress.decoded(seconds)
+                progress.inferred = seconds * data.draw(st.sampled_from([0, 0, 0.5, 0.99]))
+            stack.enter_context(queue.reserve(progress))
+            heapq.heapreplace(idle, idle[0] + each + per_second * (seconds - progress.inferred))
+        assert 0 <= queue.seconds_left() <= max(idle) * 1.001
+
+
+def test_the_pace_is_that_of_recordings(
+    recognizer: Recognizer, speech: NDArray[np.float32], tmp_path: Path
+) -> None:
+    """It is measured where they are heard; loading the model doesn't count."""
+
+    def load(_: Choice) -> Recognizer:
+        time.sleep(0.5)
+        return recognizer
+
+    def decoded(seconds: float) -> Decoded:
+        samples = np.resize(speech, round(16_000 * seconds))
+        (path := tmp_path / f"{seconds}").write_bytes(samples.tobytes())
+        return Decoded(path, None, "0" * 64, 16_000, 1, None, None, len(samples), ())
+
+    async def main() -> None:
+        queue = HearingQueue(Models(most=2, idle=100, load=load), size=9, threads=1)
+        try:
+            assert queue.seconds_left() == 0
+            for seconds in (0.5, 2.0, 1.0):
+                await queue.hear(Choice("x"), Request(decoded(seconds)))
+            until(lambda: queue.heard == 3.5)  # noted a moment after the last answer
+            recordings, sound, work = queue._lately
+            assert (recordings, sound) == pytest.approx((2.71, 0.5 * 0.81 + 2 * 0.9 + 1))
+            assert 0 < work < queue.busy - 0.4
+            assert queue.pace == pytest.approx((work / sound, work / recordings))
+        finally:
+            await asyncio.to_thread(queue.close)
+
+    asyncio.run(main())
 
 
 def test_failures_reach_whoever_waits_and_nobody_else(recognizer: Recognizer, examples: list[Path]) -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from emovox.recognition.recognition import Recognition
 from emovox.server.database import open_database, owner
@@ -48,6 +50,50 @@ def test_a_finished_job_stays_as_it_is(jobs: Jobs) -> None:
     found = jobs.get(job.id)
     assert found is not None
     assert (found.state, found.output) == ("done", "outputs_20240101_000000")
+
+
+def test_a_job_that_is_put_back_waits_until_it_is_due(jobs: Jobs) -> None:
+    first, second = jobs.add([new("a"), new("b")])
+    taken = jobs.next()
+    assert taken is not None
+    assert (taken.id, taken.attempts) == (first.id, 0)
+    problem = {"type": "urn:emovox:storage", "title": "Storage", "status": 507, "detail": "full"}
+    assert jobs.put_back(first.id, due=time.time() + 1000, problem=problem)
+    assert jobs.troubled()
+    found = jobs.get(first.id)
+    assert found is not None
+    assert (found.state, found.problem, found.started, found.claim) == ("queued", problem, None, None)
+    taken = jobs.next()  # it holds up nobody
+    assert taken is not None
+    assert (taken.id, jobs.next()) == (second.id, None)
+    assert jobs.waiting() == 1
+    assert jobs.put_back(second.id)
+    taken = jobs.next()
+    assert taken is not None
+    assert (taken.id, taken.attempts) == (second.id, 1)
+    assert jobs.cancel(first.id)
+    found = jobs.get(first.id)
+    assert found is not None
+    assert (found.problem, jobs.troubled()) == (None, False)
+
+
+def test_results_lie_apart(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may be hundreds of megabytes: nothing but who asks for one reads it, and then by the piece."""
+    monkeypatch.setattr("emovox.server.jobs._PIECE", 10)
+    (job,) = jobs.add([new()], batch="1" * 32)
+    jobs.next()
+    assert jobs.finish(job.id, "done", result=["{", '"a":', " 12345678", "9", ' , "b": 1', "}"])
+    asked: list[str] = []
+    event.listen(jobs._engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    jobs.get(job.id), jobs.of_batch("1" * 32), jobs.page(state="done", before=None, limit=9), jobs.untold()
+    assert jobs.states("1" * 32) == {"done": 1}
+    assert asked
+    assert not [statement for statement in asked if "result" in statement]
+    assert "".join(jobs.result(job.id)) == '{"a": 123456789 , "b": 1}'
+    assert len(list(jobs.result(job.id))) == 3
+    assert list(jobs.result(job.id, 3)) == list(jobs.result("0" * 32)) == []
+    assert jobs.forget(time.time() + 1) == 1
+    assert list(jobs.result(job.id)) == []  # it goes with its job
 
 
 def test_a_cancelled_job_claims_nothing(jobs: Jobs) -> None:
@@ -132,7 +178,7 @@ def test_a_deleted_output_leaves_no_name_behind(shared: Client, examples: list[P
 
 def test_a_result_that_is_not_stored_is_kept_with_the_job(shared: Client, examples: list[Path]) -> None:
     before = len(list(shared.outputs.glob("outputs_*")))
-    done = shared.finished(as_job(shared, examples[0], store="false")["id"])
+    done = shared.finished(as_job(shared, examples[0], store="false", granularity="frame")["id"])
     assert (done["state"], done["output"]) == ("done", None)
     assert Recognition.from_json(shared.get(f"/v1/jobs/{done['id']}/result").content).emotion == "angry"
     assert len(list(shared.outputs.glob("outputs_*"))) == before
@@ -159,6 +205,29 @@ def test_waiting_jobs_are_cancelled(shared: Client, examples: list[Path], monkey
         cancelled = shared.delete(f"/v1/jobs/{job['id']}").json()
     assert cancelled["state"] == "cancelled"
     assert list(shared.service.uploads.directory.iterdir()) == []
+
+
+def test_many_look_at_once(shared: Client, examples: list[Path]) -> None:
+    """All who follow a job see its end, and share their looks at the database."""
+    looked, get = 0, Jobs.get
+
+    def counting(self: Jobs, id_: str) -> Job | None:
+        nonlocal looked
+        looked += 1
+        return get(self, id_)
+
+    hold = shared.service.decoders._free.get_nowait()  # the job goes on when all are there
+    job = as_job(shared, examples[1])
+    url = f"/v1/jobs/{job['id']}/events"
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(20) as pool, contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(shared.stream("GET", url)).iter_text() for _ in range(20)]
+        assert {next(stream).partition("\n")[0] for stream in streams} <= {"event: queued", "event: running"}
+        patch.setattr(Jobs, "get", counting)
+        shared.service.decoders._free.put_nowait(hold)
+        ends = list(pool.map("".join, streams))
+        assert all("event: done" in end for end in ends)
+        events = max(end.count("event: ") for end in ends)
+    assert looked <= 4 * (events + 20)  # each by itself would have looked 20 times at each
 
 
 def test_batches_have_one_progress(shared: Client, examples: list[Path]) -> None:

@@ -6,9 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, update
 
 from emovox.outputs import RESULT
 from emovox.recognition.recognition import Recognition
+from emovox.server.database import jobs as table
 from emovox.server.database import open_database, owner
 from emovox.server.jobs import Jobs, NewJob
 from emovox.settings import settings
@@ -138,7 +140,7 @@ def test_each_sees_to_its_own(both: tuple[Jobs, Jobs]) -> None:
     assert mine.cancel(second.id)
     assert [job.id for job in theirs.unsettled()] == [second.id]  # its upload is still there
     assert mine.unsettled() == []
-    theirs.settled(second.id)
+    theirs.settled([second.id])
     assert theirs.unsettled() == []
 
 
@@ -153,6 +155,32 @@ def test_numbers_are_given_once(both: tuple[Jobs, Jobs]) -> None:
     for number in range(40):  # those of a batch in a row, as they came
         numbers = [job.number for job in added if job.batch == f"{number}"]
         assert numbers == list(range(numbers[0], numbers[0] + 3))
+
+
+def test_jobs_from_before_there_were_owners(
+    tmp_path: Path, postgres: Callable[[str], str], examples: list[Path]
+) -> None:
+    """Each service does those that it has the upload of; nobody those that are lost."""
+    url = postgres("two")
+    with serving(tmp_path / "one", database=url):
+        pass  # there is a database, and a place for uploads
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    for root in ("one", "other"):
+        uploads = tmp_path / root / ".emovox/service/uploads"
+        uploads.mkdir(parents=True, exist_ok=True)
+        (uploads / root).write_bytes(examples[0].read_bytes())
+    jobs = Jobs(engine, "nobody")
+    (mine,), (theirs,), (lost,) = (jobs.add([new(upload)]) for upload in ("one", "other", "lost"))
+    with engine.begin() as connection:
+        connection.execute(update(table).values(owner=None))
+    engine.dispose()
+    with serving(tmp_path / "one", database=url) as one, serving(tmp_path / "other", database=url) as other:
+        assert one.finished(mine.id)["output"]
+        assert other.finished(theirs.id)["output"]
+        assert one.get(f"/v1/jobs/{mine.id}").json()["elsewhere"] is False
+        assert one.get(f"/v1/jobs/{theirs.id}").json()["elsewhere"] is True
+        assert one.get(f"/v1/jobs/{lost.id}").json()["state"] == "queued"
+        assert one.delete(f"/v1/jobs/{lost.id}").json()["state"] == "cancelled"
 
 
 def test_a_service_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,9 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from emovox.audio.decoded import Decoded
 from emovox.models.engine import Output
@@ -30,6 +32,19 @@ class _Waiting:
     loop: asyncio.AbstractEventLoop
 
 
+class Pace(NamedTuple):
+    """How long recordings take.
+
+    Of estimates by the one and by the other the lower is never too high, where each recording takes some time and
+    each second of it some more: whatever lengths were measured, and now wait.
+    """
+
+    of_second: float
+    """Seconds for a second of sound."""
+    of_recording: float
+    """Seconds for a recording."""
+
+
 class Hearer:
     """Recordings wait here for a model, first come first served; a few threads work through them.
 
@@ -40,7 +55,7 @@ class Hearer:
         models: to borrow from.
         heard: seconds of sound heard so far.
         busy: seconds that threads have spent on it.
-        pace: seconds that a thread has taken lately for a second of sound, once the model was there.
+        pace: what a thread has taken lately, once the model was there.
     """
 
     def __init__(self, models: Models, *, threads: int) -> None:
@@ -55,8 +70,8 @@ class Hearer:
         self._condition = threading.Condition()
         self.closed = False
         self.heard, self.busy = 0.0, 0.0
-        self.pace = 0.1  # until it is known
-        self._lately = (0.0, 0.0)  # seconds of sound, and of work
+        self.pace = Pace(0.1, 0.5)  # until it is known
+        self._lately = np.zeros(3)  # recordings, seconds of sound, and of work
         self.threads = [
             threading.Thread(target=self._work, name=f"hearer-{number}", daemon=True) for number in range(threads)
         ]
@@ -127,7 +142,7 @@ class Hearer:
                     results = list(recognizer.recognize_together(requests))
             for waiting, result in zip(batch, results, strict=True):
                 _answer(waiting, result)
-            self._measure(sum(waiting.seconds for waiting in batch), time.monotonic() - begun, len(batch))
+            self._measure(len(batch), sum(waiting.seconds for waiting in batch), time.monotonic() - begun)
         except Exception as error:
             for waiting in batch:
                 _answer(waiting, error)
@@ -135,14 +150,12 @@ class Hearer:
         self.busy += spent
         self.heard += sum(waiting.seconds for waiting in batch)
 
-    def _measure(self, seconds: float, spent: float, count: int) -> None:
-        """Count recordings into the pace. By the second of sound, or long ones would make short ones seem slow."""
-        memory = _MEMORY**count
+    def _measure(self, count: int, seconds: float, spent: float) -> None:
+        """Count recordings of so many seconds in all into the pace, and what they took."""
         with self._condition:
-            sound, work = self._lately
-            self._lately = sound, work = memory * sound + seconds, memory * work + spent
-            if sound > 0:
-                self.pace = work / sound
+            self._lately = _MEMORY**count * self._lately + (count, seconds, spent)
+            recordings, sound, work = self._lately.tolist()
+            self.pace = Pace(work / max(sound, 1e-3), work / recordings)
 
     def _companions(self, first: _Waiting) -> list[_Waiting]:
         """Other recordings that wait for the same model."""

@@ -148,7 +148,7 @@ async def split(request: Request, accepted: Accepted) -> Accepted:
 
 async def _check_room(service: Service, number: int) -> None:
     if await service.ask(service.jobs.waiting) + number > service.settings.jobs:
-        raise busy(60)
+        raise busy(10)
 
 
 async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch: str | None = None) -> list[Job]:

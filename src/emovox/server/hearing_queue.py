@@ -8,8 +8,7 @@ from emovox.recognition.models import Models
 from emovox.server.problems import Problem, busy
 from emovox.server.progress import Progress
 
-BYTE_RATE = 32_000  # bytes of a second of sound, at least, of what isn't decoded: 16 kHz, 16 bit
-_MEMORY = 0.9  # what an average keeps of itself when a recording is added to it
+BYTE_RATE = 176_400  # bytes of a second of sound, at most: those of a CD
 
 
 class HearingQueue(Hearer):
@@ -26,7 +25,6 @@ class HearingQueue(Hearer):
         super().__init__(models, threads=threads)
         self._size = size
         self._held: set[Progress] = set()
-        self._bytes, self._seconds = 0.0, 0.0  # of uploads and the sound in them, lately
 
     @property
     def length(self) -> int:
@@ -34,18 +32,17 @@ class HearingQueue(Hearer):
         return len(self._held)
 
     def seconds_left(self) -> float:
-        """How long it takes until all that is held has been heard, going by what the models have done lately.
+        """How long it takes at least until all that is held has been heard, if it goes on as it did lately.
 
-        Of what isn't decoded yet only the file's size is known: it is taken for uncompressed sound, or for what
-        files have been like lately where that is less. So it is rather too short: a client that comes too soon
-        waits again, and one that comes too late has slept for nothing.
+        Of what isn't decoded yet only the file's size is known: it is taken for uncompressed sound. So this is
+        rather too short: a client that comes too soon waits again, one that comes too late has slept for nothing.
         """
-        per_byte = min(1 / BYTE_RATE, self._seconds / self._bytes if self._bytes else 1.0)
-        seconds = 0.0
+        sound = 0.0
         for progress in self._held:
-            whole = progress.size * per_byte if progress.duration is None else progress.duration
-            seconds += max(0.0, whole - progress.inferred)
-        return seconds * self.pace / max(1, len(self.threads))
+            whole = progress.size / BYTE_RATE if progress.duration is None else progress.duration
+            sound += max(0.0, whole - progress.inferred)
+        seconds = min(sound * self.pace.of_second, len(self._held) * self.pace.of_recording)
+        return seconds / max(1, len(self.threads))
 
     def check(self) -> None:
         """Refuse at once what would be refused later.
@@ -75,6 +72,3 @@ class HearingQueue(Hearer):
             yield
         finally:
             self._held.discard(progress)
-            if progress.duration is not None and progress.size:
-                self._bytes = _MEMORY * self._bytes + progress.size
-                self._seconds = _MEMORY * self._seconds + progress.duration

@@ -129,9 +129,9 @@ class Jobs:
         """Own the jobs from before there were owners of which that is said; how many there were."""
         ids = [job.id for job in self._jobs(select(jobs).where(jobs.c.owner.is_(None))) if is_ours(job)]
         with self._engine.begin() as connection:
-            for start in range(0, len(ids), _AT_ONCE):
-                some = jobs.c.id.in_(ids[start : start + _AT_ONCE])
-                connection.execute(update(jobs).where(some, jobs.c.owner.is_(None)).values(owner=self.owner))
+            for some in _parts(ids):
+                ownerless = jobs.c.id.in_(some), jobs.c.owner.is_(None)
+                connection.execute(update(jobs).where(*ownerless).values(owner=self.owner))
         return len(ids)
 
     def get(self, id_: str) -> Job | None:
@@ -243,9 +243,12 @@ class Jobs:
         unsettled = self._own, states, or_(jobs.c.state == "running", jobs.c.upload != "")
         return self._jobs(select(jobs).where(*unsettled).order_by(jobs.c.number))
 
-    def settled(self, id_: str) -> None:
-        """Note that nothing is left of a job that was cancelled."""
-        self._move(id_, "cancelled", upload="")
+    def settled(self, ids: Sequence[str]) -> None:
+        """Note that nothing is left of jobs that were cancelled."""
+        with self._engine.begin() as connection:
+            for some in _parts(ids):
+                cancelled = jobs.c.id.in_(some), jobs.c.state == "cancelled"
+                connection.execute(update(jobs).where(*cancelled).values(upload=""))
 
     def waiting(self) -> int:
         """How many of our own wait."""
@@ -310,8 +313,7 @@ class Jobs:
         """Delete our own finished jobs that wrote these outputs: they know the recordings' names."""
         ours = or_(self._own, jobs.c.owner.is_(None)), jobs.c.state.in_(FINISHED)
         with self._engine.begin() as connection:
-            for start in range(0, len(ids), _AT_ONCE):
-                some = ids[start : start + _AT_ONCE]
+            for some in _parts(ids):
                 connection.execute(delete(jobs).where(*ours, jobs.c.output.in_(some)))
 
     def _cancel(self, which: ColumnElement[bool]) -> int:
@@ -341,6 +343,12 @@ def _lock(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at once as a statement takes."""
+    for start in range(0, len(ids), _AT_ONCE):
+        yield ids[start : start + _AT_ONCE]
 
 
 def _joined(pieces: Iterable[str]) -> Iterator[str]:

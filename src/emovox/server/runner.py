@@ -88,7 +88,7 @@ class Runner:
             if job is None:
                 break
             self._begin(job)
-        if self._failures and not self._running and not await ask(jobs.troubled):
+        if self._failures and not self._running and not self._waits and not await ask(jobs.troubled):
             self._succeeded()  # nothing is left that could tell whether the trouble is over
 
     async def rest(self) -> None:
@@ -183,20 +183,33 @@ class Runner:
 
     async def _settle_all(self) -> None:
         trouble: Exception | None = None
+        ended: list[Job] = []  # before they did anything
         for job in await self._service.ask(self._service.jobs.unsettled):
-            if job.id not in self._running:
+            if job.id in self._running:
+                if job.state == "cancelled":
+                    self.stop(job.id)
+            elif job.state == "cancelled" and not job.claim:
+                ended.append(job)
+            else:
                 try:
                     await self._service.ask(self._settle, job)
                 except Exception as error:
-                    if is_away(error):
+                    if from_error(error).kind == "database":
                         raise
                     trouble = error  # which shall not hold up the others
-            elif job.state == "cancelled":
-                self.stop(job.id)
+        if ended:  # thousands, where a batch was cancelled
+            await self._service.ask(self._clear, ended)
         if trouble is None:
             self._service.supervision.well(CLEARING)
         else:
             self._service.supervision.failed(CLEARING, trouble)
+
+    def _clear(self, cancelled: list[Job]) -> None:
+        for job in cancelled:
+            self._service.uploads.remove(job.upload)
+        self._service.jobs.settled([job.id for job in cancelled])
+        for job in cancelled:
+            self._waits.pop(job.id, None)
 
     def _settle(self, job: Job) -> None:
         """Settle a job whose work was broken off: done if its outputs were published, else it waits again."""
@@ -205,8 +218,7 @@ class Runner:
         if job.state == "cancelled":
             if published is not None:
                 service.library.remove(published)
-            service.uploads.remove(job.upload)
-            jobs.settled(job.id)
+            self._clear([job])
         elif published is not None:
             jobs.finish(job.id, "done", output=published)
             service.uploads.remove(job.upload)
