@@ -1,7 +1,6 @@
 import asyncio
 import json
 import re
-import socket
 from pathlib import Path
 from typing import Any, cast
 
@@ -72,7 +71,7 @@ def test_browsers_say_where_a_request_comes_from(tmp_path: Path) -> None:
 def test_a_request_has_one_length(shared: Client) -> None:
     smuggled = b"GET /v1/emotions HTTP/1.1\r\nHost: localhost\r\n\r\n"
     lengths = b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" % (5 + len(smuggled))
-    answer = talk(shared, b"POST /v1/recognitions HTTP/1.1\r\nHost: localhost\r\n" + lengths + smuggled)
+    answer = shared.talk(b"POST /v1/recognitions HTTP/1.1\r\nHost: localhost\r\n" + lengths + smuggled)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"urn:emovox:two-lengths" in answer
     assert answer.count(b"HTTP/1.1") == 1
@@ -82,17 +81,10 @@ def test_a_request_has_one_length(shared: Client) -> None:
     "request_", [b"\x16\x03\x01", b"GET /\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"]
 )
 def test_what_is_no_http_is_a_problem_too(shared: Client, request_: bytes) -> None:
-    head, _, body = talk(shared, request_ + b"\r\n\r\n").partition(b"\r\n\r\n")
+    head, _, body = shared.talk(request_ + b"\r\n\r\n").partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"content-type: application/problem+json" in head
     assert json.loads(body)["type"] == "urn:emovox:no-http"
-
-
-def talk(client: Client, request: bytes) -> bytes:
-    """Send bytes, and give all that comes until the end of the connection."""
-    with socket.create_connection((client.base_url.host, client.base_url.port), timeout=30) as connection:
-        connection.sendall(request)
-        return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
 def test_every_method_of_the_routes_is_known(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -35,6 +36,12 @@ class Client(httpx.Client):
 
     def post_file(self, path: Path, url: str = "/v1/recognitions", **options: Any) -> httpx.Response:
         return self.post(url, files={"file": (path.name, path.read_bytes())}, data=options)
+
+    def talk(self, request: bytes) -> bytes:
+        """Send bytes that need be no request, and give all that comes until the connection ends."""
+        with socket.create_connection((self.base_url.host, self.base_url.port or 0), timeout=60) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
 
     def finished(self, job: str, patience: float = 60) -> dict[str, Any]:
         """The job, once it is finished."""

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from starlette.routing import BaseRoute
 
 from emovox.server import problems
 from emovox.server.access import Access
@@ -79,27 +78,23 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
     )
     app.state.service = service
     app.state.access = access = Access(service.keys, service.sessions, needed=keys_needed)
-    problems.install(app)
+    routes = [route for router in ROUTERS for route in router.routes]
+    problems.install(app, routes)
     for router in ROUTERS:
         app.include_router(router)
     describe(app)
-    methods = frozenset(method for router in ROUTERS for route in router.routes for method in _methods(route))
     metrics = Metrics(service)
     app.state.metrics = metrics
     app.add_middleware(
         Guard,
         hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.hosts.lower())},
         origins=_words(options.origins),
-        methods=methods,
+        methods=problems.methods_of(routes),
         access=access,
         rate_limit=options.rate_limit,
     )
-    app.add_middleware(Observer, metrics=metrics, methods=methods | {"OPTIONS"})
+    app.add_middleware(Observer, metrics=metrics, methods=problems.methods_of(routes) | {"OPTIONS"})
     return app
-
-
-def _methods(route: BaseRoute) -> set[str]:
-    return getattr(route, "methods", None) or set()  # a WebSocket's has none
 
 
 def _words(text: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 from emovox.errors import (
     ArchiveError,
@@ -220,18 +221,27 @@ def from_status(status: int, headers: Mapping[str, str] | None = None) -> Proble
     return Problem(status, kind, details.get(status, phrase), title=phrase, headers=headers)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of an app as problem details."""
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer every error of an app with these routes as problem details."""
 
-    async def answer(_: Request, error: Exception) -> JSONResponse:
+    async def answer(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, HTTPException):
-            return from_status(error.status_code, error.headers).response()
+            headers = dict(error.headers or {})
+            if "Allow" in headers:  # of the first route at this address, which may have others
+                here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+                headers["Allow"] = ", ".join(sorted(methods_of(here)))
+            return from_status(error.status_code, headers).response()
         if isinstance(error, RequestValidationError):
             return from_validation(error).response()
         return from_error(error).response()
 
     for kind in (HTTPException, RequestValidationError, EmovoxError, Problem):  # the guard answers the rest
         app.add_exception_handler(kind, answer)
+
+
+def methods_of(routes: Iterable[BaseRoute]) -> frozenset[str]:
+    """What routes take; a WebSocket's has no methods."""
+    return frozenset(method for route in routes for method in getattr(route, "methods", None) or ())
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -241,5 +251,5 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": HTTPStatus(status).phrase,
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
         }
-        for status in (*statuses, 400, 401, 403, 421, 429, 431, 500)
+        for status in (*statuses, 400, 401, 403, 421, 429, 431, 500, 503)
     }

@@ -1,13 +1,12 @@
 """The archive: searched, counted, tagged, and compared by similarity."""
 
-import re
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import wraps
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from emovox.emotions import NAMES
 from emovox.library.filter import Filter
@@ -15,6 +14,7 @@ from emovox.library.found import Found
 from emovox.library.neighbours import Neighbour
 from emovox.recognition.recognition import ScoreMap
 from emovox.server import library
+from emovox.server.moments import Moment, zoned
 from emovox.server.problems import Problem, responses
 from emovox.server.routes.outputs import OutputId
 from emovox.server.service import Service, service_of
@@ -34,15 +34,7 @@ def _asked(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
     return answer
 
 
-def _no_number(value: object) -> object:
-    """A time is said in words: a number could be seconds or milliseconds."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9.]+\s*", value):
-        raise ValueError("write 2026-11-23 or 2026-11-23T14:30:00Z")
-    return value
-
-
 Emotion = Annotated[Literal[NAMES] | None, Query(description="only these")]  # type: ignore[valid-type]
-Moment = Annotated[datetime | None, BeforeValidator(_no_number)]
 Tag = Annotated[str | None, Query(max_length=100, description="only recordings with this tag")]
 TagName = Annotated[str, Path(pattern=r"^\w[\w .:-]{0,99}$", examples=["complaint"])]
 
@@ -133,7 +125,7 @@ def page(
 ) -> ArchivePage:
     """What is in the archive, latest first. Times without a zone are UTC."""
     service = service_of(request)
-    wanted = Filter(emotion, _text(tag), _text(name), _text(model), None, _zoned(since), _zoned(until))
+    wanted = Filter(emotion, _text(tag), _text(name), _text(model), None, zoned(since), zoned(until))
     found, following = service.archiving.archive.find(wanted, limit=limit, before=before)
     return ArchivePage(recognitions=[_archived(service, item) for item in found], next=following)
 
@@ -148,7 +140,7 @@ def stats(
     until: Annotated[Moment, Query(description="recognised earlier")] = None,
 ) -> ArchiveStats:
     """How much there is, by emotion, by day (in the service's time zone), by tag, by model."""
-    wanted = Filter(emotion=emotion, tag=_text(tag), since=_zoned(since), until=_zoned(until))
+    wanted = Filter(emotion=emotion, tag=_text(tag), since=zoned(since), until=zoned(until))
     return ArchiveStats(**vars(service_of(request).archiving.archive.stats(wanted)))
 
 
@@ -214,10 +206,6 @@ def _archived(service: Service, found: Found) -> Archived:
 def _similar(service: Service, item: Neighbour) -> Similar:
     near = {"similarity": item.similarity, "cosine": item.cosine, "segment": item.segment}
     return Similar(**{**_facts(service, item.found), **near})
-
-
-def _zoned(moment: datetime | None) -> datetime | None:
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _text(value: str | None) -> str | None:

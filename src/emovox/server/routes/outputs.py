@@ -4,7 +4,6 @@ import asyncio
 import threading
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from emovox.emotions import NAMES
 from emovox.exports import FORMATS
 from emovox.server import library
 from emovox.server.library import MEDIA_TYPES, Summary
+from emovox.server.moments import Moment, zoned
 from emovox.server.problems import Problem, responses
 from emovox.server.service import service_of
 from emovox.server.timeline import Timeline
@@ -24,6 +24,7 @@ from emovox.server.timeline import Timeline
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
 OutputId = Annotated[str, Path(pattern=f"^{library.ID.pattern}$", examples=["outputs_20240104_223000"])]
 EmotionName = Literal[NAMES]  # type: ignore[valid-type]
+LONGEST = 1e9  # seconds, more than any recording has; infinity is more, and NaN is not less
 _FORMATS = "|".join(FORMATS)
 _drawing = threading.Lock()  # pictures are drawn one after the other: matplotlib is no friend of threads
 
@@ -64,13 +65,13 @@ def page(
     request: Request,
     emotion: Annotated[EmotionName | None, Query(description="only these")] = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
-    since: Annotated[datetime | None, Query(description="created then or later")] = None,
-    until: Annotated[datetime | None, Query(description="created earlier")] = None,
+    since: Annotated[Moment, Query(description="created then or later")] = None,
+    until: Annotated[Moment, Query(description="created earlier")] = None,
     after: Annotated[str | None, Query(pattern=f"^{library.ID.pattern}$", description="as in `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OutputPage:
     """The stored outputs, latest first. Times without a zone are UTC."""
-    query = library.Query(emotion, name, _zoned(since), _zoned(until))
+    query = library.Query(emotion, name, zoned(since), zoned(until))
     found, following = service_of(request).library.find(query, before=after, limit=limit)
     return OutputPage(outputs=found, next=following)
 
@@ -97,9 +98,9 @@ def get(request: Request, id_: OutputId) -> OutputView:
 def timeline(
     request: Request,
     id_: OutputId,
-    start: Annotated[float, Query(ge=0, allow_inf_nan=False, description="seconds")] = 0.0,
+    start: Annotated[float, Query(ge=0, le=LONGEST, description="seconds")] = 0.0,
     end: Annotated[
-        float | None, Query(gt=0, allow_inf_nan=False, description="seconds; by default the recording's end")
+        float | None, Query(gt=0, le=LONGEST, description="seconds; by default the recording's end")
     ] = None,
     points: Annotated[int, Query(ge=1, le=10_000, description="at most so many")] = 1000,
 ) -> Timeline:
@@ -185,10 +186,6 @@ def _view(id_: str, path: FilePath) -> FileView:
         media_type=MEDIA_TYPES[path.suffix[1:]],
         url=f"/v1/outputs/{id_}/files/{path.name}",
     )
-
-
-def _zoned(moment: datetime | None) -> datetime | None:
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 class _Pipe:
