@@ -33,8 +33,9 @@ from emovox.server.library import Library
 from emovox.server.options import RecognitionOptions
 from emovox.server.problems import busy, log
 from emovox.server.pulls import Pulls
+from emovox.server.receiving import Limits
 from emovox.server.tenancy import Tenancy
-from emovox.server.uploads import Limits, Uploads
+from emovox.server.uploads import Uploads
 from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
 
