@@ -97,6 +97,7 @@ class Service:
         )
         self.queue = HearingQueue(self.models, size=options.queue_size, threads=options.hearers)
         self.pulls = Pulls()
+        self.drawing = asyncio.Lock()  # pictures, one after the other: matplotlib is no friend of threads
         self.receiving = 0
         self.streams = 0
         self.lag = 0.0  # the worst since it was last asked for, seconds
