@@ -33,6 +33,14 @@ def make_directory(path: Path) -> None:
             directory.chmod(stat.S_IMODE(directory.stat().st_mode) | stat.S_ISGID | rights)  # what the umask took
 
 
+def close(directory: Path) -> None:
+    """Close a directory that an older version left open to others, unless it is shared."""
+    mode = directory.stat().st_mode
+    if mode & 0o077 and not mode & stat.S_ISGID:
+        with suppress(PermissionError):  # somebody else's
+            directory.chmod(0o700)
+
+
 def create(path: str | Path, mode: str = "xb", **options: Any) -> Any:
     """Open a file to be made, as `open` does; of bytes or of text, as the mode says.
 

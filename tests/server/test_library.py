@@ -68,6 +68,34 @@ def test_an_export_that_the_result_cannot_fill(shared: Client, examples: list[Pa
     assert str(shared.outputs) not in answer.text
 
 
+def test_pictures_take_turns_and_no_threads_from_others(
+    shared: Client, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, release, statuses = threading.Event(), threading.Event(), list[int]()
+
+    def write(*_: object, **__: object) -> list[Path]:
+        started.set()
+        release.wait()
+        return []
+
+    monkeypatch.setattr("emovox.exports.write", write)
+
+    def ask() -> None:
+        statuses.append(shared.post(f"/v1/outputs/{output}/exports?export=csv").status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert started.wait(60)
+        assert shared.get("/v1/jobs").status_code == 200  # which needs a thread
+    finally:
+        release.set()
+        for thread in threads:
+            thread.join()
+    assert statuses == [200] * 20
+
+
 def test_deleting(shared: Client, examples: list[Path]) -> None:
     place = shared.post_file(examples[0]).headers["location"]
     assert shared.delete(place).status_code == 204

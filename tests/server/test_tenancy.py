@@ -1,4 +1,6 @@
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,15 @@ def test_what_is_deleted_is_made_again(tmp_path: Path, caplog: pytest.LogCapture
     tenancy.check()
     assert len(caplog.records) == 1
     tenancy.release()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has rights of its own")
+@pytest.mark.parametrize(("before", "after"), [(0o755, 0o700), (0o2775, 0o2775)])
+def test_what_an_older_version_made_is_closed(tmp_path: Path, before: int, after: int) -> None:
+    (tmp_path / ".emovox").mkdir()
+    (tmp_path / ".emovox").chmod(before)
+    Tenancy(tmp_path / ".emovox" / "service").release()
+    assert stat.S_IMODE((tmp_path / ".emovox").stat().st_mode) == after
 
 
 def test_another_took_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -13,9 +13,10 @@ from emovox.server.addresses import check_url
 from emovox.server.jobs import Job, NewJob
 from emovox.server.options import CHANNELS, BatchOptions, RecognitionOptions, read
 from emovox.server.problems import Problem, busy, invalid
+from emovox.server.receiving import Limits, receive
 from emovox.server.runner import Runner
 from emovox.server.service import Service, counted, service_of
-from emovox.server.uploads import Limits, Upload, receive
+from emovox.server.uploads import Upload
 
 Result = TypeVar("Result")
 

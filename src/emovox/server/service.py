@@ -34,10 +34,11 @@ from emovox.server.options import RecognitionOptions
 from emovox.server.problems import Problem, busy, log
 from emovox.server.progress import Progress
 from emovox.server.pulls import Pulls
+from emovox.server.receiving import Limits
 from emovox.server.sessions import Sessions
 from emovox.server.supervision import Supervision
 from emovox.server.tenancy import Tenancy
-from emovox.server.uploads import Limits, Uploads
+from emovox.server.uploads import Uploads
 from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
 
@@ -83,6 +84,7 @@ class Service:
         )
         self.queue = HearingQueue(self.models, size=options.queue_size, threads=options.hearers)
         self.pulls = Pulls()
+        self.drawing = asyncio.Lock()  # pictures, one after the other: matplotlib is no friend of threads
         self.receiving = 0
         self.streams = 0
         self.lag = 0.0  # the worst since it was last asked for, seconds

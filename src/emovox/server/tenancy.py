@@ -65,6 +65,7 @@ class Tenancy:
 
     def _take(self) -> None:
         private.make_directory(self._directory)
+        private.close(self._directory.parent)  # with the drafts, and all else that is hidden among the outputs
         self._file = self._directory / "lock"
         lock = FileLock(self._file, mode=private.lock_mode(self._file), thread_local=False)
         lock.acquire(blocking=False)

@@ -1,7 +1,6 @@
 """Stored outputs: lists, files, zips, exports, deletion."""
 
 import asyncio
-import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -26,7 +25,6 @@ OutputId = Annotated[str, Path(pattern=f"^{library.ID.pattern}$", examples=["out
 EmotionName = Literal[NAMES]  # type: ignore[valid-type]
 LONGEST = 1e9  # seconds, more than any recording has; infinity is more, and NaN is not less
 _FORMATS = "|".join(FORMATS)
-_drawing = threading.Lock()  # pictures are drawn one after the other: matplotlib is no friend of threads
 
 
 class OutputPage(BaseModel):
@@ -163,13 +161,13 @@ async def export(
 
     def write() -> list[FileView]:
         recognition, directory = service.library.recognition(id_), service.library.directory(id_)
-        with _drawing:
-            written = exports.write(
-                recognition, directory, formats.split(","), language=labels or service.settings.labels
-            )
+        written = exports.write(
+            recognition, directory, formats.split(","), language=labels or service.settings.labels
+        )
         return [_view(id_, path) for path in written]
 
-    return Written(files=await asyncio.to_thread(write))
+    async with service.drawing:  # whoever waits takes no thread from the others
+        return Written(files=await asyncio.to_thread(write))
 
 
 @router.delete("/{id_}", status_code=204, response_class=Response, responses=responses(404, 422, 507))
@@ -180,9 +178,13 @@ def remove(request: Request, id_: OutputId) -> Response:
 
 
 def _view(id_: str, path: FilePath) -> FileView:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise Problem(404, "no-such-output", "the outputs were deleted meanwhile") from None
     return FileView(
         name=path.name,
-        size=path.stat().st_size,
+        size=size,
         media_type=MEDIA_TYPES[path.suffix[1:]],
         url=f"/v1/outputs/{id_}/files/{path.name}",
     )
