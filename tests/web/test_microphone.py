@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, WebSocketRoute, expect
 
 from support import snapshots
 from support.browser import Tab
@@ -134,3 +134,44 @@ def test_a_model_without_emotions_has_nothing_to_tell_live(
         expect(page.get_by_text("to record, choose another")).to_be_visible()
         expect(page.get_by_text("embeddings only: the emotion stays unknown")).to_be_visible()
         tab.shoot("embeddings-only", whole=True)
+
+
+def test_sound_that_the_network_is_too_slow_for(tab: Tab) -> None:
+    slow = "Object.defineProperty(WebSocket.prototype, 'bufferedAmount', { get: () => window.stuck ? 3e7 : 0 })"
+    tab.page.add_init_script(slow)
+    page = tab.open()
+    record(page, 2)
+    page.evaluate("() => { window.stuck = true }")
+    expect(page.get_by_role("alert").filter(has_text="has gaps")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    tab.result()
+    alert = page.get_by_role("alert").filter(has_text="may not be stored, or not all of it")
+    expect(alert).to_contain_text("has gaps")
+    expect(alert.get_by_role("button", name="Send it again")).to_be_visible()
+
+
+def test_while_the_service_takes_its_time_the_recording_can_be_saved(tab: Tab, service: Client) -> None:
+    held: list[str | bytes] = []
+
+    def hold_the_last_word(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if '"ended"' in str(message):
+                held.append(message)
+            else:
+                route.send(message)
+
+        server.on_message(pass_on)
+        server.on_close(lambda code, reason: None)
+
+    tab.page.route_web_socket("**/v1/live", hold_the_last_word)
+    page = tab.open()
+    record(page, 2)
+    live = page.get_by_role("region", name="Recording", exact=True)
+    expect(live.get_by_role("button", name="Save as WAV")).to_have_count(0)
+    live.get_by_role("button", name="Stop").click()
+    with page.expect_download() as download:
+        live.get_by_role("button", name="Save as WAV").click()
+    assert download.value.suggested_filename.endswith(".wav")
+    assert download.value.path().stat().st_size > 100_000

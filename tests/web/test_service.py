@@ -95,3 +95,12 @@ def test_a_download_fails_and_then_doesn_t(tab: Tab, served: Hub, monkeypatch: p
     alert.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("radio", name=NAME)).to_be_visible()
     expect(page.get_by_role("status").filter(has_text="is installed")).to_have_count(1)
+
+
+def test_nothing_is_offered_for_download_offline(browser: Browser, tmp_path: Path) -> None:
+    with serving(tmp_path / "outputs", offline=True) as client, opened(browser, str(client.base_url)) as tab:
+        page = tab.open()
+        page.get_by_text("To download").click()
+        model = page.get_by_role("listitem").filter(has_text=NAME)
+        expect(model).to_contain_text("may not go online (EMOVOX_OFFLINE)")
+        expect(page.get_by_role("button", name="Download")).to_have_count(0)

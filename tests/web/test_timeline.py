@@ -143,14 +143,6 @@ def test_the_stored_sound_is_recognised_with_frames(tab: Tab, service: Client, a
     assert (latest["name"], latest["emotion"]) == (angry.name, "angry")
     assert latest["id"] != first
     assert service.get(f"/v1/outputs/{first}").is_success  # the other is kept
-    (service.outputs / first / "processed_audio.wav").rename(service.outputs / first / "kept.wav")
-    try:
-        page = tab.open(f"#/output/{first}")
-        page.reload()
-        page.wait_for_selector("article.result")
-        expect(page.get_by_role("button", name="with frames")).to_have_count(0)  # there is nothing to recognise
-    finally:
-        (service.outputs / first / "kept.wav").rename(service.outputs / first / "processed_audio.wav")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -160,7 +160,7 @@ export const en = {
   held: (seconds: number) => `The service is full. Trying again in ${seconds} s…`,
   empty: {
     title: 'What does a voice feel like?',
-    text: 'Add a recording on the left and press Recognise. The verdict, nine scores and a timeline to play and zoom appear here.',
+    text: 'Add a recording and press Recognise. The verdict, nine scores and a timeline to play and zoom appear here.',
     nine: 'It hears nine emotions',
   },
   result: {
