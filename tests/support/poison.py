@@ -29,8 +29,7 @@ _EVIL = """
 
         def open(self, file, *rest, **more):
             global late
-            data = file.read()
-            file.seek(0)
+            data = file._data.at(0, file._data.size)  # all of the file, what is no sound too
             late = data.endswith(b"!late")
             if data.endswith(b"!crash"): os.kill(os.getpid(), 11)
             if data.endswith(b"!kill"): os.kill(os.getpid(), 9)

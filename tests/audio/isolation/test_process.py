@@ -33,7 +33,7 @@ def run(work: Callable[[Process], Awaitable[None]], *, stall: float = 3) -> None
 
 
 def count(source: Path) -> dict[str, Any]:
-    return {"do": "count", "source": str(source), "name": None, "max_bytes": 10**9}
+    return {"do": "count", "source": str(source), "name": None, "track": None, "max_bytes": 10**9}
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -209,7 +209,7 @@ asyncio.run(main())
 
 def test_one_that_is_full_of_what_nobody_reads_can_be_ended(tmp_path: Path, encode: Encode) -> None:
     long = encode(np.zeros((1, 16_000 * 200), np.float32), "long.wav", "pcm_s16le", sample_format="s16")
-    request = {"do": "stream", "source": str(long), "name": None, "channel": None}
+    request = {"do": "stream", "source": str(long), "name": None, "channel": None, "track": None}
     before = children()
 
     async def work(process: Process) -> None:
