@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from anyio import move_on_after
+from pydantic import ValidationError
 
 from emovox.library.database import is_away
 from emovox.outputs import RESULT
-from emovox.server.jobs import Job
+from emovox.server.jobs import LONGEST_WAIT, Job
 from emovox.server.options import RecognitionOptions
-from emovox.server.problems import Problem, from_error, log
+from emovox.server.problems import Problem, from_error, from_validation, log
 from emovox.server.progress import Progress
 from emovox.server.service import Service, digest
 from emovox.server.troubles import lacks_memory, passes
@@ -125,8 +126,9 @@ class Runner:
         try:
             await self._attempt(job, progress)
         except Exception as error:  # it passes, or the job's end couldn't be written down
-            # At least as long as the attempt took: hours that always fail shall not take all of the time.
+            # At least as long as the attempt took: what always fails late shall not take all of the time.
             pause = max(min(LONGEST_PAUSE, 2.0 ** min(job.attempts, 10)), time.monotonic() - began)
+            pause = min(pause, LONGEST_WAIT)
             problem = from_error(error)
             self._waits[job.id] = (time.time() + pause, problem.to_dict())
             log.warning("job %s waits %.0f s: %s", job.id, pause, problem.detail)
@@ -143,7 +145,7 @@ class Runner:
             recognition, place = await service.hear(
                 job.upload,
                 job.name,
-                RecognitionOptions.model_validate(job.options),
+                _options(job),
                 max_seconds=service.settings.max_duration,
                 progress=progress,
                 claim=lambda name, result: self._claim(job, progress, name, result),
@@ -239,3 +241,15 @@ class Runner:
             except FileNotFoundError:
                 pass
         return None
+
+
+def _options(job: Job) -> RecognitionOptions:
+    """The options of a job. What could be asked when it was accepted may be gone by now: a head, for one.
+
+    Raises:
+        Problem: 422, they can't be.
+    """
+    try:
+        return RecognitionOptions.model_validate(job.options)
+    except ValidationError as error:
+        raise from_validation(error) from error
