@@ -9,6 +9,7 @@ from typing import Any
 from anyio import move_on_after
 from pydantic import ValidationError
 
+from emovox.errors import ModelError
 from emovox.library.database import is_away
 from emovox.outputs import RESULT
 from emovox.server.jobs import LONGEST_WAIT, Job
@@ -16,10 +17,11 @@ from emovox.server.options import RecognitionOptions
 from emovox.server.problems import Problem, from_error, from_validation, log
 from emovox.server.progress import Progress
 from emovox.server.service import Service, digest
-from emovox.server.troubles import lacks_memory, passes
+from emovox.server.troubles import passes
 
 POLL = 2.0  # seconds after which the database is looked at even if nobody said that there is a job
 LONGEST_PAUSE = 60.0  # seconds until a job is tried again: first one, then twice as many each time
+TRIES = 6  # a minute, for a model that can't be loaded or run: it may be memory, which engines say in many ways
 LONGEST_HOLD = 15.0  # seconds without any attempt, while all fail for troubles of the service
 CLAIMING = 20.0  # seconds for which a database that is away is asked again before a recognition is given up
 WORK, CLEARING = "recognising for jobs", "clearing up after jobs"
@@ -132,7 +134,7 @@ class Runner:
             problem = from_error(error)
             self._waits[job.id] = (time.time() + pause, problem.to_dict())
             log.warning("job %s waits %.0f s: %s", job.id, pause, problem.detail)
-            if not lacks_memory(error):  # which may be for its model alone
+            if not isinstance(error, ModelError | MemoryError):  # which may be for its model alone
                 self._failures += 1
                 self._hold_until = time.monotonic() + min(LONGEST_HOLD, 2.0 ** min(self._failures, 10) / 2)
                 self._service.supervision.failed(WORK, error)
@@ -160,7 +162,7 @@ class Runner:
         except Lost:
             return
         except Exception as error:
-            if passes(error):
+            if passes(error) or (type(error) is ModelError and job.attempts < TRIES):
                 raise
             await service.ask(jobs.finish, job.id, "failed", problem=from_error(error).to_dict())
         await asyncio.to_thread(service.uploads.remove, job.upload)
