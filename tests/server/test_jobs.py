@@ -58,7 +58,7 @@ def test_a_job_that_is_put_back_waits_until_it_is_due(jobs: Jobs) -> None:
     assert taken is not None
     assert (taken.id, taken.attempts) == (first.id, 0)
     problem = {"type": "urn:emovox:storage", "title": "Storage", "status": 507, "detail": "full"}
-    assert jobs.put_back(first.id, due=time.time() + 1000, problem=problem)
+    assert jobs.put_back(first.id, due=time.time() + 500, problem=problem)
     assert jobs.troubled()
     found = jobs.get(first.id)
     assert found is not None
@@ -75,6 +75,21 @@ def test_a_job_that_is_put_back_waits_until_it_is_due(jobs: Jobs) -> None:
     found = jobs.get(first.id)
     assert found is not None
     assert (found.problem, jobs.troubled()) == (None, False)
+
+
+def test_a_clock_that_is_set_back_holds_up_no_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh, postponed = jobs.add([new("a"), new("b")])
+    jobs.next(), jobs.next()
+    assert jobs.put_back(postponed.id, due=time.time() + 60)
+    now = time.time() - 10_000
+    monkeypatch.setattr("emovox.server.jobs.time.time", lambda: now)
+    assert jobs.put_back(fresh.id)
+    taken = [jobs.next(), jobs.next()]
+    assert [job and job.id for job in taken] == [fresh.id, postponed.id]
+    (late,) = jobs.add([new("c")])
+    now -= 10
+    taken = [jobs.next()]
+    assert [job and job.id for job in taken] == [late.id]
 
 
 def test_results_lie_apart(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ PASSING = [
     OutputsError("/secret/outputs: the disk is full"),
     DecoderError("no decoding process can be started"),
     ModelError("/secret/large.onnx: not a model that ONNX Runtime can load: std::bad_alloc"),
+    ModelError("/secret/large.onnx: not a model that OpenVINO can load: can't alloc"),
     ModelError("the model large failed: CUDA error: out of memory"),
     MemoryError(),
     RuntimeError("can't start new thread"),
@@ -122,6 +123,18 @@ def test_a_job_fails_for_what_is_its_own(
     failing(monkeypatch, OWN[1])
     failed = shared.finished(as_job(shared, examples[0]))
     assert (failed["state"], failed["problem"]["type"]) == ("failed", "urn:emovox:no-audio")
+
+
+def test_a_model_that_fails_is_tried_for_a_while(
+    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emovox.server.runner.TRIES", 1)
+    failing(monkeypatch, OWN[3])
+    id_ = as_job(shared, examples[0])
+    until(lambda: shared.get(f"/v1/jobs/{id_}").json()["problem"] is not None)
+    assert shared.get("/readyz").is_success  # another model may do
+    failed = shared.finished(id_)
+    assert (failed["state"], failed["problem"]["type"]) == ("failed", "urn:emovox:model-failed")
 
 
 @pytest.mark.parametrize("store", ["true", "false"])

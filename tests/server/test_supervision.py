@@ -8,12 +8,13 @@ import re
 import resource
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from anyio import fail_after
 
 from emovox.errors import ModelError
 from emovox.library.database import PATIENCE
@@ -35,9 +36,10 @@ async def _nothing() -> None:
     await asyncio.sleep(0.001)
 
 
-async def _until(true: Any) -> None:
-    while not true():
-        await asyncio.sleep(0.001)
+async def _until(true: Callable[[], object]) -> None:
+    with fail_after(60):
+        while not true():
+            await asyncio.sleep(0.001)
 
 
 @pytest.mark.usefixtures("quick")

@@ -261,7 +261,12 @@ def _engine(url: URL, patience: float) -> Engine:
     if url.get_backend_name() == "postgresql":
         given = {name: value for name, value in _POSTGRES.items() if name not in url.query}
         return create_engine(
-            url, hide_parameters=True, pool_pre_ping=True, pool_timeout=_POOL_PATIENCE, connect_args=given
+            url,
+            connect_args=given,
+            hide_parameters=True,
+            isolation_level="READ COMMITTED",  # whoever has waited for a lock sees what was done meanwhile
+            pool_pre_ping=True,
+            pool_timeout=_POOL_PATIENCE,
         )
     engine = create_engine(url, hide_parameters=True)  # names of recordings are nothing for logs
     event.listen(engine, "connect", partial(_prepare, patience))

@@ -31,6 +31,7 @@ from emovox.server.database import jobs, results
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
+LONGEST_WAIT = 600.0  # seconds for which a job may be put back
 _AT_ONCE = 500  # values in one statement
 _PIECE = 2**20  # characters of a result in one row
 _LOCK = 0x656D6F76_6A6F6273  # of PostgreSQL's advisory locks, while jobs are numbered
@@ -114,7 +115,7 @@ class Jobs:
                     "options": json.dumps(item.options),
                     "upload": item.upload,
                     "created": now,
-                    "due": now,
+                    "due": 0.0,
                     "attempts": 0,
                     "webhook": item.webhook,
                     "told": 0 if item.webhook else 1,
@@ -161,7 +162,9 @@ class Jobs:
     def next(self) -> Job | None:
         """Take the oldest of our own that is due, which is then running."""
         while True:
-            due = self._own, jobs.c.state == "queued", jobs.c.due <= time.time()
+            now = time.time()
+            is_due = or_(jobs.c.due <= now, jobs.c.due > now + LONGEST_WAIT)  # so far off: the clock was set back
+            due = self._own, jobs.c.state == "queued", is_due
             found = self._jobs(select(jobs).where(*due).order_by(jobs.c.number).limit(1))
             if not found:
                 return None

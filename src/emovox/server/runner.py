@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from anyio import move_on_after
+from pydantic import ValidationError
 
+from emovox.errors import ModelError
 from emovox.library.database import is_away
 from emovox.outputs import RESULT
-from emovox.server.jobs import Job
+from emovox.server.jobs import LONGEST_WAIT, Job
 from emovox.server.options import RecognitionOptions
-from emovox.server.problems import Problem, from_error, log
+from emovox.server.problems import Problem, from_error, from_validation, log
 from emovox.server.progress import Progress
 from emovox.server.service import Service, digest
-from emovox.server.troubles import lacks_memory, passes
+from emovox.server.troubles import passes
 
 POLL = 2.0  # seconds after which the database is looked at even if nobody said that there is a job
 LONGEST_PAUSE = 60.0  # seconds until a job is tried again: first one, then twice as many each time
+TRIES = 6  # a minute, for a model that can't be loaded or run: it may be memory, which engines say in many ways
 LONGEST_HOLD = 15.0  # seconds without any attempt, while all fail for troubles of the service
 CLAIMING = 20.0  # seconds for which a database that is away is asked again before a recognition is given up
 WORK, CLEARING = "recognising for jobs", "clearing up after jobs"
@@ -125,12 +128,13 @@ class Runner:
         try:
             await self._attempt(job, progress)
         except Exception as error:  # it passes, or the job's end couldn't be written down
-            # At least as long as the attempt took: hours that always fail shall not take all of the time.
+            # At least as long as the attempt took: what always fails late shall not take all of the time.
             pause = max(min(LONGEST_PAUSE, 2.0 ** min(job.attempts, 10)), time.monotonic() - began)
+            pause = min(pause, LONGEST_WAIT)
             problem = from_error(error)
             self._waits[job.id] = (time.time() + pause, problem.to_dict())
             log.warning("job %s waits %.0f s: %s", job.id, pause, problem.detail)
-            if not lacks_memory(error):  # which may be for its model alone
+            if not isinstance(error, ModelError | MemoryError):  # which may be for its model alone
                 self._failures += 1
                 self._hold_until = time.monotonic() + min(LONGEST_HOLD, 2.0 ** min(self._failures, 10) / 2)
                 self._service.supervision.failed(WORK, error)
@@ -143,7 +147,7 @@ class Runner:
             recognition, place = await service.hear(
                 job.upload,
                 job.name,
-                RecognitionOptions.model_validate(job.options),
+                _options(job),
                 max_seconds=service.settings.max_duration,
                 progress=progress,
                 claim=lambda name, result: self._claim(job, progress, name, result),
@@ -158,7 +162,7 @@ class Runner:
         except Lost:
             return
         except Exception as error:
-            if passes(error):
+            if passes(error) or (type(error) is ModelError and job.attempts < TRIES):
                 raise
             await service.ask(jobs.finish, job.id, "failed", problem=from_error(error).to_dict())
         await asyncio.to_thread(service.uploads.remove, job.upload)
@@ -239,3 +243,15 @@ class Runner:
             except FileNotFoundError:
                 pass
         return None
+
+
+def _options(job: Job) -> RecognitionOptions:
+    """The options of a job. What could be asked when it was accepted may be gone by now: a head, for one.
+
+    Raises:
+        Problem: 422, they can't be.
+    """
+    try:
+        return RecognitionOptions.model_validate(job.options)
+    except ValidationError as error:
+        raise from_validation(error) from error

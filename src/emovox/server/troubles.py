@@ -6,10 +6,9 @@ from emovox.errors import DecoderError, EmovoxError, ModelError, OutputsError
 from emovox.library.database import is_away
 from emovox.server.problems import Problem
 
-# What ONNX Runtime, OpenVINO, CUDA and Python say.
+# What ONNX Runtime, OpenVINO ("can't alloc"), CUDA and Python say.
 _NO_MEMORY = re.compile(
-    r"bad[ _]alloc|(failed|unable|can.?not) to allocate|cannot allocate|out of memory|not enough memory"
-    r"|can't start new thread|resource temporarily unavailable",
+    r"alloc|(out of|not enough|insufficient|no) memory|can't start new thread|resource temporarily unavailable",
     re.IGNORECASE,
 )
 
@@ -19,11 +18,11 @@ def passes(error: BaseException) -> bool:
     if isinstance(error, Problem):
         return error.status in {503, 507}
     if isinstance(error, EmovoxError):
-        return isinstance(error, (OutputsError, DecoderError)) or lacks_memory(error)
-    return isinstance(error, OSError) or is_away(error) or lacks_memory(error)
+        return isinstance(error, (OutputsError, DecoderError)) or _lacks_memory(error)
+    return isinstance(error, OSError) or is_away(error) or _lacks_memory(error)
 
 
-def lacks_memory(error: BaseException) -> bool:
+def _lacks_memory(error: BaseException) -> bool:
     """Whether an error says that memory was short: for a model, or for a thread."""
     if isinstance(error, EmovoxError) and not isinstance(error, ModelError):
         return False  # whose words may be those of a file's name

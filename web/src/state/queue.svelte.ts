@@ -326,7 +326,7 @@ class Queue {
     item.job = job
     item.progress = job.progress
     item.state = job.state
-    item.problem = job.problem ? fromDetails(job.problem) : null
+    item.problem = job.problem && FINISHED.has(job.state) ? fromDetails(job.problem) : null // else it waits for it to pass
     if (job.state === 'done') item.file = null // no need to hold on to it
   }
 }
