@@ -87,9 +87,8 @@ class Timelines:
         try:
             with wave.open(str(directory / AUDIO)) as audio:
                 samples = audio.getnframes()
-                first, last = round(start * SAMPLE_RATE), samples
-                if end is not None:
-                    last = min(last, round(end * SAMPLE_RATE))
+                first = round(min(start * SAMPLE_RATE, samples))
+                last = samples if end is None else round(min(end * SAMPLE_RATE, samples))
                 if first >= last:
                     raise Problem(422, "empty-stretch", f"there are {samples / SAMPLE_RATE:.2f} s of sound")
                 kept = self._kept(directory)
