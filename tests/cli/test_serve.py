@@ -1,4 +1,8 @@
 import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +35,18 @@ def test_other_addresses_need_a_key(run: Run) -> None:
     code, _, err = run("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104
     assert code == 2
     assert "emovox keys add" in err
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        environment = {**os.environ, "EMOVOX_OUTPUTS": str(tmp_path / "outputs")}
+        command = [sys.executable, "-W", "error", "-m", "emovox", "serve", "--port", port]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1] == (
+        f"Error: can't listen on 127.0.0.1, port {port}: Address already in use; --port takes another"
+    )
 
 
 def test_keys_are_made_listed_and_removed(run: Run) -> None:

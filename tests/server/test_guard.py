@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from emovox.server.access import Access
-from emovox.server.guard import PIECE, Guard, Rates
+from emovox.server.guard import Guard, Rates
 from support.service import Client, serving
 
 
@@ -135,7 +135,7 @@ def test_big_answers_go_in_pieces() -> None:
     first, *pieces = guarded(Response(body))
     assert first["type"] == "http.response.start"
     assert b"".join(piece["body"] for piece in pieces) == body
-    assert max(len(piece["body"]) for piece in pieces) <= PIECE
+    assert max(len(piece["body"]) for piece in pieces) <= 65_536
     assert [piece["more_body"] for piece in pieces] == [True] * (len(pieces) - 1) + [False]
 
 

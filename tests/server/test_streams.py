@@ -4,7 +4,6 @@ import logging
 import struct
 import threading
 import time
-from contextlib import suppress
 from socket import SO_LINGER, SOL_SOCKET, create_connection
 from typing import Any, cast
 
@@ -143,10 +142,15 @@ def test_what_is_no_sound_keeps_nothing_alive(
         reading = threading.Thread(target=lambda: told.extend(json.loads(message) for message in socket))
         told: list[dict[str, Any]] = []
         reading.start()
-        with suppress(ConnectionClosed):
-            while True:
+
+        def ended() -> bool:
+            try:
                 socket.send(message)
-                time.sleep(0.01)
+            except ConnectionClosed:
+                return True
+            return False
+
+        until(ended)
         reading.join()
         assert told[-1] == {"type": "ended", "output": None}
     until(lambda: shared.service.streams == 0)

@@ -94,7 +94,12 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
         finally:
             database.dispose()
     logs.set_up()
-    server = make_server(create_app(host=host, keys_needed=keys_needed), host=host, port=port)
+    app = create_app(host=host, keys_needed=keys_needed)
+    try:
+        server = make_server(app, host=host, port=port)
+    except SettingsError:
+        app.state.service.close()
+        raise
     with suppress(KeyboardInterrupt):
         server.run()
     return 0 if server.started else 1

@@ -23,7 +23,6 @@ from emovox.server.timeline import Timeline
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
 OutputId = Annotated[str, Path(pattern=f"^{library.ID.pattern}$", examples=["outputs_20240104_223000"])]
 EmotionName = Literal[NAMES]  # type: ignore[valid-type]
-LONGEST = 1e9  # seconds, more than any recording has; infinity is more, and NaN is not less
 _FORMATS = "|".join(FORMATS)
 
 
@@ -96,9 +95,9 @@ def get(request: Request, id_: OutputId) -> OutputView:
 def timeline(
     request: Request,
     id_: OutputId,
-    start: Annotated[float, Query(ge=0, le=LONGEST, description="seconds")] = 0.0,
+    start: Annotated[float, Query(ge=0, allow_inf_nan=False, description="seconds")] = 0.0,
     end: Annotated[
-        float | None, Query(gt=0, le=LONGEST, description="seconds; by default the recording's end")
+        float | None, Query(gt=0, allow_inf_nan=False, description="seconds; by default the recording's end")
     ] = None,
     points: Annotated[int, Query(ge=1, le=10_000, description="at most so many")] = 1000,
 ) -> Timeline:
