@@ -272,17 +272,18 @@ def test_progress_on_a_terminal_only(tmp_path: Path, examples: list[Path]) -> No
 
     def errors_on_a_terminal(*extra: str) -> str:
         master, slave = pty.openpty()
-        subprocess.run(
-            [*command, *extra], stdout=subprocess.DEVNULL, stderr=slave, cwd=tmp_path, env=environment, check=True
+        process = subprocess.Popen(
+            [*command, *extra], stdout=subprocess.DEVNULL, stderr=slave, cwd=tmp_path, env=environment
         )
         os.close(slave)
         shown = b""
         try:
-            while piece := os.read(master, 65_536):
+            while piece := os.read(master, 65_536):  # while it runs: a terminal that nobody reads holds 4 kB
                 shown += piece
         except OSError:  # how Linux says that the other end was closed
             pass
         os.close(master)
+        assert process.wait() == 0
         return shown.decode()
 
     shown = errors_on_a_terminal()

@@ -187,7 +187,7 @@ def test_a_pause_of_whoever_asks_is_not_the_decoders(tmp_path: Path, monkeypatch
 import asyncio
 from emovox.audio.isolation.process import Process
 async def main():
-    process = await Process.start(memory=2**31, stall=2)
+    process = await Process.start(memory=2**31, stall=4)
     await process.send({count(source)!r})
     print("asked", flush=True)
     try:
@@ -201,9 +201,9 @@ asyncio.run(main())
         assert asking.stdout is not None
         assert asking.stdout.readline() == "asked\n"
         asking.send_signal(signal.SIGSTOP)
-        time.sleep(2.2)
-        write(tmp_path / "x.go", b"")
+        time.sleep(4.2)
         asking.send_signal(signal.SIGCONT)
+        write(tmp_path / "x.go", b"")
         assert "not a recording in any format" in asking.stdout.read()
 
 
