@@ -23,8 +23,8 @@ SOME = 0.25, 0.02  # seconds, share: what may be missing of a duration that was 
 
 COUNTS = frozenset({"flac", "wv", "tta", "ape", "tak"})
 """Containers whose header counts the samples."""
-STATES = COUNTS | {"wav", "aiff", "au", "caf", "mov", "matroska", "asf", "rm", "mpc", "mpc8"}
-"""Containers whose header states the duration; for others (raw AAC, AMR, Ogg…) FFmpeg infers it from the bytes."""
+STATES = COUNTS | {"mov", "matroska", "asf", "rm", "mpc", "mpc8"}
+"""Containers whose header states the duration; for others FFmpeg infers it from the bytes that are there."""
 JUMPS = frozenset({"mpegts", "mpeg", "flv"})
 """Containers of broadcasts, whose clock goes on as it likes where two captures were joined."""
 
@@ -87,7 +87,7 @@ class Track:
                 shown = times[0] if delay and not number else None if delay else frame.time
                 samples, rate = samples_of(frame), frame.sample_rate
                 missing = timeline.place(shown, len(samples) / rate)
-                self._note(timeline)
+                self._note(timeline, missing)
                 yield from _silence(samples, rate, missing)
                 yield samples, rate
             self._broken = self._broken or packet.is_corrupt
@@ -128,11 +128,11 @@ class Track:
             self._lost = True
             return None
 
-    def _note(self, timeline: Timeline) -> None:
+    def _note(self, timeline: Timeline, missing: float) -> None:
         """A frame was decoded: what was lost before it is not the end."""
         if timeline.jumped:  # a seam, where numbers of packets don't go on either
             self._broken = False
-        if self._lost or self._broken:
+        if self._lost or self._broken or (missing and self._counted):  # samples that are counted don't pause
             self.damaged = True
         self._lost = self._broken = False
 
