@@ -87,6 +87,14 @@ def test_an_id3_tag_may_stand_before_anything(zoo: dict[str, Path], kind: str) -
     np.testing.assert_array_equal(same, waveform)
 
 
+@pytest.mark.parametrize("kind", ["x.mp3", "x.aac", "x.ac3", "x.au", "x.wav", "x.flac", "x.ts", "x.opus", "x.m4a"])
+def test_zeros_behind_it_are_no_sound(zoo: dict[str, Path], kind: str) -> None:
+    waveform, _ = decoded(zoo[kind].read_bytes())
+    same, decoding = decoded(zoo[kind].read_bytes() + bytes(5_000))
+    assert decoding.warnings == ()
+    np.testing.assert_array_equal(same, waveform)
+
+
 def test_padding() -> None:
     for data in (b"", bytes(4096), b"\r\n", b"ID3\4", b"TAG x", b"APETAGEX", b"LYRICSBEGIN", b"3DI\4"):
         assert is_padding(data)
