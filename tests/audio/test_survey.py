@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from emovox.audio.survey import MINUTE, Survey
 from emovox.errors import NoAudioError
-from support.zoo import decoded, ffmpeg, likeness, wav
+from support.zoo import decoded, ffmpeg, film, likeness, wav
 
 Sound = NDArray[np.float32]
 
@@ -84,29 +84,8 @@ def test_arrays_that_cancel(speech: Sound) -> None:
     assert (decoding.channel, decoding.warnings) == (2, ("channels_cancel",))
 
 
-@pytest.fixture
-def film(tmp_path: Path, speech: Sound) -> Callable[[list[float]], Path]:
-    """A film with an audio track for each number, speech of that loudness."""
-
-    def write(tracks: list[float]) -> Path:
-        inputs: list[object] = []
-        for number, loudness in enumerate(tracks):
-            path = tmp_path / f"{number}.wav"
-            path.write_bytes(wav(np.rint(loudness * speech * 32767).astype(np.int16)[:, np.newaxis], 16_000))
-            inputs += ["-i", path]
-        names = [("deu", "Gespr\u00e4ch"), ("eng", ""), ("", "Mikrofon")]
-        options: list[object] = []
-        for number, (language, title) in enumerate(names[: len(tracks)]):
-            options += ["-map", number, f"-metadata:s:a:{number}", f"language={language}"]
-            options += [f"-metadata:s:a:{number}", f"title={title}"]
-        ffmpeg(*inputs, *options, "-c:a", "pcm_s16le", tmp_path / "film.mkv")
-        return tmp_path / "film.mkv"
-
-    return write
-
-
-def test_a_silent_first_track_is_passed_over(film: Callable[[list[float]], Path], speech: Sound) -> None:
-    path = film([0.0, 0.0, 0.5])
+def test_a_silent_first_track_is_passed_over(tmp_path: Path, speech: Sound) -> None:
+    path = film(tmp_path, speech, [0.0, 0.0, 0.5])
     waveform, decoding = decoded(path)
     assert (decoding.warnings, decoding.track) == (("silent_track",), 3)
     assert decoding.tracks == ("deu Gespr\u00e4ch", "eng", "Mikrofon")
@@ -116,8 +95,8 @@ def test_a_silent_first_track_is_passed_over(film: Callable[[list[float]], Path]
     assert not silent.any()
 
 
-def test_a_track_can_be_chosen(film: Callable[[list[float]], Path], speech: Sound) -> None:
-    path = film([1.0, 0.25])
+def test_a_track_can_be_chosen(tmp_path: Path, speech: Sound) -> None:
+    path = film(tmp_path, speech, [1.0, 0.25])
     for track, loudness in ((None, 1.0), (1, 1.0), (2, 0.25)):
         waveform, decoding = decoded(path, track=track)
         assert (decoding.warnings, decoding.track) == ((), track or 1)
@@ -126,8 +105,8 @@ def test_a_track_can_be_chosen(film: Callable[[list[float]], Path], speech: Soun
         decoded(path, track=3)
 
 
-def test_all_tracks_may_be_silent(film: Callable[[list[float]], Path]) -> None:
-    _, decoding = decoded(film([0.0, 0.0]))
+def test_all_tracks_may_be_silent(tmp_path: Path, speech: Sound) -> None:
+    _, decoding = decoded(film(tmp_path, speech, [0.0, 0.0]))
     assert (decoding.warnings, decoding.track) == (("silence",), 1)
 
 

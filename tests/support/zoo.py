@@ -4,7 +4,7 @@ import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,22 @@ def wav(samples: NDArray[np.int16], rate: int = 48_000) -> bytes:
     channels = samples.shape[1]
     head = struct.pack("<HHIIHH", 1, channels, rate, 2 * rate * channels, 2 * channels, 16)
     return riff(chunk(b"fmt ", head), chunk(b"data", samples.astype("<i2").tobytes()))
+
+
+def film(folder: Path, speech: NDArray[np.float32], tracks: Sequence[float]) -> Path:
+    """A film with an audio track for each number, speech of that loudness."""
+    inputs: list[object] = []
+    options: list[object] = []
+    names = [("deu", "Gespr\u00e4ch"), ("eng", ""), ("", "Mikrofon")]
+    for number, loudness in enumerate(tracks):
+        path = folder / f"track{number}.wav"
+        path.write_bytes(wav(np.rint(loudness * speech * 32767).astype(np.int16)[:, np.newaxis], 16_000))
+        inputs += ["-i", path]
+        language, title = names[number]
+        options += ["-map", number, f"-metadata:s:a:{number}", f"language={language}"]
+        options += [f"-metadata:s:a:{number}", f"title={title}"]
+    ffmpeg(*inputs, *options, "-c:a", "pcm_s16le", folder / "film.mkv")
+    return folder / "film.mkv"
 
 
 def decoded(
