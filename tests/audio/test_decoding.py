@@ -14,6 +14,7 @@ import soxr
 from emovox.audio.decoding import Decoding, decode
 from emovox.audio.recording import Source, open_recording
 from emovox.errors import AudioError, NoAudioError, TooLargeError, TooShortError, UnreadableAudioError
+from support.zoo import likeness
 
 Encode = Callable[..., Path]
 DATA = Path(__file__).parents[1] / "data"
@@ -41,16 +42,6 @@ def error(source: Source, **options: float) -> AudioError:
             pass
     assert "\n" not in str(caught.value)
     return caught.value
-
-
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """The highest normalised correlation over shifts of up to 0.2 s: lossy codecs add a delay."""
-    size = min(len(one), len(other))
-    a, b = one[:size], other[:size]
-    spectrum = np.fft.rfft(a, 2 * size) * np.conj(np.fft.rfft(b, 2 * size))
-    correlation = np.fft.irfft(spectrum)
-    near = np.concatenate([correlation[:3200], correlation[-3200:]])
-    return float(near.max() / np.sqrt((a @ a) * (b @ b)))
 
 
 @pytest.mark.parametrize(

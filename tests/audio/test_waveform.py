@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emovox.audio.waveform import Resampler, check_rate, to_channels_last, to_float
+from emovox.audio.waveform import Resampler, check_rate, to_channels_last, to_float, to_own_scale
 from emovox.errors import UnreadableAudioError
 
 
@@ -94,3 +94,57 @@ def test_a_tone_keeps_its_pitch_and_what_16_khz_cannot_hold_is_filtered_out() ->
     spectrum = np.abs(np.fft.rfft(Resampler(44_100).push(tones.astype(np.float32), last=True)))
     assert spectrum.argmax() == 1_000
     assert spectrum[5_900:6_100].max() < 1e-3 * spectrum.max()  # 10 kHz would fold to 6 kHz
+
+
+@pytest.mark.parametrize("kind", [list, np.int64, np.int16, np.float16, np.float64])
+def test_numbers_have_the_scale_that_was_counted_with(kind: type) -> None:
+    pcm = np.round(30_000 * np.sin(np.arange(1_000) / 5)).astype(int)
+    samples = pcm / 32768 if np.dtype(kind if kind is not list else int).kind == "f" else pcm
+    scaled = to_float(to_own_scale(np.asarray(samples.tolist() if kind is list else samples.astype(kind))))
+    np.testing.assert_allclose(scaled, pcm / 32768, atol=3e-4)
+
+
+def test_the_loudest_of_16_bits_is_one_more_than_fits() -> None:
+    assert to_float(to_own_scale(np.array([-32_768, 0, 32_768]))).tolist() == pytest.approx([-1, 0, 1], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64, ">i4"])
+@pytest.mark.parametrize("bits", [24, 32])
+def test_24_bits_in_32_are_24_bits(kind: str, bits: int) -> None:
+    wave = np.sin(np.arange(1_000) / 5) * 0.4
+    samples = np.round(wave * 2 ** (bits - 1)).astype(kind)
+    np.testing.assert_allclose(to_float(to_own_scale(samples)), wave, atol=1e-6)
+    in_the_upper_part = np.round(wave * 2**23).astype(np.int32) << 8
+    np.testing.assert_allclose(to_float(to_own_scale(in_the_upper_part)), wave, atol=1e-6)
+
+
+def test_64_bits_may_be_64_bits() -> None:
+    samples = np.array([0, 2**62, -(2**63)])
+    assert to_float(to_own_scale(samples)).tolist() == [0, 0.5, -1]
+
+
+def test_silence_has_no_scale() -> None:
+    for kind in ("int32", "int64", "uint64", "float32", "int16"):
+        assert not to_float(to_own_scale(np.zeros(9, kind)) if kind != "uint64" else np.full(9, 2**63, kind)).any()
+    assert to_own_scale(np.zeros((0, 1))).size == 0
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.array([1, -20_000, 300], np.int32),
+        np.array([0, 40_000, 300], np.uint32),
+        np.array([0, 40_000, 300], np.uint64),
+        np.array([0.0, -23_011.0]),
+        np.array([0.0, 32_767.0], np.float32),
+    ],
+)
+def test_a_scale_that_cannot_be_told_is_asked_for(samples: np.ndarray) -> None:
+    with pytest.raises(UnreadableAudioError, match=r"16 bits wide"):
+        to_own_scale(samples)
+
+
+def test_floats_may_be_overdriven_and_hold_nothing_finite() -> None:
+    """What comes of it is said where they are used."""
+    for samples in (np.array([3.5, -2.0]), np.array([np.nan, 1.0]), np.array([np.inf, 0.0]), np.array([1e300])):
+        assert to_own_scale(samples) is samples

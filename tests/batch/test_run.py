@@ -24,6 +24,7 @@ from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
 from support import heads, tiny
 from support.batches import StopError, run, table
+from support.zoo import film, wav
 
 Encode = Callable[..., Path]
 
@@ -232,6 +233,31 @@ def test_channels_by_themselves(encode: Encode, speech: np.ndarray, model: str, 
     one, other = table(tmp_path / "out")
     assert (one["channel"], other["channel"], one["channels"]) == (1, 2, 2)
     assert one["confidence"] != other["confidence"]
+
+
+@pytest.mark.parametrize("longest", [0.5, 600.0])
+def test_tracks_and_channels_that_cancel(speech: np.ndarray, model: str, tmp_path: Path, longest: float) -> None:
+    """Long recordings, which are shared out, and short ones."""
+    (folder := tmp_path / "calls").mkdir()
+    film(folder, speech, [0.0, 1.0])
+    for path in folder.glob("track*.wav"):
+        path.unlink()
+    stereo = np.rint(np.stack([0.9 * speech, -speech], axis=1) * 32767).astype(np.int16)
+    (folder / "wires.wav").write_bytes(wav(stereo, 16_000))
+    run(Wish(str(folder), str(tmp_path / "out"), model=model, longest=longest))
+    first, second = table(tmp_path / "out")
+    assert (first["warnings"], first["channel"]) == (["silent_track"], None)
+    assert (second["warnings"], second["channel"]) == (["channels_cancel"], 2)
+    options = Options(track=1)
+    run(Wish(str(folder), str(tmp_path / "first"), model=model, options=options, longest=longest))
+    first, second = table(tmp_path / "first")
+    assert (first["warnings"], second["warnings"]) == (["silence"], ["channels_cancel"])
+
+
+def test_a_batch_from_before_there_were_tracks_goes_on(tmp_path: Path) -> None:
+    wish = Wish(str(tmp_path), str(tmp_path / "out"))
+    assert "track" not in wish.facts()["options"]
+    assert replace(wish, options=Options(track=2)).facts()["options"]["track"] == 2
 
 
 def test_bytes_from_a_table(calls: Path, model: str, tmp_path: Path) -> None:

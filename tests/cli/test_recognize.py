@@ -20,6 +20,7 @@ from emovox.recognition.recognition import json_schema
 from emovox.version import __version__
 from support import poison, tiny
 from support.children import children, running
+from support.zoo import film, wav
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -459,3 +460,27 @@ def test_nothing_is_decoded_in_this_process(tmp_path: Path, examples: list[Path]
     ])  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stdout.splitlines()[-1] == "numpy"
+
+
+def test_a_silent_track_names_the_others(run: Run, speech: np.ndarray, tmp_path: Path) -> None:
+    path = film(tmp_path, speech, [0.0, 1.0, 0.5])
+    code, out, _ = run("recognize", path, "--no-save")
+    assert code == 0
+    assert "angry" in out.lower()
+    assert "silent_track: the main audio track is silent" in out
+    assert out.rstrip().endswith("2 eng; there are also 1 deu Gespr\u00e4ch, 3 Mikrofon")
+    code, out, _ = run("recognize", path, "--no-save", "--track", 3, "--format", "json")
+    (row,) = json.loads(out)
+    assert (code, row["recording"]["track"], row["warnings"]) == (0, 3, [])
+    code, _, err = run("recognize", path, "--no-save", "--track", 4)
+    assert (code, "there is no track 4 in it: it has 3 audio tracks" in err) == (1, True)
+    assert run("recognize", path, "--track", 0)[0] == 2
+
+
+def test_channels_that_cancel_are_saved_as_what_was_heard(run: Run, speech: np.ndarray, tmp_path: Path) -> None:
+    stereo = np.rint(np.stack([0.9 * speech, -speech], axis=1) * 32767).astype(np.int16)
+    (tmp_path / "wires.wav").write_bytes(wav(stereo, 16_000))
+    code, out, _ = run("recognize", tmp_path / "wires.wav", "--archive")
+    assert (code, "channels_cancel" in out) == (0, True)
+    (place,) = Path("outputs").glob("outputs_*")
+    assert json.loads((place / "result.json").read_text())["recording"]["channel"] == 2

@@ -19,6 +19,7 @@ from emovox.outputs import Outputs
 from emovox.recognition.recognition import Recognition, json_schema
 from emovox.recognition.recognizer import Recognizer
 from support.service import Client, serving
+from support.zoo import film, wav
 
 NAMES = [
     "電話 3.mp3",
@@ -88,6 +89,27 @@ def test_options_mean_what_they_mean_to_the_library(
     same(raw, expected)
 
 
+def test_a_track_is_heard_as_the_library_hears_it(
+    shared: Client, recognizer: Recognizer, speech: NDArray[np.float32], tmp_path: Path
+) -> None:
+    path = film(tmp_path, speech, [0.0, 1.0, 0.5])
+    same(shared.post_file(path), offline(recognizer, path))
+    answer = shared.post_file(path, track="3")
+    same(answer, offline(recognizer, path, track=3))
+    assert answer.json()["recording"]["track"] == 3
+    missing = shared.post_file(path, track="4")
+    assert (missing.status_code, "there is no track 4" in missing.json()["detail"]) == (422, True)
+
+
+def test_channels_that_cancel_are_heard_as_the_library_hears_them(
+    shared: Client, recognizer: Recognizer, speech: NDArray[np.float32], tmp_path: Path
+) -> None:
+    stereo = np.rint(np.stack([0.9 * speech, -speech], axis=1) * 32767).astype(np.int16)
+    (path := tmp_path / "wires.wav").write_bytes(wav(stereo, 16_000))
+    same(answer := shared.post_file(path), offline(recognizer, path))
+    assert answer.json()["warnings"] == ["channels_cancel"]
+
+
 def test_long_recordings_in_every_format(
     shared: Client, recognizer: Recognizer, speech: NDArray[np.float32], encode: Encode
 ) -> None:
@@ -153,6 +175,7 @@ def test_any_name_is_given_back_and_is_never_a_path(shared: Client, examples: li
         ({"smoothing": "-1"}, "smoothing"),
         ({"smoothing": "nan"}, "smoothing"),
         ({"channel": "0"}, "channel"),
+        ({"track": "0"}, "track"),
         ({"emotions": "joyful"}, "emotions"),
         ({"export": "docx"}, "export"),
         ({"model": "../lite.onnx"}, "model"),

@@ -13,7 +13,7 @@ WARNINGS = {
     "truncated": "less sound than its header says: what could be decoded is used",
     "damaged": "some parts could not be decoded and were left out",
     CHANNELS_CANCEL: "the channels cancel each other out: only the loudest one is heard",
-    SILENT_TRACK: "the main audio track is silent: another one is heard, and --track chooses",
+    SILENT_TRACK: "the main audio track is silent: another one is heard (--track chooses)",
 }
 """Every warning code, with its meaning."""
 

@@ -18,13 +18,14 @@ from emovox.audio.timeline import GAP, Timeline
 BLOCK = 65_536  # samples of silence given together
 UNDECODABLE = 1_000  # damaged packets in a row after which the rest is given up
 RESUMED = 10  # times in a row that reading is taken up again after an error
+FOLLOWING = 3  # frames that follow damage which is not the end
 TAIL = 65_536  # bytes looked at behind the last packet
 SOME = 0.25, 0.02  # seconds, share: what may be missing of a duration that was rounded, and padded by the encoder
 
 COUNTS = frozenset({"flac", "wv", "tta", "ape", "tak"})
 """Containers whose header counts the samples."""
-STATES = COUNTS | {"wav", "aiff", "au", "caf", "mov", "matroska", "asf", "rm", "mpc", "mpc8"}
-"""Containers whose header states the duration; for others (raw AAC, AMR, Ogg…) FFmpeg infers it from the bytes."""
+STATES = COUNTS | {"mov", "matroska", "asf", "rm", "mpc", "mpc8"}
+"""Containers whose header states the duration; for others FFmpeg infers it from the bytes that are there."""
 JUMPS = frozenset({"mpegts", "mpeg", "flv"})
 """Containers of broadcasts, whose clock goes on as it likes where two captures were joined."""
 
@@ -53,8 +54,9 @@ class Track:
         self._jumps, self._counted = bool(formats & JUMPS), bool(formats & COUNTS)
         self.declared = _declared(container, stream) if formats & STATES else structure.seconds
         self.truncated, self.damaged = bool(structure.truncated), structure.damaged
-        self._lost = False  # something could not be decoded, and nothing after it was yet
+        self._lost = False  # something could not be decoded, and little after it was yet
         self._broken = False  # FFmpeg doubts a packet that it could decode
+        self._since = 0  # frames decoded after it
         self._read = 0  # the place in the file up to which packets have been read
 
     def frames(self) -> Iterator[Samples]:
@@ -84,13 +86,16 @@ class Track:
             while delay is not None and len(times) > delay + 1:
                 times.popleft()
             for number, frame in enumerate(frames):
-                shown = times[0] if delay and not number else None if delay else frame.time
+                shown = frame.time
+                if delay:
+                    shown = None if number else times[0]
                 samples, rate = samples_of(frame), frame.sample_rate
                 missing = timeline.place(shown, len(samples) / rate)
-                self._note(timeline)
+                self._note(timeline, missing, clean=not packet.is_corrupt)
                 yield from _silence(samples, rate, missing)
                 yield samples, rate
-            self._broken = self._broken or packet.is_corrupt
+            if packet.is_corrupt:
+                self._broken, self._since = True, 0
         self._finish(timeline)
 
     def _packets(self) -> "Iterator[Packet[Any]]":
@@ -106,7 +111,8 @@ class Track:
                 raise
             except Exception:  # FFmpeg's own, and PyAV's at streams that appear midway
                 errors += 1
-                self._lost = self._lost or not self._at_end()
+                if not self._at_end():
+                    self._lost, self._since = True, 0
                 if errors == RESUMED:
                     return
             else:
@@ -125,16 +131,18 @@ class Track:
         except Exception:
             if is_padding(bytes(packet)):
                 return []
-            self._lost = True
+            self._lost, self._since = True, 0
             return None
 
-    def _note(self, timeline: Timeline) -> None:
-        """A frame was decoded: what was lost before it is not the end."""
+    def _note(self, timeline: Timeline, missing: float, *, clean: bool) -> None:
+        """A frame was decoded: where several follow it, what was lost before it is not the end."""
         if timeline.jumped:  # a seam, where numbers of packets don't go on either
             self._broken = False
-        if self._lost or self._broken:
+        self._since += clean
+        if (self._lost or self._broken) and self._since == FOLLOWING:
+            self.damaged, self._lost, self._broken = True, False, False
+        if missing and self._counted:  # samples that are counted don't pause
             self.damaged = True
-        self._lost = self._broken = False
 
     def _finish(self, timeline: Timeline) -> None:
         whole = self._structure.truncated is False

@@ -12,6 +12,7 @@ SAMPLE_RATE = 16_000
 RATES = (1_000, 768_000)
 MAX_CHANNELS = 64
 LOUDEST = 1e6  # of floats, whose full scale is 1: beyond it sums overflow, and it is no sound
+LOW = 21  # bits in the lower part of 32: a voice's usual level, if there are 24, and next to silence otherwise
 OVERDRIVEN = 100  # of an array's floats: what goes beyond it are integers by another name
 
 Waveform = NDArray[np.float32]
@@ -79,7 +80,7 @@ def _narrow(samples: NDArray[Any], bits: int, *, free: bool) -> NDArray[Any]:
         samples = np.clip(samples, ~top, top)
     if samples.dtype.itemsize == 8 and bits <= 32:
         samples, free = samples.astype(np.int16 if bits <= 16 else np.int32), False
-    if samples.dtype.itemsize == 4 and bits <= 24 and not free:
+    if samples.dtype.itemsize == 4 and bits <= 24 and (not free or bits >= LOW):
         return (samples << 8).astype(np.int32)
     return samples
 

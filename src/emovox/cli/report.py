@@ -10,8 +10,9 @@ from typing import Any
 import click
 from rich.cells import cell_len, set_cell_size
 
+from emovox.audio.quality import SILENT_TRACK
 from emovox.emotions import BY_NAME, NAMES
-from emovox.recognition.recognition import WARNINGS, Recognition, Segment
+from emovox.recognition.recognition import WARNINGS, Recognition, RecordingFacts, Segment
 from emovox.spreadsheets import writer
 
 BAR = 20  # cells
@@ -101,7 +102,8 @@ class Table(Report):
                 f"{100 * item.confidence:5.1f} %{own}"
             )
         for code in row.recognition.warnings:
-            click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}")
+            more = _tracks(row.recognition.recording) if code == SILENT_TRACK else ""
+            click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}{more}")
 
 
 class Json(Report):
@@ -199,6 +201,13 @@ class Csv(Report):
 
 
 REPORTS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "jsonl": JsonLines, "csv": Csv}
+
+
+def _tracks(recording: RecordingFacts) -> str:
+    """Which audio track was heard, and which others there are."""
+    names = [f"{number} {printable(name)}".strip() for number, name in enumerate(recording.tracks or [], 1)]
+    heard = recording.track or 1
+    return f": {names[heard - 1]}; there are also {', '.join(names[: heard - 1] + names[heard:])}"
 
 
 def _head_cells(found: Recognition) -> list[str]:

@@ -45,7 +45,7 @@ from emovox.errors import SettingsError
 from emovox.packages import install
 from emovox.settings import settings
 
-HEAD = "0006"  # the newest migration
+HEAD = "0004"  # the newest migration
 VERSION_TABLE = "emovox_version"
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")

@@ -188,6 +188,8 @@ export const en = {
     short: 'Shorter than 1 s: little to judge by.',
     truncated: 'Less sound than its header says: what could be decoded was used.',
     damaged: 'Some parts could not be decoded and were left out.',
+    channels_cancel: 'The channels cancel each other out: only the loudest one was used.',
+    silent_track: 'The main audio track is silent: another one was used.',
     no_speech: 'Nobody seems to speak: this is the emotion of noise or music, if of anything.',
     no_head: 'This model gives embeddings only: the emotion is unknown.',
   } as Record<string, string>,

@@ -188,6 +188,8 @@ export const zh: Words = {
     short: '短于 1 秒：可供判断的内容很少。',
     truncated: '声音比文件头所写的短：已使用能解码的部分。',
     damaged: '部分内容无法解码，已略去。',
+    channels_cancel: '各声道相互抵消：只采用了最响的一个声道。',
+    silent_track: '主音轨是静音：已改用另一条音轨。',
     no_speech: '似乎没有人说话：结果反映的是噪声或音乐。',
     no_head: '此模型只给出嵌入向量：情感为未知。',
   },

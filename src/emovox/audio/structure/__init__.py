@@ -12,6 +12,7 @@ from emovox.audio.structure.matroska import matroska
 from emovox.audio.structure.ogg import ogg
 from emovox.audio.structure.structure import Structure
 from emovox.audio.structure.tags import is_padding, leading, trailing
+from emovox.audio.structure.transport import transport
 from emovox.audio.structure.view import Bytes, View
 from emovox.audio.structure.wave import wave
 
@@ -45,7 +46,9 @@ def inspect(file: BinaryIO) -> tuple[Structure, Bytes]:
     data = Bytes(file)
     start = leading(data, 0, data.size)
     end = trailing(data, start, data.size)
-    structure = _by_name(data, start, end, data.at(start, 16)) or frames(data, start, end)
+    structure = (
+        _by_name(data, start, end, data.at(start, 16)) or frames(data, start, end) or transport(data, start, end)
+    )
     return structure or Structure([(start, end)]), data
 
 

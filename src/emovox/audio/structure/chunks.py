@@ -30,8 +30,10 @@ def aiff(data: Bytes, start: int, end: int) -> Structure:
 def au(data: Bytes, start: int, end: int) -> Structure:
     """.snd: one size for all."""
     size = data.number(start + 8, 4, "big")
-    known = size != 0xFFFFFFFF
-    return Structure([(start, end)], known and start + data.number(start + 4, 4, "big") + size > end)
+    if size in {0, 0xFFFFFFFF}:
+        return Structure([(start, end)], truncated=False)
+    stop = start + data.number(start + 4, 4, "big") + size
+    return Structure([(start, min(stop, end))], stop > end)
 
 
 def caf(data: Bytes, start: int, end: int) -> Structure:

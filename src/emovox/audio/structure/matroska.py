@@ -1,48 +1,65 @@
 """Matroska and WebM: elements within elements. A browser's recording states no length, but its blocks do."""
 
+import re
+
 from emovox.audio.structure.structure import Structure
 from emovox.audio.structure.view import Bytes
 
 HEADER, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
+CUES, TAGS = 0x1C53BB6B, 0x1254C367
+WINDOW = 2**20  # bytes searched together
+_IN_SEGMENT = frozenset(
+    {HEADER, SEGMENT, CLUSTER, CUES, TAGS, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1941A469, 0x1043A770, 0xEC, 0xBF}
+)
 _IN_CLUSTER = frozenset({0xE7, 0xA7, 0xAB, 0x5854, 0xA0, 0xA3, 0xAF, 0xEC, 0xBF})
+_FOLLOWING = re.compile(b"|".join(re.escape(name.to_bytes(4, "big")) for name in (CLUSTER, CUES, TAGS)))
 
 
 def matroska(data: Bytes, start: int, end: int) -> Structure:
     """The structure of a file that begins with an EBML header."""
-    place, truncated = start, False
+    place, damaged, truncated = start, False, False
     inside = False  # a cluster whose size isn't stated
-    while place < end:
+    while place < end and not truncated:
         head = data.at(place, min(12, end - place))
-        element = _element(head)
-        if element is None:  # half an element's head, or no Matroska any more
-            truncated = inside and len(head) < 12 and head[0] >= 0x10
-            break
-        identity, size, width = element
+        identity, size, width = _element(head)
+        known = identity in _IN_SEGMENT or (inside and identity in _IN_CLUSTER)
+        if not known:
+            following = _find(data, place + 1, end)
+            if following is None:  # something was appended, or half an element is there
+                truncated = inside and len(head) < 12 and head[0] >= 0x80
+                break
+            place, inside, damaged = following, False, True
+            continue
         body = place + width
         if identity in {SEGMENT, CLUSTER} and (size is None or identity == SEGMENT):
-            inside = identity == CLUSTER
-            place = body
+            inside, place = identity == CLUSTER, body
             continue
         inside = inside and identity in _IN_CLUSTER
-        if size is None:  # nothing else may leave it out
-            break
-        if body + size > end:
-            truncated = inside or identity == CLUSTER
-            break
-        place = body + size
-    return Structure([(start, end)], truncated)
+        truncated = body + (size or 0) > end and (inside or identity == CLUSTER)
+        place = body + (size or 0)
+    return Structure([(start, end)], truncated, damaged)
 
 
-def _element(head: bytes) -> tuple[int, int | None, int] | None:
-    """Identity, size of the body (None: open) and of the head of the element that begins with these bytes."""
-    if not head or head[0] < 0x10:
-        return None
+def _element(head: bytes) -> tuple[int, int | None, int]:
+    """Identity (0: it is none), size of the body (None: open) and of the head of the element that begins so."""
     width = 9 - head[0].bit_length()
-    if len(head) <= width or not head[width]:
-        return None
+    if width > 4 or len(head) <= width or not head[width]:
+        return 0, None, 0
     length = 9 - head[width].bit_length()
     if len(head) < width + length:
-        return None
-    size = int.from_bytes(head[width : width + length], "big") - (1 << 7 * length)
-    open_ = size == (1 << 7 * length) - 1
-    return int.from_bytes(head[:width], "big"), None if open_ else size, width + length
+        return 0, None, 0
+    largest = (1 << 7 * length) - 1
+    size = int.from_bytes(head[width : width + length], "big") & largest
+    return int.from_bytes(head[:width], "big"), None if size == largest else size, width + length
+
+
+def _find(data: Bytes, place: int, end: int) -> int | None:
+    """Where the next element of the segment begins."""
+    while place < end:
+        window = data.at(place, min(WINDOW, end - place))
+        if found := _FOLLOWING.search(window):
+            return place + found.start()
+        if len(window) < WINDOW:
+            return None
+        place += len(window) - 3
+    return None

@@ -14,6 +14,9 @@ from emovox.audio.structure.view import Bytes, Part
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 OPEN = 0x7FFFF000  # sizes from here on mean that a program wrote to a pipe and didn't know it
+LOW = (
+    2**20
+)  # of 24 bits in the lower part of 32 it is the usual level of a voice; of 32 bits it is next to silence
 BLOCK = 2**22  # bytes of samples looked at together
 _SUN = {
     (PCM, 2): 3,
@@ -162,4 +165,4 @@ def _spare(data: Bytes, samples: _Samples, ranges: list[tuple[int, int]]) -> int
             if peak >= 2**23:
                 return 0
             in_use |= int(np.bitwise_or.reduce(values))
-    return 1 if peak > 2**15 and in_use & 0xFF else 0
+    return 1 if peak >= LOW or (peak > 2**15 and in_use & 0xFF) else 0
