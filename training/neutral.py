@@ -46,7 +46,7 @@ from training.experiments import (
 from training.fitting import Options
 from training.material import gather
 
-NEUTRAL = 2.0
+NEUTRAL = 1.5
 """What is added to neutral's logit, by this command's figures."""
 
 CONSTANTS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
