@@ -125,6 +125,7 @@ CORPORA = (
 )
 BY_NAME = {corpus.name: corpus for corpus in CORPORA}
 ACTED = ("emodb", "ravdess", "nemo")  # the corpora that the bars speak of
+LEFT_OUT = (*ACTED, "emospeech_cmd")  # in turn, to see what a network makes of speech that it never met
 PERMISSIVE = ("emodb", "emogator", "esc10")
 
 

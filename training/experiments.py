@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
 from emovox.library.metrics import Measures, fit_temperature, measure_logits
-from training.corpus import ACTED, BY_NAME, PERMISSIVE, Clip
+from training.corpus import ACTED, BY_NAME, LEFT_OUT, PERMISSIVE, Clip
 from training.fitting import Options, fit, hear
 from training.material import FOLDS, Material
 
@@ -27,7 +27,7 @@ class Heard:
 
     Attributes:
         clips: those that were tested.
-        logits: (clips, 9), before calibration.
+        logits: (clips, 9), before calibration unless they are called shipped.
         folds: in which each was tested, (clips,).
     """
 
@@ -45,8 +45,27 @@ class Heard:
         clips = [clip for clip, yes in zip(self.clips, chosen, strict=True) if yes]
         return Heard(clips, self.logits[chosen], self.folds[chosen])
 
+    def shipped(self, temperature: float, neutral: float) -> "Heard":
+        """With logits as a model gives them: divided by the temperature, and neutral's constant added."""
+        return replace(self, logits=with_neutral(self.logits / np.float32(temperature), neutral))
+
 
 Key = tuple[str, str]  # corpus and condition
+
+
+def with_neutral(logits: NDArray[np.float32], constant: float) -> NDArray[np.float32]:
+    """Logits (..., 9) with a constant added to neutral's."""
+    moved: NDArray[np.float32] = logits + np.float32(constant) * (np.array(NAMES) == "neutral")
+    return moved.astype(np.float32)
+
+
+def join(parts: Sequence[Heard]) -> Heard:
+    """All clips of some that were heard."""
+    return Heard(
+        [clip for part in parts for clip in part.clips],
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.folds for part in parts]),
+    )
 
 
 def joint(material: Material, options: Options, *, seed: int) -> dict[Key, Heard]:
@@ -63,7 +82,7 @@ def joint(material: Material, options: Options, *, seed: int) -> dict[Key, Heard
                     heard = Heard(own, hear(network, own, states), np.full(len(own), fold))
                     parts.setdefault((corpus, condition), []).append(heard)
         _LOG.info("fold %d: %s", fold, _brief({key: found[-1] for key, found in parts.items()}))
-    return {key: _join(found) for key, found in parts.items()}
+    return {key: join(found) for key, found in parts.items()}
 
 
 def leave_one_out(
@@ -72,7 +91,7 @@ def leave_one_out(
     *,
     seed: int,
     corpora: Sequence[str] = tuple(BY_NAME),
-    tested: Sequence[str] = ACTED,
+    tested: Sequence[str] = LEFT_OUT,
 ) -> dict[str, Heard]:
     """For each tested corpus: what a network hears in it that was fitted to the other `corpora`."""
     results = {}
@@ -104,14 +123,17 @@ def shared(corpus: str, corpora: Sequence[str]) -> list[str]:
     return [label for label in NAMES if label in BY_NAME[corpus].labels and any(label in own for own in others)]
 
 
-def own_classes(heard: Heard, classes: Sequence[str], temperature: float = 1) -> Measures:
+def own_classes(heard: Heard, classes: Sequence[str]) -> Measures:
     """Measures on the clips of some classes, which alone compete."""
     part = heard.part(np.array([clip.label in classes for clip in heard.clips]))
-    return measure_logits(part.logits, part.labels, classes, temperature)
+    return measure_logits(part.logits, part.labels, classes)
 
 
-def calibrate(results: Mapping[Key, Heard]) -> tuple[float, Table]:
+def calibrate(results: Mapping[Key, Heard], neutral: float) -> tuple[float, Table]:
     """The temperature, and what confidences are worth without and with it; each fold takes the others'.
+
+    Neutral's constant is no part of what the temperature is fitted to: these corpora are balanced, and the world,
+    which it is for, is not. What confidences are worth with both is told too.
 
     Every clip counts the same. If every corpus did, small or large, the best would be too sure of most clips.
     """
@@ -135,6 +157,9 @@ def calibrate(results: Mapping[Key, Heard]) -> tuple[float, Table]:
         table[name] = {
             "before": measure_logits(logits, labels, taught).to_dict(),
             "after": measure_logits(logits / by_fold[folds][:, None], labels, taught).to_dict(),
+            "shipped": measure_logits(
+                with_neutral(logits / by_fold[folds][:, None], neutral), labels, taught
+            ).to_dict(),
         }
     return temperature, table
 
@@ -145,37 +170,31 @@ def taught_classes(results: Mapping[Key, Heard]) -> list[str]:
     return [name for name in NAMES if name in labels]
 
 
-def tables(results: Mapping[Key, Heard], temperature: float) -> Table:
-    """Measures by corpus and condition: with the corpus's own classes competing, and with all that are taught."""
+def tables(results: Mapping[Key, Heard]) -> Table:
+    """Measures by corpus and condition, of logits as shipped: the corpus's own classes compete, and all that are
+    taught.
+    """  # noqa: D205
     taught = taught_classes(results)
     return {
         f"{corpus}, {condition}": {
-            "own": own_classes(heard, BY_NAME[corpus].labels, temperature).to_dict(),
-            "all": measure_logits(heard.logits, heard.labels, taught, temperature).to_dict(),
+            "own": own_classes(heard, BY_NAME[corpus].labels).to_dict(),
+            "all": measure_logits(heard.logits, heard.labels, taught).to_dict(),
         }
         for (corpus, condition), heard in results.items()
     }
 
 
-def transfer_tables(results: Mapping[str, Heard], corpora: Sequence[str], temperature: float) -> Table:
-    """Measures of `leave_one_out` or `permissive`: shared classes, the corpus's own, and all competing."""
+def transfer_tables(results: Mapping[str, Heard], corpora: Sequence[str]) -> Table:
+    """Measures of `leave_one_out` or `permissive`, as shipped: shared classes, the corpus's own, all competing."""
     taught = [name for name in NAMES if any(name in BY_NAME[corpus].labels for corpus in corpora)]
     return {
         corpus: {
-            "shared": own_classes(heard, shared(corpus, corpora), temperature).to_dict(),
-            "own": own_classes(heard, BY_NAME[corpus].labels, temperature).to_dict(),
-            "all": measure_logits(heard.logits, heard.labels, taught, temperature).to_dict(),
+            "shared": own_classes(heard, shared(corpus, corpora)).to_dict(),
+            "own": own_classes(heard, BY_NAME[corpus].labels).to_dict(),
+            "all": measure_logits(heard.logits, heard.labels, taught).to_dict(),
         }
         for corpus, heard in results.items()
     }
-
-
-def _join(parts: Sequence[Heard]) -> Heard:
-    return Heard(
-        [clip for part in parts for clip in part.clips],
-        np.concatenate([part.logits for part in parts]),
-        np.concatenate([part.folds for part in parts]),
-    )
 
 
 def _brief(results: Mapping[Key, Heard]) -> str:

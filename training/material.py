@@ -52,8 +52,10 @@ class Material:
         return self.folds[speaker_of(clip)]
 
 
-def gather(corpora: Path, work: Path, *, precision: Precision, seed: int, threads: int) -> Material:
-    """Read, prune, and compute all states, or take them from `work`."""
+def gather(
+    corpora: Path, work: Path, *, precision: Precision, seed: int, threads: int, plain: bool = False
+) -> Material:
+    """Read, prune, and compute all states, or take them from `work`; `plain`: of the clips as recorded alone."""
     clips = [clip for corpus in CORPORA for clip in read_corpus(corpora, corpus.name)]
     folds = deal(clips, FOLDS)
     whisper = read_encoder()
@@ -74,6 +76,8 @@ def gather(corpora: Path, work: Path, *, precision: Precision, seed: int, thread
         return compute(model, corpora, chosen, version, surroundings, work=work, seed=seed, processes=threads)
 
     versions = [states(Version("recorded"), clips, training)]
+    if plain:
+        return Material(clips, folds, encoder, whisper.sha256, versions, {})
     for copy in range(1, max(corpus.copies for corpus in CORPORA) + 1):
         chosen_clips = [clip for clip in clips if BY_NAME[clip.corpus].copies >= copy]
         versions.append(states(Version(f"copy{copy}", copy=copy), chosen_clips, training))

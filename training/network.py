@@ -135,11 +135,18 @@ class Network(nn.Module):
         members = self.dropout(units).unflatten(-1, (self.shape.members, -1))
         return torch.einsum("bmd,mdo->bmo", members, self.heads) + self.bias
 
-    def to_adaptor(self, temperature: float = 1) -> Adaptor:
-        """The units and heads as plain arrays: standardisation, mean of the members and temperature folded in."""
+    def to_adaptor(self, temperature: float = 1, neutral: float = 0) -> Adaptor:
+        """The units and heads as plain arrays: standardisation, mean of the members and temperature folded in.
+
+        Args:
+            temperature: by which logits are divided.
+            neutral: added to neutral's logit then.
+        """
         weight = (self.gate_value.weight * self.scale).detach().cpu().double().numpy()
         bias = self.gate_value.bias.detach().cpu().double().numpy() - weight @ self.mean.cpu().double().numpy()
         heads = self.heads.detach().cpu().double().numpy() / self.shape.members / temperature
+        bias_of_head = self.bias.detach().cpu().double().numpy().mean(axis=0) / temperature
+        bias_of_head[NAMES.index("neutral")] += neutral
         units = self.shape.units
         arrays = (
             weight[:units],
@@ -147,7 +154,7 @@ class Network(nn.Module):
             weight[units:],
             bias[units:],
             heads.reshape(units, OUT).T,
-            self.bias.detach().cpu().double().numpy().mean(axis=0) / temperature,
+            bias_of_head,
         )
         return Adaptor(*(np.ascontiguousarray(array, np.float32) for array in arrays))
 

@@ -22,6 +22,7 @@ TITLES = {
     "all": "together",
 }
 ACTED = ("emodb", "ravdess", "nemo")
+KINDS = ("before", "after", "shipped")  # of logits: as fitted, with the temperature, with neutral's constant too
 
 Facts = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ def main() -> None:
     reliability = facts["calibration"]["all"]
     draw_reliability(
         options.pictures / "lite-reliability.png",
-        {"before": reliability["before"], "after": reliability["after"]},
+        {kind: reliability[kind] for kind in KINDS if kind in reliability},
     )
 
 
@@ -75,12 +76,12 @@ def transfer_table(facts: Facts) -> str:
             f"| {len(own['classes'])} | {own['unweighted']:.3f} "
             f"| {every['unweighted']:.3f} | {shared['confidence']:.2f} | {shared['calibration_error']:.3f} |"
         )
-    mean = sum(tables["shared"]["unweighted"] for tables in facts["left_out"].values()) / len(facts["left_out"])
+    mean = sum(facts["left_out"][name]["shared"]["unweighted"] for name in ACTED) / len(ACTED)
     head = (
         "| left out | shared classes | unweighted | weighted | macro F1 | its classes | unweighted "
         "| all nine compete | confidence | ECE |"
     )
-    return "\n".join([head, "| --- " * 10 + "|", *rows, f"\nmean of shared classes: {mean:.3f}"])
+    return "\n".join([head, "| --- " * 10 + "|", *rows, f"\nmean of shared classes of acted speech: {mean:.3f}"])
 
 
 def data_table(facts: Facts) -> str:
@@ -97,14 +98,16 @@ def data_table(facts: Facts) -> str:
 def calibration_table(facts: Facts) -> str:
     """Expected calibration error without and with the temperature."""
     calibration = facts["calibration"]
+    kinds = [kind for kind in KINDS if kind in calibration["all"]]
     rows = [
-        f"| {TITLES[name]} | {calibration[name]['before']['calibration_error']:.3f} "
-        f"| {calibration[name]['after']['calibration_error']:.3f} |"
+        f"| {TITLES[name]} | "
+        + " | ".join(f"{calibration[name][kind]['calibration_error']:.3f}" for kind in kinds)
+        + " |"
         for name in (*ACTED, "all")
     ]
-    return "\n".join(
-        [f"temperature {calibration['temperature']}", "| corpus | before | after |", "| --- " * 3 + "|", *rows]
-    )
+    head = f"| corpus | {' | '.join(kinds)} |"
+    constant = f"temperature {calibration['temperature']}, neutral {facts.get('neutral', 0):+g}"
+    return "\n".join([constant, head, "| --- " * (1 + len(kinds)) + "|", *rows])
 
 
 def recall_table(facts: Facts) -> str:

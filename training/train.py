@@ -22,9 +22,10 @@ from training.builder import Precision
 from training.corpus import BY_NAME, PERMISSIVE
 from training.fitting import Options, fit
 from training.material import MERGE, TAPS, UNITS, Material, gather
+from training.neutral import NEUTRAL
 
 NAME = "lite"
-REVISION = "5"
+REVISION = "5.1"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = (
     f"Convolutional stem and first {max(TAPS) + 1} encoder blocks of OpenAI Whisper base (MIT), the first pruned "
@@ -75,19 +76,20 @@ def train(
     torch.set_num_threads(threads)
     material = gather(corpora, work, precision=precision, seed=seed, threads=threads)
     options = Options()
-    facts: experiments.Table = {"options": asdict(options), "seed": seed}
+    facts: experiments.Table = {"options": asdict(options), "seed": seed, "neutral": NEUTRAL}
     if temperature is None:
         results = experiments.joint(material, options, seed=seed)
         _keep(work / "held_out.npz", results)
-        temperature, facts["calibration"] = experiments.calibrate(results)
-        facts["joint"] = experiments.tables(results, temperature)
+        temperature, facts["calibration"] = experiments.calibrate(results, NEUTRAL)
+        shipped = {key: heard.shipped(temperature, NEUTRAL) for key, heard in results.items()}
+        facts["joint"] = experiments.tables(shipped)
         _LOG.info("temperature %.3f", temperature)
     if transfer:
         facts |= _transfer(material, options, work, seed, temperature)
     (measured or work / "measured.json").write_text(json.dumps(facts, indent=1))
 
     network = fit(material.clips, material.versions, material.encoder, options, seed=seed)
-    adaptor = network.to_adaptor(temperature)
+    adaptor = network.to_adaptor(temperature, NEUTRAL)
     taught = {clip.label for clip in material.clips}
     metadata = Metadata(
         name=NAME,
@@ -116,8 +118,13 @@ def _transfer(
     _keep(work / "left_out.npz", {(corpus, experiments.RECORDED): heard for corpus, heard in left_out.items()})
     permissive = experiments.permissive(material, options, seed=seed)
     return {
-        "left_out": experiments.transfer_tables(left_out, tuple(BY_NAME), temperature),
-        "permissive": experiments.transfer_tables(permissive, PERMISSIVE, temperature),
+        kind: experiments.transfer_tables(
+            {corpus: heard.shipped(temperature, NEUTRAL) for corpus, heard in results.items()}, corpora
+        )
+        for kind, results, corpora in (
+            ("left_out", left_out, tuple(BY_NAME)),
+            ("permissive", permissive, PERMISSIVE),
+        )
     }
 
 

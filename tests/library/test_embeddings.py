@@ -1,4 +1,7 @@
+import hashlib
+import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,8 @@ from emovox.library.labels import Labelled
 from emovox.outputs import Outputs
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
+
+REVISION_5 = "0a10a29189169594906c3976cd0447e3fb9e225051f01efd0789a9250d928cb8"  # of its file
 
 
 def rows(*paths: Path) -> list[Labelled]:
@@ -46,6 +51,27 @@ def test_outputs_directories_give_theirs(recognizer: Recognizer, examples: list[
     assert len(kept) == 1
     revision = recognizer.metadata.revision
     assert failures == [("embedding.npy", f"it is from large {revision}, and this is lite {revision}")]
+
+
+def test_those_of_revision_5_are_used_as_ever(
+    recognizer: Recognizer, examples: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "outputs_20240104_223000"
+    place.mkdir()
+    np.save(place / "embedding.npy", np.ones((1, 384), np.float32))
+    old = {"name": "lite", "revision": "5", "precision": "fp32", "checksum": REVISION_5}
+    (place / "result.json").write_text(json.dumps({"model": old}))
+    with closing(embeddings.Cache(recognizer)) as cache:
+        assert cache._database is not None
+        cached = (f"{REVISION_5} fp32", hashlib.sha256(examples[0].read_bytes()).hexdigest(), bytes(384 * 4))
+        cache._database.execute("INSERT INTO embedding VALUES (?, ?, ?)", cached)
+    monkeypatch.setattr(Recognizer, "recognize", None)
+    found, _, failures = embed(rows(place / "embedding.npy", examples[0]), recognizer)
+    assert failures == []
+    np.testing.assert_array_equal(found, [np.ones(384), np.zeros(384)])
+    (place / "result.json").write_text(json.dumps({"model": {**old, "revision": "4"}}))
+    _, _, failures = embed(rows(place / "embedding.npy", examples[0]), recognizer)
+    assert failures == [("embedding.npy", "it is from lite 4, and this is lite 5.1")]
 
 
 def test_what_can_t_be_used_costs_nothing_else(

@@ -51,6 +51,27 @@ def test_our_own_directories_are_what_was_archived_before(tmp_path: Path) -> Non
         assert archive.stats().by_model == {"tiny": 1}
 
 
+def test_directories_of_revisions_with_the_same_embeddings_are_compared(tmp_path: Path) -> None:
+    model = recognition().model
+    newer = model.model_copy(update={"revision": "1.1", "embedding_revision": "1"})
+    places = []
+    for number, facts in enumerate((model, newer)):
+        place = publish(
+            tmp_path, model=facts, recording=recording(1.0, sha256=f"{number:064x}", name=f"{number}.mp3")
+        )
+        np.save(place / "embedding.npy", np.random.default_rng(number).random((1, 5), np.float32))
+        places.append(place)
+    assert "embedding_revision" not in (places[0] / "result.json").read_text()  # as it was written before
+    assert json.loads((places[1] / "result.json").read_text())["model"]["embedding_revision"] == "1"
+    with Archive(tmp_path / "a.db") as archive:
+        assert import_directories(archive, places) == 2
+        for one, other in ((0, 1), (1, 0)):
+            kept = archive.by_outputs(places[one])
+            assert kept is not None
+            [near] = archive.similar(kept)
+            assert near.found.name == f"{other}.mp3"
+
+
 @pytest.mark.parametrize("shape", [(6,), (1, 6), (40, 6)])
 def test_other_programs_directories(tmp_path: Path, shape: tuple[int, ...]) -> None:
     embedding = np.random.default_rng(0).standard_normal(shape).astype(np.float64)

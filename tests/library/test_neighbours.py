@@ -87,6 +87,23 @@ def test_models_are_never_mixed(archive: Archive) -> None:
         )
 
 
+def test_revisions_with_the_same_embeddings_are_one_space(archive: Archive) -> None:
+    archive.add_entries([entry(number) for number in range(5)])
+    archive.add_entries([entry(number, revision="1.1", embedding_revision="1") for number in range(5, 10)])
+    archive.add_entries([entry(number, revision="2") for number in range(10, 15)])
+    for first in (0, 5):
+        for segments in (False, True):
+            near = archive.similar(entry(first).id, k=50, segments=segments)
+            names = {f"{number}.wav" for number in range(10) if number != first}
+            assert {item.found.name for item in near} == names
+    newer = recognition().model.model_copy(update={"revision": "1.1", "embedding_revision": "1"})
+    given = recognition(embedding=vector(3)[np.newaxis], model=newer)
+    assert {item.found.name for item in archive.similar(given, k=50)} == {f"{number}.wav" for number in range(10)}
+    found, vectors = archive.embedded()  # the latest of them, which is of the newer revision, comes first
+    assert [item.revision for item in found] == ["1.1"] * 5 + ["1"] * 5
+    assert vectors.shape == (10, WIDTH)
+
+
 def test_what_has_no_embedding(archive: Archive) -> None:
     archive.add_entries([entry(1, embedding=None), entry(2)])
     with pytest.raises(ArchiveError, match="no embedding of it"):

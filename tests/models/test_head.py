@@ -106,3 +106,16 @@ def test_what_is_no_head_is_refused(tmp_path: Path) -> None:
     weights[0, 0] = np.nan
     with pytest.raises(ValueError, match="not all numbers"):
         head(METADATA, weights=weights)
+
+
+def test_a_head_fits_every_revision_with_the_same_embeddings() -> None:
+    old = head(METADATA)
+    newer = METADATA.model_copy(update={"revision": "1.1", "embedding_revision": "1"})
+    newest = METADATA.model_copy(update={"revision": "2"})
+    old.check(newer)
+    head(newer).check(METADATA)
+    head(newer).check(newer)
+    with pytest.raises(HeadError, match="trained on the model tiny 1, and this is tiny 2: choose"):
+        old.check(newest)
+    with pytest.raises(HeadError, match=r"trained on the model tiny 2, and this is tiny 1\.1: choose"):
+        head(newest).check(newer)

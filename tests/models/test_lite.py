@@ -1,5 +1,6 @@
 """The bundled model keeps the contract. Run on the shipped file with ONNX Runtime alone, as anyone might."""
 
+import hashlib
 from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +26,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("emodb_*.flac"))
 OUTPUTS = ("frames", "frame_logits", "frame_count", "embedding", "logits")
 HOP = 320
 WIDTH = 384
+REVISION_5 = "ea06411cbd7da5ba31c60e277e101f7d37d4cd5da0d00e16c10eabfc12ea0ed4"  # without metadata and the bias
 GARBAGE = (0.0, 1.0, -1e30, np.inf, np.nan)
 
 lengths = st.integers(400, 5 * 16_000)
@@ -66,12 +69,22 @@ def assert_finite(outputs: dict[str, NDArray[np.float32]]) -> None:
 def test_metadata_is_readable() -> None:
     metadata = Metadata.from_properties(session().get_modelmeta().custom_metadata_map)
     assert metadata.name == "lite"
-    assert metadata.revision == "5"
+    assert (metadata.revision, metadata.embeddings_of) == ("5.1", "5")
     assert metadata.classes == NAMES
     assert metadata.licence == "CC BY-NC-SA 4.0"
     assert metadata.hop == HOP
     assert metadata.embedding_size == session().get_outputs()[0].shape[2]
     assert len(metadata.source_sha256) == 64
+
+
+def test_all_but_the_heads_bias_is_revision_5s() -> None:
+    model = onnx.load_from_string((files("emovox.models") / "bundled" / "lite.onnx").read_bytes())
+    del model.metadata_props[:]
+    [product] = [node for node in model.graph.node if node.op_type == "MatMul" and node.input[0] == "frames"]
+    [added] = [node for node in model.graph.node if node.op_type == "Add" and product.output[0] in node.input]
+    [bias] = [tensor for tensor in model.graph.initializer if tensor.name in added.input]
+    bias.ClearField("raw_data")
+    assert hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest() == REVISION_5
 
 
 @settings(max_examples=25, deadline=None)

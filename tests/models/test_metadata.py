@@ -43,3 +43,10 @@ def test_any_other_onnx_file_is_refused() -> None:
     del properties["emovox.hop"]
     with pytest.raises(ModelError, match="hop"):
         Metadata.from_properties(properties)
+
+
+def test_embeddings_go_by_an_earlier_revision_where_they_are_the_same() -> None:
+    own, shared = Metadata(**FACTS), Metadata(**FACTS, embedding_revision="0", embedding_checksum="a" * 64)
+    assert (own.embeddings_of, shared.embeddings_of) == ("1", "0")
+    assert not any("embedding_revision" in key for key in own.to_properties())  # so older files are as they were
+    assert Metadata.from_properties(shared.to_properties()) == shared

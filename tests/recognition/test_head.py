@@ -150,4 +150,21 @@ def test_a_stream_is_asked_too(recognizer: Recognizer, own: Head, speech: np.nda
     stripped = [{key: value for key, value in event.items() if key != "head"} for event in events]
     assert stripped == without
     with pytest.raises(HeadError):
-        recognizer.live(head=head(recognizer.metadata.model_copy(update={"revision": "0"})))
+        recognizer.live(head=head(recognizer.metadata.model_copy(update={"embedding_revision": "0"})))
+
+
+def test_a_head_of_revision_5_is_used_as_ever(
+    recognizer: Recognizer, examples: list[Path], tmp_path: Path
+) -> None:
+    facts = json.loads(head(recognizer.metadata).model_dump_json())
+    source = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+    old = {
+        "name": "lite",
+        "revision": "5",
+        "source_sha256": source,
+        "embedding_size": 384,
+    }  # as it was written then
+    (tmp_path / "old.json").write_text(json.dumps({**facts, "model": old}))
+    result = recognizer.recognize(examples[0], head=tmp_path / "old.json")
+    assert result.head is not None
+    assert (result.model.revision, result.model.embedding_revision) == ("5.1", "5")

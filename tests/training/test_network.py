@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
+from emovox.emotions import NAMES  # noqa: E402
 from support.whisper import random_weights  # noqa: E402
 from training.graph import WIDTH, Adaptor, Encoder, build, build_states  # noqa: E402
 from training.network import Network, Shape  # noqa: E402
@@ -82,3 +83,12 @@ def test_what_was_tuned_is_what_the_model_runs() -> None:
         logits = tuned.classify(tuned(alone, torch.ones(alone.shape[:2], dtype=torch.bool))).mean(dim=1) / 0.7
     assert frames.std() > 1
     np.testing.assert_allclose(frames, logits[: len(frames)].numpy(), atol=5e-3)  # the units' weights are float16
+
+
+def test_neutrals_constant_is_added_after_the_temperature() -> None:
+    tuned = network(random_weights(0))
+    without, with_it = tuned.to_adaptor(temperature=0.7), tuned.to_adaptor(temperature=0.7, neutral=1.5)
+    np.testing.assert_allclose(
+        with_it.head_bias - without.head_bias, 1.5 * (np.array(NAMES) == "neutral"), atol=1e-6
+    )
+    np.testing.assert_array_equal(with_it.head_weight, without.head_weight)

@@ -222,10 +222,13 @@ class Archive:
                     by_space.setdefault(row.space, []).append((item, row.vector))
         if not by_space:
             raise ArchiveError("the archive has no embeddings of what is looked for: recognise with --archive")
-        chosen = max(by_space.values(), key=len)[:limit]  # those of different models can't be compared
-        found, vectors = [item for item, _ in chosen], np.stack([rows.vector(kept) for _, kept in chosen])
-        model, revision = found[0].model, found[0].revision
-        return found, self.neighbours.transform(vectors, model=model, revision=revision, raw=raw)
+        number, chosen = max(by_space.items(), key=lambda item: len(item[1]))  # of different models: no comparing
+        found, packed = zip(*chosen[:limit], strict=True)
+        vectors = np.stack([rows.vector(kept) for kept in packed])
+        with self.database.connect() as connection:
+            query = select(spaces.c.model, spaces.c.revision).where(spaces.c.id == number)
+            model, revision = connection.execute(query).one()
+        return list(found), self.neighbours.transform(vectors, model=model, revision=revision, raw=raw)
 
     def stats(self, wanted: Filter = ALL) -> Stats:
         """How much there is of what is wanted."""
@@ -309,15 +312,19 @@ class Archive:
                 raise ArchiveError("the recognition has no embedding: recognise with embedding=True")
             entry = from_recognition(to, id_="")
             assert entry.embedding is not None  # noqa: S101  it was checked
-            model, revision, sha256, vector = entry.model, entry.revision, entry.sha256, entry.embedding
+            model, revision, sha256, vector = entry.model, entry.embeddings_of, entry.sha256, entry.embedding
         else:
-            id_ = to if isinstance(to, str) else to.id
+            query = (
+                select(spaces.c.model, spaces.c.revision, recognitions.c.recording, embeddings.c.vector)
+                .select_from(embeddings.join(spaces).join(recognitions))
+                .where(embeddings.c.recognition == (to if isinstance(to, str) else to.id))
+                .where(embeddings.c.segment == rows.WHOLE)
+            )
             with self.database.connect() as connection:
-                row = connection.execute(joined().where(recognitions.c.id == id_)).one_or_none()
-            kept = None if row is None else self.embedding(id_)
-            if row is None or kept is None:
+                row = connection.execute(query).one_or_none()
+            if row is None:
                 raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
-            model, revision, sha256, vector = row.model, row.revision, row.sha256, kept
+            model, revision, sha256, vector = row.model, row.revision, row.recording, rows.vector(row.vector)
         asked = k
         while True:  # a recording that was recognised several times is one neighbour all the same
             hits = self.neighbours.search(

@@ -32,7 +32,7 @@ class Cache:
     def __init__(self, recognizer: Recognizer) -> None:
         """Open the cache for what this model computes."""
         model = recognizer.model
-        self._model = f"{model.checksum} {model.precision}"
+        self._model = f"{recognizer.metadata.embedding_checksum or model.checksum} {model.precision}"
         self._database: sqlite3.Connection | None = None
         with suppress(OSError, sqlite3.Error):
             settings().cache.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def _stored(path: Path, recognizer: Recognizer) -> Vector:
         raise LabelsError(f"{model.name} gives {width} numbers, and this is an array of {values.shape}")
     with suppress(OSError, ValueError, KeyError, TypeError):
         by = json.loads((path.parent / RESULT).read_bytes())["model"]
-        if (by["name"], by["revision"]) != (model.name, model.revision):
+        if (by["name"], by.get("embedding_revision") or by["revision"]) != (model.name, model.embeddings_of):
             raise LabelsError(
                 f"it is from {by['name']} {by['revision']}, and this is {model.name} {model.revision}"
             )

@@ -65,6 +65,7 @@ class Entry:
         created: when it was recognised, with its zone.
         day: the same as a local date.
         scores: of the nine emotions, in their order.
+        embedding_revision: an earlier revision that gives the very same embeddings; None: they are its own.
         outputs: the outputs directory.
         embedding: float32 (D,), the mean over the recording.
     """
@@ -78,6 +79,7 @@ class Entry:
     scores: tuple[float, ...]
     model: str = UNKNOWN_MODEL
     revision: str = ""
+    embedding_revision: str | None = None
     precision: str | None = None
     checksum: str | None = None
     granularity: str = "utterance"
@@ -92,6 +94,11 @@ class Entry:
     outputs: Path | None = None
     embedding: Floats | None = None
     segments: tuple[SegmentEntry, ...] = ()
+
+    @property
+    def embeddings_of(self) -> str:
+        """The revision that the embeddings go by."""
+        return self.embedding_revision or self.revision
 
     @property
     def day(self) -> str:
@@ -131,6 +138,7 @@ def from_recognition(
         scores=tuple(recognition.scores[name] for name in NAMES),
         model=recognition.model.name,
         revision=recognition.model.revision,
+        embedding_revision=recognition.model.embedding_revision,
         precision=recognition.model.precision,
         checksum=recognition.model.checksum,
         granularity=recognition.granularity,
@@ -268,6 +276,7 @@ def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Entr
         scores=scores,
         model=name or _text(said.get("name")) or UNKNOWN_MODEL,
         revision=revision if name else _text(said.get("revision")) or "",
+        embedding_revision=None if name else _text(said.get("embedding_revision")),
         granularity=_text(content.get("granularity")) or "utterance",
         duration=_duration(audio),
         outputs=directory,

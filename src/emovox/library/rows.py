@@ -16,7 +16,7 @@ from emovox.library.found import Reader
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
 RECORDING, SEGMENT = "recording", "segment"
 Space = tuple[str, str, int, str]
-"""Model, revision, dimensions, kind."""
+"""Model, the revision that its embeddings go by, dimensions, kind."""
 
 
 def insert(connection: Connection, table: Table, values: Sequence[dict[str, Any]]) -> None:
@@ -79,10 +79,10 @@ def of_segments(entry: Entry) -> Iterator[dict[str, Any]]:
 def vectors(entry: Entry) -> Iterator[tuple[Space, int, bytes]]:
     """The embeddings: each with its space and its segment's number."""
     if entry.embedding is not None:
-        yield (entry.model, entry.revision, len(entry.embedding), RECORDING), WHOLE, content(entry.embedding)
+        yield (entry.model, entry.embeddings_of, len(entry.embedding), RECORDING), WHOLE, content(entry.embedding)
     for number, item in enumerate(entry.segments):
         if item.embedding is not None:
-            space = (entry.model, entry.revision, len(item.embedding), SEGMENT)
+            space = (entry.model, entry.embeddings_of, len(item.embedding), SEGMENT)
             yield space, number, content(item.embedding)
 
 

@@ -51,17 +51,18 @@ class _Facts(BaseModel):
 
 
 class HeadModel(_Facts):
-    """The model whose embeddings a head was trained on. Its precision may change, nothing else."""
+    """The model whose embeddings a head was trained on. Only what leaves these alone may change."""
 
     name: str
-    revision: str
+    revision: str = Field(description="that the embeddings go by: a later one may give the same")
     source_sha256: str = Field(description="checksum of the weights that the model's file was made from")
     embedding_size: int = Field(gt=0)
 
     @classmethod
     def of(cls, metadata: Metadata) -> "HeadModel":
         """What a model's metadata says."""
-        return cls.model_validate(metadata.model_dump(include=set(cls.model_fields)))
+        facts = metadata.model_dump(include=set(cls.model_fields))
+        return cls.model_validate({**facts, "revision": metadata.embeddings_of})
 
 
 class Training(_Facts):
@@ -131,8 +132,8 @@ class Head(_Facts):
             )  # fmt: skip
             raise HeadError(
                 f"the head {self.name} was trained on the model {self.model.name} {self.model.revision}, and this "
-                f"is {other.name} {other.revision}{weights}: choose that model with --model, or train a head for "
-                "this one"
+                f"is {metadata.name} {metadata.revision}{weights}: choose that model with --model, or train a "
+                "head for this one"
             )
 
     def write(self, path: Path) -> None:

@@ -26,6 +26,13 @@ class Metadata(BaseModel):
     contract: Annotated[int, Field(description="version of the input and output contract")] = CONTRACT
     name: Annotated[str, Field(description="catalog name", min_length=1)]
     revision: Annotated[str, Field(description="version of the weights")]
+    embedding_revision: Annotated[
+        str | None,
+        Field(description="an earlier revision that gives the very same embeddings; None: they are its own"),
+    ] = None
+    embedding_checksum: Annotated[
+        str | None, Field(description="checksum of that revision's file, under which its embeddings are cached")
+    ] = None
     precision: Annotated[Precision, Field(description="of the arithmetic, unless another is asked for")]
     licence: Annotated[str, Field(description="licence of the weights (SPDX where it has one)")]
     source: Annotated[str, Field(description="where the weights come from, in a sentence")]
@@ -41,9 +48,14 @@ class Metadata(BaseModel):
     minimum_samples: Annotated[int, Field(description="shortest waveform that gives a frame", gt=0)]
     embedding_size: Annotated[int, Field(description="D, width of an embedding", gt=0)]
 
+    @property
+    def embeddings_of(self) -> str:
+        """The revision that embeddings go by: what was made of one revision's fits all that share it."""
+        return self.embedding_revision or self.revision
+
     def to_properties(self) -> dict[str, str]:
-        """The same as text properties for an ONNX file; tuples and numbers as JSON."""
-        facts = self.model_dump(mode="json")
+        """The same as text properties for an ONNX file; tuples and numbers as JSON, and nothing for None."""
+        facts = self.model_dump(mode="json", exclude_none=True)
         return {
             _PREFIX + key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()
         }

@@ -173,8 +173,18 @@ class ModelFacts(_Facts):
 
     name: str
     revision: str
+    embedding_revision: str | None = Field(
+        None,
+        description="an earlier revision that gives the very same embeddings; not there: they are its own",
+        exclude_if=lambda value: value is None,
+    )
     precision: Precision = Field(description="of the arithmetic")
     checksum: str = Field(description="sha256 of the model file")
+
+    @property
+    def embeddings_of(self) -> str:
+        """The revision that embeddings go by: those of revisions that share it can be compared."""
+        return self.embedding_revision or self.revision
 
 
 class HeadScores(_Facts):

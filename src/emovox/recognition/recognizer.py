@@ -78,6 +78,7 @@ class Recognizer:
         return ModelFacts(
             name=facts.name,
             revision=facts.revision,
+            embedding_revision=facts.embedding_revision,
             precision=self._engine.precision,
             checksum=self._engine.checksum,
         )
