@@ -20,6 +20,7 @@ from emovox import errors
 from emovox.audio import microphone
 from emovox.cli.sources import FileSound
 from emovox.outputs import Draft
+from emovox.packages import install
 from emovox.recognition.recognition import json_schema
 from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
@@ -440,7 +441,7 @@ def test_without_a_microphone_or_what_drives_it(
     assert run("listen", "--devices")[1] == "there is no microphone here\n"
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     code, _, err = run("listen")
-    assert (code, err) == (1, "Error: listening to a microphone needs sounddevice: pip install sounddevice\n")
+    assert (code, err) == (1, f"Error: listening to a microphone needs sounddevice: {install('sounddevice')}\n")
     monkeypatch.delitem(sys.modules, "sounddevice")
     Path("sounddevice.py").write_text("raise OSError('PortAudio library not found')")
     monkeypatch.syspath_prepend(str(Path.cwd()))

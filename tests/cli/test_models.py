@@ -55,7 +55,7 @@ def test_the_list_as_json(run: Run, served: Hub) -> None:
     assert base["path"] == str(snapshot_path(NAME))
     assert base["size"] > 600_000
     assert base["modelscope"] == f"iic/{NAME}"
-    assert set(base["licence"]) == {"name", "address"}
+    assert set(base["licence"]) == {"name", "address", "chinese"}
 
 
 def test_pull_names_the_licence_before_anything(run: Run, served: Hub) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from emovox.packages import install
 from emovox.settings import Settings
 
 Run = Callable[..., tuple[int, str, str]]
@@ -63,7 +64,7 @@ def test_keys_are_made_listed_and_removed(run: Run) -> None:
 
 
 def test_what_is_missing_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emovox.cli.serve.importlib.util.find_spec", lambda name: None if name == "uvicorn" else 1)
+    monkeypatch.setattr("emovox.packages.importlib.util.find_spec", lambda name: None if name == "uvicorn" else 1)
     code, _, err = run("serve")
     assert code == 2
-    assert "the service needs more packages: pip install uvicorn" in err
+    assert f"the service needs more packages: {install('uvicorn')}" in err

@@ -138,7 +138,11 @@ def test_curl_needs_no_content_type(shared: Client, examples: list[Path]) -> Non
 
 @pytest.mark.parametrize(
     ("number", "status", "words"),
-    [(errno.ENOSPC, 507, "disk is full"), (errno.EMFILE, 503, "files open"), (errno.EACCES, 507, "log says why")],
+    [
+        (errno.ENOSPC, 507, "disk is full"),
+        (errno.EMFILE, 503, "open at once"),
+        (errno.EACCES, 500, "log says why"),
+    ],
 )
 def test_what_the_system_refuses_is_called_by_its_name(
     shared: Client, monkeypatch: pytest.MonkeyPatch, number: int, status: int, words: str
