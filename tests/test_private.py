@@ -171,10 +171,13 @@ def test_the_commands(tmp_path: Path, examples: list[Path], run: Callable[..., t
 
 def test_a_decoding_process(tmp_path: Path, examples: list[Path]) -> None:
     request = {
-        "source": str(examples[0]), "target": str(tmp_path / "waveform"), "name": None, "channel": None,
-        "max_bytes": 10**9, "max_seconds": 100,
+        "do": "write", "source": str(examples[0]), "size": None, "target": str(tmp_path / "waveform"),
+        "name": None, "channel": None, "track": None, "max_bytes": 10**9, "max_seconds": 100,
     }  # fmt: skip
-    arguments = [sys.executable, "-m", "emovox.audio.decoding_worker", str(2**31)]
-    answer = subprocess.run(arguments, input=json.dumps(request), capture_output=True, text=True, check=True)
+    code = "import os; os.umask(0); from emovox.audio.isolation.worker import main; main()"
+    arguments = [sys.executable, "-c", code, str(2**31)]
+    answer = subprocess.run(
+        arguments, input=json.dumps(request) + "\n", capture_output=True, text=True, check=True
+    )
     assert '"samples"' in answer.stdout
     assert rights(tmp_path / "waveform") == 0o600

@@ -11,7 +11,7 @@ from emovox import errors
 def test_public_names() -> None:
     assert emovox.__all__ == [
         "EMOTIONS", "ArchiveError", "AudioError", "BatchError",
-        "BrokenDecoderError", "DecoderError", "Emotion", "EmotionChanged",
+        "BrokenDecoderError", "ClusterError", "DecoderError", "Emotion", "EmotionChanged",
         "EmovoxError", "ExportError", "Frames", "Head",
         "HeadError", "Heard", "HubError", "HubMismatchError",
         "HubUnreachableError", "LabelsError", "Live", "MicrophoneError",

@@ -126,5 +126,5 @@ def test_no_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever installs what is named can use every address."""
     monkeypatch.setitem(sys.modules, "ray", None)
     plan = Plan("lite", "auto", "auto", Options(), False, (), "en", None, "", str(tmp_path), 1.0)
-    with pytest.raises(BatchError, match=r"pip install 'ray\[client\]'"):
+    with pytest.raises(BatchError, match=r"-m pip install 'ray\[client\]'"):
         RayEngine(plan, address=None)

@@ -20,6 +20,7 @@ from emovox.errors import ModelError
 from emovox.library.database import PATIENCE
 from emovox.recognition.models import Models
 from emovox.server import supervision as module
+from emovox.server.disk import RESERVE
 from emovox.server.supervision import Supervision
 from support.service import ServiceProcess, serving
 from support.waiting import until
@@ -147,7 +148,7 @@ def fill(path: Path) -> None:
     file = os.open(path, os.O_CREAT | os.O_WRONLY)
     with contextlib.suppress(OSError):
         while True:
-            os.write(file, bytes(4096))
+            os.write(file, bytes(2**16))
     os.close(file)
 
 
@@ -194,7 +195,7 @@ class Troubled(ServiceProcess):
 def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
     """A small disk of its own; None where nobody may have one."""
     place = tmp_path_factory.mktemp("disk")
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={64 * 2**20}", "none", str(place)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={RESERVE + 128 * 2**20}", "none", str(place)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         yield None
         return
