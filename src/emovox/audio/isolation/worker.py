@@ -84,6 +84,8 @@ def answer(request: dict[str, Any], source: Source, out: Output) -> dict[str, An
     try:
         return {"done": WORK[request["do"]](request, source, out)}
     except AudioError as error:
+        if isinstance(error.__cause__, MemoryError):  # of which there is only so much here
+            return {**_unexpected(request, error.__cause__), "name": request["name"]}
         kind = type(error).__name__
         known = kind if hasattr(errors, kind) else UnreadableAudioError.__name__
         return {"error": known, "reason": error.reason, "name": None if request["name"] is None else error.name}
