@@ -43,7 +43,7 @@ describe('problems', () => {
     }
     expect(kinds.size).toBeGreaterThan(20)
     // No answer to anything that the page asks.
-    const never = ['not-done', 'finished', 'bundled-model', 'unknown-message', 'headers-too-large', 'two-lengths', 'no-such-batch', 'no-such-example', 'too-many-files', 'too-many-fields', 'field-too-large', 'client-gone', 'empty-stretch', 'no-such-tag', 'not-archived']
+    const never = ['not-done', 'finished', 'bundled-model', 'unknown-message', 'headers-too-large', 'two-lengths', 'no-http', 'no-websocket', 'no-such-batch', 'no-such-example', 'too-many-files', 'too-many-fields', 'field-too-large', 'client-gone', 'empty-stretch', 'no-such-tag', 'not-archived']
     expect([...kinds].filter((kind) => !(kind in en.problems) && !never.includes(kind))).toEqual([])
   })
   it('are explained, even those that nobody knows', () => {
