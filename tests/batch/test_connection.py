@@ -41,27 +41,14 @@ def test_the_head_dies(run: Run, tmp_path: Path) -> None:
         writer = WavWriter(calls / f"{number:04d}.wav")
         writer.write((0.1 * draw.standard_normal(8000)).astype(np.float32))
         writer.close()
-    command = ["batch", "calls", "--model", str(tiny.write(tmp_path / "tiny.onnx")), "--workers", "1"]
+    command = ["calls", "--model", str(tiny.write(tmp_path / "tiny.onnx")), "--workers", "1"]
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     with cluster_of(2, ray_client_server_port=port) as cluster:
         batches = {
-            out: subprocess.Popen(
-                [sys.executable, "-c", HASTY, *command, "--out", out, "--engine", "ray", "--address", address],
-                env={**os.environ, "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "3"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for out, address in (("joined", cluster.address), ("connected", f"ray://127.0.0.1:{port}"))
+            "connected": _started(*command, "--out", "connected", "--address", f"ray://127.0.0.1:{port}"),
+            "joined": _started(*command, "--out", "joined", "--address", cluster.address),
         }
-        until(
-            lambda: all(
-                batch.poll() is not None or list(Path(out, "recognitions").glob("*.parquet"))
-                for out, batch in batches.items()
-            ),
-            patience=120,
-        )
         for process in [info.process for infos in cluster.head_node.all_processes.values() for info in infos]:
             os.kill(process.pid, signal.SIGKILL)
         for out, batch in batches.items():
@@ -82,7 +69,7 @@ def test_the_head_dies(run: Run, tmp_path: Path) -> None:
         for number in range(1990):
             if (path := calls / f"{number:04d}.wav").name not in kept:
                 path.unlink(missing_ok=True)
-        code, _, err = run(*command, "--out", out)
+        code, _, err = run("batch", *command, "--out", out)
         assert code == 0
         assert f"{len(rows):,} before" in err
         again = table(Path(out))
@@ -91,6 +78,25 @@ def test_the_head_dies(run: Run, tmp_path: Path) -> None:
             == len({row["path"] for row in again})
             == len(kept | {path.name for path in calls.iterdir()})
         )
+
+
+def _started(*arguments: str) -> "subprocess.Popen[str]":
+    """A command that has written a shard; the same one again where Ray failed to begin, on a busy machine."""
+    out = Path(arguments[arguments.index("--out") + 1])
+    for _ in range(5):
+        batch = subprocess.Popen(
+            [sys.executable, "-c", HASTY, "batch", *arguments, "--engine", "ray"],
+            env={**os.environ, "RAY_CLIENT_RECONNECT_GRACE_PERIOD": "3"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        until(lambda: batch.poll() is not None or any(out.glob("recognitions/*.parquet")), patience=120)  # noqa: B023
+        if batch.poll() is None:
+            return batch
+        told = batch.communicate()[1]
+        assert "no Ray cluster at" in told, told
+    raise AssertionError(told)
 
 
 def test_there_is_none(run: Run, examples: list[Path]) -> None:

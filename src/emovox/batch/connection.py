@@ -60,7 +60,7 @@ class Connection:
         except ClusterError:
             raise
         except Exception as error:  # Ray's share no base but this one
-            raise ClusterError(f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
+            raise ClusterError(f"no Ray cluster at {address}: {_one_line(error)}") from error
         self.by_client = address.startswith("ray://")
         self._address = address if self.by_client else self.ray.get_runtime_context().gcs_address
         self.silent = 0.0
@@ -114,8 +114,7 @@ class Connection:
         try:
             yield
         except (ConnectionError, self.ray.exceptions.RaySystemError) as error:
-            reason = " ".join(str(error).split())[:200].rstrip(".")
-            raise self.lost(f"the connection to {self._address} broke ({reason})") from error
+            raise self.lost(f"the connection to {self._address} broke ({_one_line(error)})") from error
 
     def lost(self, reason: str) -> ClusterError:
         """The error of a cluster that is gone; nothing more is asked of it."""
@@ -151,6 +150,14 @@ class Connection:
                 self._excepthook(arguments)
 
         threading.excepthook = hook
+
+
+def _one_line(error: Exception) -> str:
+    """What an exception says; of a traceback, as a server sends it along, the end."""
+    text = str(error).strip() or type(error).__name__
+    if "Traceback (most recent call last)" in text:
+        text = text.splitlines()[-1]
+    return " ".join(text.split()).rstrip(".")[:200]
 
 
 def _reach(address: str) -> None:
