@@ -157,7 +157,7 @@ def test_what_the_service_knows_is_deleted_too(run: Run, kept: list[Path]) -> No
     assert run("archive", "delete", str(kept[0]), "--yes")[0] == 0
     assert not state_directory().exists()  # no service has worked here, and none is needed
     database = open_database()
-    jobs = Jobs(database, owner())
+    jobs = Jobs(database, owner(state_directory()))
     made = jobs.add([NewJob(place.name, {}, "0" * 32, None) for place in kept])
     for job, place in zip(made, kept, strict=True):
         jobs.next()

@@ -75,7 +75,7 @@ def test_an_older_version_is_migrated_with_a_backup(
     file = old(service_tables.state_directory() / "service.db", timings=timings)
     engine = service_tables.open_database()
     assert [key.name for key in Keys(engine).all()] == ["ann"]
-    jobs = Jobs(engine, service_tables.owner())
+    jobs = Jobs(engine, service_tables.owner(service_tables.state_directory()))
     assert jobs.next() is None  # it is nobody's yet
     assert jobs.adopt(lambda job: job.upload == "other") == 0
     assert jobs.adopt(lambda job: job.upload == "u") == 1

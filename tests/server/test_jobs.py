@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from emovox.recognition.recognition import Recognition
-from emovox.server.database import open_database, owner
+from emovox.server.database import open_database, owner, state_directory
 from emovox.server.jobs import Job, Jobs, NewJob
 from emovox.server.keys import Keys
 from support.service import Client, serving
@@ -21,7 +21,7 @@ from support.service import Client, serving
 def jobs(database: str) -> Iterator[Jobs]:
     engine = open_database()
     assert engine.dialect.name == ("postgresql" if database else "sqlite")
-    yield Jobs(engine, owner())
+    yield Jobs(engine, owner(state_directory()))
     engine.dispose()
 
 

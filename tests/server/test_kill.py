@@ -11,7 +11,7 @@ import pytest
 
 from emovox.outputs import RESULT
 from emovox.recognition.recognition import Recognition
-from emovox.server.database import open_database, owner
+from emovox.server.database import open_database, owner, state_directory
 from emovox.server.jobs import Jobs, NewJob
 from emovox.server.runner import Runner
 from emovox.server.service import Service, digest
@@ -117,7 +117,7 @@ def test_one_service_at_a_time(tmp_path: Path, service: Service) -> None:
     with pytest.raises(Exception, match="another service works on the outputs"):
         Service()
     database = open_database()
-    assert Jobs(database, owner()).waiting() == 0  # the command line may read meanwhile
+    assert Jobs(database, owner(state_directory())).waiting() == 0  # the command line may read meanwhile
     database.dispose()
 
 

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -95,6 +96,29 @@ def test_what_is_done_once_is_tried_until_it_is_done() -> None:
 
     asyncio.run(main())
     assert tries == 4
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_lasts_and_ends_is_begun_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, begun = 0.0, 0
+
+    async def work() -> None:
+        nonlocal now, begun
+        begun += 1
+        now += 100_000  # seconds for which it went well
+        raise OSError
+
+    async def main() -> None:
+        supervision = Supervision()
+        supervision.start("work", work, lasting=True)
+        await _until(lambda: begun > 5)
+        assert list(supervision.troubles()) == ["work"]
+        supervision.well("work")  # it says so itself, when it gets that far
+        assert supervision.troubles() == {}
+        await supervision.close()
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    asyncio.run(main())
 
 
 def test_a_round_that_never_ends_is_a_trouble() -> None:

@@ -331,7 +331,7 @@ def _forget_jobs(removed: list[Path]) -> None:
     names = [outputs.name for outputs in removed if outputs.parent.resolve() == own]
     if names and state_directory().is_dir():  # else no service has ever worked on these outputs
         database = open_database()
-        Jobs(database, owner()).forget_outputs(names)
+        Jobs(database, owner(state_directory())).forget_outputs(names)
         database.dispose()
 
 

@@ -123,17 +123,21 @@ def restore(engine: Engine, *, write: bool = False) -> bool:
     return anew
 
 
-def owner() -> str:
-    """The name under which the service of these outputs owns jobs, made at random the first time and then kept.
+def owner(directory: Path, name: str | None = None) -> str:
+    """The name under which a service owns jobs, made at random the first time and then kept.
+
+    Args:
+        directory: the service's own, of `state_directory`.
+        name: what it is, where the file that keeps it has been deleted.
 
     Raises:
         OSError: it can't be kept.
     """
-    file = state_directory() / "owner"
+    file = directory / "owner"
     with suppress(FileNotFoundError):
-        if name := file.read_text(encoding="ascii").strip():
-            return name
-    private.make_directory(file.parent)
-    name = secrets.token_hex(16)
+        if kept := file.read_text(encoding="ascii").strip():
+            return kept
+    private.make_directory(directory)
+    name = name or secrets.token_hex(16)
     private.write(file, name.encode(), durable=True)
     return name

@@ -126,13 +126,20 @@ class Jobs:
             added = select(jobs).where(jobs.c.number.between(last + 1, last + len(rows))).order_by(jobs.c.number)
             return [_job(row) for row in connection.execute(added)]
 
-    def adopt(self, is_ours: Callable[[Job], bool]) -> int:
-        """Own the jobs from before there were owners of which that is said; how many there were."""
-        ids = [job.id for job in self._jobs(select(jobs).where(jobs.c.owner.is_(None))) if is_ours(job)]
+    def adopt(self, is_ours: Callable[[Job], bool] | None) -> int:
+        """Own the jobs of nobody, from before there were owners.
+
+        Args:
+            is_ours: says which of them; None: all there are, as the database is this service's alone.
+
+        Returns:
+            How many there were.
+        """
+        foreign = jobs.c.owner.is_(None) if is_ours else jobs.c.owner.is_distinct_from(self.owner)
+        ids = [job.id for job in self._jobs(select(jobs).where(foreign)) if is_ours is None or is_ours(job)]
         with self._engine.begin() as connection:
             for some in _parts(ids):
-                ownerless = jobs.c.id.in_(some), jobs.c.owner.is_(None)
-                connection.execute(update(jobs).where(*ownerless).values(owner=self.owner))
+                connection.execute(update(jobs).where(jobs.c.id.in_(some), foreign).values(owner=self.owner))
         return len(ids)
 
     def get(self, id_: str) -> Job | None:
@@ -266,9 +273,9 @@ class Jobs:
             return connection.execute(select(jobs.c.id).where(*waiting).limit(1)).scalar() is not None
 
     def uploads(self) -> set[str]:
-        """The uploads of our own that aren't finished."""
+        """The uploads of all that aren't finished."""
         with self._engine.connect() as connection:
-            return set(connection.scalars(select(jobs.c.upload).where(self._own, jobs.c.state.not_in(FINISHED))))
+            return set(connection.scalars(select(jobs.c.upload).where(jobs.c.state.not_in(FINISHED))))
 
     def untold(self, *, each: int) -> list[Untold]:
         """What may be told now, the longest due first: of every address only a few."""

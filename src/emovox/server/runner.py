@@ -10,14 +10,13 @@ from anyio import move_on_after
 from pydantic import ValidationError
 
 from emovox.errors import ModelError
-from emovox.library.database import is_away
 from emovox.outputs import RESULT
 from emovox.server.jobs import LONGEST_WAIT, Job
 from emovox.server.options import RecognitionOptions
 from emovox.server.problems import Problem, from_error, from_validation, log
 from emovox.server.progress import Progress
 from emovox.server.service import Service, digest
-from emovox.server.troubles import passes
+from emovox.server.troubles import database_is_away, passes
 
 POLL = 2.0  # seconds after which the database is looked at even if nobody said that there is a job
 LONGEST_PAUSE = 60.0  # seconds until a job is tried again: first one, then twice as many each time
@@ -174,7 +173,7 @@ class Runner:
             try:
                 claimed = self._service.jobs.claim(job.id, name, checksum)
             except Exception as error:
-                if not is_away(error) or time.monotonic() > until or progress.stopped.wait(0.5):
+                if not database_is_away(error) or time.monotonic() > until or progress.stopped.wait(0.5):
                     raise
             else:
                 if not claimed:
@@ -198,7 +197,7 @@ class Runner:
                 try:
                     await self._service.ask(self._settle, job)
                 except Exception as error:
-                    if from_error(error).kind == "database":
+                    if database_is_away(error):
                         raise
                     trouble = error  # which shall not hold up the others
         if ended:  # thousands, where a batch was cancelled

@@ -63,20 +63,21 @@ class Service:
         self.settings: Settings = settings()
         options = self.settings
         self.outputs = Outputs(options.outputs)
-        self.tenancy = Tenancy(state_directory())
+        self._state = state_directory()
+        self.tenancy = Tenancy(self._state)
         self.database = open_database(patience=LOCKED)
         self.ask = Asking()
         self.supervision = Supervision()
         self.looks = Looks()
-        self.archiving = Archiving(state_directory() / "pending", options.outputs)
+        self.archiving = Archiving(self._state / "pending", options.outputs)
         self.library = Library(options.outputs, forget=self._forget)
-        self.jobs = Jobs(self.database, owner())
+        self.jobs = Jobs(self.database, owner(self._state))
         self.keys = Keys(self.database)
         self.sessions = Sessions(self.database)
         biggest = options.max_file_size + FORM
-        self.uploads = Uploads(state_directory() / "uploads", most=max(options.uploads_size, biggest))
+        self.uploads = Uploads(self._state / "uploads", most=max(options.uploads_size, biggest))
         self.waveforms = Waveforms(
-            state_directory() / "waveforms", most=options.waveforms_size, longest=options.max_duration
+            self._state / "waveforms", most=options.waveforms_size, longest=options.max_duration
         )
         self.models = Models(most=options.models, idle=options.model_idle)
         self.decoders = Decoders(
@@ -227,12 +228,11 @@ class Service:
     def _begin(self) -> None:
         """Own the jobs from before there were owners that are ours, delete what a kill left, and read the keys."""
         self.keys.refresh()
-        self.jobs.adopt(self._is_ours)
+        alone = not self.settings.database.get_secret_value()
+        self.jobs.adopt(None if alone else self._is_ours)
         self.uploads.sweep(self.jobs.uploads())
 
     def _is_ours(self, job: Job) -> bool:
-        if not self.settings.database.get_secret_value():  # which nobody shares
-            return True
         if job.state not in FINISHED:
             return self.uploads.path(job.upload).exists()
         return job.output is None or (self.settings.outputs / job.output).is_dir()
@@ -259,12 +259,13 @@ class Service:
         self.lag = max(self.lag, time.monotonic() - started - LOOK)
 
     async def _watch_database(self) -> None:
-        """See whether the databases are there."""
+        """See whether the databases are there, and the name by which the next start finds our jobs."""
         if await self.ask(restore, self.database, write=True):
             log.error("the service's database was deleted, and with it the jobs: it is made anew")
         if await self.ask(restore, self.archiving.archive.database):
             log.error("the archive was deleted: it is made anew, of what is stored")
             self.archiving.look_through()
+        await asyncio.to_thread(owner, self._state, self.jobs.owner)  # where somebody has deleted the outputs
 
     async def _sweep_models(self) -> None:
         await asyncio.to_thread(self.models.sweep)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from emovox.server.problems import Problem, from_error, log
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds
+LONGEST_REST = 60.0  # seconds; rounds that fail late are followed by as long a pause, but for this
 SETTLED = 20.0  # seconds after which what never ends is taken to be well again, unless it has said so before
 
 Work = Callable[[], Awaitable[object]]
@@ -118,5 +119,6 @@ class Supervision:
                 self._begun.pop(name, None)
                 if timer is not None:
                     timer.cancel()
-            await asyncio.sleep(max(pause, spent))  # what takes long and fails shall not do nothing else
+            # What takes long and fails shall not take all of the time. What lasts has worked as long as it took.
+            await asyncio.sleep(pause if lasting else max(pause, min(spent, LONGEST_REST)))
             pause = min(LONGEST_PAUSE, 2 * pause)

@@ -22,6 +22,11 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, OSError) or is_away(error) or _lacks_memory(error)
 
 
+def database_is_away(error: BaseException) -> bool:
+    """Whether the database can't be used now, or gave no answer in time."""
+    return is_away(error) or (isinstance(error, Problem) and error.kind == "database")
+
+
 def _lacks_memory(error: BaseException) -> bool:
     """Whether an error says that memory was short: for a model, or for a thread."""
     if isinstance(error, EmovoxError) and not isinstance(error, ModelError):
