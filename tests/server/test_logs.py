@@ -1,8 +1,10 @@
 import logging
+from pathlib import Path
 
 import pytest
 
 from emovox.server.logs import OFTEN, WHILE, Seldom
+from support.service import ServiceProcess
 
 
 def lines(filter_: Seldom, *messages: str, line: int = 1) -> list[str]:
@@ -20,3 +22,11 @@ def test_what_comes_again_and_again_is_left_out_and_counted(monkeypatch: pytest.
     assert lines(seldom, "%s went", "%s went") == [f"a went (and {1000 - OFTEN} times more)", "a went"]
     now += WHILE
     assert lines(seldom, "%s went") == ["a went"]
+
+
+def test_a_service_greets_in_one_line(tmp_path: Path) -> None:
+    process = ServiceProcess(tmp_path / "outputs")
+    process.wait_until_ready()
+    assert process.end() == 0
+    assert len(process.log) == 1
+    assert process.log[0].startswith("Emovox listens on http://localhost:")

@@ -34,6 +34,7 @@ class Seldom(logging.Filter):
 def set_up() -> None:
     """Write the log of this process."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("alembic", "httpx", "uvicorn.error"):  # the greeting says all that there is to say
+        logging.getLogger(name).setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.addFilter(Seldom())
