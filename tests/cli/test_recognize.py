@@ -3,6 +3,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -293,6 +294,15 @@ def test_progress_on_a_terminal_only(tmp_path: Path, examples: list[Path]) -> No
     assert errors_on_a_terminal("--quiet") == ""
     piped = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
     assert "/7" not in piped.stderr
+
+
+def test_progress_in_lines_where_there_is_no_terminal(
+    run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emovox.cli.progress.EVERY", 0.0)
+    lines = run("recognize", *examples, "--no-save")[2].splitlines()
+    assert re.fullmatch(r"7 of 7 done, 0:22 of audio, \d+× real time", lines[-2])
+    assert "real time" not in run("recognize", *examples, "--no-save", "--quiet")[2]
 
 
 def call(encode: Callable[..., Path], examples: list[Path]) -> Path:

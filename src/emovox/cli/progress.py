@@ -1,4 +1,4 @@
-"""Progress of a run over recordings, on a terminal only."""
+"""Progress of a run over recordings: a bar on a terminal, elsewhere a line now and then."""
 
 import sys
 import time
@@ -10,13 +10,18 @@ from rich.console import Console
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.recognition.options import Sink
 
+EVERY = 10.0  # seconds from one line to the next, where there is no terminal
+
 
 class Progress:
-    """A bar with what is being heard, how many are done, the rate and the time that remains."""
+    """A bar with what is being recognised, how many are done, the rate and the time that remains."""
 
     def __init__(self, total: int, *, shown: bool) -> None:
-        self._heard = 0
-        self._started = time.monotonic()
+        self._heard = self._done = 0
+        self._total = total
+        self._started = self._said = time.monotonic()
+        is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._lines = shown and sys.stderr is not None and not is_terminal
         self._bar = rich.progress.Progress(
             rich.progress.SpinnerColumn(),
             rich.progress.TextColumn("{task.description}"),
@@ -27,7 +32,7 @@ class Progress:
             rich.progress.TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
-            disable=not (shown and sys.stderr is not None and sys.stderr.isatty()),
+            disable=not (shown and is_terminal),
         )
         self._task = self._bar.add_task("", total=total, heard="")
 
@@ -49,16 +54,28 @@ class Progress:
             if sink is not None:
                 sink(block)
             self._heard += len(block)
-            seconds = self._heard / SAMPLE_RATE
-            speed = seconds / max(time.monotonic() - self._started, 1e-3)
-            clock = f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
-            self._bar.update(self._task, heard=f"{clock} of audio, {speed:.0f}× real time")
+            self._bar.update(self._task, heard=self._rate())
+            self._say()
 
         return heard
 
     def end(self) -> None:
         """Count one recording as done."""
+        self._done += 1
         self._bar.advance(self._task)
+        self._say()
+
+    def _rate(self) -> str:
+        seconds = self._heard / SAMPLE_RATE
+        speed = seconds / max(time.monotonic() - self._started, 1e-3)
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d} of audio, {speed:.0f}× real time"
+
+    def _say(self) -> None:
+        """Print a line, if it is time for one."""
+        if self._lines and time.monotonic() - self._said >= EVERY:
+            self._said = time.monotonic()
+            sys.stderr.write(f"{self._done} of {self._total} done, {self._rate()}\n")
+            sys.stderr.flush()
 
     def clear(self) -> None:
         """Take the bar off the screen, so that a line can be printed; it comes back by itself."""
