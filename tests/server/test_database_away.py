@@ -5,7 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from emovox.library.postgres import PostgresIndex
 from support import postgres
 from support.postgres import Postgres
 from support.service import Client, ServiceProcess, serving
@@ -165,3 +167,13 @@ def test_killed_before_the_database_came_back(tmp_path: Path, server: Postgres, 
         for name in names:
             check_archived(client, name)
             assert client.get(f"/v1/outputs/{name}/similar", params={"segments": "true"}).status_code == 200
+
+
+def test_pgvector_is_not_given_up(client: Client, server: Postgres) -> None:
+    """Whether it is there can't be known while the database is away."""
+    index = PostgresIndex(client.service.archiving.archive.database)
+    server.stop()
+    with pytest.raises(OperationalError):
+        index.takes(8)
+    server.start()
+    assert index.takes(8)
