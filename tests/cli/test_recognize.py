@@ -16,8 +16,10 @@ import jsonschema
 import numpy as np
 import pytest
 
+from emovox.audio.isolation.process import Process
 from emovox.emotions import BY_NAME, NAMES
 from emovox.recognition.recognition import json_schema
+from emovox.recognition.recognizer import Recognizer
 from emovox.version import __version__
 from support import poison, tiny
 from support.children import children, running
@@ -457,6 +459,24 @@ def test_an_interrupt_while_a_decoder_works(poisoned: Path, tmp_path: Path) -> N
         process.send_signal(signal.SIGINT)
         assert (process.wait(), process.stderr.read().strip()) == (130, "interrupted")
     assert not running(decoder)
+
+
+def test_decoders_are_used_again(run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two take turns, as one decodes ahead; each start costs more than a recording of seconds."""
+    starts = []
+    start = Process.start
+
+    async def counted(*, memory: int, stall: float) -> Process:
+        starts.append(memory)
+        return await start(memory=memory, stall=stall)
+
+    monkeypatch.setattr(Process, "start", counted)
+    assert run("recognize", *examples, "--no-save")[0] == 0
+    assert 1 <= len(starts) <= 2
+    starts.clear()
+    recognizer = Recognizer("lite", isolate=True)
+    assert len(list(recognizer.recognize_many(examples))) == len(examples)
+    assert 1 <= len(starts) <= 2
 
 
 def test_nothing_is_decoded_in_this_process(tmp_path: Path, examples: list[Path]) -> None:

@@ -384,9 +384,9 @@ class Recognizer:
             return
         now = None
         for following in chain(recordings, [None]):
-            if following is not None and not isinstance(following[1], Decoded):
-                self.expect(following[1], channel=options.channel, track=options.track)
-            if now is not None:
+            if now is not None:  # of the last one what a caller said to expect still holds
+                if following is not None and not isinstance(following[1], Decoded):
+                    self.expect(following[1], channel=options.channel, track=options.track)
                 yield now
             now = following
 
