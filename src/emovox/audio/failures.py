@@ -4,14 +4,11 @@ FFmpeg, PyAV, NumPy, soxr and a caller's own objects raise all sorts of things a
 recognises many recordings must be able to go on with the next one.
 """
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from emovox.errors import AudioError, DecoderError, EmovoxError, UnreadableAudioError
-
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the disk says that is written to; no fault of the recording."""
+from emovox.refusals import is_full
 
 
 @contextmanager
@@ -33,7 +30,7 @@ def reading(name: str | None) -> Iterator[None]:
     except MemoryError as error:
         raise UnreadableAudioError("reading it needs more memory than there is", name) from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and is_full(error):  # no fault of the recording
             raise DecoderError(f"no room to keep a recording: {error.strerror}") from error
         said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         raise UnreadableAudioError(f"it can't be read ({said})", name) from error

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from emovox import private
 from emovox.audio.decoded import Decoded
-from emovox.audio.failures import FULL
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.recording import open_recording
 from emovox.batch.sources import RowReader
@@ -21,6 +20,7 @@ from emovox.batch.tasks import Failed, Item, Plan, Same
 from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError, OutputsError
 from emovox.models.metadata import Metadata
 from emovox.recognition.splitting import PIECE, Piece, Survey, pieces, survey
+from emovox.refusals import behind, is_full
 from emovox.settings import settings
 
 Claim = Callable[[str, str], bool]
@@ -170,9 +170,8 @@ class Reader:
 
 def _is_full(error: BaseException | None) -> bool:
     """Whether it is a full disk that failed, and not the recording."""
-    while error is not None and not (isinstance(error, OSError) and error.errno in FULL):
-        error = error.__cause__
-    return error is not None
+    refusal = behind(error)
+    return refusal is not None and is_full(refusal)
 
 
 def reason(error: Exception) -> str:

@@ -9,7 +9,6 @@ modelscope_hub 0.5 `_legacy_api.py`, `_download.py` and `config.py`):
   `/api/v1/models/{id}/repo`.
 """
 
-import errno
 import re
 import shutil
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from emovox.errors import HubError, HubMismatchError, HubUnreachableError, Model
 from emovox.models.catalog import CatalogModel, partial_path, snapshot_lock, snapshot_path
 from emovox.models.published import SOURCE_FILE, PublishedFile, Source
 from emovox.models.transfer import Connection, Patience
+from emovox.refusals import is_full
 from emovox.settings import settings
 
 Hub = Literal["huggingface", "modelscope"]
@@ -132,7 +132,7 @@ def _check_online() -> None:
 
 def _disk_trouble(error: OSError) -> str:
     cache = settings().cache
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_full(error):
         return f"the disk of {cache} is full: make room and run this again, it goes on where it stopped"
     return f"{error.filename or cache} can't be written ({error.strerror}): EMOVOX_CACHE puts models elsewhere"
 

@@ -28,7 +28,7 @@ class Pending:
             outputs: where the outputs directories are.
         """
         self._directory, self._outputs = directory, outputs
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private.make_directory(directory)
 
     def add(self, entry: Entry) -> None:
         """Keep the embeddings of an entry until it is archived.
@@ -43,7 +43,7 @@ class Pending:
         nothing = np.full(width, np.nan, np.float32)
         file = io.BytesIO()
         np.save(file, np.stack([nothing if vector is None else vector for vector in vectors]))
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private.make_directory(self._directory)
         private.write(self._file(entry.outputs.name), file.getvalue(), durable=False)
 
     def remove(self, name: str) -> None:

@@ -23,10 +23,10 @@ from typing import Any, BinaryIO
 from emovox import errors
 from emovox.audio.decoded import decode_to
 from emovox.audio.decoding import decode
-from emovox.audio.failures import FULL
 from emovox.audio.isolation.parent import follow
 from emovox.audio.recording import Source, open_recording
 from emovox.errors import AudioError, DecoderError, UnreadableAudioError
+from emovox.refusals import is_full
 
 EVERY = 0.5  # seconds from one word of progress to the next, at least
 
@@ -186,7 +186,7 @@ def _unexpected(request: dict[str, Any], error: Exception) -> dict[str, Any]:
     if isinstance(error, MemoryError):
         reason = "decoding it needs more memory than is allowed (set EMOVOX_DECODER_MEMORY to more bytes)"
         return {"error": UnreadableAudioError.__name__, "reason": reason}
-    if isinstance(error, OSError) and error.errno in FULL:  # the next recording would fare no better
+    if isinstance(error, OSError) and is_full(error):  # the next recording would fare no better
         where = Path(request["target"]).parent if request["do"] == "write" else tempfile.gettempdir()
         return {"error": DecoderError.__name__, "reason": f"{where}: {error.strerror}"}
     return {"error": UnreadableAudioError.__name__, "reason": f"decoding it failed ({type(error).__name__})"}
