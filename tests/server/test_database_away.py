@@ -78,7 +78,9 @@ def check_archived(client: Client, output: str) -> None:
     assert found is not None
     assert archive.embedding(found.id) is not None
     pending = client.outputs / ".emovox/service/pending"
-    until(lambda: not any(pending.iterdir()))  # others may still be on their way, and each is removed once it is archived
+    until(
+        lambda: not any(pending.iterdir())
+    )  # others may be on their way; a file goes once its output is archived
 
 
 def test_a_restart(
