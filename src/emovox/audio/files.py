@@ -3,6 +3,7 @@
 import glob
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
 from emovox.errors import RecordingNotFoundError
 
@@ -14,6 +15,21 @@ EXTENSIONS = frozenset(
     """.split()  # noqa: SIM905  one list literal would be sixty lines
 )
 """What counts as a recording in a directory; a file named by itself may have any name."""
+
+
+def is_remote(name: str) -> bool:
+    """Whether a name is an address, as `s3://bucket/key`, and not a path."""
+    scheme, found, _ = name.partition("://")
+    return bool(found) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
+
+
+def local_path(name: str) -> str:
+    """A path, where a name is a `file://` address of one on this machine; another name stays as it is."""
+    scheme, found, rest = name.partition("://")
+    if not found or scheme != "file":
+        return name
+    rest = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
+    return unquote(rest, errors="surrogateescape")
 
 
 def find(argument: str) -> list[Path]:

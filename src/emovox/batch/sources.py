@@ -1,21 +1,20 @@
 """Sources: the recordings that a directory, a glob or a manifest means, one after the other."""
 
-import csv
 import io
-import json
 import re
 from collections.abc import Iterator
 from fnmatch import translate
 from pathlib import Path
 from typing import Any
 
-from emovox.audio.files import EXTENSIONS
-from emovox.batch.storage import Place, is_remote, local_path
+from emovox.audio import lists
+from emovox.audio.files import EXTENSIONS, is_remote, local_path
+from emovox.batch.storage import Place
 from emovox.batch.tasks import Failed, Item
-from emovox.errors import BatchError
+from emovox.errors import BatchError, LabelsError
 
-MANIFESTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-COLUMNS = ("path", "file", "filename", "file_name", "url", "uri", "audio", "bytes")
+MANIFESTS = (".csv", ".tsv", ".txt", *lists.JSON_LINES, ".parquet")
+COLUMNS = (*lists.COLUMNS, "bytes")
 """Where a manifest's recordings are looked for, when nobody says."""
 BAD_NAME = "its name is no valid UTF-8, as a table wants it: rename it"
 
@@ -39,7 +38,7 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
     place = Place.of(source)
     kind = place.kind()
     if kind == "file":
-        if place.path.lower().endswith(MANIFESTS):
+        if column is not None or place.path.lower().endswith(MANIFESTS):
             return _manifest(place, column)
         return iter([_item(place.address)])
     if column is not None:
@@ -131,46 +130,20 @@ def _descend(place: Place, prefix: str, parts: list[str]) -> Iterator[Item | Fai
 
 
 def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:
-    suffix = Path(place.path).suffix.lower()
-    if suffix == ".parquet":
+    if place.path.lower().endswith(".parquet"):
         yield from _parquet(place, column)
         return
-    with (
-        place.open() as raw,
-        io.TextIOWrapper(io.BufferedReader(_Raw(raw)), encoding="utf-8-sig", newline="") as text,
-    ):
-        rows: Iterator[dict[str, Any]]
-        if suffix in {".csv", ".tsv"}:
-            rows = csv.DictReader(text, delimiter="\t" if suffix == ".tsv" else ",")
-        else:
-            rows = _lines(place, text)
+    with place.open() as raw, io.BufferedReader(_Raw(raw)) as file:
         try:
-            for number, row in enumerate(rows):
-                if not number:  # cells beyond the heading stand under no name
-                    column = _choose(place, [name for name in row if name is not None], column)
-                value = row.get(column or "")
-                if isinstance(value, str) and value:
+            for number, row in enumerate(lists.rows(file, place.address)):
+                if not number:
+                    column = _choose(place, list(row), column)
+                if value := row.get(column or ""):
                     yield _item(_resolved(place, value))
                 else:
                     yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
-        except UnicodeDecodeError as error:
-            raise BatchError(
-                f"{place.address}: not a manifest that can be read: save it as UTF-8 ({error})"
-            ) from error
-        except csv.Error as error:
-            raise BatchError(f"{place.address}: not a manifest that can be read: {error}") from error
-
-
-def _lines(place: Place, text: io.TextIOBase) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(text, start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise BatchError(f"{place.address}: line {number} is no JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise BatchError(f"{place.address}: line {number} is no object")
-            yield row
+        except LabelsError as error:
+            raise BatchError(str(error)) from error
 
 
 def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
@@ -216,22 +189,23 @@ def _inside(column: str, kind: Any) -> tuple[str, Any]:
 
 
 def _choose(place: Place, names: list[str], column: str | None) -> str:
-    if column is None:
-        column = next((name for name in COLUMNS if name in names), None)
-    if column not in names:
-        wanted = f"no column {column!r}" if column else f"none of the columns {', '.join(COLUMNS)}"
-        raise BatchError(f"{place.address}: there is {wanted}; it has {', '.join(names)}: choose with --column")
-    return column
+    try:
+        return lists.column(names, column, COLUMNS, place.address)
+    except LabelsError as error:
+        raise BatchError(f"{error}: choose with --column") from error
 
 
 def _resolved(place: Place, value: str) -> str:
     """A manifest's paths are seen from where it lies."""
-    value = local_path(value)
     if is_remote(value):
         return value
     if place.local:
-        return str(Path(place.address).parent / value)
-    return f"{place.address.rpartition('/')[0]}/{value}"
+        return str(lists.locate(Path(place.address).parent, value))
+    folder = place.address.rpartition("/")[0]
+    address = f"{folder}/{local_path(value)}"
+    if "\\" in value and Place.of(address).kind() == "nothing":  # Windows wrote it
+        return f"{folder}/{value}".replace("\\", "/")
+    return address
 
 
 class _Raw(io.RawIOBase):

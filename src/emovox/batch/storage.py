@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote
 
 from emovox import private
+from emovox.audio.files import is_remote, local_path
 from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
 from emovox.packages import install
 
@@ -23,21 +23,6 @@ BLOCK = 2**20
 DRAFT = ".draft"
 """How the name of a file on this machine ends, after a dot in front, while it is written."""
 RETRIES = 30  # seconds; Google's own library would ask in vain for a quarter of an hour
-
-
-def is_remote(name: str) -> bool:
-    """Whether a name is an address, as `s3://bucket/key`, and not a path."""
-    scheme, found, _ = name.partition("://")
-    return bool(found) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
-
-
-def local_path(name: str) -> str:
-    """A path, where a name is a `file://` address of one on this machine; another name stays as it is."""
-    scheme, found, rest = name.partition("://")
-    if not found or scheme != "file":
-        return name
-    rest = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
-    return unquote(rest, errors="surrogateescape")
 
 
 @dataclass(frozen=True)
