@@ -79,6 +79,21 @@ def test_a_directory_that_can_t_be_exported_doesn_t_stop_the_others(run: Run) ->
     assert "some inside it: name those" in lines[6]
 
 
+def test_scores_that_are_none_are_refused(run: Run) -> None:
+    place = save(Path("outputs/zero"))
+    text = (place / "result.json").read_text()
+    zero = Path("outputs/zero/result.json")
+    zero.write_text(text.replace('"happy": 1.0', '"happy": 0.0'))
+    code, out, err = run("export", str(place), "--format", "csv")
+    assert (code, out) == (1, "")
+    assert "or is damaged (scores: Value error, scores whose sum is 0, and not about 1)" in err
+    head, series = text.rsplit('"scores": [[', 1)  # of the frames
+    zero.write_text(f'{head}"scores": [[{"0.0, " * 8}0.0]{series[series.index("]") + 1 :]}')
+    code, out, err = run("export", str(place), "--format", "csv")
+    assert (code, out) == (1, "")
+    assert "(frames.scores: Value error, scores whose sum is 0, and not about 1)" in err
+
+
 def test_pictures_of_what_there_is(run: Run) -> None:
     bare = save(Path("outputs/bare"), segments=None, frames=None)
     curves = save(Path("outputs/curves"), segments=None)

@@ -114,6 +114,20 @@ def test_labels_in_chinese_and_classes_never_taught(tmp_path: Path) -> None:
     assert (entry.emotion, entry.scores[0]) == ("sad", 0.4)
 
 
+def test_our_own_result_with_scores_that_are_none(tmp_path: Path) -> None:
+    place = publish(tmp_path, segments=[segment(0, 1)])
+    text = (place / "result.json").read_text()
+    for damage, reason in (
+        (text.replace('"happy": 1.0', '"happy": 0.0'), "result.json has scores whose sum is 0, and not about 1"),
+        (text.replace('"happy": 1.0', '"happy": NaN'), "result.json has scores that are no numbers from 0 to 1"),
+        (text.replace('"happy": 0.75', '"happy": 0.0'), "scores whose sum is 0.25, and not about 1"),
+    ):
+        assert damage != text
+        (place / "result.json").write_text(damage)
+        with pytest.raises(ArchiveError, match=reason):
+            read_directory(place)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -125,6 +139,10 @@ def test_labels_in_chinese_and_classes_never_taught(tmp_path: Path) -> None:
         ('{"scores": {"sad": NaN}}', "no numbers"),
         ('{"scores": {"sad": 70}}', "no numbers from 0 to 1"),
         ('{"scores": {"sad": -1, "angry": 1}}', "no numbers from 0 to 1"),
+        ('{"scores": {"sad": 0, "angry": 0}}', "scores whose sum is 0, and not about 1"),
+        ('{"scores": {"sad": 0.4, "angry": 0.3}}', "scores whose sum is 0.7, and not about 1"),
+        ('{"scores": {"sad": 0, "unuse_0": 1}}', "no scores above 0"),
+        ('{"labels": ["a/sad", "b/angry"], "scores": [[1, 0], [0, 0]]}', "scores whose sum is 0,"),
         ('{"scores": {"sad": 1' + 400 * "0" + "}}", "can't be read"),
         (100_000 * "[", "can't be read"),
         ('{"labels": ["a/sad"], "scores": [1, 2]}', "can't be read"),

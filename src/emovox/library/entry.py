@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.errors import ArchiveError
+from emovox.models.scores import check_scores
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 from emovox.recognition import stored
 from emovox.recognition.recognition import Recognition
@@ -26,7 +27,6 @@ Floats = NDArray[np.float32]
 
 UNKNOWN_MODEL = "unknown"
 _HALF = float(np.finfo(np.float16).max)
-_ROUNDING = 0.001  # of scores that another program rounded
 # Whatever bytes JSON and NumPy may meet: nested too deep, numbers too great.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError)
 # What FunASR's models call the nine besides the names that Emovox has.
@@ -287,9 +287,10 @@ def _scores(content: Mapping[str, Any]) -> tuple[float, ...]:
     """Of the nine emotions; those that the other program doesn't know have 0."""
     given, labels = content.get("scores"), content.get("labels")
     if isinstance(given, list) and isinstance(labels, list):
-        values = np.asarray(given, np.float64)
-        values = values.mean(axis=0) if values.ndim == 2 else values  # a row for each frame
-        given = dict(zip(labels, values.tolist(), strict=True))
+        rows = np.atleast_2d(np.asarray(given, np.float64))  # one, or one for each frame
+        given = dict(zip(labels, rows.mean(axis=0).tolist(), strict=True))
+    elif isinstance(given, dict):
+        rows = np.array([float(value) for value in given.values()])
     if not isinstance(given, dict) or not given:
         raise ArchiveError(f"{RESULT} has no scores by emotion")
     found = dict.fromkeys(NAMES, 0.0)
@@ -298,8 +299,12 @@ def _scores(content: Mapping[str, Any]) -> tuple[float, ...]:
             found[name] += float(value)
         elif not str(label).startswith("unuse"):  # classes that a model was never taught
             raise ArchiveError(f"{RESULT} has the label {label!r}, which is none of the nine emotions")
-    if not all(0 <= value < 1 + _ROUNDING for value in found.values()):  # nor percentages, nor logits
-        raise ArchiveError(f"{RESULT} has scores that are no numbers from 0 to 1")
+    try:
+        check_scores(rows)  # with what a model was never taught
+    except ValueError as error:
+        raise ArchiveError(f"{RESULT} has {error}") from error
+    if not any(found.values()):
+        raise ArchiveError(f"{RESULT} has no scores above 0 by emotion")
     return tuple(found[name] for name in NAMES)
 
 

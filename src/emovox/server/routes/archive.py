@@ -12,7 +12,7 @@ from emovox.emotions import NAMES
 from emovox.library.filter import Filter
 from emovox.library.found import Found
 from emovox.library.neighbours import Neighbour
-from emovox.recognition.recognition import ScoreMap
+from emovox.recognition.recognition import NumberMap
 from emovox.server import library
 from emovox.server.moments import Moment, zoned
 from emovox.server.problems import Problem, responses
@@ -50,7 +50,7 @@ class Archived(BaseModel):
     duration: float | None = Field(description="seconds")
     emotion: Literal[NAMES]  # type: ignore[valid-type]
     confidence: float
-    scores: ScoreMap
+    scores: NumberMap  # an older version may have archived what are no scores
     model: str
     revision: str
     granularity: str
