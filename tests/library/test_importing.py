@@ -1,5 +1,8 @@
 import json
 import os
+import shutil
+import wave
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -10,7 +13,7 @@ import pytest
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
 from emovox.library import Archive, Filter
-from emovox.library.entry import read_directory
+from emovox.library.entry import possible_ids, read_directory
 from emovox.library.importing import find_directories, import_directories
 from emovox.library.watching import Watch
 from emovox.outputs import Outputs
@@ -93,6 +96,48 @@ def test_only_a_checksum_is_taken_for_one(tmp_path: Path) -> None:
     ]
     assert first.sha256 == digest
     assert [entry.sha256 == entry.id for entry in others] == [True, True]  # and they aren't one recording
+
+
+def sounding(place: Path, level: int) -> Path:
+    """Another program's directory with a result of silence, and a sound of its own."""
+    with wave.open(str(classic(place, scores={"<unk>": 1}, emotion="unknown") / "processed_audio.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(np.full(1600, level, np.int16).tobytes())
+    return place
+
+
+def test_equal_results_of_two_recordings_are_two(tmp_path: Path) -> None:
+    one, other = (sounding(tmp_path / name, level) for name, level in (("a", 0), ("b", 1)))
+    assert (one / "result.json").read_bytes() == (other / "result.json").read_bytes()
+    shutil.copytree(one, copy := tmp_path / "c")
+    with Archive(tmp_path / "a.db") as archive:
+        assert import_directories(archive, [other, one]) == 2
+        assert import_directories(archive, [copy, one, other]) == 0
+        assert {item.outputs for item in archive.all()} == {one, other}
+        assert archive.stats().recordings == 2
+        for item in archive.all():
+            assert item.outputs is not None
+            assert item.id in possible_ids(item.outputs)
+        one.rename(moved := tmp_path / "d")
+        assert import_directories(archive, [moved]) == 0
+        assert {item.outputs for item in archive.all()} == {moved, other}
+
+
+def test_what_earlier_versions_archived_is_known(tmp_path: Path) -> None:
+    """By its result.json alone, whatever its sound was: that is one of them, and the other was lost."""
+    one, other = (sounding(tmp_path / name, level) for name, level in (("a", 0), ("b", 1)))
+    np.save(one / "embedding.npy", np.ones(3))
+    entry = read_directory(one)
+    assert entry.earlier_id is not None
+    with Archive(tmp_path / "a.db") as archive:
+        archive.add_entries([replace(entry, id=entry.earlier_id, earlier_id=None, embedding=None)])
+        assert import_directories(archive, [one, one]) == 0
+        [kept] = archive.all()
+        assert (kept.id, kept.id in possible_ids(one)) == (entry.earlier_id, True)
+        assert archive.embedding(kept.id) is not None
+        assert import_directories(archive, [other, one]) == 1
+        assert import_directories(archive, [one, other]) == 0
+        assert {item.outputs for item in archive.all()} == {one, other}
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -310,11 +310,11 @@ def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool,
 
 def _remove(found: "Found") -> str | None:
     """Remove an outputs directory, if it is still the one that was archived; else why not."""
-    from emovox.library.entry import result_id  # noqa: PLC0415  an extra
+    from emovox.library.entry import possible_ids  # noqa: PLC0415  an extra
 
     assert found.outputs is not None  # noqa: S101  whoever asks has looked
     try:
-        if result_id(found.outputs) != found.id:
+        if found.id not in possible_ids(found.outputs):
             return f"{found.outputs} holds another result by now, and was left"
         shutil.rmtree(found.outputs)
     except OSError as error:

@@ -42,7 +42,7 @@ TagName = Annotated[str, Path(pattern=r"^\w[\w .:-]{0,99}$", examples=["complain
 class Archived(BaseModel):
     """A recognition in the archive."""
 
-    id: str = Field(description="sha256 of its result.json")
+    id: str = Field(description="sha256 of its result.json; of another program's, with its sound's")
     sha256: str = Field(description="of the recording")
     name: str | None = Field(description="of the recording")
     output: str | None = Field(description="id of its stored outputs, while they are there")
