@@ -11,6 +11,7 @@ import pytest
 from emovox.batch.sources import BAD_NAME, RowReader, find
 from emovox.batch.tasks import Failed, Item
 from emovox.errors import BatchError
+from support.depths import too_deep
 
 
 def names(source: object, column: str | None = None) -> list[str]:
@@ -98,6 +99,31 @@ def test_a_directory_that_can_not_be_read_costs_itself(tree: Path, monkeypatch: 
     ]
     for pattern in ("**/*.wav", "sub/*/*.wav", "**/sub/*/*.wav", "sub/*"):
         assert Failed(f"{tree}/sub/deep", "Permission denied") in list(find(f"{tree}/{pattern}"))
+
+
+def test_a_directory_that_is_too_deep_costs_itself(tree: Path) -> None:
+    last = too_deep(tree)
+    (tree / "circle").symlink_to("circle")
+    unreadable = [Failed(str(last), "File name too long"),
+                  Failed(f"{tree}/circle", "Too many levels of symbolic links")]  # fmt: skip
+    for source, count in ((tree, 4), (tree / "**/*.wav", 2)):
+        found = list(find(str(source)))
+        assert sorted((item for item in found if isinstance(item, Failed)), key=lambda item: item.path) == sorted(
+            unreadable, key=lambda item: item.path
+        )
+        assert sum(isinstance(item, Item) for item in found) == count
+    with pytest.raises(BatchError, match="File name too long"):
+        find(str(last))
+
+
+def test_a_source_that_can_not_be_read_at_all(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: str) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.scandir", denied)
+    for source in (tree, tree / "*.wav"):
+        with pytest.raises(BatchError, match=f"{tree}: Permission denied"):
+            list(find(str(source)))
 
 
 def test_addresses_of_files(tree: Path) -> None:

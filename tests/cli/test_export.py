@@ -10,6 +10,7 @@ import webvtt
 
 from emovox import exports
 from emovox.recognition.recognition import Recognition
+from support.depths import too_deep
 from support.results import frames, recognition, recording, segment
 
 Run = Callable[..., tuple[int, str, str]]
@@ -92,6 +93,16 @@ def test_scores_that_are_none_are_refused(run: Run) -> None:
     code, out, err = run("export", str(place), "--format", "csv")
     assert (code, out) == (1, "")
     assert "(frames.scores: Value error, scores whose sum is 0, and not about 1)" in err
+
+
+def test_directories_that_can_t_be_read_are_named(run: Run) -> None:
+    good = save(Path("outputs/good"))
+    Path("outputs/circle").symlink_to("circle")
+    last = too_deep(Path("outputs"))
+    code, out, err = run("export", "outputs/*", "outputs/circle", last, "outputs/circle/*", "--format", "srt")
+    assert (code, out) == (1, f"{good / 'segments.srt'}\n")
+    for path, reason in (("outputs/circle", "Too many levels of symbolic links"), (last, "File name too long")):
+        assert any(str(path) in line and reason in line for line in err.splitlines())
 
 
 def test_pictures_of_what_there_is(run: Run) -> None:

@@ -18,6 +18,7 @@ from emovox.library.importing import find_directories, import_directories
 from emovox.library.watching import Watch
 from emovox.outputs import Outputs
 from emovox.recognition.recognizer import Recognizer
+from support.depths import too_deep
 from support.entries import classic
 from support.results import frames, recognition, recording, segment
 
@@ -100,7 +101,9 @@ def test_only_a_checksum_is_taken_for_one(tmp_path: Path) -> None:
 
 def sounding(place: Path, level: int) -> Path:
     """Another program's directory with a result of silence, and a sound of its own."""
-    with wave.open(str(classic(place, scores={"<unk>": 1}, emotion="unknown") / "processed_audio.wav"), "wb") as file:
+    with wave.open(
+        str(classic(place, scores={"<unk>": 1}, emotion="unknown") / "processed_audio.wav"), "wb"
+    ) as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))
         file.writeframes(np.full(1600, level, np.int16).tobytes())
     return place
@@ -242,6 +245,17 @@ def test_where_there_are_none(tmp_path: Path) -> None:
         read_directory(tmp_path)
 
 
+def test_directories_that_can_not_be_read_are_named(tmp_path: Path) -> None:
+    place = classic(tmp_path / "outputs_1")
+    last = too_deep(tmp_path)
+    failures: list[tuple[Path, str]] = []
+    assert find_directories(tmp_path, failed=lambda *told: failures.append(told)) == [place]
+    assert failures == [(last, "File name too long")]
+    assert find_directories(last, failed=lambda *_: None) == []
+    with pytest.raises(ArchiveError, match="d: File name too long"):
+        find_directories(tmp_path)
+
+
 def test_pickles_are_never_read(tmp_path: Path) -> None:
     place = classic(tmp_path / "a")
     np.save(place / "embedding.npy", np.array([{"x": 1}], dtype=object), allow_pickle=True)
@@ -307,6 +321,18 @@ def test_watching_gives_up_in_the_end(tmp_path: Path, monkeypatch: pytest.Monkey
     (error,) = Watch(tmp_path).look()
     assert isinstance(error, ArchiveError)
     assert str(error).startswith(str(bad))
+
+
+def test_watching_what_can_not_be_read_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+    monkeypatch.setattr("os.scandir", Mock(side_effect=PermissionError(13, "Permission denied")))
+    watch = Watch(tmp_path)
+    (error,) = watch.look()
+    assert str(error) == f"{tmp_path}: Permission denied"
+    assert list(watch.look()) == []
+    monkeypatch.setattr("os.scandir", scandir)
+    classic(tmp_path / "outputs_1")
+    assert len(list(watch.look())) == 1
 
 
 def test_watching_leaves_out_what_is_known(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@
 import io
 import re
 from collections.abc import Iterator
-from fnmatch import translate
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from emovox import directories
 from emovox.audio import lists
 from emovox.audio.files import EXTENSIONS, is_remote, local_path
 from emovox.batch.storage import Place
@@ -44,6 +45,7 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
     if column is not None:
         raise BatchError(f"{source}: --column belongs to a manifest, and this is none")
     if kind == "directory":
+        _check_readable(place)
         return _walk(place)
     if re.search(r"[*?\[]", source):
         return _glob(source)
@@ -60,31 +62,27 @@ def _item(address: str) -> Item | Failed:
 
 def _walk(place: Place) -> Iterator[Item | Failed]:
     """Recordings in a directory and below, without hidden files, links to directories and outputs directories."""
-    for name, directory in place.entries():
-        if name.startswith("."):
-            continue
-        if directory:
-            if _leads_on(place / name, name):
-                yield from _below(place / name, _walk(place / name))
+    found = directories.walk(lambda name: (place / name).entries(), enters=lambda name: _leads_on(place / name))
+    for name in found:
+        if isinstance(name, directories.Unreadable):
+            yield _unreadable(place / name.name, name.error)
         elif name[name.rfind(".") :].lower() in EXTENSIONS:
-            yield _item(f"{place.address}/{name}".replace("//", "/") if place.local else f"{place.address}/{name}")
+            yield _item((place / name).address)
 
 
-def _leads_on(place: Place, name: str) -> bool:
+def _leads_on(place: Place) -> bool:
     """Whether a search goes on in a directory: not in an outputs directory, nor where a link leads."""
+    name = place.path.rpartition("/")[2]
     outputs = name.startswith("outputs_") and (place / "result.json").kind() == "file"
     return not outputs and not place.is_link()
 
 
-def _below(place: Place, found: Iterator[Item | Failed]) -> Iterator[Item | Failed]:
-    """What is `found` in a directory in another one; if this machine can't read it, it costs itself only."""
-    try:
-        yield from found
-    except BatchError as error:
-        if not place.local:  # the storage is gone, not a directory
-            raise
-        reason = str(error).removeprefix(f"{place.address}: ")
-        yield Failed(place.address.encode(errors="backslashreplace").decode(), reason)
+def _unreadable(place: Place, error: Exception) -> Failed:
+    """A directory that this machine can't read: it costs itself only."""
+    if not place.local:  # the storage is gone, not a directory
+        raise error
+    reason = str(error).removeprefix(f"{place.address}: ")
+    return Failed(place.address.encode(errors="backslashreplace").decode(), reason)
 
 
 def _glob(pattern: str) -> Iterator[Item | Failed]:
@@ -92,41 +90,31 @@ def _glob(pattern: str) -> Iterator[Item | Failed]:
     fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
     absolute = pattern.startswith("/")
     root = Place.of(fixed or ("/" if absolute else "."))
-    found = False
-    for item in _descend(
-        root, root.address if fixed or absolute else "", pattern[len(fixed) :].strip("/").split("/")
+    _check_readable(root)
+    if not fixed and not absolute:
+        root = replace(root, address="")
+    nothing = True
+    for match in directories.match(
+        [part for part in pattern[len(fixed) :].split("/") if part],
+        lambda name: (root / name).entries(),
+        enters=lambda name: _leads_on(root / name),
     ):
-        found = True
-        yield item
-    if not found:
+        nothing = False
+        if isinstance(match, directories.Unreadable):
+            yield _unreadable(root / match.name, match.error)
+        elif match[1]:
+            place = root / match[0]
+            yield from _walk(place if place.address else replace(place, address="."))
+        else:
+            yield _item((root / match[0]).address)
+    if nothing:
         raise BatchError(f"{pattern}: nothing matches this pattern")
 
 
-def _descend(place: Place, prefix: str, parts: list[str]) -> Iterator[Item | Failed]:
-    if parts == ["**"]:
-        yield from _walk(Place(prefix or ".", place.filesystem, place.path, place.local))
-        return
-    first, *rest = parts
-    named = re.compile(translate(first))
-    for name, directory in place.entries():
-        if name.startswith(".") and not first.startswith("."):
-            continue
-        address = f"{prefix.rstrip('/')}/{name}" if prefix else name
-        below = Place(address, place.filesystem, f"{place.path}/{name}", place.local)
-        if first == "**":
-            if directory and _leads_on(below, name):
-                yield from _below(below, _descend(below, address, parts))
-            if rest and len(rest) == 1 and not directory and re.compile(translate(rest[0])).match(name):
-                yield _item(address)
-            elif len(rest) > 1 and directory and re.compile(translate(rest[0])).match(name):
-                yield from _below(below, _descend(below, address, rest[1:]))
-        elif named.match(name):
-            if rest and directory:
-                yield from _below(below, _descend(below, address, rest))
-            elif not rest and directory:
-                yield from _below(below, _walk(below))
-            elif not rest:
-                yield _item(address)
+def _check_readable(place: Place) -> None:
+    """Refuse a directory that can't be searched at all, before a model is loaded for the rest."""
+    if place.local:
+        next(place.entries(), None)
 
 
 def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:

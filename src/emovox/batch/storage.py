@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from emovox import private
+from emovox import directories, private
 from emovox.audio.files import is_remote, local_path
 from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
 from emovox.packages import install
@@ -67,7 +67,10 @@ class Place:
         return cls(address.rstrip("/"), filesystem, f"{base.rstrip('/')}{slash}{path}".rstrip("/"), False)
 
     def __truediv__(self, name: str) -> "Place":
-        return Place(f"{self.address}/{name}", self.filesystem, f"{self.path}/{name}", self.local)
+        if not name:
+            return self
+        address = f"{self.address.rstrip('/')}/{name}" if self.address else name
+        return Place(address, self.filesystem, f"{self.path.rstrip('/')}/{name}", self.local)
 
     def kind(self) -> str:
         """`directory`, `file` or `nothing`.
@@ -87,13 +90,7 @@ class Place:
         """
         if self.local:  # as the system gives them, never all at once
             with _explained(self):
-                if not Path(self.path).is_dir():
-                    return
-                with os.scandir(self.path) as found:
-                    for entry in found:
-                        # A link in a circle is an error to entry.is_dir(), and no directory to isdir.
-                        linked = entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112
-                        yield entry.name, linked or entry.is_dir(follow_symlinks=False)
+                yield from directories.scan(self.path)
             return
         from pyarrow import fs  # noqa: PLC0415  an extra
 
@@ -102,8 +99,8 @@ class Place:
                 yield info.base_name, info.type == fs.FileType.Directory
 
     def is_link(self) -> bool:
-        """Whether this is a symbolic link, which may lead back to where one came from."""
-        return self.local and Path(self.path).is_symlink()
+        """Whether this is a link to a directory, which may lead back to where one came from."""
+        return self.local and directories.is_link(self.path)
 
     def open(self) -> Any:
         """A file opened for reading, that can seek.
