@@ -112,8 +112,9 @@ def test_a_directory_that_is_too_deep_costs_itself(tree: Path) -> None:
             unreadable, key=lambda item: item.path
         )
         assert sum(isinstance(item, Item) for item in found) == count
-    with pytest.raises(BatchError, match="File name too long"):
-        find(str(last))
+    for source, reason in ((last, "File name too long"), (tree / "circle", "in a circle")):
+        with pytest.raises(BatchError, match=reason):
+            find(str(source))
 
 
 def test_a_source_that_can_not_be_read_at_all(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

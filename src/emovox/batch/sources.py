@@ -1,6 +1,7 @@
 """Sources: the recordings that a directory, a glob or a manifest means, one after the other."""
 
 import io
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -49,7 +50,10 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
         return _walk(place)
     if re.search(r"[*?\[]", source):
         return _glob(source)
-    raise BatchError(f"{source}: there is no such file or directory")
+    reason = "there is no such file or directory"
+    if place.local and os.path.islink(source):  # noqa: PTH114
+        reason = "a link that leads to nothing, or in a circle"
+    raise BatchError(f"{source}: {reason}")
 
 
 def _item(address: str) -> Item | Failed:
