@@ -17,7 +17,7 @@ EmovoxError
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
 ├── DecoderError                   no decoding process can be started, or the disk is full
 ├── HeadError                      an own head: there is none of that name, or it is another model's
-├── LabelsError                    a list of labelled recordings, or what can be learnt from it
+├── LabelsError                    a list of recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
@@ -111,7 +111,7 @@ class HeadError(EmovoxError):
 
 
 class LabelsError(EmovoxError):
-    """A list of labelled recordings can't be used, or nothing can be learnt from it."""
+    """A list of recordings can't be used, or nothing can be learnt from it."""
 
 
 class MicrophoneError(EmovoxError):

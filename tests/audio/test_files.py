@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from emovox.audio.files import find
-from emovox.errors import RecordingNotFoundError
+from emovox.errors import RecordingNotFoundError, UnreadableAudioError
+from support.depths import too_deep
 
 
 @pytest.fixture
@@ -46,6 +47,22 @@ def test_globs(tree: Path) -> None:
 def test_a_name_with_brackets_is_a_name_first(tree: Path) -> None:
     (tree / "take [1].wav").touch()
     assert find(str(tree / "take [1].wav")) == [tree / "take [1].wav"]
+
+
+def test_a_directory_that_can_not_be_read_costs_itself(tree: Path) -> None:
+    last = too_deep(tree)
+    (tree / "empty/circle").symlink_to("circle")
+    for argument, found in ((tree, ["a.mp3", "b.WAV", "deep/er/film.mkv", "outputs_of_the_day/call.ogg"]),
+                            (tree / "**/*.mkv", ["deep/er/film.mkv"])):  # fmt: skip
+        failures: list[tuple[Path, str]] = []
+        assert names(tree, find(str(argument), failed=lambda *told: failures.append(told))) == found  # noqa: B023
+        assert sorted(failures) == [
+            (last, "File name too long"), (tree / "empty/circle", "Too many levels of symbolic links")
+        ]  # fmt: skip
+    assert find(str(tree / "empty"), failed=lambda *_: None) == [], "which was said already"
+    with pytest.raises(UnreadableAudioError, match="empty/circle: Too many levels"):
+        find(str(tree / "empty"))
+    assert find(str(last)) == [last], "opening it says what is wrong"
 
 
 def test_nothing_found_is_said(tree: Path) -> None:

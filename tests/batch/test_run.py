@@ -24,6 +24,7 @@ from emovox.recognition.recognition import Recognition
 from emovox.recognition.recognizer import Recognizer
 from support import heads, tiny
 from support.batches import StopError, run, table
+from support.depths import too_deep
 from support.zoo import film, wav
 
 Encode = Callable[..., Path]
@@ -164,6 +165,16 @@ def test_the_twin_of_what_fails_fails(calls: Path, model: str, tmp_path: Path) -
     assert status.failed == 3
     errors = {Path(row["path"]).name: row["reason"] for row in table(tmp_path / "out", "errors")}
     assert errors["twin.wav"] == errors["text.wav"]
+
+
+def test_a_directory_that_can_not_be_read_is_an_error_among_others(
+    calls: Path, model: str, tmp_path: Path
+) -> None:
+    last = too_deep(calls)
+    before, _ = run(Wish(str(calls), str(tmp_path / "out"), model=model))
+    errors = {row["path"]: row["reason"] for row in table(tmp_path / "out", "errors")}
+    assert errors[str(last)] == "File name too long"
+    assert before.done == len(table(tmp_path / "out", "recognitions"))
 
 
 def test_other_options_are_refused(calls: Path, model: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from emovox.batch.sources import BAD_NAME, RowReader, find
 from emovox.batch.tasks import Failed, Item
 from emovox.errors import BatchError
+from support.depths import too_deep
 
 
 def names(source: object, column: str | None = None) -> list[str]:
@@ -100,6 +101,32 @@ def test_a_directory_that_can_not_be_read_costs_itself(tree: Path, monkeypatch: 
         assert Failed(f"{tree}/sub/deep", "Permission denied") in list(find(f"{tree}/{pattern}"))
 
 
+def test_a_directory_that_is_too_deep_costs_itself(tree: Path) -> None:
+    last = too_deep(tree)
+    (tree / "circle").symlink_to("circle")
+    unreadable = [Failed(str(last), "File name too long"),
+                  Failed(f"{tree}/circle", "Too many levels of symbolic links")]  # fmt: skip
+    for source, count in ((tree, 4), (tree / "**/*.wav", 2)):
+        found = list(find(str(source)))
+        assert sorted((item for item in found if isinstance(item, Failed)), key=lambda item: item.path) == sorted(
+            unreadable, key=lambda item: item.path
+        )
+        assert sum(isinstance(item, Item) for item in found) == count
+    for source, reason in ((last, "File name too long"), (tree / "circle", "in a circle")):
+        with pytest.raises(BatchError, match=reason):
+            find(str(source))
+
+
+def test_a_source_that_can_not_be_read_at_all(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: str) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.scandir", denied)
+    for source in (tree, tree / "*.wav"):
+        with pytest.raises(BatchError, match=f"{tree}: Permission denied"):
+            list(find(str(source)))
+
+
 def test_addresses_of_files(tree: Path) -> None:
     assert names(f"file://{tree}/sub") == [f"{tree}/sub/c.opus", f"{tree}/sub/deep/d.wav"]
     assert names(f"file://{tree}/sub/*.opus") == [f"{tree}/sub/c.opus"]
@@ -140,10 +167,33 @@ def test_manifests_name_paths_and_addresses(tmp_path: Path, kind: str) -> None:
     expected = ["/abs/c.wav", str(tmp_path / "a.wav"), "s3://bucket/安.wav"]
     assert names(manifest) == expected
     assert names(manifest, "path") == expected
-    with pytest.raises(BatchError, match=r"no column 'call'; it has id, path: choose with --column"):
+    with pytest.raises(BatchError, match=r"no column 'call'; there are id, path: choose with --column"):
         list(find(str(manifest), "call"))
-    with pytest.raises(BatchError, match="none of the columns path, file"):
-        list(find(str(write(kind, tmp_path, [{"recording": "a.wav"}]))))
+    with pytest.raises(BatchError, match="no column of path, file"):
+        list(find(str(write(kind, tmp_path, [{"call": "a.wav"}]))))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("excel.csv", "\ufeffName; Path ;Label\r\nx; calls\\a.wav ;angry\r\n\r\n".encode()),
+        ("tabs.csv", b"Recording\tNote\ncalls/a.wav\tone, two\n"),
+        ("tabs.tsv", b"id\tFile, as found, today\tWAV\n1\tx\tcalls/a.wav\n"),
+        ("unicode.txt", "Filename\tLabel\r\ncalls\\a.wav\t愤怒\r\n".encode("utf-16")),
+        ("windows.jsonl", b'{" Path": " calls\\\\a.wav "}\n'),
+        ("whatever", b"call\ncalls/a.wav\n"),
+    ],
+)
+def test_lists_that_evaluate_reads(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / "calls").mkdir()
+    (tmp_path / "calls/a.wav").touch()
+    (tmp_path / name).write_bytes(content)
+    assert names(tmp_path / name, "CALL" if name == "whatever" else None) == [f"{tmp_path}/calls/a.wav"]
+
+
+def test_a_table_has_its_columns_whatever_their_case(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"Path": ["a.wav"]}), tmp_path / "x.parquet")
+    assert names(tmp_path / "x.parquet") == names(tmp_path / "x.parquet", " path") == [f"{tmp_path}/a.wav"]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
@@ -160,8 +210,8 @@ def test_a_row_without_a_path_fails_alone(tmp_path: Path, kind: str) -> None:
 def test_broken_manifests_are_named(tmp_path: Path) -> None:
     for name, content, reason in (
         ("x.jsonl", b'{"path": "a"}\n{"pa', "line 2 is no JSON"),
-        ("y.jsonl", b"[1]\n", "line 1 is no object"),
-        ("x.csv", b"path\n\xff\xfe\n", "can be read"),
+        ("y.jsonl", b"[1]\n", "line 1 is no JSON object"),
+        ("x.csv", b"path\n\xff\xfe\n", "not UTF-8 text"),
         ("x.parquet", b"nothing", "not a table of Parquet"),
     ):
         (tmp_path / name).write_bytes(content)
@@ -178,7 +228,7 @@ def test_broken_manifests_are_named(tmp_path: Path) -> None:
 def test_cells_beyond_the_heading_are_no_column(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("id,call\n1,a.wav,note\n")
     assert names(tmp_path / "x.csv", "call") == [str(tmp_path / "a.wav")]
-    with pytest.raises(BatchError, match="it has id, call: choose with --column"):
+    with pytest.raises(BatchError, match="there are id, call: choose with --column"):
         names(tmp_path / "x.csv")
 
 

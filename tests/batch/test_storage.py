@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 from moto.server import ThreadedMotoServer
 
+from emovox.audio.files import is_remote
 from emovox.batch.sources import find
-from emovox.batch.storage import Place, fetched, is_remote
+from emovox.batch.storage import Place, fetched
 from emovox.batch.tasks import Item
 from emovox.batch.wish import Wish
 from emovox.errors import AudioError, BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
@@ -89,6 +90,13 @@ def test_a_batch_from_a_bucket_into_a_bucket(bucket: str, examples: list[Path], 
     status, engine = run(Wish(f"{bucket}/2026", f"{bucket}/out", model=model))
     assert (status.before, status.done, engine.answered) == (3, 0, [])
     assert keys("out/") == before
+
+
+def test_a_list_in_a_bucket_that_windows_wrote(bucket: str) -> None:
+    Place.of(f"{bucket}/list.csv").write("\ufeffPath;Label\r\n2026\\0\\call 安.flac;sad\r\n".encode())
+    assert list(find(f"{bucket}/list.csv")) == [Item(f"{bucket}/2026/0/call 安.flac")]
+    boto3.client("s3").put_object(Bucket="calls", Key="2026\\0\\call 安.flac", Body=b"called so")
+    assert list(find(f"{bucket}/list.csv")) == [Item(f"{bucket}/2026\\0\\call 安.flac")]
 
 
 def test_a_manifest_in_a_bucket(bucket: str, tmp_path: Path) -> None:

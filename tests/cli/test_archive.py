@@ -22,6 +22,7 @@ from emovox.server.jobs import Jobs, NewJob
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 from support import poison
+from support.depths import too_deep
 from support.entries import classic
 
 Run = Callable[..., tuple[int, str, str]]
@@ -53,6 +54,15 @@ def test_import_again_and_with_failures(run: Run, kept: list[Path]) -> None:
     assert "Error: outputs/bad: can't be read" in err
     assert "Error: nowhere: no such directory" in err
     assert Path("outputs.db").is_file()
+
+
+def test_import_names_directories_that_can_t_be_read(run: Run) -> None:
+    for name in ("a", "b"):
+        classic(Path("old", name), key=name)
+    last = too_deep(Path("old"))
+    code, _, err = run("archive", "import", "old", last)
+    assert code == 1
+    assert err == "2 new, 0 known before, 2 unreadable\n" + 2 * f"Error: {last}: File name too long\n"
 
 
 def test_list_and_show(run: Run, kept: list[Path]) -> None:

@@ -1,11 +1,13 @@
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from support import poison
+from support.depths import too_deep
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -47,6 +49,19 @@ def test_a_layout_and_a_missing_file(run: Run, manifest: Path, examples: list[Pa
     assert "Error: 03a01Wb.wav:" in err
     code, _, err = run("evaluate", place)
     assert "say how it is laid out: --layout emodb|" in err
+
+
+def test_directories_that_can_t_be_read_are_named(run: Run, examples: list[Path], tmp_path: Path) -> None:
+    corpus = tmp_path / "wav"
+    corpus.mkdir()
+    for name, path in zip(("03a01Wa", "08a01Ta"), examples, strict=False):
+        shutil.copy(path, corpus / f"{name}{path.suffix}")
+    last = too_deep(corpus)
+    code, out, err = run("evaluate", corpus, "--layout", "emodb", "--quiet")
+    assert (code, out.splitlines()[0].startswith("2 recordings")) == (1, True)
+    assert f"Error: {last}: File name too long" in err
+    code, _, err = run("evaluate", last)
+    assert (code, "File name too long" in err) == (1, True)
 
 
 def test_labels_map(run: Run, manifest: Path, tmp_path: Path) -> None:

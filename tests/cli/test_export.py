@@ -10,6 +10,7 @@ import webvtt
 
 from emovox import exports
 from emovox.recognition.recognition import Recognition
+from support.depths import too_deep
 from support.results import frames, recognition, recording, segment
 
 Run = Callable[..., tuple[int, str, str]]
@@ -77,6 +78,31 @@ def test_a_directory_that_can_t_be_exported_doesn_t_stop_the_others(run: Run) ->
     assert "no outputs directory: it has no result.json" in lines[4]
     assert "no outputs directory" in lines[5]
     assert "some inside it: name those" in lines[6]
+
+
+def test_scores_that_are_none_are_refused(run: Run) -> None:
+    place = save(Path("outputs/zero"))
+    text = (place / "result.json").read_text()
+    zero = Path("outputs/zero/result.json")
+    zero.write_text(text.replace('"happy": 1.0', '"happy": 0.0'))
+    code, out, err = run("export", str(place), "--format", "csv")
+    assert (code, out) == (1, "")
+    assert "or is damaged (scores: Value error, scores whose sum is 0, and not about 1)" in err
+    head, series = text.rsplit('"scores": [[', 1)  # of the frames
+    zero.write_text(f'{head}"scores": [[{"0.0, " * 8}0.0]{series[series.index("]") + 1 :]}')
+    code, out, err = run("export", str(place), "--format", "csv")
+    assert (code, out) == (1, "")
+    assert "(frames.scores: Value error, scores whose sum is 0, and not about 1)" in err
+
+
+def test_directories_that_can_t_be_read_are_named(run: Run) -> None:
+    good = save(Path("outputs/good"))
+    Path("outputs/circle").symlink_to("circle")
+    last = too_deep(Path("outputs"))
+    code, out, err = run("export", "outputs/*", "outputs/circle", last, "outputs/circle/*", "--format", "srt")
+    assert (code, out) == (1, f"{good / 'segments.srt'}\n")
+    for path, reason in (("outputs/circle", "Too many levels of symbolic links"), (last, "File name too long")):
+        assert any(str(path) in line and reason in line for line in err.splitlines())
 
 
 def test_pictures_of_what_there_is(run: Run) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from emovox.recognition.recognizer import Recognizer
 from emovox.version import __version__
 from support import poison, tiny
 from support.children import children, running
+from support.depths import too_deep
 from support.zoo import film, wav
 
 Run = Callable[..., tuple[int, str, str]]
@@ -143,6 +145,22 @@ def test_directories_and_globs(run: Run, examples: list[Path]) -> None:
         "recognize", f"{examples[0].parent}/*{examples[0].name[-12:]}", "--format", "jsonl", "--no-save"
     )
     assert len(out.splitlines()) == 1
+
+
+def test_a_directory_that_cannot_be_read_does_not_stop_the_others(run: Run, examples: list[Path]) -> None:
+    Path("calls").mkdir()
+    shutil.copy(examples[0], "calls/good.flac")
+    Path("calls/circle").symlink_to("circle")
+    last = too_deep(Path("calls"))
+    code, out, err = run("recognize", "calls", last, "circle.wav", "--no-save", "--format", "csv", "--quiet")
+    assert (code, len(out.splitlines())) == (1, 2)
+    assert "calls/good.flac" in out
+    assert sorted(line for line in err.splitlines() if line.startswith("Error")) == sorted([
+        "Error: calls/circle: Too many levels of symbolic links",
+        f"Error: {last}: File name too long",
+        f"Error: {last}: File name too long",
+        "Error: circle.wav: no such file",
+    ])  # fmt: skip
 
 
 @pytest.mark.parametrize(

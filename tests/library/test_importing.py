@@ -1,5 +1,8 @@
 import json
 import os
+import shutil
+import wave
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -10,11 +13,12 @@ import pytest
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
 from emovox.library import Archive, Filter
-from emovox.library.entry import read_directory
+from emovox.library.entry import possible_ids, read_directory
 from emovox.library.importing import find_directories, import_directories
 from emovox.library.watching import Watch
 from emovox.outputs import Outputs
 from emovox.recognition.recognizer import Recognizer
+from support.depths import too_deep
 from support.entries import classic
 from support.results import frames, recognition, recording, segment
 
@@ -95,6 +99,50 @@ def test_only_a_checksum_is_taken_for_one(tmp_path: Path) -> None:
     assert [entry.sha256 == entry.id for entry in others] == [True, True]  # and they aren't one recording
 
 
+def sounding(place: Path, level: int) -> Path:
+    """Another program's directory with a result of silence, and a sound of its own."""
+    with wave.open(
+        str(classic(place, scores={"<unk>": 1}, emotion="unknown") / "processed_audio.wav"), "wb"
+    ) as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(np.full(1600, level, np.int16).tobytes())
+    return place
+
+
+def test_equal_results_of_two_recordings_are_two(tmp_path: Path) -> None:
+    one, other = (sounding(tmp_path / name, level) for name, level in (("a", 0), ("b", 1)))
+    assert (one / "result.json").read_bytes() == (other / "result.json").read_bytes()
+    shutil.copytree(one, copy := tmp_path / "c")
+    with Archive(tmp_path / "a.db") as archive:
+        assert import_directories(archive, [other, one]) == 2
+        assert import_directories(archive, [copy, one, other]) == 0
+        assert {item.outputs for item in archive.all()} == {one, other}
+        assert archive.stats().recordings == 2
+        for item in archive.all():
+            assert item.outputs is not None
+            assert item.id in possible_ids(item.outputs)
+        one.rename(moved := tmp_path / "d")
+        assert import_directories(archive, [moved]) == 0
+        assert {item.outputs for item in archive.all()} == {moved, other}
+
+
+def test_what_earlier_versions_archived_is_known(tmp_path: Path) -> None:
+    """By its result.json alone, whatever its sound was: that is one of them, and the other was lost."""
+    one, other = (sounding(tmp_path / name, level) for name, level in (("a", 0), ("b", 1)))
+    np.save(one / "embedding.npy", np.ones(3))
+    entry = read_directory(one)
+    assert entry.earlier_id is not None
+    with Archive(tmp_path / "a.db") as archive:
+        archive.add_entries([replace(entry, id=entry.earlier_id, earlier_id=None, embedding=None)])
+        assert import_directories(archive, [one, one]) == 0
+        [kept] = archive.all()
+        assert (kept.id, kept.id in possible_ids(one)) == (entry.earlier_id, True)
+        assert archive.embedding(kept.id) is not None
+        assert import_directories(archive, [other, one]) == 1
+        assert import_directories(archive, [one, other]) == 0
+        assert {item.outputs for item in archive.all()} == {one, other}
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("by_frame", [False, True])
 def test_what_funasr_gives(tmp_path: Path, wrapped: bool, by_frame: bool) -> None:
@@ -114,6 +162,20 @@ def test_labels_in_chinese_and_classes_never_taught(tmp_path: Path) -> None:
     assert (entry.emotion, entry.scores[0]) == ("sad", 0.4)
 
 
+def test_our_own_result_with_scores_that_are_none(tmp_path: Path) -> None:
+    place = publish(tmp_path, segments=[segment(0, 1)])
+    text = (place / "result.json").read_text()
+    for damage, reason in (
+        (text.replace('"happy": 1.0', '"happy": 0.0'), "result.json has scores whose sum is 0, and not about 1"),
+        (text.replace('"happy": 1.0', '"happy": NaN'), "result.json has scores that are no numbers from 0 to 1"),
+        (text.replace('"happy": 0.75', '"happy": 0.0'), "scores whose sum is 0.25, and not about 1"),
+    ):
+        assert damage != text
+        (place / "result.json").write_text(damage)
+        with pytest.raises(ArchiveError, match=reason):
+            read_directory(place)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -125,6 +187,10 @@ def test_labels_in_chinese_and_classes_never_taught(tmp_path: Path) -> None:
         ('{"scores": {"sad": NaN}}', "no numbers"),
         ('{"scores": {"sad": 70}}', "no numbers from 0 to 1"),
         ('{"scores": {"sad": -1, "angry": 1}}', "no numbers from 0 to 1"),
+        ('{"scores": {"sad": 0, "angry": 0}}', "scores whose sum is 0, and not about 1"),
+        ('{"scores": {"sad": 0.4, "angry": 0.3}}', "scores whose sum is 0.7, and not about 1"),
+        ('{"scores": {"sad": 0, "unuse_0": 1}}', "no scores above 0"),
+        ('{"labels": ["a/sad", "b/angry"], "scores": [[1, 0], [0, 0]]}', "scores whose sum is 0,"),
         ('{"scores": {"sad": 1' + 400 * "0" + "}}", "can't be read"),
         (100_000 * "[", "can't be read"),
         ('{"labels": ["a/sad"], "scores": [1, 2]}', "can't be read"),
@@ -177,6 +243,17 @@ def test_where_there_are_none(tmp_path: Path) -> None:
         find_directories(tmp_path / "none")
     with pytest.raises(ArchiveError, match=r"it has no result\.json"):
         read_directory(tmp_path)
+
+
+def test_directories_that_can_not_be_read_are_named(tmp_path: Path) -> None:
+    place = classic(tmp_path / "outputs_1")
+    last = too_deep(tmp_path)
+    failures: list[tuple[Path, str]] = []
+    assert find_directories(tmp_path, failed=lambda *told: failures.append(told)) == [place]
+    assert failures == [(last, "File name too long")]
+    assert find_directories(last, failed=lambda *_: None) == []
+    with pytest.raises(ArchiveError, match="d: File name too long"):
+        find_directories(tmp_path)
 
 
 def test_pickles_are_never_read(tmp_path: Path) -> None:
@@ -244,6 +321,18 @@ def test_watching_gives_up_in_the_end(tmp_path: Path, monkeypatch: pytest.Monkey
     (error,) = Watch(tmp_path).look()
     assert isinstance(error, ArchiveError)
     assert str(error).startswith(str(bad))
+
+
+def test_watching_what_can_not_be_read_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+    monkeypatch.setattr("os.scandir", Mock(side_effect=PermissionError(13, "Permission denied")))
+    watch = Watch(tmp_path)
+    (error,) = watch.look()
+    assert str(error) == f"{tmp_path}: Permission denied"
+    assert list(watch.look()) == []
+    monkeypatch.setattr("os.scandir", scandir)
+    classic(tmp_path / "outputs_1")
+    assert len(list(watch.look())) == 1
 
 
 def test_watching_leaves_out_what_is_known(tmp_path: Path) -> None:

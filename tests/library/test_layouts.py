@@ -5,6 +5,7 @@ import pytest
 
 from emovox.errors import LabelsError
 from emovox.library.layouts import LAYOUTS, SHAPES, read_layout
+from support.depths import too_deep
 
 
 def lay(root: Path, *names: str) -> Path:
@@ -108,6 +109,20 @@ def test_emobox(tmp_path: Path) -> None:
         [heard] = read_layout("emobox", place)
         assert heard.path == tmp_path / "EmoBox/downloads/emodb/wav/03a02Wb.wav"
         assert (heard.label, heard.groups["speaker"], heard.groups["corpus"]) == ("anger", "03", "emodb")
+
+
+def test_what_can_not_be_read_costs_itself(tmp_path: Path) -> None:
+    last = too_deep(lay(tmp_path, "wav/03a01Fa.wav", "Session1/dialog/EmoEvaluation/x.txt", "a_test.jsonl"))
+    (tmp_path / "a_test.jsonl").write_text('{"wav": "a.wav", "emo": "anger"}')
+    (tmp_path / "Session1/dialog/EmoEvaluation/x.txt").write_text("[6.2 - 8.2]\tSes01F_impro01_F000\tneu\t[2]\n")
+    for layout in ("emodb", "iemocap", "emobox"):
+        failures: list[tuple[Path, str]] = []
+        assert len(read_layout(layout, tmp_path, failed=lambda *told: failures.append(told))) == 1  # noqa: B023
+        assert failures == [(last, "File name too long")]
+        with pytest.raises(LabelsError, match="d: File name too long"):
+            read_layout(layout, tmp_path)
+        with pytest.raises(LabelsError, match="d: File name too long"):
+            read_layout(layout, last)
 
 
 def test_nothing_of_the_kind(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from emovox.emotions import NAMES
-from emovox.models.scores import certain, to_scores
+from emovox.models.scores import certain, check_scores, to_scores
 
 logits = arrays.arrays(np.float32, (4, 9), elements=st.floats(-1e4, 1e4, width=32))
 some_classes = st.lists(st.sampled_from(NAMES), min_size=1, unique=True)
@@ -23,3 +24,28 @@ def test_scores_sum_to_one_over_the_chosen_classes_alone(logits: np.ndarray, cla
 
 def test_certain() -> None:
     assert dict(zip(NAMES, certain("sad"), strict=True)) == {name: float(name == "sad") for name in NAMES}
+
+
+@pytest.mark.parametrize(
+    "scores", [[1.0, 0.0], [0.33, 0.33, 0.33], [[0.5, 0.5], [1.0004, 0.0]], [], np.zeros((0, 9))]
+)
+def test_rounded_scores_are_scores(scores: list[float]) -> None:
+    check_scores(scores)
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        ([0.0, 0.0], "sum is 0, and not about 1"),
+        ([0.5, 0.3], "sum is 0.8, and"),
+        ([0.8, 0.8], "sum is 1.6, and"),
+        ([[1.0, 0.0], [0.0, 0.0]], "sum is 0, and"),
+        ([1.5, -0.5], "no numbers from 0 to 1"),
+        ([np.nan, 1.0], "no numbers from 0 to 1"),
+        ([np.inf, 0.0], "no numbers from 0 to 1"),
+        ([70.0, 30.0], "no numbers from 0 to 1"),
+    ],
+)
+def test_what_are_no_scores(scores: list[float], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        check_scores(scores)

@@ -246,6 +246,17 @@ def test_one_that_is_damaged_is_left_out(tmp_path: Path, text: str) -> None:
     assert everything(library) == everything(library, Query(name="call")) == [ids[2], ids[0]]
 
 
+def test_scores_that_are_none_are_damage(tmp_path: Path) -> None:
+    ids = [publish(tmp_path, f"2024-01-0{day} 22:30:00", "call.wav") for day in (4, 5)]
+    result = tmp_path / ids[0] / "result.json"
+    result.write_text(result.read_text().replace('"happy": 1.0', '"happy": 0.0'))
+    library = Library(tmp_path)
+    assert everything(library) == [ids[1]]
+    assert library.summary(ids[0]) is None
+    with pytest.raises(Problem):
+        library.recognition(ids[0])
+
+
 def test_a_time_without_its_zone_is_damage(tmp_path: Path) -> None:
     id_ = publish(tmp_path, "2024-01-04 22:30:00", "call.wav")
     result = tmp_path / id_ / "result.json"

@@ -1,10 +1,11 @@
 """Finding recordings: files, directories and globs, as people name them on a command line."""
 
-import glob
 import os
 from pathlib import Path
+from urllib.parse import unquote
 
-from emovox.errors import RecordingNotFoundError
+from emovox import directories
+from emovox.errors import RecordingNotFoundError, UnreadableAudioError
 
 EXTENSIONS = frozenset(
     """
@@ -16,47 +17,67 @@ EXTENSIONS = frozenset(
 """What counts as a recording in a directory; a file named by itself may have any name."""
 
 
-def find(argument: str) -> list[Path]:
+def is_remote(name: str) -> bool:
+    """Whether a name is an address, as `s3://bucket/key`, and not a path."""
+    scheme, found, _ = name.partition("://")
+    return bool(found) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
+
+
+def local_path(name: str) -> str:
+    """A path, where a name is a `file://` address of one on this machine; another name stays as it is."""
+    scheme, found, rest = name.partition("://")
+    if not found or scheme != "file":
+        return name
+    rest = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
+    return unquote(rest, errors="surrogateescape")
+
+
+def _refuse(path: Path, reason: str) -> None:
+    raise UnreadableAudioError(reason, str(path))
+
+
+def find(argument: str, *, failed: directories.Failed = _refuse) -> list[Path]:
     """List the recordings that one argument means, sorted; a path that isn't there is returned as it is.
 
     Directories are searched recursively for `EXTENSIONS`, without hidden files and without outputs directories,
     whose processed_audio.wav would be recognised again.
 
+    Args:
+        argument: a file, a directory or a pattern.
+        failed: is told of directories that can't be read; the rest is searched all the same.
+
     Raises:
         RecordingNotFoundError: a directory without recordings, or a glob that matches none.
+        UnreadableAudioError: a directory can't be read, and nobody is told.
     """
     if not argument:
         raise RecordingNotFoundError("an empty name: was a variable meant?")
+    unreadable: list[Path] = []
+
+    def note(path: Path, reason: str) -> None:
+        if path not in unreadable:  # a pattern may lead there twice
+            unreadable.append(path)
+            failed(path, reason)
+
     path = Path(argument)
-    if path.is_dir():
-        found = _search(path)
-        if not found:
-            raise RecordingNotFoundError("no audio or video file in this directory", argument)
-        return found
-    if path.exists() or not glob.has_magic(argument):
+    if os.path.isdir(path):  # noqa: PTH112  what is too deep raises no error here
+        found = _search(path, note)
+        reason = "no audio or video file in this directory"
+    elif os.path.lexists(path) or not directories.MAGIC.search(argument):
         return [path]
-    matches = [Path(match) for match in sorted(glob.glob(argument, recursive=True))]  # noqa: PTH207  ~ and drives stay as given
-    found = [file for match in matches for file in (_search(match) if match.is_dir() else [match])]
-    if not found:
-        raise RecordingNotFoundError("nothing matches this pattern", argument)
+    else:
+        matches = directories.glob(argument, note, enters=lambda folder: not _is_outputs(folder))
+        found = [file for match, folder in matches for file in (_search(match, note) if folder else [match])]
+        reason = "nothing matches this pattern"
+    if not found and not unreadable:
+        raise RecordingNotFoundError(reason, argument)
     return list(dict.fromkeys(found))
 
 
-def _search(root: Path) -> list[Path]:
-    found = []
-    for folder, directories, files in os.walk(root):
-        directories[:] = sorted(
-            name
-            for name in directories
-            if not name.startswith(".") and not (name.startswith("outputs_") and _is_outputs(Path(folder, name)))
-        )
-        found += [
-            Path(folder, name)
-            for name in sorted(files)
-            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS
-        ]
-    return found
+def _search(root: Path, failed: directories.Failed) -> list[Path]:
+    paths = directories.files(root, failed, enters=lambda folder: not _is_outputs(folder))
+    return [path for path in paths if path.suffix.lower() in EXTENSIONS]
 
 
 def _is_outputs(directory: Path) -> bool:
-    return (directory / "result.json").exists()
+    return directory.name.startswith("outputs_") and os.path.exists(directory / "result.json")  # noqa: PTH110

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from emovox import private
 from emovox.audio.decoded import Decoded
+from emovox.audio.files import is_remote
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.recording import open_recording
 from emovox.batch.sources import RowReader
-from emovox.batch.storage import fetched, is_remote
+from emovox.batch.storage import fetched
 from emovox.batch.tasks import Failed, Item, Plan, Same
 from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError, OutputsError
 from emovox.models.metadata import Metadata

@@ -19,13 +19,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from emovox import private
+from emovox.audio.files import is_remote
 from emovox.batch.engine import Engine
 from emovox.batch.ledger import Ledger
 from emovox.batch.scratch import scratch
 from emovox.batch.shared import Shared
 from emovox.batch.sources import find
 from emovox.batch.status import SLOWEST, Status
-from emovox.batch.storage import Place, is_remote
+from emovox.batch.storage import Place
 from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Heard, Item, Plan, Same, Share, Surveyed, Task
 from emovox.batch.wish import Wish

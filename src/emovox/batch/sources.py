@@ -1,21 +1,22 @@
 """Sources: the recordings that a directory, a glob or a manifest means, one after the other."""
 
-import csv
 import io
-import json
+import os
 import re
 from collections.abc import Iterator
-from fnmatch import translate
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from emovox.audio.files import EXTENSIONS
-from emovox.batch.storage import Place, is_remote, local_path
+from emovox import directories
+from emovox.audio import lists
+from emovox.audio.files import EXTENSIONS, is_remote, local_path
+from emovox.batch.storage import Place
 from emovox.batch.tasks import Failed, Item
-from emovox.errors import BatchError
+from emovox.errors import BatchError, LabelsError
 
-MANIFESTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-COLUMNS = ("path", "file", "filename", "file_name", "url", "uri", "audio", "bytes")
+MANIFESTS = (".csv", ".tsv", ".txt", *lists.JSON_LINES, ".parquet")
+COLUMNS = (*lists.COLUMNS, "bytes")
 """Where a manifest's recordings are looked for, when nobody says."""
 BAD_NAME = "its name is no valid UTF-8, as a table wants it: rename it"
 
@@ -39,16 +40,20 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
     place = Place.of(source)
     kind = place.kind()
     if kind == "file":
-        if place.path.lower().endswith(MANIFESTS):
+        if column is not None or place.path.lower().endswith(MANIFESTS):
             return _manifest(place, column)
         return iter([_item(place.address)])
     if column is not None:
         raise BatchError(f"{source}: --column belongs to a manifest, and this is none")
     if kind == "directory":
+        _check_readable(place)
         return _walk(place)
     if re.search(r"[*?\[]", source):
         return _glob(source)
-    raise BatchError(f"{source}: there is no such file or directory")
+    reason = "there is no such file or directory"
+    if place.local and os.path.islink(source):  # noqa: PTH114
+        reason = "a link that leads to nothing, or in a circle"
+    raise BatchError(f"{source}: {reason}")
 
 
 def _item(address: str) -> Item | Failed:
@@ -61,31 +66,27 @@ def _item(address: str) -> Item | Failed:
 
 def _walk(place: Place) -> Iterator[Item | Failed]:
     """Recordings in a directory and below, without hidden files, links to directories and outputs directories."""
-    for name, directory in place.entries():
-        if name.startswith("."):
-            continue
-        if directory:
-            if _leads_on(place / name, name):
-                yield from _below(place / name, _walk(place / name))
+    found = directories.walk(lambda name: (place / name).entries(), enters=lambda name: _leads_on(place / name))
+    for name in found:
+        if isinstance(name, directories.Unreadable):
+            yield _unreadable(place / name.name, name.error)
         elif name[name.rfind(".") :].lower() in EXTENSIONS:
-            yield _item(f"{place.address}/{name}".replace("//", "/") if place.local else f"{place.address}/{name}")
+            yield _item((place / name).address)
 
 
-def _leads_on(place: Place, name: str) -> bool:
+def _leads_on(place: Place) -> bool:
     """Whether a search goes on in a directory: not in an outputs directory, nor where a link leads."""
+    name = place.path.rpartition("/")[2]
     outputs = name.startswith("outputs_") and (place / "result.json").kind() == "file"
     return not outputs and not place.is_link()
 
 
-def _below(place: Place, found: Iterator[Item | Failed]) -> Iterator[Item | Failed]:
-    """What is `found` in a directory in another one; if this machine can't read it, it costs itself only."""
-    try:
-        yield from found
-    except BatchError as error:
-        if not place.local:  # the storage is gone, not a directory
-            raise
-        reason = str(error).removeprefix(f"{place.address}: ")
-        yield Failed(place.address.encode(errors="backslashreplace").decode(), reason)
+def _unreadable(place: Place, error: Exception) -> Failed:
+    """A directory that this machine can't read: it costs itself only."""
+    if not place.local:  # the storage is gone, not a directory
+        raise error
+    reason = str(error).removeprefix(f"{place.address}: ")
+    return Failed(place.address.encode(errors="backslashreplace").decode(), reason)
 
 
 def _glob(pattern: str) -> Iterator[Item | Failed]:
@@ -93,84 +94,48 @@ def _glob(pattern: str) -> Iterator[Item | Failed]:
     fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
     absolute = pattern.startswith("/")
     root = Place.of(fixed or ("/" if absolute else "."))
-    found = False
-    for item in _descend(
-        root, root.address if fixed or absolute else "", pattern[len(fixed) :].strip("/").split("/")
+    _check_readable(root)
+    if not fixed and not absolute:
+        root = replace(root, address="")
+    nothing = True
+    for match in directories.match(
+        [part for part in pattern[len(fixed) :].split("/") if part],
+        lambda name: (root / name).entries(),
+        enters=lambda name: _leads_on(root / name),
     ):
-        found = True
-        yield item
-    if not found:
+        nothing = False
+        if isinstance(match, directories.Unreadable):
+            yield _unreadable(root / match.name, match.error)
+        elif match[1]:
+            place = root / match[0]
+            yield from _walk(place if place.address else replace(place, address="."))
+        else:
+            yield _item((root / match[0]).address)
+    if nothing:
         raise BatchError(f"{pattern}: nothing matches this pattern")
 
 
-def _descend(place: Place, prefix: str, parts: list[str]) -> Iterator[Item | Failed]:
-    if parts == ["**"]:
-        yield from _walk(Place(prefix or ".", place.filesystem, place.path, place.local))
-        return
-    first, *rest = parts
-    named = re.compile(translate(first))
-    for name, directory in place.entries():
-        if name.startswith(".") and not first.startswith("."):
-            continue
-        address = f"{prefix.rstrip('/')}/{name}" if prefix else name
-        below = Place(address, place.filesystem, f"{place.path}/{name}", place.local)
-        if first == "**":
-            if directory and _leads_on(below, name):
-                yield from _below(below, _descend(below, address, parts))
-            if rest and len(rest) == 1 and not directory and re.compile(translate(rest[0])).match(name):
-                yield _item(address)
-            elif len(rest) > 1 and directory and re.compile(translate(rest[0])).match(name):
-                yield from _below(below, _descend(below, address, rest[1:]))
-        elif named.match(name):
-            if rest and directory:
-                yield from _below(below, _descend(below, address, rest))
-            elif not rest and directory:
-                yield from _below(below, _walk(below))
-            elif not rest:
-                yield _item(address)
+def _check_readable(place: Place) -> None:
+    """Refuse a directory that can't be searched at all, before a model is loaded for the rest."""
+    if place.local:
+        next(place.entries(), None)
 
 
 def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:
-    suffix = Path(place.path).suffix.lower()
-    if suffix == ".parquet":
+    if place.path.lower().endswith(".parquet"):
         yield from _parquet(place, column)
         return
-    with (
-        place.open() as raw,
-        io.TextIOWrapper(io.BufferedReader(_Raw(raw)), encoding="utf-8-sig", newline="") as text,
-    ):
-        rows: Iterator[dict[str, Any]]
-        if suffix in {".csv", ".tsv"}:
-            rows = csv.DictReader(text, delimiter="\t" if suffix == ".tsv" else ",")
-        else:
-            rows = _lines(place, text)
+    with place.open() as raw, io.BufferedReader(_Raw(raw)) as file:
         try:
-            for number, row in enumerate(rows):
-                if not number:  # cells beyond the heading stand under no name
-                    column = _choose(place, [name for name in row if name is not None], column)
-                value = row.get(column or "")
-                if isinstance(value, str) and value:
+            for number, row in enumerate(lists.rows(file, place.address)):
+                if not number:
+                    column = _choose(place, list(row), column)
+                if value := row.get(column or ""):
                     yield _item(_resolved(place, value))
                 else:
                     yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
-        except UnicodeDecodeError as error:
-            raise BatchError(
-                f"{place.address}: not a manifest that can be read: save it as UTF-8 ({error})"
-            ) from error
-        except csv.Error as error:
-            raise BatchError(f"{place.address}: not a manifest that can be read: {error}") from error
-
-
-def _lines(place: Place, text: io.TextIOBase) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(text, start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise BatchError(f"{place.address}: line {number} is no JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise BatchError(f"{place.address}: line {number} is no object")
-            yield row
+        except LabelsError as error:
+            raise BatchError(str(error)) from error
 
 
 def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
@@ -216,22 +181,23 @@ def _inside(column: str, kind: Any) -> tuple[str, Any]:
 
 
 def _choose(place: Place, names: list[str], column: str | None) -> str:
-    if column is None:
-        column = next((name for name in COLUMNS if name in names), None)
-    if column not in names:
-        wanted = f"no column {column!r}" if column else f"none of the columns {', '.join(COLUMNS)}"
-        raise BatchError(f"{place.address}: there is {wanted}; it has {', '.join(names)}: choose with --column")
-    return column
+    try:
+        return lists.column(names, column, COLUMNS, place.address)
+    except LabelsError as error:
+        raise BatchError(f"{error}: choose with --column") from error
 
 
 def _resolved(place: Place, value: str) -> str:
     """A manifest's paths are seen from where it lies."""
-    value = local_path(value)
     if is_remote(value):
         return value
     if place.local:
-        return str(Path(place.address).parent / value)
-    return f"{place.address.rpartition('/')[0]}/{value}"
+        return str(lists.locate(Path(place.address).parent, value))
+    folder = place.address.rpartition("/")[0]
+    address = f"{folder}/{local_path(value)}"
+    if "\\" in value and Place.of(address).kind() == "nothing":  # Windows wrote it
+        return f"{folder}/{value}".replace("\\", "/")
+    return address
 
 
 class _Raw(io.RawIOBase):

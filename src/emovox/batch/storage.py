@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import unquote
 
-from emovox import private
+from emovox import directories, private
+from emovox.audio.files import is_remote, local_path
 from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
 from emovox.packages import install
 
@@ -23,21 +23,6 @@ BLOCK = 2**20
 DRAFT = ".draft"
 """How the name of a file on this machine ends, after a dot in front, while it is written."""
 RETRIES = 30  # seconds; Google's own library would ask in vain for a quarter of an hour
-
-
-def is_remote(name: str) -> bool:
-    """Whether a name is an address, as `s3://bucket/key`, and not a path."""
-    scheme, found, _ = name.partition("://")
-    return bool(found) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
-
-
-def local_path(name: str) -> str:
-    """A path, where a name is a `file://` address of one on this machine; another name stays as it is."""
-    scheme, found, rest = name.partition("://")
-    if not found or scheme != "file":
-        return name
-    rest = rest.removeprefix("localhost") if rest.startswith("localhost/") else rest
-    return unquote(rest, errors="surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -82,7 +67,10 @@ class Place:
         return cls(address.rstrip("/"), filesystem, f"{base.rstrip('/')}{slash}{path}".rstrip("/"), False)
 
     def __truediv__(self, name: str) -> "Place":
-        return Place(f"{self.address}/{name}", self.filesystem, f"{self.path}/{name}", self.local)
+        if not name:
+            return self
+        address = f"{self.address.rstrip('/')}/{name}" if self.address else name
+        return Place(address, self.filesystem, f"{self.path.rstrip('/')}/{name}", self.local)
 
     def kind(self) -> str:
         """`directory`, `file` or `nothing`.
@@ -102,13 +90,7 @@ class Place:
         """
         if self.local:  # as the system gives them, never all at once
             with _explained(self):
-                if not Path(self.path).is_dir():
-                    return
-                with os.scandir(self.path) as found:
-                    for entry in found:
-                        # A link in a circle is an error to entry.is_dir(), and no directory to isdir.
-                        linked = entry.is_symlink() and os.path.isdir(entry.path)  # noqa: PTH112
-                        yield entry.name, linked or entry.is_dir(follow_symlinks=False)
+                yield from directories.scan(self.path)
             return
         from pyarrow import fs  # noqa: PLC0415  an extra
 
@@ -117,8 +99,8 @@ class Place:
                 yield info.base_name, info.type == fs.FileType.Directory
 
     def is_link(self) -> bool:
-        """Whether this is a symbolic link, which may lead back to where one came from."""
-        return self.local and Path(self.path).is_symlink()
+        """Whether this is a link to a directory, which may lead back to where one came from."""
+        return self.local and directories.is_link(self.path)
 
     def open(self) -> Any:
         """A file opened for reading, that can seek.

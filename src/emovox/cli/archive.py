@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -71,9 +72,13 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
 
     failures: list[tuple[Path, str]] = []
     directories: list[Path] = []
+
+    def failed(path: Path, reason: str) -> None:
+        failures.append((path, reason))
+
     for path in paths:
         try:
-            directories += find_directories(path)
+            directories += find_directories(path, failed=failed)
         except ArchiveError as error:
             failures.append((path, str(error).removeprefix(f"{path}: ")))
     try:
@@ -83,7 +88,7 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
                 kept,
                 directories,
                 model=model,
-                failed=lambda path, reason: failures.append((path, reason)),
+                failed=failed,
                 done=lambda: bar.advance(task),
             )
         if not quiet:
@@ -294,7 +299,11 @@ def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool,
         if not found:
             click.echo("nothing to delete", err=True)
             return 0
-        directories = [] if keep_outputs else [item for item in found if item.outputs and item.outputs.is_dir()]
+        directories = [
+            item
+            for item in found
+            if not keep_outputs and item.outputs and os.path.isdir(item.outputs)  # noqa: PTH112
+        ]
         for item in found:
             click.echo(library.line(item, settings().labels), err=True)
         question = f"Delete {len(chosen)} recordings and {len(directories)} outputs directories?"
@@ -310,11 +319,11 @@ def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool,
 
 def _remove(found: "Found") -> str | None:
     """Remove an outputs directory, if it is still the one that was archived; else why not."""
-    from emovox.library.entry import result_id  # noqa: PLC0415  an extra
+    from emovox.library.entry import possible_ids  # noqa: PLC0415  an extra
 
     assert found.outputs is not None  # noqa: S101  whoever asks has looked
     try:
-        if result_id(found.outputs) != found.id:
+        if found.id not in possible_ids(found.outputs):
             return f"{found.outputs} holds another result by now, and was left"
         shutil.rmtree(found.outputs)
     except OSError as error:

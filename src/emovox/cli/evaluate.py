@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import click
@@ -125,15 +126,16 @@ def evaluate(
     emovox evaluate EmoBox/data/iemocap/fold_1 --layout emobox --format json
     emovox evaluate calls.csv --head calls
 
-    Exit code: 0 all well, 1 some recordings could not be heard, 2 usage.
+    Exit code: 0 all well, 1 some recordings could not be heard, or directories searched, 2 usage.
     """  # noqa: D301  click needs the backspace itself
     if out is not None:
         from emovox.library.page import need_pictures  # noqa: PLC0415  an extra
 
         need_pictures()
+    unreadable: list[tuple[Path, str]] = []
     if layout is not None:
-        rows = read_layout(layout, manifest)
-    elif manifest.is_dir():
+        rows = read_layout(layout, manifest, failed=lambda path, reason: unreadable.append((path, reason)))
+    elif os.path.isdir(manifest):  # noqa: PTH112  what is too deep raises no error here
         raise LabelsError(f"{manifest}: a directory; say how it is laid out: --layout {'|'.join(LAYOUTS)}")
     else:
         rows = read_labels(manifest, paths=path_column, labels=label_column)
@@ -169,12 +171,12 @@ def evaluate(
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=2))
     else:
         _print(found)
-    for name, reason in found.failures:
+    for name, reason in [*((str(path), reason) for path, reason in unreadable), *found.failures]:
         click.echo(f"Error: {printable(name)}: {printable(reason)}", err=True)
     if out is not None:
         _write(found, out, manifest.absolute().stem)
         click.echo(f"written: {', '.join(str(out / name) for name in (JSON, HTML, TABLE))}", err=True)
-    return 1 if found.failures else 0
+    return 1 if found.failures or unreadable else 0
 
 
 def _print(found: Evaluation) -> None:

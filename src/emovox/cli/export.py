@@ -1,13 +1,13 @@
 """`emovox export`."""
 
-import glob
+import os
 import traceback
 from pathlib import Path
 
 import click
 from pydantic import ValidationError
 
-from emovox import exports
+from emovox import directories, exports
 from emovox.cli.report import printable
 from emovox.errors import EmovoxError, ExportError, OutputsError
 from emovox.outputs import RESULT
@@ -62,7 +62,11 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
     """  # noqa: D301  click needs the backspace itself
     language = labels or settings().labels
     failures: list[tuple[str, str]] = []
-    for directory in dict.fromkeys(found for argument in paths for found in _matches(argument)):
+
+    def failed(path: Path, reason: str) -> None:
+        failures.append((str(path), reason))
+
+    for directory in dict.fromkeys(found for argument in paths for found in _matches(argument, failed)):
         try:
             written = exports.write(_read(directory), directory, formats, language=language)
         except OutputsError as error:  # names the file itself
@@ -82,11 +86,18 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
     return 1 if failures else 0
 
 
-def _matches(argument: str) -> list[Path]:
+def _matches(argument: str, failed: directories.Failed) -> list[Path]:
     """The directories that one argument means, sorted; shells that don't expand globs leave it to us."""
-    if Path(argument).exists() or not glob.has_magic(argument):
+    if os.path.lexists(argument) or not directories.MAGIC.search(argument):
         return [Path(argument)]
-    return [Path(match) for match in sorted(glob.glob(argument))] or [Path(argument)]  # noqa: PTH207  ~ and drives stay as given
+    return [path for path, _ in directories.glob(argument, failed)] or [Path(argument)]
+
+
+def _has_outputs(directory: Path) -> bool:
+    try:
+        return any(os.path.exists(directory / name / RESULT) for name, _ in directories.scan(directory))  # noqa: PTH110
+    except OSError:
+        return False
 
 
 def _read(directory: Path) -> Recognition:
@@ -99,7 +110,7 @@ def _read(directory: Path) -> Recognition:
     try:
         return stored.read(directory / RESULT)
     except (FileNotFoundError, NotADirectoryError) as error:
-        inside = " (there are some inside it: name those)" if any(directory.glob(f"*/{RESULT}")) else ""
+        inside = " (there are some inside it: name those)" if _has_outputs(directory) else ""
         raise ExportError(f"no outputs directory: it has no {RESULT}{inside}") from error
     except OSError as error:
         raise OutputsError(f"{directory / RESULT}: can't be read: {error.strerror or error}") from error

@@ -166,12 +166,16 @@ def recognize(
 
 
 def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]]:
-    """The recordings that the arguments mean, and the arguments that mean none, with the reason."""
+    """The recordings that the arguments mean; and what means none or can't be searched, with the reason."""
     files: list[str | Path] = []
     failures: list[tuple[str, str]] = []
+
+    def note(path: Path, reason: str) -> None:
+        failures.append((str(path), reason))
+
     for argument in dict.fromkeys(paths):
         try:
-            files += [STDIN] if argument == STDIN else find(argument)
+            files += [STDIN] if argument == STDIN else find(argument, failed=note)
         except AudioError as error:
             failures.append((argument, error.reason))
     return files, failures

@@ -1,7 +1,7 @@
 """`emovox similar`."""
 
 import json
-from pathlib import Path
+import os
 from typing import Any
 
 import click
@@ -56,7 +56,7 @@ def similar(
         known = kept.lookup(clip)
         to: Any = known[0] if known else None
         if to is None:
-            if not Path(clip).is_file():
+            if not os.path.lexists(clip):  # which, unlike exists, also takes a name that is too long for one
                 raise ArchiveError(f"{printable(clip)}: no such file, and nothing in the archive is called that")
             to = Recognizer(model, precision=precision, isolate=True).recognize(clip, embedding=True)
         found = kept.similar(to, k=k, wanted=wanted, segments=segments, raw=raw)

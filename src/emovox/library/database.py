@@ -87,7 +87,7 @@ recordings = Table(
 recognitions = Table(
     "recognitions",
     metadata,
-    Column("id", String(64), primary_key=True),  # sha256 of its result.json
+    Column("id", String(64), primary_key=True),  # as `Entry.id`
     Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), nullable=False, index=True),
     Column("created", Float, nullable=False),
     Column("day", String(10), nullable=False),  # YYYY-MM-DD, local

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.errors import ArchiveError
+from emovox.models.scores import check_scores
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 from emovox.recognition import stored
 from emovox.recognition.recognition import Recognition
@@ -26,7 +27,6 @@ Floats = NDArray[np.float32]
 
 UNKNOWN_MODEL = "unknown"
 _HALF = float(np.finfo(np.float16).max)
-_ROUNDING = 0.001  # of scores that another program rounded
 # Whatever bytes JSON and NumPy may meet: nested too deep, numbers too great.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError)
 # What FunASR's models call the nine besides the names that Emovox has.
@@ -59,7 +59,9 @@ class Entry:
     """What is kept of one recognition.
 
     Attributes:
-        id: sha256 of its result.json, by which it is known again.
+        id: by which it is known again: sha256 of its result.json; of another program's, which doesn't say of which
+            sound it is, of that and of the sound beside it.
+        earlier_id: what versions before would have called it, where that is another.
         sha256: of the recording.
         link: where the recording was: a path or an address.
         created: when it was recognised, with its zone.
@@ -94,6 +96,7 @@ class Entry:
     outputs: Path | None = None
     embedding: Floats | None = None
     segments: tuple[SegmentEntry, ...] = ()
+    earlier_id: str | None = None
 
     @property
     def embeddings_of(self) -> str:
@@ -180,7 +183,7 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         if clean(str(directory)) != str(directory):
             raise ArchiveError("its name is no text: rename it, or the archive could not find it again")
         content = _read(directory / RESULT)
-        id_ = result_id(directory)
+        id_ = _file_digest(directory / RESULT)
         try:
             entry = from_recognition(Recognition.model_validate(content), id_=id_, outputs=directory)
         except ValidationError:
@@ -199,13 +202,14 @@ def clean(text: str) -> str:
     return _NO_CHARACTER.sub("�", text)
 
 
-def result_id(directory: Path) -> str:
-    """The id of the result in an outputs directory.
+def possible_ids(directory: Path) -> set[str]:
+    """The ids that the archive may have of what an outputs directory holds.
 
     Raises:
         OSError: there is none, or it can't be read.
     """
-    return _file_digest(directory / RESULT)
+    result, audio = _file_digest(directory / RESULT), directory / AUDIO
+    return {result, _joint_id(result, _file_digest(audio))} if audio.is_file() else {result}
 
 
 def pooled(embedding: NDArray[Any]) -> Floats:
@@ -266,9 +270,11 @@ def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Entr
     name, _, revision = (model or "").partition("@")
     emotion = _emotion(content.get("emotion")) or NAMES[max(range(len(NAMES)), key=scores.__getitem__)]
     audio = directory / AUDIO
+    sound = _file_digest(audio) if audio.is_file() else None
     return Entry(
-        id=id_,
-        sha256=_checksum(recording.get("sha256")) or (_file_digest(audio) if audio.is_file() else id_),
+        id=id_ if sound is None else _joint_id(id_, sound),
+        earlier_id=None if sound is None else id_,
+        sha256=_checksum(recording.get("sha256")) or sound or id_,
         name=_text(recording.get("name")) or _text(content.get("key")),
         created=_created(content, directory),
         emotion=emotion,
@@ -287,9 +293,10 @@ def _scores(content: Mapping[str, Any]) -> tuple[float, ...]:
     """Of the nine emotions; those that the other program doesn't know have 0."""
     given, labels = content.get("scores"), content.get("labels")
     if isinstance(given, list) and isinstance(labels, list):
-        values = np.asarray(given, np.float64)
-        values = values.mean(axis=0) if values.ndim == 2 else values  # a row for each frame
-        given = dict(zip(labels, values.tolist(), strict=True))
+        rows = np.atleast_2d(np.asarray(given, np.float64))  # one, or one for each frame
+        given = dict(zip(labels, rows.mean(axis=0).tolist(), strict=True))
+    elif isinstance(given, dict):
+        rows = np.array([float(value) for value in given.values()])
     if not isinstance(given, dict) or not given:
         raise ArchiveError(f"{RESULT} has no scores by emotion")
     found = dict.fromkeys(NAMES, 0.0)
@@ -298,8 +305,12 @@ def _scores(content: Mapping[str, Any]) -> tuple[float, ...]:
             found[name] += float(value)
         elif not str(label).startswith("unuse"):  # classes that a model was never taught
             raise ArchiveError(f"{RESULT} has the label {label!r}, which is none of the nine emotions")
-    if not all(0 <= value < 1 + _ROUNDING for value in found.values()):  # nor percentages, nor logits
-        raise ArchiveError(f"{RESULT} has scores that are no numbers from 0 to 1")
+    try:
+        check_scores(rows)  # with what a model was never taught
+    except ValueError as error:
+        raise ArchiveError(f"{RESULT} has {error}") from error
+    if not any(found.values()):
+        raise ArchiveError(f"{RESULT} has no scores above 0 by emotion")
     return tuple(found[name] for name in NAMES)
 
 
@@ -333,6 +344,11 @@ def _checksum(value: object) -> str | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _joint_id(result: str, sound: str) -> str:
+    """Of a result.json and a sound, by their checksums: results of two recordings may be equal, as of silence."""
+    return hashlib.sha256(f"{result} {sound}".encode()).hexdigest()
 
 
 def _file_digest(path: Path) -> str:

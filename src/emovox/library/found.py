@@ -22,7 +22,7 @@ class Found:
     """A recognition in the archive.
 
     Attributes:
-        id: sha256 of its result.json.
+        id: as `Entry.id`.
         sha256: of the recording.
         outputs: its outputs directory, which may be gone.
         tags: of the recording.

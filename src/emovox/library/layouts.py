@@ -1,10 +1,12 @@
 """Known corpora, read by the names of their files: who speaks, what is felt, in which language."""
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from emovox import directories
 from emovox.audio.files import EXTENSIONS
 from emovox.errors import LabelsError
 from emovox.library.labels import Labelled, read_labels
@@ -16,35 +18,47 @@ _EMODB_WOMEN = {"08", "09", "13", "14", "16"}
 _ESD_ENGLISH = range(11, 21)  # the first ten speakers speak Mandarin
 _IEMOCAP_LINE = re.compile(r"^\[[\d. -]+\]\s+(Ses\S+)\s+(\S+)\s", re.MULTILINE)
 
+Layout = Callable[[Path, directories.Failed], Iterator[Labelled]]
+"""Reads a corpus, and tells of directories that can't be read."""
 Facts = tuple[str, dict[str, str]]
 """A label and groups."""
 
 
-def read_layout(layout: str, place: Path) -> list[Labelled]:
+def _refuse(path: Path, reason: str) -> None:
+    raise LabelsError(f"{path}: {reason}")
+
+
+def read_layout(layout: str, place: Path, *, failed: directories.Failed = _refuse) -> list[Labelled]:
     """The recordings of a corpus as it is distributed.
 
     Args:
         layout: one of `LAYOUTS`.
         place: its directory; for `emobox` one of its .jsonl splits, or a directory with some.
+        failed: is told of directories and files that can't be read; the rest is read all the same.
 
     Raises:
-        LabelsError: no such layout, or nothing there that is named as its files are.
+        LabelsError: no such layout, or nothing there that is named as its files are; or some of it can't be read,
+            and nobody is told.
     """
     if layout not in LAYOUTS:
         raise LabelsError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
-    if not place.exists():
-        raise LabelsError(f"{place}: no such directory")
-    found = list(LAYOUTS[layout](place))
+    try:
+        place.stat()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise LabelsError(f"{place}: {'no such directory' if missing else error.strerror}") from error
+    found = list(LAYOUTS[layout](place, failed))
     if not found:
         raise LabelsError(f"{place}: nothing in it is named as the files of {layout} are: {SHAPES[layout]}")
     return found
 
 
-def _by_name(facts: Callable[[Path], Facts | None]) -> Callable[[Path], Iterator[Labelled]]:
+def _by_name(facts: Callable[[Path], Facts | None]) -> Layout:
     """A layout whose file names say it all."""
 
-    def read(place: Path) -> Iterator[Labelled]:
-        for path in sorted(path for path in place.rglob("*") if path.suffix.lower() in EXTENSIONS):
+    def read(place: Path, failed: directories.Failed) -> Iterator[Labelled]:
+        paths = directories.files(place, failed)
+        for path in sorted(path for path in paths if path.suffix.lower() in EXTENSIONS):
             found = facts(path)
             if found is not None:
                 yield Labelled(path, found[0], path.relative_to(place).as_posix(), found[1])
@@ -93,13 +107,18 @@ def _esd(path: Path) -> Facts | None:
     return label, {"speaker": found[1], "language": "en" if int(found[1]) in _ESD_ENGLISH else "zh"}
 
 
-def _iemocap(place: Path) -> Iterator[Labelled]:
+def _iemocap(place: Path, failed: directories.Failed) -> Iterator[Labelled]:
     """Labels stand in Session*/dialog/EmoEvaluation/*.txt, sound in Session*/sentences/wav/."""
-    for notes in sorted(place.glob("**/dialog/EmoEvaluation/*.txt")):
-        if notes.name.startswith("."):  # what a Mac leaves in archives
+    for notes in sorted(path for path in directories.files(place, failed) if path.suffix == ".txt"):
+        if notes.relative_to(place).parts[-3:-1] != ("dialog", "EmoEvaluation"):
+            continue
+        try:
+            text = notes.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            failed(notes, f"can't be read: {error.strerror or error}")
             continue
         sentences = notes.parents[2] / "sentences" / "wav"
-        for name, label in _IEMOCAP_LINE.findall(notes.read_text(encoding="utf-8", errors="replace")):
+        for name, label in _IEMOCAP_LINE.findall(text):
             path = sentences / name.rsplit("_", 1)[0] / f"{name}.wav"
             yield Labelled(path, label, path.relative_to(place).as_posix(), _iemocap_groups(name))
 
@@ -115,13 +134,15 @@ def _iemocap_groups(name: str) -> dict[str, str]:
     }
 
 
-def _emobox(place: Path) -> Iterator[Labelled]:
+def _emobox(place: Path, failed: directories.Failed) -> Iterator[Labelled]:
     """Splits name files from EmoBox's own folder, some folders above them; corpora known here give speakers."""
-    lists = [place] if place.is_file() else sorted(place.rglob("*test*.jsonl"))
-    for split in lists:
+    paths = [place] if place.is_file() else sorted(directories.files(place, failed))
+    for split in paths:
+        if split != place and not (split.suffix == ".jsonl" and "test" in split.name):
+            continue
         for row in read_labels(split, paths="wav", labels="emo"):
             homes = (parent / row.name for parent in split.absolute().parents)
-            path = next((home for home in homes if home.is_file()), row.path)
+            path = next((home for home in homes if os.path.isfile(home)), row.path)  # noqa: PTH113
             corpus = row.groups.get("dataset", "")
             known = _NAMED[corpus](path) if corpus in _NAMED else None
             groups = {"corpus": corpus, **({} if known is None else known[1])}
@@ -136,7 +157,7 @@ _NAMED: Mapping[str, Callable[[Path], Facts | None]] = {
     "cremad": _crema,
     "esd": _esd,
 }
-LAYOUTS: Mapping[str, Callable[[Path], Iterator[Labelled]]] = {
+LAYOUTS: Mapping[str, Layout] = {
     "emodb": _by_name(_emodb),
     "ravdess": _by_name(_ravdess),
     "crema-d": _by_name(_crema),

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,7 @@ def _text(value: str | None) -> str | None:
 
 def keep(connection: Connection, batch: Sequence[Entry], reader: Reader) -> int:
     """Keep entries that are not there yet; gives how many are new. What has moved is noted."""
+    batch = _as_known(connection, batch)
     # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's
     # embeddings are seen in their order, and who saw the last has seen all.
     numbers = lock_spaces(connection, {key for entry in batch for key, _, _ in vectors(entry)})
@@ -159,3 +161,16 @@ def keep(connection: Connection, batch: Sequence[Entry], reader: Reader) -> int:
             moved = update(recognitions).where(recognitions.c.id == entry.id)
             connection.execute(moved.values(outputs=reader.stored(entry.outputs)))
     return len(new)
+
+
+def _as_known(connection: Connection, batch: Sequence[Entry]) -> list[Entry]:
+    """Entries, with their earlier ids where the archive has their recordings' recognitions under those."""
+    earlier = {entry.earlier_id for entry in batch if entry.earlier_id is not None}
+    query = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.id.in_(earlier))
+    pairs = {(row.id, row.recording) for row in connection.execute(query)} if earlier else set()
+    return [
+        replace(entry, id=entry.earlier_id)
+        if entry.earlier_id is not None and (entry.earlier_id, entry.sha256) in pairs
+        else entry
+        for entry in batch
+    ]

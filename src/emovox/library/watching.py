@@ -4,10 +4,12 @@ A look every second: what is new is seen by the time of the directory above, so 
 one call to the system, and works on network disks, which tell nobody of changes.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from emovox import directories
 from emovox.errors import ArchiveError
 from emovox.library.entry import Entry, read_directory
 from emovox.outputs import RESULT
@@ -32,12 +34,20 @@ class Watch:
         self._root, self._model, self._known = root, model, known
         self._changed: int | None = None
         self._seen: set[str] = set()
+        self._trouble = ""  # why there was no looking the last time
         self._waiting: dict[Path, float] = {}  # until when
 
     def look(self) -> Iterator[Entry | ArchiveError]:
         """What was completed since the last look, and what never will be."""
         now = time.monotonic()
-        for name in self._new():
+        try:
+            new, trouble = self._new(), ""
+        except OSError as error:
+            new, trouble = [], error.strerror or str(error)
+        if trouble and trouble != self._trouble:  # once, not every second
+            yield ArchiveError(f"{self._root}: {trouble}")
+        self._trouble = trouble
+        for name in new:
             path = self._root / name
             if not self._known(path):
                 self._waiting[path] = now + PATIENCE
@@ -45,11 +55,12 @@ class Watch:
             try:
                 entry = read_directory(path, model=self._model)
             except ArchiveError as error:
-                if not path.is_dir():
+                if not os.path.lexists(path):
                     del self._waiting[path]
                 elif now >= until:
                     del self._waiting[path]
-                    if (path / RESULT).exists():  # else it is no outputs directory
+                    # Without it there is no outputs directory, but where nobody may look.
+                    if os.path.lexists(path / RESULT) or not os.access(path, os.R_OK | os.X_OK):
                         yield error
             else:
                 del self._waiting[path]
@@ -64,11 +75,13 @@ class Watch:
     def _new(self) -> list[str]:
         try:
             changed = self._root.stat().st_mtime_ns
-            if changed == self._changed:
-                return []
-            names = {path.name for path in self._root.iterdir() if not path.name.startswith(".") and path.is_dir()}
-        except OSError:  # not there yet, or not now
+        except FileNotFoundError:  # not there yet
             return []
+        if changed == self._changed:
+            return []
+        names = {
+            name for name, directory in directories.scan(self._root) if directory and not name.startswith(".")
+        }
         new = sorted(names - self._seen)
         self._seen = names
         # A change within the clock's step would have the same time: it is looked for once more.

@@ -26,6 +26,7 @@ from emovox.audio import quality
 from emovox.emotions import NAMES
 from emovox.models.head import Head
 from emovox.models.metadata import Precision
+from emovox.models.scores import check_scores
 
 SCHEMA: Literal[1] = 1
 SCORE_DIGITS, LOGIT_DIGITS = 6, 4  # decimals of a frame's numbers in JSON: hours of it should stay readable
@@ -50,16 +51,21 @@ def _known(name: str) -> str:
     return name
 
 
-def _all_nine(scores: dict[str, float]) -> dict[str, float]:
+def _of_all_nine(scores: dict[str, float]) -> dict[str, float]:
     if set(scores) != set(NAMES):
         raise ValueError("the scores are not those of the nine emotions")
     return scores
 
 
+def _probable(scores: dict[str, float]) -> dict[str, float]:
+    check_scores(list(scores.values()))
+    return scores
+
+
 EmotionName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(NAMES)})]
-ScoreMap = Annotated[
+NumberMap = Annotated[
     dict[str, float],
-    AfterValidator(_all_nine),
+    AfterValidator(_of_all_nine),
     WithJsonSchema(
         {
             "type": "object",
@@ -69,6 +75,8 @@ ScoreMap = Annotated[
         }
     ),
 ]
+"""A number for each of the nine emotions."""
+ScoreMap = Annotated[NumberMap, AfterValidator(_probable)]
 
 
 def _as_array(value: ArrayLike) -> NDArray[np.float32]:
@@ -82,6 +90,11 @@ def _as_array(value: ArrayLike) -> NDArray[np.float32]:
 
 def _as_rows(value: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(value, dtype=np.float32)
+
+
+def _probable_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    check_scores(rows)
+    return rows
 
 
 def _rows(digits: int) -> Callable[[NDArray[np.float32]], list[list[float]]]:
@@ -100,12 +113,14 @@ def _array_of(items: dict[str, Any]) -> WithJsonSchema:
 FrameScores = Annotated[
     NDArray[np.float32],
     BeforeValidator(_as_array),
+    AfterValidator(_probable_rows),
     PlainSerializer(_rows(SCORE_DIGITS)),
     _array_of(_score),
 ]
 HeadRows = Annotated[
     NDArray[np.float32],
     BeforeValidator(_as_rows),
+    AfterValidator(_probable_rows),
     PlainSerializer(_rows(SCORE_DIGITS)),
     WithJsonSchema({"type": "array", "items": {"type": "array", "items": _score}}),
 ]
@@ -192,7 +207,7 @@ class HeadScores(_Facts):
 
     label: str = Field(description="the class with the highest score")
     confidence: float = Field(description="that score", ge=0, le=1)
-    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+    scores: Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], AfterValidator(_probable)] = Field(
         description="probability of each of the head's classes; they sum to 1"
     )
 

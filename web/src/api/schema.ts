@@ -690,7 +690,7 @@ export interface components {
         Archived: {
             /**
              * Id
-             * @description sha256 of its result.json
+             * @description sha256 of its result.json; of another program's, with its sound's
              */
             id: string;
             /**
@@ -1355,7 +1355,7 @@ export interface components {
         Similar: {
             /**
              * Id
-             * @description sha256 of its result.json
+             * @description sha256 of its result.json; of another program's, with its sound's
              */
             id: string;
             /**

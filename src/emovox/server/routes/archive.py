@@ -12,7 +12,7 @@ from emovox.emotions import NAMES
 from emovox.library.filter import Filter
 from emovox.library.found import Found
 from emovox.library.neighbours import Neighbour
-from emovox.recognition.recognition import ScoreMap
+from emovox.recognition.recognition import NumberMap
 from emovox.server import library
 from emovox.server.moments import Moment, zoned
 from emovox.server.problems import Problem, responses
@@ -42,7 +42,7 @@ TagName = Annotated[str, Path(pattern=r"^\w[\w .:-]{0,99}$", examples=["complain
 class Archived(BaseModel):
     """A recognition in the archive."""
 
-    id: str = Field(description="sha256 of its result.json")
+    id: str = Field(description="sha256 of its result.json; of another program's, with its sound's")
     sha256: str = Field(description="of the recording")
     name: str | None = Field(description="of the recording")
     output: str | None = Field(description="id of its stored outputs, while they are there")
@@ -50,7 +50,7 @@ class Archived(BaseModel):
     duration: float | None = Field(description="seconds")
     emotion: Literal[NAMES]  # type: ignore[valid-type]
     confidence: float
-    scores: ScoreMap
+    scores: NumberMap  # an older version may have archived what are no scores
     model: str
     revision: str
     granularity: str
