@@ -244,6 +244,10 @@ def test_channels_by_themselves(encode: Encode, speech: np.ndarray, model: str, 
     one, other = table(tmp_path / "out")
     assert (one["channel"], other["channel"], one["channels"]) == (1, 2, 2)
     assert one["confidence"] != other["confidence"]
+    whole = Options(speech_only=False)
+    again = Wish(str(tmp_path / "*.flac"), str(tmp_path / "out"), model=model, split_channels=True, options=whole)
+    with pytest.raises(BatchError, match=r"differs in options \(speech_only\)"):
+        run(again)
 
 
 @pytest.mark.parametrize("longest", [0.5, 600.0])

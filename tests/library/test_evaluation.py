@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Encode
 
 from emovox.audio.wav import WavWriter
 from emovox.errors import HeadError, LabelsError
@@ -68,6 +69,17 @@ def test_bad_files_stay_in_every_denominator(
     assert found.measures.recalls["sad"] == whole.measures.recalls["sad"] / 2
     assert found.groups["speaker"]["99"].weighted == 0
     assert "Not heard" in evaluation_report(found, "x").html()
+
+
+def test_where_nobody_speaks_nothing_is_recognised(
+    recognizer: Recognizer, examples: list[Path], encode: Encode
+) -> None:
+    noise = (0.05 * np.random.default_rng(0).standard_normal(3 * 16_000)).astype(np.float32)
+    hiss = Labelled(encode(noise, "hiss.wav", "pcm_s16le", sample_format="s16"), "sad", "hiss")
+    given = [*rows(examples), hiss]
+    whole = evaluate(given, recognizer, source=Path("x.csv"))
+    speech = evaluate(given, recognizer, source=Path("x.csv"), speech_only=True)
+    assert (whole.failures, speech.failures) == ([], [("hiss", "no speech")])
 
 
 def test_labels_of_others(recognizer: Recognizer, examples: list[Path]) -> None:

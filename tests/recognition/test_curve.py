@@ -43,3 +43,18 @@ def test_it_is_smoother() -> None:
     rows = logits(500)
     steps = [np.abs(np.diff(smooth(rows, NAMES, width=width), axis=0)).mean() for width in (0, 5, 50)]
     assert steps[0] > 2 * steps[1] > 4 * steps[2]
+
+
+@given(count=st.integers(1, 60), width=st.floats(0, 80), together=st.integers(1, 70), data=st.data())
+def test_only_what_counts_is_averaged(count: int, width: float, together: int, data: st.DataObject) -> None:
+    rows = logits(count)
+    counted = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(curve, "_TOGETHER", together)
+        scores = smooth(rows, NAMES, width=width, counted=counted)
+    half = int(width // 2)
+    for index, row in enumerate(scores):
+        some = slice(max(0, index - half), index + half + 1)
+        near = rows[some][counted[some]].astype(np.float64)
+        expected = to_scores(near.mean(axis=0), NAMES) if counted[index] else np.full(9, 1 / 9)
+        np.testing.assert_allclose(row, expected, atol=1e-6)

@@ -72,15 +72,28 @@ def test_each_channel_is_heard_by_itself(
         assert (job["name"], job["channel"]) == (examples[2].name if channel is None else "call.wav", channel)
         result = shared.get(job["links"]["result"]).json()
         expected = recognizer.recognize(
-            examples[2] if channel is None else call, segments=True, channel=channel
+            examples[2] if channel is None else call, segments=True, channel=channel, speech_only=True
         ).to_dict()
-        for name in ("emotion", "confidence", "scores", "segments", "recording"):
+        for name in ("emotion", "confidence", "scores", "segments", "recording", "speech_only"):
             assert result[name] == expected[name]
         heard.append(result["scores"])
     assert heard[0] != heard[1]
     assert "_channel1" in left["output"]
     assert "_channel2" in right["output"]
     assert (failed["state"], failed["channel"], failed["problem"]["status"]) == ("failed", None, 422)
+
+
+def test_every_frame_of_a_channel_counts_where_that_is_asked(
+    shared: Client, recognizer: Recognizer, call: Path, examples: list[Path]
+) -> None:
+    left, _, mono = split(shared, call, examples[2], speech_only="false")
+    expected = recognizer.recognize(call, channel=1, speech_only=False)
+    result = shared.get(left["links"]["result"]).json()
+    assert (result["speech_only"], result["scores"]) == (False, expected.scores)
+    assert shared.get(mono["links"]["result"]).json()["speech_only"] is False
+    alone = shared.post_file(call, channel="2").json()
+    assert (alone["speech_only"], alone["scores"]) == (True, recognizer.recognize(call, channel=2).scores)
+    assert shared.post_file(call).json()["speech_only"] is False
 
 
 def test_jobs_are_limited_after_splitting(tmp_path: Path, call: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,8 @@ class Wish:
     def facts(self) -> dict[str, Any]:
         """What must stay as it is from one run to the next, in plain data."""
         head = self.options.head
-        options = asdict(replace(self.options, channel=None, head=None))
+        heard = replace(self.options, channel=1) if self.split_channels else self.options
+        options = asdict(replace(self.options, channel=None, head=None, speech_only=heard.by_speech))
         if options["track"] is None:  # batches were begun before there was a choice
             del options["track"]
         return {

@@ -73,7 +73,7 @@ def batch(
     embedding: bool,
     segments: bool,
     merge: bool,
-    speech_only: bool,
+    speech_only: bool | None,
     smoothing: float,
     channels: str,
     track: int | None,

@@ -75,7 +75,11 @@ _RECOGNITION = (
     click.option(
         "--merge", is_flag=True, help="Join segments of one emotion up to a second apart; implies --segments."
     ),
-    click.option("--speech-only", is_flag=True, help="Leave silence out of the verdict."),
+    click.option(
+        "--speech-only/--no-speech-only",
+        default=None,
+        help="Leave silence out of verdict and curve.  [default: with --channels split]",
+    ),
     click.option(
         "--smoothing",
         type=click.FloatRange(0, 3600),

@@ -66,7 +66,7 @@ def recognize(
     embedding: bool,
     segments: bool,
     merge: bool,
-    speech_only: bool,
+    speech_only: bool | None,
     smoothing: float,
     channels: str,
     track: int | None,

@@ -124,13 +124,14 @@ def from_recognition(
         id_: sha256 of its result.json, where that is known.
         link: where the recording is.
         outputs: its outputs directory.
-        embedding: (D,), (1, D) or (T, D); by default the recognition's own.
+        embedding: (D,), (1, D) or (T, D); by default the mean of the recognition's own.
 
     Raises:
         ArchiveError: the embedding is none.
     """
     facts = recognition.recording
-    given = recognition.embedding if embedding is None else embedding
+    own = recognition.embedding if recognition.mean_embedding is None else recognition.mean_embedding
+    given = own if embedding is None else embedding
     return Entry(
         id=id_ or _digest(recognition),
         sha256=facts.sha256,
@@ -183,12 +184,14 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         if clean(str(directory)) != str(directory):
             raise ArchiveError("its name is no text: rename it, or the archive could not find it again")
         content = _read(directory / RESULT)
-        id_ = _file_digest(directory / RESULT)
+        id_, counted = _file_digest(directory / RESULT), None
         try:
-            entry = from_recognition(Recognition.model_validate(content), id_=id_, outputs=directory)
+            recognition = Recognition.model_validate(content)
+            entry = from_recognition(recognition, id_=id_, outputs=directory)
+            counted = _counted(recognition, directory)
         except ValidationError:
             entry = _foreign(content, id_, directory, model)
-        return _with_embeddings(entry, directory)
+        return _with_embeddings(entry, directory, counted)
     except FileNotFoundError:
         raise ArchiveError(f"{directory}: no outputs directory: it has no {RESULT}") from None
     except ArchiveError as error:
@@ -212,8 +215,8 @@ def possible_ids(directory: Path) -> set[str]:
     return {result, _joint_id(result, _file_digest(audio))} if audio.is_file() else {result}
 
 
-def pooled(embedding: NDArray[Any]) -> Floats:
-    """One vector, float32 (D,), of an embedding (D,), (1, D) or (T, D): the mean over frames.
+def pooled(embedding: NDArray[Any], counted: NDArray[np.bool_] | None = None) -> Floats:
+    """One vector, float32 (D,), of an embedding (D,), (1, D) or (T, D): the mean over frames, or those that count.
 
     Raises:
         ArchiveError: another shape, or numbers that are none.
@@ -221,7 +224,8 @@ def pooled(embedding: NDArray[Any]) -> Floats:
     array = np.asarray(embedding)
     if array.ndim not in {1, 2} or not array.size or array.dtype.kind not in "fiu":
         raise ArchiveError(f"an embedding is (D,), (1, D) or (T, D), not {array.dtype} {array.shape}")
-    mean = array if array.ndim == 1 else array.mean(axis=0, dtype=np.float64)
+    some = True if counted is None or len(counted) != len(array) else counted[:, np.newaxis]
+    mean = array if array.ndim == 1 else array.mean(axis=0, dtype=np.float64, where=some)
     if not np.isfinite(mean).all() or float(np.abs(mean).max()) > _HALF:
         raise ArchiveError("the embedding holds numbers that are none, or above 65504")
     return mean.astype(np.float32)
@@ -244,11 +248,20 @@ def _digest(recognition: Recognition) -> str:
     return found.hexdigest()
 
 
-def _with_embeddings(entry: Entry, directory: Path) -> Entry:
+def _counted(recognition: Recognition, directory: Path) -> NDArray[np.bool_] | None:
+    """Which frames count, (T,), where not all do: silence is unknown with certainty. None: all."""
+    if not recognition.speech_only or recognition.granularity != "frame":
+        return None
+    frames = recognition.frames or stored.read_frames(directory / RESULT)
+    counted = None if frames is None else frames.scores[:, NAMES.index("unknown")] < 1
+    return counted if counted is not None and counted.any() else None
+
+
+def _with_embeddings(entry: Entry, directory: Path, counted: NDArray[np.bool_] | None) -> Entry:
     """With what the .npy files beside result.json hold."""
     if (directory / EMBEDDING).is_file():
         found = open_memmap(directory / EMBEDDING, mode="r")  # no pickle, no .npz
-        entry = replace(entry, embedding=pooled(found))
+        entry = replace(entry, embedding=pooled(found, counted))
     if entry.segments and (directory / SEGMENT_EMBEDDINGS).is_file():
         rows = open_memmap(directory / SEGMENT_EMBEDDINGS, mode="r")
         if rows.ndim != 2 or len(rows) != len(entry.segments):

@@ -17,7 +17,7 @@ from emovox.library.metrics import Interval, Measures, bootstrap, by_group, meas
 from emovox.library.synonyms import to_classes
 from emovox.models.head import Head
 from emovox.models.scores import to_scores
-from emovox.recognition.recognition import ModelFacts, Recognition
+from emovox.recognition.recognition import NO_SPEECH, ModelFacts, Recognition
 from emovox.recognition.recognizer import Recognizer
 
 Competing = Literal["shared", "all"]
@@ -105,7 +105,7 @@ def evaluate(
         head: a trained head to ask instead of the model's own.
         group: column that is drawn again for the intervals; by default `speaker` where there is one.
         begin: is told the name of each recording before its turn.
-        speech_only: leave silence out of the verdicts.
+        speech_only: leave silence out of the verdicts; where nobody speaks there is none.
 
     Raises:
         LabelsError: a label means no class, or there is nothing to compare.
@@ -146,7 +146,7 @@ def evaluate(
             continue
         found = _scores(result, head, classes)
         if found is None:
-            failures.append((row.name, "silence"))
+            failures.append((row.name, "silence" if "silence" in result.warnings else "no speech"))
             failed.append(row)
             continue
         heard.append(row)
@@ -194,8 +194,9 @@ def _wanted(
 
 
 def _scores(result: Recognition, head: Head | None, classes: Sequence[str]) -> NDArray[np.float64] | None:
-    """The scores (names,), among the classes that compete; None for silence, which is no emotion."""
-    if "silence" in result.warnings or (head is not None and result.head is None):
+    """The scores (names,), among the classes that compete; None where there is nothing to hear."""
+    nothing = "silence" in result.warnings or (result.speech_only and NO_SPEECH in result.warnings)
+    if nothing or (head is not None and result.head is None):
         return None
     if head is None or result.head is None:
         return np.array([result.scores[name] for name in NAMES])

@@ -3,9 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from emovox.library.entry import Entry, Floats, from_recognition
 from emovox.recognition.options import EmbeddingSink
 from emovox.recognition.recognition import Recognition
@@ -39,14 +36,12 @@ class Kept:
         """
         self._archive, self._asked, self._link = archive, asked, link
         self._sink = sink if asked else None
-        self._sum: NDArray[np.float64] | float = 0.0
-        self._count = 0
         self._recognition: Recognition | None = None
 
     @property
     def sink(self) -> EmbeddingSink | None:
         """The `embedding_sink` to recognise frames with."""
-        return self._sink if self._archive is None else self._take_frames
+        return self._sink if self._archive is None or self._sink is not None else _drop
 
     def take(self, recognition: Recognition) -> Recognition:
         """Take what was recognised; gives what is to be stored in files."""
@@ -61,8 +56,7 @@ class Kept:
         """
         if self._archive is None or self._recognition is None:
             return None
-        mean = np.asarray(self._sum / self._count, np.float32) if self._count else None
-        return from_recognition(self._recognition, link=self._link, outputs=outputs, embedding=mean)
+        return from_recognition(self._recognition, link=self._link, outputs=outputs)
 
     def keep(self, outputs: Path | None) -> None:
         """Archive it.
@@ -75,11 +69,9 @@ class Kept:
         if self._archive is not None and entry is not None:
             self._archive.add_entries([entry])
 
-    def _take_frames(self, rows: Floats) -> None:
-        if self._sink is not None:
-            self._sink(rows)
-        self._sum = self._sum + rows.sum(axis=0, dtype=np.float64)
-        self._count += len(rows)
+
+def _drop(rows: Floats) -> None:
+    """Take embeddings of frames that nobody asked for: the archive needs their mean alone."""
 
 
 def _without_embeddings(recognition: Recognition) -> Recognition:

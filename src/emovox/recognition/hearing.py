@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source, open_recording
@@ -23,6 +24,7 @@ from emovox.recognition.curve import smooth
 from emovox.recognition.options import EmbeddingSink, Options, Sink
 from emovox.recognition.pooling import Pool, Segments
 from emovox.recognition.recognition import (
+    MOSTLY_SILENCE,
     NO_HEAD,
     NO_SPEECH,
     Frames,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from emovox.audio.decoding import Decoding
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder, IsolatedDecoding
 
+LITTLE = 1 / 3  # of a recording; with less speech silence may decide, where it counts
 MERGE_GAP = 1.0  # seconds; a longer pause parts segments even where the emotion is the same
 
 
@@ -87,6 +90,7 @@ class Hearing:
         self._whole, self._spoken = Pool(), Pool()
         self._segments = Segments(self._speech.spans, metadata)
         self._frame_logits: list[Floats] = []
+        self._frame_speech: list[NDArray[np.bool_]] = []  # whether a frame is speech, where that matters
         self._head_logits: list[Floats] = []
         self._frames: list[Floats] = []
         self._facts: RecordingFacts | None = None
@@ -120,15 +124,15 @@ class Hearing:
             if alone:
                 yield from self._short(first, grid)
             self._facts = _facts(decoding, self._speech.spans, name=called, sha256=sha256)
-            self._warnings = _warnings(decoding, self._speech.spans)
+            self._warnings = _warnings(decoding, self._speech.spans, by_speech=options.by_speech)
 
     def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[Task]:
         """The only window of a recording, or those between its pauses where speech is to be heard by itself."""
         options = self._options
         pieces = [whole]
-        if options.segments or options.speech_only:
+        if options.segments or options.by_speech:
             pieces = list(cut_at_pauses(whole.waveform, self._speech.spans, **grid))
-        alone = len(pieces) == 1 or options.speech_only
+        alone = len(pieces) == 1 or options.by_speech
         if not alone:
             yield Task(self, whole, for_segments=False)
         for piece in pieces:
@@ -140,8 +144,10 @@ class Hearing:
         options = self._options
         if task.for_segments and options.frame_logits:
             speech = self._segments.add(output, task.window.start)
-            if options.speech_only:
+            if options.by_speech:
                 self._spoken.add_frames(output, speech)
+                if options.by_frame:
+                    self._frame_speech.append(speech)
         if not task.for_verdict:
             return
         self._whole.add(output)
@@ -174,9 +180,9 @@ class Hearing:
         if self.error is not None or self._facts is None:
             return self.error or EmovoxError("the recording was not read to its end")
         options, metadata = self._options, self._metadata
-        pool = self._spoken if options.speech_only and self._spoken.frame_count else self._whole
+        pool = self._spoken if options.by_speech and self._spoken.frame_count else self._whole
         warnings = [*self._warnings, *([] if metadata.classes else [NO_HEAD])]
-        unknown = "silence" in warnings or NO_HEAD in warnings
+        unknown = self._nothing or NO_HEAD in warnings
         scores = certain("unknown") if unknown else to_scores(pool.logits, self._classes)
         features, head = None, self._head
         if options.embedding and not options.by_frame:
@@ -193,17 +199,29 @@ class Hearing:
             recording=self._facts,
             model=model,
             emovox=__version__,
+            speech_only=options.by_speech,
             warnings=warnings,
             head=head and self._head_verdict(head, pool),
             segments=self._heard_segments(unknown) if options.segments else None,
             frames=self._curve(unknown) if options.by_frame else None,
             embedding=features,
+            mean_embedding=pool.embedding if options.embedding else None,
         )
+
+    @property
+    def _nothing(self) -> bool:
+        """Whether there is nothing to hear: all is silence, or nobody speaks where only speech counts."""
+        return "silence" in self._warnings or (self._options.by_speech and not self._spoken.frame_count)
 
     @property
     def _head(self) -> Head | None:
         """The trained head, if there is one and anything to hear."""
-        return None if "silence" in self._warnings else self._options.head
+        return None if self._nothing else self._options.head
+
+    @property
+    def _counted(self) -> NDArray[np.bool_] | None:
+        """Which frames of the curve count, (T,); None: all."""
+        return np.concatenate(self._frame_speech) if self._frame_speech else None
 
     def _head_verdict(self, head: Head, pool: Pool) -> HeadVerdict:
         facts = head_facts(head, pool.embedding)
@@ -214,7 +232,13 @@ class Hearing:
         head = self._head
         if head is None:
             return {}
-        scores = smooth(np.concatenate(self._head_logits), head.classes, width=width, names=head.classes)
+        scores = smooth(
+            np.concatenate(self._head_logits),
+            head.classes,
+            width=width,
+            names=head.classes,
+            counted=self._counted,
+        )
         return {"head_labels": list(head.classes), "head_scores": scores}
 
     def _curve(self, unknown: bool) -> Frames:
@@ -224,7 +248,10 @@ class Hearing:
         if unknown:
             scores = np.tile(certain("unknown").astype(np.float32), (len(logits), 1))
         else:
-            scores = smooth(logits, self._classes, width=options.smoothing / hop)
+            counted = self._counted
+            scores = smooth(logits, self._classes, width=options.smoothing / hop, counted=counted)
+            if counted is not None:  # silence is no emotion
+                scores[~counted] = certain("unknown")
         return Frames(
             hop=hop,
             first_centre=metadata.first_centre,
@@ -327,6 +354,12 @@ def _facts(
     )
 
 
-def _warnings(decoding: "Decoding | Decoded | IsolatedDecoding", spans: Sequence[Span]) -> list[str]:
-    no_speech = [] if spans or "silence" in decoding.warnings else [NO_SPEECH]
-    return [*decoding.warnings, *no_speech]
+def _warnings(
+    decoding: "Decoding | Decoded | IsolatedDecoding", spans: Sequence[Span], *, by_speech: bool
+) -> list[str]:
+    warnings = [*decoding.warnings]
+    if not spans and "silence" not in warnings:
+        warnings.append(NO_SPEECH)
+    elif spans and not by_speech and sum(span.end - span.start for span in spans) < LITTLE * decoding.samples:
+        warnings.append(MOSTLY_SILENCE)
+    return warnings

@@ -31,7 +31,7 @@ class Options:
     emotions: Collection[str] | None = None
     segments: bool = False
     merge: bool = False
-    speech_only: bool = False
+    speech_only: bool | None = None
     smoothing: float = SMOOTHING
     channel: int | None = None
     track: int | None = None
@@ -55,9 +55,14 @@ class Options:
         return self.granularity == "frame"
 
     @property
+    def by_speech(self) -> bool:
+        """Whether only frames with speech count. Where nobody says: of one channel, as half a call is silence."""
+        return self.channel is not None if self.speech_only is None else self.speech_only
+
+    @property
     def frame_logits(self) -> bool:
         """Whether the model must give the logits of frames."""
-        return self.by_frame or self.segments or self.speech_only
+        return self.by_frame or self.segments or self.by_speech
 
     @property
     def frame_embeddings(self) -> bool:

@@ -32,10 +32,11 @@ SCHEMA: Literal[1] = 1
 SCORE_DIGITS, LOGIT_DIGITS = 6, 4  # decimals of a frame's numbers in JSON: hours of it should stay readable
 _ROWS = 1000  # frames turned to text at once
 
-NO_HEAD, NO_SPEECH = "no_head", "no_speech"
+NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 WARNINGS = {
     **quality.WARNINGS,
-    NO_SPEECH: "nobody seems to speak: the emotion is that of noise or music, if it is any",
+    NO_SPEECH: "nobody seems to speak: the emotion is that of noise or music, or unknown where only speech counts",
+    MOSTLY_SILENCE: "less than a third is speech, and the rest counts too (--speech-only leaves it out)",
     NO_HEAD: "this model gives embeddings only: the emotion is unknown",
 }
 """Every warning code a recognition may have, with its meaning."""
@@ -297,14 +298,21 @@ class Recognition(_Headed):
     recording: RecordingFacts
     model: ModelFacts
     emovox: str = Field(description="version of the program")
+    speech_only: bool | None = Field(
+        None,
+        description="whether only frames with speech count; not there: of an earlier version, which didn't say",
+        exclude_if=lambda value: value is None,
+    )
     warnings: list[str] = Field(description="codes of what may spoil the verdict; empty when all is well")
     head: HeadVerdict | None = Field(
-        None, description="what a trained head hears, when one was asked and the recording is not silent"
+        None, description="what a trained head hears, when one was asked and there is anything to hear"
     )
     segments: list[Segment] | None = Field(None, description="stretches of speech in order, when asked for")
     frames: Frames | None = Field(None, description="only with granularity `frame`")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
     """float32 (1, D) by utterance or (T, D) by frame, when asked for; in files it is embedding.npy."""
+    mean_embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
+    """float32 (D,), the mean of the frames that count, when embeddings were asked for."""
 
     def top(self, count: int = 9) -> list[tuple[str, float]]:
         """The `count` highest scores with their emotions, highest first."""

@@ -97,7 +97,7 @@ class Recognizer:
         emotions: Collection[str] | None = None,
         segments: bool = False,
         merge: bool = False,
-        speech_only: bool = False,
+        speech_only: bool | None = None,
         smoothing: float = SMOOTHING,
         channel: int | None = None,
         track: int | None = None,
@@ -117,7 +117,8 @@ class Recognizer:
             segments: give the stretches of speech with the emotion of each. Silence is no emotion.
             merge: make one segment of neighbours with the same emotion, at most a second apart; this implies
                 `segments`.
-            speech_only: let only frames with speech count for the verdict and the embedding (1, D).
+            speech_only: let only frames with speech count: for the verdict, the embedding (1, D), the head and the
+                curve. None: where `channel` is given, as of a call's one side half is silence.
             smoothing: seconds over which the curve's scores are smoothed; 0: each frame for itself.
             channel: hear this one alone, from 1; by default the mean of all, or the loudest where they cancel
                 out.
@@ -164,7 +165,7 @@ class Recognizer:
         emotions: Collection[str] | None = ...,
         segments: bool = ...,
         merge: bool = ...,
-        speech_only: bool = ...,
+        speech_only: bool | None = ...,
         smoothing: float = ...,
         channel: int | None = ...,
         track: int | None = ...,
@@ -182,7 +183,7 @@ class Recognizer:
         emotions: Collection[str] | None = ...,
         segments: bool = ...,
         merge: bool = ...,
-        speech_only: bool = ...,
+        speech_only: bool | None = ...,
         smoothing: float = ...,
         channel: int | None = ...,
         track: int | None = ...,
@@ -199,7 +200,7 @@ class Recognizer:
         emotions: Collection[str] | None = None,
         segments: bool = False,
         merge: bool = False,
-        speech_only: bool = False,
+        speech_only: bool | None = None,
         smoothing: float = SMOOTHING,
         channel: int | None = None,
         track: int | None = None,
@@ -217,7 +218,7 @@ class Recognizer:
             emotions: the classes that may win.
             segments: the stretches of speech.
             merge: join neighbours of one emotion.
-            speech_only: leave silence out of the verdict.
+            speech_only: leave silence out.
             smoothing: of the curve, seconds.
             channel: hear one alone.
             track: which audio track.

@@ -144,7 +144,9 @@ async def split(request: Request, accepted: Accepted) -> Accepted:
             raise
         return files
 
-    return replace(accepted, files=await asyncio.to_thread(divide))
+    if options.speech_only is None:  # of a recording with one channel too, whose job names none
+        options = options.model_copy(update={"speech_only": True})
+    return replace(accepted, files=await asyncio.to_thread(divide), options=options)
 
 
 async def _check_room(service: Service, number: int) -> None:

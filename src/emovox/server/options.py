@@ -71,7 +71,9 @@ class RecognitionOptions(BaseModel):
     embedding: bool = Field(False, description="store embedding.npy: (1, D), or (T, D) by frame")
     segments: bool = Field(False, description="each stretch of speech with its times and emotion")
     merge: bool = Field(False, description="join segments of one emotion up to a second apart; implies segments")
-    speech_only: bool = Field(False, description="leave silence out of the verdict")
+    speech_only: bool | None = Field(
+        None, description="let only speech count; by default where a channel is heard by itself"
+    )
     smoothing: float = Field(SMOOTHING, ge=0, le=3600, description="of the curve's scores, seconds; 0: not at all")
     channel: int | None = Field(
         None, ge=1, le=CHANNELS, description="hear this channel alone, from 1; by default the mean"
@@ -168,6 +170,8 @@ def parameters(kind: type[RecognitionOptions], *, fields: bool = False) -> list[
             schema = {"type": "number", "minimum": 0, "maximum": 3600, "default": SMOOTHING}
         else:
             schema = {"type": "boolean", "default": field.default}
+            if field.default is None:
+                del schema["default"]
         item: dict[str, Any] = {"name": name, "in": "query", "required": False, "description": field.description}
         if name in _EXAMPLES and not fields:
             schema["examples"] = [_EXAMPLES[name]]

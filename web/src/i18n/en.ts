@@ -62,7 +62,7 @@ export const en = {
     embedding: 'Extract embedding',
     embeddingHint: 'embedding.npy, for similarity and training',
     speechOnly: 'Leave silence out',
-    speechOnlyHint: 'The verdict is on speech alone',
+    speechOnlyHint: 'Only speech counts, by default where channels are apart',
     precision: 'Precision',
     precisionAuto: 'automatic',
     more: 'More options',
@@ -190,7 +190,8 @@ export const en = {
     damaged: 'Some parts could not be decoded and were left out.',
     channels_cancel: 'The channels cancel each other out: only the loudest one was used.',
     silent_track: 'The main audio track is silent: another one was used.',
-    no_speech: 'Nobody seems to speak: this is the emotion of noise or music, if of anything.',
+    no_speech: 'Nobody seems to speak: this is the emotion of noise or music, or unknown where only speech counts.',
+    mostly_silence: 'Less than a third is speech, and the rest counts too: “Leave silence out” judges speech alone.',
     no_head: 'This model gives embeddings only: the emotion is unknown.',
   } as Record<string, string>,
   log: {
@@ -206,6 +207,7 @@ export const en = {
     heardBy: (model: string, revision: string, precision: string) =>
       `by ${model} ${revision} in ${precision}`,
     speech: (speech: string, duration: string) => `${speech} of speech in ${duration}`,
+    speechAlone: (speech: string, duration: string) => `${speech} of speech in ${duration}, which alone counts`,
     stored: 'Saved',
     storedIn: (id: string) => `in outputs/${id}/`,
     total: (time: string, ratio: string) => `${time} in all: ${ratio} times as fast as real time`,
