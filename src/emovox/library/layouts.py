@@ -14,6 +14,7 @@ _RAVDESS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "s
 _CREMA = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
 _EMODB_WOMEN = {"08", "09", "13", "14", "16"}
 _ESD_ENGLISH = range(11, 21)  # the first ten speakers speak Mandarin
+_FOLD = re.compile(r"_fold_?(\d+)\.jsonl$")
 _IEMOCAP_LINE = re.compile(r"^\[[\d. -]+\]\s+(Ses\S+)\s+(\S+)\s", re.MULTILINE)
 
 Facts = tuple[str, dict[str, str]]
@@ -117,14 +118,18 @@ def _iemocap_groups(name: str) -> dict[str, str]:
 
 def _emobox(place: Path) -> Iterator[Labelled]:
     """Splits name files from EmoBox's own folder, some folders above them; corpora known here give speakers."""
-    lists = [place] if place.is_file() else sorted(place.rglob("*test*.jsonl"))
-    for split in lists:
+    # Beside these lie lists of an older form, without the columns that are read here.
+    lists = [place] if place.is_file() else sorted(place.rglob("*_test_fold_*.jsonl"))
+    for split in lists or sorted(place.rglob("*test*.jsonl")):
+        fold = _FOLD.search(split.name)
         for row in read_labels(split, paths="wav", labels="emo"):
             homes = (parent / row.name for parent in split.absolute().parents)
             path = next((home for home in homes if home.is_file()), row.path)
             corpus = row.groups.get("dataset", "")
             known = _NAMED[corpus](path) if corpus in _NAMED else None
             groups = {"corpus": corpus, **({} if known is None else known[1])}
+            if fold:
+                groups["fold"] = fold[1]
             if corpus == "iemocap" and path.stem.startswith("Ses"):
                 groups |= _iemocap_groups(path.stem)
             yield replace(row, path=path, groups=groups)
