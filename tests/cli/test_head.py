@@ -39,12 +39,9 @@ def test_from_a_list_to_a_verdict(run: Run, labels: Path, examples: list[Path], 
     assert heads.place("calls").with_suffix(".html").read_text().startswith("<!doctype html>")
     assert run("head", "list")[1].splitlines()[1].split()[0] == "calls"
     listed = json.loads(run("head", "list", "--format", "json")[1])
-    assert not {"weights", "bias", "recordings"} & {
-        *listed[0],
-        *listed[0]["training"],
-    }  # they would fill the screen
     assert [item["classes"] for item in listed] == [["complaint", "praise"]]
     assert "weights" not in listed[0]
+    assert "recordings" not in listed[0]["training"]
     assert "praise" in run("head", "show", "calls")[1]
 
     code, out, _ = run("recognize", examples[0], "--head", "calls", "--model", "lite", "--segments")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
 from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
@@ -66,6 +66,14 @@ class Recognizer:
         self._decoder = _isolated_decoder() if isolate else None  # it starts while the model is loaded
         self._engine = load(model or settings().model, precision=precision, device=device, notice=notice)
         self.metadata = self._engine.metadata
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be sent to another process, or copied.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a Recognizer can't be pickled or copied: make one in each process that recognises")
 
     @property
     def model(self) -> ModelFacts:
