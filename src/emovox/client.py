@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 from pydantic import ValidationError
@@ -59,6 +59,14 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be sent to another process, or copied.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a Client can't be pickled or copied: make one in each process that asks")
 
     def close(self) -> None:
         """Close the connection."""

@@ -28,13 +28,14 @@ def test_each_is_heard_once(
     copy = tmp_path / "another name.flac"
     copy.write_bytes(examples[0].read_bytes())
     begun: list[str] = []
-    first, kept, failures = embed(rows(*examples[:2]), recognizer, begin=begun.append)
+    first, kept, failures, sha256s = embed(rows(*examples[:2]), recognizer, begin=begun.append)
+    assert sha256s == [hashlib.sha256(path.read_bytes()).hexdigest() for path in examples[:2]]
     assert (len(kept), failures, begun) == (2, [], [path.name for path in examples[:2]])
     expected = recognizer.recognize(examples[0], embedding=True).embedding
     assert expected is not None
     np.testing.assert_array_equal(first[0], expected[0])
     monkeypatch.setattr(Recognizer, "recognize", None)
-    again, _, _ = embed(rows(copy, examples[1]), recognizer)
+    again, _, _, _ = embed(rows(copy, examples[1]), recognizer)
     np.testing.assert_array_equal(again, first)
 
 
@@ -43,11 +44,12 @@ def test_outputs_directories_give_theirs(recognizer: Recognizer, examples: list[
     with outputs.draft() as draft:
         result = recognizer.recognize(examples[0], granularity="frame", embedding=True, sink=draft.write)
         place = draft.publish(result)
-    found, _, _ = embed(rows(place / "embedding.npy", examples[0]), recognizer)
+    found, _, _, sha256s = embed(rows(place / "embedding.npy", examples[0]), recognizer)
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+    assert sha256s == [result.recording.sha256] * 2
     text = (place / "result.json").read_text()
     (place / "result.json").write_text(text.replace('"lite"', '"large"'))
-    _, kept, failures = embed(rows(place / "embedding.npy", examples[0]), recognizer)
+    _, kept, failures, _ = embed(rows(place / "embedding.npy", examples[0]), recognizer)
     assert len(kept) == 1
     revision = recognizer.metadata.revision
     assert failures == [("embedding.npy", f"it is from large {revision}, and this is lite {revision}")]
@@ -66,11 +68,11 @@ def test_those_of_revision_5_are_used_as_ever(
         cached = (f"{REVISION_5} fp32", hashlib.sha256(examples[0].read_bytes()).hexdigest(), bytes(384 * 4))
         cache._database.execute("INSERT INTO embedding VALUES (?, ?, ?)", cached)
     monkeypatch.setattr(Recognizer, "recognize", None)
-    found, _, failures = embed(rows(place / "embedding.npy", examples[0]), recognizer)
+    found, _, failures, _ = embed(rows(place / "embedding.npy", examples[0]), recognizer)
     assert failures == []
     np.testing.assert_array_equal(found, [np.ones(384), np.zeros(384)])
     (place / "result.json").write_text(json.dumps({"model": {**old, "revision": "4"}}))
-    _, _, failures = embed(rows(place / "embedding.npy", examples[0]), recognizer)
+    _, _, failures, _ = embed(rows(place / "embedding.npy", examples[0]), recognizer)
     assert failures == [("embedding.npy", "it is from lite 4, and this is lite 5.1")]
 
 
@@ -82,7 +84,7 @@ def test_what_can_t_be_used_costs_nothing_else(
     np.save(pickled, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     noise.write_bytes(b"no sound at all" * 100)
     bad = rows(narrow, pickled, noise, tmp_path / "none.wav")
-    found, kept, failures = embed([*bad, *rows(examples[0])], recognizer)
+    found, kept, failures, _ = embed([*bad, *rows(examples[0])], recognizer)
     assert (len(found), [row.name for row in kept]) == (1, [examples[0].name])
     reasons = dict(failures)
     assert reasons["narrow.npy"] == "lite gives 384 numbers, and this is an array of (3, 5)"
@@ -104,7 +106,7 @@ def test_a_broken_cache_only_costs_time(recognizer: Recognizer, examples: list[P
         with sqlite3.connect(place) as database:
             database.execute("CREATE TABLE embedding (something TEXT)")
         database.close()
-    found, kept, _ = embed(rows(examples[0]), recognizer)
+    found, kept, _, _ = embed(rows(examples[0]), recognizer)
     assert (found.shape, len(kept)) == ((1, 384), 1)
 
 

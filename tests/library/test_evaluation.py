@@ -1,4 +1,7 @@
+import hashlib
 import json
+from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ from conftest import Encode
 
 from emovox.audio.wav import WavWriter
 from emovox.errors import HeadError, LabelsError
-from emovox.library.evaluation import evaluate
+from emovox.library.evaluation import doubts, evaluate
 from emovox.library.evaluation_report import evaluation_report
 from emovox.library.labels import Labelled
 from emovox.recognition.recognizer import Recognizer
@@ -111,6 +114,50 @@ def test_a_head_is_evaluated_in_its_own_classes(recognizer: Recognizer, examples
     other = head(recognizer.metadata.model_copy(update={"name": "large"}))
     with pytest.raises(HeadError, match="trained on the model large"):
         evaluate(given, recognizer, source=Path("x.csv"), head=other)
+
+
+def test_a_head_is_flattered_by_what_trained_it(recognizer: Recognizer, examples: list[Path]) -> None:
+    given = rows(examples)
+    own = head(recognizer.metadata, ("angry", "sad", "neutral"))
+    meanings = {row.label: "" for row in given if row.label not in own.classes}
+
+    def doubt(recordings: frozenset[str] | None) -> tuple[int | None, list[str]]:
+        training = own.training.model_copy(update={"recordings": recordings})
+        asked = own.model_copy(update={"training": training})
+        found = evaluate(given, recognizer, source=Path("x.csv"), head=asked, labels_map=meanings)
+        assert found.to_dict()["trained_on"] == found.trained_on
+        html = evaluation_report(found, "x").html()
+        assert all(escape(said) in html for said in doubts(found))
+        return found.trained_on, doubts(found)
+
+    sha256s = [hashlib.sha256(row.path.read_bytes()).hexdigest() for row in given if row.label in own.classes]
+    known = frozenset(sha256[:16] for sha256 in sha256s)
+    count = len(sha256s)
+    assert doubt(known) == (
+        count,
+        [
+            f"{count} of the {count} recordings that were heard trained the head calls: the figures flatter. "
+            "Measure on others."
+        ],
+    )
+    assert doubt(frozenset({"0" * 16})) == (0, [])
+    assert doubt(None) == (
+        None,
+        ["The head calls doesn't say what trained it: recordings that did would flatter it."],
+    )
+
+
+def test_folds_and_groups_are_said(recognizer: Recognizer, examples: list[Path]) -> None:
+    given = [
+        replace(row, groups={"session": row.groups["speaker"], "speaker": "anna", "fold": "12"[number % 2]})
+        for number, row in enumerate(rows(examples))
+    ]
+    found = evaluate(given, recognizer, source=Path("x.csv"))
+    assert found.drawn_by == "session"  # there is only one speaker
+    assert found.drawn == "2000 bootstrap draws of whole groups, by session (2)"
+    assert found.to_dict()["folds"] == [{"corpus": None, "column": "fold", "count": 2, "shared": 2}]
+    assert doubts(found)[0].startswith("2 of 2 folds (column fold) share speakers with others")
+    assert set(found.to_dict()["intervals"]["f1s"]) == set(found.measures.classes)
 
 
 def test_what_can_t_be_compared(recognizer: Recognizer, examples: list[Path]) -> None:

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import re
 from pathlib import Path
 
@@ -90,6 +91,11 @@ def test_a_head_from_speech_starts_from_the_models_own(
     (tmp_path / "list.csv").write_text("\n".join(lines))
     found = train(tmp_path / "list.csv", "two", recognizer)
     assert found.head.training.own_head
+    found.head.write(tmp_path / "two.json")
+    again = Head.read(tmp_path / "two.json").training
+    for path in examples:
+        trained = "angry" in path.name or "sad" in path.name
+        assert again.knows(hashlib.sha256(path.read_bytes()).hexdigest()) == trained
     assert found.head.classes == ("Trauer", "Wut")
     for path in examples:
         heard = recognizer.recognize(path, head=found.head).head

@@ -105,10 +105,13 @@ def test_emobox(tmp_path: Path) -> None:
         "length": 2.1,
     }
     split.write_text(json.dumps(row) + "\n")
+    old = {"key": row["key"], "dataset": "emodb", "audio": row["wav"], "label": "anger"}
+    split.with_name("emodb_test_fold1.jsonl").write_text(json.dumps(old) + "\n")
     for place in (split, tmp_path / "EmoBox/data/emodb"):
         [heard] = read_layout("emobox", place)
         assert heard.path == tmp_path / "EmoBox/downloads/emodb/wav/03a02Wb.wav"
         assert (heard.label, heard.groups["speaker"], heard.groups["corpus"]) == ("anger", "03", "emodb")
+        assert heard.groups["fold"] == "1"
 
 
 def test_what_can_not_be_read_costs_itself(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What the figures of reports and of the model card mean."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
 from emovox.emotions import NAMES
-from emovox.library.metrics import bootstrap, fit_temperature, measure, measure_logits
+from emovox.library.metrics import bootstrap, by_group, fit_temperature, measure, measure_logits
 
 ANGRY, HAPPY, SAD = (NAMES.index(name) for name in ("angry", "happy", "sad"))
 
@@ -73,6 +75,8 @@ def test_figures_are_those_of_scikit_learn(truth: list[int], seed: int) -> None:
     assert measures.unweighted == pytest.approx(recalls.mean())
     f1 = sklearn.f1_score(truth, heard, labels=labels, average="macro", zero_division=0)
     assert measures.macro_f1 == pytest.approx(f1)
+    f1s = sklearn.f1_score(truth, heard, labels=labels, average=None, zero_division=0)
+    assert list(measures.f1s.values()) == pytest.approx(f1s.tolist())
 
 
 @given(seed=st.integers(0, 99), order=st.permutations(range(4)))
@@ -110,16 +114,33 @@ def test_intervals_hold_the_figure_and_widen_by_speaker() -> None:
     every = measure(
         np.concatenate([scores for scores, _ in groups]), [label for _, own in groups for label in own]
     )
-    alone = bootstrap(every)
-    together = bootstrap(every, [measure(scores, own) for scores, own in groups])
+    alone = bootstrap(every).whole
+    together = bootstrap(every, [measure(scores, own) for scores, own in groups]).whole
     for figure in ("unweighted", "weighted", "macro_f1"):
         assert alone[figure][0] < getattr(every, figure) < alone[figure][1]
     assert together["weighted"][1] - together["weighted"][0] > 2 * (alone["weighted"][1] - alone["weighted"][0])
-    assert bootstrap(every) == alone  # the same seed
+    assert bootstrap(every).whole == alone  # the same seed
 
 
 def test_a_share_has_the_interval_that_the_textbook_gives() -> None:
     scores = np.eye(9)[[ANGRY] * 300 + [SAD] * 100]
-    low, high = bootstrap(measure(scores, ["angry"] * 400))["weighted"]
+    low, high = bootstrap(measure(scores, ["angry"] * 400)).whole["weighted"]
     half = 1.96 * (0.75 * 0.25 / 400) ** 0.5
     assert (low, high) == pytest.approx((0.75 - half, 0.75 + half), abs=0.008)
+
+
+def test_each_class_has_its_interval_also_where_draws_lack_it() -> None:
+    scores = np.eye(9)[[ANGRY] * 300 + [SAD] * 100 + [SAD] * 50 + [HAPPY]]
+    measures = measure(scores, ["angry"] * 400 + ["sad"] * 50 + ["happy"])
+    intervals = bootstrap(measures)
+    half = 1.96 * (0.75 * 0.25 / 400) ** 0.5
+    assert intervals.recalls["angry"] == pytest.approx((0.75 - half, 0.75 + half), abs=0.01)
+    assert intervals.recalls["sad"] == intervals.recalls["happy"] == intervals.f1s["happy"] == (1, 1)
+    for name in ("angry", "sad"):
+        low, high = intervals.f1s[name]
+        assert low < measures.f1s[name] < high < 1
+
+
+def test_clips_of_groups_are_whole_numbers() -> None:
+    found = by_group({"a": measure(np.eye(9)[[ANGRY, SAD]], ["angry", "angry"])})
+    assert json.dumps(found) == '{"a": {"clips": 2, "unweighted": 0.5, "weighted": 0.5, "macro_f1": 0.6667}}'

@@ -16,7 +16,7 @@ from typing import Any
 from emovox.audio.isolation.parent import follow
 from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member
 from emovox.batch.ledger import Ledger
-from emovox.batch.tasks import Answer, Plan, Ready, Task
+from emovox.batch.tasks import Answer, Begun, Plan, Ready, Task
 from emovox.batch.worker import Worker
 from emovox.errors import EmovoxError, ModelError
 from emovox.models.engine import usable_cores
@@ -79,7 +79,7 @@ class LocalEngine(Engine):
         except OSError:  # it has died: its end is seen where answers are read
             return
 
-    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Ready | Died]]:
+    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Begun | Ready | Died]]:
         ready = wait([member.worker.connection for member in self._members], timeout=patience)
         for member in [member for member in self._members if member.worker.connection in ready]:
             try:
@@ -144,6 +144,7 @@ async def _serve(connection: Connection, plan: Plan, decoders: int) -> None:
             connection.send(something)
 
     async def answer(number: int, task: Task) -> None:
+        say((number, Begun()))
         try:
             say((number, await worker.answer(task)))
         except EmovoxError as error:

@@ -91,6 +91,11 @@ class Ready:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """A worker begins a task; an answer follows, or its end."""
+
+
+@dataclass(frozen=True)
 class Done:
     """A recording was heard.
 

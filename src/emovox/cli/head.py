@@ -166,7 +166,10 @@ def list_heads(form: str) -> int:
             click.echo(f"Error: {printable(str(error))}", err=True)
             code = 1
     if form == "json":
-        rows = [item.model_dump(mode="json", exclude={"weights", "bias"}) for item in found]
+        rows = [
+            item.model_dump(mode="json", exclude={"weights": True, "bias": True, "training": {"recordings"}})
+            for item in found
+        ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return code
     if not found:

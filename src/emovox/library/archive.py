@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,14 @@ class Archive:
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be sent to another process, or copied.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("an Archive can't be pickled or copied: open it in each process that uses it")
 
     def close(self) -> None:
         """Let go of the database."""

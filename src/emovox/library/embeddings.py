@@ -85,7 +85,7 @@ def forget(sha256s: Iterable[str]) -> None:
 
 def embed(
     rows: Sequence[Labelled], recognizer: Recognizer, *, begin: Callable[[str], None] = lambda _: None
-) -> tuple[NDArray[np.float32], list[Labelled], list[Failure]]:
+) -> tuple[NDArray[np.float32], list[Labelled], list[Failure], list[str]]:
     """Embeddings of recordings, or of `embedding.npy` files, of which the mean over the frames is taken.
 
     Args:
@@ -94,19 +94,22 @@ def embed(
         begin: is told the name of each before its turn.
 
     Returns:
-        float32 (n, D), the n rows that they belong to, and the names of the others with what is wrong.
+        float32 (n, D), the n rows that they belong to, the names of the others with what is wrong, and the sha256
+        of the recordings as far as they are known: those of bare `embedding.npy` files aren't.
 
     Raises:
         LabelsError: not one could be used.
         DecoderError: as `Recognizer.recognize`.
     """
-    found, kept, failures = [], [], []
+    found, kept, failures, sha256s = [], [], [], []
     with closing(Cache(recognizer)) as cache:
         for row in rows:
             begin(row.name)
             try:
-                found.append(_embedding(row.path, recognizer, cache))
+                embedding, sha256 = _embedding(row.path, recognizer, cache)
+                found.append(embedding)
                 kept.append(row)
+                sha256s += [] if sha256 is None else [sha256]
             except AudioError as error:
                 failures.append((row.name, error.reason))
             except DecoderError:  # no recording's fault
@@ -116,25 +119,25 @@ def embed(
     if not found:
         name, reason = failures[0]
         raise LabelsError(f"none of the {len(failures)} recordings can be used; {name}: {reason}")
-    return np.stack(found), kept, failures
+    return np.stack(found), kept, failures, sha256s
 
 
-def _embedding(path: Path, recognizer: Recognizer, cache: Cache) -> Vector:
+def _embedding(path: Path, recognizer: Recognizer, cache: Cache) -> tuple[Vector, str | None]:
     if path.suffix.lower() == ".npy":
         return _stored(path, recognizer)
     sha256 = _checksum(path)
     known = cache.get(sha256)
     if known is not None and known.shape == (recognizer.metadata.embedding_size,):
-        return known
+        return known, sha256
     result = recognizer.recognize(path, embedding=True)
     assert result.embedding is not None  # noqa: S101  asked for
     heard: Vector = result.embedding[0]
     cache.put(result.recording.sha256, heard)
-    return heard
+    return heard, sha256
 
 
-def _stored(path: Path, recognizer: Recognizer) -> Vector:
-    """The mean of an embedding.npy, (D,).
+def _stored(path: Path, recognizer: Recognizer) -> tuple[Vector, str | None]:
+    """The mean of an embedding.npy, (D,), and its recording's sha256 where the outputs directory says it.
 
     Raises:
         LabelsError: unreadable, or another model's.
@@ -148,12 +151,14 @@ def _stored(path: Path, recognizer: Recognizer) -> Vector:
     if values.ndim > 2 or mean.shape != (width,) or not np.isfinite(mean).all():
         raise LabelsError(f"{model.name} gives {width} numbers, and this is an array of {values.shape}")
     with suppress(OSError, ValueError, KeyError, TypeError):
-        by = json.loads((path.parent / RESULT).read_bytes())["model"]
+        facts = json.loads((path.parent / RESULT).read_bytes())
+        by = facts["model"]
         if (by["name"], by.get("embedding_revision") or by["revision"]) != (model.name, model.embeddings_of):
             raise LabelsError(
                 f"it is from {by['name']} {by['revision']}, and this is {model.name} {model.revision}"
             )
-    return mean
+        return mean, bytes.fromhex(facts["recording"]["sha256"]).hex()
+    return mean, None
 
 
 def _checksum(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Evaluation: what a model, or a trained head, hears in recordings whose labels are known."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError
 from emovox.library.embeddings import Failure
-from emovox.library.labels import Labelled
-from emovox.library.metrics import Interval, Measures, bootstrap, by_group, measure
+from emovox.library.folds import Folds, find_folds
+from emovox.library.labels import GROUPS, Labelled
+from emovox.library.metrics import DRAWS, Interval, Measures, bootstrap, by_group, measure
 from emovox.library.synonyms import to_classes
 from emovox.models.head import Head
 from emovox.models.scores import to_scores
@@ -40,8 +41,13 @@ class Evaluation:
         left_out: recordings of labels that were not asked about, by label.
         measures: of all.
         intervals: where 95 % of its figures lie, drawn again by `drawn_by`, or recording by recording.
+        recall_intervals: the same of each class' recall.
+        f1_intervals: and of its F1.
         drawn_by: the column whose values were drawn again; None: recordings were.
         groups: measures of each value of each column that has two or more.
+        folds: of each corpus, where the list has speakers and folds.
+        trained_on: how many of the recordings that were heard trained the head; None: there is no head, or it
+            doesn't say.
     """
 
     model: ModelFacts
@@ -55,8 +61,19 @@ class Evaluation:
     left_out: Mapping[str, int]
     measures: Measures
     intervals: Mapping[str, Interval]
+    recall_intervals: Mapping[str, Interval]
+    f1_intervals: Mapping[str, Interval]
     drawn_by: str | None
     groups: Mapping[str, Mapping[str, Measures]]
+    folds: Sequence[Folds]
+    trained_on: int | None
+
+    @property
+    def drawn(self) -> str:
+        """What the intervals come of, in words."""
+        if self.drawn_by is None:
+            return f"{DRAWS} bootstrap draws of single recordings"
+        return f"{DRAWS} bootstrap draws of whole groups, by {self.drawn_by} ({len(self.groups[self.drawn_by])})"
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -75,8 +92,12 @@ class Evaluation:
             "intervals": {
                 "drawn_by": self.drawn_by,
                 **{name: list(ends) for name, ends in self.intervals.items()},
+                "recalls": {name: list(ends) for name, ends in self.recall_intervals.items()},
+                "f1s": {name: list(ends) for name, ends in self.f1_intervals.items()},
             },
             "groups": {column: by_group(values) for column, values in self.groups.items()},
+            "folds": [asdict(folds) for folds in self.folds],
+            "trained_on": self.trained_on,
         }
 
 
@@ -103,7 +124,7 @@ def evaluate(
             compares; labels that it doesn't know are left out. `all`: every class that the model knows competes,
             and a label that it doesn't know counts as not recognised.
         head: a trained head to ask instead of the model's own.
-        group: column that is drawn again for the intervals; by default `speaker` where there is one.
+        group: column that is drawn again for the intervals; by default the first of `GROUPS` that there is.
         begin: is told the name of each recording before its turn.
         speech_only: leave silence out of the verdicts; where nobody speaks there is none.
 
@@ -128,7 +149,7 @@ def evaluate(
     classes = tuple(name for name in names if name in known and (competing == "all" or name in there))
     if len(classes) < 2:
         raise LabelsError(f"{source}: one class alone ({', '.join(classes)}) is always right; take --classes all")
-    heard, scores, failures, failed = [], [], [], []
+    heard, scores, failures, failed, sha256s = [], [], [], [], []
     for row, following in zip_longest(wanted, wanted[1:]):
         begin(row.name)
         if following is not None:
@@ -151,16 +172,18 @@ def evaluate(
             continue
         heard.append(row)
         scores.append(found)
+        sha256s.append(result.recording.sha256)
     table = np.array(scores).reshape(-1, len(names))
     measures = measure(table, [row.label for row in heard], names=names, failed=[row.label for row in failed])
     columns = _columns([*heard, *failed])
     groups = {column: _grouped(column, heard, table, failed, names) for column in columns}
-    drawn_by = group if group is not None else next((key for key in columns if key.casefold() == "speaker"), None)
+    named = {column.casefold(): column for column in columns}
+    drawn_by = group if group is not None else next((named[key] for key in GROUPS if key in named), None)
     if drawn_by is not None and drawn_by not in groups:
         raise LabelsError(
             f"{source}: no column {drawn_by!r} with two values; there are {', '.join(groups) or 'none'}"
         )
-    drawn = list(groups[drawn_by].values()) if drawn_by is not None else []
+    intervals = bootstrap(measures, [] if drawn_by is None else list(groups[drawn_by].values()))
     return Evaluation(
         recognizer.model,
         head,
@@ -172,10 +195,34 @@ def evaluate(
         failed,
         left_out,
         measures,
-        bootstrap(measures, drawn),
+        intervals.whole,
+        intervals.recalls,
+        intervals.f1s,
         drawn_by,
         groups,
+        find_folds(rows),
+        None if head is None or head.training.recordings is None else sum(map(head.training.knows, sha256s)),
     )
+
+
+def doubts(evaluation: Evaluation) -> list[str]:
+    """Why the figures may flatter, in sentences."""
+    found, head = [], evaluation.head
+    if head is not None and evaluation.trained_on is None:
+        found.append(f"The head {head.name} doesn't say what trained it: recordings that did would flatter it.")
+    elif head is not None and evaluation.trained_on:
+        found.append(
+            f"{evaluation.trained_on} of the {len(evaluation.rows)} recordings that were heard trained the head "
+            f"{head.name}: the figures flatter. Measure on others."
+        )
+    for folds in evaluation.folds:
+        if folds.shared:
+            corpus = "" if folds.corpus is None else f" of {folds.corpus}"
+            found.append(
+                f"{folds.shared} of {folds.count} folds{corpus} (column {folds.column}) share speakers with "
+                "others: what is trained on some and tested on another has heard the voice."
+            )
+    return found
 
 
 def _wanted(
@@ -189,7 +236,7 @@ def _wanted(
         if name is None or name not in known:
             left_out[row.label] = left_out.get(row.label, 0) + 1
         else:
-            wanted.append(Labelled(row.path, name, row.name, row.groups))
+            wanted.append(replace(row, label=name, original=row.label))
     return wanted, left_out
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from emovox.library.evaluation import Evaluation
+from emovox.library.evaluation import Evaluation, doubts
 from emovox.library.page import Page
 from emovox.library.pictures import draw_confusions, draw_reliability
 
@@ -19,16 +19,28 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
         + ("." if evaluation.head is None else f", head {evaluation.head.name}.")
     )
     page.text(f"Classes that competed: {', '.join(evaluation.classes)}.")
+    for doubt in doubts(evaluation):
+        page.text(doubt)
     page.heading("Figures")
     rows = [(words, getattr(measures, name), *_ends(evaluation, name)) for name, words in _FIGURES.items()]
     page.table(["", "", "95 % from", "to"], rows)
-    drawn = "recordings" if evaluation.drawn_by is None else f"whole groups ({evaluation.drawn_by})"
-    page.text(f"Intervals: 2000 bootstrap draws of {drawn}.", note=True)
-    page.heading("Recall")
+    page.text(f"Intervals: {evaluation.drawn}.", note=True)
+    page.heading("Classes")
     totals = (measures.confusion.sum(axis=1) + measures.failed).tolist()
+    recalls, f1s = evaluation.recall_intervals, evaluation.f1_intervals
     page.table(
-        ["class", "recordings", "recall"],
-        [(name, totals[measures.names.index(name)], measures.recalls[name]) for name in measures.classes],
+        ["class", "recordings", "recall", "95 % from", "to", "F1", "95 % from", "to"],
+        [
+            (
+                name,
+                totals[measures.names.index(name)],
+                measures.recalls[name],
+                *recalls[name],
+                measures.f1s[name],
+                *f1s[name],
+            )
+            for name in measures.classes
+        ],
     )
     draw = partial(draw_confusions, tables={title: facts}, names=measures.names)
     page.picture(draw, "Confusion matrix")
@@ -40,10 +52,10 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
     for column, values in evaluation.groups.items():
         page.heading(f"By {column}")
         lines = [
-            (value, int(found.confusion.sum() + found.failed.sum()), found.unweighted, found.weighted)
+            (value, found.clips, found.unweighted, found.weighted, found.macro_f1)
             for value, found in values.items()
         ]
-        page.table([column, "recordings", "unweighted", "weighted"], lines[:_MOST_ROWS])
+        page.table([column, "recordings", "unweighted", "weighted", "macro F1"], lines[:_MOST_ROWS])
         if len(lines) > _MOST_ROWS:
             page.text(f"and {len(lines) - _MOST_ROWS} more, in evaluation.json", note=True)
     if evaluation.failures:

@@ -12,7 +12,7 @@ from emovox.library.labels import Labelled, find_group, missing, read_labels
 from emovox.library.linear import Linear
 from emovox.library.synonyms import emotion_of
 from emovox.library.teaching import Examples, Method, Progress, Taught, check, teach
-from emovox.models.head import Head, HeadModel, Training, check_name
+from emovox.models.head import DIGEST, Head, HeadModel, Training, check_name
 from emovox.models.own_head import OwnHead
 from emovox.recognition.recognizer import Recognizer
 from emovox.version import __version__
@@ -94,7 +94,7 @@ def train(
     missing(rows, path)
     check(_examples(rows, np.zeros((len(rows), 0), np.float32), column))
     found(rows)
-    embeddings, rows, failures = embed(rows, recognizer, begin=begin)
+    embeddings, rows, failures, sha256s = embed(rows, recognizer, begin=begin)
     examples = _examples(rows, embeddings, column)
     own = own_head_for(examples.classes, recognizer.own_head)
     taught = teach(examples, own, method=method, progress=progress)
@@ -111,6 +111,7 @@ def train(
         folds=taught.folds,
         unweighted=None if taught.after is None else round(taught.after.unweighted, 4),
         recalls={} if taught.after is None else {k: round(v, 4) for k, v in taught.after.recalls.items()},
+        recordings=frozenset(sha256[: 2 * DIGEST] for sha256 in sha256s),
     )
     head = Head(
         name=name,

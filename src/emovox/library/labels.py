@@ -26,12 +26,14 @@ class Labelled:
         label: its class.
         name: the path as the list has it.
         groups: what else the list says: speaker, language, …
+        original: its label as the list has it, where `label` is the class that this means.
     """
 
     path: Path
     label: str
     name: str
     groups: Mapping[str, str] = field(default_factory=dict)
+    original: str | None = None
 
 
 def read_labels(path: Path, *, paths: str | None = None, labels: str | None = None) -> list[Labelled]:

@@ -16,6 +16,7 @@ _RAVDESS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "s
 _CREMA = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
 _EMODB_WOMEN = {"08", "09", "13", "14", "16"}
 _ESD_ENGLISH = range(11, 21)  # the first ten speakers speak Mandarin
+_FOLD = re.compile(r"_fold_?(\d+)\.jsonl$")
 _IEMOCAP_LINE = re.compile(r"^\[[\d. -]+\]\s+(Ses\S+)\s+(\S+)\s", re.MULTILINE)
 
 Layout = Callable[[Path, directories.Failed], Iterator[Labelled]]
@@ -136,16 +137,23 @@ def _iemocap_groups(name: str) -> dict[str, str]:
 
 def _emobox(place: Path, failed: directories.Failed) -> Iterator[Labelled]:
     """Splits name files from EmoBox's own folder, some folders above them; corpora known here give speakers."""
-    paths = [place] if place.is_file() else sorted(directories.files(place, failed))
-    for split in paths:
-        if split != place and not (split.suffix == ".jsonl" and "test" in split.name):
-            continue
+    if place.is_file():
+        splits = [place]
+    else:  # beside these lie lists of an older form, without the columns that are read here
+        paths = [path for path in sorted(directories.files(place, failed)) if path.suffix == ".jsonl"]
+        splits = [path for path in paths if "_test_fold_" in path.name] or [
+            path for path in paths if "test" in path.name
+        ]
+    for split in splits:
+        fold = _FOLD.search(split.name)
         for row in read_labels(split, paths="wav", labels="emo"):
             homes = (parent / row.name for parent in split.absolute().parents)
             path = next((home for home in homes if os.path.isfile(home)), row.path)  # noqa: PTH113
             corpus = row.groups.get("dataset", "")
             known = _NAMED[corpus](path) if corpus in _NAMED else None
             groups = {"corpus": corpus, **({} if known is None else known[1])}
+            if fold:
+                groups["fold"] = fold[1]
             if corpus == "iemocap" and path.stem.startswith("Ses"):
                 groups |= _iemocap_groups(path.stem)
             yield replace(row, path=path, groups=groups)

@@ -27,6 +27,21 @@ class Bin:
 
 
 @dataclass(frozen=True)
+class Intervals:
+    """Where 95 % of the figures lie.
+
+    Attributes:
+        whole: of `unweighted`, `weighted` and `macro_f1`.
+        recalls: of each class' recall.
+        f1s: of each class' F1.
+    """
+
+    whole: Mapping[str, Interval]
+    recalls: Mapping[str, Interval]
+    f1s: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
 class Measures:
     """How well scores meet labels.
 
@@ -54,6 +69,18 @@ class Measures:
         return dict(zip(self.classes, shares.tolist(), strict=True))
 
     @property
+    def f1s(self) -> dict[str, float]:
+        """Of each class, 2 · right / (clips of the class + clips heard as it)."""
+        right, rows = np.diag(self.confusion), self.confusion.sum(axis=1) + self.failed
+        values = (2 * right / np.maximum(rows + self.confusion.sum(axis=0), 1))[self._index]
+        return dict(zip(self.classes, values.tolist(), strict=True))
+
+    @property
+    def clips(self) -> int:
+        """How many there are, those that could not be heard among them."""
+        return int(self.confusion.sum() + self.failed.sum())
+
+    @property
     def unweighted(self) -> float:
         """Mean recall of the classes."""
         return float(np.mean(list(self.recalls.values())))
@@ -61,13 +88,12 @@ class Measures:
     @property
     def weighted(self) -> float:
         """The share of clips that were heard right."""
-        return float(np.trace(self.confusion) / (self.confusion.sum() + self.failed.sum()))
+        return float(np.trace(self.confusion) / self.clips)
 
     @property
     def macro_f1(self) -> float:
-        """Mean over the classes of 2 · right / (clips of the class + clips heard as it)."""
-        right, rows = np.diag(self.confusion), self.confusion.sum(axis=1) + self.failed
-        return float(np.mean((2 * right / np.maximum(rows + self.confusion.sum(axis=0), 1))[self._index]))
+        """Mean F1 of the classes."""
+        return float(np.mean(list(self.f1s.values())))
 
     @property
     def calibration_error(self) -> float:
@@ -82,7 +108,7 @@ class Measures:
     def to_dict(self) -> dict[str, Any]:
         """As JSON; confusion matrix and how many could not be heard in the order of `names`."""
         return {
-            "clips": int(self.confusion.sum() + self.failed.sum()),
+            "clips": self.clips,
             "classes": list(self.classes),
             "unweighted": round(self.unweighted, 4),
             "weighted": round(self.weighted, 4),
@@ -90,6 +116,7 @@ class Measures:
             "confidence": round(self.confidence, 4),
             "calibration_error": round(self.calibration_error, 4),
             "recalls": {name: round(recall, 4) for name, recall in self.recalls.items()},
+            "f1s": {name: round(value, 4) for name, value in self.f1s.items()},
             "reliability": [
                 [part.clips, round(part.confidence, 4), round(part.accuracy, 4)] for part in self.reliability
             ],
@@ -136,7 +163,7 @@ def measure_logits(
 
 def bootstrap(
     measures: Measures, groups: Sequence[Measures] = (), *, draws: int = DRAWS, seed: int = 0
-) -> dict[str, Interval]:
+) -> Intervals:
     """Where 95 % of the figures lie that other clips, or other groups of clips, would have given.
 
     Whole groups are drawn again where there are two or more: clips of one speaker are alike, and drawn alone they
@@ -147,9 +174,6 @@ def bootstrap(
         groups: the same of each group, with the same names.
         draws: how many times.
         seed: of the draws.
-
-    Returns:
-        The intervals of `unweighted`, `weighted` and `macro_f1`.
     """
     rng = np.random.default_rng(seed)
     size = len(measures.names)
@@ -163,13 +187,19 @@ def bootstrap(
     right, rows = np.diagonal(tables, axis1=1, axis2=2), tables.sum(axis=2)
     columns = tables[:, :, :size].sum(axis=1)
     there = rows > 0  # a draw may lack a class
-    classes = there.sum(axis=1)
+    recalls = np.where(there, right / np.maximum(rows, 1), np.nan)
+    f1s = np.where(there, 2 * right / np.maximum(rows + columns, 1), np.nan)
     figures = {
-        "unweighted": (right / np.maximum(rows, 1)).sum(axis=1) / classes,
+        "unweighted": np.nanmean(recalls, axis=1),
         "weighted": right.sum(axis=1) / rows.sum(axis=1),
-        "macro_f1": np.where(there, 2 * right / np.maximum(rows + columns, 1), 0).sum(axis=1) / classes,
+        "macro_f1": np.nanmean(f1s, axis=1),
     }
-    return {name: _middle(values) for name, values in figures.items()}
+    classes = [(name, measures.names.index(name)) for name in measures.classes]
+    return Intervals(
+        {name: _middle(values) for name, values in figures.items()},
+        {name: _middle(recalls[:, index]) for name, index in classes},
+        {name: _middle(f1s[:, index]) for name, index in classes},
+    )
 
 
 def fit_temperature(
@@ -201,20 +231,21 @@ def fit_temperature(
     return float(np.exp(_lowest(loss, -5, 5)))
 
 
-def by_group(groups: Mapping[str, Measures]) -> dict[str, dict[str, float]]:
+def by_group(groups: Mapping[str, Measures]) -> dict[str, dict[str, int | float]]:
     """Of each group: its clips, and the figures that mean something for a few of them."""
     return {
         value: {
-            "clips": float(found.confusion.sum() + found.failed.sum()),
+            "clips": found.clips,
             "unweighted": round(found.unweighted, 4),
             "weighted": round(found.weighted, 4),
+            "macro_f1": round(found.macro_f1, 4),
         }
         for value, found in groups.items()
     }
 
 
 def _middle(values: Floats) -> Interval:
-    low, high = np.percentile(values, [2.5, 97.5]).tolist()
+    low, high = np.nanpercentile(values, [2.5, 97.5]).tolist()
     return round(low, 4), round(high, 4)
 
 

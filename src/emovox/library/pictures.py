@@ -12,30 +12,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from emovox.emotions import NAMES
-from emovox.exports.fonts import drawable, families
+from emovox.emotions import BY_NAME, EMOTIONS, NAMES
+from emovox.exports.fonts import drawable, families, missing
 
 Table = Mapping[str, Any]
 """`Measures.to_dict`."""
 Place = Path | BytesIO
 
+_WORDS = {
+    "en": {"heard": "heard (% of the true class)", "true": "true", "recall": "unweighted recall"},
+    "zh": {"heard": "识别为（占该类录音的百分比）", "true": "标注", "recall": "未加权召回率"},
+}
 
-def draw_confusions(place: Place, tables: Mapping[str, Table], *, names: Sequence[str] = NAMES) -> None:
+
+def draw_confusions(
+    place: Place, tables: Mapping[str, Table], *, names: Sequence[str] = NAMES, language: str = "en"
+) -> None:
     """Confusion matrices side by side: shares of a true class (row) heard as each class (column).
 
     Args:
         place: a .png or .svg file, or memory for a PNG.
         tables: by title.
         names: of the rows and columns.
+        language: `en` or `zh`, of the words and the emotions; English where no font has the Chinese.
     """
-    with _style([*names, *tables]) as fonts:
+    chinese = "".join([*_WORDS["zh"].values(), *(emotion.chinese for emotion in EMOTIONS)])
+    if language == "zh" and missing(chinese, families(chinese)):
+        language = "en"
+    words = _WORDS[language]
+    shown = [BY_NAME[name].label(language) if name in BY_NAME else name for name in names]
+    with _style([*names, *shown, *words.values(), *tables]) as fonts:
         size = max(4.4, 1.6 + 0.36 * max(len(table["classes"]) for table in tables.values()))
         figure = Figure(figsize=((size + 0.2) * len(tables), size), layout="constrained")
         every = np.atleast_1d(figure.subplots(1, len(tables)))
         for axes, (title, table) in zip(every, tables.items(), strict=True):
-            _confusion(axes, np.array(table["confusion"]), table, names, fonts)
-            recall = f"{100 * table['unweighted']:.1f} % unweighted recall"
+            _confusion(axes, np.array(table["confusion"]), table, names, fonts, shown)
+            recall = f"{100 * table['unweighted']:.1f} % {words['recall']}"
             axes.set_title(f"{drawable(title, fonts)}: {recall}", fontsize=10)
+            axes.set(xlabel=words["heard"], ylabel=words["true"])
         _save(figure, place)
 
 
@@ -85,13 +99,17 @@ def _style(texts: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _confusion(
-    axes: Axes, confusion: NDArray[np.int64], table: Table, names: Sequence[str], fonts: Sequence[str]
+    axes: Axes,
+    confusion: NDArray[np.int64],
+    table: Table,
+    names: Sequence[str],
+    fonts: Sequence[str],
+    labels: Sequence[str],
 ) -> None:
     # Where no font has a name's characters its number must do: that in the report's tables.
-    shown = [drawable(name, fonts) for name in names]
     shown = [
-        text if text == name else f"{number} {text}"
-        for number, (name, text) in enumerate(zip(names, shown, strict=True), 1)
+        label if (text := drawable(label, fonts)) == label else f"{number} {text}"
+        for number, label in enumerate(labels, 1)
     ]
     rows = [names.index(name) for name in table["classes"]]
     columns = [index for index in range(len(names)) if index in rows or confusion[:, index].any()]
@@ -105,7 +123,6 @@ def _confusion(
         if share >= 0.005:
             colour = "white" if share > 0.55 else "black"
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=9, color=colour)
-    axes.set(xlabel="heard", ylabel="true")
 
 
 def _save(figure: Figure, place: Place) -> None:

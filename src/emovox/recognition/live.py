@@ -6,7 +6,7 @@ step is worked through by itself: so the same sound gives the same events.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -147,6 +147,14 @@ class Live:
         self._scores: Scores | None = None
         self._leader: int | None = None  # the emotion that leads the present one
         self._leading = 0  # since which sample
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be sent to another process, or copied.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a Live can't be pickled or copied: begin a stream in each process that hears one")
 
     def push(self, samples: ArrayLike, *, catch_up: bool = False) -> list[Event]:
         """Take the next samples, any number of them; gives what is heard in the quarter seconds they complete.

@@ -1,25 +1,23 @@
 """The recognizer: recordings in, recognitions out, through one loaded model."""
 
 import os
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
-from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import check_names
-from emovox.errors import DecoderError, EmovoxError, ModelError, OptionsError, UnknownEmotionError
+from emovox.errors import EmovoxError, OptionsError, UnknownEmotionError
 from emovox.models.engine import Output
 from emovox.models.head import Head
 from emovox.models.loading import Wanted, load
 from emovox.models.own_head import OwnHead, read_own_head
 from emovox.models.session import Device
 from emovox.models.store import Notice
+from emovox.recognition.batches import BATCH_SECONDS, Job, in_batches
 from emovox.recognition.curve import SMOOTHING
-from emovox.recognition.hearing import Hearing, Task
+from emovox.recognition.hearing import Hearing
 from emovox.recognition.live import Live
 from emovox.recognition.options import EmbeddingSink, Options, Request, Sink
 from emovox.recognition.recognition import Granularity, ModelFacts, Recognition
@@ -28,8 +26,6 @@ from emovox.settings import settings
 
 if TYPE_CHECKING:
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
-
-BATCH_SECONDS = 40  # of padded waveform that runs at once, which bounds the memory of a batch
 
 
 class Recognizer:
@@ -70,6 +66,14 @@ class Recognizer:
         self._decoder = _isolated_decoder() if isolate else None  # it starts while the model is loaded
         self._engine = load(model or settings().model, precision=precision, device=device, notice=notice)
         self.metadata = self._engine.metadata
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be sent to another process, or copied.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a Recognizer can't be pickled or copied: make one in each process that recognises")
 
     @property
     def model(self) -> ModelFacts:
@@ -150,7 +154,7 @@ class Recognizer:
             head=None if head is None else Head.find(head),
         )
         hearing = Hearing(self.metadata, options, self.classes(emotions), sink=sink, embedding_sink=embedding_sink)
-        result = next(self._stream([(hearing, recording, name)], options))
+        result = next(self._recognitions([(hearing, recording, name)], options))
         if isinstance(result, EmovoxError):
             raise result
         return result
@@ -247,7 +251,7 @@ class Recognizer:
         )
         classes = self.classes(emotions)
         jobs = ((Hearing(self.metadata, options, classes), recording, None) for recording in recordings)
-        for result in self._stream(jobs, options):
+        for result in self._recognitions(jobs, options):
             if isinstance(result, EmovoxError) and on_error == "raise":
                 raise result
             yield result
@@ -315,7 +319,7 @@ class Recognizer:
                 groups.setdefault(key, []).append((index, hearing))
         for group in groups.values():
             stream = [(hearing, requests[index].recording, requests[index].name) for index, hearing in group]
-            heard = self._stream(stream, requests[group[0][0]].options)
+            heard = self._recognitions(stream, requests[group[0][0]].options)
             for (index, _), result in zip(group, heard, strict=True):
                 results[index] = result
         return [result for result in results if result is not None]
@@ -335,61 +339,8 @@ class Recognizer:
             )
         return outputs
 
-    def _stream(
-        self, recordings: Iterable[tuple[Hearing, Source | Decoded, str | None]], options: Options
-    ) -> Iterator[Recognition | EmovoxError]:
-        batch: list[Task] = []
-        hearings: deque[Hearing] = deque()
-        model = self.model
-
-        def run() -> None:
-            try:
-                outputs = self._engine.run(
-                    [task.window.waveform for task in batch],
-                    frame_logits=options.frame_logits,
-                    frames=options.frame_embeddings,
-                )
-                for task, output in zip(batch, outputs, strict=True):
-                    task.hearing.add(task, output)
-            except ModelError as error:
-                for task in batch:
-                    task.hearing.error = error
-            batch.clear()
-
-        for hearing, source, name in self._ahead(recordings, options):
-            hearings.append(hearing)
-            try:
-                for task in hearing.tasks(source, name, self._decoder):
-                    lengths = [len(other.window.waveform) for other in (task, *batch)]
-                    if batch and max(lengths) * len(lengths) > BATCH_SECONDS * SAMPLE_RATE:
-                        run()
-                    batch.append(task)
-                    hearing.waiting += 1
-            except DecoderError:
-                raise
-            except EmovoxError as error:
-                hearing.error = error
-            while hearings and not (hearings[0].waiting and hearings[0].error is None):
-                yield hearings.popleft().finish(model)
-        if batch:
-            run()
-        while hearings:
-            yield hearings.popleft().finish(model)
-
-    def _ahead(
-        self, recordings: Iterable[tuple[Hearing, Source | Decoded, str | None]], options: Options
-    ) -> Iterator[tuple[Hearing, Source | Decoded, str | None]]:
-        """Recordings as they are, where another process decodes: the next one is then decoded ahead."""
-        if self._decoder is None:
-            yield from recordings
-            return
-        now = None
-        for following in chain(recordings, [None]):
-            if now is not None:  # of the last one what a caller said to expect still holds
-                if following is not None and not isinstance(following[1], Decoded):
-                    self.expect(following[1], channel=options.channel, track=options.track)
-                yield now
-            now = following
+    def _recognitions(self, jobs: Iterable[Job], options: Options) -> Iterator[Recognition | EmovoxError]:
+        return in_batches(jobs, options, self._engine, self.model, self._decoder)
 
     def classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
         """The emotions that may win where these are wanted.

@@ -75,12 +75,27 @@ class Outflow:
             self.pause()
 
 
-class Http(H11Protocol):
+class _Watched(asyncio.BaseProtocol):
+    """A protocol whose outflow is watched."""
+
+    _outflow: Outflow
+
+    def pause_writing(self) -> None:
+        """The client takes less than it is sent."""
+        self._outflow.pause()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It has taken all."""
+        self._outflow.resume()
+        super().resume_writing()
+
+
+class Http(_Watched, H11Protocol):
     """HTTP."""
 
     server_state: Connections
     _deadline: asyncio.TimerHandle | None = None
-    _outflow: Outflow
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Expect a request."""
@@ -117,16 +132,6 @@ class Http(H11Protocol):
         self._expect()
         super().on_response_complete()
 
-    def pause_writing(self) -> None:
-        """The client takes less than it is sent."""
-        self._outflow.pause()
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """It has taken all."""
-        self._outflow.resume()
-        super().resume_writing()
-
     def _expect(self) -> None:
         self._relax()
         self.server_state.idle[self] = self.loop.time()
@@ -139,10 +144,8 @@ class Http(H11Protocol):
             self._deadline = None
 
 
-class WebSocket(WebSocketsSansIOProtocol):
+class WebSocket(_Watched, WebSocketsSansIOProtocol):
     """WebSocket."""
-
-    _outflow: Outflow
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over from HTTP."""
@@ -168,16 +171,6 @@ class WebSocket(WebSocketsSansIOProtocol):
         if self.transport.is_closing():
             raise ClientDisconnected
         await super().send(message)
-
-    def pause_writing(self) -> None:
-        """The client takes less than it is sent."""
-        self._outflow.pause()
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """It has taken all."""
-        self._outflow.resume()
-        super().resume_writing()
 
     def handle_ping(self) -> None:
         """Answer, unless the client doesn't take the answers: they would pile up."""
