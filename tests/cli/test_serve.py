@@ -38,6 +38,22 @@ def test_other_addresses_need_a_key(run: Run) -> None:
     assert "emovox keys add" in err
 
 
+@pytest.mark.parametrize(("started", "code"), [(False, 130), (True, 0)])
+def test_an_interrupt_before_it_listens_is_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch, started: bool, code: int
+) -> None:
+    class Interrupted:
+        def __init__(self, *_: object, **__: object) -> None:
+            self.started = started
+
+        def run(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("emovox.server.process.create_app", lambda **_: None)
+    monkeypatch.setattr("emovox.server.process.make_server", Interrupted)
+    assert run("serve", "--port", "0")[0] == code
+
+
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
