@@ -1,8 +1,8 @@
 """Interrupts: what Ctrl-C does to the program while it loads, while it works, and while it ends.
 
-An exception that is raised within an import is a traceback where nobody catches it, another error where a module in
-C makes one of it, and lost in a destructor. So the program ends at once where nothing is at stake: before a command
-begins, and after it. Nothing that takes time to import may be imported here.
+An exception that is raised within an import is a traceback where nobody catches it, another error where a module
+in C makes one of it, and lost in a destructor. So the program ends at once where nothing is at stake: before a
+command begins, and after it. Nothing that takes time to import may be imported here.
 """
 
 import atexit

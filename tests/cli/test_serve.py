@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emovox.packages import install
-from emovox.settings import Settings
+from emovox.settings import Settings, settings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -66,8 +66,27 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     )
 
 
+def test_the_outputs_are_those_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: list[Path] = []
+
+    def serve(**_: object) -> int:
+        outputs.append(settings().outputs)
+        return 0
+
+    monkeypatch.setattr("emovox.server.process.serve", serve)
+    assert run("serve", "--outputs", "far/away")[0] == 0
+    assert run("serve")[0] == 0
+    assert outputs == [Path("far/away"), Path("outputs")]
+    assert run("keys", "add", "Ann", "--outputs", "far/away")[0] == 0
+    assert "Ann" in run("keys", "list", "--outputs", "far/away")[1]
+    assert run("keys", "list")[1] == ""
+    assert run("serve", "--outputs", "")[0] == 2
+
+
 def test_keys_are_made_listed_and_removed(run: Run) -> None:
     assert run("keys", "list") == (0, "", "")
+    assert run("keys", "remove", "none")[0] == 1
+    assert not list(Path().iterdir())  # to look makes nothing
     code, key, _ = run("keys", "add", "Ann 安")
     id_ = key.split("_")[1]
     assert (code, key.startswith("emovox_"), len(key) > 50) == (0, True, True)

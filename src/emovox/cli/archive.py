@@ -13,7 +13,7 @@ import click
 import rich.progress
 from rich.console import Console
 
-from emovox.cli import library
+from emovox.cli import library, parameters
 from emovox.cli.report import clock, label, printable
 from emovox.cli.watch import watch
 from emovox.emotions import NAMES
@@ -24,6 +24,7 @@ from emovox.settings import settings
 if TYPE_CHECKING:
     from emovox.library import Archive, Found
 
+_OUTPUTS = parameters.outputs("The outputs whose archive it is.")
 _LABELS = click.option(
     "--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions.  [default: en]"
 )
@@ -33,8 +34,9 @@ _LABELS = click.option(
 def archive() -> None:
     """Keep recognitions in a database: find, tag, count, export, delete them.
 
-    The archive is outputs.db beside outputs/ (where only outputs/ can be written to, in outputs/.emovox/), or the
-    database that EMOVOX_DATABASE names. `emovox recognize --archive` fills it, the service always does.
+    The archive is outputs.db beside outputs/ (where only outputs/ can be written to, in outputs/.emovox/), for
+    --outputs DIR DIR.db beside DIR; or the database that EMOVOX_DATABASE names. `emovox recognize --archive` fills
+    it, the service always does.
 
     \b
     emovox archive import outputs/
@@ -53,6 +55,7 @@ archive.add_command(watch)
 @click.argument("paths", nargs=-1, required=True, metavar="DIR...", type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME[@REVISION]", help="Of results that don't say which model they are from.")
 @click.option("--quiet", "-q", is_flag=True, help="Errors only.")
+@_OUTPUTS
 def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
     """Archive outputs directories, and all that are below DIR; again and again, nothing is there twice.
 
@@ -102,6 +105,7 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
     "--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True
 )
 @_LABELS
+@_OUTPUTS
 def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -> None:
     """List what is in the archive, latest first: id, time, emotion, confidence, name, tags.
 
@@ -110,7 +114,7 @@ def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -
     emovox archive list --filter emotion=angry --filter tag=complaint --limit 200
     """  # noqa: D301  click needs the backspace itself
     wanted = library.parse(filters)
-    with library.open_archive() as kept:
+    with library.read_archive() as kept:
         found, more = kept.find(wanted, limit=limit)
     if form == "json":
         click.echo(json.dumps([item.to_dict() for item in found], ensure_ascii=False, indent=2))
@@ -130,6 +134,7 @@ def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -
 @click.argument("words", metavar="ID|OUTPUTS_DIR")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @_LABELS
+@_OUTPUTS
 def show(words: str, form: str, labels: str | None) -> None:
     """Show everything that the archive has of a recognition: by its id or its beginning, or its outputs directory.
 
@@ -137,7 +142,7 @@ def show(words: str, form: str, labels: str | None) -> None:
     emovox archive show 3f9a12c0ffee
     emovox archive show outputs/outputs_20240104_223000 --format json
     """  # noqa: D301  click needs the backspace itself
-    with library.open_archive() as kept:
+    with library.read_archive(needed=True) as kept:
         for found in _lookup(kept, words):
             segments, vector = kept.segments(found.id), kept.embedding(found.id)
             if form == "json":
@@ -177,6 +182,7 @@ def show(words: str, form: str, labels: str | None) -> None:
     help="Where to; Parquet needs it.  [default: standard output]",
 )
 @click.option("--embedding", is_flag=True, help="Embeddings too: in JSON lines and Parquet.")
+@_OUTPUTS
 def export(filters: tuple[str, ...], form: str, output: Path | None, embedding: bool) -> None:
     """Write the archive as a table.
 
@@ -192,7 +198,7 @@ def export(filters: tuple[str, ...], form: str, output: Path | None, embedding: 
     wanted = library.parse(filters)
     from emovox.library import table  # noqa: PLC0415  an extra
 
-    with library.open_archive() as kept:
+    with library.read_archive() as kept:
         found, with_them = kept.all(wanted), kept if embedding else None
         if output and form == "parquet":
             with replacing(output) as file:
@@ -222,6 +228,7 @@ def _text(output: Path | None) -> Iterator[IO[Any]]:
 @library.filters
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @_LABELS
+@_OUTPUTS
 def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
     """Count what is in the archive: by emotion, by day, by tag, by model.
 
@@ -229,7 +236,7 @@ def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
     emovox archive stats
     emovox archive stats --filter tag=complaint --filter since=2026-11-01
     """  # noqa: D301  click needs the backspace itself
-    with library.open_archive() as kept:
+    with library.read_archive() as kept:
         found = kept.stats(library.parse(filters))
     if form == "json":
         click.echo(json.dumps(vars(found), ensure_ascii=False, indent=2))
@@ -255,6 +262,7 @@ def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
 @click.argument("words", nargs=-1, metavar="ID|OUTPUTS_DIR...")
 @library.filters
 @click.option("--remove", is_flag=True, help="Take the tag off instead.")
+@_OUTPUTS
 def tag(name: str, words: tuple[str, ...], filters: tuple[str, ...], remove: bool) -> None:
     """Give recordings the tag NAME: those named, or those of a filter.
 
@@ -263,7 +271,7 @@ def tag(name: str, words: tuple[str, ...], filters: tuple[str, ...], remove: boo
     emovox archive tag november --filter since=2026-11-01 --filter until=2026-12-01
     emovox archive tag complaint 3f9a12c0ffee --remove
     """  # noqa: D301  click needs the backspace itself
-    with library.open_archive() as kept:
+    with library.read_archive() as kept:
         chosen = sorted({item.sha256 for item in _chosen(kept, words, filters)})
         for sha256 in chosen:
             if remove:
@@ -278,6 +286,7 @@ def tag(name: str, words: tuple[str, ...], filters: tuple[str, ...], remove: boo
 @library.filters
 @click.option("--keep-outputs", is_flag=True, help="Leave the outputs directories where they are.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@_OUTPUTS
 def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool, yes: bool) -> int:
     """Delete recordings and everything of them: recognitions, embeddings, tags, and their outputs directories.
 
@@ -288,7 +297,7 @@ def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool,
     emovox archive delete 3f9a12c0ffee
     emovox archive delete --filter tag=withdrawn --yes
     """  # noqa: D301  click needs the backspace itself
-    with library.open_archive() as kept:
+    with library.read_archive() as kept:
         chosen = {item.sha256 for item in _chosen(kept, words, filters)}
         found = [item for sha256 in sorted(chosen) for item in kept.lookup(sha256)]
         if not found:
