@@ -16,6 +16,7 @@ COMMANDS = {
     "recognize": "Recognise the emotion in recordings.",
     "batch": "Recognise many recordings into tables of Parquet.",
     "export": "Write results that are there already in other formats.",
+    "table": "Write one table of many recordings: a row for each recording, segment, or frame.",
     "archive": "Keep recognitions in a database: find, tag, count, export, delete them.",
     "similar": "Find what in the archive sounds most like a recording.",
     "map": "Draw the archive as a map, a page by itself.",

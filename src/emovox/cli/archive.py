@@ -1,13 +1,10 @@
 """`emovox archive`: what was recognised, kept in a database."""
 
-import io
 import json
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import click
 import rich.progress
@@ -15,10 +12,11 @@ from rich.console import Console
 
 from emovox.cli import library, parameters
 from emovox.cli.report import clock, label, printable
+from emovox.cli.table import Failures, Form, opened, tell, write_archive
 from emovox.cli.watch import watch
 from emovox.emotions import NAMES
-from emovox.errors import ArchiveError
-from emovox.exports.replacement import replacing
+from emovox.errors import ArchiveError, OutputsError
+from emovox.outputs import find_directories
 from emovox.settings import settings
 
 if TYPE_CHECKING:
@@ -70,14 +68,14 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
     Exit code: 0 all well, 1 some directories can't be read (the others are archived), 2 usage.
     """  # noqa: D301  click needs the backspace itself
     library.need_library()
-    from emovox.library.importing import find_directories, import_directories  # noqa: PLC0415  an extra
+    from emovox.library.importing import import_directories  # noqa: PLC0415  an extra
 
     failures: list[tuple[Path, str]] = []
     directories: list[Path] = []
     for path in paths:
         try:
             directories += find_directories(path)
-        except ArchiveError as error:
+        except OutputsError as error:
             failures.append((path, str(error).removeprefix(f"{path}: ")))
     try:
         with library.open_archive() as kept, _bar(quiet) as bar:
@@ -174,54 +172,58 @@ def show(words: str, form: str, labels: str | None) -> None:
 
 @archive.command()
 @library.filters
+@click.option(
+    "--rows",
+    type=click.Choice(["recordings", "segments", "frames"]),
+    default="recordings",
+    show_default=True,
+    help="A row for each recording as it was recognised, for each segment, or for each frame.",
+)
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl", "parquet"]), default="csv", show_default=True)
 @click.option(
     "--output",
+    "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Where to; Parquet needs it.  [default: standard output]",
 )
-@click.option("--embedding", is_flag=True, help="Embeddings too: in JSON lines and Parquet.")
+@click.option("--embedding", is_flag=True, help="Embeddings of recordings too: in JSON lines and Parquet.")
 @_OUTPUTS
-def export(filters: tuple[str, ...], form: str, output: Path | None, embedding: bool) -> None:
-    """Write the archive as a table.
+def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, embedding: bool) -> int:
+    """Write the archive as a table: of recordings, of their segments, or of their frames.
+
+    Segments are in the archive, but for what heads hear; frames are read from the outputs directories. Both tables
+    are those of `emovox table`, which reads outputs directories that are in no archive, too.
 
     \b
     emovox archive export > archive.csv
+    emovox archive export --rows segments --filter tag=complaint > segments.csv
     emovox archive export --format parquet --embedding --output archive.parquet --filter model=lite
+
+    Exit code: 0 all well, 1 some outputs directories can't be read (the others are in the table), 2 usage.
     """  # noqa: D301  click needs the backspace itself
     output = None if output == Path("-") else output
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is no text: name a file with --output")
     if form == "csv" and embedding:
         raise click.UsageError("embeddings don't fit CSV: take --format jsonl or parquet")
+    if rows != "recordings" and (embedding or form == "jsonl"):
+        raise click.UsageError("JSON lines and embeddings are of --rows recordings alone")
     wanted = library.parse(filters)
-    from emovox.library import table  # noqa: PLC0415  an extra
+    failures: Failures = []
+    try:
+        with library.read_archive() as kept:
+            if form == "jsonl" or embedding:
+                from emovox.library import table as archived  # noqa: PLC0415  an extra
 
-    with library.read_archive() as kept:
-        found, with_them = kept.all(wanted), kept if embedding else None
-        if output and form == "parquet":
-            with replacing(output) as file:
-                table.write_parquet(found, file, with_them)
-            return
-        with _text(output) as text:
-            if form == "csv":
-                table.write_csv(found, text)
+                write = archived.write_parquet if form == "parquet" else archived.write_jsonl
+                with opened(output, form) as file:
+                    write(kept.all(wanted), file, kept if embedding else None)
             else:
-                table.write_jsonl(found, text, with_them)
-
-
-@contextmanager
-def _text(output: Path | None) -> Iterator[IO[Any]]:
-    """A file to write, or standard output."""
-    if output is None:
-        with click.open_file("-", "w", encoding="utf-8") as file:
-            yield file
-        return
-    with replacing(output) as binary:
-        text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
-        yield text
-        text.detach()  # flushes, and leaves the file open to what opened it
+                write_archive(kept, wanted, rows, cast("Form", form), output, failures)
+    finally:
+        tell(failures)
+    return 1 if failures else 0
 
 
 @archive.command()

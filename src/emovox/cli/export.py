@@ -5,14 +5,11 @@ import traceback
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 
 from emovox import exports
 from emovox.cli.report import printable
 from emovox.errors import EmovoxError, ExportError, OutputsError
-from emovox.outputs import RESULT
-from emovox.recognition import stored
-from emovox.recognition.recognition import Recognition
+from emovox.outputs import read_result
 from emovox.settings import settings
 
 
@@ -64,7 +61,7 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
     failures: list[tuple[str, str]] = []
     for directory in dict.fromkeys(found for argument in paths for found in _matches(argument)):
         try:
-            written = exports.write(_read(directory), directory, formats, language=language)
+            written = exports.write(read_result(directory), directory, formats, language=language)
         except OutputsError as error:  # names the file itself
             failures.append(("", str(error)))
         except EmovoxError as error:
@@ -87,26 +84,3 @@ def _matches(argument: str) -> list[Path]:
     if Path(argument).exists() or not glob.has_magic(argument):
         return [Path(argument)]
     return [Path(match) for match in sorted(glob.glob(argument))] or [Path(argument)]  # noqa: PTH207  ~ and drives stay as given
-
-
-def _read(directory: Path) -> Recognition:
-    """The result in an outputs directory.
-
-    Raises:
-        ExportError: there is none, or it isn't one that Emovox wrote.
-        OutputsError: it can't be read.
-    """
-    try:
-        return stored.read(directory / RESULT)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        inside = " (there are some inside it: name those)" if any(directory.glob(f"*/{RESULT}")) else ""
-        raise ExportError(f"no outputs directory: it has no {RESULT}{inside}") from error
-    except OSError as error:
-        raise OutputsError(f"{directory / RESULT}: can't be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ExportError(
-            f"{RESULT} is not one that Emovox wrote, or is damaged ({where}: {first['msg']}); "
-            "recognise the recording again"
-        ) from error

@@ -1,32 +1,11 @@
 """Importing: outputs directories into the archive, again and again, without anything being there twice."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from emovox.errors import ArchiveError
 from emovox.library.archive import Archive
 from emovox.library.entry import Entry, read_directory
-from emovox.outputs import RESULT
-
-
-def find_directories(root: Path) -> list[Path]:
-    """The outputs directories that a path means: itself, or all below it, sorted; hidden ones are none.
-
-    Raises:
-        ArchiveError: there are none.
-    """
-    if (root / RESULT).is_file():
-        return [root]
-    found = []
-    for place, names, files in os.walk(root):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        if RESULT in files:
-            found.append(Path(place))
-    if not found:
-        reason = f"no outputs directories in it: none has a {RESULT}" if root.is_dir() else "no such directory"
-        raise ArchiveError(f"{root}: {reason}")
-    return sorted(found)
 
 
 def import_directories(
