@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from emovox.emotions import NAMES
+from emovox.library import Archive
 from emovox.outputs import Outputs
 from support.entries import classic
 from support.results import frames, recognition, recording, segment
@@ -65,6 +66,21 @@ def test_of_the_archive(run: Run, heard: list[Path]) -> None:
             run("archive", "export", "--rows", part, *chosen, "--format", "parquet", "--out", "a.parquet")[0] == 0
         )
         assert len(pd.read_parquet("a.parquet")) == count
+
+
+def test_the_path_is_where_the_recording_was(run: Run) -> None:
+    with Archive() as archive:
+        archive.add(recognition(segments=[segment(0, 1)]), link="/far/away.wav")
+        archive.add(recognition(segments=[segment(0, 2)]))
+    code, out, _ = run("table", "segments", "--archive")
+    assert code == 0
+    assert sorted((row["end"], row["path"], row["outputs"]) for row in rows(out)) == [
+        ("1.000000", "/far/away.wav", ""),
+        ("2.000000", "/far/away.wav", ""),
+    ]
+    code, out, err = run("table", "frames", "--archive")
+    assert (code, rows(out)) == (0, [])
+    assert err.startswith("2 of 2 recordings have no frames")
 
 
 def test_of_recordings_it_is_the_archives(run: Run, heard: list[Path]) -> None:

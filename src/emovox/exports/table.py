@@ -148,7 +148,7 @@ def _labels(directory: Path, part: Part) -> Iterable[str]:
             return stored.read_head_labels(directory / RESULT)
         head = stored.read_head(directory / RESULT).get("head")
         return head["scores"] if head else ()
-    except (OSError, ValueError, KeyError, TypeError):  # not laid out as ours, or worse: which reading it all says
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # what is wrong, reading it all says
         recognition = read_result(directory)
         if part == "frames":
             return (recognition.frames and recognition.frames.head_labels) or ()

@@ -109,17 +109,18 @@ def read_frames(path: Path) -> Frames | None:
 
 
 def read_head_labels(path: Path) -> list[str]:
-    """The classes of a trained head in the frames; none without frames, or without a head.
+    """The classes of a trained head in the frames, without reading those; none without frames, or without a head.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: it isn't laid out as ours, or is damaged.
+        ValueError: it is no JSON, or damaged.
     """
     with path.open(encoding="utf-8") as file:
         for line in _lines(file):
             if line.startswith(_FRAMES):
                 return list(_frame_facts(line)[0].get("head_labels") or [])
-    return []
+    frames = read_head(path).get("frames")  # laid out otherwise, or without
+    return list((frames or {}).get("head_labels") or [])
 
 
 def _frame_facts(line: str) -> tuple[dict[str, Any], str]:
