@@ -10,8 +10,10 @@ Importing this package loads nothing: each name below is loaded when it is first
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = (
+    False  # as type checkers know it; `typing` takes longer to load than all that the program needs here
+)
 if TYPE_CHECKING:
     from emovox.emotions import EMOTIONS, Emotion
     from emovox.errors import (

@@ -1,6 +1,8 @@
 """One settings object: EMOVOX_* environment variables over a config file over defaults."""
 
 import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from os import environ
@@ -115,6 +117,22 @@ def config_path() -> Path:
     return Path(named) if named else user_config_path("emovox", appauthor=False) / "config.toml"
 
 
+_given: dict[str, Any] = {}
+
+
+@contextmanager
+def given(**values: Any) -> Iterator[None]:
+    """A block in which these settings are what a command's options say, whatever else says otherwise."""
+    _given.update(values)
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        for name in values:
+            del _given[name]
+        settings.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def settings() -> Settings:
     """The settings of this process, read once.
@@ -123,7 +141,7 @@ def settings() -> Settings:
         SettingsError: a value out of range, an unknown key, or a file that is no TOML.
     """
     try:
-        return Settings()
+        return Settings(**_given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))

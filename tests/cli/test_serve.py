@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from emovox.packages import install
-from emovox.settings import Settings
+from emovox.settings import Settings, settings
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -38,6 +38,22 @@ def test_other_addresses_need_a_key(run: Run) -> None:
     assert "emovox keys add" in err
 
 
+@pytest.mark.parametrize(("started", "code"), [(False, 130), (True, 0)])
+def test_an_interrupt_before_it_listens_is_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch, started: bool, code: int
+) -> None:
+    class Interrupted:
+        def __init__(self, *_: object, **__: object) -> None:
+            self.started = started
+
+        def run(self) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("emovox.server.process.create_app", lambda **_: None)
+    monkeypatch.setattr("emovox.server.process.make_server", Interrupted)
+    assert run("serve", "--port", "0")[0] == code
+
+
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -50,8 +66,27 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     )
 
 
+def test_the_outputs_are_those_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs: list[Path] = []
+
+    def serve(**_: object) -> int:
+        outputs.append(settings().outputs)
+        return 0
+
+    monkeypatch.setattr("emovox.server.process.serve", serve)
+    assert run("serve", "--outputs", "far/away")[0] == 0
+    assert run("serve")[0] == 0
+    assert outputs == [Path("far/away"), Path("outputs")]
+    assert run("keys", "add", "Ann", "--outputs", "far/away")[0] == 0
+    assert "Ann" in run("keys", "list", "--outputs", "far/away")[1]
+    assert run("keys", "list")[1] == ""
+    assert run("serve", "--outputs", "")[0] == 2
+
+
 def test_keys_are_made_listed_and_removed(run: Run) -> None:
     assert run("keys", "list") == (0, "", "")
+    assert run("keys", "remove", "none")[0] == 1
+    assert not list(Path().iterdir())  # to look makes nothing
     code, key, _ = run("keys", "add", "Ann 安")
     id_ = key.split("_")[1]
     assert (code, key.startswith("emovox_"), len(key) > 50) == (0, True, True)

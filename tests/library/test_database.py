@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, func, inspect, select
+from sqlalchemy import MetaData, create_engine, func, inspect, select
 
 from emovox.errors import SettingsError
 from emovox.library import Archive
@@ -142,6 +142,23 @@ def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
         assert names == {"jobs", "batches", "keys", "tags"}
         assert "timings" not in {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
     connection.close()
+
+
+def test_to_look_makes_no_tables(database: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    for name in ("none/a.db", "empty.db"):
+        with Archive(tmp_path / name, make=False) as archive:
+            assert archive.is_empty()
+            assert archive.stats().recognitions == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.db"]
+    url = database.replace("postgresql:", "postgresql+psycopg:") or f"sqlite:///{tmp_path}/empty.db"
+    engine = create_engine(url)
+    assert not inspect(engine).get_table_names()
+    engine.dispose()
+    with Archive(tmp_path / "empty.db") as archive:
+        archive.add_entries([entry(1)])
+    with Archive(tmp_path / "empty.db", make=False) as archive:
+        assert not archive.is_empty()
 
 
 def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from emovox.emotions import NAMES
-from emovox.errors import ArchiveError
+from emovox.errors import ArchiveError, OutputsError
 from emovox.library import Archive, Filter
 from emovox.library.entry import possible_ids, read_directory
-from emovox.library.importing import find_directories, import_directories
+from emovox.library.importing import import_directories
 from emovox.library.watching import Watch
-from emovox.outputs import Outputs
+from emovox.outputs import Outputs, find_directories
 from emovox.recognition.recognizer import Recognizer
 from support.depths import too_deep
 from support.entries import classic
@@ -237,9 +237,9 @@ def test_a_directory_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
 
 def test_where_there_are_none(tmp_path: Path) -> None:
     classic(tmp_path / ".emovox" / "draft")  # nobody's yet
-    with pytest.raises(ArchiveError, match="no outputs directories in it"):
+    with pytest.raises(OutputsError, match="no outputs directories in it"):
         find_directories(tmp_path)
-    with pytest.raises(ArchiveError, match="no such directory"):
+    with pytest.raises(OutputsError, match="no such directory"):
         find_directories(tmp_path / "none")
     with pytest.raises(ArchiveError, match=r"it has no result\.json"):
         read_directory(tmp_path)
@@ -252,7 +252,7 @@ def test_directories_that_can_not_be_read_are_named(tmp_path: Path) -> None:
     assert find_directories(tmp_path, failed=lambda *told: failures.append(told)) == [place]
     assert failures == [(last, "File name too long")]
     assert find_directories(last, failed=lambda *_: None) == []
-    with pytest.raises(ArchiveError, match="d: File name too long"):
+    with pytest.raises(OutputsError, match="d: File name too long"):
         find_directories(tmp_path)
 
 

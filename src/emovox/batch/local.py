@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from emovox import interrupts
 from emovox.audio.isolation.parent import follow
 from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member
 from emovox.batch.ledger import Ledger
@@ -66,7 +67,7 @@ class LocalEngine(Engine):
         for member in self._members:
             member.worker.connection.close()
         for member in self._members:
-            member.worker.end(5)
+            member.worker.end(5 if member.ready else 0)  # one that still loads its model has nothing to finish
         self._members.clear()
 
     def _spawn(self, index: int) -> Member:
@@ -98,7 +99,8 @@ class _Process:
     def __init__(self, context: Any, arguments: tuple[Any, ...]) -> None:
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_main, args=(theirs, *arguments))
-        self._process.start()
+        with interrupts.kept_from_children():  # an interrupt on the terminal is for the command to handle
+            self._process.start()
         theirs.close()
 
     def end(self, patience: float) -> None:
@@ -125,7 +127,7 @@ def _gpus(plan: Plan) -> int:
 
 def _main(connection: Connection, plan: Plan, threads: int, decoders: int, gpu: int | None) -> None:
     """The worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt on the terminal is for the command to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it can't be kept from this process, as on Windows
     threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
     os.environ["EMOVOX_THREADS"] = str(threads)
     if gpu is not None:

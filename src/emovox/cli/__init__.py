@@ -8,13 +8,15 @@ from importlib import import_module
 
 import click
 
+from emovox import interrupts
 from emovox.errors import ClusterError, EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED = 1, 2, 3, interrupts.CODE
 COMMANDS = {
     "recognize": "Recognise the emotion in recordings.",
     "batch": "Recognise many recordings into tables of Parquet.",
     "export": "Write results that are there already in other formats.",
+    "table": "Write one table of many recordings: a row for each recording, segment, or frame.",
     "archive": "Keep recognitions in a database: find, tag, count, export, delete them.",
     "similar": "Find what in the archive sounds most like a recording.",
     "map": "Draw the archive as a map, a page by itself.",
@@ -80,6 +82,7 @@ def emovox(debug: bool) -> None:
     if click.get_current_context().invoked_subcommand != "config":  # which says it, too
         for problem in misspelt():
             click.echo(f"Warning: {problem}", err=True)
+    interrupts.raise_from_now_on()  # the command and what it imports is loaded
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -96,9 +99,9 @@ def main(arguments: list[str] | None = None) -> None:
         if arguments is None:  # the process is this program, and nobody else's
             _cache_in_own_place()
         # --debug belongs to the program, and may stand anywhere.
-        code = emovox.main(
-            [word for word in given if word != "--debug"], prog_name="emovox", standalone_mode=False, obj=debug
-        )
+        words = [word for word in given if word != "--debug"]
+        with interrupts.seen_through():
+            code = emovox.main(words, prog_name="emovox", standalone_mode=False, obj=debug)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = EXIT_USAGE

@@ -46,9 +46,7 @@ STDIN = "-"
 @click.option(
     "--head", metavar="NAME|PATH", help="Also ask this head of yours; --jsonl and the saved result have it."
 )
-@click.option(
-    "--outputs", callback=parameters.directory, metavar="DIR", help="Where the result goes.  [default: outputs]"
-)
+@parameters.outputs("Where the result goes.")
 @click.option("--no-save", is_flag=True, help="Write nothing.")
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON instead.")
 def listen(
@@ -62,7 +60,6 @@ def listen(
     labels: str | None,
     emotions: tuple[str, ...] | None,
     head: str | None,
-    outputs: Path | None,
     no_save: bool,
     jsonl: bool,
 ) -> None:
@@ -91,7 +88,7 @@ def listen(
         raise click.UsageError("--fast is for a file or -: a microphone gives no more than is spoken")
     language = labels or settings().labels
     with ExitStack() as stack:
-        place = None if no_save else Outputs(outputs or settings().outputs)
+        place = None if no_save else Outputs(settings().outputs)
         recognizer = Recognizer(model, notice=lambda line: click.echo(line, err=True))
         sound = _open(source, device, rate, fast)
         stack.callback(sound.close)

@@ -45,9 +45,7 @@ STDIN = "-"
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @parameters.recognition
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
-@click.option(
-    "--outputs", callback=parameters.directory, metavar="DIR", help="Where results go.  [default: outputs]"
-)
+@parameters.outputs("Where results go; the archive is beside it.")
 @click.option(
     "--archive", is_flag=True, help="Keep it in the archive too, with its embedding: see `emovox archive`."
 )
@@ -74,7 +72,6 @@ def recognize(
     model: str | None,
     precision: Wanted,
     head: str | None,
-    outputs: Path | None,
     archive: bool,
     no_save: bool,
     form: str,
@@ -127,7 +124,7 @@ def recognize(
     )
     if wanted["head"] is not None:
         wanted["head"].check(recognizer.metadata)
-    place = None if no_save else Outputs(outputs or settings().outputs)
+    place = None if no_save else Outputs(settings().outputs)
     language = cast("Language", labels or settings().labels)
     report = REPORTS[form](
         paths=[str(file) for file in files],

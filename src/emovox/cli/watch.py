@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emovox.cli import library
+from emovox.cli import library, parameters
 from emovox.cli.report import printable
 from emovox.errors import ArchiveError
 from emovox.settings import settings
@@ -44,6 +44,7 @@ TIMEOUT = 10.0  # seconds
     help="How often to look.",
 )
 @click.option("--once", is_flag=True, help="Look once, and end.")
+@parameters.outputs("The outputs whose archive it is.")
 def watch(
     root: Path | None, command: str | None, webhook: str | None, model: str | None, every: float, once: bool
 ) -> int:

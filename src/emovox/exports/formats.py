@@ -13,9 +13,9 @@ from emovox.exports.replacement import replacing
 from emovox.outputs import AUDIO
 from emovox.packages import install
 from emovox.recognition.recognition import Recognition
+from emovox.recognition.stored import Part
 
 Language = Literal["en", "zh"]
-Part = Literal["segments", "frames"]
 
 
 @dataclass(frozen=True)

@@ -51,19 +51,20 @@ class Archive:
         ...         print(neighbour.similarity, neighbour.found.name, neighbour.found.emotion)
     """
 
-    def __init__(self, file: str | Path | None = None, *, patience: float = PATIENCE) -> None:
-        """Open the archive, which is made if it isn't there.
+    def __init__(self, file: str | Path | None = None, *, patience: float = PATIENCE, make: bool = True) -> None:
+        """Open the archive.
 
         Args:
             file: an SQLite file, unless the setting `database` names another place; by default `outputs.db`
                 beside the outputs (see `archive_file`).
             patience: seconds that an SQLite file which somebody else has locked is waited for.
+            make: it is made if it isn't there; else it is an empty one then, and what is added is kept nowhere.
 
         Raises:
             SettingsError: it can't be opened.
         """
         path = archive_file() if file is None else Path(file).absolute()
-        self.database: Engine = open_database(path, patience=patience)
+        self.database: Engine = open_database(path, patience=patience, make=make)
         self._reader = Reader(self.database)
         self._spaces: dict[tuple[str, str, int, str], int] = {}
         self._lock = threading.Lock()
@@ -153,6 +154,11 @@ class Archive:
         while before is not None:
             page, before = self.find(wanted, limit=1000, before=before)
             yield from page
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it."""
+        with self.database.connect() as connection:
+            return connection.execute(select(recognitions.c.id).limit(1)).first() is None
 
     def lookup(self, words: str) -> list[Found]:
         """The recognitions that a person means by an id, a recording's checksum, the beginning of either (eight
@@ -388,7 +394,7 @@ def _mark(before: str) -> tuple[float, str]:
 
 def _cache(database: Engine) -> Path:
     """Where the caches of a database are: beside an SQLite file, and otherwise where models go."""
-    if database.dialect.name == "sqlite":
+    if database.url.database and database.dialect.name == "sqlite":
         return Path(f"{database.url.database}.cache")
     name = hashlib.sha256(database.url.render_as_string(hide_password=True).encode()).hexdigest()[:16]
     return settings().cache / "archive" / name

@@ -183,7 +183,7 @@ def archive_file() -> Path:
     return beside
 
 
-def open_database(file: Path, *, patience: float = PATIENCE) -> Engine:
+def open_database(file: Path, *, patience: float = PATIENCE, make: bool = True) -> Engine:
     """Connect to the database of the settings, by default an SQLite file, and bring its tables up to date.
 
     Before an SQLite file changes, it is copied to FILE.before-VERSION.
@@ -191,6 +191,7 @@ def open_database(file: Path, *, patience: float = PATIENCE) -> Engine:
     Args:
         file: the SQLite file, where the settings name no database.
         patience: seconds that an SQLite file which somebody else has locked is waited for, once it is open.
+        make: where there is none, or one without tables, make it; else an empty one in memory stands for it.
 
     Raises:
         SettingsError: it can't be reached, or a newer Emovox wrote it.
@@ -203,10 +204,16 @@ def open_database(file: Path, *, patience: float = PATIENCE) -> Engine:
         if url.get_backend_name() not in {"sqlite", "postgresql"}:
             kind = url.get_backend_name()
             raise SettingsError(f"the database can't be opened: it is {kind}, and must be sqlite or postgresql")
-        if (path := sqlite_path(url)) is not None:
+        if (path := sqlite_path(url)) is not None and make:
             private.make_directory(path.parent)
         engine = _engine(url, patience)
-        upgrade(engine)
+        if make or ((path is None or path.exists()) and inspect(engine).get_table_names()):
+            upgrade(engine)
+        else:
+            engine.dispose()
+            engine = _engine(URL.create("sqlite"), patience)
+            with engine.begin() as connection:
+                _migrate(connection)
     except (SQLAlchemyError, OSError, ImportError) as error:
         hint = (
             f": {install('psycopg[binary]')}" if isinstance(error, ImportError) and "psycopg" in str(error) else ""

@@ -108,6 +108,19 @@ class Entry:
         """Local date, YYYY-MM-DD."""
         return self.created.astimezone().strftime("%Y-%m-%d")
 
+    def to_dict(self) -> dict[str, Any]:
+        """As `Found.to_dict` has it, of a recording without tags."""
+        return {
+            **{name: getattr(self, name) for name in ("id", "sha256", "name", "link", "duration")},
+            "created": self.created.astimezone().isoformat(),
+            **{name: getattr(self, name) for name in ("emotion", "confidence")},
+            "scores": dict(zip(NAMES, self.scores, strict=True)),
+            **{name: getattr(self, name) for name in ("model", "revision", "precision", "granularity", "channel")},
+            "warnings": list(self.warnings),
+            "outputs": None if self.outputs is None else str(self.outputs),
+            "tags": [],
+        }
+
 
 def from_recognition(
     recognition: Recognition,

@@ -1,44 +1,11 @@
 """Importing: outputs directories into the archive, again and again, without anything being there twice."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from emovox import directories
 from emovox.errors import ArchiveError
 from emovox.library.archive import Archive
 from emovox.library.entry import Entry, read_directory
-from emovox.outputs import RESULT
-
-
-def _refuse(path: Path, reason: str) -> None:
-    raise ArchiveError(f"{path}: {reason}")
-
-
-def find_directories(root: Path, *, failed: directories.Failed = _refuse) -> list[Path]:
-    """The outputs directories that a path means: itself, or all below it, sorted; hidden ones are none.
-
-    Args:
-        root: where to look.
-        failed: is told of directories that can't be read; the rest is searched all the same.
-
-    Raises:
-        ArchiveError: there are none; or one can't be read, and nobody is told.
-    """
-    if os.path.isfile(root / RESULT):  # noqa: PTH113  what is too deep raises no error here
-        return [root]
-    unreadable: list[Path] = []
-
-    def note(path: Path, reason: str) -> None:
-        unreadable.append(path)
-        failed(path, reason)
-
-    found = [path.parent for path in directories.files(root, note) if path.name == RESULT]
-    if not found and not unreadable:
-        there = os.path.isdir(root)  # noqa: PTH112
-        reason = f"no outputs directories in it: none has a {RESULT}" if there else "no such directory"
-        raise ArchiveError(f"{root}: {reason}")
-    return sorted(found)
 
 
 def import_directories(

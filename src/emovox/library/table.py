@@ -3,14 +3,19 @@
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
-from emovox.library.archive import Archive
-from emovox.library.found import Found
+from emovox.exports.table import Rows, Source
+from emovox.library.entry import Entry
 from emovox.packages import install
+from emovox.recognition.recognition import Segment
 from emovox.spreadsheets import writer
+
+if TYPE_CHECKING:
+    from emovox.library.archive import Archive
+    from emovox.library.found import Found
 
 FORMATS = ("csv", "jsonl", "parquet")
 _PLAIN = ("id", "name", "sha256", "link", "created", "emotion", "confidence")
@@ -19,7 +24,7 @@ _NUMBERS = ("confidence", *NAMES, "duration")
 _TOGETHER = 1000  # rows of a Parquet group
 
 
-def write_csv(found: Iterable[Found], file: IO[Any]) -> None:
+def write_csv(found: "Iterable[Found | Entry]", file: IO[Any]) -> None:
     """A line a recognition, the nine scores in columns of their own."""
     write = writer(file)
     write([*_PLAIN, *NAMES, *_FACTS])
@@ -31,7 +36,7 @@ def write_csv(found: Iterable[Found], file: IO[Any]) -> None:
         write([{**row, **lists}[name] for name in (*_PLAIN, *NAMES, *_FACTS)])
 
 
-def write_jsonl(found: Iterable[Found], file: IO[Any], archive: Archive | None = None) -> None:
+def write_jsonl(found: "Iterable[Found | Entry]", file: IO[Any], archive: "Archive | None" = None) -> None:
     """An object a line; with the archive, its embeddings too."""
     for item in found:
         row = item.to_dict()
@@ -41,7 +46,7 @@ def write_jsonl(found: Iterable[Found], file: IO[Any], archive: Archive | None =
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def write_parquet(found: Iterable[Found], file: IO[bytes], archive: Archive | None = None) -> None:
+def write_parquet(found: "Iterable[Found | Entry]", file: IO[bytes], archive: "Archive | None" = None) -> None:
     """Typed columns; with the archive, its embeddings too, as lists of float32.
 
     Raises:
@@ -68,12 +73,31 @@ def write_parquet(found: Iterable[Found], file: IO[bytes], archive: Archive | No
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
-def _flat(item: Found) -> dict[str, Any]:
+def segments(archive: "Archive", found: "Iterable[Found]") -> Iterator[Rows]:
+    """The segments of recognitions, as the archive has them: without what heads hear."""
+    for item in found:
+        outputs = None if item.outputs is None else str(item.outputs)
+        yield Rows(item.link or item.name, outputs, [_segment(row) for row in archive.segments(item.id)])
+
+
+def sources(found: "Iterable[Found]") -> Iterator[Source]:
+    """Where the frames of recognitions are: in the outputs directories, and not in the archive."""
+    for item in found:
+        yield Source(item.link or item.name, item.outputs)
+
+
+def _segment(row: dict[str, Any]) -> Segment:
+    scores = {name: row[name] for name in NAMES}
+    facts = {name: row[name] for name in ("start", "end", "emotion", "confidence", "channel")}
+    return Segment.model_construct(**facts, scores=scores)  # checked when it was archived
+
+
+def _flat(item: "Found | Entry") -> dict[str, Any]:
     row = item.to_dict()
     return {**row, **row.pop("scores")}
 
 
-def _groups(found: Iterable[Found]) -> Iterator[list[Found]]:
+def _groups(found: "Iterable[Found | Entry]") -> "Iterator[list[Found | Entry]]":
     waiting = iter(found)
     while group := list(islice(waiting, _TOGETHER)):
         yield group

@@ -8,12 +8,14 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emovox.recognition.recognition import Frames, Recognition, Segment
+
+Part = Literal["segments", "frames"]
 
 BLOCK = 2**20  # characters read at once
 _SEGMENTS, _FRAMES = '  "segments": ', '  "frames": '
@@ -21,8 +23,12 @@ _SERIES = re.compile(r', "(\w+)": \[\[')
 _NO_BRACKETS = str.maketrans({"[": None, "]": None})
 
 
-def read(path: Path) -> Recognition:
-    """The whole recognition, without ever holding its text.
+def read(path: Path, only: Part | None = None) -> Recognition:
+    """The whole recognition, or all but the segments or the frames, without ever holding its text.
+
+    Args:
+        path: of the result.json.
+        only: which of the two; None: both.
 
     Raises:
         OSError: the file can't be read.
@@ -30,7 +36,8 @@ def read(path: Path) -> Recognition:
     """
     try:
         head = read_head(path)
-        segments, frames = read_segments(path), read_frames(path)
+        segments = None if only == "frames" else read_segments(path)
+        frames = None if only == "segments" else read_frames(path)
     except ValueError:  # not laid out as ours, or not JSON at all: which says the whole
         return Recognition.from_json(path.read_bytes())
     return Recognition.model_validate({"segments": segments, "frames": frames, **head})
@@ -97,11 +104,31 @@ def read_frames(path: Path) -> Frames | None:
                 break
         else:
             return None
-        first = _SERIES.search(line)
-        if first is None:
-            raise ValueError("frames without series")
-        facts = _object(line[len(_FRAMES) : first.start()] + "}")
-        return Frames.model_validate({**facts, **dict(_series(line[first.start() :], file))})
+        facts, rest = _frame_facts(line)
+        return Frames.model_validate({**facts, **dict(_series(rest, file))})
+
+
+def read_head_labels(path: Path) -> list[str]:
+    """The classes of a trained head in the frames, without reading those; none without frames, or without a head.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: it is no JSON, or damaged.
+    """
+    with path.open(encoding="utf-8") as file:
+        for line in _lines(file):
+            if line.startswith(_FRAMES):
+                return list(_frame_facts(line)[0].get("head_labels") or [])
+    frames = read_head(path).get("frames")  # laid out otherwise, or without
+    return list((frames or {}).get("head_labels") or [])
+
+
+def _frame_facts(line: str) -> tuple[dict[str, Any], str]:
+    """What stands before the series of frames, and what follows."""
+    first = _SERIES.search(line)
+    if first is None:
+        raise ValueError("frames without series")
+    return _object(line[len(_FRAMES) : first.start()] + "}"), line[first.start() :]
 
 
 def _lines(file: TextIO) -> Iterator[str]:

@@ -99,16 +99,17 @@ def state_directory() -> Path:
     return settings().outputs / ".emovox" / "service"
 
 
-def open_database(*, patience: float = database.PATIENCE) -> Engine:
+def open_database(*, patience: float = database.PATIENCE, make: bool = True) -> Engine:
     """Connect to the database of the settings, by default a file of the service's own, and bring it up to date.
 
     Args:
         patience: seconds that an SQLite file which somebody else has locked is waited for.
+        make: as `database.open_database` has it.
 
     Raises:
         SettingsError: it can't be reached.
     """
-    return database.open_database(state_directory() / "service.db", patience=patience)
+    return database.open_database(state_directory() / "service.db", patience=patience, make=make)
 
 
 def restore(engine: Engine, *, write: bool = False) -> bool:

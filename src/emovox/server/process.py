@@ -1,7 +1,6 @@
 """The process: one uvicorn server on one port."""
 
 import sys
-from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -15,6 +14,7 @@ from emovox.server.connections import Connections, Http, WebSocket
 from emovox.server.database import open_database
 from emovox.server.hosts import is_loopback
 from emovox.server.keys import Keys
+from emovox.server.loop import new_loop  # noqa: F401  uvicorn would load it where an interrupt is a warning
 from emovox.server.problems import log
 from emovox.server.service import Service
 from emovox.server.sockets import Gate, listen, raise_limit, room
@@ -100,8 +100,11 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
     except SettingsError:
         app.state.service.close()
         raise
-    with suppress(KeyboardInterrupt):
+    try:
         server.run()
+    except KeyboardInterrupt:
+        if not server.started:
+            raise
     return 0 if server.started else 1
 
 
