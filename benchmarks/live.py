@@ -15,9 +15,9 @@ import numpy as np
 
 from benchmarks.windows import Joined, join
 from emovox.audio.waveform import SAMPLE_RATE
-from emovox.recognition import live
-from emovox.recognition.live import EmotionChanged, Heard
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference import live
+from emovox.inference.live import EmotionChanged, Heard
+from emovox.inference.recognizer import Recognizer
 from training.corpus import read_corpus
 
 CONTEXTS = (1, 2, 3, 4, 6)  # seconds

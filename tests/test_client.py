@@ -8,7 +8,7 @@ import pytest
 
 from emovox.client import Client, ServiceError
 from emovox.errors import RecordingNotFoundError, ServiceUnreachableError
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognizer import Recognizer
 from support.service import Client as Service
 
 

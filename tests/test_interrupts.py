@@ -76,7 +76,7 @@ def test_no_interrupt_reaches_a_worker(tmp_path: Path, examples: list[Path]) -> 
     assert run(tmp_path, code, "batch", examples[0], "--out", out, "--workers", 1, "--quiet") == (0, "")
 
 
-@pytest.mark.parametrize("module", ["uvicorn", "sqlalchemy", "emovox.server.loop"])
+@pytest.mark.parametrize("module", ["uvicorn", "sqlalchemy", "emovox.server.http.event_loop"])
 def test_while_the_service_loads(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
     code = INTERRUPT.format(module=module, word="emovox", act=AT_ONCE)

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from emovox import Recognition, Recognizer, errors
+from emovox.archive import Archive
 from emovox.client import Client
-from emovox.library import Archive
 from support.heads import head
 
 Scores = dict[str, float]

@@ -9,11 +9,10 @@
 Importing this package loads nothing: each name below is loaded when it is first used.
 """
 
-from importlib import import_module
+from emovox import lazy
 
-TYPE_CHECKING = (
-    False  # as type checkers know it; `typing` takes longer to load than all that the program needs here
-)
+# As type checkers know it; `typing` takes longer to load than all that the program needs here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emovox.emotions import EMOTIONS, Emotion
     from emovox.errors import (
@@ -47,11 +46,11 @@ if TYPE_CHECKING:
         UnknownModelError,
         UnreadableAudioError,
     )
+    from emovox.inference.live import EmotionChanged, Heard, Live
+    from emovox.inference.recognition import Frames, Recognition
+    from emovox.inference.recognizer import Recognizer
     from emovox.models.head import Head
     from emovox.outputs import Outputs
-    from emovox.recognition.live import EmotionChanged, Heard, Live
-    from emovox.recognition.recognition import Frames, Recognition
-    from emovox.recognition.recognizer import Recognizer
     from emovox.version import __version__
 
 _HOME = {
@@ -63,18 +62,18 @@ _HOME = {
     "ClusterError": "errors",
     "DecoderError": "errors",
     "Emotion": "emotions",
-    "EmotionChanged": "recognition.live",
+    "EmotionChanged": "inference.live",
     "EmovoxError": "errors",
     "ExportError": "errors",
-    "Frames": "recognition.recognition",
+    "Frames": "inference.recognition",
     "Head": "models.head",
     "HeadError": "errors",
-    "Heard": "recognition.live",
+    "Heard": "inference.live",
     "HubError": "errors",
     "HubMismatchError": "errors",
     "HubUnreachableError": "errors",
     "LabelsError": "errors",
-    "Live": "recognition.live",
+    "Live": "inference.live",
     "MicrophoneError": "errors",
     "ModelError": "errors",
     "NoAudioError": "errors",
@@ -83,8 +82,8 @@ _HOME = {
     "Outputs": "outputs",
     "OutputsError": "errors",
     "PrecisionError": "errors",
-    "Recognition": "recognition.recognition",
-    "Recognizer": "recognition.recognizer",
+    "Recognition": "inference.recognition",
+    "Recognizer": "inference.recognizer",
     "RecordingNotFoundError": "errors",
     "ServiceError": "errors",
     "ServiceUnreachableError": "errors",
@@ -141,12 +140,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'emovox' has no attribute {name!r}")
-    value = getattr(import_module(f"emovox.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy.names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from emovox.audio.recording import read_bytes
 from emovox.errors import ServiceError, ServiceUnreachableError
-from emovox.recognition.recognition import Recognition
+from emovox.inference.recognition import Recognition
 
 ACCEPTED, BUSY = 202, 503
 PATIENCE = 60.0  # seconds that a busy service may ask to be left alone

@@ -23,9 +23,10 @@ from emovox import directories, private, refusals
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
 from emovox.errors import ExportError, OutputsError
-from emovox.recognition import npy, stored
-from emovox.recognition.npy import NpyWriter
-from emovox.recognition.recognition import Recognition
+from emovox.inference import npy
+from emovox.inference import stored_result as stored
+from emovox.inference.npy import NpyWriter
+from emovox.inference.recognition import Recognition
 
 AUDIO = "processed_audio.wav"
 RESULT = "result.json"

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from emovox.audio.wav import WavWriter
+from emovox.batch.config import Wish
 from emovox.batch.engine import Member
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Plan, Task
-from emovox.batch.wish import Wish
 from emovox.errors import BatchError, ClusterError
-from emovox.recognition.options import Options
+from emovox.inference.options import Options
 from emovox.settings import settings
 from support import tiny
 from support.batches import run, table

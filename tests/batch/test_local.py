@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from emovox.audio.wav import WavWriter
+from emovox.batch.config import Wish
 from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.local import LocalEngine
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Answer, Begun, Plan, Ready, Task
-from emovox.batch.wish import Wish
 from emovox.errors import ModelError, UnknownEmotionError
-from emovox.recognition.options import Options
+from emovox.inference.options import Options
 from emovox.settings import settings
 from support import poison, tiny
 from support.batches import run, table

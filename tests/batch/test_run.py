@@ -13,15 +13,15 @@ import pytest
 from filelock import FileLock
 
 from emovox.audio.wav import WavWriter
+from emovox.batch.config import Wish
 from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.tasks import Item, Share
-from emovox.batch.wish import Wish
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
+from emovox.inference.options import Options
+from emovox.inference.recognition import Recognition
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import AUDIO, RESULT, Outputs
-from emovox.recognition.options import Options
-from emovox.recognition.recognition import Recognition
-from emovox.recognition.recognizer import Recognizer
 from support import heads, tiny
 from support.batches import StopError, run, table
 from support.depths import too_deep

@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from emovox.archive import Archive
+from emovox.archive.record import Entry, read_directory
+from emovox.archive.stored_record import Found
+from emovox.archive.watching import Watch
 from emovox.errors import ArchiveError
-from emovox.library import Archive
-from emovox.library.entry import Entry, read_directory
-from emovox.library.found import Found
-from emovox.library.watching import Watch
 from emovox.server.database import open_database, owner, state_directory
-from emovox.server.jobs import Jobs, NewJob
+from emovox.server.jobs.jobs import Jobs, NewJob
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 from support import poison

@@ -8,10 +8,10 @@ import jsonschema
 import numpy as np
 import pytest
 
+from emovox.inference.recognition import Recognition, json_schema
+from emovox.inference.recognizer import Recognizer
 from emovox.models import head as heads
 from emovox.models.head import Head
-from emovox.recognition.recognition import Recognition, json_schema
-from emovox.recognition.recognizer import Recognizer
 from support import poison
 from support.heads import head
 

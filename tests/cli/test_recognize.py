@@ -19,8 +19,8 @@ import pytest
 
 from emovox.audio.isolation.process import Process
 from emovox.emotions import BY_NAME, NAMES
-from emovox.recognition.recognition import json_schema
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognition import json_schema
+from emovox.inference.recognizer import Recognizer
 from emovox.version import __version__
 from support import poison, tiny
 from support.children import children, running
@@ -220,7 +220,7 @@ def test_an_unexpected_error_is_one_line(run: Run, examples: list[Path], monkeyp
         raise RuntimeError("what nobody\nthought of")
 
     with monkeypatch.context() as patch:
-        patch.setattr("emovox.recognition.recognizer.Recognizer.recognize", fail)
+        patch.setattr("emovox.inference.recognizer.Recognizer.recognize", fail)
         code, out, err = run("recognize", examples[0], "--format", "json", "--quiet")
         assert (code, json.loads(out)) == (1, [])
         assert err == f"Error: {examples[0]}: unexpected RuntimeError: what nobody thought of\n"

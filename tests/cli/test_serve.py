@@ -49,8 +49,8 @@ def test_an_interrupt_before_it_listens_is_one(
         def run(self) -> None:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("emovox.server.process.create_app", lambda **_: None)
-    monkeypatch.setattr("emovox.server.process.make_server", Interrupted)
+    monkeypatch.setattr("emovox.server.uvicorn_server.create_app", lambda **_: None)
+    monkeypatch.setattr("emovox.server.uvicorn_server.make_server", Interrupted)
     assert run("serve", "--port", "0")[0] == code
 
 
@@ -73,7 +73,7 @@ def test_the_outputs_are_those_named(run: Run, monkeypatch: pytest.MonkeyPatch) 
         outputs.append(settings().outputs)
         return 0
 
-    monkeypatch.setattr("emovox.server.process.serve", serve)
+    monkeypatch.setattr("emovox.server.uvicorn_server.serve", serve)
     assert run("serve", "--outputs", "far/away")[0] == 0
     assert run("serve")[0] == 0
     assert outputs == [Path("far/away"), Path("outputs")]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from emovox.archive import Archive
 from emovox.emotions import NAMES
-from emovox.library import Archive
 from emovox.outputs import Outputs
 from support.entries import classic
 from support.results import frames, recognition, recording, segment

@@ -13,9 +13,9 @@ import pytest
 from emovox.exports import comma_separated
 from emovox.exports.columns import ORIGIN
 from emovox.exports.table import Rows, Source, Table, read, survey
+from emovox.inference.recognition import Frames, HeadScores, HeadVerdict, Recognition
+from emovox.inference.stored_result import Part
 from emovox.outputs import Outputs, read_result
-from emovox.recognition.recognition import Frames, HeadScores, HeadVerdict, Recognition
-from emovox.recognition.stored import Part
 from support.results import frames, recognition, recording, segment
 
 PARTS: list[Part] = ["segments", "frames"]

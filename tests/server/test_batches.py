@@ -10,8 +10,8 @@ import pytest
 from conftest import Encode
 from numpy.typing import NDArray
 
-from emovox.recognition.recognizer import Recognizer
-from emovox.server.uploads import Uploads
+from emovox.inference.recognizer import Recognizer
+from emovox.server.http.uploads import Uploads
 from support.service import Client, serving
 
 
@@ -128,7 +128,7 @@ def test_a_full_disk_leaves_nothing(shared: Client, call: Path, monkeypatch: pyt
 
 
 def test_too_many_channels_are_refused(shared: Client, call: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emovox.server.accepting.CHANNELS", 1)
+    monkeypatch.setattr("emovox.server.submission.CHANNELS", 1)
     answer = shared.post_file(call, "/v1/batches", split_channels="true")
     assert (answer.status_code, empty(shared)) == (422, True)
     assert "has 2 channels" in answer.json()["detail"]

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from emovox.inference.recognition import Recognition
 from emovox.outputs import RESULT
-from emovox.recognition.recognition import Recognition
 from emovox.server.database import open_database, owner, state_directory
-from emovox.server.jobs import Jobs, NewJob
-from emovox.server.runner import Runner
+from emovox.server.jobs.jobs import Jobs, NewJob
+from emovox.server.jobs.runner import Runner
 from emovox.server.service import Service, digest
 from emovox.settings import settings
 from support.results import recognition

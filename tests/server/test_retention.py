@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emovox.outputs import Outputs
-from emovox.server.jobs import NewJob
+from emovox.server.jobs.jobs import NewJob
 from emovox.server.retention import Retention
 from emovox.server.service import Service
 from emovox.settings import settings

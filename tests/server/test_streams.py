@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from emovox.recognition.recognition import Recognition
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognition import Recognition
+from emovox.inference.recognizer import Recognizer
 from emovox.server.routes import live
 from support.frames import BINARY, OPENING, TEXT, frame
 from support.service import Client

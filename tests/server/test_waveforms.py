@@ -8,7 +8,7 @@ from numpy import float32, zeros
 from sqlalchemy import select
 
 from emovox.server.database import jobs
-from emovox.server.problems import Problem
+from emovox.server.http.problems import Problem
 from emovox.server.waveforms import SECOND, Waveforms
 from support.service import Client, serving
 from support.waiting import until

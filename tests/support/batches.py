@@ -7,12 +7,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from emovox.batch.config import Wish
 from emovox.batch.engine import Died, Engine, Member
 from emovox.batch.ledger import Ledger
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Answer, Begun, Plan, Ready, Task
-from emovox.batch.wish import Wish
 from emovox.batch.worker import Worker
 
 Row = dict[str, Any]

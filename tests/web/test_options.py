@@ -10,10 +10,10 @@ import pytest
 from conftest import Encode
 from playwright.sync_api import Browser, expect
 
-from emovox.models.clips import example_clips
+from emovox.inference.recognizer import Recognizer
+from emovox.models.converted.clips import example_clips
 from emovox.models.head import place
-from emovox.recognition.recognizer import Recognizer
-from emovox.server.jobs import Job, Jobs
+from emovox.server.jobs.jobs import Job, Jobs
 from support.browser import Tab, axe
 from support.browser import tab as opened
 from support.heads import head

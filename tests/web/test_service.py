@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from emovox.models import hub as hub_module
-from emovox.server import accepting, problems
+from emovox.models.hub import pull as hub_module
+from emovox.server import submission as accepting
+from emovox.server.http import problems
 from support.browser import Tab
 from support.browser import tab as opened
 from support.hub import Fault, Hub

@@ -19,7 +19,7 @@ from emovox.batch.scratch import scratch
 from emovox.batch.tasks import Again, Answer, Begun, Heard, Plan, Ready, Share, Surveyed, Task
 from emovox.batch.worker import Worker
 from emovox.errors import ClusterError, EmovoxError
-from emovox.recognition.splitting import Piece
+from emovox.inference.splitting import Piece
 from emovox.silence import import_ray
 
 DECODERS = 8  # of an actor with a GPU, at most; each wants a core

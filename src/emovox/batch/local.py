@@ -20,7 +20,7 @@ from emovox.batch.ledger import Ledger
 from emovox.batch.tasks import Answer, Begun, Plan, Ready, Task
 from emovox.batch.worker import Worker
 from emovox.errors import EmovoxError, ModelError
-from emovox.models.engine import usable_cores
+from emovox.models.runtime.engine import usable_cores
 from emovox.silence import import_onnxruntime
 
 

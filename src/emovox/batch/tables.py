@@ -9,7 +9,7 @@ from typing import Any
 from emovox.batch.storage import DRAFT, Place
 from emovox.emotions import NAMES
 from emovox.errors import BatchError
-from emovox.recognition.recognition import HeadScores, Recognition, Segment
+from emovox.inference.recognition import HeadScores, Recognition, Segment
 
 RECOGNITIONS, ERRORS = "recognitions", "errors"
 ROWS = 5000  # of a shard, at most

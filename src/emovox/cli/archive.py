@@ -21,7 +21,7 @@ from emovox.outputs import find_directories
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.library import Archive, Found
+    from emovox.archive import Archive, Found
 
 _OUTPUTS = parameters.outputs("The outputs whose archive it is.")
 _LABELS = click.option(
@@ -69,7 +69,7 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
     Exit code: 0 all well, 1 some directories can't be read (the others are archived), 2 usage.
     """  # noqa: D301  click needs the backspace itself
     library.need_library()
-    from emovox.library.importing import import_directories  # noqa: PLC0415  an extra
+    from emovox.archive.importing import import_directories  # noqa: PLC0415  an extra
 
     failures: list[tuple[Path, str]] = []
     directories: list[Path] = []
@@ -219,7 +219,7 @@ def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, 
     try:
         with library.read_archive() as kept:
             if form == "jsonl" or embedding:
-                from emovox.library import table as archived  # noqa: PLC0415  an extra
+                from emovox.archive import table as archived  # noqa: PLC0415  an extra
 
                 write = archived.write_parquet if form == "parquet" else archived.write_jsonl
                 with opened(output, form) as file:
@@ -330,7 +330,7 @@ def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool,
 
 def _remove(found: "Found") -> str | None:
     """Remove an outputs directory, if it is still the one that was archived; else why not."""
-    from emovox.library.entry import possible_ids  # noqa: PLC0415  an extra
+    from emovox.archive.record import possible_ids  # noqa: PLC0415  an extra
 
     assert found.outputs is not None  # noqa: S101  whoever asks has looked
     try:
@@ -345,7 +345,7 @@ def _remove(found: "Found") -> str | None:
 def _forget_jobs(removed: list[Path]) -> None:
     """Forget the service's jobs that made these outputs: they know the recordings' names."""
     from emovox.server.database import open_database, owner, state_directory  # noqa: PLC0415  an extra
-    from emovox.server.jobs import Jobs  # noqa: PLC0415
+    from emovox.server.jobs.jobs import Jobs  # noqa: PLC0415
 
     own = settings().outputs.resolve()
     names = [outputs.name for outputs in removed if outputs.parent.resolve() == own]

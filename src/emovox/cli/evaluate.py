@@ -12,14 +12,14 @@ from emovox import private
 from emovox.cli.progress import Progress
 from emovox.cli.report import bar, printable
 from emovox.errors import LabelsError
+from emovox.evaluation.evaluation import Competing, Evaluation, doubts
+from emovox.evaluation.evaluation import evaluate as hear
 from emovox.exports.replacement import replacing
-from emovox.library.evaluation import Competing, Evaluation, doubts
-from emovox.library.evaluation import evaluate as hear
-from emovox.library.labels import Labelled, read_labels
-from emovox.library.layouts import AGREED, LAYOUTS, SHAPES, read_layout
+from emovox.inference.recognizer import Recognizer
+from emovox.labels.corpora import AGREED, LAYOUTS, SHAPES, read_layout
+from emovox.labels.label_list import Labelled, read_labels
 from emovox.models.head import Head
 from emovox.models.loading import Wanted
-from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 from emovox.spreadsheets import writer
 
@@ -136,7 +136,7 @@ def evaluate(
     Exit code: 0 all well, 1 some recordings could not be heard, or directories searched, 2 usage.
     """  # noqa: D301  click needs the backspace itself
     if out is not None:
-        from emovox.library.page import need_pictures  # noqa: PLC0415  an extra
+        from emovox.evaluation.html_page import need_pictures  # noqa: PLC0415  an extra
 
         need_pictures()
     unreadable: list[tuple[Path, str]] = []
@@ -223,8 +223,8 @@ def _print(found: Evaluation) -> None:
 
 
 def _write(found: Evaluation, out: Path, title: str, language: str) -> None:
-    from emovox.library.evaluation_report import evaluation_report  # noqa: PLC0415  needs matplotlib
-    from emovox.library.pictures import draw_confusions  # noqa: PLC0415
+    from emovox.evaluation.plots import draw_confusions  # noqa: PLC0415
+    from emovox.evaluation.report import evaluation_report  # noqa: PLC0415  needs matplotlib
 
     try:
         private.make_directory(out)

@@ -14,7 +14,7 @@ from emovox.packages import install, missing
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.library import Archive, Filter, Found
+    from emovox.archive import Archive, Filter, Found
 
 PACKAGES = ("sqlalchemy", "alembic", "numkong")
 filters = click.option(
@@ -45,7 +45,7 @@ def open_archive() -> "Iterator[Archive]":
         SettingsError: it can't be opened, or its packages are missing.
     """
     need_library()
-    from emovox.library import Archive  # noqa: PLC0415  its packages are an extra
+    from emovox.archive import Archive  # noqa: PLC0415  its packages are an extra
 
     with Archive() as archive:
         yield archive
@@ -63,8 +63,8 @@ def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
         SettingsError: as `open_archive`.
     """
     need_library()
-    from emovox.library import Archive  # noqa: PLC0415  its packages are an extra
-    from emovox.library.database import archive_file  # noqa: PLC0415
+    from emovox.archive import Archive  # noqa: PLC0415  its packages are an extra
+    from emovox.archive.database import archive_file  # noqa: PLC0415
 
     with Archive(make=False) as archive:
         if archive.is_empty():
@@ -83,7 +83,7 @@ def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
 def parse(words: tuple[str, ...]) -> "Filter":
     """The filter that the options mean; a usage error where one can't be read."""
     need_library()
-    from emovox.library import Filter  # noqa: PLC0415
+    from emovox.archive import Filter  # noqa: PLC0415
 
     try:
         return Filter.parse(words)

@@ -18,9 +18,9 @@ from emovox.cli.screen import JsonLines, Lines, Screen
 from emovox.cli.sources import FileSound, PipeSound, Sound
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError, TooShortError
+from emovox.inference.live import Event, Live
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Draft, Outputs
-from emovox.recognition.live import Event, Live
-from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 
 STDIN = "-"

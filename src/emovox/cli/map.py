@@ -49,7 +49,7 @@ def map_(
     emovox map november.html --filter since=2026-11-01 --embed-audio --labels zh
     """  # noqa: D301  click needs the backspace itself
     wanted = library.parse(filters)
-    from emovox.library.map import write_map  # noqa: PLC0415  an extra
+    from emovox.archive.map.map import write_map  # noqa: PLC0415  an extra
 
     if not file.absolute().parent.is_dir():
         raise ArchiveError(f"{file.absolute().parent}: no such directory")

@@ -11,7 +11,7 @@ import click
 from emovox.emotions import NAMES, check_names
 from emovox.errors import ExportError, UnknownEmotionError
 from emovox.exports import check_formats
-from emovox.recognition.curve import SMOOTHING
+from emovox.inference.smoothing import SMOOTHING
 from emovox.settings import Settings, given
 
 Command = TypeVar("Command", bound=Callable[..., Any])

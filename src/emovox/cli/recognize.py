@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 
 import click
 
+from emovox.archive.keeping import Kept
 from emovox.audio.files import find
 from emovox.audio.recording import copy
 from emovox.cli import library, parameters
@@ -30,12 +31,11 @@ from emovox.errors import (
 )
 from emovox.exports import FORMATS, Language, needs
 from emovox.exports import write as write_exports
-from emovox.library.keeping import Kept
+from emovox.inference.recognition import Granularity, ModelFacts
+from emovox.inference.recognizer import Recognizer
 from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
-from emovox.recognition.recognition import Granularity, ModelFacts
-from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 
 STDIN = "-"

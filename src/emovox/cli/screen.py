@@ -13,7 +13,7 @@ from rich.text import Text
 
 from emovox.cli.report import bar, clock, label
 from emovox.emotions import BY_NAME, EMOTIONS
-from emovox.recognition.live import EmotionChanged, Event, Heard
+from emovox.inference.live import EmotionChanged, Event, Heard
 
 QUIETEST = -60.0  # dBFS, where the level meter begins
 

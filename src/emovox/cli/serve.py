@@ -57,7 +57,7 @@ def serve(host: str | None, port: int | None, model: str | None, no_keys: bool) 
         settings.cache_clear()
     options = settings()
     with needing_server():
-        from emovox.server.process import serve as run  # noqa: PLC0415  the service's packages are an extra
+        from emovox.server.uvicorn_server import serve as run  # noqa: PLC0415  the service's packages are an extra
 
     return run(
         host=options.host if host is None else host,

@@ -10,8 +10,8 @@ from emovox.cli import library, parameters
 from emovox.cli.report import clock, label, printable
 from emovox.emotions import BY_NAME
 from emovox.errors import ArchiveError
+from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import Wanted
-from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 
 

@@ -18,10 +18,10 @@ from emovox.outputs import find_directories
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.library.archive import Archive
-    from emovox.library.entry import Entry
-    from emovox.library.filter import Filter
-    from emovox.library.found import Found
+    from emovox.archive.archive import Archive
+    from emovox.archive.filter import Filter
+    from emovox.archive.record import Entry
+    from emovox.archive.stored_record import Found
 
 Form = Literal["csv", "parquet"]
 Failures = list[tuple[Path, str]]
@@ -104,7 +104,7 @@ def write_archive(
         out: where to; None: standard output.
         failures: gets the directories that can't be read, and why.
     """
-    from emovox.library import table as archived  # noqa: PLC0415  an extra
+    from emovox.archive import table as archived  # noqa: PLC0415  an extra
 
     if rows == "recordings":
         write_recordings(archive.all(wanted), form, out, failures)
@@ -116,7 +116,7 @@ def write_archive(
 
 def write_recordings(found: "Iterator[Found | Entry]", form: Form, out: Path | None, failures: Failures) -> None:
     """Write a row for each recognition, as the archive is exported."""
-    from emovox.library import table as archived  # noqa: PLC0415  what others needn't load
+    from emovox.archive import table as archived  # noqa: PLC0415  what others needn't load
 
     found = _some(found, failures)
     with opened(out, form) as file:
@@ -170,7 +170,7 @@ def _directories(paths: Iterable[Path], failures: Failures) -> list[Path]:
 
 
 def _entries(directories: Iterable[Path], failures: Failures) -> "Iterator[Entry]":
-    from emovox.library.entry import read_directory  # noqa: PLC0415  what others needn't load
+    from emovox.archive.record import read_directory  # noqa: PLC0415  what others needn't load
 
     for directory in directories:
         try:

@@ -17,7 +17,7 @@ from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 
 if TYPE_CHECKING:
-    from emovox.library import Found
+    from emovox.archive import Found
 
 ATTEMPTS = 3
 TIMEOUT = 10.0  # seconds
@@ -62,7 +62,7 @@ def watch(
     if webhook and not webhook.startswith(("http://", "https://")):
         raise click.BadParameter("an address begins with http:// or https://", param_hint="--webhook")
     library.need_library()
-    from emovox.library.watching import Watch  # noqa: PLC0415  an extra
+    from emovox.archive.watching import Watch  # noqa: PLC0415  an extra
 
     code = 0
     root = root or settings().outputs

@@ -6,6 +6,6 @@ exports.write(recognition, "outputs/outputs_20240104_223000", ["srt", "textgrid"
 """
 
 from emovox.exports.formats import FORMATS, Language, check_formats, missing_package, needs, parts, write
-from emovox.recognition.stored import Part
+from emovox.inference.stored_result import Part
 
 __all__ = ["FORMATS", "Language", "Part", "check_formats", "missing_package", "needs", "parts", "write"]

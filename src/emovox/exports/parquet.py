@@ -6,7 +6,7 @@ from typing import IO, Any, BinaryIO
 
 from emovox.emotions import NAMES
 from emovox.exports.columns import chunks, frame_columns, segment_columns
-from emovox.recognition.recognition import Frames, Recognition, Segment
+from emovox.inference.recognition import Frames, Recognition, Segment
 
 _TOGETHER = 2**14  # rows of a group, at least, but for the last
 

@@ -8,10 +8,10 @@ from typing import IO, Any
 from emovox.errors import EmovoxError
 from emovox.exports import comma_separated, parquet
 from emovox.exports.columns import ORIGIN, frame_columns, segment_columns
+from emovox.inference import stored_result as stored
+from emovox.inference.recognition import Frames, Segment
+from emovox.inference.stored_result import Part
 from emovox.outputs import RESULT, read_result
-from emovox.recognition import stored
-from emovox.recognition.recognition import Frames, Segment
-from emovox.recognition.stored import Part
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from emovox.server import problems
-from emovox.server.access import Access
-from emovox.server.guard import Guard
+from emovox.server.http import problems
+from emovox.server.http.access import Access
+from emovox.server.http.guard import Guard
+from emovox.server.http.openapi import describe
+from emovox.server.lifespan import running
 from emovox.server.metrics import Metrics, Observer
-from emovox.server.openapi import describe
 from emovox.server.routes import (
     archive,
     batches,
@@ -24,7 +25,6 @@ from emovox.server.routes import (
     session,
     vocabulary,
 )
-from emovox.server.running import running
 from emovox.server.service import Service
 from emovox.settings import settings
 from emovox.version import __version__

@@ -1,6 +1,6 @@
 """The service's tables: jobs, their results, keys and sessions, in SQLite or wherever a URL says.
 
-`emovox.library.database` opens and migrates them: who changes a table here writes a migration there.
+`emovox.archive.database` opens and migrates them: who changes a table here writes a migration there.
 """
 
 import secrets
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from emovox import private
-from emovox.library import database
+from emovox.archive import database
 from emovox.settings import settings
 
 metadata = MetaData()

@@ -8,14 +8,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emovox.emotions import NAMES, check_names
 from emovox.errors import ExportError, HeadError, UnknownEmotionError
 from emovox.exports import FORMATS, check_formats, needs
+from emovox.inference.model_pool import Choice
+from emovox.inference.options import Options
+from emovox.inference.recognition import Granularity
+from emovox.inference.smoothing import SMOOTHING
 from emovox.models.catalog import AUTO, CATALOG
 from emovox.models.head import Head, names, place
 from emovox.models.loading import Wanted
-from emovox.recognition.curve import SMOOTHING
-from emovox.recognition.models import Choice
-from emovox.recognition.options import Options
-from emovox.recognition.recognition import Granularity
-from emovox.server.problems import from_validation, invalid
+from emovox.server.http.problems import from_validation, invalid
 
 CHANNELS = 64  # the most that are heard one by one
 TRACKS = 1024

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from emovox import private
-from emovox.library.entry import Entry, Floats, read_directory
+from emovox.archive.record import Entry, Floats, read_directory
 from emovox.outputs import RESULT
 
 

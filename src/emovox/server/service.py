@@ -14,31 +14,31 @@ from typing import Any, TypeVar, cast
 from fastapi import Request as HttpRequest
 
 from emovox import exports
+from emovox.archive.keeping import Kept
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
-from emovox.library.keeping import Kept
-from emovox.models.engine import usable_cores
+from emovox.inference.model_pool import Choice, Models
+from emovox.inference.options import Request
+from emovox.inference.recognition import Recognition
+from emovox.models.runtime.engine import usable_cores
 from emovox.outputs import RESULT, Draft, Outputs
-from emovox.recognition.models import Choice, Models
-from emovox.recognition.options import Request
-from emovox.recognition.recognition import Recognition
 from emovox.server.archiving import Archiving
 from emovox.server.asking import LOCKED, Asking
 from emovox.server.database import open_database, owner, restore, state_directory
-from emovox.server.hearing_queue import HearingQueue
-from emovox.server.jobs import FINISHED, Job, Jobs
+from emovox.server.http.problems import Problem, busy, log
+from emovox.server.http.receiving import Limits
+from emovox.server.http.uploads import Uploads
+from emovox.server.inference_queue import HearingQueue
+from emovox.server.jobs.jobs import FINISHED, Job, Jobs
+from emovox.server.jobs.progress import Progress
 from emovox.server.keys import FRESH, Keys
-from emovox.server.library import Library
 from emovox.server.looks import Looks
 from emovox.server.options import RecognitionOptions
-from emovox.server.problems import Problem, busy, log
-from emovox.server.progress import Progress
 from emovox.server.pulls import Pulls
-from emovox.server.receiving import Limits
 from emovox.server.sessions import Sessions
+from emovox.server.stored_outputs import Library
 from emovox.server.supervision import Supervision
 from emovox.server.tenancy import Tenancy
-from emovox.server.uploads import Uploads
 from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
 

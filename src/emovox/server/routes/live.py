@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.errors import TooShortError
+from emovox.inference.live import Event, Live
+from emovox.inference.model_pool import Choice
+from emovox.inference.options import Options, Request
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Draft
-from emovox.recognition.live import Event, Live
-from emovox.recognition.models import Choice
-from emovox.recognition.options import Options, Request
-from emovox.recognition.recognizer import Recognizer
+from emovox.server.http.problems import Problem, from_error, from_validation
 from emovox.server.options import RecognitionOptions
-from emovox.server.problems import Problem, from_error, from_validation
 from emovox.server.service import Service
 
 router = APIRouter()
