@@ -19,7 +19,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from emovox import directories, private, refusals
+from emovox import directories, files, private, refusals
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
 from emovox.errors import ExportError, OutputsError
@@ -201,7 +201,7 @@ class Draft:
         self.complete(recognition)
         with _explained(self._root):
             for file in self._path.iterdir():
-                _sync(file)
+                files.sync(file)
             stamp = recognition.timestamp.translate({ord("-"): None, ord(":"): None, ord(" "): "_"})
             if recognition.recording.channel is not None:
                 stamp += f"_channel{recognition.recording.channel}"
@@ -313,11 +313,6 @@ def _clear(path: Path, lock: BaseFileLock) -> None:
     shutil.rmtree(path, ignore_errors=True)
     lock.release()
     Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb+") as handle:
-        os.fsync(handle.fileno())
 
 
 @contextmanager

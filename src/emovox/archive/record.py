@@ -16,6 +16,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from emovox import files
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.errors import ArchiveError
 from emovox.inference import stored_result as stored
@@ -197,7 +198,7 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         if clean(str(directory)) != str(directory):
             raise ArchiveError("its name is no text: rename it, or the archive could not find it again")
         content = _read(directory / RESULT)
-        id_, counted = _file_digest(directory / RESULT), None
+        id_, counted = files.digest(directory / RESULT), None
         try:
             recognition = Recognition.model_validate(content)
             entry = from_recognition(recognition, id_=id_, outputs=directory)
@@ -224,8 +225,8 @@ def possible_ids(directory: Path) -> set[str]:
     Raises:
         OSError: there is none, or it can't be read.
     """
-    result, audio = _file_digest(directory / RESULT), directory / AUDIO
-    return {result, _joint_id(result, _file_digest(audio))} if audio.is_file() else {result}
+    result, audio = files.digest(directory / RESULT), directory / AUDIO
+    return {result, _joint_id(result, files.digest(audio))} if audio.is_file() else {result}
 
 
 def pooled(embedding: NDArray[Any], counted: NDArray[np.bool_] | None = None) -> Floats:
@@ -296,7 +297,7 @@ def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Entr
     name, _, revision = (model or "").partition("@")
     emotion = _emotion(content.get("emotion")) or NAMES[max(range(len(NAMES)), key=scores.__getitem__)]
     audio = directory / AUDIO
-    sound = _file_digest(audio) if audio.is_file() else None
+    sound = files.digest(audio) if audio.is_file() else None
     return Entry(
         id=id_ if sound is None else _joint_id(id_, sound),
         earlier_id=None if sound is None else id_,
@@ -375,11 +376,3 @@ def _text(value: object) -> str | None:
 def _joint_id(result: str, sound: str) -> str:
     """Of a result.json and a sound, by their checksums: results of two recordings may be equal, as of silence."""
     return hashlib.sha256(f"{result} {sound}".encode()).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            found.update(block)
-    return found.hexdigest()

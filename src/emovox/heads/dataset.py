@@ -1,6 +1,5 @@
 """Embeddings of labelled recordings, each computed once: by checksum, model and precision."""
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emovox import private
+from emovox import files, private
 from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Labelled
@@ -167,11 +166,7 @@ def _checksum(path: Path) -> str:
     Raises:
         AudioError: it can't be read.
     """
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
+        return files.digest(path)
     except OSError as error:
         raise AudioError(f"can't be read: {error.strerror or error}") from error
-    return digest.hexdigest()

@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from emovox import files, private
 from emovox.errors import HeadError
 from emovox.models.metadata import Metadata
 from emovox.models.scores import Scores, to_scores
@@ -168,11 +169,9 @@ class Head(_Facts):
         Raises:
             HeadError: it can't be written.
         """
-        draft = path.with_name(f".{path.name}.new")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            draft.replace(path)
+            private.make_directory(path.parent)
+            files.write(path, f"{self.model_dump_json(indent=1)}\n".encode())
         except OSError as error:
             raise HeadError(f"{path}: can't be written: {error.strerror or error}") from error
 

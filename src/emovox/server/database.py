@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from emovox import private
+from emovox import files, private
 from emovox.archive import database
 from emovox.settings import settings
 
@@ -140,5 +140,5 @@ def owner(directory: Path, name: str | None = None) -> str:
             return kept
     private.make_directory(directory)
     name = name or secrets.token_hex(16)
-    private.write(file, name.encode(), durable=True)
+    files.write(file, name.encode())
     return name

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import hashlib
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -277,15 +276,6 @@ class Service:
 def service_of(request: HttpRequest) -> Service:
     """The service that a request came to; a dependency of routes."""
     return cast("Service", request.app.state.service)
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            found.update(block)
-    return found.hexdigest()
 
 
 def _watching(progress: Progress, sink: Callable[[Waveform], None] | None) -> Callable[[Waveform], None]:

@@ -80,7 +80,7 @@ def test_a_killed_conversion_leaves_nothing_that_is_used(open_model: Open, wide:
     code = (
         "import os, sys\nfrom pathlib import Path\n"
         "import emovox.models.converted.conversion as convert\n"
-        "convert._replace = lambda *_: os.kill(os.getpid(), 9)\n"
+        "convert.files.replace_directory = lambda *_: os.kill(os.getpid(), 9)\n"
         "from emovox.models.converted.store import StoredModel\n"
         f"StoredModel(Path({str(wide)!r}), name='wide', revision='r1', licence='MIT').file('fp32')\n"
     )

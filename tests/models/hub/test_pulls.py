@@ -51,7 +51,7 @@ def test_a_disk_that_refuses(served: Hub, monkeypatch: pytest.MonkeyPatch, numbe
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
-        patched.setattr(hub, "fsync", refuse)
+        patched.setattr("emovox.files.sync", refuse)
         with pytest.raises(ModelError, match=message):
             pull()
     assert_absent()

@@ -1,14 +1,13 @@
 """From a snapshot to a model under the contract: a directory with model.onnx and, beside it, its weights."""
 
-import os
 import shutil
-import uuid
 from pathlib import Path
 from typing import BinaryIO
 
 import onnx
 from onnx import TensorProto
 
+from emovox import files
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.emotion2vec.network import Emotion2VecBuilder
@@ -79,15 +78,14 @@ def convert(
                 f"the converted model takes {weights.nbytes / 1e9:.1f} GB, and {directory.parent} has "
                 f"{free / 1e9:.1f} GB free"
             )
-        temporary = _beside(directory)
+        temporary = files.aside(directory)
         temporary.mkdir()
         with (temporary / DATA_FILE).open("wb") as data:
             model = _build(snapshot, weights, metadata, data)
-            _flush(data)
-        with (temporary / MODEL_FILE).open("wb") as file:
-            file.write(model.SerializeToString())
-            _flush(file)
-        _replace(temporary, directory)
+        (temporary / MODEL_FILE).write_bytes(model.SerializeToString())
+        for file in (DATA_FILE, MODEL_FILE):
+            files.sync(temporary / file)
+        files.replace_directory(temporary, directory)
     except OSError as error:
         raise ModelError(f"the model can't be written to {directory}: {error.strerror or error}") from error
     finally:
@@ -111,25 +109,3 @@ def _build(snapshot: Snapshot, weights: Weights, metadata: Metadata, data: Binar
         ),
         properties=metadata.to_properties(),
     )
-
-
-def _flush(file: BinaryIO) -> None:
-    """See the bytes onto the disk: a rename must not outlive them when the power fails."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _replace(temporary: Path, directory: Path) -> None:
-    """Put ``temporary`` in the place of ``directory``; a directory can't be renamed onto one that has files."""
-    if directory.exists():
-        old = _beside(directory)
-        directory.rename(old)
-        temporary.rename(directory)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        temporary.rename(directory)
-
-
-def _beside(directory: Path) -> Path:
-    """A new name on the same disk, where a rename is one step."""
-    return directory.with_name(f".{directory.name}.{uuid.uuid4().hex}")

@@ -14,6 +14,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from emovox import files
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.errors import ModelError
 from emovox.models.catalog import converted_path
@@ -237,6 +238,4 @@ def _write(path: Path, text: str) -> None:
     """Write a small file whole or not at all; a cache that can't be written is a cache that isn't used."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
+        files.write(path, text.encode(), durable=False)

@@ -6,7 +6,6 @@ range, and text that FunASR evaluates as Python is parsed.
 """
 
 import ast
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from emovox import files
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 
@@ -222,14 +222,10 @@ class Snapshot:
         Raises:
             ModelError: the file can't be read.
         """
-        digest = hashlib.sha256()
         try:
-            with self.weights.open("rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
+            return files.digest(self.weights)
         except OSError as error:
             raise ModelError(f"{self.weights} can't be read: {error.strerror or error}") from error
-        return digest.hexdigest()
 
 
 def read_snapshot(directory: Path) -> Snapshot:

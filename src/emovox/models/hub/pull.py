@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from os import environ, fsync, link
+from os import environ, link
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -22,6 +22,7 @@ from urllib.parse import quote, urlencode
 from filelock import Timeout
 from pydantic import ValidationError
 
+from emovox import files
 from emovox.errors import HubError, HubMismatchError, HubUnreachableError, ModelError
 from emovox.models.catalog import CatalogModel, partial_path, snapshot_lock, snapshot_path
 from emovox.models.hub.published import SOURCE_FILE, PublishedFile, Source
@@ -322,11 +323,5 @@ def _there(file: PublishedFile, partial: Path) -> int:
 def _publish(partial: Path, place: Path) -> None:
     """Give a complete snapshot its name, once it is on the disk for good."""
     for path in [path for path in partial.rglob("*") if path.is_file()]:
-        with path.open("r+b") as file:
-            fsync(file.fileno())
-    old = place.with_name(f".{place.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if place.exists():
-        place.rename(old)
-    partial.rename(place)
-    shutil.rmtree(old, ignore_errors=True)
+        files.sync(path)
+    files.replace_directory(partial, place)

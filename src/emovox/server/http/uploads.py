@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from emovox import private
+from emovox import files, private
 from emovox.server.disk import has_room, later, unwritten
 from emovox.server.http.problems import Problem, log
 
@@ -180,8 +180,7 @@ class Uploads:
             Problem: 500, it is gone; 507, the disk refuses.
         """
         try:
-            with self.find(token).open("rb+") as file:
-                os.fsync(file.fileno())
+            files.sync(self.find(token))
         except OSError as error:
             raise unwritten("the upload", error) from error
 

@@ -9,6 +9,7 @@ from typing import Any
 from anyio import move_on_after
 from pydantic import ValidationError
 
+from emovox import files
 from emovox.errors import ModelError
 from emovox.outputs import RESULT
 from emovox.server.http.problems import Problem, from_error, from_validation, log
@@ -16,7 +17,7 @@ from emovox.server.jobs.jobs import LONGEST_WAIT, Job
 from emovox.server.jobs.progress import Progress
 from emovox.server.jobs.troubles import database_is_away, passes
 from emovox.server.options import RecognitionOptions
-from emovox.server.service import Service, digest
+from emovox.server.service import Service
 
 POLL = 2.0  # seconds after which the database is looked at even if nobody said that there is a job
 LONGEST_PAUSE = 60.0  # seconds until a job is tried again: first one, then twice as many each time
@@ -168,7 +169,7 @@ class Runner:
 
     def _claim(self, job: Job, progress: Progress, name: str, result: Path) -> None:
         """Write down what is about to be published; hours of work aren't lost to a moment without database."""
-        checksum, until = digest(result), time.monotonic() + CLAIMING
+        checksum, until = files.digest(result), time.monotonic() + CLAIMING
         while True:
             try:
                 claimed = self._service.jobs.claim(job.id, name, checksum)
@@ -237,7 +238,7 @@ class Runner:
         """The outputs directory that a job has published, if it has."""
         if job.claim and job.digest:
             try:
-                if digest(self._service.settings.outputs / job.claim / RESULT) == job.digest:
+                if files.digest(self._service.settings.outputs / job.claim / RESULT) == job.digest:
                     return job.claim
             except FileNotFoundError:
                 pass
