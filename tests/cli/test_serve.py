@@ -9,26 +9,26 @@ from pathlib import Path
 import pytest
 
 from emovox.packages import install
-from emovox.settings import Settings, settings
+from emovox.settings import FIELDS, settings
 
 Run = Callable[..., tuple[int, str, str]]
 
 
 def test_every_setting_is_shown_with_its_origin(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    file.write_text("port = 8000\nwebhook_secret = 'swordfish'\n")
+    file.write_text("[service]\nport = 8000\nwebhook_secret = 'swordfish'\n")
     monkeypatch.setenv("EMOVOX_CONFIG", str(file))
     monkeypatch.setenv("EMOVOX_LABELS", "zh")
     code, out, _ = run("config", "show", "--format", "json")
     rows = {row["name"]: row for row in json.loads(out)}
     assert code == 0
-    assert list(rows) == [f"EMOVOX_{name.upper()}" for name in Settings.model_fields]
+    assert list(rows) == [f"EMOVOX_{name.upper()}" for name in FIELDS]
     assert all(row["for"] for row in rows.values())
     assert (rows["EMOVOX_PORT"]["value"], rows["EMOVOX_PORT"]["origin"]) == (8000, "config file")
     assert (rows["EMOVOX_LABELS"]["value"], rows["EMOVOX_LABELS"]["origin"]) == ("zh", "EMOVOX_LABELS")
     assert (rows["EMOVOX_HOST"]["value"], rows["EMOVOX_HOST"]["origin"]) == ("127.0.0.1", "default")
     code, out, _ = run("config", "show")
-    assert "EMOVOX_PORT = 8000  # config file; service: port" in out
+    assert "EMOVOX_PORT = 8000  # config file; port" in out
     assert "swordfish" not in out
 
 

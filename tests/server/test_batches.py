@@ -97,7 +97,7 @@ def test_every_frame_of_a_channel_counts_where_that_is_asked(
 
 
 def test_jobs_are_limited_after_splitting(tmp_path: Path, call: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(tmp_path / "outputs", jobs=3) as client:
+    with serving(tmp_path / "outputs", max_jobs=3) as client:
         made: list[str] = []
         monkeypatch.setattr(Uploads, "again", lambda _, token: made.append(token))
         files = [("file", (call.name, call.read_bytes()))] * 2

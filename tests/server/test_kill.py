@@ -102,7 +102,7 @@ def test_a_cancelled_job_keeps_no_outputs(service: Service) -> None:
 
 
 def test_a_stop_puts_back_what_runs(tmp_path: Path, examples: list[Path]) -> None:
-    process = ServiceProcess(tmp_path / "outputs", hearers=1)
+    process = ServiceProcess(tmp_path / "outputs", inference_threads=1)
     files = [("file", (f"{number}", examples[number % 7].read_bytes())) for number in range(40)]
     batch = process.client.post("/v1/batches", files=files).json()["links"]["self"]
     assert process.end() == 0

@@ -42,7 +42,7 @@ def test_a_full_service_is_asked_again(
     browser: Browser, tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accepting, "busy", lambda seconds: problems.busy(1))  # it would say a minute
-    with serving(tmp_path / "outputs", jobs=1) as client, opened(browser, str(client.base_url)) as tab:
+    with serving(tmp_path / "outputs", max_jobs=1) as client, opened(browser, str(client.base_url)) as tab:
         page = tab.open()
         tab.choose(*examples)
         queue = page.get_by_role("region", name="Queue").first

@@ -55,7 +55,7 @@ def serve(host: str | None, port: int | None, model: str | None, no_keys: bool) 
     if model is not None:
         os.environ["EMOVOX_MODEL"] = model
         settings.cache_clear()
-    options = settings()
+    options = settings().service
     with needing_server():
         from emovox.server.uvicorn_server import serve as run  # noqa: PLC0415  the service's packages are an extra
 

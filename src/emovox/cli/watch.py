@@ -117,7 +117,7 @@ def _tell(url: str, found: "Found") -> str | None:
         time.sleep(0.5 * (2**attempt - 1))
         moment = str(int(time.time()))
         headers = {"Content-Type": "application/json", "User-Agent": "Emovox"}
-        if secret := settings().webhook_secret.get_secret_value():
+        if secret := settings().service.webhook_secret.get_secret_value():
             headers[SIGNATURE] = sign(secret, moment, body)
         try:
             answer = httpx.post(url, content=body, headers=headers, timeout=TIMEOUT)

@@ -56,7 +56,7 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
         SettingsError: the settings or the database can't be used.
         OutputsError: the outputs can't be written.
     """
-    options = settings()
+    options = settings().service
     service = Service()
 
     @asynccontextmanager
@@ -87,8 +87,8 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
     app.state.metrics = metrics
     app.add_middleware(
         Guard,
-        hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.hosts.lower())},
-        origins=_words(options.origins),
+        hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.allowed_hosts.lower())},
+        origins=_words(options.cors_origins),
         methods=problems.methods_of(routes),
         access=access,
         rate_limit=options.rate_limit,

@@ -16,7 +16,7 @@ async def running(service: Service) -> AsyncIterator[Runner]:
     """Run all of a service; in the end what runs is finished or put back."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(service.running())
-        runner = Runner(service, at_once=max(2, service.settings.hearers))
+        runner = Runner(service, at_once=max(2, service.settings.service.inference_threads))
         stack.push_async_callback(runner.close)
         stack.push_async_callback(service.supervision.close)
         start = service.supervision.start

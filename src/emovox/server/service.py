@@ -60,7 +60,7 @@ class Service:
             OutputsError: the outputs can't be written.
         """
         self.settings: Settings = settings()
-        options = self.settings
+        options, own = self.settings, self.settings.service
         self.outputs = Outputs(options.outputs)
         self._state = state_directory()
         self.tenancy = Tenancy(self._state)
@@ -74,15 +74,15 @@ class Service:
         self.keys = Keys(self.database)
         self.sessions = Sessions(self.database)
         biggest = options.max_file_size + FORM
-        self.uploads = Uploads(self._state / "uploads", most=max(options.uploads_size, biggest))
+        self.uploads = Uploads(self._state / "uploads", most=max(own.max_uploads_size, biggest))
         self.waveforms = Waveforms(
-            self._state / "waveforms", most=options.waveforms_size, longest=options.max_duration
+            self._state / "waveforms", most=own.max_waveforms_size, longest=options.max_duration
         )
-        self.models = Models(most=options.models, idle=options.model_idle)
+        self.models = Models(most=own.max_models, idle=own.model_idle)
         self.decoders = Decoders(
-            options.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
+            own.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
         )
-        self.queue = HearingQueue(self.models, size=options.queue_size, threads=options.hearers)
+        self.queue = HearingQueue(self.models, size=own.queue_size, threads=own.inference_threads)
         self.pulls = Pulls()
         self.drawing = asyncio.Lock()  # pictures, one after the other: matplotlib is no friend of threads
         self.receiving = 0
@@ -101,7 +101,7 @@ class Service:
         """What one recording's upload may be."""
         options = self.settings
         size = options.max_file_size
-        return Limits(size, size + FORM, 1, options.upload_stall, options.upload_rate)
+        return Limits(size, size + FORM, 1, options.service.upload_stall, options.service.upload_rate)
 
     def close(self) -> None:
         """Let go of what is on disk, once nothing runs any more."""
@@ -270,7 +270,7 @@ class Service:
         await asyncio.to_thread(self.models.sweep)
 
     async def _rest_models(self) -> None:
-        await asyncio.sleep(min(30.0, self.settings.model_idle / 4))
+        await asyncio.sleep(min(30.0, self.settings.service.model_idle / 4))
 
 
 def service_of(request: HttpRequest) -> Service:
@@ -311,7 +311,7 @@ def counted(service: Service) -> Iterator[None]:
         Problem: 503, there are too many.
     """
     service.queue.check()
-    if service.receiving >= service.settings.uploads:
+    if service.receiving >= service.settings.service.max_uploads:
         raise busy(1)
     service.receiving += 1
     try:

@@ -65,7 +65,7 @@ async def accept(
         if any(not file.size for file in files):
             raise Problem(422, "unreadable-audio", "the file is empty", title="Not a recording that can be read")
         webhook = request.query_params.get("webhook") or form.fields.get("webhook")
-        return Accepted(files, options, check_url(webhook, private=service.settings.webhook_private))
+        return Accepted(files, options, check_url(webhook, private=service.settings.service.webhook_private))
     except BaseException:
         for file in form.files:
             service.uploads.remove(file.token)
@@ -150,7 +150,7 @@ async def split(request: Request, accepted: Accepted) -> Accepted:
 
 
 async def _check_room(service: Service, number: int) -> None:
-    if await service.ask(service.jobs.waiting) + number > service.settings.jobs:
+    if await service.ask(service.jobs.waiting) + number > service.settings.service.max_jobs:
         raise busy(10)
 
 
@@ -163,7 +163,7 @@ async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch
         sqlalchemy.exc.SQLAlchemyError: the database can't be used.
     """
     await _check_room(service, len(accepted.files))
-    webhook = accepted.webhook or service.settings.webhook_url or None
+    webhook = accepted.webhook or service.settings.service.webhook_url or None
     options = accepted.options.model_dump(mode="json", exclude_defaults=True, exclude={"split_channels"})
     new = [
         NewJob(

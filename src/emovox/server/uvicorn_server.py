@@ -116,7 +116,7 @@ def make_server(app: FastAPI, *, host: str, port: int) -> Server:
     """
     service: Service = app.state.service
     files = raise_limit()
-    connections = room(files, decoders=service.settings.decoders or usable_cores())
+    connections = room(files, decoders=service.settings.service.decoders or usable_cores())
     if connections < FEW:
         log.warning("%d files may be open (ulimit -n), and so %d connections at once", files, connections)
     config = uvicorn.Config(

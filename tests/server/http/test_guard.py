@@ -48,7 +48,7 @@ def test_no_origin_is_an_error_of_the_service(shared: Client, origin: str) -> No
 
 def test_browsers_say_where_a_request_comes_from(tmp_path: Path) -> None:
     page = "https://page.example"
-    with serving(tmp_path / "outputs", origins=page) as client:
+    with serving(tmp_path / "outputs", cors_origins=page) as client:
         job = f"/v1/jobs/{'0' * 32}"
 
         def asked(method: str, path: str, **headers: str) -> int:
@@ -89,7 +89,7 @@ def test_what_is_no_http_is_a_problem_too(shared: Client, request_: bytes) -> No
 
 def test_every_method_of_the_routes_is_known(tmp_path: Path) -> None:
     page = "https://page.example"
-    with serving(tmp_path / "outputs", origins=page) as client:
+    with serving(tmp_path / "outputs", cors_origins=page) as client:
         operations = client.get("/openapi.json").json()["paths"].values()
         methods = {method.upper() for path in operations for method in path}
         asks = {"Origin": page, "Access-Control-Request-Method": "PUT"}
@@ -189,7 +189,7 @@ def test_every_error_is_a_problem(shared: Client, monkeypatch: pytest.MonkeyPatc
 def test_keys_origins_and_rates(tmp_path: Path) -> None:
     page = "https://page.example"
     with serving(
-        tmp_path / "outputs", keys_needed=True, origins=page, hosts="Emovox.example", rate_limit=5
+        tmp_path / "outputs", keys_needed=True, cors_origins=page, allowed_hosts="Emovox.example", rate_limit=5
     ) as client:
         assert client.get("/v1/emotions").status_code == 401
         key = client.service.keys.add("a friend's")

@@ -127,7 +127,7 @@ def test_forms_have_limits(shared: Client) -> None:
 
 
 def test_so_many_uploads_at_once(shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared.service, "receiving", shared.service.settings.uploads)
+    monkeypatch.setattr(shared.service, "receiving", shared.service.settings.service.max_uploads)
     assert shared.post("/v1/recognitions", content=b"x").status_code == 503
 
 
@@ -164,7 +164,7 @@ def test_some_of_the_disk_is_left_free(shared: Client, monkeypatch: pytest.Monke
 
 
 def test_a_body_is_refused_before_it_comes(tmp_path: Path) -> None:
-    with serving(tmp_path / "outputs", max_file_size=2**20, uploads_size=1) as client:
+    with serving(tmp_path / "outputs", max_file_size=2**20, max_uploads_size=1) as client:
         token, file = client.service.uploads.create()
         file.close()
         client.service.uploads.grow(token, 2**20)

@@ -110,10 +110,12 @@ class Guard:
         if "*" not in self._hosts and host not in self._hosts:
             # A page elsewhere whose name was pointed at this machine (DNS rebinding) comes with its own name.
             raise Problem(
-                421, "unknown-host", "this service isn't known by that name: EMOVOX_HOSTS lists its names"
+                421, "unknown-host", "this service isn't known by that name: EMOVOX_ALLOWED_HOSTS lists its names"
             )
         if self._is_foreign(scope, headers):
-            raise Problem(403, "foreign-origin", "web pages elsewhere may not use this service (EMOVOX_ORIGINS)")
+            raise Problem(
+                403, "foreign-origin", "web pages elsewhere may not use this service (EMOVOX_CORS_ORIGINS)"
+            )
 
     def _is_foreign(self, scope: Scope, headers: Headers) -> bool:
         """Whether a web page elsewhere asks that wasn't allowed to."""

@@ -83,7 +83,7 @@ class Webhooks:
     async def _tell(self, untold: Untold) -> None:
         ask, jobs, tries = self._service.ask, self._service.jobs, untold.tries + 1
         try:
-            url = read_url(untold.webhook, private=self._service.settings.webhook_private)
+            url = read_url(untold.webhook, private=self._service.settings.service.webhook_private)
             wait = FIRST_WAIT * 2**untold.tries
             if not await ask(jobs.begin_telling, untold, until=time.time() + LIMIT + wait):
                 return  # another service tells it
@@ -110,7 +110,7 @@ class Webhooks:
         try:
             with fail_after(LIMIT):
                 addresses = await asyncio.shield(look)
-                if not self._service.settings.webhook_private and not all(map(is_public, addresses)):
+                if not self._service.settings.service.webhook_private and not all(map(is_public, addresses)):
                     raise RefusedError("it is at a private address, which EMOVOX_WEBHOOK_PRIVATE would allow")
                 body = _body(job)
                 status = await post(url, addresses, body, self._headers(body), patience=CONNECT, tls=self._tls)
@@ -124,7 +124,7 @@ class Webhooks:
 
     def _headers(self, body: bytes) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "User-Agent": "Emovox"}
-        if secret := self._service.settings.webhook_secret.get_secret_value():
+        if secret := self._service.settings.service.webhook_secret.get_secret_value():
             headers[SIGNATURE] = sign(secret, str(int(time.time())), body)
         return headers
 

@@ -38,7 +38,7 @@ async def begin(request: Request) -> Response:
     With `split_channels` each channel is heard by itself; a recording of one channel is heard as it is.
     """
     service, runner = service_of(request), runner_of(request)
-    limits = replace(service.limits, files=service.settings.batch_files)
+    limits = replace(service.limits, files=service.settings.service.max_batch_files)
     accepted = await accept(request, limits, BatchOptions)
     batch = secrets.token_hex(16)
     try:

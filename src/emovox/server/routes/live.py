@@ -150,7 +150,7 @@ async def live(socket: WebSocket) -> None:
     await socket.accept()
     try:
         start = await _first(socket)
-        if service.streams >= service.settings.streams:
+        if service.streams >= service.settings.service.max_streams:
             raise Problem(503, "busy", "as many streams are heard as may: try again later")
         service.streams += 1
         try:

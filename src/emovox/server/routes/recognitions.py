@@ -42,7 +42,7 @@ async def recognize(request: Request) -> Response:
     progress = Progress(size=file.size)
     try:
         if not _prefers_async(request):
-            longest = min(service.settings.sync_seconds, service.settings.max_duration)
+            longest = min(service.settings.service.sync_seconds, service.settings.max_duration)
             try:
                 with service.queue.reserve(progress):
                     hearing = service.hear(
