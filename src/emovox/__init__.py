@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         UnknownModelError,
         UnreadableAudioError,
     )
-    from emovox.inference.live import EmotionChanged, Heard, Live
+    from emovox.inference.live import EmotionChanged, Live, LiveUpdate
     from emovox.inference.recognition import Frames, Recognition
     from emovox.inference.recognizer import Recognizer
     from emovox.models.head import Head
@@ -68,12 +68,12 @@ _HOME = {
     "Frames": "inference.recognition",
     "Head": "models.head",
     "HeadError": "errors",
-    "Heard": "inference.live",
     "HubError": "errors",
     "HubMismatchError": "errors",
     "HubUnreachableError": "errors",
     "LabelsError": "errors",
     "Live": "inference.live",
+    "LiveUpdate": "inference.live",
     "MicrophoneError": "errors",
     "ModelError": "errors",
     "NoAudioError": "errors",
@@ -111,12 +111,12 @@ __all__ = [
     "Frames",
     "Head",
     "HeadError",
-    "Heard",
     "HubError",
     "HubMismatchError",
     "HubUnreachableError",
     "LabelsError",
     "Live",
+    "LiveUpdate",
     "MicrophoneError",
     "ModelError",
     "NoAudioError",
@@ -140,7 +140,7 @@ __all__ = [
 ]
 
 
-__getattr__ = lazy.names(__name__, _HOME)
+__getattr__ = lazy.names(__name__, _HOME, renamed={"Heard": "LiveUpdate"})
 
 
 def __dir__() -> list[str]:

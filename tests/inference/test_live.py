@@ -16,7 +16,7 @@ from emovox.audio.speech import CHUNK
 from emovox.audio.waveform import Resampler
 from emovox.emotions import NAMES
 from emovox.inference import live as module
-from emovox.inference.live import CONTEXT, STEP, EmotionChanged, Event, Heard, Live
+from emovox.inference.live import CONTEXT, STEP, EmotionChanged, Event, Live, LiveUpdate
 from emovox.inference.recognizer import Recognizer
 from emovox.models.runtime.engine import Engine, Output
 from support import tiny
@@ -33,8 +33,8 @@ def hear(live: Live, *chunks: np.ndarray, catch_up: bool = False) -> list[Event]
     return events + live.finish()
 
 
-def heard(events: Sequence[Event]) -> list[Heard]:
-    return [event for event in events if isinstance(event, Heard)]
+def heard(events: Sequence[Event]) -> list[LiveUpdate]:
+    return [event for event in events if isinstance(event, LiveUpdate)]
 
 
 def changes(events: Sequence[Event]) -> list[EmotionChanged]:
@@ -216,7 +216,7 @@ def test_silence_and_noise_are_no_emotion(recognizer: Recognizer, monkeypatch: p
     monkeypatch.setattr(Engine, "run", None)  # the model isn't even asked
     for waveform in (np.zeros(5 * SECOND), room(5)):
         events = hear(recognizer.live(), waveform)
-        assert events == [Heard(time=(number + 1) / 4, speech=False) for number in range(20)]
+        assert events == [LiveUpdate(time=(number + 1) / 4, speech=False) for number in range(20)]
 
 
 # The rule of announcements, on scripted speech and scores.
@@ -313,7 +313,7 @@ def test_announcements_keep_the_rules(small: Recognizer, script: Script) -> None
     present, since = None, -1.0
     for before, event in zip([None, *events], events, strict=False):
         if isinstance(event, EmotionChanged):
-            assert isinstance(before, Heard)
+            assert isinstance(before, LiveUpdate)
             assert before.time == event.time, "a change follows the event that brought it"
             assert event.previous == present != event.emotion
             if event.emotion is None:
@@ -468,6 +468,7 @@ def test_events_are_json(recognizer: Recognizer, talk: np.ndarray) -> None:
     events = hear(recognizer.live(), talk)
     assert {type(event) for event in events} == set(get_args(Event))
     for event in events:
-        data = json.loads(json.dumps(event.to_dict(), allow_nan=False))
-        assert data["type"] == ("heard" if isinstance(event, Heard) else "emotion_changed")
+        data = json.loads(json.dumps(event.to_dict(2), allow_nan=False))
+        assert data["type"] == ("update" if isinstance(event, LiveUpdate) else "emotion_changed")
+        assert event.to_dict() == {**data, "type": "heard" if isinstance(event, LiveUpdate) else data["type"]}
         assert type(event).model_validate(data) == event

@@ -49,6 +49,13 @@ STDIN = "-"
 @parameters.outputs("Where the result goes.")
 @click.option("--no-save", is_flag=True, help="Write nothing.")
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON instead.")
+@click.option(
+    "--events",
+    type=click.Choice(["1", "2"]),
+    default="1",
+    show_default=True,
+    help="Version of --jsonl's events: in 2 `heard` is called `update`. 1 goes with 0.3.",
+)
 def listen(
     source: str | None,
     device: str | None,
@@ -62,6 +69,7 @@ def listen(
     head: str | None,
     no_save: bool,
     jsonl: bool,
+    events: str,
 ) -> None:
     """Hear the emotion in what is spoken now: into the microphone, or in a file or - (samples on standard input).
 
@@ -73,7 +81,7 @@ def listen(
     emovox listen --devices
     emovox listen interview.mp3 --labels zh
     arecord -t raw -f S16_LE -r 16000 -c 1 | emovox listen - --rate 16000
-    emovox listen call.wav --fast --jsonl --no-save > events.jsonl
+    emovox listen call.wav --fast --jsonl --events 2 --no-save > events.jsonl
 
     The microphone needs the package sounddevice. Standard input is 16 bits a sample,
     little-endian, one channel.
@@ -96,7 +104,9 @@ def listen(
         ear = _Ear(draft)
         live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=head, sink=ear.take)
         limit = float("inf") if draft is None else settings().max_duration  # what can be recognised afterwards
-        display = JsonLines(language) if jsonl else Screen(language) if sys.stdout.isatty() else Lines(language)
+        display: Lines = Screen(language) if sys.stdout.isatty() else Lines(language)
+        if jsonl:
+            display = JsonLines(language, 2 if events == "2" else 1)
         stop = stack.enter_context(_stopping())
         if not jsonl:
             click.echo(f"listening to {sound.name} with {recognizer.model.name}; Ctrl-C stops", err=True)

@@ -48,23 +48,33 @@ LEAD = 0.1
 _RECENT = -(-STEP // CHUNK)  # chunks of the latest quarter second
 
 
+EventsVersion = Literal[1, 2]
+"""Of the events' JSON."""
+
+
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; of a head nothing is said where there is none."""
+    def to_dict(self, events: EventsVersion = 1) -> dict[str, Any]:
+        """Plain data for JSON; of a head nothing is said where there is none.
+
+        Args:
+            events: in version 1, which goes with 0.3, the type `update` is called `heard`.
+        """
         data = self.model_dump(mode="json")
+        if events == 1 and data["type"] == "update":
+            data["type"] = "heard"
         return {key: value for key, value in data.items() if key != "head" or value is not None}
 
 
-class Heard(_Event):
-    """What is heard at a moment. `emotion`, `confidence` and `scores` are None while nobody speaks.
+class LiveUpdate(_Event):
+    """The scores at a moment. `emotion`, `confidence` and `scores` are None while nobody speaks.
 
     In a pause of less than a second they are those of the latest speech, and `speech` is false.
     """
 
-    type: Literal["heard"] = "heard"
-    time: float = Field(description="seconds of sound heard; a multiple of 0.25", gt=0)
+    type: Literal["update"] = "update"
+    time: float = Field(description="seconds of sound so far; a multiple of 0.25", gt=0)
     speech: bool = Field(description="whether somebody spoke in the latest quarter second")
     emotion: EmotionName | None = Field(None, description="the class with the highest score")
     confidence: float | None = Field(None, description="that score", ge=0, le=1)
@@ -72,7 +82,7 @@ class Heard(_Event):
         None, description="probability of each of the nine emotions over the last second"
     )
     head: HeadScores | None = Field(
-        None, description="what a trained head hears over the last second, if one was asked"
+        None, description="a trained head's scores over the last second, if one was asked"
     )
 
 
@@ -86,7 +96,7 @@ class EmotionChanged(_Event):
     confidence: float | None = Field(description="score of the new emotion; null where nobody speaks", ge=0, le=1)
 
 
-Event = Heard | EmotionChanged
+Event = LiveUpdate | EmotionChanged
 
 
 class Live:
@@ -245,7 +255,7 @@ class Live:
                 "scores": dict(zip(NAMES, self._scores.tolist(), strict=True)),
                 "head": self._head_scores,
             }
-        event = Heard(time=self._end / SAMPLE_RATE, speech=self._speaks, **heard)
+        event = LiveUpdate(time=self._end / SAMPLE_RATE, speech=self._speaks, **heard)
         change = self._change()
         return [event] if change is None else [event, change]
 
