@@ -29,7 +29,7 @@ def test_public_names() -> None:
 
 def test_old_names_warn() -> None:
     with pytest.warns(FutureWarning, match=r"emovox\.Heard is now emovox\.LiveUpdate"):
-        assert emovox.Heard is emovox.LiveUpdate  # type: ignore[attr-defined]
+        assert emovox.Heard is emovox.LiveUpdate
     with pytest.warns(FutureWarning, match=r"emovox\.library\.Filter is now emovox\.archive\.Filter"):
         from emovox.library import Filter  # noqa: PLC0415
     assert Filter.__module__ == "emovox.archive.filter"
