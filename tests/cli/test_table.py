@@ -1,5 +1,6 @@
 import csv
 import io
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +117,17 @@ def test_what_cannot_be_read_is_named_and_the_rest_written(run: Run, heard: list
     (heard[1] / "result.json").write_text("{")
     assert run("table", part, heard[0], heard[1], "--out", "a.csv")[0] == 1
     assert Path("a.csv").read_text() == table  # nothing is no table
+
+
+def test_without_pyarrow_it_says_so(run: Run, heard: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for words in (
+        ["table", "segments", "--out", "a.parquet"],
+        ["archive", "export", "--rows", "segments", "--format", "parquet", "--out", "a"],
+        ["archive", "export", "--format", "parquet", "--out", "a"],
+    ):
+        code, _, err = run(*words)
+        assert (code, "parquet needs pyarrow" in err) == (2, True)
 
 
 def test_usage(run: Run, heard: list[Path]) -> None:

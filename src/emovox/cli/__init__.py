@@ -76,7 +76,7 @@ def emovox(debug: bool) -> None:
     emovox serve
 
     Exit code: 0 all well, 1 something failed (of many recordings some; the others are done), 2 usage or settings,
-    3 a batch has lost its cluster, 130 interrupted.
+    3 a batch has lost its cluster, 130 interrupted. docs/exit-codes.md says what they mean for each command.
     """  # noqa: D301  click needs the backspace itself
     from emovox.settings import misspelt, renamed  # noqa: PLC0415  takes a while to load
 

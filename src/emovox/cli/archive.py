@@ -13,7 +13,7 @@ from rich.console import Console
 
 from emovox.cli import library, parameters
 from emovox.cli.report import clock, label, printable
-from emovox.cli.table import Failures, Form, opened, tell, write_archive
+from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
 from emovox.cli.watch import watch
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, OutputsError
@@ -214,6 +214,8 @@ def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, 
         raise click.UsageError("embeddings don't fit CSV: take --format jsonl or parquet")
     if rows != "recordings" and (embedding or form == "jsonl"):
         raise click.UsageError("JSON lines and embeddings are of --rows recordings alone")
+    if form == "parquet":
+        check(form)
     wanted = library.parse(filters)
     failures: Failures = []
     try:

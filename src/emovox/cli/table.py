@@ -11,7 +11,7 @@ import click
 
 from emovox.cli import library, parameters
 from emovox.cli.report import printable
-from emovox.errors import ArchiveError, OutputsError
+from emovox.errors import ArchiveError, ExportError, OutputsError
 from emovox.exports import Part, check_formats, replacement
 from emovox.exports.table import Rows, Source, Table, read, survey
 from emovox.outputs import find_directories
@@ -142,6 +142,14 @@ def opened(out: Path | None, form: str) -> Iterator[IO[Any]]:
         text.detach()  # flushes, and leaves the file open to what opened it
 
 
+def check(form: str) -> None:
+    """A usage error where a format's package isn't installed, before anything is read."""
+    try:
+        check_formats([form])
+    except ExportError as error:
+        raise click.UsageError(str(error)) from error
+
+
 def tell(failures: Iterable[tuple[Path, str]]) -> None:
     """Name what can't be read."""
     for path, reason in failures:
@@ -155,7 +163,7 @@ def _form(out: Path | None) -> Form:
     form = out.suffix.lower().removeprefix(".")
     if form not in {"csv", "parquet"}:
         raise click.BadParameter(f"{out.name}: name it .csv or .parquet", param_hint="--out")
-    check_formats([form])
+    check(form)
     return cast("Form", form)
 
 
