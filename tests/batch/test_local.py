@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emovox.audio.wav import WavWriter
-from emovox.batch.config import Wish
+from emovox.batch.config import BatchConfig
 from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.local import LocalEngine
 from emovox.batch.run import Batch
@@ -40,7 +40,7 @@ def model(tmp_path: Path) -> str:
     return str(tiny.write(tmp_path / "tiny.onnx"))
 
 
-def batch(wish: Wish) -> tuple[Status, LocalEngine]:
+def batch(wish: BatchConfig) -> tuple[Status, LocalEngine]:
     engines: list[LocalEngine] = []
 
     def make(plan: Plan) -> LocalEngine:
@@ -55,8 +55,8 @@ def test_processes_give_what_one_gives(
 ) -> None:
     monkeypatch.setenv("EMOVOX_THREADS", "1")  # two threads add in another order
     settings.cache_clear()
-    status, engine = batch(Wish(str(calls), str(tmp_path / "out"), model=model))
-    run(Wish(str(calls), str(tmp_path / "inline"), model=model))
+    status, engine = batch(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
+    run(BatchConfig(str(calls), str(tmp_path / "inline"), model=model))
     assert table(tmp_path / "out") == table(tmp_path / "inline")
     assert (status.done, status.workers) == (60, 2)
     assert engine._members == []
@@ -83,7 +83,7 @@ def test_a_worker_that_is_killed_costs_nothing(
             os.kill(process.pid, how)
 
     monkeypatch.setattr("emovox.batch.run._TOLD", 0.0)
-    status = Batch(Wish(str(calls), str(tmp_path / "out"), model=model), make, kill).run()
+    status = Batch(BatchConfig(str(calls), str(tmp_path / "out"), model=model), make, kill).run()
     assert len(set(killed)) == 2
     assert (status.done, status.failed) == (60, 0)
     assert [Path(row["path"]).name for row in table(tmp_path / "out")] == [
@@ -123,7 +123,7 @@ class Struck(LocalEngine):
 def test_a_try_counts_once_it_is_begun(calls: Path, model: str, tmp_path: Path, begun: bool) -> None:
     for path in sorted(calls.iterdir())[1:]:
         path.unlink()
-    wish = Wish(str(calls), str(tmp_path / "out"), model=model)
+    wish = BatchConfig(str(calls), str(tmp_path / "out"), model=model)
     status = Batch(wish, lambda plan: Struck(plan, begun=begun), lambda _: None).run()
     assert (status.done, status.failed) == ((0, 1) if begun else (1, 0))
     assert [row["reason"] for row in table(tmp_path / "out", "errors")] == ([DIED] if begun else [])
@@ -137,7 +137,7 @@ def test_a_file_that_breaks_the_decoder_costs_itself(
     settings.cache_clear()
     for name in ("crash", "hang", "eat"):
         (calls / f"{name}.wav").write_text(f"!{name}")
-    status, _ = batch(Wish(str(calls), str(tmp_path / "out"), model=model))
+    status, _ = batch(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
     assert (status.done, status.failed) == (60, 3)
     reasons = {Path(row["path"]).stem: row["reason"] for row in table(tmp_path / "out", "errors")}
     assert "broke the decoder" in reasons["crash"]
@@ -148,9 +148,11 @@ def test_a_file_that_breaks_the_decoder_costs_itself(
 def test_a_model_that_can_not_be_loaded_is_said(calls: Path, model: str, tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(ModelError, match=r"broken\.onnx"):
-        batch(Wish(str(calls), str(tmp_path / "out"), model=str(tmp_path / "broken.onnx")))
+        batch(BatchConfig(str(calls), str(tmp_path / "out"), model=str(tmp_path / "broken.onnx")))
     with pytest.raises(UnknownEmotionError, match="was not taught surprised"):
-        batch(Wish(str(calls), str(tmp_path / "out"), model=model, options=Options(emotions=("surprised",))))
+        batch(
+            BatchConfig(str(calls), str(tmp_path / "out"), model=model, options=Options(emotions=("surprised",)))
+        )
 
 
 def test_killed_and_resumed_the_table_is_the_same(
