@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from emovox.archive.filter import Filter
+from emovox.archive.record import ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
-from emovox.archive.stored_record import Found
 from emovox.emotions import NAMES
 from emovox.inference.recognition import NumberMap
 from emovox.server import stored_outputs as library
@@ -157,7 +157,7 @@ def similar(
     """The recordings, or segments, that sound most like this one, but for its own; only of the same model."""
     service = service_of(request)
     wanted = Filter(emotion=emotion, tag=_text(tag))
-    found = service.archiving.archive.similar(_found(service, id_), k=k, wanted=wanted, segments=segments, raw=raw)
+    found = service.archiving.archive.similar(_found(service, id_), k=k, where=wanted, segments=segments, raw=raw)
     return SimilarPage(similar=[_similar(service, item) for item in found])
 
 
@@ -182,14 +182,14 @@ def untag(request: Request, id_: OutputId, tag: TagName) -> Response:
     return Response(status_code=204)
 
 
-def _found(service: Service, id_: str) -> Found:
+def _found(service: Service, id_: str) -> ArchiveRecord:
     found = service.archiving.archive.by_outputs(service.library.directory(id_))
     if found is None:
         raise Problem(404, "not-archived", "these outputs are not in the archive yet")
     return found
 
 
-def _facts(service: Service, found: Found) -> dict[str, Any]:
+def _facts(service: Service, found: ArchiveRecord) -> dict[str, Any]:
     root, place = service.settings.outputs.absolute(), found.outputs
     mine = place is not None and place.parent == root and library.ID.fullmatch(place.name) and place.is_dir()
     return {
@@ -199,13 +199,13 @@ def _facts(service: Service, found: Found) -> dict[str, Any]:
     }
 
 
-def _archived(service: Service, found: Found) -> Archived:
+def _archived(service: Service, found: ArchiveRecord) -> Archived:
     return Archived(**_facts(service, found))
 
 
 def _similar(service: Service, item: Neighbour) -> Similar:
     near = {"similarity": item.similarity, "cosine": item.cosine, "segment": item.segment}
-    return Similar(**{**_facts(service, item.found), **near})
+    return Similar(**{**_facts(service, item.record), **near})
 
 
 def _text(value: str | None) -> str | None:
