@@ -8,7 +8,7 @@ import pytest
 from emovox.exports import FORMATS
 from emovox.inference.recognizer import Recognizer
 from emovox.models import catalog
-from emovox.models.head import place
+from emovox.models.head import head_path
 from support.heads import head
 from support.service import Client, serving
 
@@ -52,10 +52,10 @@ def test_nothing_can_be_downloaded_offline(tmp_path: Path) -> None:
 
 def test_heads_of_another_revision_or_of_no_model_can_t_be_used(shared: Client, recognizer: Recognizer) -> None:
     facts = recognizer.metadata
-    head(facts).write(place("calls"))
-    head(facts.model_copy(update={"revision": "4", "source_sha256": "0" * 64})).write(place("old"))
-    head(facts.model_copy(update={"name": "emotion2vec_plus_large"})).write(place("far"))
-    head(facts.model_copy(update={"name": "somebody's"})).write(place("strange"))
+    head(facts).write(head_path("calls"))
+    head(facts.model_copy(update={"revision": "4", "source_sha256": "0" * 64})).write(head_path("old"))
+    head(facts.model_copy(update={"name": "emotion2vec_plus_large"})).write(head_path("far"))
+    head(facts.model_copy(update={"name": "somebody's"})).write(head_path("strange"))
     usable = {item["name"]: item["usable"] for item in shared.get("/v1/heads").json()}
     assert usable == {"calls": True, "old": False, "far": False, "strange": False}
 
@@ -73,7 +73,7 @@ def test_exports_say_what_they_lack(shared: Client, monkeypatch: pytest.MonkeyPa
 def test_outputs_say_whether_they_have_segments_and_what_a_head_heard(
     shared: Client, recognizer: Recognizer, examples: list[Path]
 ) -> None:
-    head(recognizer.metadata).write(place("calls"))
+    head(recognizer.metadata).write(head_path("calls"))
     for options, segments, name in (
         ({"segments": "true", "head": "calls", "granularity": "frame"}, True, "calls"),
         ({"granularity": "frame"}, False, None),

@@ -13,7 +13,7 @@ from emovox.inference.options import Options
 from emovox.inference.recognition import Granularity
 from emovox.inference.smoothing import SMOOTHING
 from emovox.models.catalog import AUTO, CATALOG
-from emovox.models.head import Head, names, place
+from emovox.models.head import Head, head_path, names
 from emovox.models.loading import Wanted
 from emovox.server.http.problems import from_validation, invalid
 
@@ -55,7 +55,7 @@ def _head(value: object) -> object:
     """Names only, for the same reason; and one that is there, so that no job waits for nothing."""
     try:
         if value is not None:
-            Head.find(str(place(str(value))))
+            Head.find(str(head_path(str(value))))
     except HeadError as error:
         there = ", ".join(names()) or "none"
         raise ValueError(f"choose one of the heads: {there}") from error
