@@ -40,7 +40,7 @@ def test_a_precision_is_converted_once(open_model: Open, wide: Path) -> None:
     paths: dict[Precision, Path] = {
         precision: model.file(precision, notice=said.append) for precision in ("fp32", "bf16", "fp16", "int8")
     }
-    assert said == [f"converting wide to {stored}, once" for stored in ("fp32", "fp16", "int8")]
+    assert said == [f"converting wide to {stored} (only once)" for stored in ("fp32", "fp16", "int8")]
     assert paths["bf16"] == paths["fp32"] != paths["int8"]
     before = paths["int8"].stat().st_mtime_ns
     assert open_model(wide).file("int8", notice=said.append).stat().st_mtime_ns == before

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.converted.conversion import convert
-from emovox.models.emotion2vec.network import UNTAUGHT, alibi_slopes
+from emovox.models.emotion2vec.network import UNTRAINED, alibi_slopes
 from emovox.models.emotion2vec.snapshot import read_snapshot
 from emovox.models.metadata import Metadata
 from emovox.silence import import_onnxruntime
@@ -258,7 +258,7 @@ class TestWeights:
         state: dict[str, Any] = random_state(tiny())
         state["blocks.0.attn.proj.weight"] = np.full((32, 32), value)
         folder = snapshots.write(tmp_path / "snapshot", state=state)
-        with pytest.raises(ModelError, match=r"blocks\.0\.attn\.proj\.weight has values that are no finite"):
+        with pytest.raises(ModelError, match=r"blocks\.0\.attn\.proj\.weight has values that aren't finite"):
             converted(folder, tmp_path / "model")
         assert sorted(entry.name for entry in tmp_path.iterdir()) == ["snapshot"]
 
@@ -340,7 +340,7 @@ class TestHead:
         assert metadata.classes == ("happy", "sad", "unknown")
         result = run(session, speech(4000))
         rows = result["embedding"] @ state["proj.weight"].T + state["proj.bias"]
-        expected = np.full(9, UNTAUGHT)
+        expected = np.full(9, UNTRAINED)
         for row, name in ((0, "sad"), (2, "happy"), (4, "unknown")):
             expected[NAMES.index(name)] = rows[0, row]
         np.testing.assert_allclose(result["logits"][0], expected, rtol=1e-5, atol=1e-5)
@@ -355,7 +355,7 @@ class TestHead:
         assert metadata.classes == ()
         result = run(session, speech(4000))
         assert result["embedding"].any()
-        assert set(result["logits"].ravel()) == {UNTAUGHT}
+        assert set(result["logits"].ravel()) == {UNTRAINED}
 
     def test_a_head_that_the_config_speaks_of_must_be_there(self, tmp_path: Path) -> None:
         state = random_state(tiny(), classes=0)

@@ -29,8 +29,8 @@ from emovox.models.onnx.graph import END, Graph
 EPSILON = 1e-5
 # Added to the attention scores of padded keys: exp gives exactly 0, and a row without any frame stays a number.
 _NEVER = -3e38
-# Logit of a class that the head was never taught: its share of any softmax is exactly 0.
-UNTAUGHT = -1e4
+# Logit of a class that the head wasn't trained on: its share of any softmax is exactly 0.
+UNTRAINED = -1e4
 
 _AUDIO = "modality_encoders.AUDIO"
 
@@ -339,7 +339,7 @@ class Emotion2VecBuilder:
     def _head(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """The head with a column for each of the nine emotions: (D, 9) and (9,)."""
         weight = np.zeros((self.config.embed_dim, len(NAMES)), np.float32)
-        bias = np.full(len(NAMES), UNTAUGHT, np.float32)
+        bias = np.full(len(NAMES), UNTRAINED, np.float32)
         for row, label in enumerate(self.weights.labels):
             if label:
                 column = NAMES.index(label)

@@ -19,7 +19,7 @@ _MAX_GROWTH = 4
 
 
 class Weights(Mapping[str, npt.NDArray[np.float32]]):
-    """The weights of a snapshot by the model's own names, each read from disk when it is asked for.
+    """The weights of a snapshot by the model's own names, each read from disk when it is used.
 
     Attributes:
         labels: name of each row of the head, as in `Snapshot`; empty for a model that has none.
@@ -62,7 +62,7 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
         with np.errstate(over="ignore", invalid="ignore"):
             values = self._tensors[name].array().astype(np.float32, copy=False)
         if not np.isfinite(values).all():
-            raise ModelError(f"the checkpoint's weight {name} has values that are no finite numbers")
+            raise ModelError(f"the checkpoint's weight {name} has values that aren't finite")
         return values
 
     def __iter__(self) -> Iterator[str]:
@@ -142,13 +142,13 @@ def _source_of(name: str, state: Mapping[str, object], scope_map: tuple[tuple[st
 
 
 def _labels(snapshot: Snapshot, state: Mapping[str, object]) -> tuple[str | None, ...]:
-    """What the head's rows stand for, once it is known whether there is a head.
+    """The labels of the head's rows; none if there is no head.
 
-    FunASR gives a model a head where the config names a tokenizer. Snapshots made by other means name none and
-    have a head all the same, so only where neither speaks of one are the tokens passed over.
+    FunASR gives a model a head if the config names a tokenizer. Snapshots from elsewhere may have a head without
+    one, so the tokens are ignored only if there is neither.
     """
     sources = [_source_of(f"proj.{part}", state, snapshot.scope_map) for part in ("weight", "bias")]
     has_head = any(source in state for source in sources)
     if has_head and not snapshot.labels:
-        raise ModelError("the model has a head and no tokens.txt that names its classes; put the file beside it")
+        raise ModelError("the model has a head, but no tokens.txt that names its classes: put the file beside it")
     return snapshot.labels if has_head or snapshot.has_tokenizer else ()
