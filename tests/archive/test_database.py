@@ -208,10 +208,10 @@ WRITER = textwrap.dedent("""
     sys.path[:0] = {path!r}
     from pathlib import Path
     from emovox.archive import Archive
-    from support.entries import entry
+    from support.records import record
     with Archive(Path({file!r})) as archive:
         for first in range({first}, {last}, {step}):
-            archive.add_entries(entry(number) for number in range(first, first + {step}))
+            archive.add_records(record(number) for number in range(first, first + {step}))
             print(first + {step}, flush=True)
 """)
 
