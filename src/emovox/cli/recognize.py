@@ -7,10 +7,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import count, zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import click
 
@@ -31,9 +32,9 @@ from emovox.errors import (
 )
 from emovox.exports import FORMATS, Language, needs
 from emovox.exports import write as write_exports
-from emovox.inference.recognition import Granularity, ModelFacts
+from emovox.inference.options import Options
+from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
-from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
 from emovox.settings import settings
@@ -60,23 +61,15 @@ STDIN = "-"
 @click.option("--quiet", "-q", is_flag=True, help="Results and errors only: no progress, no summary.")
 def recognize(
     paths: tuple[str, ...],
-    granularity: Granularity,
-    embedding: bool,
-    segments: bool,
-    merge: bool,
-    speech_only: bool | None,
-    smoothing: float,
+    options: Options,
     channels: str,
-    track: int | None,
     formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
-    head: str | None,
     archive: bool,
     no_save: bool,
     form: str,
     labels: str | None,
-    emotions: tuple[str, ...] | None,
     top: int,
     quiet: bool,
 ) -> int:
@@ -100,18 +93,8 @@ def recognize(
     """  # noqa: D301  click needs the backspace itself
     if formats and no_save:
         raise click.UsageError("--export writes files, and --no-save forbids it")
-    needed = needs(formats) if formats else ()
-    wanted: dict[str, Any] = {
-        "granularity": "frame" if "frames" in needed else granularity,
-        "embedding": archive or (embedding and not no_save),  # nothing printed has it
-        "emotions": emotions,
-        "segments": segments or merge or "segments" in needed,
-        "merge": merge,
-        "speech_only": speech_only,
-        "smoothing": smoothing,
-        "track": track,
-        "head": None if head is None else Head.find(head),
-    }
+    wanted = options.showing(needs(formats)) if formats else options
+    wanted = replace(wanted, embedding=archive or (options.embedding and not no_save))  # nothing printed has it
     if archive:
         library.need_library()
     started = time.monotonic()
@@ -122,16 +105,16 @@ def recognize(
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
-    if wanted["head"] is not None:
-        wanted["head"].check(recognizer.metadata)
+    if options.head is not None:
+        options.head.check(recognizer.metadata)
     place = None if no_save else Outputs(settings().outputs)
     language = cast("Language", labels or settings().labels)
     report = REPORTS[form](
         paths=[str(file) for file in files],
         language=language,
         top=top,
-        head=head is not None,
-        segments=segments or merge,
+        head=options.head is not None,
+        segments=options.segments,
     )
     seconds, saved = 0.0, []
     try:
@@ -140,10 +123,10 @@ def recognize(
             report.begin()
             for file, following in zip_longest(files, files[1:]):
                 if following not in {None, STDIN} and channels == "mix":
-                    recognizer.expect(following, track=track)
+                    recognizer.expect(following, track=options.track)
                 progress.begin(printable(str(file)))
                 link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
-                keep = partial(Kept, kept, asked=embedding, link=link)
+                keep = partial(Kept, kept, asked=options.embedding, link=link)
                 for found in _hear(recognizer, file, place, keep, progress, channels, wanted, formats, language):
                     if isinstance(found, str):
                         failures.append((str(file), found))
@@ -185,7 +168,7 @@ def _hear(
     keep: Callable[..., Kept],
     progress: Progress,
     channels: str,
-    wanted: dict[str, Any],
+    wanted: Options,
     formats: tuple[str, ...],
     language: Language,
 ) -> Iterator[Row | str]:
@@ -202,10 +185,9 @@ def _hear(
                         recognizer.recognize(
                             source,
                             name=name,
-                            channel=channel,
                             sink=progress.follow(draft.write if draft else None),
-                            embedding_sink=kept.sink if wanted["granularity"] == "frame" else None,
-                            **wanted,
+                            embedding_sink=kept.sink if wanted.by_frame else None,
+                            **vars(replace(wanted, channel=channel)),
                         )
                     )
                     if draft is not None and formats:  # all of the directory is there, or none of it

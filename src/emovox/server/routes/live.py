@@ -68,7 +68,7 @@ class LiveStart(BaseModel):
     def to_options(self) -> RecognitionOptions:
         """What is wanted, checked as for a recording."""
         emotions = ",".join(self.emotions) if isinstance(self.emotions, list) else self.emotions
-        return RecognitionOptions.model_validate({"model": self.model, "emotions": emotions, "head": self.head})
+        return RecognitionOptions.parse({"model": self.model, "emotions": emotions, "head": self.head})
 
 
 class _Stream:
