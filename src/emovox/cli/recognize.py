@@ -30,9 +30,8 @@ from emovox.errors import (
 )
 from emovox.exports import FORMATS, Language, needs
 from emovox.inference.options import Options
-from emovox.inference.recognition import Granularity, ModelFacts
+from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
-from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
 from emovox.saving import Saving
@@ -60,23 +59,15 @@ STDIN = "-"
 @click.option("--quiet", "-q", is_flag=True, help="Results and errors only: no progress, no summary.")
 def recognize(
     paths: tuple[str, ...],
-    granularity: Granularity,
-    embedding: bool,
-    segments: bool,
-    merge: bool,
-    speech_only: bool | None,
-    smoothing: float,
+    options: Options,
     channels: str,
-    track: int | None,
     formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
-    head: str | None,
     archive: bool,
     no_save: bool,
     form: str,
     labels: str | None,
-    emotions: tuple[str, ...] | None,
     top: int,
     quiet: bool,
 ) -> int:
@@ -100,18 +91,8 @@ def recognize(
     """  # noqa: D301  click needs the backspace itself
     if formats and no_save:
         raise click.UsageError("--export writes files, and --no-save forbids it")
-    needed = needs(formats) if formats else ()
-    options = Options(
-        granularity="frame" if "frames" in needed else granularity,
-        embedding=embedding and not no_save,  # nothing printed has it
-        emotions=emotions,
-        segments=segments or "segments" in needed,
-        merge=merge,
-        speech_only=speech_only,
-        smoothing=smoothing,
-        track=track,
-        head=None if head is None else Head.find(head),
-    )
+    wanted = options.showing(needs(formats)) if formats else options
+    wanted = replace(wanted, embedding=options.embedding and not no_save)  # nothing printed has it
     if archive:
         library.need_library()
     started = time.monotonic()
@@ -130,8 +111,8 @@ def recognize(
         paths=[str(file) for file in files],
         language=language,
         top=top,
-        head=head is not None,
-        segments=segments or merge,
+        head=options.head is not None,
+        segments=options.segments,
     )
     seconds, saved = 0.0, []
     try:
@@ -140,15 +121,15 @@ def recognize(
                 outputs,
                 formats,
                 language,
-                embeddings=embedding,
+                embeddings=options.embedding,
                 archive=stack.enter_context(library.open_archive()) if archive else None,
             )
             report.begin()
             for file, following in zip_longest(files, files[1:]):
                 if following not in {None, STDIN} and channels == "mix":
-                    recognizer.expect(following, track=track)
+                    recognizer.expect(following, track=options.track)
                 progress.begin(printable(str(file)))
-                for row in _recognize(recognizer, file, saving, options, progress, split=channels == "split"):
+                for row in _recognize(recognizer, file, saving, wanted, progress, split=channels == "split"):
                     if isinstance(row, str):
                         failures.append((str(file), row))
                         continue

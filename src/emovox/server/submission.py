@@ -145,7 +145,7 @@ async def split(request: Request, accepted: Accepted) -> Accepted:
         return files
 
     if options.speech_only is None:  # of a recording with one channel too, whose job names none
-        options = options.model_copy(update={"speech_only": True})
+        options = replace(options, speech_only=True)
     return replace(accepted, files=await asyncio.to_thread(divide), options=options)
 
 
@@ -164,7 +164,8 @@ async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch
     """
     await _check_room(service, len(accepted.files))
     webhook = accepted.webhook or service.settings.service.webhook_url or None
-    options = accepted.options.model_dump(mode="json", exclude_defaults=True, exclude={"split_channels"})
+    options = accepted.options.dump()
+    options.pop("split_channels", None)  # each job has its channel
     new = [
         NewJob(
             file.name,

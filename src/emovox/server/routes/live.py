@@ -71,7 +71,7 @@ class LiveStart(BaseModel):
         emotions, export = (
             ",".join(words) if isinstance(words, list) else words for words in (self.emotions, self.export)
         )
-        return RecognitionOptions.model_validate(
+        return RecognitionOptions.parse(
             {
                 "granularity": "frame",
                 "segments": True,
