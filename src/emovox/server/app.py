@@ -1,15 +1,12 @@
 """The app: routes, guard and errors put together."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from fastapi import FastAPI
 
 from emovox.server.http import problems
 from emovox.server.http.access import Access
 from emovox.server.http.guard import Guard
 from emovox.server.http.openapi import describe
-from emovox.server.lifespan import running
+from emovox.server.lifespan import lifespan
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.routes import (
     archive,
@@ -58,12 +55,6 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
     """
     options = settings().service
     service = Service()
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(service) as runner:
-            app.state.runner = runner
-            yield
 
     app = FastAPI(
         title="Emovox",

@@ -1,11 +1,8 @@
 """The service's parts, put together: what the routes work with."""
 
 import asyncio
-import gc
-import math
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -16,21 +13,21 @@ from emovox import exports
 from emovox.archive.keeping import Kept
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
-from emovox.inference.model_pool import ModelChoice, ModelPool
+from emovox.inference.model_pool import ModelPool
 from emovox.inference.options import Request
 from emovox.inference.recognition import Recognition
 from emovox.models.runtime.engine import usable_cores
 from emovox.outputs import RESULT, Draft, Outputs
 from emovox.server.archiving import Archiving
 from emovox.server.asking import LOCKED, Asking
-from emovox.server.database import open_database, owner, restore, state_directory
-from emovox.server.http.problems import Problem, busy, log
+from emovox.server.database import open_database, owner, state_directory
+from emovox.server.http.problems import Problem, busy
 from emovox.server.http.receiving import Limits
 from emovox.server.http.uploads import Uploads
 from emovox.server.inference_queue import InferenceQueue
-from emovox.server.jobs.jobs import FINISHED, Job, Jobs
+from emovox.server.jobs.jobs import Jobs
 from emovox.server.jobs.progress import JobProgress
-from emovox.server.keys import FRESH, Keys
+from emovox.server.keys import Keys
 from emovox.server.looks import Looks
 from emovox.server.options import RecognitionOptions
 from emovox.server.pulls import Pulls
@@ -43,9 +40,6 @@ from emovox.settings import Settings, settings
 
 Result = TypeVar("Result")
 
-LOOK = 0.05  # seconds from one measurement of the event loop to the next
-DATABASE, STUCK = 2.0, 10.0  # seconds from one look at the database to the next, and after which it is away
-ARCHIVING = 5.0  # seconds from one look at what waits to be archived to the next
 FORM = 2**20  # bytes that the rest of a form may have beside its files
 
 
@@ -53,7 +47,7 @@ class Service:
     """All that lives from start to stop."""
 
     def __init__(self) -> None:
-        """Open what is on disk. `running` starts what runs.
+        """Open what is on disk. The lifespan starts what runs.
 
         Raises:
             SettingsError: the database can't be opened, or another service works on these outputs.
@@ -62,21 +56,21 @@ class Service:
         self.settings: Settings = settings()
         options, own = self.settings, self.settings.service
         self.outputs = Outputs(options.outputs)
-        self._state = state_directory()
-        self.tenancy = Tenancy(self._state)
+        self.state = state_directory()
+        self.tenancy = Tenancy(self.state)
         self.database = open_database(patience=LOCKED)
         self.ask = Asking()
         self.supervision = Supervision()
         self.looks = Looks()
-        self.archiving = Archiving(self._state / "pending", options.outputs)
+        self.archiving = Archiving(self.state / "pending", options.outputs)
         self.library = StoredOutputs(options.outputs, forget=self._forget)
-        self.jobs = Jobs(self.database, owner(self._state))
+        self.jobs = Jobs(self.database, owner(self.state))
         self.keys = Keys(self.database)
         self.sessions = Sessions(self.database)
         biggest = options.max_file_size + FORM
-        self.uploads = Uploads(self._state / "uploads", most=max(own.max_uploads_size, biggest))
+        self.uploads = Uploads(self.state / "uploads", most=max(own.max_uploads_size, biggest))
         self.waveforms = Waveforms(
-            self._state / "waveforms", most=own.max_waveforms_size, longest=options.max_duration
+            self.state / "waveforms", most=own.max_waveforms_size, longest=options.max_duration
         )
         self.models = ModelPool(most=own.max_models, idle=own.model_idle)
         self.decoders = Decoders(
@@ -110,24 +104,6 @@ class Service:
         self.database.dispose()
         self.archiving.archive.close()
         self.tenancy.release()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Start the decoders and what runs beside the requests, and end all when the block ends."""
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(asyncio.to_thread, self.close)
-            stack.push_async_callback(self.decoders.close)
-            await asyncio.to_thread(self._begin)
-            await self.decoders.start()
-            stack.push_async_callback(self.supervision.close)
-            start = self.supervision.start
-            start("loading the model", self._load)
-            start("keys", lambda: self.ask(self.keys.refresh), rest=lambda: asyncio.sleep(FRESH), patience=STUCK)
-            start("archiving", self._catch_up, rest=lambda: asyncio.sleep(ARCHIVING))
-            start("unloading models", self._sweep_models, rest=self._rest_models)
-            start("the event loop's watch", self._watch_loop, rest=lambda: asyncio.sleep(0))
-            start("the database", self._watch_database, rest=lambda: asyncio.sleep(DATABASE), patience=STUCK)
-            yield
 
     async def hear(
         self,
@@ -223,54 +199,6 @@ class Service:
         place = await asyncio.to_thread(publish)
         await self.archive(kept, place)
         return place
-
-    def _begin(self) -> None:
-        """Own the jobs from before there were owners that are ours, delete what a kill left, and read the keys."""
-        self.keys.refresh()
-        alone = not self.settings.database.get_secret_value()
-        self.jobs.adopt(None if alone else self._is_ours)
-        self.uploads.sweep(self.jobs.uploads())
-
-    def _is_ours(self, job: Job) -> bool:
-        if job.state not in FINISHED:
-            return self.uploads.path(job.upload).exists()
-        return job.output is None or (self.settings.outputs / job.output).is_dir()
-
-    async def _load(self) -> None:
-        """Load the default model, so that the first request needn't wait for it."""
-
-        def load() -> None:
-            with self.models.borrow(ModelChoice(self.settings.model)):
-                pass
-
-        await asyncio.to_thread(load)
-        gc.freeze()  # looking through all that stays, time and again, would stop the event loop for 80 ms
-        self.ready = True
-
-    async def _catch_up(self) -> None:
-        """Archive what is stored and isn't archived."""
-        await self.ask.within(math.inf, self.archiving.catch_up, self.library.directories)
-
-    async def _watch_loop(self) -> None:
-        """Measure how late the event loop comes to what is due."""
-        started = time.monotonic()
-        await asyncio.sleep(LOOK)
-        self.lag = max(self.lag, time.monotonic() - started - LOOK)
-
-    async def _watch_database(self) -> None:
-        """See whether the databases are there, and the name by which the next start finds our jobs."""
-        if await self.ask(restore, self.database, write=True):
-            log.error("the service's database was deleted, and with it the jobs: it is made anew")
-        if await self.ask(restore, self.archiving.archive.database):
-            log.error("the archive was deleted: it is made anew, of what is stored")
-            self.archiving.look_through()
-        await asyncio.to_thread(owner, self._state, self.jobs.owner)  # where somebody has deleted the outputs
-
-    async def _sweep_models(self) -> None:
-        await asyncio.to_thread(self.models.sweep)
-
-    async def _rest_models(self) -> None:
-        await asyncio.sleep(min(30.0, self.settings.service.model_idle / 4))
 
 
 def service_of(request: HttpRequest) -> Service:
