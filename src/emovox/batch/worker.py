@@ -79,7 +79,7 @@ class Listener:
         with ExitStack() as stack:
             draft = None if self._outputs is None else stack.enter_context(self._outputs.draft())
             request = Request(decoded, options, sink=None if draft is None else draft.write)
-            recognition = await self._scheduler.hear(self._choice, request)
+            recognition = await self._scheduler.recognize(self._choice, request)
             if draft is None:
                 return to_row(path, recognition)
             directory = await asyncio.to_thread(draft.complete, recognition)

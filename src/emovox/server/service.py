@@ -16,15 +16,16 @@ from emovox.audio.waveform import Waveform
 from emovox.inference.model_pool import ModelPool
 from emovox.inference.options import Request
 from emovox.inference.recognition import Recognition
+from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
 from emovox.outputs import RESULT, Draft, Outputs
+from emovox.server.admission import Admission
 from emovox.server.archiving import Archiving
 from emovox.server.asking import LOCKED, Asking
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.http.problems import Problem, busy
 from emovox.server.http.receiving import Limits
 from emovox.server.http.uploads import Uploads
-from emovox.server.inference_queue import InferenceQueue
 from emovox.server.jobs.jobs import Jobs
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.keys import Keys
@@ -76,9 +77,10 @@ class Service:
         self.decoders = Decoders(
             own.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
         )
-        self.queue = InferenceQueue(self.models, size=own.queue_size, threads=own.inference_threads)
+        self.scheduler = Scheduler(self.models, threads=own.inference_threads)
+        self.admission = Admission(self.scheduler, limit=own.queue_size)
         self.pulls = Pulls()
-        self.drawing = asyncio.Lock()  # pictures, one after the other: matplotlib is no friend of threads
+        self.export_lock = asyncio.Lock()  # one export is written at a time; the others need no threads to wait
         self.receiving = 0
         self.streams = 0
         self.lag = 0.0  # the worst since it was last asked for, seconds
@@ -99,7 +101,7 @@ class Service:
 
     def close(self) -> None:
         """Let go of what is on disk, once nothing runs any more."""
-        self.queue.close()
+        self.scheduler.close()
         self.ask.close()
         self.database.dispose()
         self.archiving.archive.close()
@@ -160,7 +162,9 @@ class Service:
                     sink=_watching(progress, None if draft is None else draft.write),
                     embedding_sink=kept.sink if wanted.by_frame else None,
                 )
-                recognition = kept.take(await self.queue.hear(options.choice(self.settings.model), request))
+                recognition = kept.take(
+                    await self.scheduler.recognize(options.choice(self.settings.model), request)
+                )
                 progress.done("heard")
                 place = None
                 if draft is not None:
@@ -238,7 +242,7 @@ def counted(service: Service) -> Iterator[None]:
     Raises:
         Problem: 503, there are too many.
     """
-    service.queue.check()
+    service.admission.check()
     if service.receiving >= service.settings.service.max_uploads:
         raise busy(1)
     service.receiving += 1

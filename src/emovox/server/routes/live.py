@@ -245,7 +245,7 @@ async def _store(service: Service, draft: Draft, options: RecognitionOptions, na
         wanted = Options(granularity="frame", segments=True, emotions=options.emotions, embedding=True, head=head)
         kept = service.archiving.begin(draft, asked=False)
         request = Request(audio, wanted, name=name or "live", embedding_sink=kept.sink)
-        recognition = kept.take(await service.queue.hear(options.choice(service.settings.model), request))
+        recognition = kept.take(await service.scheduler.recognize(options.choice(service.settings.model), request))
     except TooShortError:
         return None
     place = await asyncio.to_thread(draft.publish, recognition)

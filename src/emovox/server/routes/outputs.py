@@ -165,7 +165,7 @@ async def export(
         )
         return [_view(id_, path) for path in written]
 
-    async with service.drawing:  # whoever waits takes no thread from the others
+    async with service.export_lock:
         return Written(files=await asyncio.to_thread(write))
 
 
