@@ -68,7 +68,7 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
-    app.state.access = access = Access(service.keys, service.sessions, needed=keys_needed)
+    app.state.access = access = Access(service.keys, service.database, needed=keys_needed)
     routes = [route for router in ROUTERS for route in router.routes]
     problems.install(app, routes)
     for router in ROUTERS:

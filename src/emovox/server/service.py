@@ -32,7 +32,6 @@ from emovox.server.keys import Keys
 from emovox.server.looks import Looks
 from emovox.server.options import RecognitionOptions
 from emovox.server.pulls import Pulls
-from emovox.server.sessions import Sessions
 from emovox.server.stored_outputs import StoredOutputs
 from emovox.server.supervision import Supervision
 from emovox.server.tenancy import Tenancy
@@ -67,7 +66,6 @@ class Service:
         self.library = StoredOutputs(options.outputs, forget=self._forget)
         self.jobs = Jobs(self.database, owner(self.state))
         self.keys = Keys(self.database)
-        self.sessions = Sessions(self.database)
         biggest = options.max_file_size + FORM
         self.uploads = Uploads(self.state / "uploads", most=max(own.max_uploads_size, biggest))
         self.waveforms = Waveforms(
