@@ -16,11 +16,12 @@ from emovox.server.routes import (
     health,
     jobs,
     live,
+    models,
     outputs,
     page,
     recognitions,
+    schema,
     session,
-    vocabulary,
 )
 from emovox.server.service import Service
 from emovox.settings import settings
@@ -28,7 +29,8 @@ from emovox.version import __version__
 
 ROUTERS = (
     health.router,
-    vocabulary.router,
+    schema.router,
+    models.router,
     examples.router,
     recognitions.router,
     jobs.router,
