@@ -11,6 +11,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from emovox.inference.model_pool import ModelChoice
+from emovox.server import outputs_lock
 from emovox.server.database import owner, restore
 from emovox.server.http.problems import log
 from emovox.server.jobs import webhooks
@@ -19,11 +20,10 @@ from emovox.server.jobs.runner import Runner
 from emovox.server.keys import FRESH
 from emovox.server.retention import EVERY, Retention
 from emovox.server.service import Service
-from emovox.server.tenancy import LOOK
 
 LAG = 0.05  # seconds from one measurement of the event loop to the next
-DATABASE, STUCK = 2.0, 10.0  # seconds from one look at the database to the next, and after which it is away
-ARCHIVING = 5.0  # seconds from one look at what waits to be archived to the next
+DATABASE, STUCK = 2.0, 10.0  # seconds from one check of the database to the next, and after which it is away
+ARCHIVING = 5.0  # seconds from one check for what waits to be archived to the next
 
 
 @asynccontextmanager
@@ -43,10 +43,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _start_tasks(service: Service, runner: Runner) -> None:
-    start, ask = service.supervision.start, service.ask
+    start, query = service.supervision.start, service.query
     idle = min(30.0, service.settings.service.model_idle / 4)
     start("loading the model", partial(_load_model, service))
-    start("keys", partial(ask, service.keys.refresh), rest=partial(asyncio.sleep, FRESH), patience=STUCK)
+    start("keys", partial(query, service.keys.refresh), rest=partial(asyncio.sleep, FRESH), patience=STUCK)
     start("archiving", partial(_catch_up, service), rest=partial(asyncio.sleep, ARCHIVING))
     start("unloading models", partial(asyncio.to_thread, service.models.sweep), rest=partial(asyncio.sleep, idle))
     start("the event loop's watch", partial(_measure_lag, service), rest=partial(asyncio.sleep, 0))
@@ -59,7 +59,7 @@ def _start_tasks(service: Service, runner: Runner) -> None:
     start("jobs", runner.round, rest=runner.rest, patience=STUCK)
     start(webhooks.NAME, webhooks.Webhooks(service).run, lasting=True)
     start("retention", Retention(service).round, rest=partial(asyncio.sleep, EVERY))
-    start("tenancy", service.tenancy.round, rest=partial(asyncio.sleep, LOOK))
+    start("tenancy", service.outputs_lock.round, rest=partial(asyncio.sleep, outputs_lock.EVERY))
 
 
 def _recover(service: Service) -> None:
@@ -90,7 +90,7 @@ async def _load_model(service: Service) -> None:
 
 async def _catch_up(service: Service) -> None:
     """Archive what is stored and isn't archived."""
-    await service.ask.within(math.inf, service.archiving.catch_up, service.library.directories)
+    await service.query.within(math.inf, service.archiving.catch_up, service.library.directories)
 
 
 async def _measure_lag(service: Service) -> None:
@@ -102,9 +102,9 @@ async def _measure_lag(service: Service) -> None:
 
 async def _check_databases(service: Service) -> None:
     """See whether the databases are there, and the name by which the next start finds our jobs."""
-    if await service.ask(restore, service.database, write=True):
+    if await service.query(restore, service.database, write=True):
         log.error("the service's database was deleted, and with it the jobs: it is made anew")
-    if await service.ask(restore, service.archiving.archive.database):
+    if await service.query(restore, service.archiving.archive.database):
         log.error("the archive was deleted: it is made anew, of what is stored")
         service.archiving.look_through()
     await asyncio.to_thread(owner, service.state, service.jobs.owner)  # where somebody has deleted the outputs

@@ -21,20 +21,20 @@ from emovox.models.runtime.engine import usable_cores
 from emovox.outputs import RESULT, Draft, Outputs
 from emovox.server.admission import Admission
 from emovox.server.archiving import Archiving
-from emovox.server.asking import LOCKED, Asking
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.http.problems import Problem, busy
-from emovox.server.http.receiving import Limits
+from emovox.server.http.request_body import Limits
 from emovox.server.http.uploads import Uploads
 from emovox.server.jobs.jobs import Jobs
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.keys import Keys
-from emovox.server.looks import Looks
 from emovox.server.options import RecognitionOptions
+from emovox.server.outputs_lock import OutputsLock
+from emovox.server.polls import Polls
 from emovox.server.pulls import Pulls
+from emovox.server.query_threads import LOCKED, QueryThreads
 from emovox.server.stored_outputs import StoredOutputs
 from emovox.server.supervision import Supervision
-from emovox.server.tenancy import Tenancy
 from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
 
@@ -57,11 +57,11 @@ class Service:
         options, own = self.settings, self.settings.service
         self.outputs = Outputs(options.outputs)
         self.state = state_directory()
-        self.tenancy = Tenancy(self.state)
+        self.outputs_lock = OutputsLock(self.state)
         self.database = open_database(patience=LOCKED)
-        self.ask = Asking()
+        self.query = QueryThreads()
         self.supervision = Supervision()
-        self.looks = Looks()
+        self.polls = Polls()
         self.archiving = Archiving(self.state / "pending", options.outputs)
         self.library = StoredOutputs(options.outputs, forget=self._forget)
         self.jobs = Jobs(self.database, owner(self.state))
@@ -100,10 +100,10 @@ class Service:
     def close(self) -> None:
         """Let go of what is on disk, once nothing runs any more."""
         self.scheduler.close()
-        self.ask.close()
+        self.query.close()
         self.database.dispose()
         self.archiving.archive.close()
-        self.tenancy.release()
+        self.outputs_lock.release()
 
     async def hear(
         self,
@@ -180,7 +180,7 @@ class Service:
         record = await asyncio.to_thread(self.archiving.pend, kept, place)
         if record is not None:
             try:
-                await self.ask.within(LOCKED, self.archiving.add, record)
+                await self.query.within(LOCKED, self.archiving.add, record)
             except Problem:  # there was no answer, and nobody shall wait for it
                 self.archiving.fall_behind()
 

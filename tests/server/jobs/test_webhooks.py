@@ -126,7 +126,8 @@ def test_told_signed_and_again(tmp_path: Path, examples: list[Path]) -> None:
 
 
 def test_never_to_private_addresses(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = service.settings.model_copy(update={"webhook_private": False})
+    own = service.settings.service.model_copy(update={"webhook_private": False})
+    closed = service.settings.model_copy(update={"service": own})
     monkeypatch.setattr(service, "settings", closed)
     with receiving(answers("204 Yes")) as receiver, receiving(answers("204 Yes"), host="::1") as other:
         name = f"http://localhost.localdomain:{receiver.port}/"  # a name that only the look-up shows to be private
@@ -143,7 +144,8 @@ def test_never_to_private_addresses(service: Service, monkeypatch: pytest.Monkey
 
 
 def test_a_name_with_one_private_address(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = service.settings.model_copy(update={"webhook_private": False})
+    own = service.settings.service.model_copy(update={"webhook_private": False})
+    closed = service.settings.model_copy(update={"service": own})
     monkeypatch.setattr(service, "settings", closed)
     with receiving(answers("204 Yes")) as receiver:
         mixed = [(socket.AF_INET, 1, 6, "", (address, receiver.port)) for address in ("192.88.100.1", "127.0.0.1")]

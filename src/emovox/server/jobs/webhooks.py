@@ -10,18 +10,18 @@ import httpx
 from anyio import fail_after, move_on_after
 
 from emovox.server.http.addresses import RefusedError, is_public, look_up, read_url
-from emovox.server.http.posting import PostingError, port, post
+from emovox.server.http.post_request import PostError, port, post
 from emovox.server.http.problems import log
 from emovox.server.jobs.jobs import Job, Untold
 from emovox.server.service import Service
 from emovox.signature import SIGNATURE, sign
 
 NAME = "webhooks"  # as a background task
-POLL = 1.0  # seconds from one look for what is due to the next
+POLL = 1.0  # seconds from one poll for what is due to the next
 PAUSE = 0.05  # seconds at least
 ATTEMPTS = 8
 FIRST_WAIT = 2.0  # seconds; doubled after every failure: four minutes in all
-LIMIT = 10.0  # seconds for all of a try: the look-up of the name, the connection, the answer
+LIMIT = 10.0  # seconds for all of a try: the lookup of the name, the connection, the answer
 CONNECT = 3.0  # seconds for each address of a name
 AT_ONCE = 64
 OF_ONE_RECEIVER = 4
@@ -44,7 +44,7 @@ class Webhooks:
             while True:  # what goes wrong here is supervised
                 self._woken.clear()
                 began = time.monotonic()
-                self._begin(await self._service.ask(self._service.jobs.untold, each=OF_ONE_RECEIVER))
+                self._begin(await self._service.query(self._service.jobs.untold, each=OF_ONE_RECEIVER))
                 self._service.supervision.well(NAME)
                 spent = time.monotonic() - began
                 with move_on_after(POLL):
@@ -81,13 +81,13 @@ class Webhooks:
             log.error("webhook of job %s: %s", id_, " ".join(str(error).split())[:300])
 
     async def _tell(self, untold: Untold) -> None:
-        ask, jobs, tries = self._service.ask, self._service.jobs, untold.tries + 1
+        query, jobs, tries = self._service.query, self._service.jobs, untold.tries + 1
         try:
             url = read_url(untold.webhook, private=self._service.settings.service.webhook_private)
             wait = FIRST_WAIT * 2**untold.tries
-            if not await ask(jobs.begin_telling, untold, until=time.time() + LIMIT + wait):
+            if not await query(jobs.begin_telling, untold, until=time.time() + LIMIT + wait):
                 return  # another service tells it
-            job = await ask(jobs.get, untold.id)
+            job = await query(jobs.get, untold.id)
             if job is None:
                 return
             failure = await self._try(job, url)
@@ -96,9 +96,9 @@ class Webhooks:
         if failure:
             log.warning("webhook of job %s: %s", untold.id, failure)
         if not failure or tries >= ATTEMPTS:
-            await ask(jobs.told, untold.id)
+            await query(jobs.told, untold.id)
         else:
-            await ask(jobs.tell_later, untold.id, time.time() + wait)
+            await query(jobs.tell_later, untold.id, time.time() + wait)
 
     async def _try(self, job: Job, url: httpx.URL) -> str:
         """Tell a job's end; gives why that failed, "" where it didn't.
@@ -106,10 +106,10 @@ class Webhooks:
         Raises:
             RefusedError: the name leads to a private address.
         """
-        look = look_up(url.raw_host.decode("ascii"), port(url))
+        lookup = look_up(url.raw_host.decode("ascii"), port(url))
         try:
             with fail_after(LIMIT):
-                addresses = await asyncio.shield(look)
+                addresses = await asyncio.shield(lookup)
                 if not self._service.settings.service.webhook_private and not all(map(is_public, addresses)):
                     raise RefusedError("it is at a private address, which EMOVOX_WEBHOOK_PRIVATE would allow")
                 body = _body(job)
@@ -117,9 +117,9 @@ class Webhooks:
                 failure = "" if 200 <= status < 300 else f"it answers {status}"
         except TimeoutError:
             failure = f"no answer in {LIMIT:g} s"
-        except (PostingError, OSError) as error:
+        except (PostError, OSError) as error:
             failure = str(error) or type(error).__name__
-        await asyncio.wait([look])  # its thread counts as long as it lives
+        await asyncio.wait([lookup])  # its thread counts as long as it lives
         return failure
 
     def _headers(self, body: bytes) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
@@ -15,6 +14,7 @@ from emovox.models.loading import possible_precisions
 from emovox.models.metadata import Precision
 from emovox.server.http import events
 from emovox.server.http.problems import Problem, responses
+from emovox.server.polls import Event
 from emovox.server.service import service_of
 
 router = APIRouter(prefix="/v1", tags=["vocabulary"])
@@ -119,8 +119,7 @@ async def pull(request: Request, name: str) -> StreamingResponse:
 
     pull = service.pulls.join(model, lambda progress: hub.pull(model, progress=progress))
 
-    async def look() -> tuple[str, Any, bool]:
-        kind, data = pull.state
-        return kind, data, kind != "progress"
+    async def poll() -> Event:
+        return (*pull.state, pull.ended)
 
-    return events.stream(service, look)
+    return events.stream(service, poll)
