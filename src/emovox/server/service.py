@@ -25,6 +25,7 @@ from emovox.server.database import open_database, owner, state_directory
 from emovox.server.http.problems import Problem, busy
 from emovox.server.http.request_body import Limits
 from emovox.server.http.uploads import Uploads
+from emovox.server.jobs.deliveries import Deliveries
 from emovox.server.jobs.jobs import Jobs
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.keys import Keys
@@ -65,6 +66,7 @@ class Service:
         self.archiving = Archiving(self.state / "pending", options.outputs)
         self.library = StoredOutputs(options.outputs, forget=self._forget)
         self.jobs = Jobs(self.database, owner(self.state))
+        self.deliveries = Deliveries(self.database, self.jobs.owner)
         self.keys = Keys(self.database)
         biggest = options.max_file_size + FORM
         self.uploads = Uploads(self.state / "uploads", most=max(own.max_uploads_size, biggest))
