@@ -14,7 +14,7 @@ from emovox.inference.options import Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.scheduler import Scheduler
-from emovox.inference.splitting import pieces, survey
+from emovox.inference.splitting import outline, pieces
 from emovox.models.runtime.engine import Output
 from support.waiting import until
 
@@ -108,7 +108,7 @@ def test_recordings_and_pieces(
 ) -> None:
     (tmp_path / "x").write_bytes(speech.tobytes())
     whole = Decoded(tmp_path / "x", "x", "0" * 64, 16_000, 1, None, "flac", len(speech), ())
-    (piece,) = pieces(survey(whole, recognizer.metadata, Options()), whole.path)
+    (piece,) = pieces(outline(whole, recognizer.metadata, Options()), whole.path)
 
     async def main() -> tuple[str, list[Output]]:
         scheduler = Scheduler(ModelPool(most=1, idle=9, load=lambda _: recognizer), threads=1)
