@@ -6,7 +6,7 @@ from typing import Any
 from emovox.archive.record import ArchiveRecord
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
-from emovox.inference.splitting import Survey
+from emovox.inference.splitting import Outline
 from emovox.models.loading import Wanted
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
@@ -140,13 +140,13 @@ class Surveyed:
 
     Attributes:
         item: which.
-        parts: what was found and its pieces, or where these are, for each channel that is heard by itself.
+        parts: an outline and its pieces, or where these are, for each channel that is heard by itself.
         files: of its waveforms, which go when it is done.
         spent: seconds that it took so far.
     """
 
     item: Item
-    parts: tuple[tuple[Survey, tuple[Any, ...]], ...]
+    parts: tuple[tuple[Outline, tuple[Any, ...]], ...]
     files: tuple[str, ...]
     spent: float
 

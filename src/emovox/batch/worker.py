@@ -107,7 +107,7 @@ class Worker:
                         sink=save.sink,
                         embedding_sink=None if options.embedding else save.embedding_sink,  # rows have them, too
                     )
-                    recognition = await self._scheduler.hear(self._choice, request)
+                    recognition = await self._scheduler.recognize(self._choice, request)
                     recognition = await asyncio.to_thread(save.commit, recognition)
                     record = await asyncio.to_thread(save.record)
                 outputs = None if save.directory is None else save.directory.name

@@ -12,9 +12,9 @@ from emovox.archive.record import ArchiveRecord
 from emovox.errors import ArchiveError, EmovoxError
 from emovox.outputs import RESULT
 from emovox.saving import Save
-from emovox.server.asking import LOCKED
 from emovox.server.http.problems import from_error, log
 from emovox.server.pending import Pending
+from emovox.server.query_threads import LOCKED
 
 
 class Archiving:

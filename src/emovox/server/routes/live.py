@@ -257,7 +257,7 @@ async def _store(service: Service, save: Save, options: RecognitionOptions, name
         embedding_sink=save.embedding_sink,
     )
     try:
-        recognition = await service.queue.hear(options.choice(service.settings.model), request)
+        recognition = await service.scheduler.recognize(options.choice(service.settings.model), request)
     except TooShortError:
         return
     await service.commit(save, recognition)
