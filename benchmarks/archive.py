@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select, text
 
+from emovox.archive import Archive, Filter
+from emovox.archive.database import embeddings
+from emovox.archive.record import Entry, Floats
 from emovox.emotions import NAMES
-from emovox.library import Archive, Filter
-from emovox.library.database import embeddings
-from emovox.library.entry import Entry, Floats
 from emovox.settings import settings
 
 BLOCK = 5000

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.library.linear import Fit, Floats, Integers, Linear, logistic, prototypes
-from emovox.library.metrics import measure
+from emovox.evaluation.metrics import measure
+from emovox.heads.linear import Fit, Floats, Integers, Linear, logistic, prototypes
 from training.corpus import ACTED, Clip
 from training.fitting import Options, fit
 from training.material import FOLDS, Material, gather

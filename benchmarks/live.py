@@ -15,9 +15,9 @@ import numpy as np
 
 from benchmarks.windows import Joined, join
 from emovox.audio.waveform import SAMPLE_RATE
-from emovox.recognition import live
-from emovox.recognition.live import EmotionChanged, Heard
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference import live
+from emovox.inference.live import EmotionChanged, LiveUpdate
+from emovox.inference.recognizer import Recognizer
 from training.corpus import read_corpus
 
 CONTEXTS = (1, 2, 3, 4, 6)  # seconds
@@ -74,7 +74,7 @@ def measure(recognizer: Recognizer, joined: Joined) -> tuple[list[bool], list[bo
     return right, later, announced, changes / len(joined.clips), factor
 
 
-def spoken(joined: Joined, event: Heard) -> tuple[str, float] | None:
+def spoken(joined: Joined, event: LiveUpdate) -> tuple[str, float] | None:
     """The label of the utterance spoken in an event's quarter second, and for how long it has been spoken."""
     for (start, end), (clip, _) in zip(joined.places, joined.clips, strict=True):
         if start < event.time - 0.1 and event.time - 0.25 < end:

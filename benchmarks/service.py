@@ -29,9 +29,9 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
+from emovox.inference.recognition import Recognition
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import RESULT, Outputs
-from emovox.recognition.recognition import Recognition
-from emovox.recognition.recognizer import Recognizer
 from support.service import Client, ServiceProcess
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.flac"))

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.peak import matrix_peak
-from emovox.models.clips import example_clips
-from emovox.models.engine import Engine
+from emovox.models.converted.clips import example_clips
 from emovox.models.loading import open_snapshot
-from emovox.models.session import engine_version, precisions
+from emovox.models.runtime.engine import Engine
+from emovox.models.runtime.session import engine_version, precisions
 from support import snapshots
 
 LENGTHS = (1, 3, 10, 30)  # seconds

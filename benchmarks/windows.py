@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emovox.audio import windows
 from emovox.audio.waveform import SAMPLE_RATE
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognizer import Recognizer
 from training.corpus import Clip, read_corpus, read_waveform
 
 WANTED = (1, 3, 6, 10, 18)  # seconds

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from numpy.typing import NDArray
 
 from emovox.cli import main
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognizer import Recognizer
 from emovox.settings import settings
 from support.hub import Hub, serving
 from support.pulls import FILES, NOT_NEEDED

@@ -1,5 +1,6 @@
 import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from emovox.client import Client, ServiceError
 from emovox.errors import RecordingNotFoundError, ServiceUnreachableError
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognizer import Recognizer
 from support.service import Client as Service
 
 
@@ -24,6 +25,12 @@ def test_recognising(client: Client, recognizer: Recognizer, examples: list[Path
         assert client.recognize(examples[0].read_bytes(), store=False).recording.name is None
         assert client.wait(client.submit(examples[0], export=["srt"]), every=0.05).emotion == "angry"
         assert next(client.outputs(emotion="angry"))["name"] == examples[0].name
+
+
+def test_threads_may_share_one(client: Client, recognizer: Recognizer, examples: list[Path]) -> None:
+    with client, ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(client.recognize, examples))
+    assert [result.scores for result in results] == [recognizer.recognize(path).scores for path in examples]
 
 
 def test_refusals(client: Client) -> None:

@@ -19,8 +19,8 @@ import pytest
 
 from emovox.emotions import NAMES
 from emovox.errors import OutputsError
+from emovox.inference.recognition import Segment, json_schema
 from emovox.outputs import Outputs
-from emovox.recognition.recognition import Segment, json_schema
 from support.results import recognition
 
 NAME = re.compile(r"outputs_\d{8}_\d{6}(_\d+)?")

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from emovox import exports, private
+from emovox.archive import Archive
 from emovox.audio.decoded import decode_to
 from emovox.audio.wav import WavWriter
-from emovox.library import Archive
+from emovox.inference import npy
 from emovox.outputs import Outputs
-from emovox.recognition import npy
 from emovox.server.timeline import Timelines
 from support.results import recognition, segment
 from support.service import ServiceProcess

@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 import emovox
 from emovox import errors
 
@@ -13,8 +15,8 @@ def test_public_names() -> None:
         "EMOTIONS", "ArchiveError", "AudioError", "BatchError",
         "BrokenDecoderError", "ClusterError", "DecoderError", "Emotion", "EmotionChanged",
         "EmovoxError", "ExportError", "Frames", "Head",
-        "HeadError", "Heard", "HubError", "HubMismatchError",
-        "HubUnreachableError", "LabelsError", "Live", "MicrophoneError",
+        "HeadError", "HubError", "HubMismatchError",
+        "HubUnreachableError", "LabelsError", "Live", "LiveUpdate", "MicrophoneError",
         "ModelError", "NoAudioError", "NotInstalledError", "OptionsError",
         "Outputs", "OutputsError", "PrecisionError", "Recognition",
         "Recognizer", "RecordingNotFoundError", "ServiceError", "ServiceUnreachableError",
@@ -23,6 +25,14 @@ def test_public_names() -> None:
     ]  # fmt: skip
     assert dir(emovox) == sorted(emovox.__all__)
     assert all(getattr(emovox, name) is not None for name in emovox.__all__)
+
+
+def test_old_names_warn() -> None:
+    with pytest.warns(FutureWarning, match=r"emovox\.Heard is now emovox\.LiveUpdate"):
+        assert emovox.Heard is emovox.LiveUpdate
+    with pytest.warns(FutureWarning, match=r"emovox\.library\.Filter is now emovox\.archive\.Filter"):
+        from emovox.library import Filter  # noqa: PLC0415
+    assert Filter.__module__ == "emovox.archive.filter"
 
 
 def test_every_error_is_public() -> None:

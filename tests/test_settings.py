@@ -1,9 +1,10 @@
+import warnings
 from pathlib import Path
 
 import pytest
 
 from emovox.errors import SettingsError
-from emovox.settings import config_path, misspelt, settings, survey
+from emovox.settings import ServiceSettings, config_path, misspelt, renamed, settings, survey
 
 
 def test_defaults() -> None:
@@ -88,3 +89,59 @@ def test_a_survey_has_what_can_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert problems == [f"{file}: lables is not a setting: did you mean labels?"]
     file.write_text("labels = [")
     assert "can't be read" in survey()[1][0]
+
+
+def test_the_services_settings_stand_in_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("max_duration = 60\n[service]\nmax_jobs = 5\nport = 8000\n", encoding="utf-8")
+    monkeypatch.setenv("EMOVOX_CONFIG", str(file))
+    monkeypatch.setenv("EMOVOX_PORT", "9000")
+    service = settings().service
+    assert (settings().max_duration, service.max_jobs, service.port) == (60, 5, 9000)
+    assert renamed() == []
+    file.write_text("[service]\nlabels = 'zh'\n", encoding="utf-8")
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match="labels is not a setting"):
+        settings()
+    file.write_text("service = 5\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"\[service\]"):
+        settings()
+
+
+OLD = {  # of 0.1.0
+    "batch_files": 7, "hearers": 7, "hosts": "a.example", "jobs": 7, "models": 7, "origins": "https://a.example",
+    "outputs_size": 7, "streams": 7, "uploads": 7, "uploads_size": 7, "waveforms_size": 7,
+}  # fmt: skip
+
+
+def test_names_of_the_last_release_are_taken_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in OLD.items():
+        monkeypatch.setenv(f"EMOVOX_{name.upper()}", str(value))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        service = settings().service
+    assert [str(warning.message) for warning in warned] == renamed()
+    assert len(renamed()) == len(OLD)
+    assert "EMOVOX_JOBS is now EMOVOX_MAX_JOBS" in renamed()
+    assert sorted(map(str, service.model_dump(exclude_defaults=True).values())) == sorted(map(str, OLD.values()))
+    assert misspelt() == []
+    monkeypatch.setenv("EMOVOX_MAX_JOBS", "8")
+    settings.cache_clear()
+    with pytest.warns(FutureWarning):
+        assert settings().service.max_jobs == 8  # the new name counts
+
+
+def test_the_file_of_the_last_release_is_taken_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("port = 8000\njobs = 5\nlabels = 'zh'\n", encoding="utf-8")
+    monkeypatch.setenv("EMOVOX_CONFIG", str(file))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert settings().service == ServiceSettings(port=8000, max_jobs=5)
+    assert [str(warning.message) for warning in warned] == [
+        f"{file}: port is now port in the table [service]",
+        f"{file}: jobs is now max_jobs in the table [service]",
+    ]
+    assert settings().labels == "zh"

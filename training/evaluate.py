@@ -15,9 +15,9 @@ from rich.table import Table
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.emotions import NAMES
 from emovox.errors import AudioError
-from emovox.library.metrics import Floats, Measures, measure
-from emovox.library.pictures import draw_confusions, draw_reliability
-from emovox.recognition.recognizer import Recognizer
+from emovox.evaluation.metrics import Floats, Measures, measure
+from emovox.evaluation.plots import draw_confusions, draw_reliability
+from emovox.inference.recognizer import Recognizer
 from training import augment
 from training.corpus import Clip, read_tsv, read_waveform
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.library.metrics import Measures, fit_temperature, measure_logits
+from emovox.evaluation.metrics import Measures, fit_temperature, measure_logits
 from training.corpus import ACTED, BY_NAME, LEFT_OUT, PERMISSIVE, Clip
 from training.fitting import Options, fit, hear
 from training.material import FOLDS, Material

@@ -28,9 +28,9 @@ import torch
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.library.metrics import Measures, measure_logits
+from emovox.evaluation.metrics import Measures, measure_logits
 from emovox.models.catalog import resolve
-from emovox.models.engine import Engine
+from emovox.models.runtime.engine import Engine
 from training.corpus import ACTED, BY_NAME, read_tsv, read_waveform
 from training.experiments import (
     RECORDED,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emovox.emotions import NAMES
-from emovox.library.pictures import draw_confusions, draw_reliability
+from emovox.evaluation.plots import draw_confusions, draw_reliability
 
 TITLES = {
     "emodb": "EmoDB",

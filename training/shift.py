@@ -15,8 +15,8 @@ import onnx
 from onnx import numpy_helper
 
 from emovox.emotions import NAMES
-from emovox.models.engine import read_metadata
 from emovox.models.metadata import Metadata
+from emovox.models.runtime.engine import read_metadata
 from training.neutral import NEUTRAL
 from training.train import REVISION
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from emovox.audio.waveform import SAMPLE_RATE
-from emovox.models.engine import Engine
+from emovox.models.runtime.engine import Engine
 
 
 def main() -> None:

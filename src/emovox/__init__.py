@@ -9,9 +9,10 @@
 Importing this package loads nothing: each name below is loaded when it is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from emovox import lazy
 
+# As type checkers know it; `typing` takes longer to load than all that the program needs here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from emovox.emotions import EMOTIONS, Emotion
     from emovox.errors import (
@@ -45,11 +46,11 @@ if TYPE_CHECKING:
         UnknownModelError,
         UnreadableAudioError,
     )
+    from emovox.inference.live import EmotionChanged, Live, LiveUpdate
+    from emovox.inference.recognition import Frames, Recognition
+    from emovox.inference.recognizer import Recognizer
     from emovox.models.head import Head
     from emovox.outputs import Outputs
-    from emovox.recognition.live import EmotionChanged, Heard, Live
-    from emovox.recognition.recognition import Frames, Recognition
-    from emovox.recognition.recognizer import Recognizer
     from emovox.version import __version__
 
 _HOME = {
@@ -61,18 +62,18 @@ _HOME = {
     "ClusterError": "errors",
     "DecoderError": "errors",
     "Emotion": "emotions",
-    "EmotionChanged": "recognition.live",
+    "EmotionChanged": "inference.live",
     "EmovoxError": "errors",
     "ExportError": "errors",
-    "Frames": "recognition.recognition",
+    "Frames": "inference.recognition",
     "Head": "models.head",
     "HeadError": "errors",
-    "Heard": "recognition.live",
     "HubError": "errors",
     "HubMismatchError": "errors",
     "HubUnreachableError": "errors",
     "LabelsError": "errors",
-    "Live": "recognition.live",
+    "Live": "inference.live",
+    "LiveUpdate": "inference.live",
     "MicrophoneError": "errors",
     "ModelError": "errors",
     "NoAudioError": "errors",
@@ -81,8 +82,8 @@ _HOME = {
     "Outputs": "outputs",
     "OutputsError": "errors",
     "PrecisionError": "errors",
-    "Recognition": "recognition.recognition",
-    "Recognizer": "recognition.recognizer",
+    "Recognition": "inference.recognition",
+    "Recognizer": "inference.recognizer",
     "RecordingNotFoundError": "errors",
     "ServiceError": "errors",
     "ServiceUnreachableError": "errors",
@@ -110,12 +111,12 @@ __all__ = [
     "Frames",
     "Head",
     "HeadError",
-    "Heard",
     "HubError",
     "HubMismatchError",
     "HubUnreachableError",
     "LabelsError",
     "Live",
+    "LiveUpdate",
     "MicrophoneError",
     "ModelError",
     "NoAudioError",
@@ -139,12 +140,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'emovox' has no attribute {name!r}")
-    value = getattr(import_module(f"emovox.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy.names(__name__, _HOME, renamed={"Heard": "LiveUpdate"})
 
 
 def __dir__() -> list[str]:

@@ -12,14 +12,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 from pydantic import ValidationError
 
 from emovox.audio.recording import read_bytes
 from emovox.errors import ServiceError, ServiceUnreachableError
-from emovox.recognition.recognition import Recognition
+from emovox.inference.recognition import Recognition
 
 ACCEPTED, BUSY = 202, 503
 PATIENCE = 60.0  # seconds that a busy service may ask to be left alone
@@ -59,6 +59,14 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be sent to another process, or copied.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a Client can't be pickled or copied: make one in each process that asks")
 
     def close(self) -> None:
         """Close the connection."""

@@ -158,12 +158,20 @@ class ServiceError(EmovoxError):
         super().__init__(detail)
         self.status, self.kind = status, kind
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """As it comes out of another process."""
+        return ServiceError, (self.status, self.kind, str(self))
+
 
 class ServiceUnreachableError(ServiceError):
     """A service can't be reached, breaks off, or answers as Emovox doesn't."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(0, "about:blank", detail)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """As it comes out of another process."""
+        return ServiceUnreachableError, (str(self),)
 
 
 class SettingsError(EmovoxError):

@@ -17,14 +17,16 @@ from pathlib import Path
 import numpy as np
 from filelock import BaseFileLock, FileLock, Timeout
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
-from emovox import private, refusals
+from emovox import directories, files, private, refusals
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
-from emovox.errors import OutputsError
-from emovox.recognition import npy
-from emovox.recognition.npy import NpyWriter
-from emovox.recognition.recognition import Recognition
+from emovox.errors import ExportError, OutputsError
+from emovox.inference import npy
+from emovox.inference import stored_result as stored
+from emovox.inference.npy import NpyWriter
+from emovox.inference.recognition import Recognition
 
 AUDIO = "processed_audio.wav"
 RESULT = "result.json"
@@ -38,6 +40,68 @@ _PREFIX = "outputs_"
 def is_outputs(directory: Path) -> bool:
     """Whether this is an outputs directory, by its name and what is in it."""
     return directory.name.startswith(_PREFIX) and (directory / RESULT).exists()
+
+
+def find_directories(root: Path, *, failed: directories.Failed | None = None) -> list[Path]:
+    """The outputs directories that a path means: itself, or all below it, sorted; hidden ones are none.
+
+    Args:
+        root: where to look.
+        failed: is told of directories that can't be read; the rest is searched all the same.
+
+    Raises:
+        OutputsError: there are none; or one can't be read, and nobody is told.
+    """
+    if os.path.isfile(root / RESULT):  # noqa: PTH113  what is too deep raises no error here
+        return [root]
+    unreadable: list[Path] = []
+
+    def note(path: Path, reason: str) -> None:
+        if failed is None:
+            raise OutputsError(f"{path}: {reason}")
+        unreadable.append(path)
+        failed(path, reason)
+
+    found = [path.parent for path in directories.files(root, note) if path.name == RESULT]
+    if not found and not unreadable:
+        there = os.path.isdir(root)  # noqa: PTH112
+        reason = f"no outputs directories in it: none has a {RESULT}" if there else "no such directory"
+        raise OutputsError(f"{root}: {reason}")
+    return sorted(found)
+
+
+def read_result(directory: Path, only: stored.Part | None = None) -> Recognition:
+    """The result in an outputs directory.
+
+    Args:
+        directory: the outputs directory.
+        only: leave out the segments or the frames that aren't this part, which may be long.
+
+    Raises:
+        ExportError: there is none, or it isn't one that Emovox wrote.
+        OutputsError: it can't be read.
+    """
+    try:
+        return stored.read(directory / RESULT, only)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        inside = " (there are some inside it: name those)" if _has_outputs(directory) else ""
+        raise ExportError(f"no outputs directory: it has no {RESULT}{inside}") from error
+    except OSError as error:
+        raise OutputsError(f"{directory / RESULT}: can't be read: {error.strerror or error}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ExportError(
+            f"{RESULT} is not one that Emovox wrote, or is damaged ({where}: {first['msg']}); "
+            "recognise the recording again"
+        ) from error
+
+
+def _has_outputs(directory: Path) -> bool:
+    try:
+        return any(os.path.exists(directory / name / RESULT) for name, _ in directories.scan(directory))  # noqa: PTH110
+    except OSError:
+        return False
 
 
 class Draft:
@@ -137,7 +201,7 @@ class Draft:
         self.complete(recognition)
         with _explained(self._root):
             for file in self._path.iterdir():
-                _sync(file)
+                files.sync(file)
             stamp = recognition.timestamp.translate({ord("-"): None, ord(":"): None, ord(" "): "_"})
             if recognition.recording.channel is not None:
                 stamp += f"_channel{recognition.recording.channel}"
@@ -249,11 +313,6 @@ def _clear(path: Path, lock: BaseFileLock) -> None:
     shutil.rmtree(path, ignore_errors=True)
     lock.release()
     Path(lock.lock_file).unlink(missing_ok=True)
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb+") as handle:
-        os.fsync(handle.fileno())
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Nothing is open to everybody. Windows has rights of its own: there all this chan
 """
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -58,31 +57,6 @@ def touch(path: Path) -> None:
     """
     with suppress(FileExistsError):
         create(path).close()
-
-
-def write(path: Path, data: bytes, *, durable: bool) -> None:
-    """Write a small file aside, and give it its name: it is whole or not there at all.
-
-    Args:
-        path: of the file.
-        data: what is in it.
-        durable: it survives a power cut, too, for which the disk is waited for.
-
-    Raises:
-        OSError: it can't be written; nothing is left then.
-    """
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with create(aside) as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
-        raise
 
 
 def lock_mode(path: Path) -> int:

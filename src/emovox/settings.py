@@ -1,34 +1,90 @@
 """One settings object: EMOVOX_* environment variables over a config file over defaults."""
 
 import difflib
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from os import environ
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from platformdirs import user_cache_path, user_config_path, user_data_path
-from pydantic import Field, SecretStr, TypeAdapter, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from emovox.errors import SettingsError
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 _NOT_SETTINGS = ("EMOVOX_CONFIG", "EMOVOX_PAGE")  # where the file is; whether an installation builds the page
+_RENAMED = {  # names of 0.1, taken until 0.3
+    "batch_files": "max_batch_files",
+    "hearers": "inference_threads",
+    "hosts": "allowed_hosts",
+    "jobs": "max_jobs",
+    "models": "max_models",
+    "origins": "cors_origins",
+    "outputs_size": "max_outputs_size",
+    "streams": "max_streams",
+    "uploads": "max_uploads",
+    "uploads_size": "max_uploads_size",
+    "waveforms_size": "max_waveforms_size",
+}
 
 
-class Settings(BaseSettings):
+class ServiceSettings(BaseModel):
+    """The settings of `emovox serve` alone; in `config.toml` they stand in the table `[service]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(7860, ge=0, le=65535, description="port to listen on; 0: any that is free")
+    no_keys: bool = Field(False, description="listen on any address without API keys")
+    allowed_hosts: str = Field("", description="further names it is reached by, between commas; * for any")
+    cors_origins: str = Field("", description="web pages that may use it, between commas, as https://a.example")
+    rate_limit: int = Field(600, ge=0, description="requests a minute of one API key; 0: no limit")
+    queue_size: int = Field(64, gt=0, description="recordings that are decoded, wait or are inferred at once")
+    inference_threads: int = Field(2, gt=0, le=64, description="recordings inferred at the same time")
+    decoders: int = Field(0, ge=0, le=256, description="decoding processes; 0: one per usable core")
+    upload_stall: float = Field(10, gt=0, description="seconds an upload may pause")
+    upload_rate: int = Field(
+        4096, ge=0, description="bytes a second that uploads must reach, after the first 30 s"
+    )
+    max_uploads: int = Field(256, gt=0, description="uploads received at once")
+    max_uploads_size: int = Field(32 * 2**30, gt=0, description="bytes of uploads, received and waiting, at once")
+    max_waveforms_size: int = Field(
+        4 * 2**30, gt=0, description="bytes of decoded recordings on the disk at once; one always fits"
+    )
+    max_streams: int = Field(16, gt=0, description="most live streams at once")
+    sync_seconds: float = Field(60, ge=0, description="longer recordings become jobs")
+    max_batch_files: int = Field(1000, gt=0, description="most recordings in one batch")
+    max_jobs: int = Field(10_000, gt=0, description="most jobs that wait")
+    max_models: int = Field(2, gt=0, description="most models in memory at once")
+    model_idle: float = Field(900, gt=0, description="seconds after which an unused model is unloaded")
+    retention_days: float = Field(
+        0, ge=0, le=365_000, description="days after which outputs and jobs go; 0: never"
+    )
+    max_outputs_size: int = Field(0, ge=0, description="bytes of outputs beyond which the oldest go; 0: no limit")
+    webhook_url: str = Field("", max_length=2000, description="address that is told of every finished job")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="key of the webhooks' HMAC-SHA256")
+    webhook_private: bool = Field(False, description="webhooks may go to private addresses")
+
+
+class Settings(BaseModel):
     """What a user may set once instead of on every call.
 
     The file is `config.toml` in the user's configuration directory (`emovox --help` names it), or the one that
-    `EMOVOX_CONFIG` points to; a key `max_duration` there is the variable `EMOVOX_MAX_DURATION`.
+    `EMOVOX_CONFIG` points to; a key `max_duration` there is the variable `EMOVOX_MAX_DURATION`, and a key
+    `max_jobs` in its table `[service]` is `EMOVOX_MAX_JOBS`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EMOVOX_", env_ignore_empty=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field("auto", description="catalog name or path of the model")
     outputs: Path = Field(Path("outputs"), description="where outputs directories go")
@@ -37,6 +93,10 @@ class Settings(BaseSettings):
     max_duration: float = Field(6 * 3600, gt=0, description="longest recording, seconds")
     max_file_size: int = Field(2 * 2**30, gt=0, description="biggest file, bytes")
     threads: int = Field(0, ge=0, le=256, description="threads of the model; 0: one per usable core")
+    decoder_memory: int = Field(
+        2 * 2**30, ge=2**29, description="address space of a decoding process, bytes (on Linux)"
+    )
+    decode_stall: float = Field(20, gt=0, description="seconds without progress after which decoding is given up")
     cache: Path = Field(
         default_factory=lambda: user_cache_path("emovox", appauthor=False),
         description="where downloaded and converted models go",
@@ -45,68 +105,17 @@ class Settings(BaseSettings):
         default_factory=lambda: user_data_path("emovox", appauthor=False) / "heads",
         description="where trained heads are kept",
     )
-    offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
-
-    host: str = Field("127.0.0.1", description="service: address to listen on")
-    port: int = Field(7860, ge=0, le=65535, description="service: port to listen on; 0: any that is free")
-    no_keys: bool = Field(False, description="service: listen on any address without API keys")
-    hosts: str = Field("", description="service: further names it is reached by, between commas; * for any")
-    origins: str = Field(
-        "", description="service: web pages that may use it, between commas, as https://a.example"
-    )
-    rate_limit: int = Field(600, ge=0, description="service: requests a minute of one API key; 0: no limit")
-    queue_size: int = Field(
-        64, gt=0, description="service: recordings that are decoded, wait or are heard at once"
-    )
-    hearers: int = Field(2, gt=0, le=64, description="service: recordings heard at the same time")
-    decoders: int = Field(0, ge=0, le=256, description="service: decoding processes; 0: one per usable core")
-    decoder_memory: int = Field(
-        2 * 2**30, ge=2**29, description="address space of a decoding process, bytes (on Linux)"
-    )
-    decode_stall: float = Field(20, gt=0, description="seconds without progress after which decoding is given up")
-    upload_stall: float = Field(10, gt=0, description="service: seconds an upload may pause")
-    upload_rate: int = Field(
-        4096, ge=0, description="service: bytes a second that uploads must reach, after the first 30 s"
-    )
-    uploads: int = Field(256, gt=0, description="service: uploads received at once")
-    uploads_size: int = Field(
-        32 * 2**30, gt=0, description="service: bytes of uploads, received and waiting, at once"
-    )
-    waveforms_size: int = Field(
-        4 * 2**30, gt=0, description="service: bytes of decoded recordings on the disk at once; one always fits"
-    )
-    streams: int = Field(16, gt=0, description="service: most live streams at once")
-    sync_seconds: float = Field(60, ge=0, description="service: longer recordings become jobs")
-    batch_files: int = Field(1000, gt=0, description="service: most recordings in one batch")
-    jobs: int = Field(10_000, gt=0, description="service: most jobs that wait")
-    models: int = Field(2, gt=0, description="service: most models in memory at once")
-    model_idle: float = Field(900, gt=0, description="service: seconds after which an unused model is unloaded")
     database: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL of the archive and the service; by default SQLite files"
     )
-    retention_days: float = Field(
-        0, ge=0, le=365_000, description="service: days after which outputs and jobs go; 0: never"
-    )
-    outputs_size: int = Field(
-        0, ge=0, description="service: bytes of outputs beyond which the oldest go; 0: no limit"
-    )
-    webhook_url: str = Field(
-        "", max_length=2000, description="service: address that is told of every finished job"
-    )
-    webhook_secret: SecretStr = Field(SecretStr(""), description="service: key of the webhooks' HMAC-SHA256")
-    webhook_private: bool = Field(False, description="service: webhooks may go to private addresses")
+    offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
+    service: ServiceSettings = Field(default_factory=ServiceSettings)
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put arguments over the environment over the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_path())
+
+_OWN = {name: field for name, field in Settings.model_fields.items() if name != "service"}
+_SERVICE = ServiceSettings.model_fields
+FIELDS: dict[str, FieldInfo] = {**_OWN, **_SERVICE}
+"""Every setting by its name, those of the service last."""
 
 
 def config_path() -> Path:
@@ -115,24 +124,44 @@ def config_path() -> Path:
     return Path(named) if named else user_config_path("emovox", appauthor=False) / "config.toml"
 
 
+_options: dict[str, Any] = {}
+
+
+@contextmanager
+def given(**values: Any) -> Iterator[None]:
+    """A block in which these settings are what a command's options say, whatever else says otherwise."""
+    _options.update(values)
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        for name in values:
+            del _options[name]
+        settings.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once.
+    """The settings of this process, read once. A setting that is given by an old name is a `FutureWarning`.
 
     Raises:
         SettingsError: a value out of range, an unknown key, or a file that is no TOML.
     """
+    sources = _Sources()
+    if sources.unreadable:
+        raise SettingsError(sources.unreadable)
+    if sources.unknown:
+        raise SettingsError(sources.unknown[0])
+    for notice in sources.renamed:
+        warnings.warn(notice, FutureWarning, stacklevel=2)
     try:
-        return Settings()
+        service = ServiceSettings(**{name: value for name, value in sources.values.items() if name in _SERVICE})
+        own = {name: value for name, value in sources.values.items() if name in _OWN}
+        return Settings(**own, service=service)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        if name.partition(".")[0] not in Settings.model_fields:
-            raise SettingsError(f"{config_path()}: {_unknown(name)}") from error
-        origin = _variable(name) or config_path()
-        raise SettingsError(f"setting {name}: {first['msg']} (from {origin})") from error
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{config_path()} can't be read: {error}") from error
+        name = str(first["loc"][0])
+        raise SettingsError(f"setting {name}: {first['msg']} (from {sources.places[name]})") from error
 
 
 @dataclass(frozen=True)
@@ -154,24 +183,18 @@ class Setting:
 
 def survey() -> tuple[list[Setting], list[str]]:
     """Every setting by itself, whatever is wrong with the others; and what is wrong besides, a sentence each."""
-    problems = misspelt()
-    try:
-        file = TomlConfigSettingsSource(Settings, config_path())()
-    except (OSError, ValueError) as error:
-        file = {}
-        problems.append(f"{config_path()} can't be read: {error}")
-    problems += [f"{config_path()}: {_unknown(name)}" for name in file if name not in Settings.model_fields]
+    sources = _Sources()
+    problems = [*misspelt(), *([sources.unreadable] if sources.unreadable else []), *sources.unknown]
     rows = []
-    for name, field in Settings.model_fields.items():
-        variable = _variable(name)
-        origin = variable or ("config file" if name in file else "default")
-        if origin == "default":
-            rows.append(Setting(name, field.get_default(call_default_factory=True), origin))
+    for name, field in FIELDS.items():
+        if name not in sources.values:
+            rows.append(Setting(name, field.get_default(call_default_factory=True), "default"))
             continue
-        given = environ[variable] if variable else file[name]
+        place = sources.places[name]
+        origin = "config file" if place == str(config_path()) else place
         try:
-            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]
-            value = adapter.validate_python(given)
+            model = Settings if name in _OWN else ServiceSettings
+            value = getattr(model(**{name: sources.values[name]}), name)
             rows.append(Setting(name, value, origin))
         except ValidationError as error:
             rows.append(Setting(name, None, origin, error.errors()[0]["msg"]))
@@ -180,20 +203,77 @@ def survey() -> tuple[list[Setting], list[str]]:
 
 def misspelt() -> list[str]:
     """Variables that begin as settings do and are none, a sentence each: other programs may own them."""
-    known = {*(f"EMOVOX_{name.upper()}" for name in Settings.model_fields), *_NOT_SETTINGS}
+    known = {*(f"EMOVOX_{name.upper()}" for name in (*FIELDS, *_RENAMED)), *_NOT_SETTINGS}
     names = sorted(name for name in environ if name.upper().startswith("EMOVOX_") and name.upper() not in known)
     return [_unknown(name) for name in names]
 
 
-def _variable(name: str) -> str | None:
-    """The variable that gives a setting, if there is one."""
-    return next((key for key in environ if key.upper() == f"EMOVOX_{name.upper()}" and environ[key]), None)
+def renamed() -> list[str]:
+    """What is given by an old name, a sentence each."""
+    return _Sources().renamed
+
+
+class _Sources:
+    """What the file and the environment give.
+
+    Attributes:
+        values: by name.
+        places: what gave each: the file's path, or the variable.
+        renamed: what was given by an old name or in an old place, a sentence each.
+        unknown: keys of the file that are no settings, a sentence each.
+        unreadable: why the file can't be read.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.places: dict[str, str] = {}
+        self.renamed: list[str] = []
+        self.unknown: list[str] = []
+        self.unreadable = ""
+        self._read_file()
+        self._read_environment()
+        self.values.update(_options)
+        self.places.update({name: f"--{name}" for name in _options})
+
+    def _read_file(self) -> None:
+        path = config_path()
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            self.unreadable = f"{path} can't be read: {error}"
+            return
+        table = content.pop("service", {})
+        if not isinstance(table, dict):
+            self.unknown.append(f"{path}: service is a table, [service]")
+            table = {}
+        for name, value in [*content.items(), *table.items()]:
+            new = _RENAMED.get(name, name)
+            in_service = name in table and name not in content
+            if new not in (_SERVICE if in_service else FIELDS):
+                self.unknown.append(f"{path}: {_unknown(name)}")
+                continue
+            if new != name or (new in _SERVICE and not in_service):
+                self.renamed.append(f"{path}: {name} is now {new} in the table [service]")
+            self.values[new], self.places[new] = value, str(path)
+
+    def _read_environment(self) -> None:
+        variables = {key.upper(): key for key in environ if environ[key]}
+        for name in (*_RENAMED, *FIELDS):  # where both are given, the new name counts
+            variable = variables.get(f"EMOVOX_{name.upper()}")
+            if variable is None:
+                continue
+            new = _RENAMED.get(name, name)
+            if new != name:
+                self.renamed.append(f"{variable} is now EMOVOX_{new.upper()}")
+            self.values[new], self.places[new] = environ[variable], variable
 
 
 def _unknown(name: str) -> str:
     prefix = "EMOVOX_" if name.upper().startswith("EMOVOX_") else ""
     word = name[len(prefix) :].lower()
-    near = difflib.get_close_matches(word, Settings.model_fields, n=1)
+    near = difflib.get_close_matches(word, FIELDS, n=1)
     meant = near[0].upper() if prefix and near else near[0] if near else ""
     hint = f": did you mean {prefix}{meant}?" if near else "; `emovox config show` lists those that there are"
     return f"{name} is not a setting{hint}"

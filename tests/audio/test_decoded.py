@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from emovox.audio.decoded import decode_to
 from emovox.errors import OptionsError, TooLargeError, TooShortError
-from emovox.recognition.options import Options, Request
-from emovox.recognition.recognition import Recognition
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.options import Options, Request
+from emovox.inference.recognition import Recognition
+from emovox.inference.recognizer import Recognizer
 
 
 def test_heard_as_the_recording_itself_is_to_the_bit(

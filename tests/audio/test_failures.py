@@ -21,8 +21,8 @@ from emovox.errors import (
     TooShortError,
     UnreadableAudioError,
 )
-from emovox.recognition.recognition import Recognition
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognition import Recognition
+from emovox.inference.recognizer import Recognizer
 from support.zoo import decoded, ffmpeg
 
 SMALL = [

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from emovox.audio.wav import WavWriter
+from emovox.batch.config import Wish
+from emovox.batch.engine import Member
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
-from emovox.batch.tasks import Plan
-from emovox.batch.wish import Wish
+from emovox.batch.tasks import Plan, Task
 from emovox.errors import BatchError, ClusterError
-from emovox.recognition.options import Options
+from emovox.inference.options import Options
 from emovox.settings import settings
 from support import tiny
 from support.batches import run, table
@@ -113,6 +114,33 @@ def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
         Batch(Wish("calls", "rest", model=model, longest=30), make, take_the_last).run()
     assert "no worker is left on the cluster: waiting for a node" in told
     assert len(table(tmp_path / "rest")) >= 10
+
+
+def test_a_try_counts_once_it_is_begun(cluster: Any, calls: Path, tmp_path: Path) -> None:
+    """One worker dies of all that it has, it seems; the next is dead when it gets the first of that by itself."""
+
+    class Struck(RayEngine):
+        def _give(self, member: Member, number: int, task: Task) -> None:
+            if member.alone:
+                alone.append(number)
+            if member.alone == bool(struck) and len(struck) < 2:
+                struck.append(member)
+                self._ray.kill(member.worker)
+            super()._give(member, number, task)
+
+        def close(self) -> None:
+            begun.extend(self._begun(number) for number in alone[:2])
+            super().close()
+
+    alone: list[int] = []
+    struck: list[Member] = []
+    begun: list[bool] = []
+    for path in sorted(calls.iterdir())[2:]:
+        path.unlink()
+    wish = Wish(str(calls), str(tmp_path / "out"), model=str(tiny.write(tmp_path / "tiny.onnx")))
+    status = Batch(wish, lambda plan: Struck(plan, address=cluster.address, workers=1), lambda _: None).run()
+    assert (status.done, status.failed) == (2, 0)
+    assert begun == [False, True]
 
 
 def test_no_cluster(tmp_path: Path) -> None:

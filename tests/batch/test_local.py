@@ -3,19 +3,21 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emovox.audio.wav import WavWriter
+from emovox.batch.config import Wish
+from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.local import LocalEngine
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
-from emovox.batch.tasks import Plan
-from emovox.batch.wish import Wish
+from emovox.batch.tasks import Answer, Begun, Plan, Ready, Task
 from emovox.errors import ModelError, UnknownEmotionError
-from emovox.recognition.options import Options
+from emovox.inference.options import Options
 from emovox.settings import settings
 from support import poison, tiny
 from support.batches import run, table
@@ -87,6 +89,44 @@ def test_a_worker_that_is_killed_costs_nothing(
     assert [Path(row["path"]).name for row in table(tmp_path / "out")] == [
         f"{number:02d}.wav" for number in range(60)
     ]
+
+
+class Struck(LocalEngine):
+    """Two of its workers are killed, once each has a task: before it can begin it, or as soon as it has."""
+
+    def __init__(self, plan: Plan, *, begun: bool) -> None:
+        super().__init__(plan, workers=1)
+        self._begun, self._blows = begun, 2
+        self._struck: list[Member] = []
+
+    def _give(self, member: Member, number: int, task: Task) -> None:
+        if not self._begun:
+            self._strike(member)
+        super()._give(member, number, task)
+
+    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Begun | Ready | Died]]:
+        for member, number, said in super()._wait(patience):
+            if member not in self._struck or isinstance(said, Died):  # it may have been fast
+                yield member, number, said
+            if self._begun and isinstance(said, Begun):
+                self._strike(member)
+
+    def _strike(self, member: Member) -> None:
+        if self._blows:
+            self._blows -= 1
+            self._struck.append(member)
+            member.worker._process.kill()
+            member.worker._process.join()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_try_counts_once_it_is_begun(calls: Path, model: str, tmp_path: Path, begun: bool) -> None:
+    for path in sorted(calls.iterdir())[1:]:
+        path.unlink()
+    wish = Wish(str(calls), str(tmp_path / "out"), model=model)
+    status = Batch(wish, lambda plan: Struck(plan, begun=begun), lambda _: None).run()
+    assert (status.done, status.failed) == ((0, 1) if begun else (1, 0))
+    assert [row["reason"] for row in table(tmp_path / "out", "errors")] == ([DIED] if begun else [])
 
 
 def test_a_file_that_breaks_the_decoder_costs_itself(

@@ -13,15 +13,15 @@ import pytest
 from filelock import FileLock
 
 from emovox.audio.wav import WavWriter
+from emovox.batch.config import Wish
 from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.tasks import Item, Share
-from emovox.batch.wish import Wish
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
+from emovox.inference.options import Options
+from emovox.inference.recognition import Recognition
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import AUDIO, RESULT, Outputs
-from emovox.recognition.options import Options
-from emovox.recognition.recognition import Recognition
-from emovox.recognition.recognizer import Recognizer
 from support import heads, tiny
 from support.batches import StopError, run, table
 from support.depths import too_deep
@@ -244,6 +244,10 @@ def test_channels_by_themselves(encode: Encode, speech: np.ndarray, model: str, 
     one, other = table(tmp_path / "out")
     assert (one["channel"], other["channel"], one["channels"]) == (1, 2, 2)
     assert one["confidence"] != other["confidence"]
+    whole = Options(speech_only=False)
+    again = Wish(str(tmp_path / "*.flac"), str(tmp_path / "out"), model=model, split_channels=True, options=whole)
+    with pytest.raises(BatchError, match=r"differs in options \(speech_only\)"):
+        run(again)
 
 
 @pytest.mark.parametrize("longest", [0.5, 600.0])

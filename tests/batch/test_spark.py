@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognizer import Recognizer
 
 DOCS = Path(__file__).parents[2] / "docs"
 pytest.importorskip("pyspark", reason="pyspark is not installed: pip install pyspark")

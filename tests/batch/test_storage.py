@@ -10,10 +10,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from emovox.audio.files import is_remote
+from emovox.batch.config import Wish
 from emovox.batch.sources import find
 from emovox.batch.storage import Place, fetched
 from emovox.batch.tasks import Item
-from emovox.batch.wish import Wish
 from emovox.errors import AudioError, BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
 from emovox.settings import settings
 from support import tiny

@@ -33,7 +33,7 @@ def test_what_a_killed_run_left_half_written_goes(tmp_path: Path) -> None:
     shards.add([{"path": "a", "reason": "b"}])
     shards.flush()
     (name,) = shards.names()
-    (tmp_path / ERRORS / ".20240104-223000-0123.parquet.draft").write_bytes(b"half")
+    (tmp_path / ERRORS / ".20240104-223000-0123.parquet.part").write_bytes(b"half")
     (tmp_path / ERRORS / ".hidden").touch()
     shards.sweep()
     assert sorted(path.name for path in (tmp_path / ERRORS).iterdir()) == [".hidden", name]

@@ -10,7 +10,7 @@ import pytest
 from emovox.audio.wav import WavWriter
 from emovox.batch.tasks import Done, Item, Plan
 from emovox.batch.worker import Worker
-from emovox.recognition.options import Options
+from emovox.inference.options import Options
 from support import tiny
 
 

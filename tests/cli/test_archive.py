@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
+from emovox.archive import Archive
+from emovox.archive.record import Entry, read_directory
+from emovox.archive.stored_record import Found
+from emovox.archive.watching import Watch
 from emovox.errors import ArchiveError
-from emovox.library import Archive
-from emovox.library.entry import Entry, read_directory
-from emovox.library.found import Found
-from emovox.library.watching import Watch
 from emovox.server.database import open_database, owner, state_directory
-from emovox.server.jobs import Jobs, NewJob
+from emovox.server.jobs.jobs import Jobs, NewJob
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 from support import poison
@@ -83,6 +83,77 @@ def test_list_and_show(run: Run, kept: list[Path]) -> None:
     code, _, err = run("archive", "show", "ffffffffff")
     assert (code, "nothing in the archive" in err) == (1, True)
     assert run("archive", "list", "--filter", "colour=red")[0] == 2
+
+
+@pytest.mark.parametrize("url", ["", "sqlite:///named/a.db"])
+@pytest.mark.parametrize(
+    ("code", "out", "command"),
+    [
+        (0, "", "archive list"),
+        (0, "[]\n", "archive list --format json"),
+        (0, "0 recordings (0:00.0), 0 recognitions\n", "archive stats"),
+        (0, None, "archive stats --format json"),
+        (0, None, "archive export"),
+        (0, "", "archive export --format jsonl"),
+        (0, "", "archive tag complaint --filter emotion=angry"),
+        (0, "", "archive delete --filter emotion=angry --yes"),
+        (1, "", "archive tag complaint 3f9a12c0ffee"),
+        (1, "", "archive show 3f9a12c0ffee"),
+        (1, "", "similar 3f9a12c0ffee"),
+        (1, "", "map"),
+    ],
+)
+def test_looking_makes_no_archive(
+    run: Run, monkeypatch: pytest.MonkeyPatch, url: str, code: int, out: str | None, command: str
+) -> None:
+    monkeypatch.setenv("EMOVOX_DATABASE", url)
+    settings.cache_clear()
+    where = "the database that EMOVOX_DATABASE names" if url else Path("outputs.db").absolute()
+    ended, printed, err = run(*command.split())
+    assert ended == code
+    assert out in {None, printed}
+    assert f"the archive is empty ({where}): `emovox recognize --archive`" in err
+    assert not list(Path().iterdir())
+
+
+def test_an_archive_that_is_there_and_empty_is_said_to_be(run: Run) -> None:
+    Archive().close()
+    assert "the archive is empty" in run("archive", "list")[2]
+    classic(Path("outputs/outputs_20240104_223000"))
+    assert run("archive", "import", "outputs")[0] == 0
+    assert run("archive", "list", "--filter", "emotion=sad") == (0, "", "")
+
+
+def test_the_archive_is_that_of_the_outputs_named(run: Run, examples: list[Path]) -> None:
+    elsewhere = Path("far/away")
+    names = [path.name for path in examples[:2]]
+    for path in examples[:2]:
+        assert run("recognize", path, "--outputs", elsewhere, "--archive", "--quiet")[0] == 0
+    assert Path("far/away.db").is_file()
+    assert not Path("outputs.db").exists()
+    assert "the archive is empty" in run("archive", "list")[2]
+
+    def look(*words: object) -> str:
+        code, out, _ = run(*words, "--outputs", elsewhere)
+        assert code == 0
+        return str(out)
+
+    id_ = look("archive", "list").split()[0]
+    [directory] = [item.outputs for item in Archive("far/away.db").lookup(id_)]
+    assert directory is not None
+    assert directory.name in look("archive", "show", directory.name)
+    look("archive", "tag", "complaint", id_)
+    assert "complaint" in look("archive", "stats")
+    assert all(name in look("archive", "export") for name in names)
+    assert names[0] in look("similar", examples[1])
+    look("map", "map.html")
+    look("archive", "delete", id_, "--yes")
+    assert len(list(elsewhere.glob("outputs_*"))) == 1
+    classic(elsewhere / "outputs_20240104_223000")
+    assert "outputs_20240104_223000" in look("archive", "watch", "--once")
+    look("archive", "import", elsewhere)
+    assert settings().outputs == Path("outputs")
+    assert not Path("outputs.db").exists()
 
 
 def test_exports(run: Run, kept: list[Path]) -> None:
@@ -308,7 +379,9 @@ def test_help_has_examples(run: Run, command: str) -> None:
     assert f"emovox archive {command}" in out
 
 
-def test_a_clip_that_kills_its_decoder_is_said(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clip_that_kills_its_decoder_is_said(
+    run: Run, kept: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     poison.poison(monkeypatch, tmp_path)
     Path("evil.wav").write_bytes(poison.CRASH)
     code, out, err = run("similar", "evil.wav", "--model", "lite")

@@ -1,13 +1,16 @@
 """What all commands share: the list of them, and how quickly they come."""
 
+import re
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
 
-from emovox.cli import COMMANDS, emovox
+from emovox.cli import COMMANDS, EXIT_CLUSTER, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, emovox
+from emovox.cli.archive import archive
 
 
 def test_the_list_is_of_the_commands() -> None:
@@ -21,6 +24,15 @@ def test_the_list_is_of_the_commands() -> None:
     assert emovox.list_commands(context) == list(COMMANDS)
     with pytest.raises(click.UsageError):
         emovox.resolve_command(context, ["no-such-command"])
+
+
+@pytest.mark.parametrize("page", ["exit-codes.md", "exit-codes.zh-CN.md"])
+def test_each_commands_exit_codes_are_documented(page: str) -> None:
+    text = (Path(__file__).parents[2] / "docs" / page).read_text(encoding="utf-8")
+    commands = [*COMMANDS, *archive.commands]
+    assert [name for name in commands if f"`{name}`" not in text and f" {name}`" not in text] == ["archive"]
+    codes = {EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED, 0}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)} == codes
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from support import poison
 from support.depths import too_deep
@@ -32,8 +33,27 @@ def test_figures_files_and_pictures(run: Run, manifest: Path) -> None:
     assert Path("report/report.html").read_text().count("data:image/png") == 2
     rows = list(csv.DictReader(Path("report/clips.csv").read_text().splitlines()))
     assert [row["heard"] for row in rows] == [row["label"] for row in rows]
+    with Image.open("report/confusion.png") as image:
+        assert image.width > 300
     code, out, _ = run("evaluate", manifest, "--model", "lite", "--format", "json", "-q")
     assert json.loads(out) == facts
+
+
+def test_the_table_has_what_the_list_says(run: Run, manifest: Path) -> None:
+    head, *lines = manifest.read_text().replace(",angry,", ",Wut,").splitlines()
+    lines = [f"{line[:-2]}{'AB'[number % 3 == 0]},=1+1,{number % 2}" for number, line in enumerate(lines)]
+    manifest.write_text("\n".join([f"{head},heard,fold", *lines, "none.wav,难过,A,,0"]))
+    code, out, err = run("evaluate", manifest, "--model", "lite", "--out", "report", "--labels", "zh")
+    assert code == 1
+    assert "95 %: 2000 bootstrap draws of whole groups, by speaker (2)" in out
+    assert "Warning: 2 of 2 folds (column fold) share speakers with others" in err
+    rows = list(csv.DictReader(Path("report/clips.csv").read_text().splitlines()))
+    assert [row["label_in_list"] for row in rows if row["label"] == "angry"] == ["Wut"]
+    assert {row["heard_in_list"] for row in rows} == {"'=1+1", ""}
+    assert (rows[-1]["label"], rows[-1]["label_in_list"], rows[-1]["speaker"]) == ("sad", "难过", "A")
+    table = {row["label"]: row for row in csv.DictReader(Path("report/confusion.csv").read_text().splitlines())}
+    assert (table["angry"]["angry"], table["sad"]["sad"], table["sad"]["not heard"]) == ("1", "1", "1")
+    assert "surprised" not in table["sad"]
 
 
 def test_a_layout_and_a_missing_file(run: Run, manifest: Path, examples: list[Path]) -> None:

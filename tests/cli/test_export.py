@@ -9,7 +9,7 @@ import pytest
 import webvtt
 
 from emovox import exports
-from emovox.recognition.recognition import Recognition
+from emovox.inference.recognition import Recognition
 from support.depths import too_deep
 from support.results import frames, recognition, recording, segment
 

@@ -8,10 +8,10 @@ import jsonschema
 import numpy as np
 import pytest
 
+from emovox.inference.recognition import Recognition, json_schema
+from emovox.inference.recognizer import Recognizer
 from emovox.models import head as heads
 from emovox.models.head import Head
-from emovox.recognition.recognition import Recognition, json_schema
-from emovox.recognition.recognizer import Recognizer
 from support import poison
 from support.heads import head
 
@@ -41,6 +41,7 @@ def test_from_a_list_to_a_verdict(run: Run, labels: Path, examples: list[Path], 
     listed = json.loads(run("head", "list", "--format", "json")[1])
     assert [item["classes"] for item in listed] == [["complaint", "praise"]]
     assert "weights" not in listed[0]
+    assert "recordings" not in listed[0]["training"]
     assert "praise" in run("head", "show", "calls")[1]
 
     code, out, _ = run("recognize", examples[0], "--head", "calls", "--model", "lite", "--segments")

@@ -19,10 +19,10 @@ import pytest
 from emovox import errors
 from emovox.audio import microphone
 from emovox.cli.sources import FileSound
+from emovox.inference.recognition import json_schema
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Draft
 from emovox.packages import install
-from emovox.recognition.recognition import json_schema
-from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 from support import poison
 

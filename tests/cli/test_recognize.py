@@ -19,8 +19,8 @@ import pytest
 
 from emovox.audio.isolation.process import Process
 from emovox.emotions import BY_NAME, NAMES
-from emovox.recognition.recognition import json_schema
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognition import json_schema
+from emovox.inference.recognizer import Recognizer
 from emovox.version import __version__
 from support import poison, tiny
 from support.children import children, running
@@ -220,7 +220,7 @@ def test_an_unexpected_error_is_one_line(run: Run, examples: list[Path], monkeyp
         raise RuntimeError("what nobody\nthought of")
 
     with monkeypatch.context() as patch:
-        patch.setattr("emovox.recognition.recognizer.Recognizer.recognize", fail)
+        patch.setattr("emovox.inference.recognizer.Recognizer.recognize", fail)
         code, out, err = run("recognize", examples[0], "--format", "json", "--quiet")
         assert (code, json.loads(out)) == (1, [])
         assert err == f"Error: {examples[0]}: unexpected RuntimeError: what nobody thought of\n"
@@ -359,11 +359,12 @@ def test_each_channel_by_itself(run: Run, encode: Callable[..., Path], examples:
     path = call(encode, examples)
     code, out, err = run(
         "recognize", path, "--channels", "split", "--segments", "--embedding", "--export", "srt,textgrid",
-        "--speech-only", "--format", "jsonl",
+        "--format", "jsonl",
     )  # fmt: skip
     assert (code, "2 recordings" in err) == (0, True)
     rows = [json.loads(line) for line in out.splitlines()]
     assert [row["recording"]["channel"] for row in rows] == [1, 2]
+    assert [row["speech_only"] for row in rows] == [True, True]
     assert [row["emotion"] for row in rows] == [path.stem.rsplit("_", 1)[-1] for path in examples[:2]]
     for number, row in enumerate(rows, 1):
         place = Path(row["outputs"])
@@ -532,3 +533,23 @@ def test_channels_that_cancel_are_saved_as_what_was_heard(run: Run, speech: np.n
     assert (code, "channels_cancel" in out) == (0, True)
     (place,) = Path("outputs").glob("outputs_*")
     assert json.loads((place / "result.json").read_text())["recording"]["channel"] == 2
+
+
+def test_speech_alone_counts_as_asked(run: Run, examples: list[Path], encode: Callable[..., Path]) -> None:
+    path = call(encode, examples)
+    for arguments, expected in (
+        ((), [False]),
+        (("--speech-only",), [True]),
+        (("--channels", "split"), [True, True]),
+        (("--channels", "split", "--no-speech-only"), [False, False]),
+    ):
+        _, out, _ = run("recognize", path, "--no-save", "--format", "json", *arguments)
+        assert [item["speech_only"] for item in json.loads(out)] == expected
+
+
+def test_much_silence_is_warned_of(run: Run, encode: Callable[..., Path], speech: np.ndarray) -> None:
+    path = encode(
+        np.concatenate([speech, np.zeros(20 * 16_000, np.float32)]), "x.wav", "pcm_s16le", sample_format="s16"
+    )
+    assert "! mostly_silence: less than a third is speech" in run("recognize", path, "--no-save")[1]
+    assert "mostly_silence" not in run("recognize", path, "--no-save", "--speech-only")[1]

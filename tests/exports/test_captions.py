@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emovox.emotions import EMOTIONS
 from emovox.exports import captions
-from emovox.recognition.recognition import Recognition
+from emovox.inference.recognition import Recognition
 from support.results import recognition, recording, segment
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from emovox import exports
 from emovox.errors import ExportError, OutputsError
-from emovox.recognition.recognition import Recognition
+from emovox.inference.recognition import Recognition
 from support.results import frames, recognition, recording, segment
 
 SEGMENTS = ["segments.srt", "segments.vtt", "segments.TextGrid", "segments.txt"]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emovox.exports.spans import spans
-from emovox.recognition.recognition import Segment
+from emovox.inference.recognition import Segment
 from support.results import recognition, recording, segment
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from emovox.emotions import NAMES
 from emovox.exports import comma_separated, parquet
-from emovox.recognition.recognition import Recognition
+from emovox.inference.recognition import Recognition
 from support.results import frames, recognition, recording, segment
 
 SEGMENT_COLUMNS = ["start", "end", "emotion", "confidence", *NAMES, "channel"]

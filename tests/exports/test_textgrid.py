@@ -9,7 +9,7 @@ from praatio import textgrid as praat
 
 from emovox.emotions import BY_NAME
 from emovox.exports import textgrid
-from emovox.recognition.recognition import Recognition, Segment
+from emovox.inference.recognition import Recognition, Segment
 from support.results import recognition, recording, segment
 
 Intervals = list[tuple[float, float, str]]

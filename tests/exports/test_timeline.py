@@ -17,7 +17,7 @@ from PIL import Image
 from emovox.audio.wav import WavWriter
 from emovox.emotions import BY_NAME, EMOTIONS, NAMES
 from emovox.exports import fonts, timeline
-from emovox.recognition.recognition import Frames, Recognition
+from emovox.inference.recognition import Frames, Recognition
 from support.fonts import CHINESE, make_font, only_matplotlibs_own
 from support.results import frames, recognition, recording, segment
 

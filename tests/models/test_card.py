@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from emovox.models.catalog import find, resolve
-from emovox.models.engine import read_metadata
+from emovox.models.runtime.engine import read_metadata
 
 ROOT = Path(__file__).parents[2]
 CARD = ROOT / "src" / "emovox" / "models" / "bundled" / "lite.md"

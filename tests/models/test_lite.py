@@ -18,8 +18,8 @@ from emovox.audio.decoding import decode
 from emovox.audio.recording import open_recording
 from emovox.audio.waveform import Waveform
 from emovox.emotions import NAMES
-from emovox.models.engine import Engine
 from emovox.models.metadata import Metadata
+from emovox.models.runtime.engine import Engine
 from emovox.silence import import_onnxruntime
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("emodb_*.flac"))

@@ -4,8 +4,8 @@ import pytest
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
 from emovox.models.catalog import find, snapshot_path
+from emovox.models.hub.published import SOURCE_FILE, Source
 from emovox.models.loading import load, open_snapshot
-from emovox.models.published import SOURCE_FILE, Source
 from support import snapshots, tiny
 
 WIDE = snapshots.tiny({"embed_dim": 256}, {"conv_pos_groups": 4})

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 
+from emovox.inference.recognizer import Recognizer
 from emovox.models.catalog import resolve
-from emovox.models.engine import Engine
 from emovox.models.own_head import read_own_head
-from emovox.recognition.recognizer import Recognizer
+from emovox.models.runtime.engine import Engine
 from support import tiny
 
 

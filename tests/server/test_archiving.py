@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emovox.library import Archive
-from emovox.library.entry import read_directory
+from emovox.archive import Archive
+from emovox.archive.record import read_directory
 from support.service import Client, serving
 from support.waiting import until
 

@@ -10,8 +10,8 @@ import pytest
 from conftest import Encode
 from numpy.typing import NDArray
 
-from emovox.recognition.recognizer import Recognizer
-from emovox.server.uploads import Uploads
+from emovox.inference.recognizer import Recognizer
+from emovox.server.http.uploads import Uploads
 from support.service import Client, serving
 
 
@@ -72,9 +72,9 @@ def test_each_channel_is_heard_by_itself(
         assert (job["name"], job["channel"]) == (examples[2].name if channel is None else "call.wav", channel)
         result = shared.get(job["links"]["result"]).json()
         expected = recognizer.recognize(
-            examples[2] if channel is None else call, segments=True, channel=channel
+            examples[2] if channel is None else call, segments=True, channel=channel, speech_only=True
         ).to_dict()
-        for name in ("emotion", "confidence", "scores", "segments", "recording"):
+        for name in ("emotion", "confidence", "scores", "segments", "recording", "speech_only"):
             assert result[name] == expected[name]
         heard.append(result["scores"])
     assert heard[0] != heard[1]
@@ -83,8 +83,21 @@ def test_each_channel_is_heard_by_itself(
     assert (failed["state"], failed["channel"], failed["problem"]["status"]) == ("failed", None, 422)
 
 
+def test_every_frame_of_a_channel_counts_where_that_is_asked(
+    shared: Client, recognizer: Recognizer, call: Path, examples: list[Path]
+) -> None:
+    left, _, mono = split(shared, call, examples[2], speech_only="false")
+    expected = recognizer.recognize(call, channel=1, speech_only=False)
+    result = shared.get(left["links"]["result"]).json()
+    assert (result["speech_only"], result["scores"]) == (False, expected.scores)
+    assert shared.get(mono["links"]["result"]).json()["speech_only"] is False
+    alone = shared.post_file(call, channel="2").json()
+    assert (alone["speech_only"], alone["scores"]) == (True, recognizer.recognize(call, channel=2).scores)
+    assert shared.post_file(call).json()["speech_only"] is False
+
+
 def test_jobs_are_limited_after_splitting(tmp_path: Path, call: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(tmp_path / "outputs", jobs=3) as client:
+    with serving(tmp_path / "outputs", max_jobs=3) as client:
         made: list[str] = []
         monkeypatch.setattr(Uploads, "again", lambda _, token: made.append(token))
         files = [("file", (call.name, call.read_bytes()))] * 2
@@ -115,7 +128,7 @@ def test_a_full_disk_leaves_nothing(shared: Client, call: Path, monkeypatch: pyt
 
 
 def test_too_many_channels_are_refused(shared: Client, call: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("emovox.server.accepting.CHANNELS", 1)
+    monkeypatch.setattr("emovox.server.submission.CHANNELS", 1)
     answer = shared.post_file(call, "/v1/batches", split_channels="true")
     assert (answer.status_code, empty(shared)) == (422, True)
     assert "has 2 channels" in answer.json()["detail"]

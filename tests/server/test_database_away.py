@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from emovox.library.postgres import PostgresIndex
+from emovox.archive.similarity.pgvector import PostgresIndex
 from support import postgres
 from support.postgres import Postgres
 from support.service import Client, ServiceProcess, serving

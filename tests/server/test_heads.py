@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from websockets.sync.client import connect
 
+from emovox.inference.recognizer import Recognizer
 from emovox.models.head import Head, place
-from emovox.recognition.recognizer import Recognizer
 from support.heads import head
 from support.service import Client
 

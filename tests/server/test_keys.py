@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import pytest
 
 from emovox.server.database import open_database
+from emovox.server.http.problems import Problem
 from emovox.server.keys import LATE, STALE, Keys
-from emovox.server.problems import Problem
 
 
 @pytest.fixture

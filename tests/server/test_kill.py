@@ -9,12 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from emovox import files
+from emovox.inference.recognition import Recognition
 from emovox.outputs import RESULT
-from emovox.recognition.recognition import Recognition
 from emovox.server.database import open_database, owner, state_directory
-from emovox.server.jobs import Jobs, NewJob
-from emovox.server.runner import Runner
-from emovox.server.service import Service, digest
+from emovox.server.jobs.jobs import Jobs, NewJob
+from emovox.server.jobs.runner import Runner
+from emovox.server.service import Service
 from emovox.settings import settings
 from support.results import recognition
 from support.service import ServiceProcess
@@ -74,7 +75,7 @@ def test_what_a_kill_leaves_is_settled(service: Service, when: str) -> None:
     with service.outputs.draft() as draft:
         directory = draft.complete(recognition())
         if when != "before the claim":
-            service.jobs.claim(id_, "outputs_20240104_223000", digest(directory / RESULT))
+            service.jobs.claim(id_, "outputs_20240104_223000", files.digest(directory / RESULT))
         if when == "after the rename":
             assert draft.publish(recognition()).name == "outputs_20240104_223000"
     if when == "another's name":
@@ -92,7 +93,7 @@ def test_what_a_kill_leaves_is_settled(service: Service, when: str) -> None:
 def test_a_cancelled_job_keeps_no_outputs(service: Service) -> None:
     id_ = running_job(service)
     with service.outputs.draft() as draft:
-        service.jobs.claim(id_, "outputs_20240104_223000", digest(draft.complete(recognition()) / RESULT))
+        service.jobs.claim(id_, "outputs_20240104_223000", files.digest(draft.complete(recognition()) / RESULT))
         place = draft.publish(recognition())
     service.jobs.cancel(id_)
     (left,) = service.jobs.unsettled()
@@ -101,7 +102,7 @@ def test_a_cancelled_job_keeps_no_outputs(service: Service) -> None:
 
 
 def test_a_stop_puts_back_what_runs(tmp_path: Path, examples: list[Path]) -> None:
-    process = ServiceProcess(tmp_path / "outputs", hearers=1)
+    process = ServiceProcess(tmp_path / "outputs", inference_threads=1)
     files = [("file", (f"{number}", examples[number % 7].read_bytes())) for number in range(40)]
     batch = process.client.post("/v1/batches", files=files).json()["links"]["self"]
     assert process.end() == 0

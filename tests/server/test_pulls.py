@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from emovox.models.catalog import CATALOG, find
-from emovox.server.problems import Problem
+from emovox.server.http.problems import Problem
 from emovox.server.pulls import AT_ONCE, Pull, Pulls
 from support.hub import Fault, Hub
 from support.pulls import FILES, NAME, WEIGHTS, assert_absent, assert_complete

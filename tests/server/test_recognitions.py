@@ -15,9 +15,9 @@ import pytest
 from conftest import Encode
 from numpy.typing import NDArray
 
+from emovox.inference.recognition import Recognition, json_schema
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs
-from emovox.recognition.recognition import Recognition, json_schema
-from emovox.recognition.recognizer import Recognizer
 from support.service import Client, serving
 from support.zoo import film, wav
 

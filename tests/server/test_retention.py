@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emovox.outputs import Outputs
-from emovox.server.jobs import NewJob
+from emovox.server.jobs.jobs import NewJob
 from emovox.server.retention import Retention
 from emovox.server.service import Service
 from emovox.settings import settings
@@ -26,7 +26,7 @@ def publish(root: Path) -> list[Path]:
 
 @pytest.mark.parametrize(
     ("variable", "value", "left"),
-    [("RETENTION_DAYS", "3", 3), ("OUTPUTS_SIZE", "3000", 3), ("RETENTION_DAYS", "0", 10)],
+    [("RETENTION_DAYS", "3", 3), ("MAX_OUTPUTS_SIZE", "3000", 3), ("RETENTION_DAYS", "0", 10)],
 )
 def test_what_is_old_or_too_much_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, left: int

@@ -23,7 +23,7 @@ ELSEWHERE = "emovox.example"
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """A service that demands keys, and is known by another name too."""
-    with serving(tmp_path_factory.mktemp("keys") / "outputs", keys_needed=True, hosts=ELSEWHERE) as client:
+    with serving(tmp_path_factory.mktemp("keys") / "outputs", keys_needed=True, allowed_hosts=ELSEWHERE) as client:
         yield client
 
 

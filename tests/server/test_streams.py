@@ -14,16 +14,32 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from emovox.recognition.recognition import Recognition
-from emovox.recognition.recognizer import Recognizer
+from emovox.inference.recognition import Recognition
+from emovox.inference.recognizer import Recognizer
 from emovox.server.routes import live
 from support.frames import BINARY, OPENING, TEXT, frame
 from support.service import Client
 from support.waiting import until
 
 
-def opened(client: Client, **headers: str) -> ClientConnection:
-    return connect(str(client.base_url).replace("http", "ws") + "/v1/live", additional_headers=headers)
+@pytest.mark.parametrize(("query", "kind"), [("", "heard"), ("?events=1", "heard"), ("?events=2", "update")])
+def test_versions_of_the_events(shared: Client, speech: NDArray[np.float32], query: str, kind: str) -> None:
+    with opened(shared, query) as socket:
+        socket.send(json.dumps({"sample_rate": 16_000, "format": "f32"}))
+        socket.send(speech.astype("<f4").tobytes())
+        socket.send('{"type": "end"}')
+        kinds = {json.loads(message)["type"] for message in socket}
+    assert kinds - {"heartbeat", "emotion_changed"} == {kind, "ended"}
+
+
+def test_no_such_version_of_the_events(shared: Client) -> None:
+    with opened(shared, "?events=3") as socket:
+        socket.send(json.dumps({"sample_rate": 16_000}))
+        assert json.loads(socket.recv())["problem"]["type"] == "urn:emovox:unknown-version"
+
+
+def opened(client: Client, query: str = "", **headers: str) -> ClientConnection:
+    return connect(str(client.base_url).replace("http", "ws") + f"/v1/live{query}", additional_headers=headers)
 
 
 def hear(client: Client, pieces: list[bytes], **start: Any) -> list[dict[str, Any]]:
@@ -112,7 +128,7 @@ def test_what_waits_is_bounded_in_bytes() -> None:
     message = bytes(2**20)
 
     async def run() -> None:
-        stream = live._Stream(cast("WebSocket", None), start)
+        stream = live._Stream(cast("WebSocket", None), start, 1)
 
         async def fill() -> None:
             while True:

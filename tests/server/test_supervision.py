@@ -17,9 +17,9 @@ import httpx
 import pytest
 from anyio import fail_after
 
+from emovox.archive.database import PATIENCE
 from emovox.errors import ModelError
-from emovox.library.database import PATIENCE
-from emovox.recognition.models import Models
+from emovox.inference.model_pool import Models
 from emovox.server import supervision as module
 from emovox.server.disk import RESERVE
 from emovox.server.supervision import Supervision

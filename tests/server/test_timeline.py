@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
+from emovox.inference.recognition import Recognition
 from emovox.outputs import Outputs
-from emovox.recognition.recognition import Recognition
 from emovox.server import timeline
-from emovox.server.problems import Problem
+from emovox.server.http.problems import Problem
 from emovox.server.timeline import Timelines
 from support import results
 from support.service import Client

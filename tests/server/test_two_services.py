@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, update
 
+from emovox.inference.recognition import Recognition
 from emovox.outputs import RESULT
-from emovox.recognition.recognition import Recognition
 from emovox.server.database import jobs as table
 from emovox.server.database import open_database, owner
-from emovox.server.jobs import Jobs, NewJob
+from emovox.server.jobs.jobs import Jobs, NewJob
 from support.service import ServiceProcess, serving
 from support.waiting import until
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from emovox.exports import FORMATS
+from emovox.inference.recognizer import Recognizer
 from emovox.models import catalog
 from emovox.models.head import place
-from emovox.recognition.recognizer import Recognizer
 from support.heads import head
 from support.service import Client, serving
 

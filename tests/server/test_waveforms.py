@@ -8,7 +8,7 @@ from numpy import float32, zeros
 from sqlalchemy import select
 
 from emovox.server.database import jobs
-from emovox.server.problems import Problem
+from emovox.server.http.problems import Problem
 from emovox.server.waveforms import SECOND, Waveforms
 from support.service import Client, serving
 from support.waiting import until
@@ -77,7 +77,7 @@ def test_some_of_the_disk_is_left_free(tmp_path: Path, monkeypatch: pytest.Monke
 def tight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """A service whose waveforms have room for twenty seconds."""
     monkeypatch.setattr("emovox.server.waveforms._BEYOND", 5)
-    with serving(tmp_path / "outputs", max_duration=15, waveforms_size=1) as client:
+    with serving(tmp_path / "outputs", max_duration=15, max_waveforms_size=1) as client:
         yield client
 
 

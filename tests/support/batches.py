@@ -7,12 +7,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from emovox.batch.config import Wish
 from emovox.batch.engine import Died, Engine, Member
 from emovox.batch.ledger import Ledger
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
-from emovox.batch.tasks import Answer, Plan, Ready, Task
-from emovox.batch.wish import Wish
+from emovox.batch.tasks import Answer, Begun, Plan, Ready, Task
 from emovox.batch.worker import Worker
 
 Row = dict[str, Any]
@@ -51,11 +51,12 @@ class Inline(Engine):
     def _give(self, member: Member, number: int, task: Task) -> None:
         pass
 
-    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Ready | Died]]:
+    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Begun | Ready | Died]]:
         (member,) = self._members
         for number, task in list(member.tasks.items())[:1]:
             if self._stop is not None and len(self.answered) >= self._stop:
                 raise StopError
+            yield member, number, Begun()
             if self._dies(task):
                 yield member, 0, Died()
                 return

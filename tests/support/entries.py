@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from emovox.archive.record import Entry, SegmentEntry
 from emovox.emotions import NAMES
-from emovox.library.entry import Entry, SegmentEntry
 
 START = datetime(2024, 1, 4, 12, tzinfo=timezone.utc)
 

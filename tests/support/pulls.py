@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from emovox.models import hub
 from emovox.models.catalog import find, partial_path, snapshot_path
-from emovox.models.transfer import Patience
+from emovox.models.hub import pull as hub
+from emovox.models.hub.transfer import Patience
 
 NAME = "emotion2vec_plus_large"
 MODEL = find(NAME)
@@ -47,7 +47,7 @@ def assert_absent() -> None:
 
 
 PULL = """
-from emovox.models import hub
+from emovox.models.hub import pull as hub
 from emovox.models.catalog import find
 hub.pull(find({name!r}), hub="huggingface")
 """

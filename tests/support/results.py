@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from emovox.emotions import NAMES
-from emovox.recognition.recognition import Frames, ModelFacts, Recognition, RecordingFacts, Segment
+from emovox.inference.recognition import Frames, ModelFacts, Recognition, RecordingFacts, Segment
 
 
 def recognition(**changes: Any) -> Recognition:

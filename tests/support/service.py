@@ -16,8 +16,8 @@ import httpx
 import pytest
 
 from emovox.server.app import create_app
-from emovox.server.process import Server, make_server
 from emovox.server.service import Service
+from emovox.server.uvicorn_server import Server, make_server
 from emovox.settings import settings
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from emovox.models.snapshot import ModelConfig
-from emovox.models.weights import expected_shapes
+from emovox.models.emotion2vec.snapshot import ModelConfig
+from emovox.models.emotion2vec.weights import expected_shapes
 from support import torch_zip
 
 # funasr/models/emotion2vec/template.yaml, in the words of the published configs.

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
-from emovox.models.clips import example_clips
+from emovox.models.converted.clips import example_clips
 from support import browser as browsers
 from support.browser import Tab
 from support.service import Client, serving

@@ -10,10 +10,10 @@ import pytest
 from conftest import Encode
 from playwright.sync_api import Browser, expect
 
-from emovox.models.clips import example_clips
+from emovox.inference.recognizer import Recognizer
+from emovox.models.converted.clips import example_clips
 from emovox.models.head import place
-from emovox.recognition.recognizer import Recognizer
-from emovox.server.jobs import Job, Jobs
+from emovox.server.jobs.jobs import Job, Jobs
 from support.browser import Tab, axe
 from support.browser import tab as opened
 from support.heads import head
@@ -91,7 +91,11 @@ def test_each_channel_by_itself(
     with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
         page = tab.open()
         page.locator("summary", has_text="More options" if language == "en-GB" else "更多选项").click()
+        alone = page.get_by_role("checkbox", name="Leave silence out" if language == "en-GB" else "忽略静音")
+        expect(alone).not_to_be_checked()
         page.get_by_text("Each channel by itself" if language == "en-GB" else "分别识别每个声道").click()
+        expect(alone).to_be_checked()
+        tab.shoot(f"channels-options-{theme}", whole=True)
         tab.choose(call, angry)
         rows = page.locator("tbody tr[data-state=done]")
         expect(rows).to_have_count(3)
@@ -99,12 +103,47 @@ def test_each_channel_by_itself(
         names = page.locator("td.name").all_inner_texts()
         assert names == [f"call.wav ({channel} 1)", f"call.wav ({channel} 2)", angry.name]
         tab.result()
-        assert "-F channel=1" in page.locator("pre").inner_text()
+        code = page.locator("pre").inner_text()
+        assert "-F channel=1" in code
+        assert "-F speech_only=true" in code
+        counted = "which alone counts" if language == "en-GB" else "只计语音"
+        expect(page.get_by_text(counted)).to_be_visible()
         rows.nth(1).locator("td.name button").click()
         expect(page.locator("article .chip").first).to_have_text(f"{channel} 2")
         tab.result()
         tab.shoot(f"channels-{theme}", whole=True)
         assert serious(tab) == []
+
+
+def test_silence_is_left_in_where_that_is_chosen(tab: Tab, service: Client, call: Path) -> None:
+    page = tab.open()
+    page.locator("summary", has_text="More options").click()
+    alone = page.get_by_role("checkbox", name="Leave silence out")
+    alone.check()
+    alone.uncheck()
+    page.get_by_text("Each channel by itself").click()
+    expect(alone).not_to_be_checked()
+    tab.choose(call)
+    expect(page.locator("tbody tr[data-state=done]")).to_have_count(2)
+    output = service.get("/v1/outputs").json()["outputs"][0]["id"]
+    result = service.get(f"/v1/outputs/{output}/files/result.json").json()
+    assert (result["recording"]["channels"], result["speech_only"]) == (2, False)
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_much_silence_is_warned_of(
+    browser: Browser, service: Client, encode: Encode, speech: np.ndarray, language: str
+) -> None:
+    path = encode(
+        np.concatenate([speech, np.zeros(20 * 16_000, np.float32)]), "x.wav", "pcm_s16le", sample_format="s16"
+    )
+    with opened(browser, str(service.base_url), locale=language) as tab:
+        page = tab.open()
+        tab.choose(path)
+        tab.result()
+        words = "Less than a third is speech" if language == "en-GB" else "语音不到三分之一"
+        expect(page.get_by_text(words)).to_be_visible()
+        tab.shoot(f"mostly-silence-{language}", whole=True)
 
 
 def test_a_channel_is_tried_again_alone(

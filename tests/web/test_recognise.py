@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from emovox.audio.wav import WavWriter
-from emovox.models.clips import example_clips
-from emovox.server.jobs import Job, Jobs
+from emovox.models.converted.clips import example_clips
+from emovox.server.jobs.jobs import Job, Jobs
 from support.browser import Tab
 from support.browser import tab as opened
 from support.service import Client

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from emovox.models import hub as hub_module
-from emovox.server import accepting, problems
+from emovox.models.hub import pull as hub_module
+from emovox.server import submission as accepting
+from emovox.server.http import problems
 from support.browser import Tab
 from support.browser import tab as opened
 from support.hub import Fault, Hub
@@ -41,7 +42,7 @@ def test_a_full_service_is_asked_again(
     browser: Browser, tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accepting, "busy", lambda seconds: problems.busy(1))  # it would say a minute
-    with serving(tmp_path / "outputs", jobs=1) as client, opened(browser, str(client.base_url)) as tab:
+    with serving(tmp_path / "outputs", max_jobs=1) as client, opened(browser, str(client.base_url)) as tab:
         page = tab.open()
         tab.choose(*examples)
         queue = page.get_by_role("region", name="Queue").first

@@ -33,6 +33,18 @@ describe('words', () => {
   })
 })
 
+it('there are words for every warning', () => {
+  const sources = import.meta.glob<string>(['../../src/emovox/audio/quality.py', '../../src/emovox/recognition/recognition.py'], { query: '?raw', import: 'default', eager: true })
+  const codes = new Set<string>()
+  for (const text of Object.values(sources)) {
+    const named = [...text.matchAll(/^[A-Z_, ]+ = ("[a-z_]+".*)$/gm)].map(([, values]) => values ?? '').join()
+    const listed = [...text.matchAll(/^ {4}("[a-z_]+"): "/gm)].map(([, code]) => code ?? '').join()
+    for (const [, code] of `${named},${listed}`.matchAll(/"([a-z_]+)"/g)) codes.add(code ?? '')
+  }
+  expect(codes).toContain('mostly_silence')
+  for (const words of [en, zh]) expect([...codes].filter((code) => !(code in words.warnings))).toEqual([])
+})
+
 describe('problems', () => {
   it('have words for every kind that the service knows', () => {
     const sources = import.meta.glob<string>('../../src/emovox/server/**/*.py', { query: '?raw', import: 'default', eager: true })

@@ -23,7 +23,7 @@ describe('heads', () => {
 })
 
 describe('what is asked', () => {
-  afterEach(() => Object.assign(options, { model: '', head: '', splitChannels: false, precision: 'auto' }))
+  afterEach(() => Object.assign(options, { model: '', head: '', splitChannels: false, speechOnly: null, precision: 'auto' }))
 
   it('is a head with its model, and none that the model doesn’t fit', () => {
     Object.assign(service, { models, heads: [calls, old] })
@@ -53,5 +53,14 @@ describe('what is asked', () => {
     expect(options.asked()).not.toHaveProperty('split_channels')
     options.splitChannels = true
     expect(options.asked().split_channels).toBe(true)
+  })
+  it('is speech alone of channels by themselves, and otherwise where that was chosen', () => {
+    expect([options.bySpeech, options.asked().speech_only]).toEqual([false, undefined])
+    options.splitChannels = true
+    expect([options.bySpeech, options.asked().speech_only]).toEqual([true, true])
+    options.speechOnly = false
+    expect([options.bySpeech, options.asked().speech_only]).toEqual([false, false])
+    Object.assign(options, { splitChannels: false, speechOnly: true })
+    expect([options.bySpeech, options.asked().speech_only]).toEqual([true, true])
   })
 })

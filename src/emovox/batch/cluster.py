@@ -12,14 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from emovox.batch.connection import Connection
+from emovox.batch.connection import REACH, Connection
 from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member, Take
 from emovox.batch.ledger import Ledger
 from emovox.batch.scratch import scratch
-from emovox.batch.tasks import Again, Answer, Heard, Plan, Ready, Share, Surveyed, Task
+from emovox.batch.tasks import Again, Answer, Begun, Heard, Plan, Ready, Share, Surveyed, Task
 from emovox.batch.worker import Worker
 from emovox.errors import ClusterError, EmovoxError
-from emovox.recognition.splitting import Piece
+from emovox.inference.splitting import Piece
 from emovox.silence import import_ray
 
 DECODERS = 8  # of an actor with a GPU, at most; each wants a core
@@ -29,11 +29,12 @@ _OWN = {"EMOVOX_CACHE", "EMOVOX_CONFIG", "EMOVOX_OUTPUTS", "EMOVOX_THREADS"}  # 
 
 
 class Claims:
-    """Whose content is whose, for all workers: an actor."""
+    """Whose content is whose, for all workers, and what was begun: an actor."""
 
     def __init__(self) -> None:
         self._place = ExitStack()
         self._ledger = Ledger(self._place.enter_context(scratch()) / "ledger.sqlite")
+        self._begun: set[int] = set()
 
     def know(self, contents: list[str]) -> None:
         """Take checksums of what was heard before."""
@@ -42,6 +43,14 @@ class Claims:
     def claim(self, sha256: str, path: str) -> bool:
         """As `Ledger.claim`."""
         return self._ledger.claim(sha256, path)
+
+    def begin(self, number: int) -> None:
+        """A worker begins a task."""
+        self._begun.add(number)
+
+    def begun(self, number: int) -> bool:
+        """Whether a worker has begun a task."""
+        return number in self._begun
 
 
 class RayWorker:
@@ -59,6 +68,7 @@ class RayWorker:
             except ray.exceptions.RayError:  # to hear something twice is better than never
                 return True
 
+        self._claims = claims
         self._worker = Worker(plan, Path(place), claim, decoders=decoders)
 
     async def start(self) -> Ready | EmovoxError:
@@ -68,8 +78,16 @@ class RayWorker:
         except EmovoxError as error:
             return error
 
-    async def answer(self, task: Task) -> Answer | EmovoxError:
-        """As `Worker.answer`; pieces come and go through the object store."""
+    async def answer(self, task: Task, number: int | None = None) -> Answer | EmovoxError:
+        """As `Worker.answer`; pieces come and go through the object store.
+
+        Args:
+            task: what to do.
+            number: to say that it is begun, where that matters.
+        """
+        if number is not None:
+            with suppress(import_ray().exceptions.RayError):
+                await self._claims.begin.remote(number)
         try:
             return await self._answer(task)
         except EmovoxError as error:  # which concerns all recordings
@@ -198,9 +216,10 @@ class RayEngine(Engine):
         return member
 
     def _give(self, member: Member, number: int, task: Task) -> None:
-        self._calls[member.worker.answer.remote(task)] = (member, number)
+        call = member.worker.answer.remote(task, number if member.alone else None)
+        self._calls[call] = (member, number)
 
-    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Ready | Died]]:
+    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Begun | Ready | Died]]:
         self._look()
         if not self._calls or (self._cluster.silent and self._cluster.by_client):
             time.sleep(patience)
@@ -217,6 +236,8 @@ class RayEngine(Engine):
                 answer = self._ray.get(call)
             except self._ray.exceptions.RayError:
                 self._calls = {other: who for other, who in self._calls.items() if who[0] is not member}
+                for begun in [task for task in member.tasks if not member.alone or self._begun(task)]:
+                    yield member, begun, Begun()
                 with suppress(self._ray.exceptions.RayError):
                     self._ray.kill(member.worker)
                 yield member, 0, Died()
@@ -224,6 +245,13 @@ class RayEngine(Engine):
             if isinstance(answer, EmovoxError):
                 raise answer
             yield member, number, answer
+
+    def _begun(self, number: int) -> bool:
+        """Whether a task that was tried in isolation was begun; in doubt it was, lest it be tried for ever."""
+        try:
+            return bool(self._cluster.result(self._claims.begun.remote(number), REACH))
+        except (TimeoutError, self._ray.exceptions.RayError):
+            return True
 
     def _look(self) -> None:
         """See to what the cluster has become: its head, its places, its workers.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from emovox.batch.tasks import Answer, Failed, Ready, Task
+from emovox.batch.tasks import Answer, Begun, Failed, Ready, Task
 from emovox.errors import ModelError
 
 AHEAD = 8  # tasks that a worker on a CPU holds: one is heard, the others are decoded or wait for it
@@ -27,12 +27,14 @@ class Member:
         worker: the process or actor.
         ready: whether its model is loaded.
         tasks: what it has, by number.
+        begun: numbers of those that it has begun.
         alone: whether what it has is tried in isolation.
     """
 
     worker: Any
     ready: bool = False
     tasks: dict[int, Task] = field(default_factory=dict)
+    begun: set[int] = field(default_factory=set)
     alone: bool = False
 
 
@@ -101,8 +103,11 @@ class Engine(ABC):
                 elif isinstance(answer, Ready):
                     member.ready = True
                     self._stillborn = 0
+                elif isinstance(answer, Begun):
+                    member.begun.add(number)
                 elif (task := member.tasks.pop(number, None)) is not None:
                     self._tried.discard(task)
+                    member.begun.discard(number)
                     member.alone = False
                     yield answer
             if not happened:
@@ -117,8 +122,11 @@ class Engine(ABC):
         """Send a task; whether the worker lives is seen by `_wait`."""
 
     @abstractmethod
-    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Ready | Died]]:
-        """What workers have to say, after so many seconds at most: worker, number of the task, answer."""
+    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Begun | Ready | Died]]:
+        """What workers have to say, after so many seconds at most: worker, number of the task, answer.
+
+        That a task was begun comes before the end of its worker.
+        """
 
     def _feed(self, member: Member, take: Take) -> None:
         if member.alone:
@@ -137,9 +145,14 @@ class Engine(ABC):
         self._give(member, self._number, task)
 
     def _lost(self, member: Member) -> Iterator[Answer]:
-        """A worker died: another one takes its place, and what it had is tried once more, each task by itself."""
-        for task in member.tasks.values():
-            if member.alone and task in self._tried:
+        """A worker died: another one takes its place, and what it had is tried once more, each task by itself.
+
+        It may have been dead when it was given a task: that is no try.
+        """
+        for number, task in member.tasks.items():
+            if number not in member.begun:
+                self._again.append(task)
+            elif member.alone and task in self._tried:
                 self._tried.discard(task)
                 yield Failed(task.path, DIED)
             else:

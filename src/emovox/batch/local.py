@@ -13,13 +13,14 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from emovox import interrupts
 from emovox.audio.isolation.parent import follow
 from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member
 from emovox.batch.ledger import Ledger
-from emovox.batch.tasks import Answer, Plan, Ready, Task
+from emovox.batch.tasks import Answer, Begun, Plan, Ready, Task
 from emovox.batch.worker import Worker
 from emovox.errors import EmovoxError, ModelError
-from emovox.models.engine import usable_cores
+from emovox.models.runtime.engine import usable_cores
 from emovox.silence import import_onnxruntime
 
 
@@ -66,7 +67,7 @@ class LocalEngine(Engine):
         for member in self._members:
             member.worker.connection.close()
         for member in self._members:
-            member.worker.end(5)
+            member.worker.end(5 if member.ready else 0)  # one that still loads its model has nothing to finish
         self._members.clear()
 
     def _spawn(self, index: int) -> Member:
@@ -79,7 +80,7 @@ class LocalEngine(Engine):
         except OSError:  # it has died: its end is seen where answers are read
             return
 
-    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Ready | Died]]:
+    def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Begun | Ready | Died]]:
         ready = wait([member.worker.connection for member in self._members], timeout=patience)
         for member in [member for member in self._members if member.worker.connection in ready]:
             try:
@@ -98,7 +99,8 @@ class _Process:
     def __init__(self, context: Any, arguments: tuple[Any, ...]) -> None:
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_main, args=(theirs, *arguments))
-        self._process.start()
+        with interrupts.kept_from_children():  # an interrupt on the terminal is for the command to handle
+            self._process.start()
         theirs.close()
 
     def end(self, patience: float) -> None:
@@ -125,7 +127,7 @@ def _gpus(plan: Plan) -> int:
 
 def _main(connection: Connection, plan: Plan, threads: int, decoders: int, gpu: int | None) -> None:
     """The worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt on the terminal is for the command to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it can't be kept from this process, as on Windows
     threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
     os.environ["EMOVOX_THREADS"] = str(threads)
     if gpu is not None:
@@ -144,6 +146,7 @@ async def _serve(connection: Connection, plan: Plan, decoders: int) -> None:
             connection.send(something)
 
     async def answer(number: int, task: Task) -> None:
+        say((number, Begun()))
         try:
             say((number, await worker.answer(task)))
         except EmovoxError as error:

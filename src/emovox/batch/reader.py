@@ -19,8 +19,8 @@ from emovox.batch.sources import RowReader
 from emovox.batch.storage import fetched
 from emovox.batch.tasks import Failed, Item, Plan, Same
 from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError, OutputsError
+from emovox.inference.splitting import PIECE, Piece, Survey, pieces, survey
 from emovox.models.metadata import Metadata
-from emovox.recognition.splitting import PIECE, Piece, Survey, pieces, survey
 from emovox.refusals import behind, is_full
 from emovox.settings import settings
 

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from emovox import private
 from emovox.audio.files import is_remote
+from emovox.batch.config import Wish
 from emovox.batch.engine import Engine
 from emovox.batch.ledger import Ledger
 from emovox.batch.scratch import scratch
@@ -29,12 +30,11 @@ from emovox.batch.status import SLOWEST, Status
 from emovox.batch.storage import Place
 from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Heard, Item, Plan, Same, Share, Surveyed, Task
-from emovox.batch.wish import Wish
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
+from emovox.inference.recognition import ModelFacts
 from emovox.models.catalog import AUTO, CATALOG
 from emovox.outputs import is_outputs
-from emovox.recognition.recognition import ModelFacts
 
 FACTS = "batch.json"
 OUTPUTS = "outputs"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from emovox.batch.tables import to_row
 from emovox.batch.tasks import Done, Heard, Ready, Share, Surveyed
-from emovox.models.engine import Output
-from emovox.recognition.splitting import join
+from emovox.inference.splitting import join
+from emovox.models.runtime.engine import Output
 
 
 class Shared:

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from emovox.recognition.recognition import ModelFacts
+from emovox.inference.recognition import ModelFacts
 
 SLOWEST = 5  # recordings that the summary names
 

@@ -14,13 +14,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from emovox import directories, private
+from emovox import directories, files, private
 from emovox.audio.files import is_remote, local_path
 from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
 from emovox.packages import install
 
 BLOCK = 2**20
-DRAFT = ".draft"
 """How the name of a file on this machine ends, after a dot in front, while it is written."""
 RETRIES = 30  # seconds; Google's own library would ask in vain for a quarter of an hour
 
@@ -138,16 +137,7 @@ class Place:
                 return
             place = Path(self.path)
             private.make_directory(place.parent)
-            draft = place.with_name(f".{place.name}{DRAFT}")
-            try:
-                with private.create(draft, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(place)
-            except OSError:
-                draft.unlink(missing_ok=True)  # half a file would fill a full disk for ever
-                raise
+            files.write(place, data)
             if os.name == "posix":
                 directory = os.open(place.parent, os.O_RDONLY)
                 try:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
-from emovox.batch.storage import DRAFT, Place
+from emovox.batch.storage import Place
 from emovox.emotions import NAMES
 from emovox.errors import BatchError
-from emovox.recognition.recognition import HeadScores, Recognition, Segment
+from emovox.files import DRAFT
+from emovox.inference.recognition import HeadScores, Recognition, Segment
 
 RECOGNITIONS, ERRORS = "recognitions", "errors"
 ROWS = 5000  # of a shard, at most

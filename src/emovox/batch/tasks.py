@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from emovox.models.engine import Output
+from emovox.inference.options import Options
+from emovox.inference.recognition import ModelFacts
+from emovox.inference.splitting import Survey
 from emovox.models.loading import Wanted
 from emovox.models.metadata import Metadata
-from emovox.models.session import Device
-from emovox.recognition.options import Options
-from emovox.recognition.recognition import ModelFacts
-from emovox.recognition.splitting import Survey
+from emovox.models.runtime.engine import Output
+from emovox.models.runtime.session import Device
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,11 @@ class Ready:
     metadata: Metadata
     classes: tuple[str, ...]
     batches: bool
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A worker begins a task; an answer follows, or its end."""
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from emovox.batch.tasks import Answer, Done, Failed, Heard, Plan, Ready, Share, 
 from emovox.errors import DecoderError, OutputsError
 from emovox.exports import Language
 from emovox.exports import write as write_exports
+from emovox.inference.model_pool import Choice, Models
+from emovox.inference.options import Request
+from emovox.inference.recognizer import Recognizer
+from emovox.inference.scheduler import Hearer
 from emovox.outputs import Outputs
-from emovox.recognition.hearer import Hearer
-from emovox.recognition.models import Choice, Models
-from emovox.recognition.options import Request
-from emovox.recognition.recognizer import Recognizer
 
 MADE = ".batch"
 """In each outputs directory that a batch made: it removes no others."""

@@ -3,18 +3,21 @@
 import os
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from importlib import import_module
 
 import click
 
+from emovox import interrupts
 from emovox.errors import ClusterError, EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
 
-EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED = 1, 2, 3, interrupts.CODE
 COMMANDS = {
     "recognize": "Recognise the emotion in recordings.",
     "batch": "Recognise many recordings into tables of Parquet.",
     "export": "Write results that are there already in other formats.",
+    "table": "Write one table of many recordings: a row for each recording, segment, or frame.",
     "archive": "Keep recognitions in a database: find, tag, count, export, delete them.",
     "similar": "Find what in the archive sounds most like a recording.",
     "map": "Draw the archive as a map, a page by itself.",
@@ -73,13 +76,14 @@ def emovox(debug: bool) -> None:
     emovox serve
 
     Exit code: 0 all well, 1 something failed (of many recordings some; the others are done), 2 usage or settings,
-    3 a batch has lost its cluster, 130 interrupted.
+    3 a batch has lost its cluster, 130 interrupted. docs/exit-codes.md says what they mean for each command.
     """  # noqa: D301  click needs the backspace itself
-    from emovox.settings import misspelt  # noqa: PLC0415  takes a while to load
+    from emovox.settings import misspelt, renamed  # noqa: PLC0415  takes a while to load
 
     if click.get_current_context().invoked_subcommand != "config":  # which says it, too
-        for problem in misspelt():
+        for problem in [*misspelt(), *renamed()]:
             click.echo(f"Warning: {problem}", err=True)
+    interrupts.raise_from_now_on()  # the command and what it imports is loaded
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -88,6 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     0 all well, 1 some recordings failed, 2 usage, 3 a batch has lost its cluster, 130 interrupted.
     """
     given = sys.argv[1:] if arguments is None else arguments
+    warnings.filterwarnings("ignore", message=".* is now ", category=FutureWarning)  # `cli` tells of them
     debug = "--debug" in given
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -96,9 +101,9 @@ def main(arguments: list[str] | None = None) -> None:
         if arguments is None:  # the process is this program, and nobody else's
             _cache_in_own_place()
         # --debug belongs to the program, and may stand anywhere.
-        code = emovox.main(
-            [word for word in given if word != "--debug"], prog_name="emovox", standalone_mode=False, obj=debug
-        )
+        words = [word for word in given if word != "--debug"]
+        with interrupts.seen_through():
+            code = emovox.main(words, prog_name="emovox", standalone_mode=False, obj=debug)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = EXIT_USAGE

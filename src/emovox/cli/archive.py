@@ -1,30 +1,29 @@
 """`emovox archive`: what was recognised, kept in a database."""
 
-import io
 import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import click
 import rich.progress
 from rich.console import Console
 
-from emovox.cli import library
+from emovox.cli import library, parameters
 from emovox.cli.report import clock, label, printable
+from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
 from emovox.cli.watch import watch
 from emovox.emotions import NAMES
-from emovox.errors import ArchiveError
-from emovox.exports.replacement import replacing
+from emovox.errors import ArchiveError, OutputsError
+from emovox.outputs import find_directories
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.library import Archive, Found
+    from emovox.archive import Archive, Found
 
+_OUTPUTS = parameters.outputs("The outputs whose archive it is.")
 _LABELS = click.option(
     "--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions.  [default: en]"
 )
@@ -34,8 +33,9 @@ _LABELS = click.option(
 def archive() -> None:
     """Keep recognitions in a database: find, tag, count, export, delete them.
 
-    The archive is outputs.db beside outputs/ (where only outputs/ can be written to, in outputs/.emovox/), or the
-    database that EMOVOX_DATABASE names. `emovox recognize --archive` fills it, the service always does.
+    The archive is outputs.db beside outputs/ (where only outputs/ can be written to, in outputs/.emovox/), for
+    --outputs DIR DIR.db beside DIR; or the database that EMOVOX_DATABASE names. `emovox recognize --archive` fills
+    it, the service always does.
 
     \b
     emovox archive import outputs/
@@ -54,6 +54,7 @@ archive.add_command(watch)
 @click.argument("paths", nargs=-1, required=True, metavar="DIR...", type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME[@REVISION]", help="Of results that don't say which model they are from.")
 @click.option("--quiet", "-q", is_flag=True, help="Errors only.")
+@_OUTPUTS
 def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
     """Archive outputs directories, and all that are below DIR; again and again, nothing is there twice.
 
@@ -68,7 +69,7 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
     Exit code: 0 all well, 1 some directories can't be read (the others are archived), 2 usage.
     """  # noqa: D301  click needs the backspace itself
     library.need_library()
-    from emovox.library.importing import find_directories, import_directories  # noqa: PLC0415  an extra
+    from emovox.archive.importing import import_directories  # noqa: PLC0415  an extra
 
     failures: list[tuple[Path, str]] = []
     directories: list[Path] = []
@@ -79,7 +80,7 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
     for path in paths:
         try:
             directories += find_directories(path, failed=failed)
-        except ArchiveError as error:
+        except OutputsError as error:
             failures.append((path, str(error).removeprefix(f"{path}: ")))
     try:
         with library.open_archive() as kept, _bar(quiet) as bar:
@@ -107,6 +108,7 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
     "--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True
 )
 @_LABELS
+@_OUTPUTS
 def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -> None:
     """List what is in the archive, latest first: id, time, emotion, confidence, name, tags.
 
@@ -115,7 +117,7 @@ def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -
     emovox archive list --filter emotion=angry --filter tag=complaint --limit 200
     """  # noqa: D301  click needs the backspace itself
     wanted = library.parse(filters)
-    with library.open_archive() as kept:
+    with library.read_archive() as kept:
         found, more = kept.find(wanted, limit=limit)
     if form == "json":
         click.echo(json.dumps([item.to_dict() for item in found], ensure_ascii=False, indent=2))
@@ -135,6 +137,7 @@ def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -
 @click.argument("words", metavar="ID|OUTPUTS_DIR")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @_LABELS
+@_OUTPUTS
 def show(words: str, form: str, labels: str | None) -> None:
     """Show everything that the archive has of a recognition: by its id or its beginning, or its outputs directory.
 
@@ -142,7 +145,7 @@ def show(words: str, form: str, labels: str | None) -> None:
     emovox archive show 3f9a12c0ffee
     emovox archive show outputs/outputs_20240104_223000 --format json
     """  # noqa: D301  click needs the backspace itself
-    with library.open_archive() as kept:
+    with library.read_archive(needed=True) as kept:
         for found in _lookup(kept, words):
             segments, vector = kept.segments(found.id), kept.embedding(found.id)
             if form == "json":
@@ -174,59 +177,67 @@ def show(words: str, form: str, labels: str | None) -> None:
 
 @archive.command()
 @library.filters
+@click.option(
+    "--rows",
+    type=click.Choice(["recordings", "segments", "frames"]),
+    default="recordings",
+    show_default=True,
+    help="A row for each recording as it was recognised, for each segment, or for each frame.",
+)
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl", "parquet"]), default="csv", show_default=True)
 @click.option(
     "--output",
+    "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Where to; Parquet needs it.  [default: standard output]",
 )
-@click.option("--embedding", is_flag=True, help="Embeddings too: in JSON lines and Parquet.")
-def export(filters: tuple[str, ...], form: str, output: Path | None, embedding: bool) -> None:
-    """Write the archive as a table.
+@click.option("--embedding", is_flag=True, help="Embeddings of recordings too: in JSON lines and Parquet.")
+@_OUTPUTS
+def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, embedding: bool) -> int:
+    """Write the archive as a table: of recordings, of their segments, or of their frames.
+
+    Segments are in the archive, but for what heads hear; frames are read from the outputs directories. Both tables
+    are those of `emovox table`, which reads outputs directories that are in no archive, too.
 
     \b
     emovox archive export > archive.csv
+    emovox archive export --rows segments --filter tag=complaint > segments.csv
     emovox archive export --format parquet --embedding --output archive.parquet --filter model=lite
+
+    Exit code: 0 all well, 1 some outputs directories can't be read (the others are in the table), 2 usage.
     """  # noqa: D301  click needs the backspace itself
     output = None if output == Path("-") else output
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is no text: name a file with --output")
     if form == "csv" and embedding:
         raise click.UsageError("embeddings don't fit CSV: take --format jsonl or parquet")
+    if rows != "recordings" and (embedding or form == "jsonl"):
+        raise click.UsageError("JSON lines and embeddings are of --rows recordings alone")
+    if form == "parquet":
+        check(form)
     wanted = library.parse(filters)
-    from emovox.library import table  # noqa: PLC0415  an extra
+    failures: Failures = []
+    try:
+        with library.read_archive() as kept:
+            if form == "jsonl" or embedding:
+                from emovox.archive import table as archived  # noqa: PLC0415  an extra
 
-    with library.open_archive() as kept:
-        found, with_them = kept.all(wanted), kept if embedding else None
-        if output and form == "parquet":
-            with replacing(output) as file:
-                table.write_parquet(found, file, with_them)
-            return
-        with _text(output) as text:
-            if form == "csv":
-                table.write_csv(found, text)
+                write = archived.write_parquet if form == "parquet" else archived.write_jsonl
+                with opened(output, form) as file:
+                    write(kept.all(wanted), file, kept if embedding else None)
             else:
-                table.write_jsonl(found, text, with_them)
-
-
-@contextmanager
-def _text(output: Path | None) -> Iterator[IO[Any]]:
-    """A file to write, or standard output."""
-    if output is None:
-        with click.open_file("-", "w", encoding="utf-8") as file:
-            yield file
-        return
-    with replacing(output) as binary:
-        text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
-        yield text
-        text.detach()  # flushes, and leaves the file open to what opened it
+                write_archive(kept, wanted, rows, cast("Form", form), output, failures)
+    finally:
+        tell(failures)
+    return 1 if failures else 0
 
 
 @archive.command()
 @library.filters
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @_LABELS
+@_OUTPUTS
 def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
     """Count what is in the archive: by emotion, by day, by tag, by model.
 
@@ -234,7 +245,7 @@ def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
     emovox archive stats
     emovox archive stats --filter tag=complaint --filter since=2026-11-01
     """  # noqa: D301  click needs the backspace itself
-    with library.open_archive() as kept:
+    with library.read_archive() as kept:
         found = kept.stats(library.parse(filters))
     if form == "json":
         click.echo(json.dumps(vars(found), ensure_ascii=False, indent=2))
@@ -260,6 +271,7 @@ def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
 @click.argument("words", nargs=-1, metavar="ID|OUTPUTS_DIR...")
 @library.filters
 @click.option("--remove", is_flag=True, help="Take the tag off instead.")
+@_OUTPUTS
 def tag(name: str, words: tuple[str, ...], filters: tuple[str, ...], remove: bool) -> None:
     """Give recordings the tag NAME: those named, or those of a filter.
 
@@ -268,7 +280,7 @@ def tag(name: str, words: tuple[str, ...], filters: tuple[str, ...], remove: boo
     emovox archive tag november --filter since=2026-11-01 --filter until=2026-12-01
     emovox archive tag complaint 3f9a12c0ffee --remove
     """  # noqa: D301  click needs the backspace itself
-    with library.open_archive() as kept:
+    with library.read_archive() as kept:
         chosen = sorted({item.sha256 for item in _chosen(kept, words, filters)})
         for sha256 in chosen:
             if remove:
@@ -283,6 +295,7 @@ def tag(name: str, words: tuple[str, ...], filters: tuple[str, ...], remove: boo
 @library.filters
 @click.option("--keep-outputs", is_flag=True, help="Leave the outputs directories where they are.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+@_OUTPUTS
 def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool, yes: bool) -> int:
     """Delete recordings and everything of them: recognitions, embeddings, tags, and their outputs directories.
 
@@ -293,7 +306,7 @@ def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool,
     emovox archive delete 3f9a12c0ffee
     emovox archive delete --filter tag=withdrawn --yes
     """  # noqa: D301  click needs the backspace itself
-    with library.open_archive() as kept:
+    with library.read_archive() as kept:
         chosen = {item.sha256 for item in _chosen(kept, words, filters)}
         found = [item for sha256 in sorted(chosen) for item in kept.lookup(sha256)]
         if not found:
@@ -319,7 +332,7 @@ def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool,
 
 def _remove(found: "Found") -> str | None:
     """Remove an outputs directory, if it is still the one that was archived; else why not."""
-    from emovox.library.entry import possible_ids  # noqa: PLC0415  an extra
+    from emovox.archive.record import possible_ids  # noqa: PLC0415  an extra
 
     assert found.outputs is not None  # noqa: S101  whoever asks has looked
     try:
@@ -334,7 +347,7 @@ def _remove(found: "Found") -> str | None:
 def _forget_jobs(removed: list[Path]) -> None:
     """Forget the service's jobs that made these outputs: they know the recordings' names."""
     from emovox.server.database import open_database, owner, state_directory  # noqa: PLC0415  an extra
-    from emovox.server.jobs import Jobs  # noqa: PLC0415
+    from emovox.server.jobs.jobs import Jobs  # noqa: PLC0415
 
     own = settings().outputs.resolve()
     names = [outputs.name for outputs in removed if outputs.parent.resolve() == own]

@@ -9,20 +9,20 @@ import click
 import rich.progress
 from rich.console import Console
 
+from emovox.batch.config import Wish
 from emovox.batch.engine import Engine
 from emovox.batch.local import LocalEngine
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Plan
-from emovox.batch.wish import Wish
 from emovox.cli import parameters
 from emovox.cli.report import bar, label, printable
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
+from emovox.inference.options import Options
+from emovox.inference.recognition import Granularity
 from emovox.models.head import Head
 from emovox.models.loading import Wanted
-from emovox.recognition.options import Options
-from emovox.recognition.recognition import Granularity
 from emovox.settings import settings
 
 _LINE = 30.0  # seconds from one line of progress to the next, where there is no terminal
@@ -73,7 +73,7 @@ def batch(
     embedding: bool,
     segments: bool,
     merge: bool,
-    speech_only: bool,
+    speech_only: bool | None,
     smoothing: float,
     channels: str,
     track: int | None,

@@ -5,7 +5,7 @@ import json
 import click
 from pydantic import SecretStr
 
-from emovox.settings import Settings, config_path, survey
+from emovox.settings import FIELDS, ServiceSettings, config_path, renamed, survey
 
 
 @click.group(no_args_is_help=True)
@@ -31,7 +31,8 @@ def show(form: str) -> int:
                 "name": f"EMOVOX_{setting.name.upper()}",
                 "value": value if value is None or isinstance(value, (bool, int, float)) else str(value),
                 "origin": setting.origin,
-                "for": Settings.model_fields[setting.name].description or "",
+                "for": FIELDS[setting.name].description or "",
+                "table": "service" if setting.name in ServiceSettings.model_fields else None,
             }
         )
         if setting.problem:
@@ -40,9 +41,13 @@ def show(form: str) -> int:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
         click.echo(f"# config file: {config_path()}{'' if config_path().exists() else ' (there is none)'}")
-        for row in rows:
+        for number, row in enumerate(rows):
+            if row["table"] and not rows[number - 1]["table"]:
+                click.echo("# the service's; in the file they stand below the line [service]")
             value = json.dumps(row["value"], ensure_ascii=False)
             click.echo(f"{row['name']} = {value}  # {row['origin']}; {row['for']}")
+    for notice in renamed():
+        click.echo(f"Warning: {notice}", err=True)
     for problem in problems:
         click.echo(f"Error: {problem}", err=True)
     return 2 if problems else 0

@@ -6,22 +6,26 @@ import os
 from pathlib import Path
 
 import click
+from rich.cells import cell_len, set_cell_size
 
 from emovox import private
 from emovox.cli.progress import Progress
 from emovox.cli.report import bar, printable
 from emovox.errors import LabelsError
+from emovox.evaluation.evaluation import Competing, Evaluation, doubts
+from emovox.evaluation.evaluation import evaluate as hear
 from emovox.exports.replacement import replacing
-from emovox.library.evaluation import Competing, Evaluation
-from emovox.library.evaluation import evaluate as hear
-from emovox.library.labels import read_labels
-from emovox.library.layouts import AGREED, LAYOUTS, SHAPES, read_layout
+from emovox.inference.recognizer import Recognizer
+from emovox.labels.corpora import AGREED, LAYOUTS, SHAPES, read_layout
+from emovox.labels.label_list import Labelled, read_labels
 from emovox.models.head import Head
 from emovox.models.loading import Wanted
-from emovox.recognition.recognizer import Recognizer
+from emovox.settings import settings
 from emovox.spreadsheets import writer
 
 JSON, HTML, TABLE = "evaluation.json", "report.html", "clips.csv"
+CONFUSIONS, PICTURE = "confusion.csv", "confusion.png"
+_OF_LIST = "_in_list"  # ends the name of a list's own column where the table has one of that name
 
 
 def _labels_map(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, str]:
@@ -67,7 +71,7 @@ def _labels_map(context: click.Context, parameter: click.Parameter, value: str |
     show_default=True,
     help="What may be heard: the labels' classes that the model knows, or all that it knows.",
 )
-@click.option("--group", metavar="COLUMN", help="Drawn again for the intervals.  [default: speaker]")
+@click.option("--group", metavar="COLUMN", help="Drawn again for the intervals.  [default: speaker, group, …]")
 @click.option("--head", metavar="NAME|PATH", help="Evaluate this head of yours instead of the model's own.")
 @click.option("--speech-only", is_flag=True, help="Leave silence out of the verdicts.")
 @click.option(
@@ -86,8 +90,10 @@ def _labels_map(context: click.Context, parameter: click.Parameter, value: str |
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help=f"Write {JSON}, {HTML} with pictures, and {TABLE} with every recording's scores there.",
+    help=f"Write {JSON}, {HTML} with pictures, {TABLE} with every recording's scores, {CONFUSIONS} and {PICTURE} "
+    "there.",
 )
+@click.option("--labels", type=click.Choice(["en", "zh"]), help=f"Language of {PICTURE}.  [default: en]")
 @click.option(
     "--format",
     "form",
@@ -110,6 +116,7 @@ def evaluate(
     model: str | None,
     precision: Wanted,
     out: Path | None,
+    labels: str | None,
     form: str,
     quiet: bool,
 ) -> int:
@@ -129,7 +136,7 @@ def evaluate(
     Exit code: 0 all well, 1 some recordings could not be heard, or directories searched, 2 usage.
     """  # noqa: D301  click needs the backspace itself
     if out is not None:
-        from emovox.library.page import need_pictures  # noqa: PLC0415  an extra
+        from emovox.evaluation.html_page import need_pictures  # noqa: PLC0415  an extra
 
         need_pictures()
     unreadable: list[tuple[Path, str]] = []
@@ -171,19 +178,21 @@ def evaluate(
         click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=2))
     else:
         _print(found)
+    for doubt in doubts(found):
+        click.echo(f"Warning: {printable(doubt)}", err=True)
     for name, reason in [*((str(path), reason) for path, reason in unreadable), *found.failures]:
         click.echo(f"Error: {printable(name)}: {printable(reason)}", err=True)
     if out is not None:
-        _write(found, out, manifest.absolute().stem)
-        click.echo(f"written: {', '.join(str(out / name) for name in (JSON, HTML, TABLE))}", err=True)
+        _write(found, out, manifest.absolute().stem, labels or settings().labels)
+        files = (JSON, HTML, TABLE, CONFUSIONS, PICTURE)
+        click.echo(f"written: {', '.join(str(out / name) for name in files)}", err=True)
     return 1 if found.failures or unreadable else 0
 
 
 def _print(found: Evaluation) -> None:
     measures, model = found.measures, found.model
     head = "" if found.head is None else f", head {found.head.name}"
-    total = int(measures.confusion.sum() + measures.failed.sum())
-    click.echo(f"{total} recordings; {model.name} {model.revision} ({model.precision}){head}")
+    click.echo(f"{measures.clips} recordings; {model.name} {model.revision} ({model.precision}){head}")
     click.echo(f"competing: {', '.join(found.classes)}")
     for name, words in {
         "unweighted": "unweighted accuracy",
@@ -196,18 +205,26 @@ def _print(found: Evaluation) -> None:
         f"  {'calibration error':20} {measures.calibration_error:.3f}  (confidence {measures.confidence:.3f})"
     )
     totals = (measures.confusion.sum(axis=1) + measures.failed).tolist()
-    width = max(len(name) for name in measures.classes)
+    width = max(cell_len(name) for name in measures.classes)
+    click.echo(f"  {'':{width}}          recall                 F1")
     for name in measures.classes:
         recall, count = measures.recalls[name], totals[measures.names.index(name)]
-        click.echo(f"  {name:{width}}  {count:6}  {100 * recall:5.1f} %  {bar(recall)}".rstrip())
+        (low, high), (least, most) = found.recall_intervals[name], found.f1_intervals[name]
+        figures = (
+            f"{100 * recall:5.1f} %  ({100 * low:3.0f} to {100 * high:3.0f})   "
+            f"{measures.f1s[name]:.3f}  ({least:.3f} to {most:.3f})"
+        )
+        click.echo(f"  {set_cell_size(name, width)}  {count:6}  {figures}  {bar(recall)}".rstrip())
+    click.echo(f"95 %: {found.drawn}")
     if found.left_out:
         click.echo(
             f"left out: {', '.join(f'{label} ({count})' for label, count in found.left_out.items())}", err=True
         )
 
 
-def _write(found: Evaluation, out: Path, title: str) -> None:
-    from emovox.library.evaluation_report import evaluation_report  # noqa: PLC0415  needs matplotlib
+def _write(found: Evaluation, out: Path, title: str, language: str) -> None:
+    from emovox.evaluation.plots import draw_confusions  # noqa: PLC0415
+    from emovox.evaluation.report import evaluation_report  # noqa: PLC0415  needs matplotlib
 
     try:
         private.make_directory(out)
@@ -217,18 +234,42 @@ def _write(found: Evaluation, out: Path, title: str) -> None:
         file.write((json.dumps(found.to_dict(), ensure_ascii=False, indent=1) + "\n").encode())
     with replacing(out / TABLE) as file:
         file.write(_table(found).encode())
+    with replacing(out / CONFUSIONS) as file:
+        file.write(_confusions(found).encode())
+    picture, measures = io.BytesIO(), found.measures
+    draw_confusions(picture, {title: measures.to_dict()}, names=measures.names, language=language)
+    with replacing(out / PICTURE) as file:
+        file.write(picture.getvalue())
     evaluation_report(found, title).write(out / HTML)
 
 
 def _table(found: Evaluation) -> str:
-    """A line for each recording: path, label, what was heard, scores, or why there are none."""
+    """A line for each recording: class, what was heard, scores, or why there are none; and what the list says."""
     text = io.StringIO()
     write = writer(text)
-    write(["path", "label", "heard", "confidence", *found.names, "failure"])
+    ours = ["path", "label", "heard", "confidence", *found.names, "failure", f"label{_OF_LIST}"]
+    theirs = list(dict.fromkeys(name for row in [*found.rows, *found.failed] for name in row.groups))
+    write([*ours, *(f"{name}{_OF_LIST}" if name in ours else name for name in theirs)])
+
+    def own(row: Labelled) -> list[str]:
+        return [row.original or row.label, *(row.groups.get(name, "") for name in theirs)]
+
     for row, scores in zip(found.rows, found.scores, strict=True):
         best = int(scores.argmax())
         numbers = [f"{score:.6f}" for score in scores]
-        write([row.name, row.label, found.names[best], numbers[best], *numbers, ""])
+        write([row.name, row.label, found.names[best], numbers[best], *numbers, "", *own(row)])
     for row, (_, reason) in zip(found.failed, found.failures, strict=True):
-        write([row.name, row.label, "", "", *[""] * len(found.names), reason])
+        write([row.name, row.label, "", "", *[""] * len(found.names), reason, *own(row)])
+    return text.getvalue()
+
+
+def _confusions(found: Evaluation) -> str:
+    """A line for each class: how many of its recordings were heard as each class, and how many not at all."""
+    text, measures = io.StringIO(), found.measures
+    write = writer(text)
+    heard = [index for index, name in enumerate(measures.names) if name in {*found.classes, *measures.classes}]
+    write(["label", *(measures.names[index] for index in heard), "not heard"])
+    for name in measures.classes:
+        row = measures.names.index(name)
+        write([name, *measures.confusion[row, heard].tolist(), int(measures.failed[row])])
     return text.getvalue()

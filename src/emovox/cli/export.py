@@ -5,14 +5,11 @@ import traceback
 from pathlib import Path
 
 import click
-from pydantic import ValidationError
 
 from emovox import directories, exports
 from emovox.cli.report import printable
 from emovox.errors import EmovoxError, ExportError, OutputsError
-from emovox.outputs import RESULT
-from emovox.recognition import stored
-from emovox.recognition.recognition import Recognition
+from emovox.outputs import read_result
 from emovox.settings import settings
 
 
@@ -68,7 +65,7 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
 
     for directory in dict.fromkeys(found for argument in paths for found in _matches(argument, failed)):
         try:
-            written = exports.write(_read(directory), directory, formats, language=language)
+            written = exports.write(read_result(directory), directory, formats, language=language)
         except OutputsError as error:  # names the file itself
             failures.append(("", str(error)))
         except EmovoxError as error:
@@ -91,33 +88,3 @@ def _matches(argument: str, failed: directories.Failed) -> list[Path]:
     if os.path.lexists(argument) or not directories.MAGIC.search(argument):
         return [Path(argument)]
     return [path for path, _ in directories.glob(argument, failed)] or [Path(argument)]
-
-
-def _has_outputs(directory: Path) -> bool:
-    try:
-        return any(os.path.exists(directory / name / RESULT) for name, _ in directories.scan(directory))  # noqa: PTH110
-    except OSError:
-        return False
-
-
-def _read(directory: Path) -> Recognition:
-    """The result in an outputs directory.
-
-    Raises:
-        ExportError: there is none, or it isn't one that Emovox wrote.
-        OutputsError: it can't be read.
-    """
-    try:
-        return stored.read(directory / RESULT)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        inside = " (there are some inside it: name those)" if _has_outputs(directory) else ""
-        raise ExportError(f"no outputs directory: it has no {RESULT}{inside}") from error
-    except OSError as error:
-        raise OutputsError(f"{directory / RESULT}: can't be read: {error.strerror or error}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise ExportError(
-            f"{RESULT} is not one that Emovox wrote, or is damaged ({where}: {first['msg']}); "
-            "recognise the recording again"
-        ) from error

@@ -15,12 +15,12 @@ from rich.console import Console
 from emovox.cli.progress import Progress
 from emovox.cli.report import bar, printable
 from emovox.errors import HeadError
-from emovox.library.labels import Labelled
+from emovox.inference.recognizer import Recognizer
+from emovox.labels.label_list import Labelled
 from emovox.models import head as heads
 from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.packages import install, missing
-from emovox.recognition.recognizer import Recognizer
 
 REPORT = ".html"  # of the report that stands beside a head
 
@@ -103,8 +103,8 @@ def train(
 
     Exit code: 0 all well, 1 some recordings could not be used (the head is made of the others), 2 usage.
     """  # noqa: D301  click needs the backspace itself
-    from emovox.library.head_training import train as teach  # noqa: PLC0415  what nobody trains needn't load
-    from emovox.library.page import need_pictures  # noqa: PLC0415
+    from emovox.evaluation.html_page import need_pictures  # noqa: PLC0415
+    from emovox.heads.training import train as teach  # noqa: PLC0415  what nobody trains needn't load
 
     draws = report is not None or not missing(["matplotlib"])
     if draws:
@@ -138,7 +138,7 @@ def train(
     trained.head.write(place)
     page = report or place.with_suffix(REPORT)
     if draws:
-        from emovox.library.head_report import head_report  # noqa: PLC0415
+        from emovox.heads.report import head_report  # noqa: PLC0415
 
         head_report(trained).write(page)
     elif not quiet:
@@ -166,7 +166,10 @@ def list_heads(form: str) -> int:
             click.echo(f"Error: {printable(str(error))}", err=True)
             code = 1
     if form == "json":
-        rows = [item.model_dump(mode="json", exclude={"weights", "bias"}) for item in found]
+        rows = [
+            item.model_dump(mode="json", exclude={"weights": True, "bias": True, "training": {"recordings"}})
+            for item in found
+        ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return code
     if not found:

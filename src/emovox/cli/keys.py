@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emovox.cli import parameters
 from emovox.cli.report import printable
 
 if TYPE_CHECKING:
     from emovox.server.keys import Keys
+
+_OUTPUTS = parameters.outputs("The outputs of the service.")
 
 
 @click.group(no_args_is_help=True)
@@ -18,13 +21,13 @@ def keys() -> None:
 
 
 @contextmanager
-def _keys() -> "Iterator[Keys]":
+def _keys(*, make: bool) -> "Iterator[Keys]":
     from emovox.cli.serve import needing_server  # noqa: PLC0415  the service's packages are an extra
 
     with needing_server():
         from emovox.server.database import open_database  # noqa: PLC0415
         from emovox.server.keys import Keys  # noqa: PLC0415
-    database = open_database()
+    database = open_database(make=make)
     try:
         yield Keys(database)
     finally:
@@ -33,16 +36,18 @@ def _keys() -> "Iterator[Keys]":
 
 @keys.command(no_args_is_help=True)
 @click.argument("name")
+@_OUTPUTS
 def add(name: str) -> None:
     """Make a key called NAME and print it, this once: only its hash is kept."""
-    with _keys() as kept:
+    with _keys(make=True) as kept:
         click.echo(kept.add(name))
 
 
 @keys.command("list")
+@_OUTPUTS
 def list_keys() -> None:
     """List the keys: id, when made, name."""
-    with _keys() as kept:
+    with _keys(make=False) as kept:
         rows = kept.all()
     for key in rows:
         click.echo(f"{key.id}  {key.created}  {printable(key.name)}")
@@ -50,9 +55,10 @@ def list_keys() -> None:
 
 @keys.command(no_args_is_help=True)
 @click.argument("id_", metavar="ID")
+@_OUTPUTS
 def remove(id_: str) -> int:
     """Remove the key ID: from now on it opens nothing."""
-    with _keys() as kept:
+    with _keys(make=False) as kept:
         removed = kept.remove(id_)
     if removed:
         click.echo(f"{id_} removed")

@@ -9,11 +9,12 @@ from rich.cells import cell_len, set_cell_size
 
 from emovox.cli.report import label, printable
 from emovox.emotions import BY_NAME
-from emovox.errors import SettingsError
+from emovox.errors import ArchiveError, SettingsError, UnknownEmotionError
 from emovox.packages import install, missing
+from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.library import Archive, Filter, Found
+    from emovox.archive import Archive, Filter, Found
 
 PACKAGES = ("sqlalchemy", "alembic", "numkong")
 filters = click.option(
@@ -38,23 +39,51 @@ def need_library() -> None:
 
 @contextmanager
 def open_archive() -> "Iterator[Archive]":
-    """The archive of the settings.
+    """The archive of the settings, to write into; it is made if it isn't there.
 
     Raises:
         SettingsError: it can't be opened, or its packages are missing.
     """
     need_library()
-    from emovox.library import Archive  # noqa: PLC0415  its packages are an extra
+    from emovox.archive import Archive  # noqa: PLC0415  its packages are an extra
 
     with Archive() as archive:
+        yield archive
+
+
+@contextmanager
+def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
+    """The archive of the settings, to look into: where there is none, none is made. Says so if it is empty.
+
+    Args:
+        needed: to be empty is an error.
+
+    Raises:
+        ArchiveError: it is empty, and there must be something.
+        SettingsError: as `open_archive`.
+    """
+    need_library()
+    from emovox.archive import Archive  # noqa: PLC0415  its packages are an extra
+    from emovox.archive.database import archive_file  # noqa: PLC0415
+
+    with Archive(make=False) as archive:
+        if archive.is_empty():
+            named = settings().database.get_secret_value()
+            where = "the database that EMOVOX_DATABASE names" if named else printable(str(archive_file()))
+            text = (
+                f"the archive is empty ({where}): `emovox recognize --archive`, `emovox archive import` and the "
+                "service fill it, each that of its --outputs"
+            )
+            if needed:
+                raise ArchiveError(text)
+            click.echo(text, err=True)
         yield archive
 
 
 def parse(words: tuple[str, ...]) -> "Filter":
     """The filter that the options mean; a usage error where one can't be read."""
     need_library()
-    from emovox.errors import ArchiveError, UnknownEmotionError  # noqa: PLC0415
-    from emovox.library import Filter  # noqa: PLC0415
+    from emovox.archive import Filter  # noqa: PLC0415
 
     try:
         return Filter.parse(words)

@@ -18,9 +18,9 @@ from emovox.cli.screen import JsonLines, Lines, Screen
 from emovox.cli.sources import FileSound, PipeSound, Sound
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError, TooShortError
+from emovox.inference.live import Event, Live
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Draft, Outputs
-from emovox.recognition.live import Event, Live
-from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 
 STDIN = "-"
@@ -46,11 +46,16 @@ STDIN = "-"
 @click.option(
     "--head", metavar="NAME|PATH", help="Also ask this head of yours; --jsonl and the saved result have it."
 )
-@click.option(
-    "--outputs", callback=parameters.directory, metavar="DIR", help="Where the result goes.  [default: outputs]"
-)
+@parameters.outputs("Where the result goes.")
 @click.option("--no-save", is_flag=True, help="Write nothing.")
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON instead.")
+@click.option(
+    "--events",
+    type=click.Choice(["1", "2"]),
+    default="1",
+    show_default=True,
+    help="Version of --jsonl's events: in 2 `heard` is called `update`. 1 goes with 0.3.",
+)
 def listen(
     source: str | None,
     device: str | None,
@@ -62,9 +67,9 @@ def listen(
     labels: str | None,
     emotions: tuple[str, ...] | None,
     head: str | None,
-    outputs: Path | None,
     no_save: bool,
     jsonl: bool,
+    events: str,
 ) -> None:
     """Hear the emotion in what is spoken now: into the microphone, or in a file or - (samples on standard input).
 
@@ -76,7 +81,7 @@ def listen(
     emovox listen --devices
     emovox listen interview.mp3 --labels zh
     arecord -t raw -f S16_LE -r 16000 -c 1 | emovox listen - --rate 16000
-    emovox listen call.wav --fast --jsonl --no-save > events.jsonl
+    emovox listen call.wav --fast --jsonl --events 2 --no-save > events.jsonl
 
     The microphone needs the package sounddevice. Standard input is 16 bits a sample,
     little-endian, one channel.
@@ -91,7 +96,7 @@ def listen(
         raise click.UsageError("--fast is for a file or -: a microphone gives no more than is spoken")
     language = labels or settings().labels
     with ExitStack() as stack:
-        place = None if no_save else Outputs(outputs or settings().outputs)
+        place = None if no_save else Outputs(settings().outputs)
         recognizer = Recognizer(model, notice=lambda line: click.echo(line, err=True))
         sound = _open(source, device, rate, fast)
         stack.callback(sound.close)
@@ -99,7 +104,9 @@ def listen(
         ear = _Ear(draft)
         live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=head, sink=ear.take)
         limit = float("inf") if draft is None else settings().max_duration  # what can be recognised afterwards
-        display = JsonLines(language) if jsonl else Screen(language) if sys.stdout.isatty() else Lines(language)
+        display: Lines = Screen(language) if sys.stdout.isatty() else Lines(language)
+        if jsonl:
+            display = JsonLines(language, 2 if events == "2" else 1)
         stop = stack.enter_context(_stopping())
         if not jsonl:
             click.echo(f"listening to {sound.name} with {recognizer.model.name}; Ctrl-C stops", err=True)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from emovox.cli import library
+from emovox.cli import library, parameters
 from emovox.errors import ArchiveError
 from emovox.settings import settings
 
@@ -28,6 +28,7 @@ from emovox.settings import settings
     "--raw", is_flag=True, help="By the embeddings as the model gives them, neither centred nor whitened."
 )
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the page.  [default: en]")
+@parameters.outputs("The outputs whose archive it is.")
 def map_(
     file: Path,
     filters: tuple[str, ...],
@@ -48,11 +49,11 @@ def map_(
     emovox map november.html --filter since=2026-11-01 --embed-audio --labels zh
     """  # noqa: D301  click needs the backspace itself
     wanted = library.parse(filters)
-    from emovox.library.map import write_map  # noqa: PLC0415  an extra
+    from emovox.archive.map.map import write_map  # noqa: PLC0415  an extra
 
     if not file.absolute().parent.is_dir():
         raise ArchiveError(f"{file.absolute().parent}: no such directory")
-    with library.open_archive() as kept:
+    with library.read_archive(needed=True) as kept:
         found, vectors = kept.embedded(wanted, limit=limit, raw=raw)
     drawn = write_map(
         file, found, vectors, method=method, embed_audio=embed_audio, language=labels or settings().labels

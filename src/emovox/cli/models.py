@@ -13,12 +13,12 @@ from rich.console import Console
 from emovox.errors import ModelError
 from emovox.models import catalog
 from emovox.models.catalog import CATALOG, CatalogModel
-from emovox.models.engine import read_metadata
+from emovox.models.converted.store import TOLERANCE, Comparison, StoredModel
+from emovox.models.converted.verification import verify_snapshot
+from emovox.models.hub.published import Source
 from emovox.models.loading import Wanted, compare, open_snapshot
-from emovox.models.published import Source
-from emovox.models.session import engine_version
-from emovox.models.store import TOLERANCE, Comparison, StoredModel
-from emovox.models.verification import verify_snapshot
+from emovox.models.runtime.engine import read_metadata
+from emovox.models.runtime.session import engine_version
 from emovox.settings import settings
 
 
@@ -83,7 +83,7 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
     if entry.file:
         click.echo(f"{name} is part of Emovox: nothing to download")
         return
-    from emovox.models import hub as hubs  # noqa: PLC0415  no other command may even load what goes online
+    from emovox.models.hub import pull as hubs  # noqa: PLC0415  no other command may even load what goes online
 
     size = f", about {amount(entry.download_size)}" if entry.download_size else ""
     click.echo(f"{name}{size}, licence: {entry.licence}", err=True)

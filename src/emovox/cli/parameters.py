@@ -11,7 +11,8 @@ import click
 from emovox.emotions import NAMES, check_names
 from emovox.errors import ExportError, UnknownEmotionError
 from emovox.exports import check_formats
-from emovox.recognition.curve import SMOOTHING
+from emovox.inference.smoothing import SMOOTHING
+from emovox.settings import Settings, given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,11 +25,19 @@ def emotions(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(str(error), context, parameter) from error
 
 
-def directory(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
-    """A directory; an empty name is a usage error, and not the current directory."""
-    if value == "":
-        raise click.BadParameter("an empty name: was a variable meant?", context, parameter)
-    return None if value is None else Path(value)
+def outputs(text: str) -> Callable[[Command], Command]:
+    """The option of the outputs, beside which the archive is: while the command runs, it is the setting.
+
+    Args:
+        text: begins its help.
+    """
+    return click.option(
+        "--outputs",
+        callback=_outputs,
+        expose_value=False,
+        metavar="DIR",
+        help=f"{text}  [default: {Settings.model_fields['outputs'].default}]",
+    )
 
 
 def recognition(command: Command) -> Command:
@@ -47,6 +56,13 @@ def exports(text: str) -> Callable[[Command], Command]:
         metavar="FORMAT,FORMAT...",
         help=f"{text} Implies what they show: segments, and the curve for png and svg.",
     )
+
+
+def _outputs(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value == "":
+        raise click.BadParameter("an empty name: was a variable meant?", context, parameter)
+    if value is not None:
+        context.with_resource(given(outputs=Path(value)))
 
 
 def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
@@ -75,7 +91,11 @@ _RECOGNITION = (
     click.option(
         "--merge", is_flag=True, help="Join segments of one emotion up to a second apart; implies --segments."
     ),
-    click.option("--speech-only", is_flag=True, help="Leave silence out of the verdict."),
+    click.option(
+        "--speech-only/--no-speech-only",
+        default=None,
+        help="Leave silence out of verdict and curve.  [default: with --channels split]",
+    ),
     click.option(
         "--smoothing",
         type=click.FloatRange(0, 3600),

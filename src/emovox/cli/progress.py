@@ -8,7 +8,7 @@ import rich.progress
 from rich.console import Console
 
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
-from emovox.recognition.options import Sink
+from emovox.inference.options import Sink
 
 EVERY = 10.0  # seconds from one line to the next, where there is no terminal
 

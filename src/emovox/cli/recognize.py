@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 
 import click
 
+from emovox.archive.keeping import Kept
 from emovox.audio.files import find
 from emovox.audio.recording import copy
 from emovox.cli import library, parameters
@@ -30,12 +31,11 @@ from emovox.errors import (
 )
 from emovox.exports import FORMATS, Language, needs
 from emovox.exports import write as write_exports
-from emovox.library.keeping import Kept
+from emovox.inference.recognition import Granularity, ModelFacts
+from emovox.inference.recognizer import Recognizer
 from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
-from emovox.recognition.recognition import Granularity, ModelFacts
-from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 
 STDIN = "-"
@@ -45,9 +45,7 @@ STDIN = "-"
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @parameters.recognition
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
-@click.option(
-    "--outputs", callback=parameters.directory, metavar="DIR", help="Where results go.  [default: outputs]"
-)
+@parameters.outputs("Where results go; the archive is beside it.")
 @click.option(
     "--archive", is_flag=True, help="Keep it in the archive too, with its embedding: see `emovox archive`."
 )
@@ -66,7 +64,7 @@ def recognize(
     embedding: bool,
     segments: bool,
     merge: bool,
-    speech_only: bool,
+    speech_only: bool | None,
     smoothing: float,
     channels: str,
     track: int | None,
@@ -74,7 +72,6 @@ def recognize(
     model: str | None,
     precision: Wanted,
     head: str | None,
-    outputs: Path | None,
     archive: bool,
     no_save: bool,
     form: str,
@@ -127,7 +124,7 @@ def recognize(
     )
     if wanted["head"] is not None:
         wanted["head"].check(recognizer.metadata)
-    place = None if no_save else Outputs(outputs or settings().outputs)
+    place = None if no_save else Outputs(settings().outputs)
     language = cast("Language", labels or settings().labels)
     report = REPORTS[form](
         paths=[str(file) for file in files],

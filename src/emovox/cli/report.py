@@ -12,7 +12,7 @@ from rich.cells import cell_len, set_cell_size
 
 from emovox.audio.quality import SILENT_TRACK
 from emovox.emotions import BY_NAME, NAMES
-from emovox.recognition.recognition import WARNINGS, Recognition, RecordingFacts, Segment
+from emovox.inference.recognition import WARNINGS, Recognition, RecordingFacts, Segment
 from emovox.spreadsheets import writer
 
 BAR = 20  # cells

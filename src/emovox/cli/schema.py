@@ -4,7 +4,7 @@ import json
 
 import click
 
-from emovox.recognition.recognition import json_schema
+from emovox.inference.recognition import json_schema
 
 
 @click.command()

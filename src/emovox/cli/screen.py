@@ -13,7 +13,7 @@ from rich.text import Text
 
 from emovox.cli.report import bar, clock, label
 from emovox.emotions import BY_NAME, EMOTIONS
-from emovox.recognition.live import EmotionChanged, Event, Heard
+from emovox.inference.live import EmotionChanged, Event, EventsVersion, LiveUpdate
 
 QUIETEST = -60.0  # dBFS, where the level meter begins
 
@@ -61,9 +61,13 @@ class Lines:
 class JsonLines(Lines):
     """Every event as a line of JSON."""
 
+    def __init__(self, language: str, events: EventsVersion) -> None:
+        super().__init__(language)
+        self._version = events
+
     def show(self, events: Sequence[Event], *, seconds: float, peak: float, lost: int) -> None:  # noqa: D102
         for event in events:
-            click.echo(json.dumps(event.to_dict(), ensure_ascii=False))
+            click.echo(json.dumps(event.to_dict(self._version), ensure_ascii=False))
         if events:
             sys.stdout.flush()
 
@@ -75,7 +79,7 @@ class Screen(Lines):
         super().__init__(language)
         self._console = Console(highlight=False)
         self._live = rich.live.Live(console=self._console, auto_refresh=False, transient=True)
-        self._heard: Heard | None = None
+        self._update: LiveUpdate | None = None
         self._emotion: str | None = None
 
     def __enter__(self) -> "Screen":
@@ -92,12 +96,12 @@ class Screen(Lines):
                 self._emotion = event.emotion
                 self._console.print(Text(self.line(event)))
             else:
-                self._heard = event
+                self._update = event
         self._live.update(self._picture(seconds, peak, lost), refresh=True)
 
     def _picture(self, seconds: float, peak: float, lost: int) -> Group:
-        heard = self._heard
-        speech = heard is not None and heard.speech
+        update = self._update
+        speech = update is not None and update.speech
         decibels = 20 * math.log10(max(peak, 1e-6))
         meter = bar(min(max(1 - decibels / QUIETEST, 0), 1))
         state = Text.assemble(
@@ -114,7 +118,7 @@ class Screen(Lines):
             present = Text(f"{emotion.emoji} {label(emotion.name, self.language)}", "bold")
         rows = []
         for emotion in EMOTIONS:
-            score = (heard.scores or {}).get(emotion.name, 0.0) if heard is not None else 0.0
+            score = (update.scores or {}).get(emotion.name, 0.0) if update is not None else 0.0
             name = Text(f"{emotion.emoji} {label(emotion.name, self.language)}")
             name.truncate(14, pad=True)
             rows.append(Text.assemble(name, (bar(score), emotion.dark_colour), f" {100 * score:5.1f} %"))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import click
 
+from emovox.cli import parameters
 from emovox.errors import SettingsError
 from emovox.packages import install, missing
 from emovox.settings import settings
@@ -44,6 +45,7 @@ def needing_server() -> Iterator[None]:
 @click.option(
     "--no-keys", is_flag=True, help="Demand no API keys, although other machines can reach this address."
 )
+@parameters.outputs("Where results go; the archive is beside it.")
 def serve(host: str | None, port: int | None, model: str | None, no_keys: bool) -> int:
     """Start the service: an HTTP API at http://localhost:7860, described at /docs.
 
@@ -53,9 +55,9 @@ def serve(host: str | None, port: int | None, model: str | None, no_keys: bool) 
     if model is not None:
         os.environ["EMOVOX_MODEL"] = model
         settings.cache_clear()
-    options = settings()
+    options = settings().service
     with needing_server():
-        from emovox.server.process import serve as run  # noqa: PLC0415  the service's packages are an extra
+        from emovox.server.uvicorn_server import serve as run  # noqa: PLC0415  the service's packages are an extra
 
     return run(
         host=options.host if host is None else host,

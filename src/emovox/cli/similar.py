@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from emovox.cli import library
+from emovox.cli import library, parameters
 from emovox.cli.report import clock, label, printable
 from emovox.emotions import BY_NAME
 from emovox.errors import ArchiveError
+from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import Wanted
-from emovox.recognition.recognizer import Recognizer
 from emovox.settings import settings
 
 
@@ -29,6 +29,7 @@ from emovox.settings import settings
 )
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions.  [default: en]")
+@parameters.outputs("The outputs whose archive it is.")
 def similar(
     clip: str,
     k: int,
@@ -52,7 +53,7 @@ def similar(
     emovox similar outputs/outputs_20240104_223000 --raw
     """  # noqa: D301  click needs the backspace itself
     wanted = library.parse(filters)
-    with library.open_archive() as kept:
+    with library.read_archive(needed=True) as kept:
         known = kept.lookup(clip)
         to: Any = known[0] if known else None
         if to is None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emovox.cli import library
+from emovox.cli import library, parameters
 from emovox.cli.report import printable
 from emovox.errors import ArchiveError
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 
 if TYPE_CHECKING:
-    from emovox.library import Found
+    from emovox.archive import Found
 
 ATTEMPTS = 3
 TIMEOUT = 10.0  # seconds
@@ -44,6 +44,7 @@ TIMEOUT = 10.0  # seconds
     help="How often to look.",
 )
 @click.option("--once", is_flag=True, help="Look once, and end.")
+@parameters.outputs("The outputs whose archive it is.")
 def watch(
     root: Path | None, command: str | None, webhook: str | None, model: str | None, every: float, once: bool
 ) -> int:
@@ -61,7 +62,7 @@ def watch(
     if webhook and not webhook.startswith(("http://", "https://")):
         raise click.BadParameter("an address begins with http:// or https://", param_hint="--webhook")
     library.need_library()
-    from emovox.library.watching import Watch  # noqa: PLC0415  an extra
+    from emovox.archive.watching import Watch  # noqa: PLC0415  an extra
 
     code = 0
     root = root or settings().outputs
@@ -116,7 +117,7 @@ def _tell(url: str, found: "Found") -> str | None:
         time.sleep(0.5 * (2**attempt - 1))
         moment = str(int(time.time()))
         headers = {"Content-Type": "application/json", "User-Agent": "Emovox"}
-        if secret := settings().webhook_secret.get_secret_value():
+        if secret := settings().service.webhook_secret.get_secret_value():
             headers[SIGNATURE] = sign(secret, moment, body)
         try:
             answer = httpx.post(url, content=body, headers=headers, timeout=TIMEOUT)

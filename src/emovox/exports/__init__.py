@@ -5,6 +5,7 @@ from emovox import exports
 exports.write(recognition, "outputs/outputs_20240104_223000", ["srt", "textgrid", "png"])
 """
 
-from emovox.exports.formats import FORMATS, Language, Part, check_formats, missing_package, needs, parts, write
+from emovox.exports.formats import FORMATS, Language, check_formats, missing_package, needs, parts, write
+from emovox.inference.stored_result import Part
 
 __all__ = ["FORMATS", "Language", "Part", "check_formats", "missing_package", "needs", "parts", "write"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from emovox.emotions import BY_NAME
 from emovox.exports.spans import spans
-from emovox.recognition.recognition import Recognition
+from emovox.inference.recognition import Recognition
 
 _RATE = 1_000_000  # Audacity writes six decimals itself
 

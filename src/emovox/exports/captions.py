@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from emovox.emotions import BY_NAME
 from emovox.exports.spans import spans
-from emovox.recognition.recognition import Recognition, Segment
+from emovox.inference.recognition import Recognition, Segment
 
 
 def srt(recognition: Recognition, language: str) -> Iterator[str]:

@@ -1,28 +1,29 @@
 """The columns of tables, and frames in pieces that fit the memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.recognition.recognition import Frames, Recognition
+from emovox.inference.recognition import Frames
 
 _ROWS = 2**14  # frames at once: five and a half minutes
 
+ORIGIN = ("path", "outputs")
+"""What stands before the others in a table of many recordings: where the recording was, and its directory."""
 
-def segment_columns(recognition: Recognition) -> list[str]:
+
+def segment_columns(*, head: bool) -> list[str]:
     """Of the table of segments; a trained head adds its own."""
-    own = [] if recognition.head is None else ["head_label", "head_confidence"]
+    own = ["head_label", "head_confidence"] if head else []
     return ["start", "end", "emotion", "confidence", *NAMES, "channel", *own]
 
 
-def frame_columns(recognition: Recognition) -> list[str]:
+def frame_columns(labels: Sequence[str]) -> list[str]:
     """Of the table of frames; a trained head adds its classes."""
-    labels = None if recognition.frames is None else recognition.frames.head_labels
-    own = [f"head_{label}" for label in labels or []]
-    return ["time", *NAMES, *(f"logit_{name}" for name in NAMES), *own]
+    return ["time", *NAMES, *(f"logit_{name}" for name in NAMES), *(f"head_{label}" for label in labels)]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Chunk:
         times: their centres, seconds, (n,).
         scores: smoothed, (n, 9), in the order of `NAMES`.
         logits: (n, 9).
-        head: smoothed scores of a trained head, (n, classes); without one (n, 0).
+        head: smoothed scores of a trained head, (n, classes); NaN: of a class that this recording's hasn't.
     """
 
     times: NDArray[np.float64]
@@ -47,15 +48,19 @@ class Chunk:
         return rows
 
 
-def chunks(frames: Frames | None) -> Iterator[Chunk]:
-    """All frames in order, some at a time."""
+def chunks(frames: Frames | None, labels: Sequence[str]) -> Iterator[Chunk]:
+    """All frames in order, some at a time, with these classes of a trained head."""
     if frames is None:
         return
+    own = frames.head_labels or []
+    known = [column for column, label in enumerate(labels) if label in own]
+    order = [own.index(labels[column]) for column in known]
     for first in range(0, len(frames.scores), _ROWS):
         some = slice(first, first + _ROWS)
         times = frames.first_centre + frames.hop * np.arange(
             first, first + len(frames.scores[some]), dtype=np.float64
         )
-        empty = np.empty((len(times), 0), np.float32)
-        head = empty if frames.head_scores is None else frames.head_scores[some]
+        head = np.full((len(times), len(labels)), np.nan, np.float32)
+        if frames.head_scores is not None:
+            head[:, known] = frames.head_scores[some][:, order]
         yield Chunk(times, frames.scores[some], frames.logits[some], head)

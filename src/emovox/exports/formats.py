@@ -10,12 +10,12 @@ from typing import BinaryIO, Literal
 from emovox.errors import ExportError
 from emovox.exports import audacity, captions, comma_separated, parquet, textgrid, timeline
 from emovox.exports.replacement import replacing
+from emovox.inference.recognition import Recognition
+from emovox.inference.stored_result import Part
 from emovox.outputs import AUDIO
 from emovox.packages import install
-from emovox.recognition.recognition import Recognition
 
 Language = Literal["en", "zh"]
-Part = Literal["segments", "frames"]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from emovox.recognition.recognition import Recognition, Segment
+from emovox.inference.recognition import Recognition, Segment
 
 
 @dataclass(frozen=True)

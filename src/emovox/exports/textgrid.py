@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from emovox.emotions import BY_NAME
 from emovox.exports.spans import spans
-from emovox.recognition.recognition import Recognition, Segment
+from emovox.inference.recognition import Recognition, Segment
 
 _RATE = 1_000_000  # ticks a second: finer than a sample, and exact as a decimal number
 

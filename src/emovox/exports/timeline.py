@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from emovox.emotions import BY_NAME, EMOTIONS, NAMES
 from emovox.exports.decimation import curves, envelope
-from emovox.recognition.recognition import Recognition, Segment
+from emovox.inference.recognition import Recognition, Segment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from emovox import files, private
 from emovox.errors import HeadError
 from emovox.models.metadata import Metadata
 from emovox.models.scores import Scores, to_scores
@@ -29,6 +30,7 @@ from emovox.settings import settings
 
 FORMAT: Literal[1] = 1
 SUFFIX = ".json"
+DIGEST = 8  # bytes of a recording's SHA-256 that are kept: none of ten million is taken for another
 MAX_BYTES = 64 * 2**20  # 4000 classes of Large's embeddings
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 
@@ -43,7 +45,22 @@ def _encode(value: NDArray[np.float32]) -> str:
     return base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
 
 
+def _decode_digests(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    data = base64.b64decode(value, validate=True)
+    return frozenset(data[at : at + DIGEST].hex() for at in range(0, len(data), DIGEST))
+
+
+def _encode_digests(value: frozenset[str] | None) -> str | None:
+    if value is None:
+        return None
+    return base64.b64encode(b"".join(map(bytes.fromhex, sorted(value)))).decode("ascii")
+
+
 Packed = Annotated[NDArray[np.float32], BeforeValidator(_decode), PlainSerializer(_encode)]
+
+Digests = Annotated[frozenset[str] | None, BeforeValidator(_decode_digests), PlainSerializer(_encode_digests)]
 
 
 class _Facts(BaseModel):
@@ -80,6 +97,16 @@ class Training(_Facts):
     folds: int = Field(ge=0, description="parts that were held out in turn; 0: nothing was measured")
     unweighted: float | None = Field(None, description="mean recall of the classes, held out")
     recalls: dict[str, float] = Field(description="of each class, held out")
+    recordings: Digests = Field(
+        None,
+        description="the first 8 bytes of the SHA-256 of each recording that it was trained on, base64 in the "
+        "file; null: not known, as in heads of 0.1",
+        repr=False,
+    )
+
+    def knows(self, sha256: str) -> bool:
+        """Whether the head was trained on the recording of this checksum, as far as is known."""
+        return self.recordings is not None and sha256[: 2 * DIGEST] in self.recordings
 
 
 class Head(_Facts):
@@ -142,11 +169,9 @@ class Head(_Facts):
         Raises:
             HeadError: it can't be written.
         """
-        draft = path.with_name(f".{path.name}.new")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            draft.replace(path)
+            private.make_directory(path.parent)
+            files.write(path, f"{self.model_dump_json(indent=1)}\n".encode())
         except OSError as error:
             raise HeadError(f"{path}: can't be written: {error.strerror or error}") from error
 

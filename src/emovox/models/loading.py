@@ -5,12 +5,12 @@ from typing import Literal
 
 from emovox.errors import PrecisionError
 from emovox.models.catalog import CATALOG, resolve, snapshot_path
-from emovox.models.clips import example_clips
-from emovox.models.engine import Engine, read_metadata
+from emovox.models.converted.clips import example_clips
+from emovox.models.converted.store import Comparison, Notice, StoredModel
+from emovox.models.hub.published import Source
 from emovox.models.metadata import Precision
-from emovox.models.published import Source
-from emovox.models.session import Device, precisions
-from emovox.models.store import Comparison, Notice, StoredModel
+from emovox.models.runtime.engine import Engine, read_metadata
+from emovox.models.runtime.session import Device, precisions
 from emovox.settings import settings
 
 UNKNOWN = "unknown"

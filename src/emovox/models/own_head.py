@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from emovox.models.engine import read_metadata
+from emovox.models.runtime.engine import read_metadata
 
 
 @dataclass(frozen=True)

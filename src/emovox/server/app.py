@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from emovox.server import problems
-from emovox.server.access import Access
-from emovox.server.guard import Guard
+from emovox.server.http import problems
+from emovox.server.http.access import Access
+from emovox.server.http.guard import Guard
+from emovox.server.http.openapi import describe
+from emovox.server.lifespan import running
 from emovox.server.metrics import Metrics, Observer
-from emovox.server.openapi import describe
 from emovox.server.routes import (
     archive,
     batches,
@@ -24,7 +25,6 @@ from emovox.server.routes import (
     session,
     vocabulary,
 )
-from emovox.server.running import running
 from emovox.server.service import Service
 from emovox.settings import settings
 from emovox.version import __version__
@@ -56,7 +56,7 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
         SettingsError: the settings or the database can't be used.
         OutputsError: the outputs can't be written.
     """
-    options = settings()
+    options = settings().service
     service = Service()
 
     @asynccontextmanager
@@ -87,8 +87,8 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
     app.state.metrics = metrics
     app.add_middleware(
         Guard,
-        hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.hosts.lower())},
-        origins=_words(options.origins),
+        hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.allowed_hosts.lower())},
+        origins=_words(options.cors_origins),
         methods=problems.methods_of(routes),
         access=access,
         rate_limit=options.rate_limit,

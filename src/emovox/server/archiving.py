@@ -6,15 +6,15 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from emovox.archive.archive import Archive
+from emovox.archive.importing import import_directories
+from emovox.archive.keeping import Kept
+from emovox.archive.record import Entry
 from emovox.errors import ArchiveError, EmovoxError
-from emovox.library.archive import Archive
-from emovox.library.entry import Entry
-from emovox.library.importing import import_directories
-from emovox.library.keeping import Kept
 from emovox.outputs import RESULT, Draft
 from emovox.server.asking import LOCKED
+from emovox.server.http.problems import from_error, log
 from emovox.server.pending import Pending
-from emovox.server.problems import from_error, log
 
 
 class Archiving:

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from anyio import fail_after
 
-from emovox.server.problems import database_away
+from emovox.server.http.problems import database_away
 
 Given = ParamSpec("Given")
 Answer = TypeVar("Answer")

@@ -1,6 +1,6 @@
 """The service's tables: jobs, their results, keys and sessions, in SQLite or wherever a URL says.
 
-`emovox.library.database` opens and migrates them: who changes a table here writes a migration there.
+`emovox.archive.database` opens and migrates them: who changes a table here writes a migration there.
 """
 
 import secrets
@@ -22,8 +22,8 @@ from sqlalchemy import (
     text,
 )
 
-from emovox import private
-from emovox.library import database
+from emovox import files, private
+from emovox.archive import database
 from emovox.settings import settings
 
 metadata = MetaData()
@@ -99,16 +99,17 @@ def state_directory() -> Path:
     return settings().outputs / ".emovox" / "service"
 
 
-def open_database(*, patience: float = database.PATIENCE) -> Engine:
+def open_database(*, patience: float = database.PATIENCE, make: bool = True) -> Engine:
     """Connect to the database of the settings, by default a file of the service's own, and bring it up to date.
 
     Args:
         patience: seconds that an SQLite file which somebody else has locked is waited for.
+        make: as `database.open_database` has it.
 
     Raises:
         SettingsError: it can't be reached.
     """
-    return database.open_database(state_directory() / "service.db", patience=patience)
+    return database.open_database(state_directory() / "service.db", patience=patience, make=make)
 
 
 def restore(engine: Engine, *, write: bool = False) -> bool:
@@ -139,5 +140,5 @@ def owner(directory: Path, name: str | None = None) -> str:
             return kept
     private.make_directory(directory)
     name = name or secrets.token_hex(16)
-    private.write(file, name.encode(), durable=True)
+    files.write(file, name.encode())
     return name

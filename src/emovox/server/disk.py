@@ -4,7 +4,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from emovox.server.problems import Problem, from_refusal, log
+from emovox.server.http.problems import Problem, from_refusal, log
 
 RESERVE = 256 * 2**20  # bytes
 LATER = 10  # seconds after which it is worth trying again

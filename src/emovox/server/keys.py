@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import Engine, delete, insert, select
 
 from emovox.server import database
-from emovox.server.problems import database_away
+from emovox.server.http.problems import database_away
 
 FRESH = 2.0  # seconds from one reading of the database to the next
 LATE = 10.0  # seconds after which there may be keys that aren't known

@@ -8,14 +8,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emovox.emotions import NAMES, check_names
 from emovox.errors import ExportError, HeadError, UnknownEmotionError
 from emovox.exports import FORMATS, check_formats, needs
+from emovox.inference.model_pool import Choice
+from emovox.inference.options import Options
+from emovox.inference.recognition import Granularity
+from emovox.inference.smoothing import SMOOTHING
 from emovox.models.catalog import AUTO, CATALOG
 from emovox.models.head import Head, names, place
 from emovox.models.loading import Wanted
-from emovox.recognition.curve import SMOOTHING
-from emovox.recognition.models import Choice
-from emovox.recognition.options import Options
-from emovox.recognition.recognition import Granularity
-from emovox.server.problems import from_validation, invalid
+from emovox.server.http.problems import from_validation, invalid
 
 CHANNELS = 64  # the most that are heard one by one
 TRACKS = 1024
@@ -71,7 +71,9 @@ class RecognitionOptions(BaseModel):
     embedding: bool = Field(False, description="store embedding.npy: (1, D), or (T, D) by frame")
     segments: bool = Field(False, description="each stretch of speech with its times and emotion")
     merge: bool = Field(False, description="join segments of one emotion up to a second apart; implies segments")
-    speech_only: bool = Field(False, description="leave silence out of the verdict")
+    speech_only: bool | None = Field(
+        None, description="let only speech count; by default where a channel is heard by itself"
+    )
     smoothing: float = Field(SMOOTHING, ge=0, le=3600, description="of the curve's scores, seconds; 0: not at all")
     channel: int | None = Field(
         None, ge=1, le=CHANNELS, description="hear this channel alone, from 1; by default the mean"
@@ -168,6 +170,8 @@ def parameters(kind: type[RecognitionOptions], *, fields: bool = False) -> list[
             schema = {"type": "number", "minimum": 0, "maximum": 3600, "default": SMOOTHING}
         else:
             schema = {"type": "boolean", "default": field.default}
+            if field.default is None:
+                del schema["default"]
         item: dict[str, Any] = {"name": name, "in": "query", "required": False, "description": field.description}
         if name in _EXAMPLES and not fields:
             schema["examples"] = [_EXAMPLES[name]]

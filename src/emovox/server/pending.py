@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emovox import private
-from emovox.library.entry import Entry, Floats, read_directory
+from emovox import files, private
+from emovox.archive.record import Entry, Floats, read_directory
 from emovox.outputs import RESULT
 
 
@@ -44,7 +44,7 @@ class Pending:
         file = io.BytesIO()
         np.save(file, np.stack([nothing if vector is None else vector for vector in vectors]))
         private.make_directory(self._directory)
-        private.write(self._file(entry.outputs.name), file.getvalue(), durable=False)
+        files.write(self._file(entry.outputs.name), file.getvalue(), durable=False)
 
     def remove(self, name: str) -> None:
         """Forget what is kept of an outputs directory."""

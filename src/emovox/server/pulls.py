@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emovox.models.catalog import CatalogModel
-from emovox.server.problems import Problem, from_error
+from emovox.server.http.problems import Problem, from_error
 
 AT_ONCE = 2
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import hashlib
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -14,31 +13,31 @@ from typing import Any, TypeVar, cast
 from fastapi import Request as HttpRequest
 
 from emovox import exports
+from emovox.archive.keeping import Kept
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
-from emovox.library.keeping import Kept
-from emovox.models.engine import usable_cores
+from emovox.inference.model_pool import Choice, Models
+from emovox.inference.options import Request
+from emovox.inference.recognition import Recognition
+from emovox.models.runtime.engine import usable_cores
 from emovox.outputs import RESULT, Draft, Outputs
-from emovox.recognition.models import Choice, Models
-from emovox.recognition.options import Request
-from emovox.recognition.recognition import Recognition
 from emovox.server.archiving import Archiving
 from emovox.server.asking import LOCKED, Asking
 from emovox.server.database import open_database, owner, restore, state_directory
-from emovox.server.hearing_queue import HearingQueue
-from emovox.server.jobs import FINISHED, Job, Jobs
+from emovox.server.http.problems import Problem, busy, log
+from emovox.server.http.receiving import Limits
+from emovox.server.http.uploads import Uploads
+from emovox.server.inference_queue import HearingQueue
+from emovox.server.jobs.jobs import FINISHED, Job, Jobs
+from emovox.server.jobs.progress import Progress
 from emovox.server.keys import FRESH, Keys
-from emovox.server.library import Library
 from emovox.server.looks import Looks
 from emovox.server.options import RecognitionOptions
-from emovox.server.problems import Problem, busy, log
-from emovox.server.progress import Progress
 from emovox.server.pulls import Pulls
-from emovox.server.receiving import Limits
 from emovox.server.sessions import Sessions
+from emovox.server.stored_outputs import Library
 from emovox.server.supervision import Supervision
 from emovox.server.tenancy import Tenancy
-from emovox.server.uploads import Uploads
 from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
 
@@ -61,7 +60,7 @@ class Service:
             OutputsError: the outputs can't be written.
         """
         self.settings: Settings = settings()
-        options = self.settings
+        options, own = self.settings, self.settings.service
         self.outputs = Outputs(options.outputs)
         self._state = state_directory()
         self.tenancy = Tenancy(self._state)
@@ -75,15 +74,15 @@ class Service:
         self.keys = Keys(self.database)
         self.sessions = Sessions(self.database)
         biggest = options.max_file_size + FORM
-        self.uploads = Uploads(self._state / "uploads", most=max(options.uploads_size, biggest))
+        self.uploads = Uploads(self._state / "uploads", most=max(own.max_uploads_size, biggest))
         self.waveforms = Waveforms(
-            self._state / "waveforms", most=options.waveforms_size, longest=options.max_duration
+            self._state / "waveforms", most=own.max_waveforms_size, longest=options.max_duration
         )
-        self.models = Models(most=options.models, idle=options.model_idle)
+        self.models = Models(most=own.max_models, idle=own.model_idle)
         self.decoders = Decoders(
-            options.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
+            own.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
         )
-        self.queue = HearingQueue(self.models, size=options.queue_size, threads=options.hearers)
+        self.queue = HearingQueue(self.models, size=own.queue_size, threads=own.inference_threads)
         self.pulls = Pulls()
         self.drawing = asyncio.Lock()  # pictures, one after the other: matplotlib is no friend of threads
         self.receiving = 0
@@ -102,7 +101,7 @@ class Service:
         """What one recording's upload may be."""
         options = self.settings
         size = options.max_file_size
-        return Limits(size, size + FORM, 1, options.upload_stall, options.upload_rate)
+        return Limits(size, size + FORM, 1, options.service.upload_stall, options.service.upload_rate)
 
     def close(self) -> None:
         """Let go of what is on disk, once nothing runs any more."""
@@ -271,21 +270,12 @@ class Service:
         await asyncio.to_thread(self.models.sweep)
 
     async def _rest_models(self) -> None:
-        await asyncio.sleep(min(30.0, self.settings.model_idle / 4))
+        await asyncio.sleep(min(30.0, self.settings.service.model_idle / 4))
 
 
 def service_of(request: HttpRequest) -> Service:
     """The service that a request came to; a dependency of routes."""
     return cast("Service", request.app.state.service)
-
-
-def digest(path: Path) -> str:
-    """sha256 of a file."""
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**20):
-            found.update(block)
-    return found.hexdigest()
 
 
 def _watching(progress: Progress, sink: Callable[[Waveform], None] | None) -> Callable[[Waveform], None]:
@@ -321,7 +311,7 @@ def counted(service: Service) -> Iterator[None]:
         Problem: 503, there are too many.
     """
     service.queue.check()
-    if service.receiving >= service.settings.uploads:
+    if service.receiving >= service.settings.service.max_uploads:
         raise busy(1)
     service.receiving += 1
     try:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from emovox.server.problems import Problem, from_error, log
+from emovox.server.http.problems import Problem, from_error, log
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds
 LONGEST_REST = 60.0  # seconds; rounds that fail late are followed by as long a pause, but for this

@@ -8,7 +8,7 @@ from filelock import FileLock, Timeout
 
 from emovox import private
 from emovox.errors import SettingsError
-from emovox.server.problems import log
+from emovox.server.http.problems import log
 
 LOOK = 2.0  # seconds from one look to the next
 

@@ -19,10 +19,11 @@ from pydantic import BaseModel, Field
 from emovox import private
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import NAMES
+from emovox.inference import npy
+from emovox.inference import stored_result as stored
+from emovox.inference.recognition import Segment
 from emovox.outputs import AUDIO, RESULT
-from emovox.recognition import npy, stored
-from emovox.recognition.recognition import Segment
-from emovox.server.problems import Problem, damaged, log
+from emovox.server.http.problems import Problem, damaged, log
 
 SPAN = 160  # samples of one kept peak: 10 ms
 BLOCK = 2**20  # samples read at once

@@ -1740,12 +1740,18 @@ export interface components {
              */
             emovox: string;
             /**
+             * Speech Only
+             * @description whether only frames with speech count; not there: of an earlier version, which didn't say
+             * @default null
+             */
+            speech_only: boolean | null;
+            /**
              * Warnings
              * @description codes of what may spoil the verdict; empty when all is well
              */
             warnings: string[];
             /**
-             * @description what a trained head hears, when one was asked and the recording is not silent
+             * @description what a trained head hears, when one was asked and there is anything to hear
              * @default null
              */
             head: components["schemas"]["HeadVerdict"] | null;
@@ -2844,7 +2850,7 @@ export interface operations {
                 segments?: boolean;
                 /** @description join segments of one emotion up to a second apart; implies segments */
                 merge?: boolean;
-                /** @description leave silence out of the verdict */
+                /** @description let only speech count; by default where a channel is heard by itself */
                 speech_only?: boolean;
                 /** @description of the curve's scores, seconds; 0: not at all */
                 smoothing?: number;
@@ -2899,10 +2905,7 @@ export interface operations {
                      * @default false
                      */
                     merge?: boolean;
-                    /**
-                     * @description leave silence out of the verdict
-                     * @default false
-                     */
+                    /** @description let only speech count; by default where a channel is heard by itself */
                     speech_only?: boolean;
                     /**
                      * @description of the curve's scores, seconds; 0: not at all
@@ -3728,7 +3731,7 @@ export interface operations {
                 segments?: boolean;
                 /** @description join segments of one emotion up to a second apart; implies segments */
                 merge?: boolean;
-                /** @description leave silence out of the verdict */
+                /** @description let only speech count; by default where a channel is heard by itself */
                 speech_only?: boolean;
                 /** @description of the curve's scores, seconds; 0: not at all */
                 smoothing?: number;
@@ -3782,10 +3785,7 @@ export interface operations {
                      * @default false
                      */
                     merge?: boolean;
-                    /**
-                     * @description leave silence out of the verdict
-                     * @default false
-                     */
+                    /** @description let only speech count; by default where a channel is heard by itself */
                     speech_only?: boolean;
                     /**
                      * @description of the curve's scores, seconds; 0: not at all

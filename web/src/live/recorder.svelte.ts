@@ -5,7 +5,7 @@ import type { Asked } from '../state/options.svelte'
 import captureUrl from './capture.worklet.ts?worker&url'
 import { Tape } from './tape'
 
-/** What was heard at a moment. */
+/** The scores at a moment. */
 export interface Moment {
   readonly time: number
   readonly emotion: Emotion | null
@@ -26,7 +26,7 @@ export type Trouble = 'denied' | 'none' | 'tooShort' | 'lost' | 'ended' | 'gaps'
 type State = 'idle' | 'starting' | 'recording' | 'finishing'
 
 interface Message {
-  type: 'heard' | 'emotion_changed' | 'heartbeat' | 'problem' | 'ended'
+  type: 'update' | 'emotion_changed' | 'heartbeat' | 'problem' | 'ended'
   time: number
   emotion: Emotion | null
   confidence: number | null
@@ -126,7 +126,7 @@ class Recorder {
     const context = new AudioContext()
     this.#context = context
     await context.audioWorklet.addModule(captureUrl)
-    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/live`)
+    const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/live?events=2`)
     this.#socket = socket
     await new Promise<void>((resolve, reject) => {
       socket.onopen = () => resolve()
@@ -143,7 +143,7 @@ class Recorder {
     return new Promise((resolve, reject) => {
       socket.onmessage = (event: MessageEvent<string>) => {
         const message = JSON.parse(event.data) as Message
-        if (message.type === 'heard') this.moments = [...this.moments.slice(1 - KEPT), message]
+        if (message.type === 'update') this.moments = [...this.moments.slice(1 - KEPT), message]
         else if (message.type === 'problem') reject(streamProblem(fromDetails(message.problem)))
         else if (message.type === 'ended') {
           if (this.state === 'recording') this.trouble = 'ended'

@@ -15,7 +15,8 @@ class Options {
   granularity = $state<'utterance' | 'frame'>('frame')
   embedding = $state(false)
   segments = $state(true)
-  speechOnly = $state(false)
+  /** Whether only speech counts, as the reader says; null: nothing was said. */
+  speechOnly = $state<boolean | null>(null)
   precision = $state<(typeof PRECISIONS)[number]>('auto')
   /** By name; empty: the service's own choice. */
   model = $state('')
@@ -24,6 +25,8 @@ class Options {
   /** Whether each channel is heard by itself. */
   splitChannels = $state(false)
 
+  /** Whether only speech will count. Where nothing was said: of channels by themselves, as half a call is silence. */
+  readonly bySpeech = $derived(this.speechOnly ?? this.splitChannels)
   /** The head that will be asked. */
   readonly chosenHead = $derived<HeadView | null>(
     service.heads.find((head) => head.name === this.head && fits(head, this.model)) ?? null,
@@ -52,7 +55,7 @@ class Options {
       granularity: this.granularity,
       ...(this.embedding && { embedding: true }),
       ...(this.segments && { segments: true }),
-      ...(this.speechOnly && { speech_only: true }),
+      ...((this.bySpeech || this.splitChannels) && { speech_only: this.bySpeech }),
       ...(this.precision !== 'auto' && this.precisions.includes(this.precision) && { precision: this.precision }),
       ...this.hearing(),
       ...(this.splitChannels && { split_channels: true }),

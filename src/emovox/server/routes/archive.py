@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from emovox.archive.filter import Filter
+from emovox.archive.similarity.search import Neighbour
+from emovox.archive.stored_record import Found
 from emovox.emotions import NAMES
-from emovox.library.filter import Filter
-from emovox.library.found import Found
-from emovox.library.neighbours import Neighbour
-from emovox.recognition.recognition import NumberMap
-from emovox.server import library
-from emovox.server.moments import Moment, zoned
-from emovox.server.problems import Problem, responses
+from emovox.inference.recognition import NumberMap
+from emovox.server import stored_outputs as library
+from emovox.server.http.moments import Moment, zoned
+from emovox.server.http.problems import Problem, responses
 from emovox.server.routes.outputs import OutputId
 from emovox.server.service import Service, service_of
 

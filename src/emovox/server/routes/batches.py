@@ -8,15 +8,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
-from emovox.server import events
-from emovox.server.accepting import accept, enqueue, runner_of, split
-from emovox.server.jobs import Job
-from emovox.server.openapi import body
+from emovox.server.http import events
+from emovox.server.http.openapi import body
+from emovox.server.http.problems import Problem, responses
+from emovox.server.jobs.jobs import Job
+from emovox.server.jobs.runner import Runner
+from emovox.server.jobs.views import BatchView, batch_progress, batch_view, dump
 from emovox.server.options import BatchOptions
-from emovox.server.problems import Problem, responses
-from emovox.server.runner import Runner
 from emovox.server.service import service_of
-from emovox.server.views import BatchView, batch_progress, batch_view, dump
+from emovox.server.submission import accept, enqueue, runner_of, split
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"])
 BatchId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="of the batch")]
@@ -38,7 +38,7 @@ async def begin(request: Request) -> Response:
     With `split_channels` each channel is heard by itself; a recording of one channel is heard as it is.
     """
     service, runner = service_of(request), runner_of(request)
-    limits = replace(service.limits, files=service.settings.batch_files)
+    limits = replace(service.limits, files=service.settings.service.max_batch_files)
     accepted = await accept(request, limits, BatchOptions)
     batch = secrets.token_hex(16)
     try:

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Path
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from emovox.models.clips import example_files
-from emovox.server.problems import Problem, responses
+from emovox.models.converted.clips import example_files
+from emovox.server.http.problems import Problem, responses
 
 router = APIRouter(prefix="/v1/examples", tags=["vocabulary"])
 

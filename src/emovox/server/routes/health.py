@@ -7,7 +7,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
-from emovox.server.problems import Problem, responses
+from emovox.server.http.problems import Problem, responses
 from emovox.server.service import service_of
 
 router = APIRouter(tags=["health"])

@@ -9,13 +9,13 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from emovox.outputs import RESULT
-from emovox.server import events
-from emovox.server.accepting import runner_of
-from emovox.server.jobs import FINISHED, Job, State
-from emovox.server.openapi import RECOGNITION
-from emovox.server.problems import Problem, responses
+from emovox.server.http import events
+from emovox.server.http.openapi import RECOGNITION
+from emovox.server.http.problems import Problem, responses
+from emovox.server.jobs.jobs import FINISHED, Job, State
+from emovox.server.jobs.views import JobView, dump, job_view
 from emovox.server.service import service_of
-from emovox.server.views import JobView, dump, job_view
+from emovox.server.submission import runner_of
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="of the job")]

@@ -1,7 +1,8 @@
 """Live hearing over a WebSocket: sound in as it comes, events out, and in the end stored outputs.
 
 The client's first message is JSON: `LiveStart`. Then binary messages of PCM, interleaved where there are channels,
-and in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live`, with
+and in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live` (of
+version 1, or as the query's `events` says), with
 `{"type": "heartbeat"}` while there is nothing else to say, and in the end with
 `{"type": "ended", "output": ID or null}`.
 """
@@ -11,7 +12,7 @@ import contextlib
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Literal, cast
 
@@ -22,13 +23,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.errors import TooShortError
+from emovox.inference.live import Event, EventsVersion, Live
+from emovox.inference.model_pool import Choice
+from emovox.inference.options import Options, Request
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Draft
-from emovox.recognition.live import Event, Live
-from emovox.recognition.models import Choice
-from emovox.recognition.options import Options, Request
-from emovox.recognition.recognizer import Recognizer
+from emovox.server.http.problems import Problem, from_error, from_validation
 from emovox.server.options import RecognitionOptions
-from emovox.server.problems import Problem, from_error, from_validation
 from emovox.server.service import Service
 
 router = APIRouter()
@@ -73,8 +74,8 @@ class LiveStart(BaseModel):
 class _Stream:
     """One connection."""
 
-    def __init__(self, socket: WebSocket, start: LiveStart) -> None:
-        self._socket, self._start = socket, start
+    def __init__(self, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
+        self._socket, self._start, self._version = socket, start, version
         self._waiting: deque[NDArray[Any]] = deque()
         self._seconds, self._bytes = 0.0, 0  # that wait
         self._changed = asyncio.Condition()
@@ -119,6 +120,10 @@ class _Stream:
             self._changed.notify_all()
             return samples, late
 
+    async def tell(self, events: Iterable[Event]) -> None:
+        for event in events:
+            await self.send(event.to_dict(self._version))
+
     async def send(self, data: dict[str, Any]) -> None:
         if not self.gone:
             await _say(self._socket, data)
@@ -144,17 +149,17 @@ class _Stream:
 
 
 @router.websocket("/v1/live")
-async def live(socket: WebSocket) -> None:
-    """Hear a stream."""
+async def live(socket: WebSocket, events: str = "1") -> None:
+    """Judge a stream as it comes."""
     service = cast("Service", socket.app.state.service)
     await socket.accept()
     try:
         start = await _first(socket)
-        if service.streams >= service.settings.streams:
+        if service.streams >= service.settings.service.max_streams:
             raise Problem(503, "busy", "as many streams are heard as may: try again later")
         service.streams += 1
         try:
-            await _hear(service, socket, start)
+            await _hear(service, socket, start, _version(events))
         finally:
             service.streams -= 1
     except WebSocketDisconnect:
@@ -165,6 +170,12 @@ async def live(socket: WebSocket) -> None:
         await _close(
             socket, 1013 if problem.status == 503 else 1011 if problem.status == 500 else 1008, problem.kind
         )
+
+
+def _version(text: str) -> EventsVersion:
+    if text not in {"1", "2"}:
+        raise Problem(400, "unknown-version", "events is 1 or 2")
+    return 2 if text == "2" else 1
 
 
 async def _first(socket: WebSocket) -> LiveStart:
@@ -183,8 +194,8 @@ async def _first(socket: WebSocket) -> LiveStart:
     return start
 
 
-async def _hear(service: Service, socket: WebSocket, start: LiveStart) -> None:
-    stream = _Stream(socket, start)
+async def _hear(service: Service, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
+    stream = _Stream(socket, start, version)
     options = start.to_options()
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(_borrowed(service, options.choice(service.settings.model)))
@@ -207,8 +218,7 @@ async def _hear(service: Service, socket: WebSocket, start: LiveStart) -> None:
             receiving.cancel()
             await asyncio.wait([receiving])
             _ = receiving.cancelled() or receiving.exception()  # if it matters it was raised above
-        for event in await asyncio.to_thread(heard.finish):
-            await stream.send(event.to_dict())
+        await stream.tell(await asyncio.to_thread(heard.finish))
         output = None if draft is None or not stream.heard else await _store(service, draft, options, start.name)
         await stream.send({"type": "ended", "output": output})
         await _close(socket)
@@ -221,9 +231,7 @@ async def _tell(service: Service, stream: _Stream, heard: Live) -> bool:
         if not len(samples):
             await stream.send({"type": "heartbeat"})
             continue
-        events: list[Event] = await asyncio.to_thread(heard.push, samples, catch_up=late)
-        for event in events:
-            await stream.send(event.to_dict())
+        await stream.tell(await asyncio.to_thread(heard.push, samples, catch_up=late))
         if stream.heard > service.settings.max_duration:
             return False
     return not service.stopping

@@ -13,11 +13,11 @@ from pydantic import BaseModel, Field
 from emovox import exports
 from emovox.emotions import NAMES
 from emovox.exports import FORMATS
-from emovox.server import library
-from emovox.server.library import MEDIA_TYPES, Summary
-from emovox.server.moments import Moment, zoned
-from emovox.server.problems import Problem, responses
+from emovox.server import stored_outputs as library
+from emovox.server.http.moments import Moment, zoned
+from emovox.server.http.problems import Problem, responses
 from emovox.server.service import service_of
+from emovox.server.stored_outputs import MEDIA_TYPES, Summary
 from emovox.server.timeline import Timeline
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
-from emovox.server.problems import Problem
+from emovox.server.http.problems import Problem
 
 router = APIRouter(include_in_schema=False)
 

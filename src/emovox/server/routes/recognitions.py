@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from emovox.errors import TooLargeError
-from emovox.server.accepting import Accepted, accept, enqueue, runner_of, unless_gone
-from emovox.server.openapi import EXAMPLE, RECOGNITION, body
-from emovox.server.problems import responses
-from emovox.server.progress import Progress
+from emovox.server.http.openapi import EXAMPLE, RECOGNITION, body
+from emovox.server.http.problems import responses
+from emovox.server.jobs.progress import Progress
+from emovox.server.jobs.views import JobView, dump, job_view
 from emovox.server.service import service_of
-from emovox.server.views import JobView, dump, job_view
+from emovox.server.submission import Accepted, accept, enqueue, runner_of, unless_gone
 
 router = APIRouter(prefix="/v1", tags=["recognition"])
 
@@ -42,7 +42,7 @@ async def recognize(request: Request) -> Response:
     progress = Progress(size=file.size)
     try:
         if not _prefers_async(request):
-            longest = min(service.settings.sync_seconds, service.settings.max_duration)
+            longest = min(service.settings.service.sync_seconds, service.settings.max_duration)
             try:
                 with service.queue.reserve(progress):
                     hearing = service.hear(

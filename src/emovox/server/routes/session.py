@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from emovox.server.access import access_of, cookie_name
-from emovox.server.hosts import host_name, is_loopback
-from emovox.server.problems import Problem, responses
+from emovox.server.http.access import access_of, cookie_name
+from emovox.server.http.hosts import host_name, is_loopback
+from emovox.server.http.problems import Problem, responses
 from emovox.server.sessions import LIFE
 
 router = APIRouter(prefix="/v1/session", tags=["session"])

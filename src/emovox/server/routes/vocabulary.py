@@ -14,15 +14,15 @@ from emovox import exports
 from emovox.emotions import EMOTIONS
 from emovox.errors import EmovoxError, HeadError, ModelError, UnknownModelError
 from emovox.exports import Part
+from emovox.inference.recognition import json_schema
 from emovox.models import catalog
-from emovox.models.engine import read_metadata
 from emovox.models.head import Head, names
+from emovox.models.hub.published import Source
 from emovox.models.loading import possible_precisions
 from emovox.models.metadata import Metadata, Precision
-from emovox.models.published import Source
-from emovox.recognition.recognition import json_schema
-from emovox.server import events
-from emovox.server.problems import Problem, responses
+from emovox.models.runtime.engine import read_metadata
+from emovox.server.http import events
+from emovox.server.http.problems import Problem, responses
 from emovox.server.service import service_of
 
 router = APIRouter(prefix="/v1", tags=["vocabulary"])
@@ -219,7 +219,7 @@ async def pull(request: Request, name: str) -> StreamingResponse:
         raise Problem(404, "unknown-model", str(error)) from None
     if model.file:
         raise Problem(409, "bundled-model", f"{name} is part of Emovox: nothing to download")
-    from emovox.models import hub  # noqa: PLC0415  nothing else may even load what goes online
+    from emovox.models.hub import pull as hub  # noqa: PLC0415  nothing else may even load what goes online
 
     pull = service.pulls.join(model, lambda progress: hub.pull(model, progress=progress))
 

@@ -1,0 +1,400 @@
+"""The database: the archive's tables, and how any database of Emovox is opened and brought up to date.
+
+Only SQL that SQLite and PostgreSQL both know; what is SQLite's own are its pragmas. The service's tables (jobs,
+their results, keys, sessions) stand in `emovox.server.database`, and are made and changed by the same migrations:
+with a URL they live in one database with the archive, without one in an SQLite file of their own.
+"""
+
+import os
+import sqlite3
+import time
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from emovox import private
+from emovox.emotions import NAMES
+from emovox.errors import SettingsError
+from emovox.packages import install
+from emovox.settings import settings
+
+HEAD = "0004"  # the newest migration
+VERSION_TABLE = "emovox_version"
+HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
+_MIGRATIONS = Path(__file__).with_name("migrations")
+PATIENCE = 60.0  # seconds that a locked SQLite file is waited for
+_POOL_PATIENCE = 10.0  # seconds for one of the connections, while all are in use
+_POSTGRES = {  # of libpq: a server that is away, or a network that is cut, is noticed within seconds
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+# What SQLite says when a file can't be read or written now, whatever was asked; of tables, where it was deleted.
+# After the second group what is open is no good any more: by the next time the file may be another.
+_BLOCKED = ("no such table", "is locked", "is full", "out of memory", "locking protocol")
+_BROKEN = ("malformed", "not a database", "disk I/O error", "unable to open", "readonly database")
+_LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
+
+metadata = MetaData()
+
+
+def _scores() -> list[Column[Any]]:
+    return [Column(name, Float, nullable=False) for name in NAMES]
+
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("name", Text),
+    Column("link", Text),  # where it was when it was recognised: a path or an address
+    Column("duration", Float),  # seconds
+    Column("sample_rate", Integer),
+    Column("channels", Integer),
+    Column("codec", Text),
+    Column("created", Float, nullable=False),  # seconds since 1970, when it was first archived
+)
+
+recognitions = Table(
+    "recognitions",
+    metadata,
+    Column("id", String(64), primary_key=True),  # as `Entry.id`
+    Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created", Float, nullable=False),
+    Column("day", String(10), nullable=False),  # YYYY-MM-DD, local
+    Column("model", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("precision", Text),
+    Column("checksum", String(64)),
+    Column("granularity", Text, nullable=False),
+    Column("channel", Integer),
+    Column("emotion", String(16), nullable=False),
+    Column("confidence", Float, nullable=False),
+    *_scores(),
+    Column("warnings", Text, nullable=False),  # codes between spaces
+    Column("emovox", Text),
+    Column("outputs", Text, index=True),  # the outputs directory; beside an SQLite file relative to it
+    Index("recognitions_created", "created", "id"),
+    Index("recognitions_emotion", "emotion", "created", "id"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    Column("recognition", ForeignKey("recognitions.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),  # from 0
+    Column("start", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("emotion", String(16), nullable=False),
+    Column("confidence", Float, nullable=False),
+    *_scores(),
+    Column("channel", Integer),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(100), primary_key=True, index=True),
+)
+
+spaces = Table(  # embeddings of one space can be compared, and never those of two
+    "spaces",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("dimensions", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),  # recording or segment
+    Column("token", String(16), nullable=False),  # random: a cache of another database is none of this one's
+    Column(
+        "deletions", Integer, nullable=False
+    ),  # rows that have gone from it: by which caches see that they must
+    UniqueConstraint("model", "revision", "dimensions", "kind"),
+)
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("id", Integer, primary_key=True),  # grows, and none comes twice
+    Column("recognition", ForeignKey("recognitions.id", ondelete="CASCADE"), nullable=False),
+    Column("segment", Integer, nullable=False),  # its number; -1: the whole recording's
+    Column("space", ForeignKey("spaces.id"), nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # float16, little-endian
+    UniqueConstraint("recognition", "segment"),
+    Index("embeddings_space", "space", "id"),
+    sqlite_autoincrement=True,
+)
+
+fits = Table(  # how a space is centred and whitened
+    "fits",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("space", ForeignKey("spaces.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("rows", Integer, nullable=False),  # of the space when it was fitted
+    Column("mean", LargeBinary, nullable=False),  # float32 (D,)
+    Column("whitening", LargeBinary, nullable=False),  # float32 (D, D)
+    sqlite_autoincrement=True,
+)
+
+
+def archive_file() -> Path:
+    """Where the archive is when it is SQLite: `outputs.db` beside `outputs/`, or in `outputs/.emovox/`.
+
+    In it where it is there already, nobody may write beside it, or it is a volume of its own, as in a container:
+    what stood beside that would go with the container.
+    """
+    outputs = settings().outputs.absolute()
+    beside, inside = outputs.with_name(f"{outputs.name}.db"), outputs / HIDDEN / "outputs.db"
+    if beside.exists():
+        return beside
+    there = next(place for place in outputs.parents if place.exists())
+    if inside.exists() or outputs.is_mount() or not os.access(there, os.W_OK | os.X_OK):
+        return inside
+    return beside
+
+
+def open_database(file: Path, *, patience: float = PATIENCE, make: bool = True) -> Engine:
+    """Connect to the database of the settings, by default an SQLite file, and bring its tables up to date.
+
+    Before an SQLite file changes, it is copied to FILE.before-VERSION.
+
+    Args:
+        file: the SQLite file, where the settings name no database.
+        patience: seconds that an SQLite file which somebody else has locked is waited for, once it is open.
+        make: where there is none, or one without tables, make it; else an empty one in memory stands for it.
+
+    Raises:
+        SettingsError: it can't be reached, or a newer Emovox wrote it.
+    """
+    given = settings().database.get_secret_value()
+    try:
+        url = make_url(given) if given else URL.create("sqlite", database=str(file))
+        if url.drivername in {"postgres", "postgresql"}:
+            url = url.set(drivername="postgresql+psycopg")
+        if url.get_backend_name() not in {"sqlite", "postgresql"}:
+            kind = url.get_backend_name()
+            raise SettingsError(f"the database can't be opened: it is {kind}, and must be sqlite or postgresql")
+        if (path := sqlite_path(url)) is not None and make:
+            private.make_directory(path.parent)
+        engine = _engine(url, patience)
+        if make or ((path is None or path.exists()) and inspect(engine).get_table_names()):
+            upgrade(engine)
+        else:
+            engine.dispose()
+            engine = _engine(URL.create("sqlite"), patience)
+            with engine.begin() as connection:
+                _migrate(connection)
+    except (SQLAlchemyError, OSError, ImportError) as error:
+        hint = (
+            f": {install('psycopg[binary]')}" if isinstance(error, ImportError) and "psycopg" in str(error) else ""
+        )
+        where = "" if given else f" ({file}; EMOVOX_DATABASE puts it elsewhere)"
+        reason = " ".join(str(error).split())[:300]
+        raise SettingsError(f"the database can't be opened{where}: {reason}{hint}") from error
+    return engine
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether an error says that the database can't be used now, and not that what was asked of it is wrong.
+
+    It may be stopped, cut off, locked by somebody else, damaged, or its disk full: the same may work later.
+    """
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):  # whose OperationalError is also said of tables that aren't there
+        return any(words in str(error.orig) for words in (*_BLOCKED, *_BROKEN))
+    read_only = getattr(error.orig, "sqlstate", None) == "25006"  # it is a standby, for as long as it is
+    return error.connection_invalidated or read_only or isinstance(error, (OperationalError, InterfaceError))
+
+
+def upgrade(engine: Engine) -> bool:
+    """Bring a database's tables up to date, or make them; whether there was anything to do."""
+    with engine.connect() as connection:
+        if _version(connection) == HEAD:
+            return False
+    with engine.connect() as connection:  # whoever else opens it waits here
+        try:
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={round(1000 * PATIENCE)}")
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            version = _version(connection)
+            if version == HEAD:
+                return False
+            _check_known(version)
+            if engine.dialect.name == "sqlite" and inspect(connection).get_table_names():
+                _back_up(engine, version or "0000")
+            _migrate(connection)
+            connection.commit()
+            return True
+        finally:
+            connection.invalidate()  # its patience is another than that of the rest
+
+
+def _engine(url: URL, patience: float) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        given = {name: value for name, value in _POSTGRES.items() if name not in url.query}
+        return create_engine(
+            url,
+            connect_args=given,
+            hide_parameters=True,
+            isolation_level="READ COMMITTED",  # whoever has waited for a lock sees what was done meanwhile
+            pool_pre_ping=True,
+            pool_timeout=_POOL_PATIENCE,
+        )
+    engine = create_engine(url, hide_parameters=True)  # names of recordings are nothing for logs
+    event.listen(engine, "connect", partial(_prepare, patience))
+    if (path := sqlite_path(url)) is not None:
+        event.listen(engine, "do_connect", partial(_make_file, path))
+        event.listen(engine, "connect", partial(_note_file, path))
+        event.listen(engine, "checkout", partial(_check_file, path))
+    event.listen(engine, "handle_error", _renew)
+    return engine
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of an SQLite database; None: it is in memory, or no SQLite."""
+    file = url.database if url.get_backend_name() == "sqlite" else None
+    return None if not file or file.startswith((":memory:", "file:")) else Path(file).absolute()
+
+
+def _make_file(path: Path, *_: object) -> None:
+    """Make the file before SQLite does, which would let others read it."""
+    with suppress(OSError):  # of which SQLite says more
+        private.touch(path)
+
+
+def _note_file(path: Path, _: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info["file"] = _file(path)
+
+
+def _check_file(path: Path, _: DBAPIConnection, record: ConnectionPoolEntry, __: object) -> None:
+    """Use no connection to a file that somebody has deleted, or put another in its place."""
+    if record.info["file"] != _file(path):
+        raise DisconnectionError("the file is another")
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _renew(context: ExceptionContext) -> None:
+    """Let go of all connections to a file that can't be used, and open it anew the next time."""
+    if any(words in str(context.original_exception) for words in _BROKEN):
+        context.is_disconnect = True
+
+
+def _prepare(patience: float, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    try:
+        _configure(connection, patience)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _configure(connection: DBAPIConnection, patience: float) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={round(1000 * patience)}")
+    _write_ahead(cursor, patience)
+    cursor.execute("PRAGMA synchronous=NORMAL")  # survives a kill; what the last second wrote may not a power cut
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA cache_size=-65536")  # kB; ids are random, so rows are added all over their indexes,
+    cursor.execute("PRAGMA wal_autocheckpoint=16384")  # whose pages (of 4 kB) are better written once than often
+    cursor.execute("PRAGMA secure_delete=ON")  # what was deleted is overwritten
+    cursor.close()
+    assert isinstance(connection, sqlite3.Connection)  # noqa: S101  only SQLite is listened to
+    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII alone
+
+
+def _write_ahead(cursor: DBAPICursor, patience: float) -> None:
+    """Let readers not wait for a writer. Where several processes begin that at once, SQLite may refuse it."""
+    given_up = time.monotonic() + patience
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > given_up:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _lower(value: object) -> str | None:
+    return None if value is None else str(value).lower()
+
+
+def _version(connection: Connection) -> str | None:
+    """The last migration that a database had; None: none that was noted."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  a constant
+    return found
+
+
+def _check_known(version: str | None) -> None:
+    if version is not None and not any((_MIGRATIONS / "versions").glob(f"m{version}_*.py")):
+        raise SettingsError(
+            f"the database can't be opened: a newer Emovox wrote it (its version is {version}, and this one knows "
+            f"{HEAD}); install that, or go back to a copy made before"
+        )
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415  it takes a while to load, and is seldom needed
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD)
+
+
+def _back_up(engine: Engine, version: str) -> None:
+    file = engine.url.database
+    if not file or file == ":memory:":
+        return
+    target = Path(f"{file}.before-{version}-to-{HEAD}")
+    private.touch(target)
+    with sqlite3.connect(file) as source, sqlite3.connect(target) as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()

@@ -1,0 +1,42 @@
+"""Importing: outputs directories into the archive, again and again, without anything being there twice."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from emovox.archive.archive import Archive
+from emovox.archive.record import Entry, read_directory
+from emovox.errors import ArchiveError
+
+
+def import_directories(
+    archive: Archive,
+    directories: Iterable[Path],
+    *,
+    model: str | None = None,
+    failed: Callable[[Path, str], None] = lambda _, __: None,
+    done: Callable[[], None] = lambda: None,
+) -> int:
+    """Archive outputs directories; one that can't be read doesn't stop the others.
+
+    Args:
+        archive: where they go.
+        directories: of Emovox, or of another program with the same layout.
+        model: NAME or NAME@REVISION of those that don't say which model it was.
+        failed: is told of each that can't be read, and why.
+        done: is called after each.
+
+    Returns:
+        How many were new.
+    """
+
+    def entries() -> Iterator[Entry]:
+        for directory in directories:
+            try:
+                entry = read_directory(directory, model=model)
+            except ArchiveError as error:
+                failed(directory, str(error).removeprefix(f"{directory}: "))
+            else:
+                yield entry
+            done()
+
+    return archive.add_entries(entries())

@@ -1,0 +1,1 @@
+"""The map: the archive as points in two dimensions."""

@@ -1,0 +1,1 @@
+"""Similarity: the nearest of the archive's embeddings, exactly or by pgvector."""

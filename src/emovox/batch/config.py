@@ -1,0 +1,62 @@
+"""The wish: what a batch is to do."""
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from emovox.inference.options import Options
+from emovox.models.loading import Wanted
+from emovox.models.runtime.session import Device
+
+LONGEST = 900.0  # seconds; a longer recording is shared out
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted of a batch.
+
+    Attributes:
+        source: a directory, a glob, a manifest or a recording; a path or an address.
+        out: a directory; a path or an address.
+        column: of a manifest.
+        model: a name or path.
+        precision: of the arithmetic.
+        device: where the model runs.
+        options: of the recognition.
+        split_channels: hear each channel by itself.
+        outputs_dirs: make an outputs directory for each recording too, in `out`/outputs.
+        formats: exports in those.
+        labels: language of the exports.
+        retry_failed: try again what an earlier run noted in the table of errors.
+        longest: seconds; a longer recording is shared out among the workers.
+    """
+
+    source: str
+    out: str
+    column: str | None = None
+    model: str = "auto"
+    precision: Wanted = "auto"
+    device: Device = "auto"
+    options: Options = field(default_factory=Options)
+    split_channels: bool = False
+    outputs_dirs: bool = False
+    formats: tuple[str, ...] = ()
+    labels: str = "en"
+    retry_failed: bool = False
+    longest: float = LONGEST
+
+    def facts(self) -> dict[str, Any]:
+        """What must stay as it is from one run to the next, in plain data."""
+        head = self.options.head
+        heard = replace(self.options, channel=1) if self.split_channels else self.options
+        options = asdict(replace(self.options, channel=None, head=None, speech_only=heard.by_speech))
+        if options["track"] is None:  # batches were begun before there was a choice
+            del options["track"]
+        return {
+            "options": {
+                **options,
+                "head": head and {"name": head.name, "created_at": str(head.training.created_at)},
+            },
+            "channels": "split" if self.split_channels else "mix",
+            "outputs_dirs": self.outputs_dirs,
+            "formats": list(self.formats),
+        }

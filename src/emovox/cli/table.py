@@ -1,0 +1,222 @@
+"""`emovox table`: one table of many recordings."""
+
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+import click
+
+from emovox.cli import library, parameters
+from emovox.cli.report import printable
+from emovox.errors import ArchiveError, ExportError, OutputsError
+from emovox.exports import Part, check_formats, replacement
+from emovox.exports.table import Rows, Source, Table, read, survey
+from emovox.outputs import find_directories
+from emovox.settings import settings
+
+if TYPE_CHECKING:
+    from emovox.archive.archive import Archive
+    from emovox.archive.filter import Filter
+    from emovox.archive.record import Entry
+    from emovox.archive.stored_record import Found
+
+Form = Literal["csv", "parquet"]
+Failures = list[tuple[Path, str]]
+"""What can't be read, and why."""
+
+Item = TypeVar("Item")
+_HOW = {"segments": "--segments", "frames": "--granularity frame"}
+
+
+@click.command(no_args_is_help=True)
+@click.argument("rows", type=click.Choice(["recordings", "segments", "frames"]))
+@click.argument("paths", nargs=-1, metavar="[DIR...]", type=click.Path(path_type=Path))
+@click.option("--archive", is_flag=True, help="Of what is in the archive, instead of DIR.")
+@library.filters
+@parameters.outputs("What is read where no DIR is named; with --archive, the outputs whose archive it is.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="FILE.csv or FILE.parquet.  [default: CSV on standard output]",
+)
+def table(rows: str, paths: tuple[Path, ...], archive: bool, filters: tuple[str, ...], out: Path | None) -> int:
+    """Write one table of many recordings: a row for each recording, segment, or frame.
+
+    Of the outputs directories DIR and all below them, or of the archive. The rows of segments and frames have the
+    columns that `emovox export` gives them, and before those `path` and `outputs`: where the recording was as far
+    as it is known, which is its name where only the directory is, and the directory. The rows of recordings are
+    those of `emovox archive export`.
+
+    Segments come with `emovox recognize --segments`, frames with `--granularity frame`; a recording without has no
+    rows. A directory that can't be read is named, and doesn't stop the others.
+
+    \b
+    emovox table segments outputs/ > segments.csv
+    emovox table frames outputs/ --out frames.parquet
+    emovox table segments --archive --filter tag=complaint --out complaints.csv
+
+    Exit code: 0 all well, 1 some directories can't be read (the others are in the table), 2 usage.
+    """  # noqa: D301  click needs the backspace itself
+    out = None if out == Path("-") else out
+    form = _form(out)
+    if archive and paths:
+        raise click.UsageError("name directories, or --archive, and not both")
+    if filters and not archive:
+        raise click.UsageError("--filter looks into the archive: add --archive")
+    failures: Failures = []
+    try:
+        if archive:
+            wanted = library.parse(filters)
+            with library.read_archive() as kept:
+                write_archive(kept, wanted, rows, form, out, failures)
+        else:
+            directories = _directories(paths or (settings().outputs,), failures)
+            if rows == "recordings":
+                write_recordings(_entries(directories, failures), form, out, failures)
+            else:
+                _write_sources(
+                    (Source(None, path) for path in directories), cast("Part", rows), form, out, failures
+                )
+    finally:
+        tell(failures)
+    return 1 if failures else 0
+
+
+def write_archive(
+    archive: "Archive",
+    wanted: "Filter",
+    rows: str,
+    form: Form,
+    out: Path | None,
+    failures: Failures,
+) -> None:
+    """Write the table of what is in the archive: segments as it has them, frames from the outputs directories.
+
+    Args:
+        archive: the archive.
+        wanted: all of it must hold.
+        rows: recordings, segments or frames.
+        form: of the file.
+        out: where to; None: standard output.
+        failures: gets the directories that can't be read, and why.
+    """
+    from emovox.archive import table as archived  # noqa: PLC0415  an extra
+
+    if rows == "recordings":
+        write_recordings(archive.all(wanted), form, out, failures)
+    elif rows == "segments":
+        _write(Table("segments"), archived.segments(archive, archive.all(wanted)), form, out, failures)
+    else:
+        _write_sources(archived.sources(archive.all(wanted)), "frames", form, out, failures)
+
+
+def write_recordings(found: "Iterator[Found | Entry]", form: Form, out: Path | None, failures: Failures) -> None:
+    """Write a row for each recognition, as the archive is exported."""
+    from emovox.archive import table as archived  # noqa: PLC0415  what others needn't load
+
+    found = _some(found, failures)
+    with opened(out, form) as file:
+        if form == "parquet":
+            archived.write_parquet(found, file)
+        else:
+            archived.write_csv(found, file)
+
+
+@contextmanager
+def opened(out: Path | None, form: str) -> Iterator[IO[Any]]:
+    """A file to write, which appears when all is well, or standard output; of bytes for Parquet, else of text."""
+    if out is None:
+        with click.open_file("-", "w", encoding="utf-8") as file:
+            yield file
+        return
+    with replacement.replacing(out) as binary:
+        if form == "parquet":
+            yield binary
+            return
+        text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        yield text
+        text.detach()  # flushes, and leaves the file open to what opened it
+
+
+def check(form: str) -> None:
+    """A usage error where a format's package isn't installed, before anything is read."""
+    try:
+        check_formats([form])
+    except ExportError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def tell(failures: Iterable[tuple[Path, str]]) -> None:
+    """Name what can't be read."""
+    for path, reason in failures:
+        where = "" if reason.startswith(str(path)) else f"{path}: "
+        click.echo(f"Error: {printable(where + reason)}", err=True)
+
+
+def _form(out: Path | None) -> Form:
+    if out is None:
+        return "csv"
+    form = out.suffix.lower().removeprefix(".")
+    if form not in {"csv", "parquet"}:
+        raise click.BadParameter(f"{out.name}: name it .csv or .parquet", param_hint="--out")
+    check(form)
+    return cast("Form", form)
+
+
+def _directories(paths: Iterable[Path], failures: Failures) -> list[Path]:
+    directories: list[Path] = []
+    for path in paths:
+        try:
+            directories += find_directories(path, failed=lambda path, reason: failures.append((path, reason)))
+        except OutputsError as error:
+            failures.append((path, str(error)))
+    return list(dict.fromkeys(directories))
+
+
+def _entries(directories: Iterable[Path], failures: Failures) -> "Iterator[Entry]":
+    from emovox.archive.record import read_directory  # noqa: PLC0415  what others needn't load
+
+    for directory in directories:
+        try:
+            yield read_directory(directory)
+        except ArchiveError as error:
+            failures.append((directory, str(error)))
+
+
+def _write_sources(
+    sources: Iterable[Source], part: Part, form: Form, out: Path | None, failures: Failures
+) -> None:
+    def failed(path: Path, reason: str) -> None:
+        failures.append((path, reason))
+
+    readable, labels = survey(sources, part, failed)
+    _write(Table(part, labels), read(readable, part, failed), form, out, failures)
+
+
+def _write(whole: Table, recordings: Iterator[Rows], form: Form, out: Path | None, failures: Failures) -> None:
+    recordings = _some(recordings, failures)
+    with opened(out, form) as file:
+        if form == "parquet":
+            whole.write_parquet(recordings, file)
+        else:
+            whole.write_csv(recordings, file)
+    if whole.empty:
+        click.echo(
+            f"{whole.empty} of {whole.recordings} recordings have no {whole.part}: "
+            f"they come with `emovox recognize {_HOW[whole.part]}`",
+            err=True,
+        )
+
+
+def _some(items: Iterator[Item], failures: Failures) -> Iterator[Item]:
+    """What there is to write; where none can be read, the command ends: no table is better than an empty one."""
+    first = next(items, None)
+    if first is None:
+        if failures:
+            raise click.exceptions.Exit(1)
+        return items
+    return chain([first], items)

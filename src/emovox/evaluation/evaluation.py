@@ -1,0 +1,278 @@
+"""Evaluation: what a model, or a trained head, hears in recordings whose labels are known."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovox.emotions import NAMES
+from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError
+from emovox.evaluation.metrics import DRAWS, Interval, Measures, bootstrap, by_group, measure
+from emovox.heads.dataset import Failure
+from emovox.inference.recognition import NO_SPEECH, ModelFacts, Recognition
+from emovox.inference.recognizer import Recognizer
+from emovox.labels.aliases import to_classes
+from emovox.labels.folds import Folds, find_folds
+from emovox.labels.label_list import GROUPS, Labelled
+from emovox.models.head import Head
+from emovox.models.scores import to_scores
+
+Competing = Literal["shared", "all"]
+MOST_VALUES = 2000  # of a column that is measured value by value; more are names of files and the like
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was heard in labelled recordings.
+
+    Attributes:
+        model: that heard.
+        head: that was asked instead of the model's own; None: its own.
+        names: the classes of the scores.
+        classes: those that competed.
+        rows: the recordings that were heard, with their class as label.
+        scores: theirs, (n, names).
+        failures: recordings that could not be heard, with what is wrong; they count as not recognised.
+        failed: their labels.
+        left_out: recordings of labels that were not asked about, by label.
+        measures: of all.
+        intervals: where 95 % of its figures lie, drawn again by `drawn_by`, or recording by recording.
+        recall_intervals: the same of each class' recall.
+        f1_intervals: and of its F1.
+        drawn_by: the column whose values were drawn again; None: recordings were.
+        groups: measures of each value of each column that has two or more.
+        folds: of each corpus, where the list has speakers and folds.
+        trained_on: how many of the recordings that were heard trained the head; None: there is no head, or it
+            doesn't say.
+    """
+
+    model: ModelFacts
+    head: Head | None
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    rows: Sequence[Labelled]
+    scores: NDArray[np.float64]
+    failures: Sequence[Failure]
+    failed: Sequence[Labelled]
+    left_out: Mapping[str, int]
+    measures: Measures
+    intervals: Mapping[str, Interval]
+    recall_intervals: Mapping[str, Interval]
+    f1_intervals: Mapping[str, Interval]
+    drawn_by: str | None
+    groups: Mapping[str, Mapping[str, Measures]]
+    folds: Sequence[Folds]
+    trained_on: int | None
+
+    @property
+    def drawn(self) -> str:
+        """What the intervals come of, in words."""
+        if self.drawn_by is None:
+            return f"{DRAWS} bootstrap draws of single recordings"
+        return f"{DRAWS} bootstrap draws of whole groups, by {self.drawn_by} ({len(self.groups[self.drawn_by])})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        head = self.head
+        return {
+            "schema": 1,
+            "model": self.model.model_dump(mode="json"),
+            "head": None
+            if head is None
+            else {"name": head.name, "created_at": head.training.created_at.isoformat()},
+            "names": list(self.names),
+            "competing": list(self.classes),
+            **self.measures.to_dict(),
+            "failed": [{"path": name, "reason": reason} for name, reason in self.failures],
+            "left_out": dict(self.left_out),
+            "intervals": {
+                "drawn_by": self.drawn_by,
+                **{name: list(ends) for name, ends in self.intervals.items()},
+                "recalls": {name: list(ends) for name, ends in self.recall_intervals.items()},
+                "f1s": {name: list(ends) for name, ends in self.f1_intervals.items()},
+            },
+            "groups": {column: by_group(values) for column, values in self.groups.items()},
+            "folds": [asdict(folds) for folds in self.folds],
+            "trained_on": self.trained_on,
+        }
+
+
+def evaluate(
+    rows: Sequence[Labelled],
+    recognizer: Recognizer,
+    *,
+    source: Path,
+    labels_map: Mapping[str, str] | None = None,
+    competing: Competing = "shared",
+    head: Head | None = None,
+    group: str | None = None,
+    begin: Callable[[str], None] = lambda _: None,
+    speech_only: bool = False,
+) -> Evaluation:
+    """Hear labelled recordings and compare.
+
+    Args:
+        rows: of a list or a layout.
+        recognizer: the model.
+        source: the list or directory, for messages.
+        labels_map: classes by label, where the words alone don't say it; an empty one leaves a label out.
+        competing: `shared`: the classes that occur among the labels and that the model knows, as the field
+            compares; labels that it doesn't know are left out. `all`: every class that the model knows competes,
+            and a label that it doesn't know counts as not recognised.
+        head: a trained head to ask instead of the model's own.
+        group: column that is drawn again for the intervals; by default the first of `GROUPS` that there is.
+        begin: is told the name of each recording before its turn.
+        speech_only: leave silence out of the verdicts; where nobody speaks there is none.
+
+    Raises:
+        LabelsError: a label means no class, or there is nothing to compare.
+        HeadError: the head was trained on another model.
+        DecoderError: as `Recognizer.recognize`.
+    """
+    if head is not None:
+        head.check(recognizer.metadata)
+    names = NAMES if head is None else head.classes
+    known: Collection[str] = recognizer.metadata.classes if head is None else head.classes
+    if not known:
+        raise LabelsError(
+            f"the model {recognizer.metadata.name} gives embeddings only: evaluate a head of it, --head"
+        )
+    meaning = to_classes([row.label for row in rows], names, labels_map or {}, source)
+    wanted, left_out = _wanted(rows, meaning, known if competing == "shared" else names)
+    if not wanted:
+        raise LabelsError(f"{source}: no recording is left of the {len(rows)} with labels {', '.join(left_out)}")
+    there = {row.label for row in wanted}
+    classes = tuple(name for name in names if name in known and (competing == "all" or name in there))
+    if len(classes) < 2:
+        raise LabelsError(f"{source}: one class alone ({', '.join(classes)}) is always right; take --classes all")
+    heard, scores, failures, failed, sha256s = [], [], [], [], []
+    for row, following in zip_longest(wanted, wanted[1:]):
+        begin(row.name)
+        if following is not None:
+            recognizer.expect(following.path)
+        try:
+            if head is None:
+                result = recognizer.recognize(row.path, emotions=classes, speech_only=speech_only)
+            else:
+                result = recognizer.recognize(row.path, head=head, speech_only=speech_only)
+        except DecoderError:  # no recording's fault
+            raise
+        except EmovoxError as error:
+            failures.append((row.name, error.reason if isinstance(error, AudioError) else str(error)))
+            failed.append(row)
+            continue
+        found = _scores(result, head, classes)
+        if found is None:
+            failures.append((row.name, "silence" if "silence" in result.warnings else "no speech"))
+            failed.append(row)
+            continue
+        heard.append(row)
+        scores.append(found)
+        sha256s.append(result.recording.sha256)
+    table = np.array(scores).reshape(-1, len(names))
+    measures = measure(table, [row.label for row in heard], names=names, failed=[row.label for row in failed])
+    columns = _columns([*heard, *failed])
+    groups = {column: _grouped(column, heard, table, failed, names) for column in columns}
+    named = {column.casefold(): column for column in columns}
+    drawn_by = group if group is not None else next((named[key] for key in GROUPS if key in named), None)
+    if drawn_by is not None and drawn_by not in groups:
+        raise LabelsError(
+            f"{source}: no column {drawn_by!r} with two values; there are {', '.join(groups) or 'none'}"
+        )
+    intervals = bootstrap(measures, [] if drawn_by is None else list(groups[drawn_by].values()))
+    return Evaluation(
+        recognizer.model,
+        head,
+        tuple(names),
+        classes,
+        heard,
+        table,
+        failures,
+        failed,
+        left_out,
+        measures,
+        intervals.whole,
+        intervals.recalls,
+        intervals.f1s,
+        drawn_by,
+        groups,
+        find_folds(rows),
+        None if head is None or head.training.recordings is None else sum(map(head.training.knows, sha256s)),
+    )
+
+
+def doubts(evaluation: Evaluation) -> list[str]:
+    """Why the figures may flatter, in sentences."""
+    found, head = [], evaluation.head
+    if head is not None and evaluation.trained_on is None:
+        found.append(f"The head {head.name} doesn't say what trained it: recordings that did would flatter it.")
+    elif head is not None and evaluation.trained_on:
+        found.append(
+            f"{evaluation.trained_on} of the {len(evaluation.rows)} recordings that were heard trained the head "
+            f"{head.name}: the figures flatter. Measure on others."
+        )
+    for folds in evaluation.folds:
+        if folds.shared:
+            corpus = "" if folds.corpus is None else f" of {folds.corpus}"
+            found.append(
+                f"{folds.shared} of {folds.count} folds{corpus} (column {folds.column}) share speakers with "
+                "others: what is trained on some and tested on another has heard the voice."
+            )
+    return found
+
+
+def _wanted(
+    rows: Iterable[Labelled], meaning: Mapping[str, str | None], known: Collection[str]
+) -> tuple[list[Labelled], dict[str, int]]:
+    """Rows with their class as label, and how many of each label are left out."""
+    wanted: list[Labelled] = []
+    left_out: dict[str, int] = {}
+    for row in rows:
+        name = meaning[row.label]
+        if name is None or name not in known:
+            left_out[row.label] = left_out.get(row.label, 0) + 1
+        else:
+            wanted.append(replace(row, label=name, original=row.label))
+    return wanted, left_out
+
+
+def _scores(result: Recognition, head: Head | None, classes: Sequence[str]) -> NDArray[np.float64] | None:
+    """The scores (names,), among the classes that compete; None where there is nothing to hear."""
+    nothing = "silence" in result.warnings or (result.speech_only and NO_SPEECH in result.warnings)
+    if nothing or (head is not None and result.head is None):
+        return None
+    if head is None or result.head is None:
+        return np.array([result.scores[name] for name in NAMES])
+    scores = np.array([result.head.scores[name] for name in head.classes])
+    return to_scores(np.log(np.maximum(scores, 1e-300)), classes, head.classes)
+
+
+def _columns(rows: Sequence[Labelled]) -> list[str]:
+    """Columns that tell recordings apart without naming each of them."""
+    found = []
+    for column in dict.fromkeys(key for row in rows for key in row.groups):
+        values = {row.groups.get(column, "") for row in rows}
+        if 1 < len(values) <= min(MOST_VALUES, max(2, len(rows) // 2)):
+            found.append(column)
+    return found
+
+
+def _grouped(
+    column: str,
+    heard: Sequence[Labelled],
+    scores: NDArray[np.float64],
+    failed: Sequence[Labelled],
+    names: Sequence[str],
+) -> dict[str, Measures]:
+    values = np.array([row.groups.get(column, "") for row in heard], dtype=object)
+    found = {}
+    for value in sorted({row.groups.get(column, "") for row in [*heard, *failed]}):
+        own = np.flatnonzero(values == value).tolist()
+        labels = [heard[place].label for place in own]
+        missed = [row.label for row in failed if row.groups.get(column, "") == value]
+        found[value or "?"] = measure(scores[own], labels, names=names, failed=missed)
+    return found

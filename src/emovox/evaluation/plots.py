@@ -1,0 +1,130 @@
+"""Confusion matrices, reliability plots and learning curves, by matplotlib."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from emovox.emotions import BY_NAME, EMOTIONS, NAMES
+from emovox.exports.fonts import drawable, families, missing
+
+Table = Mapping[str, Any]
+"""`Measures.to_dict`."""
+Place = Path | BytesIO
+
+_WORDS = {
+    "en": {"heard": "heard (% of the true class)", "true": "true", "recall": "unweighted recall"},
+    "zh": {"heard": "识别为（占该类录音的百分比）", "true": "标注", "recall": "未加权召回率"},
+}
+
+
+def draw_confusions(
+    place: Place, tables: Mapping[str, Table], *, names: Sequence[str] = NAMES, language: str = "en"
+) -> None:
+    """Confusion matrices side by side: shares of a true class (row) heard as each class (column).
+
+    Args:
+        place: a .png or .svg file, or memory for a PNG.
+        tables: by title.
+        names: of the rows and columns.
+        language: `en` or `zh`, of the words and the emotions; English where no font has the Chinese.
+    """
+    chinese = "".join([*_WORDS["zh"].values(), *(emotion.chinese for emotion in EMOTIONS)])
+    if language == "zh" and missing(chinese, families(chinese)):
+        language = "en"
+    words = _WORDS[language]
+    shown = [BY_NAME[name].label(language) if name in BY_NAME else name for name in names]
+    with _style([*names, *shown, *words.values(), *tables]) as fonts:
+        size = max(4.4, 1.6 + 0.36 * max(len(table["classes"]) for table in tables.values()))
+        figure = Figure(figsize=((size + 0.2) * len(tables), size), layout="constrained")
+        every = np.atleast_1d(figure.subplots(1, len(tables)))
+        for axes, (title, table) in zip(every, tables.items(), strict=True):
+            _confusion(axes, np.array(table["confusion"]), table, names, fonts, shown)
+            recall = f"{100 * table['unweighted']:.1f} % {words['recall']}"
+            axes.set_title(f"{drawable(title, fonts)}: {recall}", fontsize=10)
+            axes.set(xlabel=words["heard"], ylabel=words["true"])
+        _save(figure, place)
+
+
+def draw_reliability(place: Place, tables: Mapping[str, Table]) -> None:
+    """Reliability plots side by side: accuracy over confidence, a dot's area the share of the clips."""
+    with _style(list(tables)) as fonts:
+        figure = Figure(figsize=(3.9 * len(tables), 3.9), layout="constrained")
+        every = np.atleast_1d(figure.subplots(1, len(tables)))
+        for axes, (title, table) in zip(every, tables.items(), strict=True):
+            axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+            if table["reliability"]:
+                clips, confidence, accuracy = np.array(table["reliability"]).T
+                axes.plot(confidence, accuracy, color="tab:blue", linewidth=1)
+                sizes = 600 * clips / clips.sum()
+                axes.scatter(confidence, accuracy, s=sizes, color="tab:blue", alpha=0.6, clip_on=False)
+            axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
+            error = f"error {table['calibration_error']:.3f}"
+            axes.set_title(f"{drawable(title, fonts)}: {error}", fontsize=10)
+        _save(figure, place)
+
+
+def draw_curve(place: Place, curve: Sequence[tuple[int, float, float, float]], *, chance: float) -> None:
+    """A learning curve: unweighted recall over examples of a class, with the lowest and highest of the draws."""
+    with _style(()):
+        figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        sizes, low, mean, high = np.array(curve).T
+        axes.axhline(100 * chance, color="0.7", linewidth=1, linestyle="--")
+        axes.text(sizes[-1], 100 * chance + 1, "chance", color="0.5", fontsize=8, ha="right")
+        axes.fill_between(sizes, 100 * low, 100 * high, color="tab:blue", alpha=0.2, linewidth=0)
+        axes.plot(sizes, 100 * mean, color="tab:blue", marker="o", markersize=4, clip_on=False)
+        axes.set_xscale("log")
+        axes.set_xticks(sizes, [f"{size:.0f}" for size in sizes], minor=False)
+        axes.minorticks_off()
+        axes.set(ylim=(0, 100), xlabel="examples of a class", ylabel="unweighted recall, %")
+        _save(figure, place)
+
+
+@contextmanager
+def _style(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Fonts, where there are any, that have the texts' characters, of which a $ is one; and the same numbers give
+    the same file.
+    """  # noqa: D205
+    fonts = families("".join(texts))
+    with mpl.rc_context({"svg.hashsalt": "emovox", "font.family": fonts, "text.parse_math": False}):
+        yield fonts
+
+
+def _confusion(
+    axes: Axes,
+    confusion: NDArray[np.int64],
+    table: Table,
+    names: Sequence[str],
+    fonts: Sequence[str],
+    labels: Sequence[str],
+) -> None:
+    # Where no font has a name's characters its number must do: that in the report's tables.
+    shown = [
+        label if (text := drawable(label, fonts)) == label else f"{number} {text}"
+        for number, label in enumerate(labels, 1)
+    ]
+    rows = [names.index(name) for name in table["classes"]]
+    columns = [index for index in range(len(names)) if index in rows or confusion[:, index].any()]
+    # What could not be heard is in no column, and counts all the same, as it does in the recalls.
+    clips = confusion.sum(axis=1) + np.array(table.get("unheard", 0))
+    shares = confusion[np.ix_(rows, columns)] / np.maximum(clips[rows, np.newaxis], 1)
+    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
+    axes.set_xticks(range(len(columns)), [shown[index] for index in columns], rotation=45, ha="right")
+    axes.set_yticks(range(len(rows)), [shown[index] for index in rows])
+    for (row, column), share in np.ndenumerate(shares):
+        if share >= 0.005:
+            colour = "white" if share > 0.55 else "black"
+            axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=9, color=colour)
+
+
+def _save(figure: Figure, place: Place) -> None:
+    kind = "png" if isinstance(place, BytesIO) else place.suffix[1:]
+    figure.savefig(place, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {"Software": None})

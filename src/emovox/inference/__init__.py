@@ -1,0 +1,1 @@
+"""Inference: what a model hears in a recording, as one result."""

@@ -1,0 +1,97 @@
+"""Batches: windows of one recording or of many, which the model runs together; on a GPU that pays."""
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from emovox.audio.decoded import Decoded
+from emovox.audio.recording import Source
+from emovox.audio.waveform import SAMPLE_RATE
+from emovox.errors import DecoderError, EmovoxError, ModelError
+from emovox.inference.options import Options
+from emovox.inference.recognition import ModelFacts, Recognition
+from emovox.inference.run import Hearing, Task
+from emovox.models.runtime.engine import Engine
+
+if TYPE_CHECKING:
+    from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
+
+BATCH_SECONDS = 40  # of padded waveform that runs at once, which bounds the memory of a batch
+
+Job = tuple[Hearing, Source | Decoded, str | None]
+
+
+def in_batches(
+    recordings: Iterable[Job],
+    options: Options,
+    engine: Engine,
+    model: ModelFacts,
+    decoder: "IsolatedDecoder | None",
+) -> Iterator[Recognition | EmovoxError]:
+    """Recognise recordings, their windows together in batches where that pays.
+
+    Args:
+        recordings: what is heard of each, the recording and its name; read as results are taken, one ahead.
+        options: that are the same for all: what the model must give, channel and track.
+        engine: the model.
+        model: as it stands in the results.
+        decoder: decodes in other processes; None: this one decodes.
+
+    Yields:
+        For each, in order, its recognition, or why there is none.
+
+    Raises:
+        DecoderError: no decoding process can be started.
+    """
+    batch: list[Task] = []
+    hearings: deque[Hearing] = deque()
+
+    def run() -> None:
+        try:
+            outputs = engine.run(
+                [task.window.waveform for task in batch],
+                frame_logits=options.frame_logits,
+                frames=options.frame_embeddings,
+            )
+            for task, output in zip(batch, outputs, strict=True):
+                task.hearing.add(task, output)
+        except ModelError as error:
+            for task in batch:
+                task.hearing.error = error
+        batch.clear()
+
+    for hearing, source, name in _ahead(recordings, options, decoder):
+        hearings.append(hearing)
+        try:
+            for task in hearing.tasks(source, name, decoder):
+                lengths = [len(other.window.waveform) for other in (task, *batch)]
+                if batch and max(lengths) * len(lengths) > BATCH_SECONDS * SAMPLE_RATE:
+                    run()
+                batch.append(task)
+                hearing.waiting += 1
+        except DecoderError:
+            raise
+        except EmovoxError as error:
+            hearing.error = error
+        while hearings and not (hearings[0].waiting and hearings[0].error is None):
+            yield hearings.popleft().finish(model)
+    if batch:
+        run()
+    while hearings:
+        yield hearings.popleft().finish(model)
+
+
+def _ahead(recordings: Iterable[Job], options: Options, decoder: "IsolatedDecoder | None") -> Iterator[Job]:
+    """Recordings as they are, where another process decodes: the next one is then decoded ahead."""
+    if decoder is None:
+        yield from recordings
+        return
+    now = None
+    for following in chain(recordings, [None]):
+        if now is not None:  # of the last one what a caller said to expect still holds
+            if following is not None and isinstance(following[1], (str, os.PathLike)):
+                decoder.expect(following[1], channel=options.channel, track=options.track)
+            yield now
+        now = following

@@ -1,0 +1,320 @@
+"""Live recognition: sound as it comes, what is heard in it every quarter second.
+
+The stream is cut into steps of a quarter second on the 16 kHz clock, whatever the chunks it comes in, and each
+step is worked through by itself: so the same sound gives the same events.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from emovox.audio.speech import CHUNK, PAUSE, SPEECH, VoiceActivity
+from emovox.audio.waveform import (
+    MAX_CHANNELS,
+    SAMPLE_RATE,
+    Resampler,
+    Waveform,
+    check_rate,
+    to_channels_last,
+    to_float,
+)
+from emovox.emotions import NAMES
+from emovox.errors import ModelError, OptionsError, UnreadableAudioError
+from emovox.inference.options import Sink
+from emovox.inference.recognition import EmotionName, HeadScores, ScoreMap, head_facts
+from emovox.models.head import Head
+from emovox.models.runtime.engine import Engine
+from emovox.models.scores import Scores, to_scores
+
+STEP = SAMPLE_RATE // 4
+"""Samples from one event to the next."""
+CONTEXT = 2 * SAMPLE_RATE
+"""Samples that the model sees at once; before the stream there is silence. docs/live.md has what others gave."""
+AVERAGED = SAMPLE_RATE
+"""Latest samples whose frames are averaged, those of them that are speech."""
+BREAK = SAMPLE_RATE
+"""Samples without speech after which there is no emotion."""
+LEAST_SPEECH = 3
+"""Chunks of 32 ms with speech, of the latest quarter second's, that make it speech; fewer are a click."""
+HOLD = SAMPLE_RATE // 2
+"""Samples through which a new emotion must lead before it is announced."""
+LEAD = 0.1
+"""By how much of the probability it must lead the present one."""
+
+_RECENT = -(-STEP // CHUNK)  # chunks of the latest quarter second
+
+
+EventsVersion = Literal[1, 2]
+"""Of the events' JSON."""
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    def to_dict(self, events: EventsVersion = 1) -> dict[str, Any]:
+        """Plain data for JSON; of a head nothing is said where there is none.
+
+        Args:
+            events: in version 1, which goes with 0.3, the type `update` is called `heard`.
+        """
+        data = self.model_dump(mode="json")
+        if events == 1 and data["type"] == "update":
+            data["type"] = "heard"
+        return {key: value for key, value in data.items() if key != "head" or value is not None}
+
+
+class LiveUpdate(_Event):
+    """The scores at a moment. `emotion`, `confidence` and `scores` are None while nobody speaks.
+
+    In a pause of less than a second they are those of the latest speech, and `speech` is false.
+    """
+
+    type: Literal["update"] = "update"
+    time: float = Field(description="seconds of sound so far; a multiple of 0.25", gt=0)
+    speech: bool = Field(description="whether somebody spoke in the latest quarter second")
+    emotion: EmotionName | None = Field(None, description="the class with the highest score")
+    confidence: float | None = Field(None, description="that score", ge=0, le=1)
+    scores: ScoreMap | None = Field(
+        None, description="probability of each of the nine emotions over the last second"
+    )
+    head: HeadScores | None = Field(
+        None, description="a trained head's scores over the last second, if one was asked"
+    )
+
+
+class EmotionChanged(_Event):
+    """Another emotion has held for half a second, or speech has ceased for one: then `emotion` is None."""
+
+    type: Literal["emotion_changed"] = "emotion_changed"
+    time: float = Field(description="seconds; the moment at which it is certain", gt=0)
+    emotion: EmotionName | None = Field(description="from now on; null: nobody speaks")
+    previous: EmotionName | None = Field(description="until now")
+    confidence: float | None = Field(description="score of the new emotion; null where nobody speaks", ge=0, le=1)
+
+
+Event = LiveUpdate | EmotionChanged
+
+
+class Live:
+    """A stream that is being heard, from `Recognizer.live`. For one thread at a time.
+
+    Attributes:
+        emotion: the present one, as announced by the latest `EmotionChanged`; None while nobody speaks.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        classes: Sequence[str],
+        *,
+        sample_rate: float = SAMPLE_RATE,
+        head: Head | None = None,
+        sink: Sink | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            engine: the model, which must have a head.
+            classes: those that may win.
+            sample_rate: of the samples that will come, Hz.
+            head: a trained head that is asked too.
+            sink: is given the waveform at 16 kHz, as it is heard.
+
+        Raises:
+            HeadError: the head was trained on another model.
+            ModelError: the model gives embeddings only.
+            UnreadableAudioError: no such sample rate.
+        """
+        if not classes:
+            raise ModelError(
+                f"the model {engine.metadata.name} gives embeddings only: choose one that knows emotions"
+            )
+        check_rate(sample_rate)
+        if head is not None:
+            head.check(engine.metadata)
+        self._head = head
+        self._head_scores: HeadScores | None = None
+        self.emotion: str | None = None
+        self._engine, self._classes, self._sink = engine, classes, sink
+        self._resampler = Resampler(sample_rate)
+        self._piece = max(1, round(sample_rate))  # of a long push, samples: it is worked through in seconds
+        self._ended = False
+        self._rest: list[Waveform] = []  # less than a step
+        self._rest_size = 0
+        self._activity = VoiceActivity()
+        self._active = False
+        self._end = 0  # of the steps so far, samples
+        silence, chunks = np.zeros(STEP, np.float32), CONTEXT // CHUNK + 2
+        self._steps: deque[Waveform] = deque([silence] * (CONTEXT // STEP), maxlen=CONTEXT // STEP)
+        self._chunks: deque[bool] = deque([False] * chunks, maxlen=chunks)  # whether there is speech
+        self._speaks = False
+        self._unheard = False  # speech that the model hasn't heard
+        self._quiet = BREAK  # samples since the latest speech
+        self._scores: Scores | None = None
+        self._leader: int | None = None  # the emotion that leads the present one
+        self._leading = 0  # since which sample
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be sent to another process, or copied.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a Live can't be pickled or copied: begin a stream in each process that hears one")
+
+    def push(self, samples: ArrayLike, *, catch_up: bool = False) -> list[Event]:
+        """Take the next samples, any number of them; gives what is heard in the quarter seconds they complete.
+
+        An event at time t comes with the push that completes the sound up to t; at other rates than 16 kHz the
+        resampler needs some milliseconds more of it.
+
+        Args:
+            samples: real numbers, (n,) or (n, channels), of which the mean is heard. Integers have the full scale
+                of their type, floats ±1.
+            catch_up: the caller is late, and these samples are all that have come since: of the quarter seconds
+                with speech only the last is heard by the model, and the events of the others are left out. So
+                it costs one run of the model at most, however late. What the events left out would have been
+                no longer matters; those that there are may differ, as the present emotion hangs on them.
+
+        Raises:
+            UnreadableAudioError: samples that are no sound, NaN for example; none of them is taken.
+            ModelError: the model failed.
+        """
+        if self._ended:
+            raise OptionsError("this stream was finished: begin another with Recognizer.live")
+        rows = _rows(np.asarray(samples))
+        pieces = [rows[first : first + self._piece] for first in range(0, len(rows), self._piece)]
+        for piece in pieces if len(pieces) > 1 else []:  # what breaks in the second hour must not lose the first's
+            to_float(piece)
+        return self._work((self._resampler.push(_to_mono(piece)) for piece in pieces), catch_up=catch_up)
+
+    def finish(self) -> list[Event]:
+        """The stream has ended: gives the events that waited for the resampler. Less than a step gives none."""
+        if self._ended:
+            return []
+        self._ended = True
+        last = self._resampler.push(np.empty(0, np.float32), last=True)
+        return self._work(iter([last]), catch_up=False)
+
+    def _work(self, blocks: Iterator[Waveform], *, catch_up: bool) -> list[Event]:
+        events: list[Event] = []
+        skipped = False
+        for block in blocks:
+            if self._sink is not None and len(block):
+                self._sink(block)
+            for step in self._cut(block):
+                self._listen(step)
+                skipped = catch_up and self._unheard
+                if not skipped:
+                    events += self._events()
+        return events + self._events() if skipped else events
+
+    def _cut(self, block: Waveform) -> Iterator[Waveform]:
+        """The steps that a block completes."""
+        self._rest.append(block)
+        self._rest_size += len(block)
+        if self._rest_size < STEP:
+            return
+        samples = np.concatenate(self._rest)
+        whole = len(samples) // STEP * STEP
+        self._rest, self._rest_size = [samples[whole:].copy()], len(samples) - whole
+        for first in range(0, whole, STEP):
+            yield samples[first : first + STEP]
+
+    def _listen(self, step: Waveform) -> None:
+        """Take a step: is it speech?"""
+        self._end += STEP
+        self._steps.append(step)
+        for probability in self._activity.push(step).tolist():
+            # As SpeechFinder has it: speech begins where it is probable, and ends where it is improbable.
+            self._active = probability >= (PAUSE if self._active else SPEECH)
+            self._chunks.append(self._active)
+        self._speaks = sum(list(self._chunks)[-_RECENT:]) >= LEAST_SPEECH
+        if self._speaks:
+            self._quiet, self._unheard = 0, True
+            return
+        self._quiet += STEP
+        if self._quiet >= BREAK:
+            self._scores, self._leader, self._unheard, self._head_scores = None, None, False, None
+
+    def _events(self) -> list[Event]:
+        """What is heard at the end of the latest step."""
+        if self._unheard:
+            self._scores = self._judge()
+            self._unheard = False
+        heard: dict[str, Any] = {}
+        if self._scores is not None:
+            best = int(self._scores.argmax())
+            heard = {
+                "emotion": NAMES[best],
+                "confidence": float(self._scores[best]),
+                "scores": dict(zip(NAMES, self._scores.tolist(), strict=True)),
+                "head": self._head_scores,
+            }
+        event = LiveUpdate(time=self._end / SAMPLE_RATE, speech=self._speaks, **heard)
+        change = self._change()
+        return [event] if change is None else [event, change]
+
+    def _judge(self) -> Scores:
+        """Scores of the speech in the latest second, from one run of the model; and the head's."""
+        window = np.concatenate(list(self._steps))
+        [output] = self._engine.run([window], frame_logits=True, frames=self._head is not None)
+        logits = output.frame_logits
+        assert logits is not None  # noqa: S101  asked for
+        metadata = self._engine.metadata
+        start = self._end - len(window) + round(metadata.first_centre * SAMPLE_RATE)
+        centres = start + metadata.hop * np.arange(len(logits))
+        known = self._end // CHUNK  # chunks so far: the rest of a step, up to 31 ms, waits for the next
+        chunks = np.append(list(self._chunks), False)
+        speech = chunks[np.minimum(centres // CHUNK - known, 0) - 1]
+        chosen = speech & (centres >= self._end - AVERAGED)
+        rows = chosen if chosen.any() else slice(None)
+        if self._head is not None and output.frames is not None:
+            self._head_scores = HeadScores(**head_facts(self._head, output.frames[rows].mean(axis=0)))
+        return to_scores(logits[rows].mean(axis=0, dtype=np.float64), self._classes)
+
+    def _change(self) -> EmotionChanged | None:
+        """The announcement, if there is one: what leads now has led through HOLD, or speech has ceased."""
+        if self._scores is None:
+            return None if self.emotion is None else self._announce(None)
+        if not self._speaks:
+            return None
+        best = int(self._scores.argmax())
+        present = 0.0 if self.emotion is None else self._scores[NAMES.index(self.emotion)]
+        if NAMES[best] == self.emotion or self._scores[best] - present < LEAD:
+            self._leader = None
+            return None
+        if best != self._leader:
+            self._leader, self._leading = best, self._end
+        return self._announce(best) if self._end - self._leading >= HOLD else None
+
+    def _announce(self, best: int | None) -> EmotionChanged:
+        emotion = None if best is None else NAMES[best]
+        confidence = None if best is None or self._scores is None else float(self._scores[best])
+        change = EmotionChanged(
+            time=self._end / SAMPLE_RATE, emotion=emotion, previous=self.emotion, confidence=confidence
+        )
+        self.emotion, self._leader = emotion, None
+        return change
+
+
+def _rows(samples: NDArray[Any]) -> NDArray[np.generic]:
+    """Samples as (n, channels). A chunk may be shorter than it is wide: its shape is taken as it stands."""
+    column = to_channels_last(samples if samples.ndim != 2 else samples.reshape(-1))
+    if samples.ndim != 2:
+        return column
+    if not 1 <= samples.shape[1] <= MAX_CHANNELS:
+        raise UnreadableAudioError(
+            f"an array of shape {samples.shape} is no sound: give (samples,) or (samples, channels), "
+            f"at most {MAX_CHANNELS} channels"
+        )
+    return samples
+
+
+def _to_mono(rows: NDArray[Any]) -> Waveform:
+    scaled = np.ascontiguousarray(to_float(rows))
+    return scaled[:, 0] if scaled.shape[1] == 1 else scaled.mean(axis=1, dtype=np.float32)

@@ -1,0 +1,111 @@
+"""The models in memory: loaded when they are wanted, unloaded when nobody has wanted them for a while."""
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from emovox.inference.recognizer import Recognizer
+from emovox.models.catalog import AUTO, LARGE, installed
+from emovox.models.loading import Wanted
+
+log = logging.getLogger("emovox.inference")
+
+
+class Choice(NamedTuple):
+    """A model, and the precision of its arithmetic."""
+
+    model: str
+    precision: Wanted = "auto"
+
+
+@dataclass
+class _Loaded:
+    choice: Choice
+    lock: threading.Lock = field(default_factory=threading.Lock)  # held while it is loaded, so that it is once
+    recognizer: Recognizer | None = None
+    users: int = 0
+    last_used: float = 0.0
+
+
+class Models:
+    """Recognizers by name and precision, for threads to borrow."""
+
+    def __init__(self, *, most: int, idle: float, load: Callable[[Choice], Recognizer] | None = None) -> None:
+        """Begin with none.
+
+        Args:
+            most: in memory at once; one more takes the place of the one that is longest unused.
+            idle: seconds after which `sweep` unloads one.
+            load: makes a recognizer of a choice.
+        """
+        self._most, self._idle = most, idle
+        self._load = load or _load
+        self._lock = threading.Lock()
+        self._loaded: dict[Choice, _Loaded] = {}
+
+    @contextmanager
+    def borrow(self, choice: Choice) -> Iterator[Recognizer]:
+        """A model for the length of a block, in which it won't be unloaded; loaded first if it has to be.
+
+        Raises:
+            ModelError: as `Recognizer`.
+        """
+        if choice.model == AUTO:  # the same model by its name must not be in memory twice
+            choice = Choice(LARGE if installed(LARGE) else "lite", choice.precision)
+        with self._lock:
+            entry = self._find(choice)
+            entry.users += 1
+            self._make_room(entry)
+        try:
+            with entry.lock:
+                if entry.recognizer is None:
+                    entry.recognizer = self._load(entry.choice)
+            yield entry.recognizer
+        finally:
+            with self._lock:
+                entry.users -= 1
+                entry.last_used = time.monotonic()
+                if entry.recognizer is None and not entry.users:
+                    self._loaded.pop(entry.choice, None)
+
+    def sweep(self) -> None:
+        """Unload what nobody uses and nobody has used for `idle` seconds."""
+        with self._lock:
+            old = time.monotonic() - self._idle
+            idle = [entry for entry in self._loaded.values() if not entry.users and entry.last_used < old]
+            for entry in idle:
+                self._unload(entry)
+        if idle:
+            gc.collect()
+
+    def names(self) -> list[str]:
+        """Those in memory."""
+        with self._lock:
+            return sorted({entry.choice.model for entry in self._loaded.values() if entry.recognizer is not None})
+
+    def _find(self, choice: Choice) -> _Loaded:
+        """What is there; a model in a precision may be, as what `auto` chose."""
+        others = [entry for entry in self._loaded.values() if entry.choice.model == choice.model]
+        for entry in others if choice not in self._loaded else ():
+            if entry.recognizer is not None and entry.recognizer.model.precision == choice.precision:
+                return entry
+        return self._loaded.setdefault(choice, _Loaded(choice))
+
+    def _make_room(self, wanted: _Loaded) -> None:
+        others = [entry for entry in self._loaded.values() if entry is not wanted and not entry.users]
+        others.sort(key=lambda entry: entry.last_used)
+        for entry in others[: max(0, len(self._loaded) - self._most)]:
+            self._unload(entry)
+
+    def _unload(self, entry: _Loaded) -> None:
+        log.info("model %s unloaded", entry.choice.model)
+        del self._loaded[entry.choice]
+
+
+def _load(choice: Choice) -> Recognizer:
+    return Recognizer(choice.model, precision=choice.precision, notice=log.info)

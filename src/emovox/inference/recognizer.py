@@ -1,0 +1,372 @@
+"""The recognizer: recordings in, recognitions out, through one loaded model."""
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NoReturn, overload
+
+from emovox.audio.recording import Source
+from emovox.audio.waveform import SAMPLE_RATE
+from emovox.emotions import check_names
+from emovox.errors import EmovoxError, OptionsError, UnknownEmotionError
+from emovox.inference.batches import BATCH_SECONDS, Job, in_batches
+from emovox.inference.live import Live
+from emovox.inference.options import EmbeddingSink, Options, Request, Sink
+from emovox.inference.recognition import Granularity, ModelFacts, Recognition
+from emovox.inference.run import Hearing
+from emovox.inference.smoothing import SMOOTHING
+from emovox.inference.splitting import Piece
+from emovox.models.converted.store import Notice
+from emovox.models.head import Head
+from emovox.models.loading import Wanted, load
+from emovox.models.own_head import OwnHead, read_own_head
+from emovox.models.runtime.engine import Output
+from emovox.models.runtime.session import Device
+from emovox.settings import settings
+
+if TYPE_CHECKING:
+    from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
+
+
+class Recognizer:
+    """A loaded model that recognises recordings. Safe to share between threads.
+
+    Example:
+        >>> recognizer = Recognizer()
+        >>> recognizer.recognize("examples/emodb_03b01Wa_angry.flac").emotion
+        'angry'
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        precision: Wanted = "auto",
+        device: Device = "auto",
+        notice: Notice = lambda _: None,
+        isolate: bool = False,
+    ) -> None:
+        """Load a model.
+
+        Args:
+            model: a catalog name, an .onnx file, a snapshot's directory, or `auto`, which is
+                emotion2vec_plus_large when it is on disk and the bundled model otherwise; by default the setting.
+            precision: `fp32`, `bf16`, `int8`, or `auto`: the fastest that hears what fp32 hears on this machine.
+            device: `cpu`, `cuda`, or `auto`, which takes a GPU when ONNX Runtime has one.
+            notice: is told, in a sentence, of what takes long and is done once, as converting a snapshot is.
+            isolate: decode in processes of their own, for recordings of strangers: one that makes FFmpeg crash,
+                hang or eat memory is then a BrokenDecoderError, and not the end of this program. They see no
+                environment variable but those that Python needs, and end with the recognizer, or with the program.
+
+        Raises:
+            UnknownModelError: no such name or path.
+            NotInstalledError: a model of the catalog that must be pulled first.
+            ModelError: it can't be read, converted or run here, or not in this precision.
+        """
+        self._decoder = _isolated_decoder() if isolate else None  # it starts while the model is loaded
+        self._engine = load(model or settings().model, precision=precision, device=device, notice=notice)
+        self.metadata = self._engine.metadata
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be sent to another process, or copied.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("a Recognizer can't be pickled or copied: make one in each process that recognises")
+
+    @property
+    def model(self) -> ModelFacts:
+        """Name, revision, precision and checksum of the model, as they stand in results."""
+        facts = self.metadata
+        return ModelFacts(
+            name=facts.name,
+            revision=facts.revision,
+            embedding_revision=facts.embedding_revision,
+            precision=self._engine.precision,
+            checksum=self._engine.checksum,
+        )
+
+    @property
+    def own_head(self) -> OwnHead | None:
+        """The model's own head, None where it has none: what a trained head may start from."""
+        return read_own_head(self._engine.path)
+
+    def recognize(
+        self,
+        recording: Source,
+        *,
+        granularity: Granularity = "utterance",
+        embedding: bool = False,
+        emotions: Collection[str] | None = None,
+        segments: bool = False,
+        merge: bool = False,
+        speech_only: bool | None = None,
+        smoothing: float = SMOOTHING,
+        channel: int | None = None,
+        track: int | None = None,
+        head: str | Path | Head | None = None,
+        name: str | None = None,
+        sink: Sink | None = None,
+        embedding_sink: EmbeddingSink | None = None,
+    ) -> Recognition:
+        """Recognise one recording.
+
+        Args:
+            recording: a path, encoded bytes, a binary file object, or (array, sample rate).
+            granularity: `frame` adds the scores of every frame.
+            embedding: give the features too: float32 (1, D), or (T, D) with granularity `frame`; and (D,) of each
+                segment.
+            emotions: the classes that may win; the others are masked before the softmax.
+            segments: give the stretches of speech with the emotion of each. Silence is no emotion.
+            merge: make one segment of neighbours with the same emotion, at most a second apart; this implies
+                `segments`.
+            speech_only: let only frames with speech count: for the verdict, the embedding (1, D), the head and the
+                curve. None: where `channel` is given, as of a call's one side half is silence.
+            smoothing: seconds over which the curve's scores are smoothed; 0: each frame for itself.
+            channel: hear this one alone, from 1; by default the mean of all, or the loudest where they cancel
+                out.
+            track: hear this audio track, from 1; by default the main one, or the next that isn't silent in its
+                first minute.
+            head: also give what this trained head hears: its name among the user's, its path, or a `Head`.
+            name: what to call the recording in the result; by default its file name.
+            sink: is given the waveform, block by block, while it is decoded.
+            embedding_sink: is given the embeddings of frames as they come, instead of the result: hours of them
+                are gigabytes.
+
+        Raises:
+            AudioError: the recording can't be used; the subclasses say why.
+            DecoderError: it shall be decoded in another process, and none can be started.
+            HeadError: there is no such head, or it was trained on another model.
+            OptionsError: an option has a value that means nothing.
+            UnknownEmotionError: a name in `emotions` is wrong, or the model was taught none of them.
+        """
+        options = Options(
+            granularity=granularity,
+            embedding=embedding,
+            emotions=emotions,
+            segments=segments,
+            merge=merge,
+            speech_only=speech_only,
+            smoothing=smoothing,
+            channel=channel,
+            track=track,
+            head=None if head is None else Head.find(head),
+        )
+        hearing = Hearing(self.metadata, options, self.classes(emotions), sink=sink, embedding_sink=embedding_sink)
+        result = next(self._recognitions([(hearing, recording, name)], options))
+        if isinstance(result, EmovoxError):
+            raise result
+        return result
+
+    @overload
+    def recognize_many(
+        self,
+        recordings: Iterable[Source],
+        *,
+        granularity: Granularity = ...,
+        embedding: bool = ...,
+        emotions: Collection[str] | None = ...,
+        segments: bool = ...,
+        merge: bool = ...,
+        speech_only: bool | None = ...,
+        smoothing: float = ...,
+        channel: int | None = ...,
+        track: int | None = ...,
+        head: str | Path | Head | None = ...,
+        on_error: Literal["raise"] = ...,
+    ) -> Iterator[Recognition]: ...
+
+    @overload
+    def recognize_many(
+        self,
+        recordings: Iterable[Source],
+        *,
+        granularity: Granularity = ...,
+        embedding: bool = ...,
+        emotions: Collection[str] | None = ...,
+        segments: bool = ...,
+        merge: bool = ...,
+        speech_only: bool | None = ...,
+        smoothing: float = ...,
+        channel: int | None = ...,
+        track: int | None = ...,
+        head: str | Path | Head | None = ...,
+        on_error: Literal["return"],
+    ) -> Iterator[Recognition | EmovoxError]: ...
+
+    def recognize_many(
+        self,
+        recordings: Iterable[Source],
+        *,
+        granularity: Granularity = "utterance",
+        embedding: bool = False,
+        emotions: Collection[str] | None = None,
+        segments: bool = False,
+        merge: bool = False,
+        speech_only: bool | None = None,
+        smoothing: float = SMOOTHING,
+        channel: int | None = None,
+        track: int | None = None,
+        head: str | Path | Head | None = None,
+        on_error: Literal["raise", "return"] = "raise",
+    ) -> Iterator[Recognition | EmovoxError]:
+        """Recognise many recordings, each as it would be alone; yields in order.
+
+        Their windows go to the model together, which runs them in batches where that pays: on a GPU.
+
+        Args:
+            recordings: any iterable; it is read as results are taken, one ahead.
+            granularity: this and what follows, up to `head`, as for `recognize`.
+            embedding: the features too.
+            emotions: the classes that may win.
+            segments: the stretches of speech.
+            merge: join neighbours of one emotion.
+            speech_only: leave silence out.
+            smoothing: of the curve, seconds.
+            channel: hear one alone.
+            track: which audio track.
+            head: a trained head to ask.
+            on_error: `return` yields the exception in the place of a recording that can't be used and goes on.
+
+        Raises:
+            AudioError: a recording can't be used, with `on_error="raise"`.
+            DecoderError: no decoding process can be started: the next recording would fare no better.
+            HeadError: as for `recognize`.
+            UnknownEmotionError: as for `recognize`.
+        """
+        if on_error not in {"raise", "return"}:
+            raise OptionsError(f"on_error {on_error!r}: choose raise or return")
+        options = Options(
+            granularity=granularity,
+            embedding=embedding,
+            emotions=emotions,
+            segments=segments,
+            merge=merge,
+            speech_only=speech_only,
+            smoothing=smoothing,
+            channel=channel,
+            track=track,
+            head=None if head is None else Head.find(head),
+        )
+        classes = self.classes(emotions)
+        jobs = ((Hearing(self.metadata, options, classes), recording, None) for recording in recordings)
+        for result in self._recognitions(jobs, options):
+            if isinstance(result, EmovoxError) and on_error == "raise":
+                raise result
+            yield result
+
+    def live(
+        self,
+        *,
+        sample_rate: float = SAMPLE_RATE,
+        emotions: Collection[str] | None = None,
+        head: str | Path | Head | None = None,
+        sink: Sink | None = None,
+    ) -> Live:
+        """Begin a stream: sound is pushed as it comes, and events say what is heard.
+
+        Args:
+            sample_rate: of the samples that will be pushed, Hz.
+            emotions: the classes that may win.
+            head: also ask this trained head, as for `recognize`.
+            sink: is given the waveform at 16 kHz, as it is heard.
+
+        Raises:
+            HeadError: as for `recognize`.
+            ModelError: the model gives embeddings only.
+            UnreadableAudioError: no such sample rate.
+            UnknownEmotionError: as for `recognize`.
+        """
+        classes = self.classes(emotions if self.metadata.classes else None)
+        found = None if head is None else Head.find(head)
+        return Live(self._engine, classes, sample_rate=sample_rate, head=found, sink=sink)
+
+    def expect(self, recording: Source, *, channel: int | None = None, track: int | None = None) -> None:
+        """Say which recording will be recognised after the next one: a file is then decoded ahead, if isolated.
+
+        `recognize_many` does so by itself.
+        """
+        if self._decoder is not None and isinstance(recording, (str, os.PathLike)):
+            self._decoder.expect(recording, channel=channel, track=track)
+
+    @property
+    def batches(self) -> bool:
+        """Whether running several recordings together pays: on a GPU."""
+        return self._engine.batches
+
+    def recognize_together(self, requests: Sequence[Request]) -> list[Recognition | EmovoxError]:
+        """Recognise recordings with options of their own, each as it would be alone; in batches where that pays.
+
+        Returns:
+            For each request, in order, its recognition, or why there is none.
+        """
+        results: list[Recognition | EmovoxError | None] = [None] * len(requests)
+        groups: dict[tuple[bool, bool], list[tuple[int, Hearing]]] = {}
+        for index, request in enumerate(requests):
+            try:
+                hearing = Hearing(
+                    self.metadata,
+                    request.options,
+                    self.classes(request.options.emotions),
+                    sink=request.sink,
+                    embedding_sink=request.embedding_sink,
+                )
+            except EmovoxError as error:
+                results[index] = error
+            else:  # what the model must give is the same for all of a batch
+                key = (request.options.frame_logits, request.options.frame_embeddings)
+                groups.setdefault(key, []).append((index, hearing))
+        for group in groups.values():
+            stream = [(hearing, requests[index].recording, requests[index].name) for index, hearing in group]
+            heard = self._recognitions(stream, requests[group[0][0]].options)
+            for (index, _), result in zip(group, heard, strict=True):
+                results[index] = result
+        return [result for result in results if result is not None]
+
+    def hear_piece(self, piece: Piece) -> list[Output]:
+        """The outputs of some windows of a split recording, for `splitting.join`.
+
+        Raises:
+            ModelError: the model failed.
+        """
+        outputs: list[Output] = []
+        windows = piece.windows()
+        size = max(1, int(BATCH_SECONDS * SAMPLE_RATE / max(map(len, windows)))) if self.batches else 1
+        for first in range(0, len(windows), size):
+            outputs += self._engine.run(
+                windows[first : first + size], frame_logits=piece.frame_logits, frames=piece.frames
+            )
+        return outputs
+
+    def _recognitions(self, jobs: Iterable[Job], options: Options) -> Iterator[Recognition | EmovoxError]:
+        return in_batches(jobs, options, self._engine, self.model, self._decoder)
+
+    def classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
+        """The emotions that may win where these are wanted.
+
+        Raises:
+            UnknownEmotionError: a name is wrong, or the model was taught none of them.
+        """
+        if emotions is None:
+            return self.metadata.classes
+        if not self.metadata.classes:
+            raise UnknownEmotionError(
+                f"the model {self.metadata.name} gives embeddings only: it knows no emotions"
+            )
+        if isinstance(emotions, str):
+            raise UnknownEmotionError("emotions is a list of names, not one text")
+        wanted = check_names(emotions)
+        classes = tuple(name for name in wanted if name in self.metadata.classes)
+        if not classes:
+            raise UnknownEmotionError(
+                f"the model {self.metadata.name} was not taught {', '.join(wanted)}; "
+                f"it knows {', '.join(self.metadata.classes)}"
+            )
+        return classes
+
+
+def _isolated_decoder() -> "IsolatedDecoder":
+    from emovox.audio.isolation.isolated_decoder import IsolatedDecoder  # noqa: PLC0415  few need asyncio
+
+    return IsolatedDecoder()

@@ -1,0 +1,1 @@
+"""Torch checkpoints, read without torch: tensors only, nothing is ever run."""

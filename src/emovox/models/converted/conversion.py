@@ -1,0 +1,111 @@
+"""From a snapshot to a model under the contract: a directory with model.onnx and, beside it, its weights."""
+
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+
+import onnx
+from onnx import TensorProto
+
+from emovox import files
+from emovox.emotions import NAMES
+from emovox.errors import ModelError
+from emovox.models.emotion2vec.network import Emotion2VecBuilder
+from emovox.models.emotion2vec.snapshot import Snapshot
+from emovox.models.emotion2vec.weights import Weights
+from emovox.models.metadata import Metadata, Precision
+from emovox.models.onnx.graph import Graph
+
+MODEL_FILE = "model.onnx"
+DATA_FILE = "model.onnx.data"
+SAMPLE_RATE = 16_000
+
+_INPUTS = (
+    ("waveform", TensorProto.FLOAT, ("batch", "samples")),
+    ("samples", TensorProto.INT64, ("batch",)),
+)
+
+
+def convert(
+    snapshot: Snapshot,
+    directory: Path,
+    *,
+    precision: Precision = "fp32",
+    name: str,
+    revision: str,
+    licence: str,
+    source: str,
+    source_sha256: str,
+) -> Path:
+    """Write ``snapshot`` as a model under the contract, and return the path of its ONNX file.
+
+    The model appears whole or not at all: it is written beside ``directory``, which it then replaces.
+
+    Args:
+        snapshot: what to convert.
+        directory: the model's own; its parent is made where it is missing.
+        precision: of the matrices, `fp32`, `fp16` or `int8`.
+        name: catalog name, for the metadata, as are the rest.
+        revision: version of the weights.
+        licence: of the weights.
+        source: where the weights come from, in a sentence.
+        source_sha256: checksum of the weights, as `Snapshot.sha256` returns it.
+
+    Raises:
+        ModelError: the weights are missing, misshapen or damaged, or the model can't be written.
+    """
+    weights = Weights(snapshot)
+    audio = snapshot.config.audio
+    metadata = Metadata(
+        name=name,
+        revision=revision,
+        precision=precision,
+        licence=licence,
+        source=source,
+        source_sha256=source_sha256,
+        classes=tuple(emotion for emotion in NAMES if emotion in weights.labels),
+        hop=audio.hop,
+        first_centre=audio.minimum_samples / 2 / SAMPLE_RATE,
+        minimum_samples=audio.minimum_samples,
+        embedding_size=snapshot.config.embed_dim,
+    )
+    temporary: Path | None = None
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(directory.parent).free
+        if free < weights.nbytes:
+            raise ModelError(
+                f"the converted model takes {weights.nbytes / 1e9:.1f} GB, and {directory.parent} has "
+                f"{free / 1e9:.1f} GB free"
+            )
+        temporary = files.aside(directory)
+        temporary.mkdir()
+        with (temporary / DATA_FILE).open("wb") as data:
+            model = _build(snapshot, weights, metadata, data)
+        (temporary / MODEL_FILE).write_bytes(model.SerializeToString())
+        for file in (DATA_FILE, MODEL_FILE):
+            files.sync(temporary / file)
+        files.replace_directory(temporary, directory)
+    except OSError as error:
+        raise ModelError(f"the model can't be written to {directory}: {error.strerror or error}") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return directory / MODEL_FILE
+
+
+def _build(snapshot: Snapshot, weights: Weights, metadata: Metadata, data: BinaryIO) -> onnx.ModelProto:
+    graph = Graph(data, DATA_FILE, metadata.precision)
+    Emotion2VecBuilder(graph, snapshot.config, weights).build()
+    width, classes = snapshot.config.embed_dim, len(NAMES)
+    return graph.finish(
+        inputs=_INPUTS,
+        outputs=(
+            ("frames", TensorProto.FLOAT, ("batch", "frames", width)),
+            ("frame_logits", TensorProto.FLOAT, ("batch", "frames", classes)),
+            ("frame_count", TensorProto.INT64, ("batch",)),
+            ("embedding", TensorProto.FLOAT, ("batch", width)),
+            ("logits", TensorProto.FLOAT, ("batch", classes)),
+        ),
+        properties=metadata.to_properties(),
+    )

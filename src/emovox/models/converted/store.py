@@ -1,0 +1,241 @@
+"""The store: converted models in the cache, and which precision of them is fast and right on this machine."""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emovox import files
+from emovox.audio.waveform import SAMPLE_RATE
+from emovox.errors import ModelError
+from emovox.models.catalog import converted_path
+from emovox.models.converted.conversion import MODEL_FILE, convert
+from emovox.models.emotion2vec.snapshot import Snapshot, read_snapshot
+from emovox.models.metadata import CONTRACT, Precision
+from emovox.models.runtime.engine import Engine, Floats
+from emovox.models.runtime.session import Device, EngineName, engine_version, precisions
+from emovox.models.scores import to_scores
+from emovox.settings import settings
+
+TOLERANCE = 0.02
+"""How far any score may be from fp32's for `auto` to take a precision; the top emotion must be the same."""
+_LAYOUT = 3  # of what is converted; raise it when the graph changes, so that old conversions aren't used
+_REPEATS = 3  # of each clip, for the median of its time
+
+Notice = Callable[[str], None]
+"""Is told what takes time, in a sentence."""
+
+
+class Trial(BaseModel):
+    """One precision compared with fp32 on real clips.
+
+    `seconds` is the time for a second of audio, `error` the largest difference of any score, `agreement` the share
+    of clips with the same top emotion.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    precision: Precision
+    engine: str
+    seconds: float = Field(ge=0)
+    error: float = Field(ge=0)
+    agreement: float = Field(ge=0, le=1)
+
+    @property
+    def good(self) -> bool:
+        """Whether `auto` may take it."""
+        return self.agreement == 1 and self.error <= TOLERANCE
+
+
+class Comparison(BaseModel):
+    """The trials of a model's precisions on this machine."""
+
+    model_config = ConfigDict(frozen=True)
+
+    machine: str
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Precision:
+        """The fastest precision that is as good as fp32."""
+        return min((trial for trial in self.trials if trial.good), key=lambda trial: trial.seconds).precision
+
+
+class StoredModel:
+    """A snapshot with its conversions in the cache; nothing is converted before it is needed."""
+
+    def __init__(self, directory: Path, *, name: str, revision: str, licence: str) -> None:
+        """Read a snapshot's config, tokens and checksum.
+
+        Args:
+            directory: the snapshot.
+            name: what the model is called in results, as are the rest.
+            revision: of the weights.
+            licence: of the weights.
+
+        Raises:
+            ModelError: the folder is no snapshot that can be computed.
+        """
+        self.snapshot: Snapshot = read_snapshot(directory)
+        self.name, self.revision, self.licence = name, revision, licence
+        self.checksum = self._remembered_checksum()
+        self.directory = converted_path(name, self._key())
+
+    def file(self, precision: Precision, *, notice: Notice = lambda _: None) -> Path:
+        """The model file for a precision, converted now if it isn't there; bf16 runs the fp32 file.
+
+        Raises:
+            ModelError: the weights are missing, misshapen or damaged, or the disk is full.
+        """
+        stored: Precision = "fp32" if precision == "bf16" else precision
+        path = self.directory / stored / MODEL_FILE
+        if path.exists():
+            return path
+        with self._lock():
+            if not path.exists():
+                self._sweep()
+                notice(f"converting {self.name} to {stored}, once")
+                convert(
+                    self.snapshot,
+                    path.parent,
+                    precision=stored,
+                    name=self.name,
+                    revision=self.revision,
+                    licence=self.licence,
+                    source=f"FunASR snapshot {self.snapshot.directory.name}",
+                    source_sha256=self.checksum,
+                )
+        return path
+
+    def compare(
+        self,
+        clips: Sequence[Floats],
+        *,
+        device: Device = "auto",
+        engine: EngineName = "auto",
+        threads: int = 0,
+        notice: Notice = lambda _: None,
+    ) -> Comparison:
+        """Compare every precision that can run here with fp32, and remember it.
+
+        Args:
+            clips: real speech, float32 (n,) each, 16 kHz.
+            device: as for `Engine`.
+            engine: as for `Engine`.
+            threads: as for `Engine`.
+            notice: is told what is being done.
+
+        Raises:
+            ModelError: the model can't be converted or run.
+        """
+        trials: list[Trial] = []
+        reference: list[NDArray[Any]] = []
+        audio = sum(map(len, clips)) / SAMPLE_RATE
+        for precision in precisions(device=device, engine=engine):
+            path = self.file(precision, notice=notice)
+            notice(f"trying {self.name} in {precision} on {len(clips)} clips, once")
+            runner = Engine(path, precision=precision, device=device, engine=engine, threads=threads)
+            found, elapsed = _run(runner, clips)
+            reference = reference or found
+            pairs = list(zip(found, reference, strict=True))
+            trials.append(
+                Trial(
+                    precision=precision,
+                    engine=runner.name,
+                    seconds=elapsed / audio,
+                    error=max(float(np.abs(one - other).max()) for one, other in pairs),
+                    agreement=float(np.mean([one.argmax() == other.argmax() for one, other in pairs])),
+                )
+            )
+            del runner  # a gigabyte, before the next one comes
+        comparison = Comparison(machine=_machine(device, engine), trials=tuple(trials))
+        _write(self.directory / "comparison.json", comparison.model_dump_json(indent=2))
+        return comparison
+
+    def comparison(self, *, device: Device = "auto", engine: EngineName = "auto") -> Comparison | None:
+        """What `compare` remembered, if that was with the engines that are here now."""
+        with suppress(OSError, ValidationError):
+            found = Comparison.model_validate_json((self.directory / "comparison.json").read_bytes())
+            if found.machine == _machine(device, engine):
+                return found
+        return None
+
+    def _key(self) -> str:
+        """What the conversion depends on: weights, config, tokens, and how they are read."""
+        small = [
+            path.read_bytes() for path in sorted(self.snapshot.directory.iterdir()) if path.name in _DESCRIBING
+        ]
+        digest = hashlib.sha256(f"{CONTRACT} {_LAYOUT} {self.checksum} {self.revision}".encode())
+        for text in small:
+            digest.update(hashlib.sha256(text).digest())
+        return digest.hexdigest()[:16]
+
+    def _remembered_checksum(self) -> str:
+        """The weights' checksum; a gigabyte is not read again while its size and time stand."""
+        file = self.snapshot.weights
+        state = file.stat()
+        key = f"{file.resolve()} {state.st_size} {state.st_mtime_ns}"
+        place = settings().cache.expanduser() / "checksums" / hashlib.sha256(key.encode()).hexdigest()[:32]
+        with suppress(OSError, ValueError):
+            checksum = place.read_text(encoding="ascii").strip()
+            if len(checksum) == 64:
+                return checksum
+        checksum = self.snapshot.sha256()
+        _write(place, checksum)
+        return checksum
+
+    def _lock(self) -> FileLock:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ModelError(f"{self.directory}: {error.strerror}; EMOVOX_CACHE puts it elsewhere") from error
+        return FileLock(self.directory / "lock")
+
+    def _sweep(self) -> None:
+        """Remove what conversions that were killed left behind; the lock is held."""
+        for left in self.directory.glob(".*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+_DESCRIBING = {"config.yaml", "tokens.txt", "tokens.json"}
+
+
+def _run(engine: Engine, clips: Sequence[Floats]) -> tuple[list[NDArray[Any]], float]:
+    """What is compared of each clip, and seconds for all of them: the sum of each one's median after a first run.
+
+    Compared are the scores, or the embedding at length 1 where the model has no classes.
+    """
+    classes = engine.metadata.classes
+    found, total = [], 0.0
+    for clip in clips:
+        [output] = engine.run([clip])
+        unit = output.embedding / max(float(np.linalg.norm(output.embedding)), 1e-12)
+        found.append(to_scores(output.logits, classes) if classes else unit)
+        times = []
+        for _ in range(_REPEATS):
+            started = time.perf_counter()
+            engine.run([clip])
+            times.append(time.perf_counter() - started)
+        total += float(np.median(times))
+    return found, total
+
+
+def _machine(device: Device, engine: EngineName) -> str:
+    """What a comparison holds for: the engine with its version, the device, the cores."""
+    return f"{engine_version(device=device, engine=engine)}, {device}, {os.cpu_count()} cores"
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a small file whole or not at all; a cache that can't be written is a cache that isn't used."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, text.encode(), durable=False)

@@ -1,0 +1,77 @@
+"""Verification: does this installation compute what a model's authors computed?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
+from emovox.emotions import NAMES
+from emovox.models.catalog import CATALOG
+from emovox.models.converted.store import Notice, StoredModel
+from emovox.models.hub.published import Source
+from emovox.models.runtime.engine import Engine
+from emovox.models.scores import to_scores
+from emovox.settings import settings
+
+EXAMPLE = "example/test.wav"
+TOLERANCE = 1e-8
+"""Of a score: FunASR's other scores there are under 1e-9, and the order of a sum may change them a little."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was checked: a line each, and whether nothing differed."""
+
+    lines: tuple[str, ...]
+    good: bool
+
+
+def verify_snapshot(stored: StoredModel, *, notice: Notice = lambda _: None) -> Verification:
+    """Check a snapshot's files against its hub's checksums, and its own example against the published answer.
+
+    The published answer is FunASR's on that file; it is known for emotion2vec_plus_large.
+
+    Raises:
+        ModelError: the snapshot can't be converted or run.
+        AudioError: its example can't be decoded.
+        DecoderError: no decoding process can be started.
+    """
+    lines, good = [], True
+    directory = stored.snapshot.directory
+    source = Source.read(directory)
+    if source is None:
+        lines.append("files: not pulled by Emovox, so there are no published checksums to compare with")
+    else:
+        changed = [file.path for file in source.files if not file.matches(directory / file.path)]
+        good = not changed
+        same = f"all {len(source.files)} have the checksums that {source.address} published"
+        lines.append(f"files: {'CHANGED since they were pulled: ' + ', '.join(changed) if changed else same}")
+
+    example = directory / EXAMPLE
+    if not example.is_file():
+        lines.append(f"example: the snapshot has no {EXAMPLE}, so nothing could be compared")
+        return Verification(tuple(lines), good)
+    options = settings()
+    with IsolatedDecoder().open(example) as decoding:
+        waveform = np.concatenate(list(decoding.blocks()))
+    engine = Engine(
+        stored.file("fp32", notice=notice), precision="fp32", engine=options.engine, threads=options.threads
+    )
+    if not engine.metadata.classes:
+        lines.append("example: the model gives embeddings only, and no answer of its authors is known")
+        return Verification(tuple(lines), good)
+    [output] = engine.run([waveform])
+    scores = dict(zip(NAMES, to_scores(output.logits, engine.metadata.classes).tolist(), strict=True))
+    heard = ", ".join(f"{name} {score:.3g}" for name, score in sorted(scores.items(), key=lambda item: -item[1]))
+    lines.append(f"example: {heard} (fp32, {engine.name})")
+    published = next((entry.published for entry in CATALOG if entry.name == stored.name), None)
+    if published is None:
+        lines.append(
+            "verdict: no answer of the authors is known for this model; the scores are for you to compare"
+        )
+    elif all(abs(score - (name == published)) <= TOLERANCE for name, score in scores.items()):
+        lines.append(f"verdict: this installation computes what the authors computed ({published} 1.0)")
+    else:
+        good = False
+        lines.append(f"verdict: WRONG: FunASR hears {published} 1.0 and nothing else in this file")
+    return Verification(tuple(lines), good)

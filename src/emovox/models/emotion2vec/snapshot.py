@@ -1,0 +1,333 @@
+"""Reading a snapshot: a model's folder as the hub serves it, with config.yaml, tokens.txt and model.pt.
+
+The config is FunASR's (funasr/models/emotion2vec, and its template.yaml); only the settings that decide what the
+model computes are read, those of training are not. A snapshot comes from somewhere else, so every number has a
+range, and text that FunASR evaluates as Python is parsed.
+"""
+
+import ast
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from emovox import files
+from emovox.emotions import NAMES
+from emovox.errors import ModelError
+
+CONFIG_FILE = "config.yaml"
+TOKENS_FILES = ("tokens.json", "tokens.txt")  # FunASR takes the first where both are there
+WEIGHTS_FILE = "model.pt"
+
+_MAX_TEXT = 200_000  # bytes; the published configs have some 4 kB, and PyYAML takes a second for 100 kB
+_MAX_LAYERS = 128
+_MAX_SPEC_LAYERS = 32
+_MAX_WINDOW = 16_000  # samples; the published models see 400 at once
+
+Layer = tuple[
+    Annotated[int, Field(ge=1, le=4096)],
+    Annotated[int, Field(ge=1, le=1024)],
+    Annotated[int, Field(ge=1, le=1024)],
+]
+
+
+def parse_feature_encoder_spec(text: str) -> list[object]:
+    """Evaluate the arithmetic of lists that `feature_encoder_spec` is: tuples, lists, whole numbers, ``+``, ``*``.
+
+    Raises:
+        ValueError: anything else in ``text``, or a list of over 32 layers.
+    """
+    if len(text) > 2000:
+        raise ValueError("feature_encoder_spec is too long")
+
+    def evaluate(node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=int(number)) if not isinstance(number, bool):
+                return number
+            case ast.Tuple(elts=items):
+                return tuple(evaluate(item) for item in items)
+            case ast.List(elts=items):
+                return [evaluate(item) for item in items]
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return bounded(evaluate(left) + evaluate(right))
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                factors = evaluate(left), evaluate(right)
+                if any(isinstance(factor, int) and factor > 4096 for factor in factors):
+                    raise ValueError("feature_encoder_spec repeats something too often")
+                return bounded(factors[0] * factors[1])
+        raise ValueError(f"feature_encoder_spec has a {type(node).__name__}, and only lists of numbers are read")
+
+    def bounded(value: Any) -> Any:
+        if not isinstance(value, int) and len(value) > _MAX_SPEC_LAYERS:
+            raise ValueError(f"feature_encoder_spec has over {_MAX_SPEC_LAYERS} layers")
+        return value
+
+    try:
+        expression = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise ValueError("feature_encoder_spec is no list of (channels, width, stride)") from error
+    try:
+        layers = evaluate(expression)
+    except (TypeError, RecursionError) as error:
+        raise ValueError("feature_encoder_spec is no list of (channels, width, stride)") from error
+    if not isinstance(layers, list):
+        raise ValueError("feature_encoder_spec is no list of (channels, width, stride)")
+    return layers
+
+
+class AudioConfig(BaseModel):
+    """The settings under ``modalities.audio``: from waveform to the first transformer layers."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    extractor_mode: Annotated[
+        Literal["layer_norm", "default"],
+        Field(
+            description="layer_norm: each convolution is normalised over channels; default: the first over time"
+        ),
+    ]
+    feature_encoder_spec: Annotated[
+        tuple[Layer, ...],
+        BeforeValidator(lambda value: parse_feature_encoder_spec(value) if isinstance(value, str) else value),
+        Field(
+            description="(channels, width, stride) of each convolution",
+            min_length=1,
+            max_length=_MAX_SPEC_LAYERS,
+        ),
+    ]
+    conv_pos_width: Annotated[int, Field(description="frames seen by all positional layers", ge=1, le=4096)]
+    conv_pos_depth: Annotated[int, Field(description="positional layers", ge=1, le=32)]
+    conv_pos_groups: Annotated[int, Field(description="groups of channels of each", ge=1, le=4096)]
+    conv_pos_pre_ln: Annotated[bool, Field(description="normalise before the first")] = False
+    num_extra_tokens: Annotated[int, Field(description="learned frames put before the others", ge=0, le=1024)]
+    prenet_depth: Annotated[int, Field(description="transformer layers of the modality", ge=0, le=_MAX_LAYERS)]
+    use_alibi_encoder: Annotated[bool, Field(description="attention fades with distance (Press et al. 2022)")]
+    num_alibi_heads: Annotated[int, Field(description="heads that fade, from the first", ge=1, le=256)] = 1
+    model_depth: Annotated[int, Field(description="shared layers with a scale", ge=0, le=_MAX_LAYERS)] = 0
+    learned_alibi: Annotated[bool, Field(description="a learned table of distances")] = False
+    learned_alibi_scale_per_head: Annotated[bool, Field(description="each head has its own")] = False
+    learned_alibi_scale_per_layer: Annotated[bool, Field(description="each layer has its own")] = False
+
+    @property
+    def hop(self) -> int:
+        """Samples from one frame to the next."""
+        hop = 1
+        for _, _, stride in self.feature_encoder_spec:
+            hop *= stride
+        return hop
+
+    @property
+    def minimum_samples(self) -> int:
+        """Samples that one frame sees: the shortest waveform that gives one."""
+        width, hop = 1, 1
+        for _, kernel, stride in self.feature_encoder_spec:
+            width += (kernel - 1) * hop
+            hop *= stride
+        return width
+
+    @property
+    def alibi_scales(self) -> int:
+        """How many layers have a scale of their own; 1 where they share it."""
+        return self.prenet_depth + self.model_depth if self.learned_alibi_scale_per_layer else 1
+
+    @property
+    def positional_kernel(self) -> int:
+        """Frames seen by one positional layer."""
+        return max(3, self.conv_pos_width // self.conv_pos_depth)
+
+    @model_validator(mode="after")
+    def _check(self) -> "AudioConfig":
+        if self.minimum_samples > _MAX_WINDOW or self.hop > _MAX_WINDOW:
+            raise ValueError(f"feature_encoder_spec makes a frame of over {_MAX_WINDOW} samples")
+        return self
+
+
+class _Modalities(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    audio: AudioConfig
+
+
+class ModelConfig(BaseModel):
+    """The settings under ``model_conf`` that decide what the model computes."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    embed_dim: Annotated[int, Field(description="D, width of an embedding", ge=1, le=8192)]
+    num_heads: Annotated[int, Field(description="attention heads", ge=1, le=256)]
+    depth: Annotated[int, Field(description="transformer layers after the modality's", ge=0, le=_MAX_LAYERS)]
+    mlp_ratio: Annotated[float, Field(description="width of a layer's middle, in embeddings", gt=0, le=16)]
+    norm_eps: Annotated[float, Field(description="kept away from zero by this", ge=0, le=1)]
+    norm_affine: Annotated[bool, Field(description="layer norms have weights")] = False
+    layer_norm_first: Annotated[bool, Field(description="normalise before each part of a layer, not after")] = (
+        False
+    )
+    normalize: Annotated[bool, Field(description="bring the waveform to zero mean and unit variance")]
+    modalities: _Modalities
+
+    @property
+    def audio(self) -> AudioConfig:
+        """The settings under ``modalities.audio``."""
+        return self.modalities.audio
+
+    @property
+    def hidden(self) -> int:
+        """Width of the middle of a transformer layer."""
+        return int(self.embed_dim * self.mlp_ratio)
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        audio = self.audio
+        if self.embed_dim % self.num_heads or self.embed_dim % audio.conv_pos_groups or not self.hidden:
+            raise ValueError(
+                "embed_dim must be a multiple of num_heads and of conv_pos_groups, mlp_ratio not tiny"
+            )
+        if audio.use_alibi_encoder:
+            if audio.learned_alibi:
+                raise ValueError("learned_alibi is not read; FunASR can't build it either")
+            if audio.num_alibi_heads > self.num_heads:
+                raise ValueError("num_alibi_heads must not exceed num_heads")
+            shared = audio.alibi_scales == 1 or audio.alibi_scales - audio.prenet_depth == 1
+            if not shared and audio.model_depth < self.depth:
+                raise ValueError("modalities.audio.model_depth must be depth, one scale for each layer")
+        return self
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A model's folder, read but for its weights.
+
+    Attributes:
+        directory: where it is.
+        weights: the checkpoint.
+        config: what the model computes.
+        labels: name of each row of the head, ``None`` for a row that was never taught; empty without a head.
+        scope_map: pairs of prefixes, one in the checkpoint and what stands for it in the model.
+        has_tokenizer: the config says that there is a head.
+    """
+
+    directory: Path
+    weights: Path
+    config: ModelConfig
+    labels: tuple[str | None, ...]
+    scope_map: tuple[tuple[str, str], ...]
+    has_tokenizer: bool
+
+    def sha256(self) -> str:
+        """Return the checksum of the weights, in hexadecimal.
+
+        Raises:
+            ModelError: the file can't be read.
+        """
+        try:
+            return files.digest(self.weights)
+        except OSError as error:
+            raise ModelError(f"{self.weights} can't be read: {error.strerror or error}") from error
+
+
+def read_snapshot(directory: Path) -> Snapshot:
+    """Read the config and the tokens of a snapshot, and see that the weights are there.
+
+    Raises:
+        ModelError: a file is missing, unreadable, or says what can't be computed.
+    """
+    weights = directory / WEIGHTS_FILE
+    others = sorted(directory.glob("*.pt"))  # emotion2vec_base has emotion2vec_base.pt
+    if not weights.is_file():
+        if len(others) != 1:
+            raise ModelError(f"{directory} is no snapshot: it has no {WEIGHTS_FILE}")
+        weights = others[0]
+    config = _read_config(directory / CONFIG_FILE)
+    if config.get("model") != "Emotion2vec":
+        raise ModelError(f"{CONFIG_FILE} is of the model {config.get('model')!r:.100}; only Emotion2vec is read")
+    try:
+        model = ModelConfig.model_validate(config.get("model_conf"))
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in ("model_conf", *found["loc"]))
+        raise ModelError(f"{CONFIG_FILE}: {where}: {found['msg']}") from error
+    return Snapshot(
+        directory=directory,
+        weights=weights,
+        config=model,
+        labels=_read_labels(directory),
+        scope_map=_scope_map(config.get("scope_map")),
+        has_tokenizer=bool(config.get("tokenizer")),
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_TEXT + 1)
+        if len(content) > _MAX_TEXT:
+            raise ModelError(f"{path.name} is over {_MAX_TEXT // 1000} kB: not a file of a snapshot")
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise ModelError(f"{path} can't be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{path.name} is not UTF-8 text") from error
+
+
+class _NoAliasLoader(yaml.SafeLoader):
+    """A safe loader without aliases: a page of merged aliases expands to more than any memory holds."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    text = _read_text(path)
+    try:
+        config = yaml.load(text, Loader=_NoAliasLoader)  # noqa: S506 - a SafeLoader with less
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path.name} is not YAML that can be read: {' '.join(str(error).split())}") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path.name} has no settings")
+    return config
+
+
+def _read_labels(directory: Path) -> tuple[str | None, ...]:
+    """The head's classes: ``开心/happy`` is happy, ``<unk>`` unknown, and ``unuse_0`` was never taught."""
+    path = next((directory / name for name in TOKENS_FILES if (directory / name).is_file()), None)
+    if path is None:
+        return ()
+    text = _read_text(path)
+    tokens: object = [line.rstrip() for line in text.rstrip().splitlines()]
+    if path.suffix == ".json":
+        try:
+            tokens = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"{path.name} is not JSON that can be read") from error
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise ModelError(f"{path.name} is not a list of class names")
+    labels = tuple(_label(token, path.name) for token in tokens)
+    taught = [label for label in labels if label]
+    if len(taught) != len(set(taught)) or not taught or len(labels) > 1000:
+        raise ModelError(f"{path.name} must name at least one class, and each of them once")
+    return labels
+
+
+def _label(token: str, source: str) -> str | None:
+    if token.startswith("unuse"):
+        return None
+    name = "unknown" if token == "<unk>" else token.rpartition("/")[2].strip().lower()  # noqa: S105
+    if name not in NAMES:
+        raise ModelError(f"{source} names the class {token!r:.100}, which is not one of {', '.join(NAMES)}")
+    return name
+
+
+def _scope_map(value: object) -> tuple[tuple[str, str], ...]:
+    """Pairs of prefixes, as a list or with commas; "none" is no prefix. Torch's own `module.` comes last."""
+    parts = value.split(",") if isinstance(value, str) else value if value is not None else []
+    if not isinstance(parts, list) or len(parts) % 2 or not all(isinstance(part, str | None) for part in parts):
+        raise ModelError(f"{CONFIG_FILE}: scope_map must be pairs of prefixes")
+    if len(parts) > 100:
+        raise ModelError(f"{CONFIG_FILE}: scope_map has over 50 pairs")
+    prefixes = ["" if part is None or part.strip().lower() == "none" else part.strip() for part in parts]
+    return (*zip(prefixes[::2], prefixes[1::2], strict=True), ("module.", ""))

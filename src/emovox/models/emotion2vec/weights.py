@@ -1,0 +1,154 @@
+"""The weights that the Emotion2Vec network needs: their names and shapes, and where a checkpoint has them."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from emovox.errors import ModelError
+from emovox.models.checkpoints.checkpoint import Tensor, read_checkpoint
+from emovox.models.checkpoints.pickled import Inert
+from emovox.models.emotion2vec.snapshot import ModelConfig, Snapshot
+
+Shape = tuple[int, ...]
+
+_AUDIO = "modality_encoders.AUDIO"
+_LISTED = 20
+# A weight takes 4 bytes and an element of the checkpoint 1 at least; more than that means elements used twice.
+_MAX_GROWTH = 4
+
+
+class Weights(Mapping[str, npt.NDArray[np.float32]]):
+    """The weights of a snapshot by the model's own names, each read from disk when it is asked for.
+
+    Attributes:
+        labels: name of each row of the head, as in `Snapshot`; empty for a model that has none.
+        nbytes: bytes of them all as float32.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        """Find every weight in the checkpoint, without reading any.
+
+        Raises:
+            ModelError: the checkpoint can't be read, or weights are missing or misshapen; the message lists them.
+        """
+        state = read_checkpoint(snapshot.weights)
+        self._tensors: dict[str, Tensor] = {}
+        self.labels = _labels(snapshot, state)
+        wrong = []
+        for name, shape in expected_shapes(snapshot.config, len(self.labels)).items():
+            value = state.get(_source_of(name, state, snapshot.scope_map))
+            if value is None:
+                wrong.append(f"{name} is missing")
+            elif isinstance(value, Inert):
+                wrong.append(f"{name} is made by {value.origin}, which is refused")
+            elif value.shape != shape:
+                wrong.append(f"{name} has the shape {value.shape}, not {shape}")
+            else:
+                self._tensors[name] = value
+        if wrong:
+            more = f"; and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
+            raise ModelError(f"{snapshot.weights.name} doesn't fit its config: {'; '.join(wrong[:_LISTED])}{more}")
+        self.nbytes = sum(4 * int(np.prod(tensor.shape, dtype=object)) for tensor in self._tensors.values())
+        if self.nbytes > _MAX_GROWTH * snapshot.weights.stat().st_size:
+            raise ModelError(f"{snapshot.weights.name} is refused: its weights are bigger than the file")
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
+        """Return a weight as float32, a view of the file where it can be.
+
+        Raises:
+            ModelError: damaged, or not a finite number.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = self._tensors[name].array().astype(np.float32, copy=False)
+        if not np.isfinite(values).all():
+            raise ModelError(f"the checkpoint's weight {name} has values that are no finite numbers")
+        return values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+
+def expected_shapes(config: ModelConfig, classes: int) -> dict[str, Shape]:
+    """Return the name and shape of every weight that the network needs; the pre-training decoder's are not.
+
+    Args:
+        config: of the model.
+        classes: rows of the head; 0 for a model that has none.
+    """
+    audio, width = config.audio, config.embed_dim
+    shapes: dict[str, Shape] = {}
+
+    def norm(name: str, size: int) -> None:
+        shapes.update({f"{name}.weight": (size,), f"{name}.bias": (size,)})
+
+    def linear(name: str, inputs: int, outputs: int) -> None:
+        shapes.update({f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)})
+
+    channels = 1
+    for index, (outputs, kernel, _) in enumerate(audio.feature_encoder_spec):
+        layer = f"{_AUDIO}.local_encoder.conv_layers.{index}"
+        shapes[f"{layer}.0.weight"] = (outputs, channels, kernel)
+        if audio.extractor_mode == "layer_norm":
+            norm(f"{layer}.2.1", outputs)
+        elif index == 0:
+            norm(f"{layer}.2", outputs)
+        channels = outputs
+    norm(f"{_AUDIO}.project_features.1", channels)
+    linear(f"{_AUDIO}.project_features.2", channels, width)
+
+    positional = f"{_AUDIO}.relative_positional_encoder"
+    if audio.conv_pos_pre_ln:
+        norm(f"{positional}.0", width)
+        positional += ".1"
+    for index in range(audio.conv_pos_depth):
+        kernel_shape = (width, width // audio.conv_pos_groups, audio.positional_kernel)
+        shapes[f"{positional}.{index + 1}.0.weight"] = kernel_shape
+        shapes[f"{positional}.{index + 1}.0.bias"] = (width,)
+
+    if audio.num_extra_tokens:
+        shapes[f"{_AUDIO}.extra_tokens"] = (1, audio.num_extra_tokens, width)
+    if audio.use_alibi_encoder:
+        heads = audio.num_alibi_heads if audio.learned_alibi_scale_per_head else 1
+        shapes[f"{_AUDIO}.alibi_scale"] = (audio.alibi_scales, 1, heads, 1, 1)
+
+    blocks = [f"{_AUDIO}.context_encoder.blocks.{index}" for index in range(audio.prenet_depth)]
+    blocks += [f"blocks.{index}" for index in range(config.depth)]
+    for block in blocks:
+        linear(f"{block}.attn.qkv", width, 3 * width)
+        linear(f"{block}.attn.proj", width, width)
+        linear(f"{block}.mlp.fc1", width, config.hidden)
+        linear(f"{block}.mlp.fc2", config.hidden, width)
+        if config.norm_affine:
+            norm(f"{block}.norm1", width)
+            norm(f"{block}.norm2", width)
+    if config.norm_affine:
+        norm("norm" if config.layer_norm_first else f"{_AUDIO}.context_encoder.norm", width)
+    if classes:
+        linear("proj", width, classes)
+    return shapes
+
+
+def _source_of(name: str, state: Mapping[str, object], scope_map: tuple[tuple[str, str], ...]) -> str:
+    """The checkpoint's name of a weight: the last pair of prefixes that leads to one decides, as in FunASR."""
+    source = name
+    for theirs, ours in scope_map:
+        if name.startswith(ours) and theirs + name.removeprefix(ours) in state:
+            source = theirs + name.removeprefix(ours)
+    return source
+
+
+def _labels(snapshot: Snapshot, state: Mapping[str, object]) -> tuple[str | None, ...]:
+    """What the head's rows stand for, once it is known whether there is a head.
+
+    FunASR gives a model a head where the config names a tokenizer. Snapshots made by other means name none and
+    have a head all the same, so only where neither speaks of one are the tokens passed over.
+    """
+    sources = [_source_of(f"proj.{part}", state, snapshot.scope_map) for part in ("weight", "bias")]
+    has_head = any(source in state for source in sources)
+    if has_head and not snapshot.labels:
+        raise ModelError("the model has a head and no tokens.txt that names its classes; put the file beside it")
+    return snapshot.labels if has_head or snapshot.has_tokenizer else ()

@@ -1,0 +1,327 @@
+"""Pulling a snapshot from Hugging Face or ModelScope: all of Emovox that goes online by itself.
+
+The hubs' interfaces, as their own clients use them (huggingface_hub 2.4 `hf_api.py` and `constants.py`;
+modelscope_hub 0.5 `_legacy_api.py`, `_download.py` and `config.py`):
+
+- Hugging Face lists at `/api/models/{id}/revision/{revision}?blobs=true`, with the commit, sizes, and as checksum
+  the sha256 of big files (LFS) and the git blob id of small ones; files are at `/{id}/resolve/{commit}/{path}`.
+- ModelScope lists at `/api/v1/models/{id}/repo/files`, with sizes and sha256; files are at
+  `/api/v1/models/{id}/repo`.
+"""
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from os import environ, link
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+from filelock import Timeout
+from pydantic import ValidationError
+
+from emovox import files
+from emovox.errors import HubError, HubMismatchError, HubUnreachableError, ModelError
+from emovox.models.catalog import CatalogModel, partial_path, snapshot_lock, snapshot_path
+from emovox.models.hub.published import SOURCE_FILE, PublishedFile, Source
+from emovox.models.hub.transfer import Connection, Patience
+from emovox.refusals import is_full
+from emovox.settings import settings
+
+Hub = Literal["huggingface", "modelscope"]
+Progress = Callable[[int, int], None]
+"""Called with the bytes that are there, and the bytes in all."""
+
+TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
+_BRANCHES: dict[Hub, str] = {"huggingface": "main", "modelscope": "master"}
+_NEEDED = {"config.yaml", "configuration.json", "tokens.txt", "tokens.json", "README.md", "example/test.wav"}
+_USUAL_WEIGHTS = "model.pt"  # emotion2vec_base has emotion2vec_base.pt, and says so in configuration.json
+_WEIGHTS = re.compile(r"\w[\w.+-]*\.pt")
+_DISK_MARGIN = 256 * 2**20  # bytes left free: a full disk hurts more than a download that doesn't begin
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """What a hub has of a model, as far as it is needed."""
+
+    source: Source
+    urls: dict[str, str]
+
+
+def pull(
+    model: CatalogModel,
+    *,
+    hub: Hub | Literal["auto"] = "auto",
+    revision: str | None = None,
+    progress: Progress = lambda done, total: None,
+    notice: Callable[[str], None] = lambda line: None,
+    patience: Patience = Patience(),  # noqa: B008  it is frozen
+) -> Path:
+    """Download a model's snapshot to its place in the cache, where it appears complete or not at all.
+
+    An interrupted pull is continued by the next one. Where the snapshot is there already, it is compared with
+    what the hub has, and only what differs is transferred.
+
+    Args:
+        model: an entry of the catalog.
+        hub: which; `auto`: Hugging Face, and ModelScope where that doesn't give the model.
+        revision: branch, tag or commit; by default the hub's main branch.
+        progress: called as bytes arrive.
+        notice: called with a line for people, where something takes another way.
+        patience: with bad connections.
+
+    Returns:
+        The snapshot's directory.
+
+    Raises:
+        HubUnreachableError: no hub can be reached, or it breaks off again and again.
+        HubMismatchError: a hub serves something else than it publishes. Another hub is not tried then.
+        HubError: refused.
+        ModelError: offline, not on that hub, or the disk is full or not writable.
+    """
+    hubs = _hubs(model, hub)
+    _check_online()
+    lock = snapshot_lock(model.name)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            notice(f"{model.name} is being downloaded by another process: waiting for it")
+            lock.acquire()
+        failures: list[HubError] = []
+        for name, id_ in hubs.items():
+            try:
+                with _connect(name, patience) as connection:
+                    listing = _LIST[name](connection, id_, revision or _BRANCHES[name])
+                    return _download(model.name, listing, connection, progress)
+            except HubMismatchError:
+                raise
+            except HubError as error:
+                failures.append(error)
+                if len(failures) < len(hubs):
+                    notice(f"{error}. Trying the next hub")
+    except OSError as error:
+        raise ModelError(_disk_trouble(error)) from error
+    finally:
+        lock.release()
+    unreachable = all(isinstance(error, HubUnreachableError) for error in failures)
+    raise (HubUnreachableError if unreachable else HubError)("; ".join(map(str, failures)))
+
+
+def _hubs(model: CatalogModel, hub: Hub | Literal["auto"]) -> dict[Hub, str]:
+    """The hubs to ask, in order, with the model's id on each."""
+    ids: dict[Hub, str | None] = {"huggingface": model.huggingface, "modelscope": model.modelscope}
+    everywhere: dict[Hub, str] = {name: id_ for name, id_ in ids.items() if id_}
+    hubs = {name: id_ for name, id_ in everywhere.items() if hub in ("auto", name)}
+    if not everywhere:
+        raise ModelError(f"{model.name} is on no hub: there is nothing to download")
+    if not hubs:
+        raise ModelError(f"{model.name} is not there: use {' or '.join(f'--hub {name}' for name in everywhere)}")
+    return hubs
+
+
+def _check_online() -> None:
+    """Refuse where the user wants no network: our own setting, and what Hugging Face's libraries obey."""
+    named = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if _is_true(environ.get(name, ""))]
+    if settings().offline:
+        named.insert(0, "EMOVOX_OFFLINE (or `offline` in the config file)")
+    if named:
+        raise ModelError(f"nothing is downloaded, as {named[0]} is set: unset it for this command")
+
+
+def _disk_trouble(error: OSError) -> str:
+    cache = settings().cache
+    if is_full(error):
+        return f"the disk of {cache} is full: make room and run this again, it goes on where it stopped"
+    return f"{error.filename or cache} can't be written ({error.strerror}): EMOVOX_CACHE puts models elsewhere"
+
+
+def _is_true(value: str) -> bool:
+    return value.strip().upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def _connect(hub: Hub, patience: Patience) -> Connection:
+    """A connection to the hub, or to the mirror that its own client's variables name."""
+    if hub == "huggingface":
+        address = environ.get("HF_ENDPOINT") or "https://huggingface.co"
+        token = environ.get("HF_TOKEN", "").strip() or None
+        if token and not (token.isascii() and token.isprintable()):
+            raise ModelError("HF_TOKEN is no token: it has characters that none has")
+    else:
+        named = environ.get("MODELSCOPE_ENDPOINT") or environ.get("MODELSCOPE_DOMAIN")
+        address, token = named or "https://www.modelscope.cn", None
+    address = address.strip().rstrip("/")
+    if "://" not in address:
+        address = f"https://{address}"
+    return Connection(TITLES[hub], address, token=token, patience=patience)
+
+
+def _list_huggingface(connection: Connection, id_: str, revision: str) -> _Listing:
+    url = f"{connection.address}/api/models/{id_}/revision/{quote(revision, safe='')}?blobs=true"
+    answer = connection.json(url, f"{id_}, revision {revision}")
+    found = {}
+    for entry in _entries(connection, answer, "siblings"):
+        lfs = entry.get("lfs")
+        found[_safe(connection, entry.get("rfilename"))] = (
+            {"size": lfs.get("size"), "algorithm": "sha256", "checksum": lfs.get("sha256")}
+            if isinstance(lfs, dict)
+            else {"size": entry.get("size"), "algorithm": "git-sha1", "checksum": entry.get("blobId")}
+        )
+    commit = answer.get("sha")
+    if not (isinstance(commit, str) and re.fullmatch("[0-9a-f]{40}", commit)):
+        commit = None
+    # The commit, not the branch: what is downloaded is then what was listed, even should somebody push meanwhile.
+    base = f"{connection.address}/{id_}/resolve/{quote(commit or revision, safe='')}"
+    return _listing(connection, "huggingface", id_, revision, commit, found, lambda path: f"{base}/{quote(path)}")
+
+
+def _list_modelscope(connection: Connection, id_: str, revision: str) -> _Listing:
+    base = f"{connection.address}/api/v1/models/{id_}/repo"
+    url = f"{base}/files?{urlencode({'Revision': revision, 'Recursive': 'True'})}"
+    answer = connection.json(url, f"{id_}, revision {revision}")
+    data = answer.get("Data") if isinstance(answer, dict) else None
+    found = {
+        _safe(connection, entry.get("Path")): {
+            "size": entry.get("Size"),
+            "algorithm": "sha256",
+            "checksum": entry.get("Sha256"),
+        }
+        for entry in _entries(connection, data, "Files")
+        if entry.get("Type") != "tree"
+    }
+    return _listing(
+        connection,
+        "modelscope",
+        id_,
+        revision,
+        None,
+        found,
+        lambda path: f"{base}?{urlencode({'Revision': revision, 'FilePath': path})}",
+    )
+
+
+_LIST: dict[Hub, Callable[[Connection, str, str], _Listing]] = {
+    "huggingface": _list_huggingface,
+    "modelscope": _list_modelscope,
+}
+
+
+def _entries(connection: Connection, answer: Any, key: str) -> list[dict[str, Any]]:
+    entries = answer.get(key) if isinstance(answer, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise HubError(f"{connection.title} lists no files: is {connection.address} a model hub?")
+    return entries
+
+
+def _safe(connection: Connection, path: object) -> str:
+    """A listed path, which comes from outside: it must stay inside the snapshot on every system."""
+    if (
+        not isinstance(path, str)
+        or not path.isprintable()
+        or "\\" in path
+        or PurePosixPath(path).is_absolute()
+        or re.match("[A-Za-z]:", path)
+        or ".." in path.split("/")
+    ):
+        raise HubMismatchError(f"{connection.title} lists the unsafe path {path!r}: nothing was downloaded")
+    return path
+
+
+def _listing(
+    connection: Connection,
+    hub: Hub,
+    id_: str,
+    revision: str,
+    commit: str | None,
+    found: dict[str, dict[str, Any]],
+    url: Callable[[str], str],
+) -> _Listing:
+    """Choose the files that a snapshot needs; pictures and other forms of the weights stay where they are."""
+    weights = [_USUAL_WEIGHTS] if _USUAL_WEIGHTS in found else [path for path in found if _WEIGHTS.fullmatch(path)]
+    if "config.yaml" not in found or len(weights) != 1:
+        raise HubError(
+            f"{id_} on {connection.title} is no snapshot: it needs a config.yaml and one file of weights"
+        )
+    try:
+        files = tuple(
+            PublishedFile(path=path, **found[path]) for path in sorted(found) if path in _NEEDED or path in weights
+        )
+    except ValidationError as error:
+        raise HubError(
+            f"{connection.title} lists files of {id_} without a proper size and checksum, and so they can't be "
+            "checked: choose another --hub"
+        ) from error
+    source = Source(
+        hub=hub,
+        repository=id_,
+        address=connection.address,
+        revision=revision,
+        commit=commit,
+        pulled=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        files=files,
+    )
+    return _Listing(source, {file.path: url(file.path) for file in files})
+
+
+def _download(name: str, listing: _Listing, connection: Connection, progress: Progress) -> Path:
+    """Bring all files of a listing to the snapshot's place."""
+    place, partial = snapshot_path(name), partial_path(name)
+    files = sorted(listing.source.files, key=lambda file: file.size)  # what is wrong with small ones shows early
+    total = sum(file.size for file in files)
+    kept = {file.path for file in files if file.matches(place / file.path)}
+    before = Source.read(place)
+    if before and {file.path for file in before.files} == kept and len(kept) == len(files):
+        progress(total, total)
+        return place
+    _prepare(partial, files, {path: place / path for path in kept})
+    there = {file.path: _there(file, partial) for file in files}
+    missing, free = total - sum(there.values()), shutil.disk_usage(partial).free
+    if missing + _DISK_MARGIN > free:
+        raise ModelError(
+            f"{name} needs {(missing + _DISK_MARGIN) / 1e9:.2f} GB and the disk of {settings().cache} has "
+            f"{free / 1e9:.2f} GB free: make room, or put models elsewhere with EMOVOX_CACHE"
+        )
+    for file in files:
+
+        def advanced(done: int, path: str = file.path) -> None:
+            there[path] = done
+            progress(sum(there.values()), total)
+
+        connection.fetch(file, listing.urls[file.path], partial / file.path, advanced)
+    (partial / SOURCE_FILE).write_text(listing.source.model_dump_json(indent=2), encoding="utf-8")
+    _publish(partial, place)
+    return place
+
+
+def _prepare(partial: Path, files: list[PublishedFile], kept: dict[str, Path]) -> None:
+    """Make the directories, drop what belongs to another revision, and take over what is the same in it."""
+    wanted = {partial / file.path for file in files}
+    wanted |= {Connection.part(file, partial / file.path) for file in files}
+    for stray in [path for path in partial.rglob("*") if path.is_file() and path not in wanted]:
+        stray.unlink()
+    for file in files:
+        target = partial / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if file.path in kept and not target.exists():
+            try:
+                link(kept[file.path], target)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(kept[file.path], target)
+
+
+def _there(file: PublishedFile, partial: Path) -> int:
+    """Bytes of a file that an earlier pull has brought."""
+    target = partial / file.path
+    for path in (target, Connection.part(file, target)):
+        if path.is_file():
+            return min(path.stat().st_size, file.size)
+    return 0
+
+
+def _publish(partial: Path, place: Path) -> None:
+    """Give a complete snapshot its name, once it is on the disk for good."""
+    for path in [path for path in partial.rglob("*") if path.is_file()]:
+        files.sync(path)
+    files.replace_directory(partial, place)

@@ -1,0 +1,1 @@
+"""The runtime: the engine, and its sessions on ONNX Runtime and OpenVINO."""

@@ -1,0 +1,89 @@
+"""OpenVINO: the faster engine on a CPU, an extra."""
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovox.audio.waveform import SAMPLE_RATE
+from emovox.errors import ModelError
+from emovox.models.metadata import Precision
+from emovox.models.onnx.graph import INT8_BLOCK
+from emovox.models.runtime.session import one_line
+from emovox.silence import import_openvino
+
+ov = import_openvino()
+_DONT_NEED = 4  # MADV_DONTNEED of Linux: drop the pages; what the file holds is not touched
+
+
+def has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 by itself."""
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+class OpenVinoSession:
+    """A model on OpenVINO, on the CPU."""
+
+    engine = "openvino"
+    device = "cpu"
+    batches = False
+    # OpenVINO keeps kernels for every length it has seen, 2 MB each for the bundled model: in a long recording, or
+    # after many short ones, that would be gigabytes.
+    step = SAMPLE_RATE // 4
+
+    def __init__(self, path: Path, *, precision: Precision, threads: int) -> None:
+        """Load a model file.
+
+        Raises:
+            ModelError: OpenVINO can't load it, or the CPU has no bfloat16.
+        """
+        if precision == "bf16" and not has_bf16():
+            raise ModelError("this CPU has no bfloat16 arithmetic; take fp32 or int8")
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            # Each process would pin its first thread to the first core, and many would share that one.
+            "ENABLE_CPU_PINNING": False,
+            "PERFORMANCE_HINT": "LATENCY",
+            # What int8 leaves over is worth bf16: it rounds less than int8 does.
+            "INFERENCE_PRECISION_HINT": "bf16" if precision in ("bf16", "int8") and has_bf16() else "f32",
+            # Activations are rounded to int8 row by row in blocks, where the weights come in blocks of int8.
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(INT8_BLOCK if precision == "int8" else 0),
+        }
+        try:
+            self._request = ov.Core().compile_model(str(path), "CPU", settings).create_infer_request()
+        except RuntimeError as error:
+            raise ModelError(f"{path}: not a model that OpenVINO can load: {one_line(error)}") from error
+        _release_weights(path)
+        self._one_at_a_time = threading.Lock()  # a request serves one call, and one call keeps every core busy
+
+    def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """As `Session.run`."""
+        with self._one_at_a_time:
+            self._request.infer(dict(inputs))
+            # The request's own memory is overwritten by the next call.
+            return [np.array(self._request.get_tensor(name).data) for name in outputs]
+
+
+def _release_weights(path: Path) -> None:
+    """Give the pages of a model's mapped weights back to the system, where Linux says which they are.
+
+    OpenVINO maps the file of weights and packs most of them anew, but keeps the mapping; its pages would count as
+    this process's memory, 1.2 GB for Large, until the system runs short. Any that is needed again is read again.
+    """
+    weights = os.fspath(path.with_name(f"{path.name}.data").resolve())
+    if not sys.platform.startswith("linux"):
+        return
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+        span, rights, *_, name = line.split(maxsplit=5)
+        if name == weights and "w" not in rights:
+            start, end = (int(bound, 16) for bound in span.split("-"))
+            madvise(start, end - start, _DONT_NEED)

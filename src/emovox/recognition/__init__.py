@@ -1,1 +1,0 @@
-"""Recognition: what a model hears in a recording, as one result."""

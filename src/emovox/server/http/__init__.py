@@ -1,0 +1,1 @@
+"""HTTP: connections, the guard, errors, uploads; what is the same for every route."""

@@ -1,0 +1,57 @@
+"""Server-sent events: the same for all who listen to one thing, and rarely looked for where nothing changes."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from fastapi.responses import StreamingResponse
+
+from emovox.server.http.problems import from_error
+from emovox.server.looks import Look
+from emovox.server.service import Service
+
+EVERY, RAREST = 0.25, 2.0  # seconds between looks: at what changes, and at what doesn't
+HEARTBEAT = 10.0  # seconds of silence after which a comment says that the line is alive
+CONTENT = {"text/event-stream": {"schema": {"type": "string"}}}
+
+
+def event(kind: str, data: Any) -> str:
+    """One event as text."""
+    return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def stream(
+    service: Service, look: Callable[[], Awaitable[Look]], *, shared: str | None = None
+) -> StreamingResponse:
+    """Tell what is seen whenever it changes, until it is final, gone, or the service stops.
+
+    Args:
+        service: whose stop ends the stream; clients connect again.
+        look: gives the kind of event, its data, and whether it is the last.
+        shared: says what is looked at, where others may look at the same.
+    """
+
+    async def events() -> AsyncIterator[str]:
+        last, told, pause = "", time.monotonic(), EVERY
+        while not service.stopping:
+            text, final = last, False
+            try:
+                kind, data, final = await (service.looks.take(shared, look) if shared else look())
+                text = event(kind, data)
+            except Exception as error:
+                if from_error(error).status != 503:  # it was deleted; otherwise it can't be seen just now
+                    return
+            if text != last:
+                yield text
+                last, told, pause = text, time.monotonic(), EVERY
+            elif time.monotonic() - told >= HEARTBEAT:
+                yield ": still here\n\n"
+                told = time.monotonic()
+            if final:
+                return
+            await asyncio.sleep(pause)
+            pause = min(RAREST, 1.25 * pause)
+
+    return StreamingResponse(events(), media_type="text/event-stream")

@@ -1,0 +1,90 @@
+"""The OpenAPI document: what FastAPI makes of the routes, and what it can't know."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from emovox.inference.recognition import Recognition
+from emovox.server.http.problems import ProblemDetails
+from emovox.server.options import BatchOptions, RecognitionOptions, parameters
+
+RECOGNITION = {"$ref": "#/components/schemas/Recognition"}
+EXAMPLE = {
+    "emotion": "angry",
+    "confidence": 0.98,
+    "scores": {
+        "angry": 0.98, "disgusted": 0.01, "fearful": 0.0, "happy": 0.01, "neutral": 0.0, "other": 0.0, "sad": 0.0,
+        "surprised": 0.0, "unknown": 0.0,
+    },
+    "granularity": "utterance",
+    "timestamp": "2026-11-23 03:39:08",
+    "schema": 1,
+    "created_at": "2026-11-23T03:39:08.163532Z",
+    "recording": {
+        "name": "call.flac", "sha256": "6143" + "0" * 60, "duration": 2.18, "sample_rate": 16000, "channels": 1,
+        "channel": None, "codec": "flac", "speech": 1.9,
+    },
+    "model": {"name": "lite", "revision": "1", "precision": "int8", "checksum": "a60f" + "0" * 60},
+    "emovox": "0.1.0",
+    "warnings": [],
+}  # fmt: skip
+
+
+def body(*, many: bool = False) -> dict[str, Any]:
+    """The body and parameters of a route that takes recordings, for its `openapi_extra`."""
+    file = {"type": "string", "format": "binary"}
+    fields: dict[str, Any] = {"file": {"type": "array", "items": file, "minItems": 1} if many else file}
+    extra = [
+        {"name": "webhook", "schema": {"type": "string", "maxLength": 2000}, "description": "told when a job ends"}
+    ]
+    if not many:
+        name = {"type": "string", "maxLength": 4096, "examples": ["call.mp3"]}
+        extra.append({"name": "name", "schema": name, "description": "what to call the recording in the result"})
+    kind = BatchOptions if many else RecognitionOptions
+    for item in [*parameters(kind, fields=True), *extra]:
+        fields[item["name"]] = {**item["schema"], "description": item["description"]}
+    form = {"type": "object", "properties": fields, "required": ["file"], "additionalProperties": False}
+    content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
+    if not many:
+        content["application/octet-stream"] = {"schema": file}
+    queries = [*parameters(kind), *({"in": "query", "required": False, **item} for item in extra)]
+    return {"requestBody": {"required": True, "content": content}, "parameters": queries}
+
+
+def describe(app: FastAPI) -> None:
+    """Let an app describe itself in full."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, description=_DESCRIPTION, routes=app.routes
+    )
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for model in (Recognition, ProblemDetails, RecognitionOptions):
+        schema = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    for unused in ("HTTPValidationError", "ValidationError", "RecognitionOptions"):
+        schemas.pop(unused, None)
+    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{}, {"key": []}]
+    return document
+
+
+_DESCRIPTION = """\
+Recordings in, emotions out. Every error is `application/problem+json` (RFC 9457).
+
+    curl -F file=@call.mp3 http://localhost:7860/v1/recognitions
+    curl --data-binary @call.mp3 -H 'Content-Type: audio/mpeg' 'http://localhost:7860/v1/recognitions?name=call.mp3'
+
+API keys, where they are demanded, go as `Authorization: Bearer KEY`.
+"""

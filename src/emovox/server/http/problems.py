@@ -1,0 +1,255 @@
+"""Problem details (RFC 9457): the one shape of every error. None carries a path of this machine or a traceback."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+
+from emovox.archive.database import is_away
+from emovox.errors import (
+    ArchiveError,
+    AudioError,
+    DecoderError,
+    EmovoxError,
+    ExportError,
+    HeadError,
+    HubError,
+    HubUnreachableError,
+    ModelError,
+    NoAudioError,
+    NotInstalledError,
+    OptionsError,
+    OutputsError,
+    PrecisionError,
+    TooLargeError,
+    TooShortError,
+    UnknownEmotionError,
+    UnknownModelError,
+)
+from emovox.refusals import behind, is_exhausted, is_full
+
+SELDOM = 60.0  # seconds from one line in the log to the next that says the same
+MEDIA_TYPE = "application/problem+json"
+log = logging.getLogger("emovox.server")
+
+
+class ProblemDetails(BaseModel):
+    """An error."""
+
+    type: str = Field(description="which problem it is, for programs", examples=["urn:emovox:no-audio"])
+    title: str = Field(description="the kind of problem, for people", examples=["No sound"])
+    status: int = Field(description="the HTTP status", ge=400, le=599, examples=[422])
+    detail: str = Field(
+        description="what is wrong this time, and what to do", examples=["there is no sound in it"]
+    )
+    errors: list[dict[str, str]] | None = Field(
+        None, description="for options: which field is wrong, and why", examples=[None]
+    )
+
+
+class Problem(Exception):  # noqa: N818  RFC 9457's word
+    """An error that is answered as problem details."""
+
+    def __init__(
+        self,
+        status: int,
+        kind: str,
+        detail: str,
+        *,
+        title: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        errors: list[dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.kind, self.detail = status, kind, detail
+        self.title = title or kind.replace("-", " ").capitalize()
+        self.headers, self.errors = dict(headers or {}), errors
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        body: dict[str, Any] = {
+            "type": f"urn:emovox:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        return body if self.errors is None else {**body, "errors": self.errors}
+
+    def response(self) -> JSONResponse:
+        """The answer."""
+        return JSONResponse(self.to_dict(), self.status, self.headers, MEDIA_TYPE)
+
+
+def busy(seconds: float) -> Problem:
+    """The queue is full; it is worth trying again after so many seconds."""
+    wait = max(1, round(seconds))
+    return Problem(
+        503, "busy", f"as many recordings wait as may: try again in {wait} s", headers={"Retry-After": str(wait)}
+    )
+
+
+def database_away() -> Problem:
+    """The database can't be used now; it is worth trying again soon."""
+    return Problem(503, "database", "the database can't be used now", headers={"Retry-After": "5"})
+
+
+def invalid(errors: list[dict[str, str]]) -> Problem:
+    """Options or fields that can't be."""
+    detail = "; ".join(f"{error['field']}: {error['reason']}" for error in errors)
+    return Problem(422, "invalid-options", detail, errors=errors)
+
+
+def from_validation(error: ValidationError | RequestValidationError) -> Problem:
+    """What pydantic found, without what was given."""
+    found = [
+        {
+            "field": ".".join(
+                str(part) for part in item["loc"] if part not in {"query", "path", "body", "header"}
+            ),
+            "reason": item["msg"].removeprefix("Value error, "),
+        }
+        for item in error.errors()
+    ]
+    return invalid(found)
+
+
+_KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
+    NoAudioError: (422, "no-audio", "No sound"),
+    TooShortError: (422, "too-short", "Too short"),
+    TooLargeError: (413, "too-large", "Too large"),
+    AudioError: (422, "unreadable-audio", "Not a recording that can be read"),
+    NotInstalledError: (409, "model-not-installed", "Model not installed"),
+    UnknownModelError: (422, "unknown-model", "Unknown model"),
+    PrecisionError: (422, "impossible-precision", "Impossible precision"),
+    HubUnreachableError: (502, "hub-unreachable", "The model hub can't be reached"),
+    HubError: (502, "hub-error", "The model hub refused"),
+    HeadError: (422, "head", "This head can't be asked"),
+    OptionsError: (422, "invalid-options", "Invalid options"),
+    UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
+    ArchiveError: (409, "archive", "The archive can't do this"),
+    ExportError: (422, "export", "This export can't be made"),
+}
+
+_OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # whose messages name files of this machine
+    ModelError: (503, "model-failed", "the model can't be loaded or run: the service's log says why"),
+    DecoderError: (503, "no-decoder", "nothing can be decoded now: the service's log says why"),
+    OutputsError: (500, "storage", "the outputs can't be read or written: the service's log says why"),
+}
+
+_LATER = {"Retry-After": "5"}
+
+
+def from_refusal(error: OSError) -> Problem:
+    """What the system refuses, none of which is the client's fault."""
+    if is_exhausted(error):
+        return Problem(503, "busy", "too much is open at once: try again in a moment", headers=_LATER)
+    if is_full(error):
+        return Problem(507, "storage", "the disk is full")
+    return Problem(500, "storage", "the disk can't be read or written: the service's log says why")
+
+
+def damaged(detail: str, error: Exception) -> Problem:
+    """Outputs that can't be read, unless it is for a reason that passes."""
+    if isinstance(error, OSError) and is_exhausted(error):
+        return from_refusal(error)
+    return Problem(500, "damaged-output", detail)
+
+
+def from_error(error: Exception) -> Problem:
+    """How an exception is answered."""
+    if isinstance(error, Problem):
+        return error
+    if (shortage := _from_shortage(error)) is not None:
+        return shortage
+    for kind in type(error).__mro__:
+        if kind in _KINDS:
+            status, name, title = _KINDS[kind]
+            detail = error.reason if isinstance(error, AudioError) else str(error)
+            return Problem(status, name, detail, title=title)
+        if kind in _OWN_FAULT:
+            log.error("%s", error)
+            status, name, detail = _OWN_FAULT[kind]
+            return Problem(status, name, detail, headers=_LATER if status == 503 else None)
+    log.error("unexpected %s", type(error).__name__, exc_info=error)
+    return Problem(500, "internal", "something unexpected went wrong: the service's log says what")
+
+
+def _from_shortage(error: Exception) -> Problem | None:
+    """What is missing for a while: handles, room, the database, memory. None: the error is of another kind."""
+    refusal = behind(error)
+    if refusal is not None and (is_exhausted(refusal) or is_full(refusal)):
+        _say_seldom(str(error))
+        return from_refusal(refusal)
+    if is_away(error):
+        _say_seldom(f"the database can't be used: {' '.join(str(getattr(error, 'orig', error)).split())[:300]}")
+        return database_away()
+    if isinstance(error, MemoryError):
+        _say_seldom("there isn't enough memory")
+        return Problem(503, "no-memory", "there isn't enough memory now: try again", headers=_LATER)
+    return None
+
+
+_said: dict[str, float] = {}
+
+
+def _say_seldom(text: str) -> None:
+    """Log what everyone meets at once, and not for everyone."""
+    now = time.monotonic()
+    if now - _said.get(text, float("-inf")) > SELDOM:
+        if len(_said) > 100:
+            _said.clear()
+        _said[text] = now
+        log.error("%s", text)
+
+
+def from_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """What an HTTP status says by itself."""
+    details = {
+        404: "there is nothing at this address; /docs lists what there is",
+        405: "this address doesn't take this method; /docs lists what it takes",
+    }
+    phrase = HTTPStatus(status).phrase
+    kind = phrase.lower().replace(" ", "-").replace("'", "")
+    return Problem(status, kind, details.get(status, phrase), title=phrase, headers=headers)
+
+
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer every error of an app with these routes as problem details."""
+
+    async def answer(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, HTTPException):
+            headers = dict(error.headers or {})
+            if "Allow" in headers:  # of the first route at this address, which may have others
+                here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+                headers["Allow"] = ", ".join(sorted(methods_of(here)))
+            return from_status(error.status_code, headers).response()
+        if isinstance(error, RequestValidationError):
+            return from_validation(error).response()
+        return from_error(error).response()
+
+    for kind in (HTTPException, RequestValidationError, EmovoxError, Problem):  # the guard answers the rest
+        app.add_exception_handler(kind, answer)
+
+
+def methods_of(routes: Iterable[BaseRoute]) -> frozenset[str]:
+    """What routes take; a WebSocket's has no methods."""
+    return frozenset(method for route in routes for method in getattr(route, "methods", None) or ())
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides its result, for the OpenAPI document."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+        }
+        for status in (*statuses, 400, 401, 403, 421, 429, 431, 500, 503)
+    }

@@ -1,0 +1,1 @@
+"""Jobs: what was accepted, run to its end, and told of by webhooks."""

@@ -1,0 +1,34 @@
+"""Troubles that pass by themselves: a job that meets one is no worse for it, and is tried again later."""
+
+import re
+
+from emovox.archive.database import is_away
+from emovox.errors import DecoderError, EmovoxError, ModelError, OutputsError
+from emovox.server.http.problems import Problem
+
+# What ONNX Runtime, OpenVINO ("can't alloc"), CUDA and Python say.
+_NO_MEMORY = re.compile(
+    r"alloc|(out of|not enough|insufficient|no) memory|can't start new thread|resource temporarily unavailable",
+    re.IGNORECASE,
+)
+
+
+def passes(error: BaseException) -> bool:
+    """Whether the same may succeed later; otherwise it is the recording's fault, or its options'."""
+    if isinstance(error, Problem):
+        return error.status in {503, 507}
+    if isinstance(error, EmovoxError):
+        return isinstance(error, (OutputsError, DecoderError)) or _lacks_memory(error)
+    return isinstance(error, OSError) or is_away(error) or _lacks_memory(error)
+
+
+def database_is_away(error: BaseException) -> bool:
+    """Whether the database can't be used now, or gave no answer in time."""
+    return is_away(error) or (isinstance(error, Problem) and error.kind == "database")
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that memory was short: for a model, or for a thread."""
+    if isinstance(error, EmovoxError) and not isinstance(error, ModelError):
+        return False  # whose words may be those of a file's name
+    return isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None

@@ -1,0 +1,110 @@
+"""Jobs and batches as clients see them."""
+
+from collections import Counter
+from datetime import datetime, timezone
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from emovox.server.http.problems import ProblemDetails
+from emovox.server.jobs.jobs import FINISHED, Job, State
+from emovox.server.jobs.runner import Runner
+
+
+class JobView(BaseModel):
+    """A job."""
+
+    id: str = Field(pattern="^[0-9a-f]{32}$")
+    state: State
+    progress: float = Field(description="0 to 1", ge=0, le=1)
+    name: str | None = Field(description="of the recording")
+    channel: int | None = Field(description="the one that is heard, from 1; null: the mean of all")
+    batch: str | None = Field(description="the batch it belongs to")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    output: str | None = Field(description="id of the stored outputs, once done; null where they are elsewhere")
+    elsewhere: bool = Field(
+        description="it is another service's on the same database: its progress and its stored outputs are there"
+    )
+    problem: ProblemDetails | None = Field(
+        description="why it failed; while it is queued: what it waits for to pass"
+    )
+    timings: dict[str, float] | None = Field(description="seconds of each step, once done: decoded, waited, …")
+    links: dict[str, str] = Field(description="where to go from here")
+
+
+class BatchProgress(BaseModel):
+    """How far a batch has come."""
+
+    id: str = Field(pattern="^[0-9a-f]{32}$")
+    count: int
+    states: dict[str, int] = Field(description="how many jobs are in each state")
+    progress: float = Field(description="0 to 1; what failed or was cancelled counts as finished", ge=0, le=1)
+    finished: bool
+    links: dict[str, str]
+
+
+class BatchView(BatchProgress):
+    """A batch: its jobs and one progress for all of them."""
+
+    jobs: list[JobView] = Field(description="in the order of the files, and of the channels of each")
+
+
+def job_view(job: Job, runner: Runner) -> JobView:
+    """A job, with its progress of this moment."""
+    here = f"/v1/jobs/{job.id}"
+    links = {"self": here, "events": f"{here}/events"}
+    if job.batch:
+        links["batch"] = f"/v1/batches/{job.batch}"
+    elsewhere = not runner.owns(job)
+    if job.output and not elsewhere:
+        links["output"] = f"/v1/outputs/{job.output}"
+    if job.state == "done" and not (job.output and elsewhere):
+        links["result"] = f"{here}/result"
+    return JobView(
+        id=job.id,
+        state=job.state,
+        progress=round(runner.progress(job), 4),
+        name=job.name,
+        channel=job.options.get("channel"),
+        batch=job.batch,
+        created_at=_moment(job.created),
+        started_at=None if job.started is None else _moment(job.started),
+        finished_at=None if job.finished is None else _moment(job.finished),
+        output=None if elsewhere else job.output,  # whose name may be that of another's here
+        elsewhere=elsewhere,
+        problem=None if job.problem is None else ProblemDetails.model_validate(job.problem),
+        timings=job.timings,
+        links=links,
+    )
+
+
+def batch_progress(id_: str, states: dict[str, int], runner: Runner) -> BatchProgress:
+    """The progress of a batch that has so many jobs in each state."""
+    count = sum(states.values())
+    finished = sum(states.get(state, 0) for state in FINISHED)
+    here = f"/v1/batches/{id_}"
+    return BatchProgress(
+        id=id_,
+        count=count,
+        states=states,
+        progress=round(min(1.0, (finished + runner.batch_progress(id_)) / count), 4),
+        finished=finished == count,
+        links={"self": here, "events": f"{here}/events"},
+    )
+
+
+def batch_view(id_: str, jobs: list[Job], runner: Runner) -> BatchView:
+    """A batch of these jobs, of which there is at least one."""
+    progress = batch_progress(id_, dict(Counter(job.state for job in jobs)), runner)
+    return BatchView(**vars(progress), jobs=[job_view(job, runner) for job in jobs])
+
+
+def dump(view: BaseModel) -> dict[str, Any]:
+    """As JSON has it."""
+    return view.model_dump(mode="json")
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)

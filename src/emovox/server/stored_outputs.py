@@ -1,0 +1,329 @@
+"""The stored outputs, as clients see them: by id, which is a directory's name, strictly checked."""
+
+import os
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+
+from emovox import private
+from emovox.archive.database import HIDDEN
+from emovox.errors import OutputsError
+from emovox.inference import stored_result as stored
+from emovox.inference.recognition import EmotionName, HeadVerdict, Recognition, ScoreMap
+from emovox.outputs import RESULT
+from emovox.refusals import is_exhausted
+from emovox.server.http.problems import Problem, damaged
+from emovox.server.timeline import Timeline, Timelines
+
+ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
+_DOOMED = "removed-"
+_STAMP = len("outputs_20240104_223000")
+FILE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.(json|wav|npy|srt|vtt|TextGrid|txt|csv|parquet|png|svg)")
+MEDIA_TYPES = {
+    "json": "application/json",
+    "wav": "audio/wav",
+    "npy": "application/octet-stream",
+    "srt": "application/x-subrip",
+    "vtt": "text/vtt; charset=utf-8",
+    "TextGrid": "text/plain; charset=utf-8",
+    "txt": "text/plain; charset=utf-8",
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+}
+
+
+class Summary(BaseModel):
+    """One outputs directory in a list."""
+
+    id: str = Field(description="its directory's name", examples=["outputs_20240104_223000"])
+    name: str | None = Field(description="of the recording")
+    emotion: EmotionName
+    confidence: float = Field(ge=0, le=1)
+    scores: ScoreMap
+    created_at: AwareDatetime
+    duration: float = Field(description="seconds")
+    model: str
+    warnings: list[str]
+    head: HeadVerdict | None = Field(None, description="what a trained head hears; null: none was asked")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for among the outputs."""
+
+    emotion: str | None = None
+    name: str | None = None  # part of it, whatever its case
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class Library:
+    """The outputs directories under one root. Its methods read disks, so they are for threads."""
+
+    def __init__(self, root: Path, *, forget: Callable[[Sequence[Path]], None] = lambda _: None) -> None:
+        """Begin.
+
+        Args:
+            root: where they are.
+            forget: is told of directories before they are deleted.
+        """
+        self._root, self._forget = root, forget
+        self._summaries: dict[str, tuple[int, Summary]] = {}  # with the time of change of the result.json read
+        self._lock = threading.Lock()  # of the summaries
+        self._timelines = Timelines(root / HIDDEN / "timelines")
+        for doomed in (root / HIDDEN).glob(f"{_DOOMED}*"):  # a kill came before its end
+            shutil.rmtree(doomed, ignore_errors=True)
+
+    def directory(self, id_: str) -> Path:
+        """The directory of an id.
+
+        Raises:
+            Problem: 404, there is none.
+        """
+        path = self._root / id_ if ID.fullmatch(id_) else None
+        if path is None or path.is_symlink() or not (path / RESULT).is_file():
+            raise _no_output()
+        return path
+
+    def file(self, id_: str, name: str) -> Path:
+        """One file of an outputs directory.
+
+        Raises:
+            Problem: 404, there is none.
+        """
+        directory = self.directory(id_)
+        path = directory / name if FILE.fullmatch(name) else None
+        if path is None or path.is_symlink() or not path.is_file():
+            raise Problem(404, "no-such-file", "these outputs have no file of this name")
+        return path
+
+    def files(self, id_: str) -> list[Path]:
+        """All files of an outputs directory that clients may have, by name.
+
+        Raises:
+            Problem: 404, there is none.
+        """
+        directory = self.directory(id_)
+        try:
+            return sorted(
+                path
+                for path in directory.iterdir()
+                if FILE.fullmatch(path.name) and path.is_file() and not path.is_symlink()
+            )
+        except FileNotFoundError:
+            raise _no_output() from None
+
+    def recognition(self, id_: str) -> Recognition:
+        """What an outputs directory's result.json says.
+
+        Raises:
+            Problem: 404, there is none; 500, it is damaged.
+        """
+        path = self.directory(id_) / RESULT
+        try:
+            return stored.read(path)
+        except FileNotFoundError:
+            raise _no_output() from None
+        except (OSError, ValidationError) as error:
+            raise damaged("its result.json can't be read", error) from error
+
+    def head(self, id_: str) -> dict[str, Any]:
+        """result.json without its segments and frames, which may be hundreds of megabytes.
+
+        Raises:
+            Problem: 404, there is none; 500, it is damaged.
+        """
+        try:
+            return stored.read_head(self.directory(id_) / RESULT)
+        except FileNotFoundError:
+            raise _no_output() from None
+        except (OSError, ValueError) as error:
+            raise damaged("its result.json can't be read", error) from error
+
+    def has_segments(self, id_: str) -> bool:
+        """Whether segments were asked for; there may be none all the same.
+
+        Raises:
+            Problem: 404, there is none; 500, it is damaged.
+        """
+        try:
+            return stored.has_segments(self.directory(id_) / RESULT)
+        except (OSError, ValueError) as error:
+            raise damaged("its result.json can't be read", error) from error
+
+    def timeline(self, id_: str, *, start: float, end: float | None, points: int) -> Timeline:
+        """Peaks, curve and segments of a stretch, as `Timelines.read`.
+
+        Raises:
+            Problem: 404, there is none; 422, the stretch is empty; 500, the outputs are damaged.
+        """
+        return self._timelines.read(self.directory(id_), start=start, end=end, points=points)
+
+    def find(self, query: Query, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
+        """A page of what is looked for, latest first. What was deleted meanwhile, or is damaged, is left out.
+
+        Args:
+            query: all of it must hold.
+            before: an id; what comes after it in this order is given.
+            limit: of the page.
+
+        Returns:
+            The page, and the id to go on from, if there is more.
+        """
+        page: list[Summary] = []
+        for id_ in self.ids(before):
+            summary = self.summary(id_)  # of no more directories than the page needs
+            if summary is None or not _fits(summary, query):
+                continue
+            if len(page) == limit:
+                return page, page[-1].id
+            page.append(summary)
+        return page, None
+
+    def summary(self, id_: str) -> Summary | None:
+        """The summary of an id; None if it is gone or damaged."""
+        path = f"{self._root}/{id_}/{RESULT}"  # a Path takes ten times as long, and there are thousands
+        try:
+            changed = os.stat(path).st_mtime_ns  # noqa: PTH116
+            known = self._summaries.get(id_)
+            if known is not None and known[0] == changed:
+                return known[1]
+            summary = _summary(id_, stored.read_head(Path(path)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, OSError) and is_exhausted(error):
+                raise
+            return None
+        with self._lock:
+            self._summaries[id_] = changed, summary
+        return summary
+
+    def ids(self, before: str | None = None) -> list[str]:
+        """The ids of all outputs directories, or of those that come after one in this order: latest first."""
+        try:
+            with os.scandir(self._root) as entries:
+                names = [
+                    entry.name
+                    for entry in entries
+                    if ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+                ]
+        except OSError:
+            return []
+        with self._lock:
+            if len(self._summaries) > len(names):
+                known = set(names)
+                self._summaries = {id_: entry for id_, entry in self._summaries.items() if id_ in known}
+        if before is not None:
+            limit = _order(before)
+            names = [name for name in names if _order(name) < limit]
+        return sorted(names, key=_order, reverse=True)
+
+    def created(self, id_: str) -> datetime | None:
+        """When an id was recognised; by its name where its result.json is damaged, None where it is gone."""
+        if (summary := self.summary(id_)) is not None:
+            return summary.created_at
+        if not (self._root / id_).is_dir():
+            return None
+        try:
+            return datetime.strptime(id_[:_STAMP], "outputs_%Y%m%d_%H%M%S").astimezone()
+        except ValueError:  # the 31st of February
+            return None
+
+    def size(self, id_: str) -> int:
+        """The bytes of all files of an id; 0 where it is gone."""
+        total = 0
+        with suppress(OSError), os.scandir(self._root / id_) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    total += entry.stat(follow_symlinks=False).st_size
+        return total
+
+    def remove(self, id_: str) -> None:
+        """Delete an outputs directory, at once for whoever looks, and first what else is known of it.
+
+        Raises:
+            Problem: 404, there is none.
+            OutputsError: the disk refuses.
+        """
+        directory = self.directory(id_)
+        self._forget([directory])
+        self._delete(directory)
+
+    def remove_all(self, ids: Iterable[str]) -> None:
+        """Delete many as `remove` does; one that is gone already is no error.
+
+        Raises:
+            OutputsError: the disk refuses.
+        """
+        directories = []
+        for id_ in ids:
+            with suppress(Problem):
+                directories.append(self.directory(id_))
+        if directories:
+            self._forget(directories)
+        for directory in directories:
+            with suppress(Problem):
+                self._delete(directory)
+
+    def _delete(self, directory: Path) -> None:
+        doomed = self._root / HIDDEN / f"{_DOOMED}{secrets.token_hex(8)}"
+        try:
+            private.make_directory(doomed.parent)
+            directory.rename(doomed)
+        except FileNotFoundError:
+            raise _no_output() from None
+        except OSError as error:
+            raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
+        with self._lock:
+            self._summaries.pop(directory.name, None)
+        self._timelines.forget(directory.name)
+        shutil.rmtree(doomed, ignore_errors=True)  # the next start does what can't be done now
+
+    def directories(self) -> list[Path]:
+        """All outputs directories, latest first."""
+        return [self._root / id_ for id_ in self.ids()]
+
+
+def _no_output() -> Problem:
+    return Problem(404, "no-such-output", "there are no outputs with this id")
+
+
+def _order(id_: str) -> tuple[str, int, str]:
+    """By time, then by number."""
+    stamp, rest = id_[:_STAMP], id_[_STAMP:]
+    number = rest.rpartition("_")[2]
+    return stamp, int(number) if number.isdigit() else 1, rest
+
+
+def _fits(summary: Summary, query: Query) -> bool:
+    return (
+        (query.emotion is None or summary.emotion == query.emotion)
+        and (query.name is None or query.name.casefold() in (summary.name or "").casefold())
+        and (query.since is None or summary.created_at >= query.since)
+        and (query.until is None or summary.created_at < query.until)
+    )
+
+
+def _summary(id_: str, data: dict[str, Any]) -> Summary:
+    return Summary(
+        id=id_,
+        name=data["recording"]["name"],
+        emotion=data["emotion"],
+        confidence=data["confidence"],
+        scores=data["scores"],
+        created_at=data["created_at"],
+        duration=data["recording"]["duration"],
+        model=data["model"]["name"],
+        warnings=data["warnings"],
+        head=data.get("head"),
+    )

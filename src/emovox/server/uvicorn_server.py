@@ -1,0 +1,140 @@
+"""The process: one uvicorn server on one port."""
+
+import sys
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from emovox.errors import SettingsError
+from emovox.models.runtime.engine import usable_cores
+from emovox.server import logs
+from emovox.server.app import create_app
+from emovox.server.database import open_database
+from emovox.server.http.connections import Connections, Http, WebSocket
+from emovox.server.http.event_loop import new_loop  # noqa: F401  uvicorn would load it where an interrupt is a warning
+from emovox.server.http.hosts import is_loopback
+from emovox.server.http.problems import log
+from emovox.server.http.sockets import Gate, listen, raise_limit, room
+from emovox.server.keys import Keys
+from emovox.server.service import Service
+
+FEW = 64  # connections, below which it is said how many there may be
+GRACE = 20  # seconds that requests have to end when the service stops
+
+
+class Server(uvicorn.Server):
+    """Says where it listens, once it does.
+
+    Attributes:
+        port: where, once it has started.
+    """
+
+    port = 0
+
+    def __init__(self, config: uvicorn.Config, service: Service, *, connections: int) -> None:
+        """Take the port.
+
+        Args:
+            config: for uvicorn.
+            service: is told of the stop.
+            connections: so many may be open.
+
+        Raises:
+            SettingsError: the port is taken.
+        """
+        super().__init__(config)
+        self.server_state = state = Connections()
+        self._service = service
+        self._gate = Gate(connections, state.make_room)
+        self._listeners = listen(config.host, config.port, self._gate)
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Start, and say where."""
+        await super().startup(sockets or list(self._listeners))
+        if self.started and self.servers:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            self.port = port
+            shown = f"[{host}]" if ":" in host else host
+            name = "localhost" if is_loopback(host) else shown
+            sys.stderr.write(f"Emovox listens on http://{name}:{port} (API: http://{name}:{port}/docs)\n")
+            sys.stderr.flush()
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Stop; streams of events end by themselves when they see it."""
+        self._service.stopping = True
+        await super().shutdown(sockets)
+        self._gate.close()
+        self._captured_signals.clear()  # uvicorn would raise them again, and so end with a signal what ended well
+
+
+def serve(*, host: str, port: int, no_keys: bool) -> int:
+    """Run the service until it is told to stop.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0: any that is free.
+        no_keys: demand no keys, although other machines can reach that address.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SettingsError: keys are needed and there are none, the database can't be opened, or the port is taken.
+    """
+    keys_needed = not no_keys and not is_loopback(host)
+    if keys_needed:
+        database = open_database()
+        try:
+            if not Keys(database).all():
+                raise SettingsError(
+                    f"other machines can reach {host}, so clients must show a key: make one with "
+                    "`emovox keys add NAME`, or start with --no-keys to let in whoever asks"
+                )
+        finally:
+            database.dispose()
+    logs.set_up()
+    app = create_app(host=host, keys_needed=keys_needed)
+    try:
+        server = make_server(app, host=host, port=port)
+    except SettingsError:
+        app.state.service.close()
+        raise
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        if not server.started:
+            raise
+    return 0 if server.started else 1
+
+
+def make_server(app: FastAPI, *, host: str, port: int) -> Server:
+    """A server of an app, ready to run.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
+    service: Service = app.state.service
+    files = raise_limit()
+    connections = room(files, decoders=service.settings.service.decoders or usable_cores())
+    if connections < FEW:
+        log.warning("%d files may be open (ulimit -n), and so %d connections at once", files, connections)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=Http,
+        loop="emovox.server.http.event_loop:new_loop",
+        log_config=None,
+        access_log=False,  # names of recordings stand in queries
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=65_536,
+        ws=WebSocket,
+        ws_max_size=2**20,
+        ws_per_message_deflate=False,  # a few bytes could become a megabyte of silence, again and again
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=GRACE,
+        lifespan="on",
+    )
+    return Server(config, service, connections=connections)

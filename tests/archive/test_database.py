@@ -1,0 +1,306 @@
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, create_engine, func, inspect, select
+
+from emovox.archive import Archive
+from emovox.archive import database as tables
+from emovox.archive.database import HEAD, VERSION_TABLE, open_database
+from emovox.errors import SettingsError
+from emovox.server import database as service_tables
+from emovox.server.jobs.jobs import Jobs, NewJob
+from emovox.server.keys import Keys
+from emovox.settings import settings
+from support.entries import entry
+
+OLD = """
+CREATE TABLE jobs (
+    id VARCHAR(32) NOT NULL PRIMARY KEY, number INTEGER NOT NULL, batch VARCHAR(32), state VARCHAR(16) NOT NULL,
+    name TEXT NOT NULL, options TEXT NOT NULL, upload VARCHAR(32) NOT NULL, created FLOAT NOT NULL, started FLOAT,
+    finished FLOAT, attempts INTEGER NOT NULL, claim VARCHAR(64), digest VARCHAR(64), output VARCHAR(64),
+    result TEXT, problem TEXT, webhook TEXT, told INTEGER NOT NULL
+);
+CREATE INDEX jobs_state ON jobs (state, number);
+CREATE INDEX ix_jobs_batch ON jobs (batch);
+CREATE TABLE batches (id VARCHAR(32) NOT NULL PRIMARY KEY, created FLOAT NOT NULL, count INTEGER NOT NULL);
+CREATE TABLE keys (id VARCHAR(16) NOT NULL PRIMARY KEY, name TEXT NOT NULL, hash VARCHAR(64) NOT NULL,
+    created FLOAT NOT NULL);
+INSERT INTO keys VALUES ('01234567', 'ann', 'h', 1.0);
+INSERT INTO jobs VALUES ('a', 1, NULL, 'queued', '"x"', '{}', 'u', 1.0, NULL, NULL, 0, NULL, NULL, NULL, NULL,
+    NULL, NULL, 1);
+"""
+
+
+def old(file: Path, *, timings: bool = False) -> Path:
+    """A service's database as it was before there were versions."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(file) as connection:
+        connection.executescript(OLD)
+        if timings:
+            connection.execute("ALTER TABLE jobs ADD COLUMN timings TEXT")
+    connection.close()
+    return file
+
+
+def test_the_migrations_make_the_tables_that_the_program_has(database: str, tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "a.db")
+    both = MetaData()
+    for metadata in (tables.metadata, service_tables.metadata):
+        for table in metadata.tables.values():
+            table.to_metadata(both)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, both) == []
+        assert context.get_current_revision() == HEAD
+    engine.dispose()
+
+
+@pytest.mark.parametrize("timings", [False, True])
+def test_an_older_version_is_migrated_with_a_backup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, timings: bool
+) -> None:
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
+    settings.cache_clear()
+    file = old(service_tables.state_directory() / "service.db", timings=timings)
+    engine = service_tables.open_database()
+    assert [key.name for key in Keys(engine).all()] == ["ann"]
+    jobs = Jobs(engine, service_tables.owner(service_tables.state_directory()))
+    assert jobs.next() is None  # it is nobody's yet
+    assert jobs.adopt(lambda job: job.upload == "other") == 0
+    assert jobs.adopt(lambda job: job.upload == "u") == 1
+    job = jobs.next()
+    assert job is not None
+    assert (job.id, job.number) == ("a", 1)
+    engine.dispose()
+    (backup,) = file.parent.glob("service.db.before-*")
+    assert backup.name == f"service.db.before-0000-to-{HEAD}"
+    with sqlite3.connect(backup) as connection:
+        assert connection.execute("SELECT state FROM jobs").fetchall() == [("queued",)]
+        assert not connection.execute("SELECT * FROM sqlite_master WHERE name = 'recordings'").fetchall()
+    connection.close()
+    service_tables.open_database().dispose()
+    assert len(list(file.parent.glob("*before*"))) == 1  # nothing to migrate, nothing to copy
+
+
+def test_jobs_of_0_1_0_are_moved(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two services on one database, which gave numbers twice; each then owns what it has the upload of."""
+    file = tmp_path / "service.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "HEAD", "0003")
+        before = open_database(file)
+    row = "'[]', '{}', '%s', 1.0, NULL, %s, 0, NULL, NULL, %s, %s, NULL, NULL, 1, NULL)"
+    values = (
+        "('a', 1, 'b1', 'queued', " + row % ("up1", "NULL", "NULL", "NULL"),
+        "('b', 1, 'b2', 'running', " + row % ("up2", "NULL", "NULL", "NULL"),
+        "('c', 2, NULL, 'done', " + row % ("up3", "2.0", "NULL", "'{\"a\": 1}'"),
+        "('d', 2, NULL, 'done', " + row % ("up4", "2.0", "'outputs_1'", "NULL"),
+        "('e', 3, NULL, 'cancelled', " + row % ("up5", "2.0", "NULL", "NULL"),
+    )
+    names = "id, number, batch, state, name, options, upload, created, started, finished, attempts, claim, digest"
+    with before.begin() as connection:
+        for value in values:
+            text = f"INSERT INTO jobs ({names}, output, result, problem, webhook, told, timings) VALUES {value}"  # noqa: S608
+            connection.exec_driver_sql(text)
+    before.dispose()
+
+    engine = open_database(file)
+    jobs, others = Jobs(engine, "m" * 32), Jobs(engine, "o" * 32)
+    assert jobs.next() is None
+    assert [job.number for job in jobs.page(state=None, before=None, limit=9)] == [5, 4, 3, 2, 1]
+    assert jobs.adopt(lambda job: job.upload == "up1" or job.state == "done") == 3
+    assert others.adopt(lambda _: True) == 2
+    taken, other = jobs.next(), others.next()
+    assert taken is not None
+    assert (taken.id, other) == ("a", None)
+    assert [job.id for job in others.unsettled()] == ["b"]  # and nothing of what was cancelled
+    assert "".join(jobs.result("c")) == '{"a": 1}'
+    assert jobs.add([NewJob("x", {}, "u", None)])[0].number == 6
+    assert not inspect(engine).has_table("batches")
+    engine.dispose()
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    file = old(tmp_path / "a.db")
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE tags (somebody_else TEXT)")  # in the way of the fifth table of 0003
+    connection.close()
+    with pytest.raises(SettingsError, match="already exists"):
+        open_database(file)
+    with sqlite3.connect(file) as connection:
+        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        assert names == {"jobs", "batches", "keys", "tags"}
+        assert "timings" not in {row[1] for row in connection.execute("PRAGMA table_info(jobs)")}
+    connection.close()
+
+
+def test_to_look_makes_no_tables(database: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    for name in ("none/a.db", "empty.db"):
+        with Archive(tmp_path / name, make=False) as archive:
+            assert archive.is_empty()
+            assert archive.stats().recognitions == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["empty.db"]
+    url = database.replace("postgresql:", "postgresql+psycopg:") or f"sqlite:///{tmp_path}/empty.db"
+    engine = create_engine(url)
+    assert not inspect(engine).get_table_names()
+    engine.dispose()
+    with Archive(tmp_path / "empty.db") as archive:
+        archive.add_entries([entry(1)])
+    with Archive(tmp_path / "empty.db", make=False) as archive:
+        assert not archive.is_empty()
+
+
+def test_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    open_database(tmp_path / "a.db").dispose()
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")  # noqa: S608
+    connection.close()
+    with pytest.raises(SettingsError, match="a newer Emovox wrote it"):
+        open_database(tmp_path / "a.db")
+
+
+@pytest.mark.parametrize("url", ["", "postgresql://127.0.0.1:9/x", "nonsense", "mysql+nothing://x/y"])
+def test_what_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("EMOVOX_DATABASE", url)
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match="the database can't be opened"):
+        open_database(tmp_path / "file" / "a.db")
+
+
+def test_no_other_database_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOVOX_DATABASE", "mysql://user:password@host/emovox")
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match="it is mysql, and must be sqlite or postgresql"):
+        Archive(tmp_path / "a.db")
+
+
+def test_opened_by_many_at_once_for_the_first_time(tmp_path: Path) -> None:
+    wrong: list[BaseException] = []
+
+    def begin() -> None:
+        try:
+            open_database(tmp_path / "a.db").dispose()
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+WRITER = textwrap.dedent("""
+    import sys
+    sys.path[:0] = {path!r}
+    from pathlib import Path
+    from emovox.archive import Archive
+    from support.entries import entry
+    with Archive(Path({file!r})) as archive:
+        for first in range({first}, {last}, {step}):
+            archive.add_entries(entry(number) for number in range(first, first + {step}))
+            print(first + {step}, flush=True)
+""")
+
+
+def writer(file: Path, first: int, last: int, step: int) -> "subprocess.Popen[str]":
+    path = [str(Path(__file__).parents[1]), *sys.path]
+    code = WRITER.format(path=path, file=str(file), first=first, last=last, step=step)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=dict(os.environ))
+
+
+def whole(file: Path) -> set[int]:
+    """The numbers of the entries that are there, each with all that belongs to it, once."""
+    with Archive(file) as archive, archive.database.connect() as connection:
+        for table, each in (("recognitions", 1), ("segments", 1), ("embeddings", 2)):
+            count = connection.scalar(select(func.count()).select_from(tables.metadata.tables[table]))
+            recordings = connection.scalar(select(func.count()).select_from(tables.recordings))
+            assert count == each * (recordings or 0)
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+        return {int(item.name[:-4]) for item in archive.all() if item.name}
+
+
+def test_two_processes_write_at_once(tmp_path: Path) -> None:
+    processes = [writer(tmp_path / "a.db", first, first + 600, 5) for first in (0, 300)]  # half of it is the same
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    assert whole(tmp_path / "a.db") == set(range(900))
+
+
+def test_whoever_makes_the_file_first_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself doesn't wait where two make a fresh file write ahead at once."""
+    first = sqlite3.connect(tmp_path / "a.db", isolation_level=None, check_same_thread=False)
+    first.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, first.rollback)
+    timer.start()
+    open_database(tmp_path / "a.db").dispose()
+    timer.join()
+    first.close()
+
+
+def test_killed_in_the_middle(tmp_path: Path) -> None:
+    """What a writer has said to be there is there, nothing is there by half or twice, and others write on."""
+    file, chance, said = tmp_path / "a.db", random.Random(2024), [0, 0]
+    steady = writer(file, 10_000, 10_600, 5)
+    for _ in range(6):
+        process = writer(file, said[0], said[0] + 100_000, 5)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(chance.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        printed = process.communicate()[0].split()
+        said[1] = max([said[1], *map(int, printed)])
+    steady.communicate()
+    there = whole(file)
+    assert there >= {*range(said[1]), *range(10_000, 10_600)}
+    assert len(there) % 5 == 0
+    last = max(number for number in there if number < 10_000)
+    with Archive(file) as archive:  # the killed import again
+        archive.add_entries(entry(number) for number in range(last + 6))
+    assert whole(file) >= set(range(last + 6))
+
+
+@pytest.fixture
+def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path / "outputs"))
+    settings.cache_clear()
+    return tmp_path / "outputs"
+
+
+def test_where_only_the_outputs_can_be_written_to_the_archive_is_in_them(
+    tmp_path: Path, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tables.archive_file() == tmp_path / "outputs.db"
+    allowed, inside = os.access, outputs / ".emovox" / "outputs.db"
+    with monkeypatch.context() as container:
+        container.setattr(os, "access", lambda path, mode: path != tmp_path and allowed(path, mode))
+        with Archive() as archive:
+            archive.add_entries([entry(1, outputs=outputs / "outputs_20240104_223000")])
+    assert tables.archive_file() == inside  # one archive, whoever looks
+    moved = tmp_path / "elsewhere"
+    outputs.rename(moved)
+    with Archive(moved / ".emovox" / "outputs.db") as archive:
+        assert archive.known_outputs() == {moved / "outputs_20240104_223000"}
+
+
+def test_outputs_that_are_a_volume_have_their_archive_in_them(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == outputs)
+    assert tables.archive_file() == outputs / ".emovox" / "outputs.db"
+    (beside := outputs.with_name("outputs.db")).touch()
+    assert tables.archive_file() == beside  # it was there before

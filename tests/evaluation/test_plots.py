@@ -1,0 +1,67 @@
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib import font_manager
+from matplotlib.figure import Figure
+
+from emovox.evaluation import plots as pictures
+from emovox.evaluation.metrics import measure
+from emovox.exports.fonts import LATIN
+from support.fonts import CHINESE, make_font, only_matplotlibs_own
+
+
+def test_a_dollar_begins_no_formula() -> None:
+    names = ("$\\no formula$", "b", "1 $")
+    table = measure(np.eye(3), names, names=names).to_dict()
+    memory = BytesIO()
+    pictures.draw_confusions(memory, {"$\\heard$": table}, names=names)
+    pictures.draw_reliability(memory, {"$\\heard$": table})
+    assert memory.getvalue().startswith(b"\x89PNG")
+
+
+def test_what_could_not_be_heard_counts_in_the_confusions_too() -> None:
+    names = ("a", "b")
+    table = measure(np.eye(2), names, names=names, failed=["b"]).to_dict()
+    axes = Figure().subplots()
+    pictures._confusion(axes, np.array(table["confusion"]), table, names, [LATIN], names)
+    assert [text.get_text() for text in axes.texts] == ["100", "50"]
+
+
+def test_names_that_no_font_has_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    only_matplotlibs_own(monkeypatch)
+    names = ("Lob", "投诉")
+    table = measure(np.eye(2), names, names=names).to_dict()
+    axes = Figure().subplots()
+    pictures._confusion(axes, np.array(table["confusion"]), table, names, [LATIN], names)
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["Lob", "2 …"]
+    pictures.draw_confusions(BytesIO(), {"客户": table}, names=names)  # a missing character would be a warning
+
+
+def test_emotions_are_named_in_chinese_where_a_font_has_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn: list[tuple[str, str, str]] = []
+
+    def save(figure: Figure, _: object) -> None:
+        (axes,) = figure.axes
+        drawn.append((axes.get_xlabel(), axes.get_title(), axes.get_yticklabels()[1].get_text()))
+
+    monkeypatch.setattr(pictures, "_save", save)
+    only_matplotlibs_own(monkeypatch)
+    names = ("Lob", "sad")
+    table = measure(np.eye(2), names, names=names).to_dict()
+    pictures.draw_confusions(BytesIO(), {"x": table}, names=names, language="zh")
+    assert drawn.pop() == ("heard (% of the true class)", "x: 100.0 % unweighted recall", "sad")
+    characters = "".join([CHINESE, *pictures._WORDS["zh"].values()])
+    font_manager.fontManager.addfont(make_font(tmp_path / "font.ttf", "SimHei", characters))
+    pictures.draw_confusions(BytesIO(), {"x": table}, names=names, language="zh")
+    assert drawn.pop() == ("识别为（占该类录音的百分比）", "x: 100.0 % 未加权召回率", "悲伤")
+
+
+def test_a_title_has_its_font(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    only_matplotlibs_own(monkeypatch)
+    font_manager.fontManager.addfont(make_font(tmp_path / "font.ttf", "SimHei", "客户"))
+    with pictures._style(["客户"]) as fonts:
+        assert fonts == [LATIN, "SimHei"]

@@ -1,0 +1,170 @@
+"""A trained head on the way from windows to a result."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from emovox.errors import HeadError
+from emovox.inference.options import Options, Request
+from emovox.inference.recognition import Recognition, json_schema
+from emovox.inference.recognizer import Recognizer
+from emovox.inference.stored_result import read
+from emovox.models.head import Head, place
+from support.heads import head
+
+
+@pytest.fixture(scope="module")
+def own(recognizer: Recognizer) -> Head:
+    return head(recognizer.metadata, ("ruhig", "laut", "第三"))
+
+
+def joined(examples: list[Path], recognizer: Recognizer, speech: np.ndarray) -> tuple[np.ndarray, int]:
+    """Forty seconds of speech with pauses: several windows."""
+    pause = np.zeros(16_000, np.float32)
+    return np.concatenate([part for _ in range(14) for part in (speech, pause)]), 16_000
+
+
+def test_its_scores_are_those_of_the_embedding(recognizer: Recognizer, own: Head, examples: list[Path]) -> None:
+    result = recognizer.recognize(examples[1], head=own, embedding=True)
+    assert result.head is not None
+    assert result.embedding is not None
+    expected = own.scores(result.embedding[0])
+    np.testing.assert_allclose(list(result.head.scores.values()), expected, rtol=1e-6)
+    assert result.head.label == own.classes[expected.argmax()]
+    assert result.head.confidence == expected.max()
+    assert list(result.head.scores) == list(own.classes)
+    assert (result.head.name, result.head.created_at) == ("calls", own.training.created_at)
+
+
+def test_a_long_recordings_frames_explain_its_verdict(
+    recognizer: Recognizer, own: Head, examples: list[Path], speech: np.ndarray
+) -> None:
+    recording = joined(examples, recognizer, speech)
+    result = recognizer.recognize(recording, head=own, granularity="frame", segments=True, embedding=True)
+    assert result.head is not None
+    assert result.frames is not None
+    assert result.frames.head_scores is not None
+    assert result.frames.head_labels == list(own.classes)
+    assert result.segments
+    curve = result.frames.head_scores
+    assert curve.shape == (len(result.frames.scores), 3)
+    np.testing.assert_allclose(curve.sum(axis=1), 1, atol=1e-5)
+    for segment in result.segments:
+        assert segment.head is not None
+        assert segment.embedding is not None
+        np.testing.assert_allclose(list(segment.head.scores.values()), own.scores(segment.embedding), rtol=1e-5)
+    flat = recognizer.recognize(recording, head=own, granularity="frame", smoothing=1000)
+    assert flat.frames is not None
+    assert flat.frames.head_scores is not None
+    assert flat.embedding is None  # nobody asked for it
+    np.testing.assert_allclose(flat.frames.head_scores[0], list(result.head.scores.values()), atol=1e-4)
+
+
+def test_merged_segments_and_speech_only(
+    recognizer: Recognizer, own: Head, examples: list[Path], speech: np.ndarray
+) -> None:
+    recording = joined(examples, recognizer, speech)
+    result = recognizer.recognize(recording, head=own, merge=True, speech_only=True, embedding=True)
+    assert result.head is not None
+    assert result.embedding is not None
+    np.testing.assert_allclose(list(result.head.scores.values()), own.scores(result.embedding[0]), rtol=1e-5)
+    assert all(segment.head is not None for segment in result.segments or [])
+
+
+def test_the_emotions_stay_what_they_were(recognizer: Recognizer, own: Head, examples: list[Path]) -> None:
+    options = {"granularity": "frame", "segments": True}
+    plain = recognizer.recognize(examples[0], **options).to_dict()  # type: ignore[arg-type]
+    asked = recognizer.recognize(examples[0], head=own, **options).to_dict()  # type: ignore[arg-type]
+    assert "head" not in json.dumps(plain)
+    asked.pop("head")
+    asked["frames"].pop("head_labels")
+    asked["frames"].pop("head_scores")
+    for segment in asked["segments"]:
+        segment.pop("head")
+    for moment in ("timestamp", "created_at"):
+        asked[moment] = plain[moment]
+    assert asked == plain
+
+
+def test_its_json_is_that_of_the_schema_and_can_be_read_back(
+    recognizer: Recognizer, own: Head, examples: list[Path], tmp_path: Path
+) -> None:
+    result = recognizer.recognize(examples[0], head=own, granularity="frame", segments=True)
+    text = result.to_json()
+    jsonschema.validate(json.loads(text), json_schema())
+    assert json.loads(text) == result.to_dict()
+    (tmp_path / "result.json").write_text(text, encoding="utf-8")
+    for again in (Recognition.from_json(text), read(tmp_path / "result.json")):
+        assert again.to_json() == text
+        assert again.head == result.head
+
+
+def test_silence_has_no_class(recognizer: Recognizer, own: Head) -> None:
+    result = recognizer.recognize(
+        (np.zeros(32_000, np.float32), 16_000), head=own, granularity="frame", segments=True
+    )
+    assert result.emotion == "unknown"
+    assert result.head is None
+    assert result.frames is not None
+    assert result.frames.head_scores is None
+    assert '"head' not in result.to_json()
+
+
+def test_a_head_by_name_by_path_and_in_a_batch(
+    recognizer: Recognizer, own: Head, examples: list[Path], tmp_path: Path
+) -> None:
+    own.write(place("calls"))
+    own.write(tmp_path / "h.json")
+    expected = recognizer.recognize(examples[0], head=own).head
+    for given in ("calls", tmp_path / "h.json", str(tmp_path / "h.json")):
+        assert recognizer.recognize(examples[0], head=given).head == expected
+    assert [result.head for result in recognizer.recognize_many(examples[:1], head="calls")] == [expected]
+    other = head(recognizer.metadata.model_copy(update={"name": "large"}))
+    requests = [
+        Request(examples[0]),
+        Request(examples[0], Options(head=own)),
+        Request(examples[0], Options(head=other)),
+    ]
+    plain, asked, refused = recognizer.recognize_together(requests)
+    assert isinstance(plain, Recognition)
+    assert plain.head is None
+    assert isinstance(asked, Recognition)
+    assert asked.head == expected
+    assert isinstance(refused, HeadError)
+    with pytest.raises(HeadError, match="trained on the model large"):
+        recognizer.recognize(examples[0], head=other)
+
+
+def test_a_stream_is_asked_too(recognizer: Recognizer, own: Head, speech: np.ndarray) -> None:
+    plain, live = recognizer.live(), recognizer.live(head=own)
+    without = [event.to_dict() for event in plain.push(speech)]
+    events = [event.to_dict() for event in live.push(speech)]
+    assert not any("head" in event for event in without)
+    heard = [event for event in events if event["type"] == "heard" and event["emotion"]]
+    assert heard
+    for event in heard:
+        assert set(event["head"]["scores"]) == set(own.classes)
+    stripped = [{key: value for key, value in event.items() if key != "head"} for event in events]
+    assert stripped == without
+    with pytest.raises(HeadError):
+        recognizer.live(head=head(recognizer.metadata.model_copy(update={"embedding_revision": "0"})))
+
+
+def test_a_head_of_revision_5_is_used_as_ever(
+    recognizer: Recognizer, examples: list[Path], tmp_path: Path
+) -> None:
+    facts = json.loads(head(recognizer.metadata).model_dump_json())
+    source = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+    old = {
+        "name": "lite",
+        "revision": "5",
+        "source_sha256": source,
+        "embedding_size": 384,
+    }  # as it was written then
+    (tmp_path / "old.json").write_text(json.dumps({**facts, "model": old}))
+    result = recognizer.recognize(examples[0], head=tmp_path / "old.json")
+    assert result.head is not None
+    assert (result.model.revision, result.model.embedding_revision) == ("5.1", "5")

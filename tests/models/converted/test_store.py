@@ -1,0 +1,200 @@
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from emovox.errors import ModelError
+from emovox.models.converted.store import Comparison, StoredModel, Trial
+from emovox.models.metadata import Precision
+from emovox.models.runtime.engine import Engine
+from emovox.models.runtime.session import EngineName, precisions
+from support import snapshots
+
+# Wide enough for blocks of int8; the published sizes are multiples of it.
+WIDE = snapshots.tiny({"embed_dim": 256}, {"conv_pos_groups": 4})
+
+Open = Callable[[Path], StoredModel]
+
+
+@pytest.fixture
+def open_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
+    return lambda directory: StoredModel(directory, name="wide", revision="r1", licence="MIT")
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    return snapshots.write(tmp_path / "wide", WIDE)
+
+
+def test_a_precision_is_converted_once(open_model: Open, wide: Path) -> None:
+    said: list[str] = []
+    model = open_model(wide)
+    paths: dict[Precision, Path] = {
+        precision: model.file(precision, notice=said.append) for precision in ("fp32", "bf16", "fp16", "int8")
+    }
+    assert said == [f"converting wide to {stored}, once" for stored in ("fp32", "fp16", "int8")]
+    assert paths["bf16"] == paths["fp32"] != paths["int8"]
+    before = paths["int8"].stat().st_mtime_ns
+    assert open_model(wide).file("int8", notice=said.append).stat().st_mtime_ns == before
+    assert len(said) == 3
+    facts = Engine(paths["int8"]).metadata
+    assert (facts.name, facts.revision, facts.licence, facts.precision) == ("wide", "r1", "MIT", "int8")
+    assert facts.source_sha256 == model.checksum
+    sizes = {
+        precision: sum(file.stat().st_size for file in path.parent.iterdir()) for precision, path in paths.items()
+    }
+    assert sizes["int8"] < sizes["fp16"] < 0.65 * sizes["fp32"]
+
+
+def test_other_weights_config_or_tokens_are_another_conversion(open_model: Open, wide: Path) -> None:
+    first = open_model(wide)
+    (wide / "tokens.txt").write_text((wide / "tokens.txt").read_text().replace("<unk>", "unuse_0"))
+    second = open_model(wide)
+    time.sleep(0.01)
+    snapshots.write(wide, WIDE, state=snapshots.random_state(WIDE, seed=1))
+    third = open_model(wide)
+    assert first.checksum == second.checksum != third.checksum
+    assert len({first.directory, second.directory, third.directory}) == 3
+
+
+def test_the_checksum_is_not_computed_again(open_model: Open, wide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_model(wide)
+
+    def fail(_: object) -> str:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr("emovox.models.emotion2vec.snapshot.Snapshot.sha256", fail)
+    assert open_model(wide).checksum == first.checksum
+
+
+def test_a_killed_conversion_leaves_nothing_that_is_used(open_model: Open, wide: Path) -> None:
+    model = open_model(wide)
+    code = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "import emovox.models.converted.conversion as convert\n"
+        "convert.files.replace_directory = lambda *_: os.kill(os.getpid(), 9)\n"
+        "from emovox.models.converted.store import StoredModel\n"
+        f"StoredModel(Path({str(wide)!r}), name='wide', revision='r1', licence='MIT').file('fp32')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env=os.environ.copy(), check=False).returncode == -9
+    left = [path.name for path in model.directory.iterdir() if path.name.startswith(".")]
+    assert left
+    assert not (model.directory / "fp32").exists()
+    assert model.file("fp32").exists()
+    assert [path.name for path in model.directory.iterdir() if path.name in left] == []
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_every_precision_hears_nearly_what_fp32_hears(
+    open_model: Open, wide: Path, speech: NDArray[np.float32], engine: EngineName
+) -> None:
+    model = open_model(wide)
+    clips = [speech, speech[:20_000]]
+    comparison = model.compare(clips, engine=engine)
+    assert [trial.precision for trial in comparison.trials] == precisions(engine=engine)
+    for trial in comparison.trials:
+        assert trial.engine == engine
+        assert trial.seconds > 0
+        assert trial.error < 0.1
+    assert comparison.trials[0].error == 0
+    assert all(trial.error > 0 for trial in comparison.trials[1:]), "rounding must show, or nothing was rounded"
+    assert model.comparison(engine=engine) == comparison
+    assert open_model(wide).comparison(engine=engine) == comparison
+    other: EngineName = "openvino" if engine == "onnxruntime" else "onnxruntime"
+    assert model.comparison(engine=other) is None
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_a_batch_equals_single_windows(
+    open_model: Open, wide: Path, speech: NDArray[np.float32], engine: EngineName, precision: Precision
+) -> None:
+    runner = Engine(open_model(wide).file(precision), precision=precision, engine=engine)
+    assert not runner._session.batches, "on a CPU"
+    runner._session.batches = precision != "int8"  # as on a GPU; rounded activations are for single windows
+    logits, frames = {"fp32": (1e-5, 1e-4), "fp16": (2e-3, 2e-2), "int8": (0, 0)}[precision]
+    windows = [speech[:16_000], speech, speech[5_000:9_001]]
+    for window, output in zip(windows, runner.run(windows, frames=True), strict=True):
+        [alone] = runner.run([window], frames=True)
+        np.testing.assert_allclose(output.logits, alone.logits, atol=logits)
+        assert output.frames is not None
+        assert alone.frames is not None
+        np.testing.assert_allclose(output.frames, alone.frames, atol=frames)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(("precision", "logits"), [("bf16", 0.02), ("fp16", 0.002), ("int8", 0.05)])
+def test_a_lower_precision_is_near_and_its_frames_explain_the_verdict(
+    open_model: Open,
+    wide: Path,
+    speech: NDArray[np.float32],
+    engine: EngineName,
+    precision: Precision,
+    logits: float,
+) -> None:
+    if precision not in precisions(engine=engine) and precision != "fp16":  # a CPU computes it, only slowly
+        pytest.skip(f"no {precision} here")
+    [exact] = Engine(open_model(wide).file("fp32"), engine=engine).run([speech])
+    path = open_model(wide).file(precision)
+    [output] = Engine(path, precision=precision, engine=engine).run([speech], frame_logits=True, frames=True)
+    assert np.abs(output.logits - exact.logits).max() < logits
+    assert output.logits.tobytes() != exact.logits.tobytes()
+    assert output.frames is not None
+    assert output.frame_logits is not None
+    np.testing.assert_allclose(output.logits, output.frame_logits.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(output.embedding, output.frames.mean(axis=0), atol=1e-5)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="Linux tells what is in memory")
+def test_openvino_holds_no_second_copy_of_the_weights(open_model: Open, wide: Path) -> None:
+    path = open_model(wide).file("fp32")
+    runner = Engine(path, engine="openvino")
+    spans = Path("/proc/self/smaps").read_text(encoding="utf-8").split("VmFlags")
+    held = [span for span in spans if f"{path}.data" in span]
+    assert held, "OpenVINO maps the file"
+    assert all(re.search(r"^Rss: +0 kB", span, re.MULTILINE) for span in held)
+    assert runner.run([np.zeros(16_000, np.float32)])
+
+
+def test_both_engines_agree(open_model: Open, wide: Path, speech: NDArray[np.float32]) -> None:
+    path = open_model(wide).file("fp32")
+    [one], [other] = (Engine(path, engine=engine).run([speech]) for engine in ("onnxruntime", "openvino"))
+    np.testing.assert_allclose(one.logits, other.logits, atol=1e-4)
+
+
+def trial(precision: Precision, seconds: float, error: float = 0.0, agreement: float = 1.0) -> Trial:
+    return Trial(precision=precision, engine="openvino", seconds=seconds, error=error, agreement=agreement)
+
+
+def test_auto_takes_the_fastest_that_is_good() -> None:
+    slow = trial("fp32", 1)
+    for others, best in [
+        ([trial("bf16", 0.5, 0.01), trial("int8", 0.2, 0.02)], "int8"),
+        ([trial("bf16", 0.5, 0.01), trial("int8", 0.2, 0.021)], "bf16"),
+        ([trial("bf16", 0.5, 0.01, 0.9), trial("int8", 0.2, 0.3)], "fp32"),
+        ([trial("int8", 1.1)], "fp32"),
+    ]:
+        assert Comparison(machine="x", trials=(slow, *others)).best == best
+
+
+def test_a_broken_memory_is_forgotten(open_model: Open, wide: Path) -> None:
+    model = open_model(wide)
+    model.directory.mkdir(parents=True)
+    (model.directory / "comparison.json").write_text("{}")
+    assert model.comparison() is None
+
+
+def test_a_cache_that_cannot_be_written(wide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "file"))
+    model = StoredModel(wide, name="wide", revision="r1", licence="MIT")
+    with pytest.raises(ModelError, match="EMOVOX_CACHE"):
+        model.file("fp32")
