@@ -24,7 +24,7 @@ from sqlalchemy import select, text
 
 from emovox.archive import Archive, Filter
 from emovox.archive.database import embeddings
-from emovox.archive.record import Entry, Floats
+from emovox.archive.record import ArchiveRecord, Floats
 from emovox.emotions import NAMES
 from emovox.settings import settings
 
@@ -70,7 +70,7 @@ def run(rows: int, width: int, shape: str, queries: int) -> None:
             if block is None:
                 break
             before = time.process_time()
-            archive.add_entries(block)
+            archive.add_records(block)
             cpu += time.process_time() - before
         taken = time.perf_counter() - started - made
         print(f"import: {rows / taken:.0f} a second; {rows / cpu:.0f} in a second of processor time")
@@ -149,7 +149,7 @@ def _inside(archive: Archive, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray
         first += len(block)
 
 
-def blocks(rows: int, width: int, shape: str) -> Iterator[list[Entry]]:
+def blocks(rows: int, width: int, shape: str) -> Iterator[list[ArchiveRecord]]:
     """Entries that were made up."""
     chance = np.random.default_rng(2024)
     emotions = chance.standard_normal((9, width)).astype(np.float32) * 3
@@ -166,10 +166,10 @@ def blocks(rows: int, width: int, shape: str) -> Iterator[list[Entry]]:
         yield [entry(first + index, int(which[index]), vectors[index]) for index in range(count)]
 
 
-def entry(number: int, emotion: int, vector: Floats) -> Entry:
+def entry(number: int, emotion: int, vector: Floats) -> ArchiveRecord:
     """One that was made up."""
     scores = tuple(float(index == emotion) for index in range(9))
-    return Entry(
+    return ArchiveRecord(
         id=digest(number), sha256=digest(-1 - number), name=f"{number}.wav",
         created=START + timedelta(seconds=number), emotion=NAMES[emotion], confidence=1.0, scores=scores,
         model="random", revision="1", duration=2.0, embedding=vector,

@@ -18,7 +18,7 @@ from emovox.errors import ArchiveError, UnknownEmotionError
 from emovox.heads.dataset import Cache
 from emovox.inference.recognizer import Recognizer
 from emovox.settings import settings
-from support.entries import START, entry, vector
+from support.records import START, record, vector
 from support.results import recognition, segment
 
 TABLES = ("recordings", "recognitions", "segments", "tags", "embeddings")
@@ -86,13 +86,13 @@ def test_no_embedding_that_is_none(
 
 
 def test_pages_and_filters(archive: Archive) -> None:
-    entries = [entry(number, warnings=("quiet",) if number == 3 else ()) for number in range(20)]
-    assert archive.add_entries(entries) == 20
+    records = [record(number, warnings=("quiet",) if number == 3 else ()) for number in range(20)]
+    assert archive.add_records(records) == 20
     first, before = archive.find(limit=12)
     rest, following = archive.find(limit=12, before=before)
-    assert [item.id for item in (*first, *rest)] == [item.id for item in reversed(entries)]
+    assert [item.id for item in (*first, *rest)] == [item.id for item in reversed(records)]
     assert following is None
-    assert [item.id for item in archive.all()] == [item.id for item in reversed(entries)]
+    assert [item.id for item in archive.all()] == [item.id for item in reversed(records)]
 
     def names(*words: str) -> list[str | None]:
         return [item.name for item in archive.find(Filter.parse(words))[0]]
@@ -100,20 +100,20 @@ def test_pages_and_filters(archive: Archive) -> None:
     assert names("emotion=angry") == ["18.wav", "9.wav", "0.wav"]
     assert names("name=7.W") == ["17.wav", "7.wav"]
     assert names("name=%") == []
-    archive.add_entries([entry(20, name="Ärger.wav", created=START)])
+    archive.add_records([record(20, name="Ärger.wav", created=START)])
     assert names("name=Ärger") == names("name=äRG") == ["Ärger.wav"]
-    archive.delete([entry(20).sha256])
+    archive.delete([record(20).sha256])
     assert names("warning=quiet") == ["3.wav"]
     assert names("warning=quie") == []
     assert names("model=other") == []
-    assert names(f"since={entries[18].created.isoformat()}") == ["19.wav", "18.wav"]
-    assert names(f"until={entries[1].created.isoformat()}") == ["0.wav"]
-    archive.tag(entries[5].sha256, "a tag")
-    archive.tag(entries[5].sha256, "a tag")
+    assert names(f"since={records[18].created.isoformat()}") == ["19.wav", "18.wav"]
+    assert names(f"until={records[1].created.isoformat()}") == ["0.wav"]
+    archive.tag(records[5].sha256, "a tag")
+    archive.tag(records[5].sha256, "a tag")
     assert names("tag=a tag") == ["5.wav"]
     assert archive.find(Filter(tag="a tag"))[0][0].tags == ("a tag",)
-    assert archive.untag(entries[5].sha256, "a tag")
-    assert not archive.untag(entries[5].sha256, "a tag")
+    assert archive.untag(records[5].sha256, "a tag")
+    assert not archive.untag(records[5].sha256, "a tag")
     assert names("tag=a tag") == []
 
 
@@ -128,9 +128,9 @@ def test_filters_that_mean_nothing(word: str) -> None:
 
 
 def test_counts(archive: Archive) -> None:
-    archive.add_entries(entry(number) for number in range(30))
-    archive.add_entries([entry(0, id="f" * 64)])  # heard once more
-    archive.tag(entry(0).sha256, "x")
+    archive.add_records(record(number) for number in range(30))
+    archive.add_records([record(0, id="f" * 64)])  # heard once more
+    archive.tag(record(0).sha256, "x")
     stats = archive.stats()
     assert (stats.recordings, stats.recognitions, stats.seconds) == (30, 31, 45.0)
     assert stats.by_emotion["angry"] == 5
@@ -142,8 +142,8 @@ def test_counts(archive: Archive) -> None:
 
 def test_what_a_person_means(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "outputs" / "outputs_20240104_223000"
-    one = entry(1, outputs=place)
-    archive.add_entries([one, entry(2)])
+    one = record(1, outputs=place)
+    archive.add_records([one, record(2)])
     monkeypatch.chdir(tmp_path)
     for words in (
         one.id,
@@ -160,21 +160,21 @@ def test_what_a_person_means(archive: Archive, tmp_path: Path, monkeypatch: pyte
 
 
 def test_deleting_leaves_nothing_of_a_recording(archive: Archive) -> None:
-    archive.add_entries([entry(1), entry(1, id="f" * 64), entry(2)])
-    archive.tag(entry(1).sha256, "x")
-    assert archive.delete([entry(1).sha256, "nobody"]) == 1
+    archive.add_records([record(1), record(1, id="f" * 64), record(2)])
+    archive.tag(record(1).sha256, "x")
+    assert archive.delete([record(1).sha256, "nobody"]) == 1
     assert counts(archive) == [1, 1, 1, 0, 2]
-    assert archive.delete([entry(1).sha256]) == 0
+    assert archive.delete([record(1).sha256]) == 0
     assert [item.name for item in archive.all()] == ["2.wav"]
 
 
 def test_what_was_deleted_is_not_in_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a.db"
     with Archive(file) as archive:
-        archive.add_entries([entry(number, name=f"the call of person {number}") for number in range(40)])
-        archive.similar(entry(1).id)
-        archive.similar(entry(1).id, raw=True)
-        secret = archive.embedding(entry(7).id)
+        archive.add_records([record(number, name=f"the call of person {number}") for number in range(40)])
+        archive.similar(record(1).id)
+        archive.similar(record(1).id, raw=True)
+        secret = archive.embedding(record(7).id)
         assert secret is not None
         traces = [b"the call of person 7", secret.astype("<f2").tobytes()]
 
@@ -184,7 +184,7 @@ def test_what_was_deleted_is_not_in_the_files(tmp_path: Path, monkeypatch: pytes
         assert all(trace in everything() for trace in traces)
         unit = secret / np.linalg.norm(secret)
         assert unit.astype("<f2").tobytes() in everything()
-        archive.delete([entry(7).sha256])
+        archive.delete([record(7).sha256])
         assert not any(trace in everything() for trace in (*traces, unit.astype("<f2").tobytes()))
         assert b"the call of person 8" in everything()
 
@@ -193,14 +193,14 @@ def test_what_was_deleted_is_not_in_the_cache_of_training(
     archive: Archive, recognizer: Recognizer, tmp_path: Path
 ) -> None:
     places = [tmp_path / f"outputs_2024010{number}_000000" for number in range(3)]
-    archive.add_entries([entry(number, outputs=places[number]) for number in range(3)])
-    archive.add_entries([entry(9, sha256=entry(2).sha256)])  # heard once more
+    archive.add_records([record(number, outputs=places[number]) for number in range(3)])
+    archive.add_records([record(9, sha256=record(2).sha256)])  # heard once more
     with closing(Cache(recognizer)) as cache:
         for number in range(3):
-            cache.put(entry(number).sha256, vector(number))
-        archive.delete([entry(0).sha256])
+            cache.put(record(number).sha256, vector(number))
+        archive.delete([record(0).sha256])
         archive.forget_outputs(places[1:])
-        assert [cache.get(entry(number).sha256) is None for number in range(3)] == [True, True, False]
+        assert [cache.get(record(number).sha256) is None for number in range(3)] == [True, True, False]
     files = b"".join(path.read_bytes() for path in settings().cache.glob("embeddings*"))
     assert vector(2).tobytes() in files
     assert vector(0).tobytes() not in files
@@ -208,24 +208,24 @@ def test_what_was_deleted_is_not_in_the_cache_of_training(
 
 
 def test_a_fit_of_what_was_deleted_goes(archive: Archive) -> None:
-    archive.add_entries([entry(number) for number in range(8)])
-    archive.similar(entry(1).id)
+    archive.add_records([record(number) for number in range(8)])
+    archive.similar(record(1).id)
     fitted = select(func.count()).select_from(tables.fits)
     with archive.database.connect() as connection:
         assert connection.scalar(fitted) == 1
-        archive.delete([entry(number).sha256 for number in range(3)])
+        archive.delete([record(number).sha256 for number in range(3)])
         connection.rollback()
         assert connection.scalar(fitted) == 1
-        archive.delete([entry(3).sha256])
+        archive.delete([record(3).sha256])
         connection.rollback()
         assert connection.scalar(fitted) == 0
-    assert len(archive.similar(entry(4).id)) == 3
+    assert len(archive.similar(record(4).id)) == 3
 
 
 def test_forgetting_outputs(archive: Archive, tmp_path: Path) -> None:
     places = [tmp_path / f"outputs_2024010{number}_000000" for number in range(3)]
-    archive.add_entries(
-        [entry(1, outputs=places[0]), entry(1, id="f" * 64, outputs=places[1]), entry(2, outputs=places[2])]
+    archive.add_records(
+        [record(1, outputs=places[0]), record(1, id="f" * 64, outputs=places[1]), record(2, outputs=places[2])]
     )
     assert archive.forget_outputs([places[0], tmp_path / "none"]) == 1
     assert counts(archive)[:2] == [2, 2]  # the recording was heard twice
@@ -236,8 +236,8 @@ def test_forgetting_outputs(archive: Archive, tmp_path: Path) -> None:
 def test_it_moves_with_its_outputs(tmp_path: Path) -> None:
     place = tmp_path / "here" / "outputs" / "outputs_20240104_223000"
     with Archive(tmp_path / "here" / "outputs.db") as archive:
-        archive.add_entries(
-            [entry(1, outputs=place), entry(2, outputs=Path("/elsewhere/outputs_20240104_223000"))]
+        archive.add_records(
+            [record(1, outputs=place), record(2, outputs=Path("/elsewhere/outputs_20240104_223000"))]
         )
     shutil.move(tmp_path / "here", tmp_path / "there")
     with Archive(tmp_path / "there" / "outputs.db") as archive:
@@ -250,37 +250,37 @@ def test_it_moves_with_its_outputs(tmp_path: Path) -> None:
 def test_a_directory_that_was_moved_is_found_again(archive: Archive, tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
-    archive.add_entries([entry(1, outputs=old)])
-    archive.add_entries([entry(1, outputs=new)])  # a copy
+    archive.add_records([record(1, outputs=old)])
+    archive.add_records([record(1, outputs=new)])  # a copy
     assert archive.known_outputs() == {old}
     old.rmdir()
-    archive.add_entries([entry(1, outputs=new)])
+    archive.add_records([record(1, outputs=new)])
     assert archive.known_outputs() == {new}
 
 
 def test_an_embedding_that_comes_later_is_kept(archive: Archive) -> None:
-    archive.add_entries([entry(1, embedding=None, segments=())])
-    assert archive.embedding(entry(1).id) is None
-    assert archive.add_entries([entry(1)]) == 0
-    np.testing.assert_allclose(archive.embedding(entry(1).id), vector(1), rtol=1e-3)  # type: ignore[arg-type]
+    archive.add_records([record(1, embedding=None, segments=())])
+    assert archive.embedding(record(1).id) is None
+    assert archive.add_records([record(1)]) == 0
+    np.testing.assert_allclose(archive.embedding(record(1).id), vector(1), rtol=1e-3)  # type: ignore[arg-type]
 
 
 def test_a_link_that_comes_later_is_kept(archive: Archive) -> None:
     for id_, link in ("1" * 64, None), ("2" * 64, "/calls/1.wav"), ("3" * 64, "/moved/1.wav"):
-        archive.add_entries([entry(1, id=id_, link=link)])
+        archive.add_records([record(1, id=id_, link=link)])
     assert {item.link for item in archive.all()} == {"/calls/1.wav"}
 
 
 def test_names_that_no_column_takes(archive: Archive) -> None:
-    archive.add_entries([entry(1, name="a\0b", link="c\0\udcc4")])
+    archive.add_records([record(1, name="a\0b", link="c\0\udcc4")])
     assert [(item.name, item.link) for item in archive.all()] == [("a�b", "c��")]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\nb", "a\0"])
 def test_tags_that_are_none(archive: Archive, name: str) -> None:
-    archive.add_entries([entry(1)])
+    archive.add_records([record(1)])
     with pytest.raises(ArchiveError, match="1 to 100"):
-        archive.tag(entry(1).sha256, name)
+        archive.tag(record(1).sha256, name)
     with pytest.raises(ArchiveError, match="no such recording"):
         archive.tag("0" * 64, "x")
 
@@ -291,11 +291,11 @@ def test_twice_is_once_and_nothing_stays_of_what_is_deleted(
     tmp_path_factory: pytest.TempPathFactory, added: list[int], deleted: list[int]
 ) -> None:
     with Archive(tmp_path_factory.mktemp("archive") / "a.db") as archive:
-        assert archive.add_entries(entry(number) for number in added) == len(set(added))
+        assert archive.add_records(record(number) for number in added) == len(set(added))
         once = counts(archive)
-        assert archive.add_entries(entry(number) for number in added) == 0
+        assert archive.add_records(record(number) for number in added) == 0
         assert counts(archive) == once
-        archive.delete(entry(number).sha256 for number in deleted)
+        archive.delete(record(number).sha256 for number in deleted)
         left = set(added) - set(deleted)
         assert {item.name for item in archive.all()} == {f"{number}.wav" for number in left}
         assert counts(archive) == [len(left), len(left), len(left), 0, 2 * len(left)]
@@ -303,4 +303,4 @@ def test_twice_is_once_and_nothing_stays_of_what_is_deleted(
 
 def test_entries_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        entry(1).name = "x"  # type: ignore[misc]
+        record(1).name = "x"  # type: ignore[misc]

@@ -22,7 +22,7 @@ from emovox.server import database as service_tables
 from emovox.server.jobs.jobs import Jobs, NewJob
 from emovox.server.keys import Keys
 from emovox.settings import settings
-from support.entries import entry
+from support.records import record
 
 OLD = """
 CREATE TABLE jobs (
@@ -156,7 +156,7 @@ def test_to_look_makes_no_tables(database: str, tmp_path: Path) -> None:
     assert not inspect(engine).get_table_names()
     engine.dispose()
     with Archive(tmp_path / "empty.db") as archive:
-        archive.add_entries([entry(1)])
+        archive.add_records([record(1)])
     with Archive(tmp_path / "empty.db", make=False) as archive:
         assert not archive.is_empty()
 
@@ -270,7 +270,7 @@ def test_killed_in_the_middle(tmp_path: Path) -> None:
     assert len(there) % 5 == 0
     last = max(number for number in there if number < 10_000)
     with Archive(file) as archive:  # the killed import again
-        archive.add_entries(entry(number) for number in range(last + 6))
+        archive.add_records(record(number) for number in range(last + 6))
     assert whole(file) >= set(range(last + 6))
 
 
@@ -289,7 +289,7 @@ def test_where_only_the_outputs_can_be_written_to_the_archive_is_in_them(
     with monkeypatch.context() as container:
         container.setattr(os, "access", lambda path, mode: path != tmp_path and allowed(path, mode))
         with Archive() as archive:
-            archive.add_entries([entry(1, outputs=outputs / "outputs_20240104_223000")])
+            archive.add_records([record(1, outputs=outputs / "outputs_20240104_223000")])
     assert tables.archive_file() == inside  # one archive, whoever looks
     moved = tmp_path / "elsewhere"
     outputs.rename(moved)

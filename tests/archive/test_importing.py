@@ -19,7 +19,7 @@ from emovox.errors import ArchiveError, OutputsError
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs, find_directories
 from support.depths import too_deep
-from support.entries import classic
+from support.records import classic
 from support.results import frames, recognition, recording, segment
 
 FUNASR = ["生气/angry", "厌恶/disgusted", "恐惧/fearful", "开心/happy", "中立/neutral", "其他/other", "难过/sad",
@@ -79,12 +79,12 @@ def test_directories_of_revisions_with_the_same_embeddings_are_compared(tmp_path
 @pytest.mark.parametrize("shape", [(6,), (1, 6), (40, 6)])
 def test_other_programs_directories(tmp_path: Path, shape: tuple[int, ...]) -> None:
     embedding = np.random.default_rng(0).standard_normal(shape).astype(np.float64)
-    entry = read_directory(classic(tmp_path / "outputs_20240104_223000", embedding))
-    assert (entry.emotion, entry.confidence, entry.model) == ("happy", 0.9, "unknown")
-    assert entry.scores[NAMES.index("sad")] == 0.1
-    assert entry.created.strftime("%Y-%m-%d %H:%M:%S") == "2024-01-04 22:30:00"
-    assert entry.embedding is not None
-    np.testing.assert_allclose(entry.embedding, np.atleast_2d(embedding).mean(axis=0), rtol=1e-6)
+    record = read_directory(classic(tmp_path / "outputs_20240104_223000", embedding))
+    assert (record.emotion, record.confidence, record.model) == ("happy", 0.9, "unknown")
+    assert record.scores[NAMES.index("sad")] == 0.1
+    assert record.created.strftime("%Y-%m-%d %H:%M:%S") == "2024-01-04 22:30:00"
+    assert record.embedding is not None
+    np.testing.assert_allclose(record.embedding, np.atleast_2d(embedding).mean(axis=0), rtol=1e-6)
     assert read_directory(tmp_path / "outputs_20240104_223000", model="big@v1").revision == "v1"
 
 
@@ -96,7 +96,7 @@ def test_only_a_checksum_is_taken_for_one(tmp_path: Path) -> None:
         for number in range(2)
     ]
     assert first.sha256 == digest
-    assert [entry.sha256 == entry.id for entry in others] == [True, True]  # and they aren't one recording
+    assert [record.sha256 == record.id for record in others] == [True, True]  # and they aren't one recording
 
 
 def sounding(place: Path, level: int) -> Path:
@@ -130,13 +130,13 @@ def test_what_earlier_versions_archived_is_known(tmp_path: Path) -> None:
     """By its result.json alone, whatever its sound was: that is one of them, and the other was lost."""
     one, other = (sounding(tmp_path / name, level) for name, level in (("a", 0), ("b", 1)))
     np.save(one / "embedding.npy", np.ones(3))
-    entry = read_directory(one)
-    assert entry.earlier_id is not None
+    record = read_directory(one)
+    assert record.earlier_id is not None
     with Archive(tmp_path / "a.db") as archive:
-        archive.add_entries([replace(entry, id=entry.earlier_id, earlier_id=None, embedding=None)])
+        archive.add_records([replace(record, id=record.earlier_id, earlier_id=None, embedding=None)])
         assert import_directories(archive, [one, one]) == 0
         [kept] = archive.all()
-        assert (kept.id, kept.id in possible_ids(one)) == (entry.earlier_id, True)
+        assert (kept.id, kept.id in possible_ids(one)) == (record.earlier_id, True)
         assert archive.embedding(kept.id) is not None
         assert import_directories(archive, [other, one]) == 1
         assert import_directories(archive, [one, other]) == 0
@@ -151,15 +151,17 @@ def test_what_funasr_gives(tmp_path: Path, wrapped: bool, by_frame: bool) -> Non
     place = tmp_path / "outputs_20240104_223000"
     place.mkdir()
     (place / "result.json").write_text(json.dumps([content] if wrapped else content), encoding="utf-8")
-    entry = read_directory(place)
-    assert (entry.name, entry.emotion) == ("call_1", "sad")
-    assert entry.confidence == pytest.approx(0.9)
-    assert entry.created.strftime("%Y%m%d_%H%M%S") == "20240104_223000"
+    record = read_directory(place)
+    assert (record.name, record.emotion) == ("call_1", "sad")
+    assert record.confidence == pytest.approx(0.9)
+    assert record.created.strftime("%Y%m%d_%H%M%S") == "20240104_223000"
 
 
 def test_labels_in_chinese_and_classes_never_taught(tmp_path: Path) -> None:
-    entry = read_directory(classic(tmp_path / "a", scores={"难过": 0.5, "愤怒": 0.4, "unuse_0": 0.1}, emotion="?"))
-    assert (entry.emotion, entry.scores[0]) == ("sad", 0.4)
+    record = read_directory(
+        classic(tmp_path / "a", scores={"难过": 0.5, "愤怒": 0.4, "unuse_0": 0.1}, emotion="?")
+    )
+    assert (record.emotion, record.scores[0]) == ("sad", 0.4)
 
 
 def test_our_own_result_with_scores_that_are_none(tmp_path: Path) -> None:
@@ -298,9 +300,9 @@ def test_watching_sees_what_is_completed(tmp_path: Path) -> None:
     watch = Watch(root)
     assert list(watch.look()) == []
     first = publish(root)
-    (entry,) = watch.look()
-    assert not isinstance(entry, ArchiveError)
-    assert entry.outputs == first
+    (record,) = watch.look()
+    assert not isinstance(record, ArchiveError)
+    assert record.outputs == first
     assert list(watch.look()) == []
     slow = root / "outputs_20240105_000000"  # another program's, which is written bit by bit
     slow.mkdir()
@@ -308,9 +310,9 @@ def test_watching_sees_what_is_completed(tmp_path: Path) -> None:
     (slow / "result.json").write_text('{"scores": {"sad"')
     assert list(watch.look()) == []
     (slow / "result.json").write_text('{"scores": {"sad": 1}}')
-    (entry,) = watch.look()
-    assert not isinstance(entry, ArchiveError)
-    assert (entry.outputs, entry.emotion) == (slow, "sad")
+    (record,) = watch.look()
+    assert not isinstance(record, ArchiveError)
+    assert (record.outputs, record.emotion) == (slow, "sad")
     assert list(watch.look()) == []
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from emovox.audio.wav import WavWriter
-from emovox.batch.config import Wish
+from emovox.batch.config import BatchConfig
 from emovox.batch.engine import Member
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
@@ -64,7 +64,7 @@ def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
     model = tiny.write(tmp_path / "tiny.onnx").name
     options = Options(segments=True)
     monkeypatch.chdir(tmp_path)
-    run(Wish("calls", "inline", model=model, options=options))
+    run(BatchConfig("calls", "inline", model=model, options=options))
     monkeypatch.setattr("emovox.batch.run._TOLD", 0.0)
     engines: list[RayEngine] = []
     lost: list[str] = []
@@ -86,7 +86,7 @@ def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
             cluster.remove_node(cluster.nodes[0], allow_graceful=False)
             lost.append("node")
 
-    wish = Wish("calls", "out", model=model, options=options, longest=30)
+    wish = BatchConfig("calls", "out", model=model, options=options, longest=30)
     status = Batch(wish, make, kill).run()
     assert lost == ["worker", "node"]
     assert (status.done, status.failed, status.same) == (61, 1, 1)
@@ -111,7 +111,7 @@ def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
     with pytest.raises(
         ClusterError, match=r"has had no place for a worker for 5 s; what was heard is kept, and the"
     ):
-        Batch(Wish("calls", "rest", model=model, longest=30), make, take_the_last).run()
+        Batch(BatchConfig("calls", "rest", model=model, longest=30), make, take_the_last).run()
     assert "no worker is left on the cluster: waiting for a node" in told
     assert len(table(tmp_path / "rest")) >= 10
 
@@ -137,7 +137,7 @@ def test_a_try_counts_once_it_is_begun(cluster: Any, calls: Path, tmp_path: Path
     begun: list[bool] = []
     for path in sorted(calls.iterdir())[2:]:
         path.unlink()
-    wish = Wish(str(calls), str(tmp_path / "out"), model=str(tiny.write(tmp_path / "tiny.onnx")))
+    wish = BatchConfig(str(calls), str(tmp_path / "out"), model=str(tiny.write(tmp_path / "tiny.onnx")))
     status = Batch(wish, lambda plan: Struck(plan, address=cluster.address, workers=1), lambda _: None).run()
     assert (status.done, status.failed) == (2, 0)
     assert begun == [False, True]

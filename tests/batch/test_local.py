@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from emovox.audio.wav import WavWriter
-from emovox.batch.config import Wish
+from emovox.batch.config import BatchConfig
 from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.local import LocalEngine
 from emovox.batch.run import Batch
@@ -40,7 +39,7 @@ def model(tmp_path: Path) -> str:
     return str(tiny.write(tmp_path / "tiny.onnx"))
 
 
-def batch(wish: Wish) -> tuple[Status, LocalEngine]:
+def batch(wish: BatchConfig) -> tuple[Status, LocalEngine]:
     engines: list[LocalEngine] = []
 
     def make(plan: Plan) -> LocalEngine:
@@ -55,8 +54,8 @@ def test_processes_give_what_one_gives(
 ) -> None:
     monkeypatch.setenv("EMOVOX_THREADS", "1")  # two threads add in another order
     settings.cache_clear()
-    status, engine = batch(Wish(str(calls), str(tmp_path / "out"), model=model))
-    run(Wish(str(calls), str(tmp_path / "inline"), model=model))
+    status, engine = batch(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
+    run(BatchConfig(str(calls), str(tmp_path / "inline"), model=model))
     assert table(tmp_path / "out") == table(tmp_path / "inline")
     assert (status.done, status.workers) == (60, 2)
     assert engine._members == []
@@ -83,7 +82,7 @@ def test_a_worker_that_is_killed_costs_nothing(
             os.kill(process.pid, how)
 
     monkeypatch.setattr("emovox.batch.run._TOLD", 0.0)
-    status = Batch(Wish(str(calls), str(tmp_path / "out"), model=model), make, kill).run()
+    status = Batch(BatchConfig(str(calls), str(tmp_path / "out"), model=model), make, kill).run()
     assert len(set(killed)) == 2
     assert (status.done, status.failed) == (60, 0)
     assert [Path(row["path"]).name for row in table(tmp_path / "out")] == [
@@ -123,7 +122,7 @@ class Struck(LocalEngine):
 def test_a_try_counts_once_it_is_begun(calls: Path, model: str, tmp_path: Path, begun: bool) -> None:
     for path in sorted(calls.iterdir())[1:]:
         path.unlink()
-    wish = Wish(str(calls), str(tmp_path / "out"), model=model)
+    wish = BatchConfig(str(calls), str(tmp_path / "out"), model=model)
     status = Batch(wish, lambda plan: Struck(plan, begun=begun), lambda _: None).run()
     assert (status.done, status.failed) == ((0, 1) if begun else (1, 0))
     assert [row["reason"] for row in table(tmp_path / "out", "errors")] == ([DIED] if begun else [])
@@ -137,7 +136,7 @@ def test_a_file_that_breaks_the_decoder_costs_itself(
     settings.cache_clear()
     for name in ("crash", "hang", "eat"):
         (calls / f"{name}.wav").write_text(f"!{name}")
-    status, _ = batch(Wish(str(calls), str(tmp_path / "out"), model=model))
+    status, _ = batch(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
     assert (status.done, status.failed) == (60, 3)
     reasons = {Path(row["path"]).stem: row["reason"] for row in table(tmp_path / "out", "errors")}
     assert "broke the decoder" in reasons["crash"]
@@ -148,9 +147,28 @@ def test_a_file_that_breaks_the_decoder_costs_itself(
 def test_a_model_that_can_not_be_loaded_is_said(calls: Path, model: str, tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"nothing")
     with pytest.raises(ModelError, match=r"broken\.onnx"):
-        batch(Wish(str(calls), str(tmp_path / "out"), model=str(tmp_path / "broken.onnx")))
+        batch(BatchConfig(str(calls), str(tmp_path / "out"), model=str(tmp_path / "broken.onnx")))
     with pytest.raises(UnknownEmotionError, match="was not taught surprised"):
-        batch(Wish(str(calls), str(tmp_path / "out"), model=model, options=Options(emotions=("surprised",))))
+        batch(
+            BatchConfig(str(calls), str(tmp_path / "out"), model=model, options=Options(emotions=("surprised",)))
+        )
+
+
+HASTY = """
+import os, runpy, sys
+from emovox.batch import tables
+flush, shards = tables.Shards.flush, []
+
+def flush_and_die(self):  # in the middle of the run, with more on its way
+    flush(self)
+    shards.append(self)
+    if len(shards) == 12:
+        os.kill(os.getpid(), 9)
+
+tables.AGE, tables.ROWS, tables.Shards.flush = 0, 7, flush_and_die
+sys.argv[0] = "emovox"
+runpy.run_module("emovox", run_name="__main__")
+"""
 
 
 def test_killed_and_resumed_the_table_is_the_same(
@@ -158,22 +176,11 @@ def test_killed_and_resumed_the_table_is_the_same(
 ) -> None:
     command = [sys.executable, "-m", "emovox", "batch", str(calls), "--model", model, "--quiet", "--out"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    code = "import emovox.batch.tables as tables; tables.AGE = 0; tables.ROWS = 7; import runpy; " + (
-        "import sys; sys.argv[0] = 'emovox'; runpy.run_module('emovox', run_name='__main__')"
-    )
-    hasty = [sys.executable, "-c", code, *command[3:]]
     subprocess.run([*command, str(tmp_path / "whole")], env=environment, check=True)
-    safe, kills = 0, 0
-    for _ in range(20):
-        process = subprocess.Popen([*hasty, str(tmp_path / "killed")], env=environment)
-        while process.poll() is None and len(table(tmp_path / "killed")) < min(safe + 12, 60):
-            time.sleep(0.02)
-        if process.poll() is not None:
-            break
-        process.kill()
-        process.wait()
+    kills, hasty = 0, [sys.executable, "-c", HASTY, *command[3:], str(tmp_path / "killed")]
+    while subprocess.run(hasty, env=environment, check=False).returncode:
         kills += 1
-        safe = len(table(tmp_path / "killed"))
+        assert kills < 20
     subprocess.run([*command, str(tmp_path / "killed")], env=environment, check=True)
     assert kills >= 2
     assert table(tmp_path / "killed") == table(tmp_path / "whole")

@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 from emovox.audio.wav import WavWriter
-from emovox.batch.config import Wish
+from emovox.batch.config import BatchConfig
 from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.tasks import Item, Share
 from emovox.batch.worker import MADE
@@ -52,7 +52,7 @@ def calls(tmp_path: Path) -> Path:
 
 
 def test_all_is_in_the_tables_once(calls: Path, model: str, tmp_path: Path) -> None:
-    status, engine = run(Wish(str(calls), str(tmp_path / "out"), model=model))
+    status, engine = run(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
     rows = table(tmp_path / "out")
     assert [Path(row["path"]).name for row in rows] == [*(f"{number:02d}.wav" for number in range(11)), "zz.wav"]
     assert [Path(row["path"]).name for row in table(tmp_path / "out", "errors")] == ["empty.wav", "text.wav"]
@@ -65,7 +65,7 @@ def test_all_is_in_the_tables_once(calls: Path, model: str, tmp_path: Path) -> N
 def test_rows_are_what_the_recognizer_gives(examples: list[Path], tmp_path: Path) -> None:
     options = Options(embedding=True, segments=True)
     (tmp_path / "list.csv").write_text("path\n" + "\n".join(map(str, examples[:2])))
-    run(Wish(str(tmp_path / "list.csv"), str(tmp_path / "out"), model="lite", options=options))
+    run(BatchConfig(str(tmp_path / "list.csv"), str(tmp_path / "out"), model="lite", options=options))
     recognizer = Recognizer("lite")
     for row, path in zip(table(tmp_path / "out"), examples, strict=False):
         alone = recognizer.recognize(path, embedding=True, segments=True)
@@ -84,7 +84,7 @@ def test_rows_are_what_the_recognizer_gives(examples: list[Path], tmp_path: Path
 
 def test_the_curve_is_there(calls: Path, model: str, tmp_path: Path) -> None:
     options = Options(granularity="frame", embedding=True)
-    run(Wish(str(calls / "0[01].wav"), str(tmp_path / "out"), model=model, options=options))
+    run(BatchConfig(str(calls / "0[01].wav"), str(tmp_path / "out"), model=model, options=options))
     alone = Recognizer(model).recognize(calls / "00.wav", granularity="frame", embedding=True)
     row = table(tmp_path / "out")[0]
     assert alone.frames is not None
@@ -100,8 +100,8 @@ def test_what_breaks_off_goes_on(
     calls: Path, model: str, tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("emovox.batch.tables.ROWS", rows)
-    run(Wish(str(calls), str(tmp_path / "whole"), model=model))
-    broken = Wish(str(calls), str(tmp_path / "broken"), model=model)
+    run(BatchConfig(str(calls), str(tmp_path / "whole"), model=model))
+    broken = BatchConfig(str(calls), str(tmp_path / "broken"), model=model)
     answered = 0
     for stop in (0, 1, 5, 3):
         with pytest.raises(StopError):
@@ -128,12 +128,12 @@ def test_an_interrupt_keeps_what_is_heard(
 ) -> None:
     monkeypatch.setattr("support.batches.StopError", KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
-        run(Wish(str(calls / "0*.wav"), str(tmp_path / "out"), model=model), stop=5)
+        run(BatchConfig(str(calls / "0*.wav"), str(tmp_path / "out"), model=model), stop=5)
     assert len(table(tmp_path / "out")) == 5
 
 
 def test_new_recordings_are_added(calls: Path, model: str, tmp_path: Path) -> None:
-    wish = Wish(str(calls), str(tmp_path / "out"), model=model)
+    wish = BatchConfig(str(calls), str(tmp_path / "out"), model=model)
     run(wish)
     shutil.copy(calls / "05.wav", calls / "new-same.wav")
     writer = WavWriter(calls / "new.wav")
@@ -148,12 +148,12 @@ def test_new_recordings_are_added(calls: Path, model: str, tmp_path: Path) -> No
 
 
 def test_failures_are_tried_again_when_asked(calls: Path, model: str, tmp_path: Path) -> None:
-    wish = Wish(str(calls), str(tmp_path / "out"), model=model)
+    wish = BatchConfig(str(calls), str(tmp_path / "out"), model=model)
     run(wish)
     shutil.copy(calls / "02.wav", calls / "empty.wav")
     status, _ = run(wish)
     assert (status.done, status.failed_before) == (0, 2)
-    status, _ = run(Wish(str(calls), str(tmp_path / "out"), model=model, retry_failed=True))
+    status, _ = run(BatchConfig(str(calls), str(tmp_path / "out"), model=model, retry_failed=True))
     assert (status.done, status.same, status.failed) == (1, 1, 1)
     assert len(table(tmp_path / "out")) == 13
     assert [Path(row["path"]).name for row in table(tmp_path / "out", "errors")] == ["text.wav"]
@@ -161,7 +161,7 @@ def test_failures_are_tried_again_when_asked(calls: Path, model: str, tmp_path: 
 
 def test_the_twin_of_what_fails_fails(calls: Path, model: str, tmp_path: Path) -> None:
     shutil.copy(calls / "text.wav", calls / "twin.wav")
-    status, _ = run(Wish(str(calls), str(tmp_path / "out"), model=model))
+    status, _ = run(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
     assert status.failed == 3
     errors = {Path(row["path"]).name: row["reason"] for row in table(tmp_path / "out", "errors")}
     assert errors["twin.wav"] == errors["text.wav"]
@@ -171,31 +171,33 @@ def test_a_directory_that_can_not_be_read_is_an_error_among_others(
     calls: Path, model: str, tmp_path: Path
 ) -> None:
     last = too_deep(calls)
-    before, _ = run(Wish(str(calls), str(tmp_path / "out"), model=model))
+    before, _ = run(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
     errors = {row["path"]: row["reason"] for row in table(tmp_path / "out", "errors")}
     assert errors[str(last)] == "File name too long"
     assert before.done == len(table(tmp_path / "out", "recognitions"))
 
 
 def test_other_options_are_refused(calls: Path, model: str, tmp_path: Path) -> None:
-    run(Wish(str(calls), str(tmp_path / "out"), model=model))
+    run(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
     with pytest.raises(BatchError, match="choose another --out"):
-        run(Wish(str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True)))
+        run(BatchConfig(str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True)))
     other = str(tiny.write(tmp_path / "other.onnx", name="other"))
     with pytest.raises(BatchError, match="differs in model"):
-        run(Wish(str(calls), str(tmp_path / "out"), model=other))
+        run(BatchConfig(str(calls), str(tmp_path / "out"), model=other))
 
 
 def test_what_differs_is_named(calls: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    run(Wish(str(calls / "00.wav"), str(out), model=model))
-    other = Wish(str(calls / "00.wav"), str(out), model=model, options=Options(embedding=True, segments=True))
+    run(BatchConfig(str(calls / "00.wav"), str(out), model=model))
+    other = BatchConfig(
+        str(calls / "00.wav"), str(out), model=model, options=Options(embedding=True, segments=True)
+    )
     with pytest.raises(BatchError, match=r"differs in options \(embedding, segments\)"):
         run(other)
 
 
 def test_what_is_damaged_is_named(calls: Path, model: str, tmp_path: Path) -> None:
-    wish = Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model)
+    wish = BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model)
     run(wish)
     (shard,) = (tmp_path / "out/recognitions").iterdir()
     for content in (b"", shard.read_bytes()[:-9]):
@@ -218,34 +220,36 @@ def test_workers_that_never_get_ready_end_the_run(
     monkeypatch.setattr("support.batches.Inline._spawn", lambda self, index: Member(index, ready=False))
     monkeypatch.setattr("support.batches.Inline._wait", lambda self, _: iter([(self._members[0], 0, Died())]))
     with pytest.raises(ModelError, match="die while they load the model"):
-        run(Wish(str(calls), str(tmp_path / "out"), model=model))
+        run(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
 
 
 def test_bad_input_costs_nothing(calls: Path, model: str, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
     for source, reason in (("nothing", "no audio or video file"), ("no", "no such file")):
         with pytest.raises(BatchError, match=reason):
-            run(Wish(str(tmp_path / source), str(tmp_path / "out"), model=model))
+            run(BatchConfig(str(tmp_path / source), str(tmp_path / "out"), model=model))
     assert not (tmp_path / "out").exists()
     with FileLock(tmp_path / ".lock"), pytest.raises(BatchError, match="another batch works on this output"):
-        run(Wish(str(calls), str(tmp_path), model=model))
+        run(BatchConfig(str(calls), str(tmp_path), model=model))
 
 
 def test_a_manifest_that_breaks_in_the_middle_costs_what_follows(calls: Path, model: str, tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_text('{"path": "calls/00.wav"}\n{"path": "calls/01.wav"}\nnothing\n')
     with pytest.raises(BatchError, match="line 3 is no JSON"):
-        run(Wish(str(tmp_path / "list.jsonl"), str(tmp_path / "out"), model=model))
+        run(BatchConfig(str(tmp_path / "list.jsonl"), str(tmp_path / "out"), model=model))
     assert len(table(tmp_path / "out")) == 2
 
 
 def test_channels_by_themselves(encode: Encode, speech: np.ndarray, model: str, tmp_path: Path) -> None:
     encode(np.stack([speech, 0.5 * speech[::-1]]), "stereo.flac", "flac", sample_format="s16")
-    run(Wish(str(tmp_path / "*.flac"), str(tmp_path / "out"), model=model, split_channels=True))
+    run(BatchConfig(str(tmp_path / "*.flac"), str(tmp_path / "out"), model=model, split_channels=True))
     one, other = table(tmp_path / "out")
     assert (one["channel"], other["channel"], one["channels"]) == (1, 2, 2)
     assert one["confidence"] != other["confidence"]
     whole = Options(speech_only=False)
-    again = Wish(str(tmp_path / "*.flac"), str(tmp_path / "out"), model=model, split_channels=True, options=whole)
+    again = BatchConfig(
+        str(tmp_path / "*.flac"), str(tmp_path / "out"), model=model, split_channels=True, options=whole
+    )
     with pytest.raises(BatchError, match=r"differs in options \(speech_only\)"):
         run(again)
 
@@ -259,18 +263,18 @@ def test_tracks_and_channels_that_cancel(speech: np.ndarray, model: str, tmp_pat
         path.unlink()
     stereo = np.rint(np.stack([0.9 * speech, -speech], axis=1) * 32767).astype(np.int16)
     (folder / "wires.wav").write_bytes(wav(stereo, 16_000))
-    run(Wish(str(folder), str(tmp_path / "out"), model=model, longest=longest))
+    run(BatchConfig(str(folder), str(tmp_path / "out"), model=model, longest=longest))
     first, second = table(tmp_path / "out")
     assert (first["warnings"], first["channel"]) == (["silent_track"], None)
     assert (second["warnings"], second["channel"]) == (["channels_cancel"], 2)
     options = Options(track=1)
-    run(Wish(str(folder), str(tmp_path / "first"), model=model, options=options, longest=longest))
+    run(BatchConfig(str(folder), str(tmp_path / "first"), model=model, options=options, longest=longest))
     first, second = table(tmp_path / "first")
     assert (first["warnings"], second["warnings"]) == (["silence"], ["channels_cancel"])
 
 
 def test_a_batch_from_before_there_were_tracks_goes_on(tmp_path: Path) -> None:
-    wish = Wish(str(tmp_path), str(tmp_path / "out"))
+    wish = BatchConfig(str(tmp_path), str(tmp_path / "out"))
     assert "track" not in wish.facts()["options"]
     assert replace(wish, options=Options(track=2)).facts()["options"]["track"] == 2
 
@@ -278,7 +282,7 @@ def test_a_batch_from_before_there_were_tracks_goes_on(tmp_path: Path) -> None:
 def test_bytes_from_a_table(calls: Path, model: str, tmp_path: Path) -> None:
     data = [(calls / name).read_bytes() for name in ("00.wav", "01.wav", "00.wav")] + [b"", None]
     pq.write_table(pa.table({"audio": pa.array(data, pa.binary())}), tmp_path / "x.parquet")
-    run(Wish(str(tmp_path / "x.parquet"), str(tmp_path / "out"), model=model))
+    run(BatchConfig(str(tmp_path / "x.parquet"), str(tmp_path / "out"), model=model))
     rows = table(tmp_path / "out")
     assert [row["path"] for row in rows] == [f"{tmp_path}/x.parquet#{number}" for number in range(3)]
     assert rows[0]["sha256"] == rows[2]["sha256"] != rows[1]["sha256"]
@@ -300,7 +304,7 @@ def test_long_recordings_are_shared_out(
     options = Options(segments=True, embedding=True, granularity="frame")
     made = {}
     for name, longest in (("whole", 1e9), ("shared", 20.0)):
-        wish = Wish(
+        wish = BatchConfig(
             str(tmp_path / "long.flac"), str(tmp_path / name), model=model, options=options, longest=longest,
             split_channels=split_channels,
         )  # fmt: skip
@@ -313,7 +317,7 @@ def test_long_recordings_are_shared_out(
 
 def test_outputs_directories(calls: Path, model: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    wish = Wish(
+    wish = BatchConfig(
         str(calls / "0*.wav"), str(out), model=model, outputs_dirs=True, formats=("srt",),
         options=Options(segments=True),
     )  # fmt: skip
@@ -329,7 +333,7 @@ def test_outputs_directories(calls: Path, model: str, tmp_path: Path) -> None:
         assert {path.name for path in place.iterdir()} == {AUDIO, RESULT, "segments.srt", MADE}
         assert Recognition.from_json((place / RESULT).read_text("utf-8")).recording.sha256 == row["sha256"]
     with pytest.raises(BatchError, match="this machine only"):
-        run(Wish(str(calls), "s3://bucket/out", model=model, outputs_dirs=True))
+        run(BatchConfig(str(calls), "s3://bucket/out", model=model, outputs_dirs=True))
 
 
 def test_outputs_directories_of_others_stay(calls: Path, model: str, tmp_path: Path) -> None:
@@ -338,12 +342,14 @@ def test_outputs_directories_of_others_stay(calls: Path, model: str, tmp_path: P
     with Outputs(tmp_path / "outputs").draft() as draft:
         draft.write(np.zeros(100, np.float32))
         place = draft.publish(recognition)
-    run(Wish(str(calls / "01.wav"), str(tmp_path), model=model, outputs_dirs=True))
+    run(BatchConfig(str(calls / "01.wav"), str(tmp_path), model=model, outputs_dirs=True))
     assert (place / RESULT).exists()
 
 
 def test_a_table_without_rows_is_there_to_be_read(calls: Path, model: str, tmp_path: Path) -> None:
-    sound, text = (Wish(str(calls / name), str(tmp_path / "out"), model=model) for name in ("0*.wav", "text.wav"))
+    sound, text = (
+        BatchConfig(str(calls / name), str(tmp_path / "out"), model=model) for name in ("0*.wav", "text.wav")
+    )
     for _ in range(2):  # an empty table is no reason for another
         run(sound)
         assert pq.read_table(tmp_path / "out" / "errors").column_names == ["path", "reason"]
@@ -364,7 +370,7 @@ def test_a_full_disk_is_no_fault_of_the_recordings(
         raise OutputsError("the disk is full")
 
     monkeypatch.setattr("emovox.outputs.Draft.publish", full)
-    wish = Wish(str(calls / "0*.wav"), str(tmp_path / "out"), model=model, outputs_dirs=True)
+    wish = BatchConfig(str(calls / "0*.wav"), str(tmp_path / "out"), model=model, outputs_dirs=True)
     with pytest.raises(OutputsError, match="the disk is full"):
         run(wish)
     assert table(tmp_path / "out", "errors") == []
@@ -373,7 +379,7 @@ def test_a_full_disk_is_no_fault_of_the_recordings(
 def test_a_full_scratch_is_no_fault_of_the_recordings(
     calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wish = Wish(str(calls / "0*.wav"), str(tmp_path / "out"), model=model)
+    wish = BatchConfig(str(calls / "0*.wav"), str(tmp_path / "out"), model=model)
     with monkeypatch.context() as patch:
         # The device that is always full stands for it; the decoding process writes to it and says so.
         patch.setattr("emovox.batch.reader.secrets.token_hex", lambda _: "full")
@@ -398,7 +404,7 @@ def test_a_listing_that_fails_twice_ends(
 
     monkeypatch.setattr("emovox.batch.ledger.Ledger.add", full)
     with pytest.raises(OutputsError, match="the disk is full"):
-        run(Wish(str(calls), str(tmp_path / "out"), model=model))
+        run(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
 
 
 def test_a_worker_that_dies_is_replaced(calls: Path, model: str, tmp_path: Path) -> None:
@@ -413,7 +419,7 @@ def test_a_worker_that_dies_is_replaced(calls: Path, model: str, tmp_path: Path)
         return False
 
     (tmp_path / "list.csv").write_text("path\n" + "\n".join(f"calls/{number:02d}.wav" for number in range(11)))
-    status, _ = run(Wish(str(tmp_path / "list.csv"), str(tmp_path / "out"), model=model), dies=dies)
+    status, _ = run(BatchConfig(str(tmp_path / "list.csv"), str(tmp_path / "out"), model=model), dies=dies)
     assert (status.done, status.failed) == (10, 1)
     errors = {Path(row["path"]).name: row["reason"] for row in table(tmp_path / "out", "errors")}
     assert errors["06.wav"] == DIED
@@ -424,7 +430,7 @@ def test_a_trained_head_is_asked(calls: Path, model: str, tmp_path: Path) -> Non
     recognizer = Recognizer(model)
     own = heads.head(recognizer.metadata)
     options = Options(granularity="frame", segments=True, head=own)
-    wish = Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=options)
+    wish = BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=options)
     run(wish)
     alone = recognizer.recognize(calls / "00.wav", granularity="frame", head=own)
     (row,) = table(tmp_path / "out")
@@ -435,4 +441,4 @@ def test_a_trained_head_is_asked(calls: Path, model: str, tmp_path: Path) -> Non
     assert len(row["frames"]["head_scores"]) == len(row["frames"]["scores"])
     other = Options(granularity="frame", segments=True, head=heads.head(recognizer.metadata, name="other"))
     with pytest.raises(BatchError, match="differs in options"):
-        run(Wish(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=other))
+        run(BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=other))

@@ -10,7 +10,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from emovox.audio.files import is_remote
-from emovox.batch.config import Wish
+from emovox.batch.config import BatchConfig
 from emovox.batch.sources import find
 from emovox.batch.storage import Place, fetched
 from emovox.batch.tasks import Item
@@ -78,8 +78,8 @@ def test_recordings_in_a_bucket_are_found(bucket: str) -> None:
 
 def test_a_batch_from_a_bucket_into_a_bucket(bucket: str, examples: list[Path], tmp_path: Path) -> None:
     model = str(tiny.write(tmp_path / "tiny.onnx"))
-    run(Wish(f"{bucket}/2026", f"{bucket}/out", model=model))
-    run(Wish(str(examples[0].parent / "*.flac"), str(tmp_path / "local"), model=model))
+    run(BatchConfig(f"{bucket}/2026", f"{bucket}/out", model=model))
+    run(BatchConfig(str(examples[0].parent / "*.flac"), str(tmp_path / "local"), model=model))
     place = Place.of(f"{bucket}/out/recognitions")
     (name,) = (name for name, _ in place.entries())
     (tmp_path / "copy" / "recognitions").mkdir(parents=True)
@@ -87,7 +87,7 @@ def test_a_batch_from_a_bucket_into_a_bucket(bucket: str, examples: list[Path], 
     for row, other in zip(table(tmp_path / "copy"), table(tmp_path / "local"), strict=False):
         assert {**row, "path": ""} == {**other, "path": ""}
     before = keys("out/")
-    status, engine = run(Wish(f"{bucket}/2026", f"{bucket}/out", model=model))
+    status, engine = run(BatchConfig(f"{bucket}/2026", f"{bucket}/out", model=model))
     assert (status.before, status.done, engine.answered) == (3, 0, [])
     assert keys("out/") == before
 
@@ -104,7 +104,7 @@ def test_a_manifest_in_a_bucket(bucket: str, tmp_path: Path) -> None:
         "path\n0/call 安.flac\ns3://calls/2026/1/call 安.flac\nno.flac\n".encode()
     )
     model = str(tiny.write(tmp_path / "tiny.onnx"))
-    status, _ = run(Wish(f"{bucket}/2026/list.csv", str(tmp_path / "out"), model=model))
+    status, _ = run(BatchConfig(f"{bucket}/2026/list.csv", str(tmp_path / "out"), model=model))
     assert (status.done, status.failed) == (2, 1)
     assert table(tmp_path / "out", "errors") == [
         {"path": f"{bucket}/2026/no.flac", "reason": "there is no such file"}

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from emovox.archive import Archive
-from emovox.archive.record import Entry, read_directory
+from emovox.archive.record import ArchiveRecord, read_directory
 from emovox.archive.stored_record import Found
 from emovox.archive.watching import Watch
 from emovox.errors import ArchiveError
@@ -23,7 +23,7 @@ from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 from support import poison
 from support.depths import too_deep
-from support.entries import classic
+from support.records import classic
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -344,10 +344,10 @@ def test_watch_runs_and_tells(run: Run, kept: list[Path], monkeypatch: pytest.Mo
 def test_watch_tells_of_what_others_archived_at_once(
     run: Run, kept: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def twice(watch: Watch, *, every: float) -> Iterator[Entry | ArchiveError]:
+    def twice(watch: Watch, *, every: float) -> Iterator[ArchiveRecord | ArchiveError]:
         assert list(watch.look()) == []
         with Archive() as archive:  # as `recognize --archive` and the service do
-            archive.add_entries([read_directory(classic(Path("outputs/outputs_20240105_000000"), key="new"))])
+            archive.add_records([read_directory(classic(Path("outputs/outputs_20240105_000000"), key="new"))])
         shutil.copytree(kept[0], "outputs/copy")
         yield from watch.look()
 

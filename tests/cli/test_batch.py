@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from emovox.batch.status import Status
-from emovox.cli.batch import Progress, line
+from emovox.cli.batch import BatchProgress, line
 from support import tiny
 from support.batches import table
 
@@ -90,6 +90,6 @@ def test_a_line_of_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert line(status) == "1,000 of 4,000: 10.00 h of audio, 20.0 h an hour, 1:30:00 left, 10 failed"
     monkeypatch.setattr("emovox.cli.batch._LINE", 0.0)
     for shown, expected in ((True, f"{line(status)}\n"), (False, "")):
-        with Progress(shown=shown) as progress:
+        with BatchProgress(shown=shown) as progress:
             progress.tell(status)
         assert capsys.readouterr().err == expected

@@ -10,7 +10,7 @@ import pytest
 from emovox.archive import Archive
 from emovox.emotions import NAMES
 from emovox.outputs import Outputs
-from support.entries import classic
+from support.records import classic
 from support.results import frames, recognition, recording, segment
 
 Run = Callable[..., tuple[int, str, str]]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from emovox.errors import LabelsError
 from emovox.heads import fitting as teaching
-from emovox.heads.fitting import Examples, deal, hold_out, teach
+from emovox.heads.fitting import Examples, deal, fit_head, hold_out
 from emovox.heads.linear import Linear, prototypes
 
 
@@ -75,7 +75,7 @@ def test_what_is_held_out_was_not_learnt_from() -> None:
 def test_a_class_of_one_speaker_cant_be_heard_without_him() -> None:
     one = examples(apart=4)
     groups = ["solo" if label == 2 else group for label, group in zip(one.labels, one.groups or [], strict=True)]
-    found = teach(Examples(one.embeddings, one.labels, one.classes, groups, one.names))
+    found = fit_head(Examples(one.embeddings, one.labels, one.classes, groups, one.names))
     assert found.after is not None
     assert found.after.recalls["c"] == 0
     assert found.linear.logits(one.embeddings[one.labels == 2]).argmax(axis=1).tolist() == [2] * 20
@@ -85,7 +85,7 @@ def test_a_class_of_one_speaker_cant_be_heard_without_him() -> None:
 def test_it_learns_measures_and_calibrates(method: teaching.Method) -> None:
     given_ = examples(each=30, apart=0.7)
     steps: list[tuple[int, int]] = []
-    found = teach(given_, method=method, progress=lambda done, total: steps.append((done, total)))
+    found = fit_head(given_, method=method, progress=lambda done, total: steps.append((done, total)))
     assert method in ("auto", found.method)
     assert (found.penalty is None) == (found.method == "prototypes")
     assert steps[-1][0] == steps[-1][1]
@@ -101,7 +101,7 @@ def test_it_learns_measures_and_calibrates(method: teaching.Method) -> None:
 
 
 def test_the_same_examples_give_the_same_head() -> None:
-    one, other = teach(examples()), teach(examples())
+    one, other = fit_head(examples()), fit_head(examples())
     np.testing.assert_array_equal(one.linear.weights, other.linear.weights)
     assert one.curve == other.curve
 
@@ -111,7 +111,7 @@ def test_an_own_head_is_started_from() -> None:
     own = prototypes(whole.embeddings, whole.labels)
     few = whole.part(np.concatenate([np.flatnonzero(whole.labels == index)[:4] for index in range(3)]))
     right = [
-        (teach(few, start).linear.logits(whole.embeddings).argmax(axis=1) == whole.labels).mean()
+        (fit_head(few, start).linear.logits(whole.embeddings).argmax(axis=1) == whole.labels).mean()
         for start in (None, own)
     ]
     assert right[1] > right[0] + 0.03
@@ -120,7 +120,7 @@ def test_an_own_head_is_started_from() -> None:
 def test_few_that_are_all_heard_right_make_nothing_certain() -> None:
     sure = []
     for each in (5, 50):
-        taught = teach(examples(each=each, apart=6.0), method="prototypes")
+        taught = fit_head(examples(each=each, apart=6.0), method="prototypes")
         assert taught.after is not None
         assert taught.after.unweighted == 1
         sure.append(taught.after.confidence)
@@ -129,13 +129,13 @@ def test_few_that_are_all_heard_right_make_nothing_certain() -> None:
 
 
 def test_of_one_group_nothing_is_measured() -> None:
-    taught = teach(examples(speakers=1))
+    taught = fit_head(examples(speakers=1))
     assert (taught.folds, taught.before, taught.after, taught.curve) == (0, None, None, ())
     assert len(taught.linear.weights) == 3
 
 
 def test_two_examples_a_class_are_enough() -> None:
-    found = teach(examples(each=2, speakers=2))
+    found = fit_head(examples(each=2, speakers=2))
     assert found.linear.weights.shape == (3, 16)
     assert found.folds == 2
 
@@ -143,16 +143,16 @@ def test_two_examples_a_class_are_enough() -> None:
 def test_what_can_t_be_learnt_from_is_refused() -> None:
     given_ = examples()
     with pytest.raises(LabelsError, match=r"there is only a \(20\)"):
-        teach(Examples(given_.embeddings[:20], given_.labels[:20], ("a",), None, given_.names[:20]))
+        fit_head(Examples(given_.embeddings[:20], given_.labels[:20], ("a",), None, given_.names[:20]))
     with pytest.raises(LabelsError, match=r"a single example of c: .* There are a \(20\), b \(20\), c \(1\)"):
-        teach(given_.part(np.arange(41)))
+        fit_head(given_.part(np.arange(41)))
 
 
 def test_very_many_are_sampled_for_what_is_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teaching, "MOST_HELD_OUT", 30)
     given_ = examples(each=40)
     few = given_.part(np.concatenate([np.arange(40), np.arange(40, 45), np.arange(80, 120)]))
-    found = teach(few, method="prototypes")
+    found = fit_head(few, method="prototypes")
     counts = found.heard.counts
     assert counts == {"a": 12, "b": 5, "c": 12}
     everything = prototypes(few.embeddings, few.labels).divided(found.temperature)
@@ -163,7 +163,7 @@ def test_without_scipy_prototypes_are_taught(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(
         teaching, "find_spec", lambda name: None if name == "scipy" else importlib.util.find_spec(name)
     )
-    assert teach(examples()).method == "prototypes"
+    assert fit_head(examples()).method == "prototypes"
 
 
 def test_classes_that_a_part_lacks_get_no_logits() -> None:

@@ -5,10 +5,10 @@ import numpy as np
 
 from emovox.audio.decoded import Decoded
 from emovox.audio.waveform import Waveform
-from emovox.inference.model_pool import Choice, Models
+from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import Options, Request
 from emovox.inference.recognizer import Recognizer
-from emovox.inference.scheduler import Hearer
+from emovox.inference.scheduler import Scheduler
 from emovox.inference.splitting import pieces, survey
 from emovox.models.runtime.engine import Output
 
@@ -21,14 +21,15 @@ def test_recordings_and_pieces_are_heard(
     (piece,) = pieces(survey(whole, recognizer.metadata, Options()), whole.path)
 
     async def main() -> tuple[str, list[Output]]:
-        hearer = Hearer(Models(most=1, idle=9, load=lambda _: recognizer), threads=1)
+        scheduler = Scheduler(ModelPool(most=1, idle=9, load=lambda _: recognizer), threads=1)
         try:
             recognition, outputs = await asyncio.gather(
-                hearer.hear(Choice("x"), Request(examples[0])), hearer.hear_piece(Choice("x"), piece)
+                scheduler.hear(ModelChoice("x"), Request(examples[0])),
+                scheduler.infer_piece(ModelChoice("x"), piece),
             )
         finally:
-            await asyncio.to_thread(hearer.close)
-        assert hearer.heard == piece.seconds
+            await asyncio.to_thread(scheduler.close)
+        assert scheduler.heard == piece.seconds
         return recognition.emotion, outputs
 
     emotion, (output,) = asyncio.run(main())

@@ -158,10 +158,10 @@ def test_the_archive_has_the_embedding_of_what_counts(
             )
         )
         place = draft.publish(recognition)
-    entry = kept.entry(place)
-    assert entry is not None
-    assert entry.embedding is not None
-    np.testing.assert_allclose(entry.embedding, expected[0], rtol=1e-3, atol=1e-4)
+    record = kept.record(place)
+    assert record is not None
+    assert record.embedding is not None
+    np.testing.assert_allclose(record.embedding, expected[0], rtol=1e-3, atol=1e-4)
     if asked:  # and so has who imports the files
         imported = read_directory(place).embedding
         assert imported is not None

@@ -58,7 +58,7 @@ def split(model: Recognizer, whole: Decoded, options: Options, samples: int) -> 
     heard: dict[int, list[Output]] = {}
     for number in reversed(range(len(shares))):
         piece = shares[number].carried() if number % 2 else shares[number]
-        heard[number] = model.hear_piece(piece)
+        heard[number] = model.infer_piece(piece)
     outputs = [output for number in range(len(shares)) for output in heard[number]]
     return join(found, outputs, model.metadata, model.classes(options.emotions), model.model)
 

@@ -4,7 +4,7 @@ import pytest
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
 from emovox.models.catalog import find, snapshot_path
-from emovox.models.hub.published import SOURCE_FILE, Source
+from emovox.models.hub.published import SOURCE_FILE, SnapshotSource
 from emovox.models.loading import load, open_snapshot
 from support import snapshots, tiny
 
@@ -68,6 +68,6 @@ def test_a_pulled_snapshot_says_its_commit(tmp_path: Path) -> None:
     assert open_snapshot(place).revision == "unknown"
     facts = {"repository": "a/b", "address": "https://example.org", "pulled": "2024-01-04T22:30:00Z", "files": ()}
     for commit, revision in [("c0ffee", "c0ffee"), (None, "main")]:
-        source = Source(hub="huggingface", revision="main", commit=commit, **facts)
+        source = SnapshotSource(hub="huggingface", revision="main", commit=commit, **facts)
         (place / SOURCE_FILE).write_text(source.model_dump_json())
         assert open_snapshot(place).revision == revision

@@ -36,12 +36,12 @@ def test_what_is_stored_is_archived_with_its_embedding(shared: Client, outputs: 
 def test_the_embedding_is_that_of_the_file(shared: Client, examples: list[Path]) -> None:
     for more in ({}, {"granularity": "frame"}, {"granularity": "frame", "segments": "true"}):
         id_ = shared.post_file(examples[0], embedding="true", **more).headers["location"].rpartition("/")[2]
-        entry = read_directory(shared.outputs / id_)
+        record = read_directory(shared.outputs / id_)
         archive = shared.service.archiving.archive
-        kept = archive.embedding(entry.id)
+        kept = archive.embedding(record.id)
         assert kept is not None
-        np.testing.assert_allclose(kept, entry.embedding, rtol=2e-3, atol=1e-4)  # type: ignore[arg-type]
-        assert len(archive.segments(entry.id)) == len(entry.segments)
+        np.testing.assert_allclose(kept, record.embedding, rtol=2e-3, atol=1e-4)  # type: ignore[arg-type]
+        assert len(archive.segments(record.id)) == len(record.segments)
 
 
 def test_what_is_not_stored_is_not_archived(shared: Client, examples: list[Path]) -> None:

@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 
 from emovox.audio.decoded import Decoded
 from emovox.errors import ModelError, PrecisionError
-from emovox.inference.model_pool import Choice, Models
+from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.server.http.problems import Problem
-from emovox.server.inference_queue import BYTE_RATE, HearingQueue
-from emovox.server.jobs.progress import Progress
+from emovox.server.inference_queue import BYTE_RATE, InferenceQueue
+from emovox.server.jobs.progress import JobProgress
 from support.waiting import until
 
 
-def models(recognizer: Any, **changes: Any) -> Models:
-    return Models(most=2, idle=100, load=lambda _: recognizer, **changes)
+def models(recognizer: Any, **changes: Any) -> ModelPool:
+    return ModelPool(most=2, idle=100, load=lambda _: recognizer, **changes)
 
 
 def test_each_gets_its_own_whether_alone_or_together(
@@ -45,9 +45,9 @@ def test_each_gets_its_own_whether_alone_or_together(
     monkeypatch.setattr(recognizer._engine, "batches", True)
 
     async def main() -> list[Recognition]:
-        queue = HearingQueue(models(recognizer), size=100, threads=1)
+        queue = InferenceQueue(models(recognizer), size=100, threads=1)
         try:
-            return await asyncio.gather(*(queue.hear(Choice("x"), request) for request in requests))
+            return await asyncio.gather(*(queue.hear(ModelChoice("x"), request) for request in requests))
         finally:
             await asyncio.to_thread(queue.close)
 
@@ -60,7 +60,7 @@ def test_each_gets_its_own_whether_alone_or_together(
 
 
 def test_it_is_bounded_and_holds_places(recognizer: Recognizer) -> None:
-    queue = HearingQueue(models(recognizer), size=2, threads=1)
+    queue = InferenceQueue(models(recognizer), size=2, threads=1)
     try:
         with queue.reserve(), queue.reserve():
             with pytest.raises(Problem) as caught, queue.reserve():
@@ -82,13 +82,13 @@ def test_clients_are_not_sent_away_for_longer_than_it_takes(data: st.DataObject)
     each, per_second = data.draw(st.floats(0, 10)), data.draw(st.floats(1e-4, 1))
     threads = data.draw(st.integers(1, 4))
     with contextlib.ExitStack() as stack:
-        queue = HearingQueue(models(None), size=80, threads=threads)
+        queue = InferenceQueue(models(None), size=80, threads=threads)
         stack.callback(queue.close)
         for seconds in data.draw(lengths):
             queue._measure(1, seconds, each + per_second * seconds)
         idle = [0.0] * threads
         for seconds in data.draw(lengths):
-            progress = Progress(size=round(seconds * data.draw(st.floats(1000, BYTE_RATE))))
+            progress = JobProgress(size=round(seconds * data.draw(st.floats(1000, BYTE_RATE))))
             if data.draw(st.booleans()):
                 progress.decoded(seconds)
                 progress.inferred = seconds * data.draw(st.sampled_from([0, 0, 0.5, 0.99]))
@@ -102,7 +102,7 @@ def test_the_pace_is_that_of_recordings(
 ) -> None:
     """It is measured where they are heard; loading the model doesn't count."""
 
-    def load(_: Choice) -> Recognizer:
+    def load(_: ModelChoice) -> Recognizer:
         time.sleep(0.5)
         return recognizer
 
@@ -112,11 +112,11 @@ def test_the_pace_is_that_of_recordings(
         return Decoded(path, None, "0" * 64, 16_000, 1, None, None, len(samples), ())
 
     async def main() -> None:
-        queue = HearingQueue(Models(most=2, idle=100, load=load), size=9, threads=1)
+        queue = InferenceQueue(ModelPool(most=2, idle=100, load=load), size=9, threads=1)
         try:
             assert queue.seconds_left() == 0
             for seconds in (0.5, 2.0, 1.0):
-                await queue.hear(Choice("x"), Request(decoded(seconds)))
+                await queue.hear(ModelChoice("x"), Request(decoded(seconds)))
             until(lambda: queue.heard == 3.5)  # noted a moment after the last answer
             recordings, sound, work = queue._lately
             assert (recordings, sound) == pytest.approx((2.71, 0.5 * 0.81 + 2 * 0.9 + 1))
@@ -138,10 +138,10 @@ def test_failures_reach_whoever_waits_and_nobody_else(recognizer: Recognizer, ex
             return recognizer.recognize_together(requests)
 
     async def main() -> None:
-        queue = HearingQueue(models(Failing()), size=9, threads=1)
+        queue = InferenceQueue(models(Failing()), size=9, threads=1)
         with pytest.raises(ZeroDivisionError):
-            await queue.hear(Choice("x"), Request(examples[0], name="bad"))
-        assert (await queue.hear(Choice("x"), Request(examples[0]))).emotion == "angry"
+            await queue.hear(ModelChoice("x"), Request(examples[0], name="bad"))
+        assert (await queue.hear(ModelChoice("x"), Request(examples[0]))).emotion == "angry"
         await asyncio.to_thread(queue.close)
 
     asyncio.run(main())
@@ -150,23 +150,23 @@ def test_failures_reach_whoever_waits_and_nobody_else(recognizer: Recognizer, ex
 def test_models_come_and_go() -> None:
     loaded: list[str] = []
 
-    def load(choice: Choice) -> Any:
+    def load(choice: ModelChoice) -> Any:
         name = choice.model
         if name == "bad":
             raise ModelError("no")
         loaded.append(name)
         return object()
 
-    held = Models(most=2, idle=0, load=load)
-    with held.borrow(Choice("a")) as one, held.borrow(Choice("a")) as same:
+    held = ModelPool(most=2, idle=0, load=load)
+    with held.borrow(ModelChoice("a")) as one, held.borrow(ModelChoice("a")) as same:
         assert one is same
         held.sweep()
         assert held.names() == ["a"]
-        with held.borrow(Choice("b")), held.borrow(Choice("c")):
+        with held.borrow(ModelChoice("b")), held.borrow(ModelChoice("c")):
             assert held.names() == ["a", "b", "c"]  # all in use
-    with held.borrow(Choice("d")):
+    with held.borrow(ModelChoice("d")):
         assert len(held.names()) == 2
-    with pytest.raises(ModelError), held.borrow(Choice("bad")):
+    with pytest.raises(ModelError), held.borrow(ModelChoice("bad")):
         pass
     held.sweep()
     assert held.names() == []
@@ -174,17 +174,17 @@ def test_models_come_and_go() -> None:
 
 
 def test_auto_is_a_model_with_a_name() -> None:
-    held = Models(most=2, idle=9, load=lambda _: object())  # type: ignore[arg-type,return-value]
-    with held.borrow(Choice("auto")) as one, held.borrow(Choice("lite")) as same:
+    held = ModelPool(most=2, idle=9, load=lambda _: object())  # type: ignore[arg-type,return-value]
+    with held.borrow(ModelChoice("auto")) as one, held.borrow(ModelChoice("lite")) as same:
         assert one is same
     assert held.names() == ["lite"]
 
 
 def test_a_precision_that_auto_chose_is_not_loaded_twice() -> None:
-    held = Models(most=2, idle=9, load=lambda choice: Recognizer(choice.model, precision=choice.precision))
-    with held.borrow(Choice("lite")) as one, held.borrow(Choice("lite", one.model.precision)) as same:
+    held = ModelPool(most=2, idle=9, load=lambda choice: Recognizer(choice.model, precision=choice.precision))
+    with held.borrow(ModelChoice("lite")) as one, held.borrow(ModelChoice("lite", one.model.precision)) as same:
         assert one is same
-    with pytest.raises(PrecisionError, match="can't be run in int8"), held.borrow(Choice("lite", "int8")):
+    with pytest.raises(PrecisionError, match="can't be run in int8"), held.borrow(ModelChoice("lite", "int8")):
         pass
 
 
@@ -192,15 +192,15 @@ def test_a_model_is_loaded_once_by_many() -> None:
     loads: list[str] = []
     start = threading.Barrier(8)
 
-    def load(choice: Choice) -> Any:
+    def load(choice: ModelChoice) -> Any:
         loads.append(choice.model)
         return object()
 
-    held = Models(most=1, idle=9, load=load)
+    held = ModelPool(most=1, idle=9, load=load)
 
     def use() -> None:
         start.wait()
-        with held.borrow(Choice("a")):
+        with held.borrow(ModelChoice("a")):
             pass
 
     threads = [threading.Thread(target=use) for _ in range(8)]

@@ -13,7 +13,7 @@ import pytest
 from emovox.inference import stored_result as stored
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
-from emovox.server.stored_outputs import Library, Query
+from emovox.server.stored_outputs import Query, StoredOutputs
 from support.results import recognition
 from support.service import Client
 
@@ -147,7 +147,7 @@ def publish(root: Path, stamp: str, name: str, emotion: str = "happy") -> str:
 def test_pages_and_filters(tmp_path: Path) -> None:
     ids = [publish(tmp_path, "2024-01-04 22:30:00", f"Übung {number}.wav") for number in range(12)]
     ids.append(publish(tmp_path, "2024-01-05 22:30:00", "call.wav", "sad"))
-    stored = Library(tmp_path)
+    stored = StoredOutputs(tmp_path)
     seen: list[str] = []
     after = None
     while True:
@@ -163,7 +163,7 @@ def test_pages_and_filters(tmp_path: Path) -> None:
     assert len(stored.find(Query(until=moment), before=None, limit=99)[0]) == 12
     shutil.rmtree(tmp_path / ids[0])
     (tmp_path / ids[1] / "result.json").write_text("{")
-    assert len(Library(tmp_path).find(Query(), before=None, limit=99)[0]) == 11
+    assert len(StoredOutputs(tmp_path).find(Query(), before=None, limit=99)[0]) == 11
 
 
 def test_the_list_over_http(shared: Client, output: str) -> None:
@@ -188,7 +188,7 @@ def copies(root: Path, count: int) -> list[str]:
 ALL = Query()
 
 
-def everything(library: Library, query: Query = ALL, limit: int = 1000) -> list[str]:
+def everything(library: StoredOutputs, query: Query = ALL, limit: int = 1000) -> list[str]:
     return [summary.id for summary in library.find(query, before=None, limit=limit)[0]]
 
 
@@ -208,7 +208,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_page_reads_no_more_than_it_shows(tmp_path: Path, read: list[str]) -> None:
     ids = copies(tmp_path, 60)
-    library = Library(tmp_path)
+    library = StoredOutputs(tmp_path)
     page, following = library.find(Query(), before=None, limit=5)
     assert [summary.id for summary in page] == ids[:5]
     assert following == ids[4]
@@ -227,7 +227,7 @@ def test_a_page_reads_no_more_than_it_shows(tmp_path: Path, read: list[str]) -> 
 
 def test_what_was_changed_by_hand_is_seen(tmp_path: Path) -> None:
     id_ = publish(tmp_path, "2024-01-04 22:30:00", "call.wav")
-    library = Library(tmp_path)
+    library = StoredOutputs(tmp_path)
     assert everything(library, Query(emotion="happy")) == [id_]
     shutil.rmtree(tmp_path / id_)
     assert library.summary(id_) is None
@@ -242,7 +242,7 @@ def test_what_was_changed_by_hand_is_seen(tmp_path: Path) -> None:
 def test_one_that_is_damaged_is_left_out(tmp_path: Path, text: str) -> None:
     ids = [publish(tmp_path, f"2024-01-0{day} 22:30:00", "call.wav") for day in (4, 5, 6)]
     (tmp_path / ids[1] / "result.json").write_text(text)
-    library = Library(tmp_path)
+    library = StoredOutputs(tmp_path)
     assert everything(library) == everything(library, Query(name="call")) == [ids[2], ids[0]]
 
 
@@ -250,7 +250,7 @@ def test_scores_that_are_none_are_damage(tmp_path: Path) -> None:
     ids = [publish(tmp_path, f"2024-01-0{day} 22:30:00", "call.wav") for day in (4, 5)]
     result = tmp_path / ids[0] / "result.json"
     result.write_text(result.read_text().replace('"happy": 1.0', '"happy": 0.0'))
-    library = Library(tmp_path)
+    library = StoredOutputs(tmp_path)
     assert everything(library) == [ids[1]]
     assert library.summary(ids[0]) is None
     with pytest.raises(Problem):
@@ -264,7 +264,7 @@ def test_a_time_without_its_zone_is_damage(tmp_path: Path) -> None:
     assert "+00:00" in text or "Z" in text
     result.write_text(text.replace("2024-01-04T14:30:00Z", "2024-01-04T14:30:00"), encoding="utf-8")
     since = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
-    assert everything(Library(tmp_path), Query(since=since)) == []
+    assert everything(StoredOutputs(tmp_path), Query(since=since)) == []
 
 
 def test_one_that_is_deleted_meanwhile_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,7 +276,7 @@ def test_one_that_is_deleted_meanwhile_is_left_out(tmp_path: Path, monkeypatch: 
         return real(path)
 
     monkeypatch.setattr(stored, "read_head", read_head)
-    library = Library(tmp_path)
+    library = StoredOutputs(tmp_path)
     assert everything(library) == [ids[0], *ids[2:]]
     for method in (library.recognition, library.head, library.files, library.remove):
         with pytest.raises(Problem) as caught:
@@ -298,7 +298,7 @@ def restless() -> Iterator[None]:
 @pytest.mark.usefixtures("restless")
 def test_many_list_while_others_come_and_go(tmp_path: Path) -> None:
     ids = copies(tmp_path, 200)
-    library, failures, ended = Library(tmp_path), list[BaseException](), threading.Event()
+    library, failures, ended = StoredOutputs(tmp_path), list[BaseException](), threading.Event()
     ends = {ids[0], ids[-1]}
 
     def watch(query: Query) -> None:
@@ -352,14 +352,14 @@ def test_what_a_killed_service_was_deleting_is_deleted(tmp_path: Path) -> None:
     left = tmp_path / ".emovox" / "timelines" / "draft-0123456789abcdef"
     left.mkdir(parents=True)
     (left / "peaks.npy").write_bytes(b"x")
-    Library(tmp_path)
+    StoredOutputs(tmp_path)
     assert not (tmp_path / ".emovox" / "removed-0123456789abcdef").exists()
     assert not left.exists()
 
 
 def test_many_are_removed_though_some_are_gone(tmp_path: Path) -> None:
     ids, told = copies(tmp_path, 6), list[Path]()
-    library = Library(tmp_path, forget=told.extend)
+    library = StoredOutputs(tmp_path, forget=told.extend)
     shutil.rmtree(tmp_path / ids[2])
     library.remove_all(ids[1:4])
     assert everything(library) == [ids[0], *ids[4:]]

@@ -19,7 +19,7 @@ from anyio import fail_after
 
 from emovox.archive.database import PATIENCE
 from emovox.errors import ModelError
-from emovox.inference.model_pool import Models
+from emovox.inference.model_pool import ModelPool
 from emovox.server import supervision as module
 from emovox.server.disk import RESERVE
 from emovox.server.supervision import Supervision
@@ -137,16 +137,16 @@ def test_a_round_that_never_ends_is_a_trouble() -> None:
 def test_a_model_that_cannot_be_loaded_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: list[Path]
 ) -> None:
-    borrow, broken = Models.borrow, True
+    borrow, broken = ModelPool.borrow, True
 
     @contextlib.contextmanager
-    def refusing(self: Models, choice: Any) -> Iterator[Any]:
+    def refusing(self: ModelPool, choice: Any) -> Iterator[Any]:
         if broken:
             raise ModelError("/secret/model.onnx: bad allocation")
         with borrow(self, choice) as recognizer:
             yield recognizer
 
-    monkeypatch.setattr(Models, "borrow", refusing)
+    monkeypatch.setattr(ModelPool, "borrow", refusing)
 
     def waits(client: httpx.Client) -> None:
         nonlocal broken

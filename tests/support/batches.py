@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from emovox.batch.config import Wish
-from emovox.batch.engine import Died, Engine, Member
+from emovox.batch.config import BatchConfig
+from emovox.batch.engine import BatchEngine, Died, Member
 from emovox.batch.ledger import Ledger
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
@@ -22,7 +22,7 @@ class StopError(Exception):
     """The run is broken off."""
 
 
-class Inline(Engine):
+class Inline(BatchEngine):
     """One worker in this process. It breaks off, or a worker dies, where it is told to."""
 
     def __init__(
@@ -64,7 +64,7 @@ class Inline(Engine):
             yield member, number, self._loop.run_until_complete(self._worker.answer(task))
 
 
-def run(wish: Wish, **options: Any) -> tuple[Status, Inline]:
+def run(wish: BatchConfig, **options: Any) -> tuple[Status, Inline]:
     """One run by an engine in this process."""
     engines: list[Inline] = []
 

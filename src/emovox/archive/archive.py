@@ -25,10 +25,10 @@ from emovox.archive.database import (
     tags,
 )
 from emovox.archive.filter import Filter
-from emovox.archive.record import Entry, Floats, from_recognition
-from emovox.archive.similarity.search import Hit, Neighbour, Neighbours
+from emovox.archive.record import ArchiveRecord, Floats, from_recognition
+from emovox.archive.similarity.search import Hit, Neighbour, SimilarityIndex
 from emovox.archive.statistics import Stats, count
-from emovox.archive.stored_record import Found, Reader, joined, parts
+from emovox.archive.stored_record import Found, RecordReader, joined, parts
 from emovox.errors import ArchiveError
 from emovox.inference.recognition import Recognition
 from emovox.settings import settings
@@ -65,10 +65,10 @@ class Archive:
         """
         path = archive_file() if file is None else Path(file).absolute()
         self.database: Engine = open_database(path, patience=patience, make=make)
-        self._reader = Reader(self.database)
+        self._reader = RecordReader(self.database)
         self._spaces: dict[tuple[str, str, int, str], int] = {}
         self._lock = threading.Lock()
-        self.neighbours = Neighbours(self.database, _cache(self.database))
+        self.neighbours = SimilarityIndex(self.database, _cache(self.database))
 
     def __enter__(self) -> "Archive":
         return self
@@ -111,15 +111,17 @@ class Archive:
         Raises:
             ArchiveError: the embedding is none.
         """
-        entry = from_recognition(recognition, link=link, outputs=outputs, embedding=embedding)
-        return self.add_entries([entry]) == 1
+        record = from_recognition(recognition, link=link, outputs=outputs, embedding=embedding)
+        return self.add_records([record]) == 1
 
-    def add_entries(self, entries: Iterable[Entry]) -> int:
+    def add_records(self, records: Iterable[ArchiveRecord]) -> int:
         """Keep many; those of one transaction are all there or none. Gives how many are new."""
-        added, waiting = 0, iter(entries)
+        added, waiting = 0, iter(records)
         while batch := list(islice(waiting, TOGETHER)):
             with self.database.begin() as connection:
-                added += rows.keep(connection, list({entry.id: entry for entry in batch}.values()), self._reader)
+                added += rows.keep(
+                    connection, list({record.id: record for record in batch}.values()), self._reader
+                )
         return added
 
     def find(
@@ -324,9 +326,9 @@ class Archive:
         if isinstance(to, Recognition):
             if to.embedding is None:
                 raise ArchiveError("the recognition has no embedding: recognise with embedding=True")
-            entry = from_recognition(to, id_="")
-            assert entry.embedding is not None  # noqa: S101  it was checked
-            model, revision, sha256, vector = entry.model, entry.embeddings_of, entry.sha256, entry.embedding
+            record = from_recognition(to, id_="")
+            assert record.embedding is not None  # noqa: S101  it was checked
+            model, revision, sha256, vector = record.model, record.embeddings_of, record.sha256, record.embedding
         else:
             query = (
                 select(spaces.c.model, spaces.c.revision, recognitions.c.recording, embeddings.c.vector)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from emovox.archive.archive import Archive
-from emovox.archive.record import Entry, read_directory
+from emovox.archive.record import ArchiveRecord, read_directory
 from emovox.errors import ArchiveError
 
 
@@ -29,14 +29,14 @@ def import_directories(
         How many were new.
     """
 
-    def entries() -> Iterator[Entry]:
+    def records() -> Iterator[ArchiveRecord]:
         for directory in directories:
             try:
-                entry = read_directory(directory, model=model)
+                record = read_directory(directory, model=model)
             except ArchiveError as error:
                 failed(directory, str(error).removeprefix(f"{directory}: "))
             else:
-                yield entry
+                yield record
             done()
 
-    return archive.add_entries(entries())
+    return archive.add_records(records())

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emovox.archive.record import Entry, Floats, from_recognition
+from emovox.archive.record import ArchiveRecord, Floats, from_recognition
 from emovox.inference.options import EmbeddingSink
 from emovox.inference.recognition import Recognition
 
@@ -48,7 +48,7 @@ class Kept:
         self._recognition = recognition
         return recognition if self._asked else _without_embeddings(recognition)
 
-    def entry(self, outputs: Path | None) -> Entry | None:
+    def record(self, outputs: Path | None) -> ArchiveRecord | None:
         """What is to be archived, now that it has its outputs directory; None: nothing.
 
         Raises:
@@ -65,9 +65,9 @@ class Kept:
             ArchiveError: the embedding is none.
             sqlalchemy.exc.SQLAlchemyError: the database can't be written.
         """
-        entry = self.entry(outputs)
-        if self._archive is not None and entry is not None:
-            self._archive.add_entries([entry])
+        record = self.record(outputs)
+        if self._archive is not None and record is not None:
+            self._archive.add_records([record])
 
 
 def _drop(rows: Floats) -> None:

@@ -43,7 +43,7 @@ _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class SegmentEntry:
+class SegmentRecord:
     """A stretch of speech."""
 
     start: float
@@ -56,7 +56,7 @@ class SegmentEntry:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveRecord:
     """What is kept of one recognition.
 
     Attributes:
@@ -96,7 +96,7 @@ class Entry:
     link: str | None = None
     outputs: Path | None = None
     embedding: Floats | None = None
-    segments: tuple[SegmentEntry, ...] = ()
+    segments: tuple[SegmentRecord, ...] = ()
     earlier_id: str | None = None
 
     @property
@@ -130,7 +130,7 @@ def from_recognition(
     link: str | None = None,
     outputs: Path | None = None,
     embedding: Floats | None = None,
-) -> Entry:
+) -> ArchiveRecord:
     """What is kept of a recognition.
 
     Args:
@@ -146,7 +146,7 @@ def from_recognition(
     facts = recognition.recording
     own = recognition.embedding if recognition.mean_embedding is None else recognition.mean_embedding
     given = own if embedding is None else embedding
-    return Entry(
+    return ArchiveRecord(
         id=id_ or _digest(recognition),
         sha256=facts.sha256,
         name=facts.name,
@@ -171,7 +171,7 @@ def from_recognition(
         outputs=outputs,
         embedding=None if given is None else pooled(given),
         segments=tuple(
-            SegmentEntry(
+            SegmentRecord(
                 item.start,
                 item.end,
                 item.emotion,
@@ -185,7 +185,7 @@ def from_recognition(
     )
 
 
-def read_directory(directory: Path, *, model: str | None = None) -> Entry:
+def read_directory(directory: Path, *, model: str | None = None) -> ArchiveRecord:
     """What is kept of an outputs directory, Emovox's or another program's of the same layout.
 
     Another program's result.json needs scores alone: `scores` by name, or `labels` and `scores` as FunASR gives
@@ -201,11 +201,11 @@ def read_directory(directory: Path, *, model: str | None = None) -> Entry:
         id_, counted = files.digest(directory / RESULT), None
         try:
             recognition = Recognition.model_validate(content)
-            entry = from_recognition(recognition, id_=id_, outputs=directory)
+            record = from_recognition(recognition, id_=id_, outputs=directory)
             counted = _counted(recognition, directory)
         except ValidationError:
-            entry = _foreign(content, id_, directory, model)
-        return _with_embeddings(entry, directory, counted)
+            record = _foreign(content, id_, directory, model)
+        return _with_embeddings(record, directory, counted)
     except FileNotFoundError:
         raise ArchiveError(f"{directory}: no outputs directory: it has no {RESULT}") from None
     except ArchiveError as error:
@@ -271,21 +271,21 @@ def _counted(recognition: Recognition, directory: Path) -> NDArray[np.bool_] | N
     return counted if counted is not None and counted.any() else None
 
 
-def _with_embeddings(entry: Entry, directory: Path, counted: NDArray[np.bool_] | None) -> Entry:
+def _with_embeddings(record: ArchiveRecord, directory: Path, counted: NDArray[np.bool_] | None) -> ArchiveRecord:
     """With what the .npy files beside result.json hold."""
     if (directory / EMBEDDING).is_file():
         found = open_memmap(directory / EMBEDDING, mode="r")  # no pickle, no .npz
-        entry = replace(entry, embedding=pooled(found, counted))
-    if entry.segments and (directory / SEGMENT_EMBEDDINGS).is_file():
+        record = replace(record, embedding=pooled(found, counted))
+    if record.segments and (directory / SEGMENT_EMBEDDINGS).is_file():
         rows = open_memmap(directory / SEGMENT_EMBEDDINGS, mode="r")
-        if rows.ndim != 2 or len(rows) != len(entry.segments):
+        if rows.ndim != 2 or len(rows) != len(record.segments):
             raise ArchiveError(f"{SEGMENT_EMBEDDINGS} has the shape {rows.shape}, and there are other segments")
-        pairs = zip(entry.segments, rows, strict=True)
-        entry = replace(entry, segments=tuple(replace(item, embedding=pooled(row)) for item, row in pairs))
-    return entry
+        pairs = zip(record.segments, rows, strict=True)
+        record = replace(record, segments=tuple(replace(item, embedding=pooled(row)) for item, row in pairs))
+    return record
 
 
-def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Entry:
+def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> ArchiveRecord:
     """What another program's result.json says."""
     if isinstance(content, list) and len(content) == 1:  # as FunASR's generate gives it
         content = content[0]
@@ -298,7 +298,7 @@ def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Entr
     emotion = _emotion(content.get("emotion")) or NAMES[max(range(len(NAMES)), key=scores.__getitem__)]
     audio = directory / AUDIO
     sound = files.digest(audio) if audio.is_file() else None
-    return Entry(
+    return ArchiveRecord(
         id=id_ if sound is None else _joint_id(id_, sound),
         earlier_id=None if sound is None else id_,
         sha256=_checksum(recording.get("sha256")) or sound or id_,

@@ -54,7 +54,7 @@ class Found:
         return {**data, "warnings": list(self.warnings), "tags": list(self.tags)}
 
 
-class Reader:
+class RecordReader:
     """Reads rows of a database, in which paths are kept relative to its place where they can be."""
 
     def __init__(self, database: Engine) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from emovox.archive.record import Entry
+from emovox.archive.record import ArchiveRecord
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
 from emovox.exports.table import Rows, Source
@@ -24,7 +24,7 @@ _NUMBERS = ("confidence", *NAMES, "duration")
 _TOGETHER = 1000  # rows of a Parquet group
 
 
-def write_csv(found: "Iterable[Found | Entry]", file: IO[Any]) -> None:
+def write_csv(found: "Iterable[Found | ArchiveRecord]", file: IO[Any]) -> None:
     """A line a recognition, the nine scores in columns of their own."""
     write = writer(file)
     write([*_PLAIN, *NAMES, *_FACTS])
@@ -36,7 +36,7 @@ def write_csv(found: "Iterable[Found | Entry]", file: IO[Any]) -> None:
         write([{**row, **lists}[name] for name in (*_PLAIN, *NAMES, *_FACTS)])
 
 
-def write_jsonl(found: "Iterable[Found | Entry]", file: IO[Any], archive: "Archive | None" = None) -> None:
+def write_jsonl(found: "Iterable[Found | ArchiveRecord]", file: IO[Any], archive: "Archive | None" = None) -> None:
     """An object a line; with the archive, its embeddings too."""
     for item in found:
         row = item.to_dict()
@@ -46,7 +46,9 @@ def write_jsonl(found: "Iterable[Found | Entry]", file: IO[Any], archive: "Archi
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def write_parquet(found: "Iterable[Found | Entry]", file: IO[bytes], archive: "Archive | None" = None) -> None:
+def write_parquet(
+    found: "Iterable[Found | ArchiveRecord]", file: IO[bytes], archive: "Archive | None" = None
+) -> None:
     """Typed columns; with the archive, its embeddings too, as lists of float32.
 
     Raises:
@@ -92,12 +94,12 @@ def _segment(row: dict[str, Any]) -> Segment:
     return Segment.model_construct(**facts, scores=scores)  # checked when it was archived
 
 
-def _flat(item: "Found | Entry") -> dict[str, Any]:
+def _flat(item: "Found | ArchiveRecord") -> dict[str, Any]:
     row = item.to_dict()
     return {**row, **row.pop("scores")}
 
 
-def _groups(found: "Iterable[Found | Entry]") -> "Iterator[list[Found | Entry]]":
+def _groups(found: "Iterable[Found | ArchiveRecord]") -> "Iterator[list[Found | ArchiveRecord]]":
     waiting = iter(found)
     while group := list(islice(waiting, _TOGETHER)):
         yield group

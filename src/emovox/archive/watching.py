@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from emovox import directories
-from emovox.archive.record import Entry, read_directory
+from emovox.archive.record import ArchiveRecord, read_directory
 from emovox.errors import ArchiveError
 from emovox.outputs import RESULT
 
@@ -37,7 +37,7 @@ class Watch:
         self._trouble = ""  # why there was no looking the last time
         self._waiting: dict[Path, float] = {}  # until when
 
-    def look(self) -> Iterator[Entry | ArchiveError]:
+    def look(self) -> Iterator[ArchiveRecord | ArchiveError]:
         """What was completed since the last look, and what never will be."""
         now = time.monotonic()
         try:
@@ -53,7 +53,7 @@ class Watch:
                 self._waiting[path] = now + PATIENCE
         for path, until in list(self._waiting.items()):
             try:
-                entry = read_directory(path, model=self._model)
+                record = read_directory(path, model=self._model)
             except ArchiveError as error:
                 if not os.path.lexists(path):
                     del self._waiting[path]
@@ -64,9 +64,9 @@ class Watch:
                         yield error
             else:
                 del self._waiting[path]
-                yield entry
+                yield record
 
-    def run(self, *, every: float = EVERY) -> Iterator[Entry | ArchiveError]:
+    def run(self, *, every: float = EVERY) -> Iterator[ArchiveRecord | ArchiveError]:
         """Look for ever."""
         while True:
             yield from self.look()

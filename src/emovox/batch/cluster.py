@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from emovox.batch.connection import REACH, Connection
-from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member, Take
+from emovox.batch.engine import AHEAD, AHEAD_BATCHES, BatchEngine, Died, Member, Take
 from emovox.batch.ledger import Ledger
 from emovox.batch.scratch import scratch
-from emovox.batch.tasks import Again, Answer, Begun, Heard, Plan, Ready, Share, Surveyed, Task
+from emovox.batch.tasks import Again, Answer, Begun, Inferred, Plan, Ready, Share, Surveyed, Task
 from emovox.batch.worker import Worker
 from emovox.errors import ClusterError, EmovoxError
 from emovox.inference.splitting import Piece
@@ -101,7 +101,7 @@ class RayWorker:
             except ray.exceptions.RayError:  # with the node that decoded it
                 return Again(task.path)
             answer = await self._worker.answer(replace(task, piece=piece))
-            return replace(answer, share=replace(task, piece=None)) if isinstance(answer, Heard) else answer
+            return replace(answer, share=replace(task, piece=None)) if isinstance(answer, Inferred) else answer
         answer = await self._worker.answer(task)
         if not isinstance(answer, Surveyed):
             return answer
@@ -113,7 +113,7 @@ class RayWorker:
         return replace(answer, parts=parts, files=())
 
 
-class RayEngine(Engine):
+class RayEngine(BatchEngine):
     """Workers on a cluster."""
 
     def __init__(self, plan: Plan, *, address: str | None, workers: int = 0) -> None:

@@ -11,7 +11,7 @@ LONGEST = 900.0  # seconds; a longer recording is shared out
 
 
 @dataclass(frozen=True)
-class Wish:
+class BatchConfig:
     """What is wanted of a batch.
 
     Attributes:

@@ -42,7 +42,7 @@ class Died(Exception):  # noqa: N818  it is news, and no error of the program
     """A worker died."""
 
 
-class Engine(ABC):
+class BatchEngine(ABC):
     """Workers and what they have in hand. What they are is a subclass's matter.
 
     Attributes:

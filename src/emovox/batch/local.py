@@ -15,7 +15,7 @@ from typing import Any
 
 from emovox import interrupts
 from emovox.audio.isolation.parent import follow
-from emovox.batch.engine import AHEAD, AHEAD_BATCHES, Died, Engine, Member
+from emovox.batch.engine import AHEAD, AHEAD_BATCHES, BatchEngine, Died, Member
 from emovox.batch.ledger import Ledger
 from emovox.batch.tasks import Answer, Begun, Plan, Ready, Task
 from emovox.batch.worker import Worker
@@ -24,7 +24,7 @@ from emovox.models.runtime.engine import usable_cores
 from emovox.silence import import_onnxruntime
 
 
-class LocalEngine(Engine):
+class LocalEngine(BatchEngine):
     """Workers on this machine."""
 
     def __init__(self, plan: Plan, *, workers: int = 0, threads: int = 1) -> None:

@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 
 from emovox import private
 from emovox.audio.files import is_remote
-from emovox.batch.config import Wish
-from emovox.batch.engine import Engine
+from emovox.batch.config import BatchConfig
+from emovox.batch.engine import BatchEngine
 from emovox.batch.ledger import Ledger
 from emovox.batch.scratch import scratch
 from emovox.batch.shared import Shared
@@ -29,7 +29,7 @@ from emovox.batch.sources import find
 from emovox.batch.status import SLOWEST, Status
 from emovox.batch.storage import Place
 from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
-from emovox.batch.tasks import Again, Answer, Done, Failed, Heard, Item, Plan, Same, Share, Surveyed, Task
+from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Plan, Same, Share, Surveyed, Task
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
 from emovox.inference.recognition import ModelFacts
@@ -47,7 +47,9 @@ _TOLD = 0.2  # seconds from one word about how far the run is to the next
 class Batch:
     """One run."""
 
-    def __init__(self, wish: Wish, engine: Callable[[Plan], Engine], tell: Callable[[Status], None]) -> None:
+    def __init__(
+        self, wish: BatchConfig, engine: Callable[[Plan], BatchEngine], tell: Callable[[Status], None]
+    ) -> None:
         """Prepare.
 
         Args:
@@ -130,7 +132,7 @@ class Batch:
                 raise self._trouble
         return self.status
 
-    def _work(self, engine: Engine) -> None:
+    def _work(self, engine: BatchEngine) -> None:
         for answer in engine.run(self._take, self._more):
             if answer is not None:
                 self._note(answer)
@@ -201,7 +203,7 @@ class Batch:
         elif isinstance(answer, Surveyed):
             self._shared[answer.item.path] = Shared(answer)
             self._shares.extend(self._shared[answer.item.path].shares())
-        elif isinstance(answer, Heard):
+        elif isinstance(answer, Inferred):
             shared = self._shared.get(answer.share.path)
             if shared is not None and shared.add(answer):
                 try:

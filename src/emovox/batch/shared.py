@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emovox.batch.tables import to_row
-from emovox.batch.tasks import Done, Heard, Ready, Share, Surveyed
+from emovox.batch.tasks import Done, Inferred, Ready, Share, Surveyed
 from emovox.inference.splitting import join
 from emovox.models.runtime.engine import Output
 
@@ -24,7 +24,7 @@ class Shared:
             for number, piece in enumerate(some):
                 yield Share(self.surveyed.item.path, part, number, piece)
 
-    def add(self, heard: Heard) -> bool:
+    def add(self, heard: Inferred) -> bool:
         """Take outputs; gives whether all are there."""
         self.outputs[heard.share.part][heard.share.number] = heard.outputs
         self.spent += heard.spent

@@ -147,7 +147,7 @@ class Surveyed:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Inferred:
     """What the model gave for a piece."""
 
     share: Share
@@ -162,4 +162,4 @@ class Again:
     path: str
 
 
-Answer = Done | Failed | Same | Surveyed | Heard | Again
+Answer = Done | Failed | Same | Surveyed | Inferred | Again

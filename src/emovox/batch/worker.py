@@ -12,14 +12,14 @@ from emovox.audio.decoded import Decoded
 from emovox.batch.reader import Claim, Reader, Reading
 from emovox.batch.reader import reason as why
 from emovox.batch.tables import to_row
-from emovox.batch.tasks import Answer, Done, Failed, Heard, Plan, Ready, Share, Surveyed, Task
+from emovox.batch.tasks import Answer, Done, Failed, Inferred, Plan, Ready, Share, Surveyed, Task
 from emovox.errors import DecoderError, OutputsError
 from emovox.exports import Language
 from emovox.exports import write as write_exports
-from emovox.inference.model_pool import Choice, Models
+from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import Request
 from emovox.inference.recognizer import Recognizer
-from emovox.inference.scheduler import Hearer
+from emovox.inference.scheduler import Scheduler
 from emovox.outputs import Outputs
 
 MADE = ".batch"
@@ -31,8 +31,8 @@ class Listener:
 
     def __init__(self, plan: Plan) -> None:
         """Prepare; `start` loads the model."""
-        self._plan, self._choice = plan, Choice(plan.model, plan.precision)
-        self._hearer = Hearer(Models(most=1, idle=float("inf"), load=self._load), threads=1)
+        self._plan, self._choice = plan, ModelChoice(plan.model, plan.precision)
+        self._scheduler = Scheduler(ModelPool(most=1, idle=float("inf"), load=self._load), threads=1)
         self._outputs = None if plan.outputs is None else Outputs(plan.outputs)
 
     def start(self) -> Ready:
@@ -41,13 +41,13 @@ class Listener:
         Raises:
             EmovoxError: as `Recognizer` and `Recognizer.classes`.
         """
-        with self._hearer.models.borrow(self._choice) as recognizer:
+        with self._scheduler.models.borrow(self._choice) as recognizer:
             classes = recognizer.classes(self._plan.options.emotions)
             return Ready(recognizer.model, recognizer.metadata, classes, recognizer.batches)
 
     def close(self) -> None:
         """Hear no more."""
-        self._hearer.close()
+        self._scheduler.close()
 
     async def hear(self, reading: Reading) -> Done:
         """Hear what was read of a recording, none of it to be shared out; its waveforms go.
@@ -61,17 +61,17 @@ class Listener:
             reading.clear()
         return Done(reading.path, tuple(rows), reading.seconds, reading.spent)
 
-    async def hear_share(self, share: Share) -> Heard:
+    async def infer_share(self, share: Share) -> Inferred:
         """Hear a piece of a recording.
 
         Raises:
             ModelError: the model failed.
         """
         started = time.monotonic()
-        outputs = await self._hearer.hear_piece(self._choice, share.piece)
-        return Heard(share, tuple(outputs), time.monotonic() - started)
+        outputs = await self._scheduler.infer_piece(self._choice, share.piece)
+        return Inferred(share, tuple(outputs), time.monotonic() - started)
 
-    def _load(self, choice: Choice) -> Recognizer:
+    def _load(self, choice: ModelChoice) -> Recognizer:
         return Recognizer(choice.model, precision=choice.precision, device=self._plan.device)
 
     async def _row(self, decoded: Decoded, path: str) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Listener:
         with ExitStack() as stack:
             draft = None if self._outputs is None else stack.enter_context(self._outputs.draft())
             request = Request(decoded, options, sink=None if draft is None else draft.write)
-            recognition = await self._hearer.hear(self._choice, request)
+            recognition = await self._scheduler.hear(self._choice, request)
             if draft is None:
                 return to_row(path, recognition)
             directory = await asyncio.to_thread(draft.complete, recognition)
@@ -133,7 +133,7 @@ class Worker:
         sha256 = None
         try:
             if isinstance(task, Share):
-                heard = await self._listener.hear_share(task)
+                heard = await self._listener.infer_share(task)
                 return replace(heard, spent=self._spent(started))
             reading = await self._reader.read(task)
             if not isinstance(reading, Reading):

@@ -9,8 +9,8 @@ import click
 import rich.progress
 from rich.console import Console
 
-from emovox.batch.config import Wish
-from emovox.batch.engine import Engine
+from emovox.batch.config import BatchConfig
+from emovox.batch.engine import BatchEngine
 from emovox.batch.local import LocalEngine
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
@@ -128,7 +128,7 @@ def batch(
         track=track,
         head=None if head is None else Head.find(head),
     )
-    wish = Wish(
+    wish = BatchConfig(
         source=source,
         out=out,
         column=column,
@@ -141,7 +141,7 @@ def batch(
         labels=labels or settings().labels,
         retry_failed=retry_failed,
     )
-    with Progress(shown=not quiet) as progress:
+    with BatchProgress(shown=not quiet) as progress:
         status = Batch(wish, _engine(engine_name, address, workers), progress.tell).run()
     if not quiet:
         for line in _summary(status, wish):
@@ -152,7 +152,7 @@ def batch(
     return 1 if failed else 0
 
 
-def _engine(name: str, address: str | None, workers: int | None) -> Callable[[Plan], Engine]:
+def _engine(name: str, address: str | None, workers: int | None) -> Callable[[Plan], BatchEngine]:
     if name == "local":
         return lambda plan: LocalEngine(plan, workers=workers or 0, threads=settings().threads or 1)
     from emovox.batch.cluster import RayEngine  # noqa: PLC0415  an extra
@@ -160,7 +160,7 @@ def _engine(name: str, address: str | None, workers: int | None) -> Callable[[Pl
     return lambda plan: RayEngine(plan, address=address, workers=workers or 0)
 
 
-class Progress:
+class BatchProgress:
     """A bar on a terminal, a line now and then elsewhere."""
 
     def __init__(self, *, shown: bool) -> None:
@@ -177,7 +177,7 @@ class Progress:
         )
         self._task = self._bar.add_task("starting", total=None)
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "BatchProgress":
         self._bar.start()
         return self
 
@@ -212,7 +212,7 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
-def _summary(status: Status, wish: Wish) -> list[str]:
+def _summary(status: Status, wish: BatchConfig) -> list[str]:
     """Emotions, throughput, the slowest recordings."""
     total = sum(status.emotions.values())
     lines = [

@@ -241,7 +241,7 @@ class _Steps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end_hearing()
+        self._end_run()
         self._bar.stop()
 
     def found(self, rows: Sequence[Labelled]) -> None:
@@ -259,11 +259,11 @@ class _Steps:
 
     def fitted(self, done: int, total: int) -> None:
         """Some fits are done."""
-        self._end_hearing()
+        self._end_run()
         self._bar.start()
         self._bar.update(self._task, completed=done, total=total)
 
-    def _end_hearing(self) -> None:
+    def _end_run(self) -> None:
         if self._heard is not None:
             self._heard.__exit__(None, None, None)
             self._heard = None

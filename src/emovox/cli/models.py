@@ -15,7 +15,7 @@ from emovox.models import catalog
 from emovox.models.catalog import CATALOG, CatalogModel
 from emovox.models.converted.store import TOLERANCE, Comparison, StoredModel
 from emovox.models.converted.verification import verify_snapshot
-from emovox.models.hub.published import Source
+from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import Wanted, compare, open_snapshot
 from emovox.models.runtime.engine import read_metadata
 from emovox.models.runtime.session import engine_version
@@ -124,7 +124,7 @@ def show(model: str) -> None:
         _print_facts({"file": path, **facts, "runs on": engine_version(engine=settings().engine)})
         return
     stored = open_snapshot(path)
-    source = Source.read(path)
+    source = SnapshotSource.read(path)
     _print_facts(
         {
             "snapshot": path,

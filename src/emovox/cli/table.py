@@ -20,7 +20,7 @@ from emovox.settings import settings
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
     from emovox.archive.filter import Filter
-    from emovox.archive.record import Entry
+    from emovox.archive.record import ArchiveRecord
     from emovox.archive.stored_record import Found
 
 Form = Literal["csv", "parquet"]
@@ -114,7 +114,9 @@ def write_archive(
         _write_sources(archived.sources(archive.all(wanted)), "frames", form, out, failures)
 
 
-def write_recordings(found: "Iterator[Found | Entry]", form: Form, out: Path | None, failures: Failures) -> None:
+def write_recordings(
+    found: "Iterator[Found | ArchiveRecord]", form: Form, out: Path | None, failures: Failures
+) -> None:
     """Write a row for each recognition, as the archive is exported."""
     from emovox.archive import table as archived  # noqa: PLC0415  what others needn't load
 
@@ -177,7 +179,7 @@ def _directories(paths: Iterable[Path], failures: Failures) -> list[Path]:
     return list(dict.fromkeys(directories))
 
 
-def _entries(directories: Iterable[Path], failures: Failures) -> "Iterator[Entry]":
+def _entries(directories: Iterable[Path], failures: Failures) -> "Iterator[ArchiveRecord]":
     from emovox.archive.record import read_directory  # noqa: PLC0415  what others needn't load
 
     for directory in directories:

@@ -71,15 +71,15 @@ def watch(
     with library.open_archive() as kept:
         known = {os.path.abspath(path) for path in kept.known_outputs()}  # noqa: PTH100  links stay as they are
         looking = Watch(root, model=model, known=lambda path: os.path.abspath(path) in known)  # noqa: PTH100
-        for entry in looking.look() if once else looking.run(every=every):
-            if isinstance(entry, ArchiveError):
-                click.echo(f"Error: {printable(str(entry))}", err=True)
+        for record in looking.look() if once else looking.run(every=every):
+            if isinstance(record, ArchiveError):
+                click.echo(f"Error: {printable(str(record))}", err=True)
                 code = 1
                 continue
-            kept.add_entries([entry])
+            kept.add_records([record])
             # It is new here even where whoever made it, as the service does, archived it at once. A copy of what
             # is somewhere else isn't.
-            found = kept.by_outputs(entry.outputs) if entry.outputs else None
+            found = kept.by_outputs(record.outputs) if record.outputs else None
             if found is None:
                 continue
             click.echo(library.line(found, settings().labels))

@@ -25,7 +25,7 @@ _DRAWS = 5  # at a size of the curve, up to _OFTEN examples; fewer vary less and
 _OFTEN = 20
 
 Method = Literal["auto", "prototypes", "logistic"]
-Progress = Callable[[int, int], None]
+FitProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Taught:
+class FitResult:
     """A head, and what is known of it.
 
     Attributes:
@@ -107,14 +107,14 @@ def check(examples: Examples) -> None:
         )
 
 
-def teach(
+def fit_head(
     examples: Examples,
     own: Linear | None = None,
     *,
     method: Method = "auto",
-    progress: Progress = lambda _, __: None,
+    progress: FitProgress = lambda _, __: None,
     seed: int = 0,
-) -> Taught:
+) -> FitResult:
     """Teach a head, choose how, and measure it on what was held out.
 
     `auto` is whichever of prototypes and regressions of several penalties has the lowest log loss on examples that
@@ -161,7 +161,7 @@ def teach(
     name, penalty = ("prototypes", None) if chosen is None else ("logistic", chosen)
     if not held:
         empty = sample.part(np.zeros(0, np.int64))
-        return Taught(
+        return FitResult(
             linear, name, penalty, False, 1.0, 0, empty, np.zeros((0, len(sample.classes))), None, None, ()
         )
     logits = held[chosen]
@@ -169,7 +169,7 @@ def teach(
     by_fold = np.array([_temperature(logits, sample, folds != fold, doubt=DOUBT) for fold in range(count)])
     labels = [sample.classes[index] for index in sample.labels]
     before, after = _scores(logits, sample), _scores(logits / by_fold[folds][:, np.newaxis], sample)
-    return Taught(
+    return FitResult(
         linear.divided(temperature),
         name,
         penalty,

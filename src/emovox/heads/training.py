@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from emovox.heads.dataset import Failure, embed
-from emovox.heads.fitting import Examples, Method, Progress, Taught, check, teach
+from emovox.heads.fitting import Examples, FitProgress, FitResult, Method, check, fit_head
 from emovox.heads.linear import Linear
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.aliases import emotion_of
@@ -51,7 +51,7 @@ class Trained:
     """
 
     head: Head
-    taught: Taught
+    taught: FitResult
     failures: list[Failure]
     doubts: list[Doubt]
 
@@ -67,7 +67,7 @@ def train(
     method: Method = "auto",
     begin: Callable[[str], None] = lambda _: None,
     found: Callable[[Sequence[Labelled]], None] = lambda _: None,
-    progress: Progress = lambda _, __: None,
+    progress: FitProgress = lambda _, __: None,
 ) -> Trained:
     """Train a head on a list of labelled recordings.
 
@@ -97,7 +97,7 @@ def train(
     embeddings, rows, failures, sha256s = embed(rows, recognizer, begin=begin)
     examples = _examples(rows, embeddings, column)
     own = own_head_for(examples.classes, recognizer.own_head)
-    taught = teach(examples, own, method=method, progress=progress)
+    taught = fit_head(examples, own, method=method, progress=progress)
     training = Training(
         created_at=datetime.now(timezone.utc),
         emovox=__version__,
@@ -133,7 +133,7 @@ def own_head_for(classes: Sequence[str], own: OwnHead | None) -> Linear | None:
     return Linear(own.weights[rows].astype(np.float64), own.bias[rows].astype(np.float64))
 
 
-def doubts(taught: Taught) -> list[Doubt]:
+def doubts(taught: FitResult) -> list[Doubt]:
     """Labels to listen to again: those that were surely heard as another class, at most `DOUBTS`."""
     heard, classes = taught.heard, taught.heard.classes
     best = taught.scores.argmax(axis=1) if len(taught.scores) else np.zeros(0, np.int64)

@@ -12,7 +12,7 @@ from emovox.audio.waveform import SAMPLE_RATE
 from emovox.errors import DecoderError, EmovoxError, ModelError
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts, Recognition
-from emovox.inference.run import Hearing, Task
+from emovox.inference.run import InferenceRun, WindowTask
 from emovox.models.runtime.engine import Engine
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BATCH_SECONDS = 40  # of padded waveform that runs at once, which bounds the memory of a batch
 
-Job = tuple[Hearing, Source | Decoded, str | None]
+Job = tuple[InferenceRun, Source | Decoded, str | None]
 
 
 def in_batches(
@@ -45,10 +45,10 @@ def in_batches(
     Raises:
         DecoderError: no decoding process can be started.
     """
-    batch: list[Task] = []
-    hearings: deque[Hearing] = deque()
+    batch: list[WindowTask] = []
+    runs: deque[InferenceRun] = deque()
 
-    def run() -> None:
+    def infer() -> None:
         try:
             outputs = engine.run(
                 [task.window.waveform for task in batch],
@@ -56,31 +56,31 @@ def in_batches(
                 frames=options.frame_embeddings,
             )
             for task, output in zip(batch, outputs, strict=True):
-                task.hearing.add(task, output)
+                task.run.add(task, output)
         except ModelError as error:
             for task in batch:
-                task.hearing.error = error
+                task.run.error = error
         batch.clear()
 
-    for hearing, source, name in _ahead(recordings, options, decoder):
-        hearings.append(hearing)
+    for run, source, name in _ahead(recordings, options, decoder):
+        runs.append(run)
         try:
-            for task in hearing.tasks(source, name, decoder):
+            for task in run.tasks(source, name, decoder):
                 lengths = [len(other.window.waveform) for other in (task, *batch)]
                 if batch and max(lengths) * len(lengths) > BATCH_SECONDS * SAMPLE_RATE:
-                    run()
+                    infer()
                 batch.append(task)
-                hearing.waiting += 1
+                run.waiting += 1
         except DecoderError:
             raise
         except EmovoxError as error:
-            hearing.error = error
-        while hearings and not (hearings[0].waiting and hearings[0].error is None):
-            yield hearings.popleft().finish(model)
+            run.error = error
+        while runs and not (runs[0].waiting and runs[0].error is None):
+            yield runs.popleft().finish(model)
     if batch:
-        run()
-    while hearings:
-        yield hearings.popleft().finish(model)
+        infer()
+    while runs:
+        yield runs.popleft().finish(model)
 
 
 def _ahead(recordings: Iterable[Job], options: Options, decoder: "IsolatedDecoder | None") -> Iterator[Job]:

@@ -16,7 +16,7 @@ from emovox.models.loading import Wanted
 log = logging.getLogger("emovox.inference")
 
 
-class Choice(NamedTuple):
+class ModelChoice(NamedTuple):
     """A model, and the precision of its arithmetic."""
 
     model: str
@@ -25,17 +25,17 @@ class Choice(NamedTuple):
 
 @dataclass
 class _Loaded:
-    choice: Choice
+    choice: ModelChoice
     lock: threading.Lock = field(default_factory=threading.Lock)  # held while it is loaded, so that it is once
     recognizer: Recognizer | None = None
     users: int = 0
     last_used: float = 0.0
 
 
-class Models:
+class ModelPool:
     """Recognizers by name and precision, for threads to borrow."""
 
-    def __init__(self, *, most: int, idle: float, load: Callable[[Choice], Recognizer] | None = None) -> None:
+    def __init__(self, *, most: int, idle: float, load: Callable[[ModelChoice], Recognizer] | None = None) -> None:
         """Begin with none.
 
         Args:
@@ -46,17 +46,17 @@ class Models:
         self._most, self._idle = most, idle
         self._load = load or _load
         self._lock = threading.Lock()
-        self._loaded: dict[Choice, _Loaded] = {}
+        self._loaded: dict[ModelChoice, _Loaded] = {}
 
     @contextmanager
-    def borrow(self, choice: Choice) -> Iterator[Recognizer]:
+    def borrow(self, choice: ModelChoice) -> Iterator[Recognizer]:
         """A model for the length of a block, in which it won't be unloaded; loaded first if it has to be.
 
         Raises:
             ModelError: as `Recognizer`.
         """
         if choice.model == AUTO:  # the same model by its name must not be in memory twice
-            choice = Choice(LARGE if installed(LARGE) else "lite", choice.precision)
+            choice = ModelChoice(LARGE if installed(LARGE) else "lite", choice.precision)
         with self._lock:
             entry = self._find(choice)
             entry.users += 1
@@ -88,7 +88,7 @@ class Models:
         with self._lock:
             return sorted({entry.choice.model for entry in self._loaded.values() if entry.recognizer is not None})
 
-    def _find(self, choice: Choice) -> _Loaded:
+    def _find(self, choice: ModelChoice) -> _Loaded:
         """What is there; a model in a precision may be, as what `auto` chose."""
         others = [entry for entry in self._loaded.values() if entry.choice.model == choice.model]
         for entry in others if choice not in self._loaded else ():
@@ -107,5 +107,5 @@ class Models:
         del self._loaded[entry.choice]
 
 
-def _load(choice: Choice) -> Recognizer:
+def _load(choice: ModelChoice) -> Recognizer:
     return Recognizer(choice.model, precision=choice.precision, notice=log.info)

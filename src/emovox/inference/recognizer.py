@@ -13,7 +13,7 @@ from emovox.inference.batches import BATCH_SECONDS, Job, in_batches
 from emovox.inference.live import Live
 from emovox.inference.options import EmbeddingSink, Options, Request, Sink
 from emovox.inference.recognition import Granularity, ModelFacts, Recognition
-from emovox.inference.run import Hearing
+from emovox.inference.run import InferenceRun
 from emovox.inference.smoothing import SMOOTHING
 from emovox.inference.splitting import Piece
 from emovox.models.converted.store import Notice
@@ -153,8 +153,10 @@ class Recognizer:
             track=track,
             head=None if head is None else Head.find(head),
         )
-        hearing = Hearing(self.metadata, options, self.classes(emotions), sink=sink, embedding_sink=embedding_sink)
-        result = next(self._recognitions([(hearing, recording, name)], options))
+        run = InferenceRun(
+            self.metadata, options, self.classes(emotions), sink=sink, embedding_sink=embedding_sink
+        )
+        result = next(self._recognitions([(run, recording, name)], options))
         if isinstance(result, EmovoxError):
             raise result
         return result
@@ -250,7 +252,7 @@ class Recognizer:
             head=None if head is None else Head.find(head),
         )
         classes = self.classes(emotions)
-        jobs = ((Hearing(self.metadata, options, classes), recording, None) for recording in recordings)
+        jobs = ((InferenceRun(self.metadata, options, classes), recording, None) for recording in recordings)
         for result in self._recognitions(jobs, options):
             if isinstance(result, EmovoxError) and on_error == "raise":
                 raise result
@@ -302,10 +304,10 @@ class Recognizer:
             For each request, in order, its recognition, or why there is none.
         """
         results: list[Recognition | EmovoxError | None] = [None] * len(requests)
-        groups: dict[tuple[bool, bool], list[tuple[int, Hearing]]] = {}
+        groups: dict[tuple[bool, bool], list[tuple[int, InferenceRun]]] = {}
         for index, request in enumerate(requests):
             try:
-                hearing = Hearing(
+                run = InferenceRun(
                     self.metadata,
                     request.options,
                     self.classes(request.options.emotions),
@@ -316,15 +318,15 @@ class Recognizer:
                 results[index] = error
             else:  # what the model must give is the same for all of a batch
                 key = (request.options.frame_logits, request.options.frame_embeddings)
-                groups.setdefault(key, []).append((index, hearing))
+                groups.setdefault(key, []).append((index, run))
         for group in groups.values():
-            stream = [(hearing, requests[index].recording, requests[index].name) for index, hearing in group]
+            stream = [(run, requests[index].recording, requests[index].name) for index, run in group]
             heard = self._recognitions(stream, requests[group[0][0]].options)
             for (index, _), result in zip(group, heard, strict=True):
                 results[index] = result
         return [result for result in results if result is not None]
 
-    def hear_piece(self, piece: Piece) -> list[Output]:
+    def infer_piece(self, piece: Piece) -> list[Output]:
         """The outputs of some windows of a split recording, for `splitting.join`.
 
         Raises:

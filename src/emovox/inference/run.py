@@ -49,16 +49,16 @@ MERGE_GAP = 1.0  # seconds; a longer pause parts segments even where the emotion
 
 
 @dataclass(frozen=True)
-class Task:
+class WindowTask:
     """A window for the model, and what its output counts for."""
 
-    hearing: "Hearing"
+    run: "InferenceRun"
     window: Window
     for_verdict: bool = True
     for_segments: bool = True
 
 
-class Hearing:
+class InferenceRun:
     """One recording on its way: its windows may wait in a batch with those of others.
 
     Attributes:
@@ -98,7 +98,7 @@ class Hearing:
 
     def tasks(
         self, source: Source | Decoded, name: str | None, decoder: "IsolatedDecoder | None" = None
-    ) -> Iterator[Task]:
+    ) -> Iterator[WindowTask]:
         """Read the recording and cut it; `decoder` decodes it in another process.
 
         A short recording is one window, from which the verdict comes. Its segments are heard each by itself all
@@ -118,15 +118,15 @@ class Hearing:
             alone = True
             for window in windows:
                 if alone:
-                    yield Task(self, first)
+                    yield WindowTask(self, first)
                 alone = False
-                yield Task(self, window)
+                yield WindowTask(self, window)
             if alone:
                 yield from self._short(first, grid)
             self._facts = _facts(decoding, self._speech.spans, name=called, sha256=sha256)
             self._warnings = _warnings(decoding, self._speech.spans, by_speech=options.by_speech)
 
-    def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[Task]:
+    def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[WindowTask]:
         """The only window of a recording, or those between its pauses where speech is to be heard by itself."""
         options = self._options
         pieces = [whole]
@@ -134,11 +134,11 @@ class Hearing:
             pieces = list(cut_at_pauses(whole.waveform, self._speech.spans, **grid))
         alone = len(pieces) == 1 or options.by_speech
         if not alone:
-            yield Task(self, whole, for_segments=False)
+            yield WindowTask(self, whole, for_segments=False)
         for piece in pieces:
-            yield Task(self, piece, for_verdict=alone)
+            yield WindowTask(self, piece, for_verdict=alone)
 
-    def add(self, task: Task, output: Output) -> None:
+    def add(self, task: WindowTask, output: Output) -> None:
         """Take the model's output for a task; tasks come in order."""
         self.waiting -= 1
         options = self._options

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emovox.audio.decoded import Decoded
-from emovox.inference.model_pool import Choice, Models
+from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.splitting import Piece
@@ -25,7 +25,7 @@ TOGETHER = 32  # recordings that go to a model at once, at most, where it runs b
 
 @dataclass(eq=False)
 class _Waiting:
-    choice: Choice
+    choice: ModelChoice
     work: Request | Piece
     seconds: float  # of sound
     future: "asyncio.Future[Any]"
@@ -45,7 +45,7 @@ class Pace(NamedTuple):
     """Seconds for a recording."""
 
 
-class Hearer:
+class Scheduler:
     """Recordings wait here for a model, first come first served; a few threads work through them.
 
     Where the model runs batches (on a GPU), recordings that wait for the same one run together, grouped by length;
@@ -58,7 +58,7 @@ class Hearer:
         pace: what a thread has taken lately, once the model was there.
     """
 
-    def __init__(self, models: Models, *, threads: int) -> None:
+    def __init__(self, models: ModelPool, *, threads: int) -> None:
         """Start the threads.
 
         Args:
@@ -78,7 +78,7 @@ class Hearer:
         for thread in self.threads:
             thread.start()
 
-    async def hear(self, choice: Choice, request: Request) -> Recognition:
+    async def hear(self, choice: ModelChoice, request: Request) -> Recognition:
         """Wait for a model and what it hears. Cancelled, it gives up its turn.
 
         Raises:
@@ -88,7 +88,7 @@ class Hearer:
         found: Recognition = await self._wait(choice, request, seconds)
         return found
 
-    async def hear_piece(self, choice: Choice, piece: Piece) -> list[Output]:
+    async def infer_piece(self, choice: ModelChoice, piece: Piece) -> list[Output]:
         """The same for a piece of a split recording; gives what `splitting.join` wants.
 
         Raises:
@@ -106,7 +106,7 @@ class Hearer:
         for thread in self.threads:
             thread.join()
 
-    async def _wait(self, choice: Choice, work: Request | Piece, seconds: float) -> Any:
+    async def _wait(self, choice: ModelChoice, work: Request | Piece, seconds: float) -> Any:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(choice, work, seconds, loop.create_future(), loop)
         with self._condition:
@@ -133,7 +133,7 @@ class Hearer:
             with self.models.borrow(first.choice) as recognizer:
                 begun = time.monotonic()
                 if isinstance(first.work, Piece):
-                    results = [recognizer.hear_piece(first.work)]
+                    results = [recognizer.infer_piece(first.work)]
                 else:
                     if recognizer.batches:
                         batch += self._companions(first)

@@ -18,7 +18,7 @@ from emovox.audio.windows import Window
 from emovox.errors import EmovoxError
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts, Recognition, RecordingFacts
-from emovox.inference.run import Hearing, Task
+from emovox.inference.run import InferenceRun, WindowTask
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 
@@ -99,12 +99,12 @@ def survey(decoded: Decoded, metadata: Metadata, options: Options) -> Survey:
         metadata: of the model that will hear it.
         options: what is wanted.
     """
-    hearing = Hearing(metadata, options, metadata.classes)
+    run = InferenceRun(metadata, options, metadata.classes)
     cuts = [
         Cut(task.window.start, len(task.window.waveform), task.for_verdict, task.for_segments)
-        for task in hearing.tasks(decoded, None)
+        for task in run.tasks(decoded, None)
     ]
-    facts, warnings, spans = hearing.found()
+    facts, warnings, spans = run.found()
     return Survey(options, facts, warnings, spans, tuple(cuts))
 
 
@@ -136,12 +136,12 @@ def join(
     Raises:
         EmovoxError: as `Recognizer.recognize`.
     """
-    hearing = Hearing(metadata, surveyed.options, classes)
-    hearing.know(surveyed.facts, surveyed.warnings, surveyed.spans)
+    run = InferenceRun(metadata, surveyed.options, classes)
+    run.know(surveyed.facts, surveyed.warnings, surveyed.spans)
     for cut, output in zip(surveyed.cuts, outputs, strict=True):
         window = Window(cut.start, np.empty(0, np.float32))  # its samples have done their part
-        hearing.add(Task(hearing, window, cut.for_verdict, cut.for_segments), output)
-    result = hearing.finish(model)
+        run.add(WindowTask(run, window, cut.for_verdict, cut.for_segments), output)
+    result = run.finish(model)
     if isinstance(result, EmovoxError):
         raise result
     return result

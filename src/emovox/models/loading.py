@@ -7,7 +7,7 @@ from emovox.errors import PrecisionError
 from emovox.models.catalog import CATALOG, resolve, snapshot_path
 from emovox.models.converted.clips import example_clips
 from emovox.models.converted.store import Comparison, Notice, StoredModel
-from emovox.models.hub.published import Source
+from emovox.models.hub.published import SnapshotSource
 from emovox.models.metadata import Precision
 from emovox.models.runtime.engine import Engine, read_metadata
 from emovox.models.runtime.session import Device, precisions
@@ -79,7 +79,7 @@ def open_snapshot(directory: Path) -> StoredModel:
         ModelError: no snapshot that can be computed.
     """
     entry = next((entry for entry in CATALOG if directory == snapshot_path(entry.name)), None)
-    source = Source.read(directory)
+    source = SnapshotSource.read(directory)
     return StoredModel(
         directory,
         name=entry.name if entry else directory.resolve().name,

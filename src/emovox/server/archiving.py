@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from emovox.archive.archive import Archive
 from emovox.archive.importing import import_directories
 from emovox.archive.keeping import Kept
-from emovox.archive.record import Entry
+from emovox.archive.record import ArchiveRecord
 from emovox.errors import ArchiveError, EmovoxError
 from emovox.outputs import RESULT, Draft
 from emovox.server.asking import LOCKED
@@ -45,28 +45,28 @@ class Archiving:
         sink = None if draft is None else draft.write_embedding
         return Kept(None if draft is None else self.archive, asked=asked, sink=sink)
 
-    def pend(self, kept: Kept, place: Path) -> Entry | None:
+    def pend(self, kept: Kept, place: Path) -> ArchiveRecord | None:
         """Note on disk that something was published and is to be archived; gives what is, if anything."""
         try:
-            entry = kept.entry(place)
-            if entry is not None:
-                self._pending.add(entry)
+            record = kept.record(place)
+            if record is not None:
+                self._pending.add(record)
         except ArchiveError as error:
             log.error("%s is not in the archive: %s", place.name, error)
             return None
         except OSError as error:
             log.error("the embedding of %s can't be kept: %s", place.name, error.strerror or error)
             self._unknown = True
-        return entry
+        return record
 
-    def add(self, entry: Entry) -> None:
+    def add(self, record: ArchiveRecord) -> None:
         """Archive what `pend` gave. Where that fails it stays pending, and `catch_up` makes up for it."""
-        assert entry.outputs is not None  # noqa: S101  it was published
+        assert record.outputs is not None  # noqa: S101  it was published
         try:
-            self.archive.add_entries([entry])
-            self._pending.remove(entry.outputs.name)
+            self.archive.add_records([record])
+            self._pending.remove(record.outputs.name)
         except (SQLAlchemyError, EmovoxError, OSError) as error:
-            log.error("%s is not in the archive yet: %s", entry.outputs.name, from_error(error).detail)
+            log.error("%s is not in the archive yet: %s", record.outputs.name, from_error(error).detail)
             self.fall_behind()
 
     def fall_behind(self) -> None:
@@ -117,11 +117,11 @@ class Archiving:
         count = 0
         for name in self._pending.names():
             try:
-                entry = self._pending.entry(name)
-                if entry is not None:
-                    count += self.archive.add_entries([entry])
-                    if entry.outputs is not None and not entry.outputs.exists():  # deleted in the meantime
-                        self.archive.forget_outputs([entry.outputs])
+                record = self._pending.record(name)
+                if record is not None:
+                    count += self.archive.add_records([record])
+                    if record.outputs is not None and not record.outputs.exists():  # deleted in the meantime
+                        self.archive.forget_outputs([record.outputs])
             except ArchiveError as error:
                 log.warning("%s is not in the archive: %s", name, error)
             self._pending.remove(name)

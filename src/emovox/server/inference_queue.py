@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from emovox.inference.model_pool import Models
-from emovox.inference.scheduler import Hearer
+from emovox.inference.model_pool import ModelPool
+from emovox.inference.scheduler import Scheduler
 from emovox.server.http.problems import Problem, busy
-from emovox.server.jobs.progress import Progress
+from emovox.server.jobs.progress import JobProgress
 
 BYTE_RATE = 176_400  # bytes of a second of sound, at most: those of a CD
 
 
-class HearingQueue(Hearer):
+class InferenceQueue(Scheduler):
     """A hearer whose places are counted."""
 
-    def __init__(self, models: Models, *, size: int, threads: int) -> None:
+    def __init__(self, models: ModelPool, *, size: int, threads: int) -> None:
         """Start the threads.
 
         Args:
@@ -24,7 +24,7 @@ class HearingQueue(Hearer):
         """
         super().__init__(models, threads=threads)
         self._size = size
-        self._held: set[Progress] = set()
+        self._held: set[JobProgress] = set()
 
     @property
     def length(self) -> int:
@@ -56,7 +56,7 @@ class HearingQueue(Hearer):
             raise busy(self.seconds_left())
 
     @contextmanager
-    def reserve(self, progress: Progress | None = None) -> Iterator[None]:
+    def reserve(self, progress: JobProgress | None = None) -> Iterator[None]:
         """A place in the queue, for the length of a block; for the event loop's thread.
 
         Args:
@@ -66,7 +66,7 @@ class HearingQueue(Hearer):
             Problem: 503, there is none.
         """
         self.check()
-        progress = progress or Progress()
+        progress = progress or JobProgress()
         self._held.add(progress)
         try:
             yield

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emovox.emotions import NAMES, check_names
 from emovox.errors import ExportError, HeadError, UnknownEmotionError
 from emovox.exports import FORMATS, check_formats, needs
-from emovox.inference.model_pool import Choice
+from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Options
 from emovox.inference.recognition import Granularity
 from emovox.inference.smoothing import SMOOTHING
@@ -107,9 +107,9 @@ class RecognitionOptions(BaseModel):
             raise ValueError("embedding and export are files among the outputs, and store=false forbids those")
         return self
 
-    def choice(self, default: str) -> Choice:
+    def choice(self, default: str) -> ModelChoice:
         """The model that is to hear it; `default` is the service's own."""
-        return Choice(self.model or default, self.precision)
+        return ModelChoice(self.model or default, self.precision)
 
     def to_options(self) -> Options:
         """What the recognizer is to do."""

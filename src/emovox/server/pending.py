@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from emovox import files, private
-from emovox.archive.record import Entry, Floats, read_directory
+from emovox.archive.record import ArchiveRecord, Floats, read_directory
 from emovox.outputs import RESULT
 
 
@@ -30,21 +30,21 @@ class Pending:
         self._directory, self._outputs = directory, outputs
         private.make_directory(directory)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, record: ArchiveRecord) -> None:
         """Keep the embeddings of an entry until it is archived.
 
         Raises:
             OSError: they can't be written.
         """
-        vectors = [entry.embedding, *(segment.embedding for segment in entry.segments)]
+        vectors = [record.embedding, *(segment.embedding for segment in record.segments)]
         width = next((len(vector) for vector in vectors if vector is not None), 0)
-        if entry.outputs is None or not width:
+        if record.outputs is None or not width:
             return
         nothing = np.full(width, np.nan, np.float32)
         file = io.BytesIO()
         np.save(file, np.stack([nothing if vector is None else vector for vector in vectors]))
         private.make_directory(self._directory)
-        files.write(self._file(entry.outputs.name), file.getvalue(), durable=False)
+        files.write(self._file(record.outputs.name), file.getvalue(), durable=False)
 
     def remove(self, name: str) -> None:
         """Forget what is kept of an outputs directory."""
@@ -56,7 +56,7 @@ class Pending:
         for file in sorted(self._directory.glob("outputs_*.npy")):
             yield file.stem
 
-    def entry(self, name: str) -> Entry | None:
+    def record(self, name: str) -> ArchiveRecord | None:
         """What is to be archived of an outputs directory, with its embeddings; None: it is gone.
 
         Raises:
@@ -78,12 +78,12 @@ class Pending:
         return self._directory / f"{name}.npy"
 
 
-def with_embeddings(entry: Entry, rows: Floats | None) -> Entry:
+def with_embeddings(record: ArchiveRecord, rows: Floats | None) -> ArchiveRecord:
     """An entry with rows of embeddings as `Pending` keeps them, if they are its own."""
-    if rows is None or len(rows) != 1 + len(entry.segments):
-        return entry
+    if rows is None or len(rows) != 1 + len(record.segments):
+        return record
     vectors = [row if np.isfinite(row).all() else None for row in rows]
     segments = tuple(
-        replace(segment, embedding=vector) for segment, vector in zip(entry.segments, vectors[1:], strict=True)
+        replace(segment, embedding=vector) for segment, vector in zip(record.segments, vectors[1:], strict=True)
     )
-    return replace(entry, embedding=vectors[0], segments=segments)
+    return replace(record, embedding=vectors[0], segments=segments)

@@ -16,7 +16,7 @@ from emovox import exports
 from emovox.archive.keeping import Kept
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
-from emovox.inference.model_pool import Choice, Models
+from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import Request
 from emovox.inference.recognition import Recognition
 from emovox.models.runtime.engine import usable_cores
@@ -27,15 +27,15 @@ from emovox.server.database import open_database, owner, restore, state_director
 from emovox.server.http.problems import Problem, busy, log
 from emovox.server.http.receiving import Limits
 from emovox.server.http.uploads import Uploads
-from emovox.server.inference_queue import HearingQueue
+from emovox.server.inference_queue import InferenceQueue
 from emovox.server.jobs.jobs import FINISHED, Job, Jobs
-from emovox.server.jobs.progress import Progress
+from emovox.server.jobs.progress import JobProgress
 from emovox.server.keys import FRESH, Keys
 from emovox.server.looks import Looks
 from emovox.server.options import RecognitionOptions
 from emovox.server.pulls import Pulls
 from emovox.server.sessions import Sessions
-from emovox.server.stored_outputs import Library
+from emovox.server.stored_outputs import StoredOutputs
 from emovox.server.supervision import Supervision
 from emovox.server.tenancy import Tenancy
 from emovox.server.waveforms import Waveforms
@@ -69,7 +69,7 @@ class Service:
         self.supervision = Supervision()
         self.looks = Looks()
         self.archiving = Archiving(self._state / "pending", options.outputs)
-        self.library = Library(options.outputs, forget=self._forget)
+        self.library = StoredOutputs(options.outputs, forget=self._forget)
         self.jobs = Jobs(self.database, owner(self._state))
         self.keys = Keys(self.database)
         self.sessions = Sessions(self.database)
@@ -78,11 +78,11 @@ class Service:
         self.waveforms = Waveforms(
             self._state / "waveforms", most=own.max_waveforms_size, longest=options.max_duration
         )
-        self.models = Models(most=own.max_models, idle=own.model_idle)
+        self.models = ModelPool(most=own.max_models, idle=own.model_idle)
         self.decoders = Decoders(
             own.decoders or usable_cores(), memory=options.decoder_memory, stall=options.decode_stall
         )
-        self.queue = HearingQueue(self.models, size=own.queue_size, threads=own.inference_threads)
+        self.queue = InferenceQueue(self.models, size=own.queue_size, threads=own.inference_threads)
         self.pulls = Pulls()
         self.drawing = asyncio.Lock()  # pictures, one after the other: matplotlib is no friend of threads
         self.receiving = 0
@@ -136,7 +136,7 @@ class Service:
         options: RecognitionOptions,
         *,
         max_seconds: float,
-        progress: Progress | None = None,
+        progress: JobProgress | None = None,
         claim: Callable[[str, Path], None] = lambda _, __: None,
     ) -> tuple[Recognition, Path | None]:
         """Decode an upload, hear it, and store its outputs if that is wanted.
@@ -156,7 +156,7 @@ class Service:
             AudioError: it can't be used.
             Problem: the service can't do it now.
         """
-        progress, stack = progress or Progress(), ExitStack()
+        progress, stack = progress or JobProgress(), ExitStack()
         try:
             waveform = stack.enter_context(self.waveforms.place(token))
 
@@ -199,10 +199,10 @@ class Service:
 
     async def archive(self, kept: Kept, place: Path) -> None:
         """Archive what was published: at once, or later where the database is away."""
-        entry = await asyncio.to_thread(self.archiving.pend, kept, place)
-        if entry is not None:
+        record = await asyncio.to_thread(self.archiving.pend, kept, place)
+        if record is not None:
             try:
-                await self.ask.within(LOCKED, self.archiving.add, entry)
+                await self.ask.within(LOCKED, self.archiving.add, record)
             except Problem:  # there was no answer, and nobody shall wait for it
                 self.archiving.fall_behind()
 
@@ -240,7 +240,7 @@ class Service:
         """Load the default model, so that the first request needn't wait for it."""
 
         def load() -> None:
-            with self.models.borrow(Choice(self.settings.model)):
+            with self.models.borrow(ModelChoice(self.settings.model)):
                 pass
 
         await asyncio.to_thread(load)
@@ -278,7 +278,7 @@ def service_of(request: HttpRequest) -> Service:
     return cast("Service", request.app.state.service)
 
 
-def _watching(progress: Progress, sink: Callable[[Waveform], None] | None) -> Callable[[Waveform], None]:
+def _watching(progress: JobProgress, sink: Callable[[Waveform], None] | None) -> Callable[[Waveform], None]:
     """A sink that counts what the model has had, and ends what nobody wants any more."""
 
     def watch(block: Waveform) -> None:

@@ -68,7 +68,7 @@ class Query:
     until: datetime | None = None
 
 
-class Library:
+class StoredOutputs:
     """The outputs directories under one root. Its methods read disks, so they are for threads."""
 
     def __init__(self, root: Path, *, forget: Callable[[Sequence[Path]], None] = lambda _: None) -> None:

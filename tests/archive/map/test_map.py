@@ -13,7 +13,7 @@ from emovox.archive.map.map import write_map
 from emovox.archive.map.projection import cluster, place
 from emovox.emotions import EMOTIONS
 from emovox.errors import ArchiveError
-from support.entries import entry
+from support.records import record
 
 
 def data(page: Path) -> dict[str, Any]:
@@ -33,12 +33,12 @@ def archive(tmp_path: Path) -> Any:
             if number != 7:
                 (directory / "processed_audio.wav").write_bytes(b"RIFF" + bytes(number))
             name = '</script><script>alert("x")</script>' if number == 3 else f"{number}.wav"
-            archive.add_entries([entry(number, outputs=directory, name=name)])
+            archive.add_records([record(number, outputs=directory, name=name)])
         yield archive
 
 
 def test_a_page_by_itself(archive: Archive, tmp_path: Path) -> None:
-    archive.tag(entry(39).sha256, "last")
+    archive.tag(record(39).sha256, "last")
     page = tmp_path / "sub" / "map.html"
     page.parent.mkdir()
     drawn = write_map(page, *archive.embedded(), method="pca")
@@ -75,7 +75,7 @@ def test_what_is_shown(archive: Archive) -> None:
     found, vectors = archive.embedded(Filter(emotion="sad"), limit=3)
     assert [item.name for item in found] == ["33.wav", "24.wav", "15.wav"]
     assert vectors.shape == (3, 8)
-    archive.add_entries([entry(number, model="other") for number in range(100, 120)])
+    archive.add_records([record(number, model="other") for number in range(100, 120)])
     assert {item.model for item in archive.embedded()[0]} == {"tiny"}
     assert {item.model for item in archive.embedded(Filter(model="other"))[0]} == {"other"}
     with pytest.raises(ArchiveError, match="no embeddings"):

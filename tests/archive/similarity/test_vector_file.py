@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from emovox.archive import Archive
 from emovox.archive.record import Floats
-from emovox.archive.similarity.vector_file import Ids, Matrix
+from emovox.archive.similarity.vector_file import Ids, VectorFile
 from emovox.archive.similarity.whitening import unit
-from support.entries import entry, vector
+from support.records import record, vector
 
 WIDTH = 8
 
@@ -31,7 +31,7 @@ class Table:
     def delete(self, id_: int) -> None:
         self.deletions += self.vectors.pop(id_, None) is not None
 
-    def refresh(self, matrix: Matrix, key: str = "a") -> None:
+    def refresh(self, matrix: VectorFile, key: str = "a") -> None:
         matrix.refresh(
             key=key, width=WIDTH, last=max(self.vectors, default=0), deletions=self.deletions, alive=self.ids,
             read=self.read,
@@ -46,7 +46,7 @@ class Table:
             part = ids[first : first + 3]
             yield np.array(part, np.int64), unit(np.stack([self.vectors[id_] for id_ in part]))
 
-    def check(self, matrix: Matrix) -> None:
+    def check(self, matrix: VectorFile) -> None:
         ids, rows = matrix.rows()
         np.testing.assert_array_equal(ids, self.ids())
         for id_, row in zip(ids.tolist(), rows, strict=True):
@@ -70,7 +70,7 @@ def test_it_equals_the_table_after_anything(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, int]]
 ) -> None:
     place, table, key = tmp_path_factory.mktemp("matrix"), Table(), "a"
-    matrices = [Matrix(place, "m"), Matrix(place, "m")]  # of two processes
+    matrices = [VectorFile(place, "m"), VectorFile(place, "m")]  # of two processes
     for step, number in [*steps, ("refresh", 0), ("refresh", 1)]:
         if step == "add":
             table.add(number)
@@ -85,7 +85,7 @@ def test_it_equals_the_table_after_anything(
 
 
 def test_what_a_kill_leaves_is_no_part_of_it(tmp_path: Path) -> None:
-    table, matrix = Table(), Matrix(tmp_path, "m")
+    table, matrix = Table(), VectorFile(tmp_path, "m")
     table.add(5)
     table.refresh(matrix)
     (vectors,), (ids,) = tmp_path.glob("*.vectors"), tmp_path.glob("*.ids")
@@ -95,7 +95,7 @@ def test_what_a_kill_leaves_is_no_part_of_it(tmp_path: Path) -> None:
         file.write(b"12345678123")
     (tmp_path / "m.9.vectors").write_bytes(b"")
     (tmp_path / "m.9.ids").write_bytes(b"")
-    again = Matrix(tmp_path, "m")
+    again = VectorFile(tmp_path, "m")
     table.refresh(again)
     table.check(again)
     table.add(2)
@@ -108,20 +108,20 @@ def test_what_a_kill_leaves_is_no_part_of_it(tmp_path: Path) -> None:
 def test_a_damaged_cache_is_made_anew(tmp_path: Path, damage: str) -> None:
     table = Table()
     table.add(5)
-    table.refresh(Matrix(tmp_path, "m"))
+    table.refresh(VectorFile(tmp_path, "m"))
     if damage == "no state":
         (tmp_path / "m.json").unlink()
     elif damage == "bad state":
         (tmp_path / "m.json").write_text("[")
     else:
         next(tmp_path.glob("*.vectors")).write_bytes(b"")
-    matrix = Matrix(tmp_path, "m")
+    matrix = VectorFile(tmp_path, "m")
     table.refresh(matrix)
     table.check(matrix)
 
 
 def test_new_rows_are_appended_and_nothing_is_read_twice(tmp_path: Path) -> None:
-    table, matrix = Table(), Matrix(tmp_path, "m")
+    table, matrix = Table(), VectorFile(tmp_path, "m")
     table.add(50)
     table.refresh(matrix)
     asked: list[int] = []
@@ -135,7 +135,7 @@ def test_new_rows_are_appended_and_nothing_is_read_twice(tmp_path: Path) -> None
 
 
 def test_who_reads_goes_on_reading(tmp_path: Path) -> None:
-    table, reader, writer = Table(), Matrix(tmp_path, "m"), Matrix(tmp_path, "m")
+    table, reader, writer = Table(), VectorFile(tmp_path, "m"), VectorFile(tmp_path, "m")
     table.add(20)
     table.refresh(reader)
     before = reader.rows()[1].copy()
@@ -145,7 +145,7 @@ def test_who_reads_goes_on_reading(tmp_path: Path) -> None:
 
 
 def test_the_nearest_are_those_of_numpy(tmp_path: Path) -> None:
-    table, matrix = Table(), Matrix(tmp_path, "m")
+    table, matrix = Table(), VectorFile(tmp_path, "m")
     table.add(200)
     table.refresh(matrix)
     query = unit(vector(1000))
@@ -162,7 +162,7 @@ def test_the_nearest_are_those_of_numpy(tmp_path: Path) -> None:
 
 
 def test_nothing_is_near_in_an_empty_one(tmp_path: Path) -> None:
-    table, matrix = Table(), Matrix(tmp_path, "m")
+    table, matrix = Table(), VectorFile(tmp_path, "m")
     table.refresh(matrix)
     assert matrix.rank(unit(vector(1)), without=np.array([1])).first(5) == []
 
@@ -173,15 +173,15 @@ def test_an_archives_caches_equal_its_database(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[bool, list[int]]]
 ) -> None:
     with Archive(tmp_path_factory.mktemp("archive") / "a.db") as archive:
-        archive.add_entries([entry(100)])
+        archive.add_records([record(100)])
         for add, numbers in steps:
             if add:
-                archive.add_entries(entry(number) for number in numbers)
+                archive.add_records(record(number) for number in numbers)
             else:
-                archive.delete(entry(number).sha256 for number in numbers)
+                archive.delete(record(number).sha256 for number in numbers)
             for raw in (False, True):
-                near = archive.similar(entry(100).id, k=100, raw=raw)
-                assert {item.found.id for item in near} == {item.id for item in archive.all()} - {entry(100).id}
+                near = archive.similar(record(100).id, k=100, raw=raw)
+                assert {item.found.id for item in near} == {item.id for item in archive.all()} - {record(100).id}
                 ids = np.concatenate([ids for ids, _ in archive.neighbours.vectors(raw=raw)])
                 rows = np.concatenate([rows for _, rows in archive.neighbours.vectors(raw=raw)])
                 cached = archive.neighbours._matrix(1, raw=raw).rows()

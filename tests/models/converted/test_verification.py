@@ -8,7 +8,7 @@ import pytest
 from emovox.errors import BrokenDecoderError
 from emovox.models.catalog import snapshot_path
 from emovox.models.converted.verification import verify_snapshot
-from emovox.models.hub.published import SOURCE_FILE, PublishedFile, Source
+from emovox.models.hub.published import SOURCE_FILE, PublishedFile, SnapshotSource
 from emovox.models.loading import open_snapshot
 from support import poison, snapshots
 
@@ -36,7 +36,7 @@ def publish(directory: Path) -> None:
         )
         for name in ("model.pt", "config.yaml")
     )
-    source = Source(
+    source = SnapshotSource(
         hub="huggingface", repository="a/b", address="https://example.org", revision="main", commit="c0ffee",
         pulled="2024-01-04T22:30:00Z", files=files,
     )  # fmt: skip

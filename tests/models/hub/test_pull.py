@@ -10,7 +10,7 @@ from emovox.errors import HubError, HubMismatchError, HubUnreachableError, Model
 from emovox.models.catalog import find, snapshot_path
 from emovox.models.hub import pull as hub
 from emovox.models.hub import transfer
-from emovox.models.hub.published import Source
+from emovox.models.hub.published import SnapshotSource
 from emovox.settings import settings
 from support.hub import COMMIT, LISTING, Fault, Hub, serving
 from support.pulls import FILES, HASTY, HUBS, MODEL, NAME, WEIGHTS, assert_absent, assert_complete, contents, pull
@@ -27,7 +27,7 @@ def test_a_snapshot_from_each_hub(served: Hub, which: Any) -> None:
     assert [call[0] for call in calls] == sorted(call[0] for call in calls)
     assert calls[-1] == (total, total)
     assert {request.what for request in served.requests} == {LISTING, *FILES}
-    source = Source.read(place)
+    source = SnapshotSource.read(place)
     assert source is not None
     assert (source.hub, source.address) == (which, served.url)
     assert source.repository == getattr(MODEL, which)

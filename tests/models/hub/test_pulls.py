@@ -18,7 +18,7 @@ from emovox.errors import HubError, ModelError
 from emovox.models import catalog
 from emovox.models.catalog import partial_path
 from emovox.models.hub import pull as hub
-from emovox.models.hub.published import Source
+from emovox.models.hub.published import SnapshotSource
 from emovox.settings import settings
 from support.hub import LISTING, Fault, Hub
 from support.pulls import FILES, HASTY, NAME, PULL, WEIGHTS, assert_absent, assert_complete, contents, pull
@@ -157,6 +157,6 @@ def test_only_a_pull_can_go_online() -> None:
 
 
 def test_source_of_a_snapshot_from_elsewhere(tmp_path: Path) -> None:
-    assert Source.read(tmp_path) is None
+    assert SnapshotSource.read(tmp_path) is None
     (tmp_path / "source.json").write_text(json.dumps({"hub": "other"}))
-    assert Source.read(tmp_path) is None
+    assert SnapshotSource.read(tmp_path) is None

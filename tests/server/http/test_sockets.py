@@ -13,7 +13,7 @@ import pytest
 
 from emovox.errors import SettingsError
 from emovox.server.http import connections, sockets
-from emovox.server.http.sockets import Gate, Listener, listen, room
+from emovox.server.http.sockets import Gate, ListeningSocket, listen, room
 from support.service import Client, ServiceProcess, serving
 from support.waiting import until
 
@@ -201,7 +201,7 @@ def test_a_few_connections_are_taken_at_a_time() -> None:
         assert turns == [16, 16, 8, 0]
 
 
-def taken(listener: Listener, stack: ExitStack) -> int:
+def taken(listener: ListeningSocket, stack: ExitStack) -> int:
     count = 0
     while True:
         try:

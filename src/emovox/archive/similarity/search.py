@@ -18,7 +18,7 @@ from emovox.archive.database import embeddings, fits, recognitions, segments, sp
 from emovox.archive.filter import Filter
 from emovox.archive.record import Floats
 from emovox.archive.similarity.pgvector import PostgresIndex
-from emovox.archive.similarity.vector_file import Ids, Matrix
+from emovox.archive.similarity.vector_file import Ids, VectorFile
 from emovox.archive.similarity.whitening import Whitening, fit, unit
 from emovox.errors import ArchiveError
 
@@ -92,13 +92,13 @@ class Neighbour:
         return {**near, **self.found.to_dict()}
 
 
-class Neighbours:
+class SimilarityIndex:
     """Searches the spaces of a database."""
 
     def __init__(self, database: Engine, cache: Path) -> None:
         self._database, self._cache = database, cache
         self._lock = threading.Lock()
-        self._matrices: dict[tuple[int, bool], Matrix] = {}
+        self._matrices: dict[tuple[int, bool], VectorFile] = {}
         self._fits: dict[int, tuple[tuple[int, int], Whitening]] = {}
         self._postgres = PostgresIndex(database) if database.dialect.name == "postgresql" else None
 
@@ -318,10 +318,10 @@ class Neighbours:
         id_ = connection.execute(insert(fits).values(values).returning(fits.c.id)).scalar_one()
         return Whitening(id_, count, mean, matrix)
 
-    def _matrix(self, space: int, *, raw: bool) -> Matrix:
-        return self._matrices.setdefault((space, raw), Matrix(self._cache, _name(space, raw=raw)))
+    def _matrix(self, space: int, *, raw: bool) -> VectorFile:
+        return self._matrices.setdefault((space, raw), VectorFile(self._cache, _name(space, raw=raw)))
 
-    def _refresh(self, matrix: Matrix, space: Space, whitening: Whitening | None) -> None:
+    def _refresh(self, matrix: VectorFile, space: Space, whitening: Whitening | None) -> None:
         def alive() -> Ids:
             with self._database.connect() as connection:
                 query = select(embeddings.c.id).where(embeddings.c.space == space.id).order_by(embeddings.c.id)

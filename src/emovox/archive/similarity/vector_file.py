@@ -67,7 +67,7 @@ class Ranking:
         return Ranking(self.ids[rows], self.cosines[rows])
 
 
-class Matrix:
+class VectorFile:
     """The vectors of one space. For one thread at a time; other processes may use the same files."""
 
     def __init__(self, directory: Path, name: str) -> None:

@@ -8,7 +8,7 @@ from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
 from emovox.emotions import NAMES
 from emovox.models.catalog import CATALOG
 from emovox.models.converted.store import Notice, StoredModel
-from emovox.models.hub.published import Source
+from emovox.models.hub.published import SnapshotSource
 from emovox.models.runtime.engine import Engine
 from emovox.models.scores import to_scores
 from emovox.settings import settings
@@ -38,7 +38,7 @@ def verify_snapshot(stored: StoredModel, *, notice: Notice = lambda _: None) -> 
     """
     lines, good = [], True
     directory = stored.snapshot.directory
-    source = Source.read(directory)
+    source = SnapshotSource.read(directory)
     if source is None:
         lines.append("files: not pulled by Emovox, so there are no published checksums to compare with")
     else:

@@ -41,7 +41,7 @@ class PublishedFile(BaseModel):
         return digest.hexdigest() == self.checksum
 
 
-class Source(BaseModel):
+class SnapshotSource(BaseModel):
     """Where a snapshot came from; `source.json` in its directory."""
 
     model_config = ConfigDict(frozen=True)
@@ -55,7 +55,7 @@ class Source(BaseModel):
     files: tuple[PublishedFile, ...]
 
     @classmethod
-    def read(cls, snapshot: Path) -> "Source | None":
+    def read(cls, snapshot: Path) -> "SnapshotSource | None":
         """The record in a snapshot's directory; None where there is none, as in a snapshot from elsewhere."""
         try:
             return cls.model_validate_json((snapshot / SOURCE_FILE).read_bytes())

@@ -25,13 +25,13 @@ from pydantic import ValidationError
 from emovox import files
 from emovox.errors import HubError, HubMismatchError, HubUnreachableError, ModelError
 from emovox.models.catalog import CatalogModel, partial_path, snapshot_lock, snapshot_path
-from emovox.models.hub.published import SOURCE_FILE, PublishedFile, Source
+from emovox.models.hub.published import SOURCE_FILE, PublishedFile, SnapshotSource
 from emovox.models.hub.transfer import Connection, Patience
 from emovox.refusals import is_full
 from emovox.settings import settings
 
 Hub = Literal["huggingface", "modelscope"]
-Progress = Callable[[int, int], None]
+PullProgress = Callable[[int, int], None]
 """Called with the bytes that are there, and the bytes in all."""
 
 TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
@@ -46,7 +46,7 @@ _DISK_MARGIN = 256 * 2**20  # bytes left free: a full disk hurts more than a dow
 class _Listing:
     """What a hub has of a model, as far as it is needed."""
 
-    source: Source
+    source: SnapshotSource
     urls: dict[str, str]
 
 
@@ -55,7 +55,7 @@ def pull(
     *,
     hub: Hub | Literal["auto"] = "auto",
     revision: str | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: PullProgress = lambda done, total: None,
     notice: Callable[[str], None] = lambda line: None,
     patience: Patience = Patience(),  # noqa: B008  it is frozen
 ) -> Path:
@@ -253,7 +253,7 @@ def _listing(
             f"{connection.title} lists files of {id_} without a proper size and checksum, and so they can't be "
             "checked: choose another --hub"
         ) from error
-    source = Source(
+    source = SnapshotSource(
         hub=hub,
         repository=id_,
         address=connection.address,
@@ -265,13 +265,13 @@ def _listing(
     return _Listing(source, {file.path: url(file.path) for file in files})
 
 
-def _download(name: str, listing: _Listing, connection: Connection, progress: Progress) -> Path:
+def _download(name: str, listing: _Listing, connection: Connection, progress: PullProgress) -> Path:
     """Bring all files of a listing to the snapshot's place."""
     place, partial = snapshot_path(name), partial_path(name)
     files = sorted(listing.source.files, key=lambda file: file.size)  # what is wrong with small ones shows early
     total = sum(file.size for file in files)
     kept = {file.path for file in files if file.matches(place / file.path)}
-    before = Source.read(place)
+    before = SnapshotSource.read(place)
     if before and {file.path for file in before.files} == kept and len(kept) == len(files):
         progress(total, total)
         return place

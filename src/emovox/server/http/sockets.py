@@ -95,7 +95,7 @@ class Gate:
             self._spare = os.open(os.devnull, os.O_RDONLY)
 
 
-class Listener(socket.socket):
+class ListeningSocket(socket.socket):
     """A socket that listens, with a gate.
 
     asyncio, when it can't take a connection, tries 2,048 times and writes a traceback each time.
@@ -125,20 +125,20 @@ class Listener(socket.socket):
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
-def listen(host: str, port: int, gate: Gate) -> list[Listener]:
+def listen(host: str, port: int, gate: Gate) -> list[ListeningSocket]:
     """Sockets on every address that a host has.
 
     Raises:
         SettingsError: there is no such host, or the port is taken.
     """
-    listeners: list[Listener] = []
+    listeners: list[ListeningSocket] = []
     refusal: OSError | None = None
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         ):
             try:
-                listeners.append(_bound(Listener(family, kind, protocol, gate), address))
+                listeners.append(_bound(ListeningSocket(family, kind, protocol, gate), address))
             except OSError as error:
                 refusal = error
                 if error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:  # as ::1 where there is no IPv6
@@ -153,7 +153,7 @@ def listen(host: str, port: int, gate: Gate) -> list[Listener]:
     return listeners
 
 
-def _bound(listener: Listener, address: Any) -> Listener:
+def _bound(listener: ListeningSocket, address: Any) -> ListeningSocket:
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -15,7 +15,7 @@ class StoppedError(EmovoxError):
 
 
 @dataclass(eq=False)
-class Progress:
+class JobProgress:
     """How far one recognition has come, and whether it is still wanted."""
 
     size: int = 0

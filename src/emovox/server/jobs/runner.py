@@ -14,7 +14,7 @@ from emovox.errors import ModelError
 from emovox.outputs import RESULT
 from emovox.server.http.problems import Problem, from_error, from_validation, log
 from emovox.server.jobs.jobs import LONGEST_WAIT, Job
-from emovox.server.jobs.progress import Progress
+from emovox.server.jobs.progress import JobProgress
 from emovox.server.jobs.troubles import database_is_away, passes
 from emovox.server.options import RecognitionOptions
 from emovox.server.service import Service
@@ -34,7 +34,7 @@ class Lost(Exception):  # noqa: N818  no error: somebody cancelled it
 @dataclass
 class _Running:
     job: Job
-    progress: Progress
+    progress: JobProgress
     task: "asyncio.Task[None]"
 
 
@@ -113,7 +113,7 @@ class Runner:
             log.error("what ran is put back at the next start: %s", from_error(error).detail)
 
     def _begin(self, job: Job) -> None:
-        progress = Progress()
+        progress = JobProgress()
         task = asyncio.create_task(self._run(job, progress))
         self._running[job.id] = _Running(job, progress, task)
 
@@ -123,7 +123,7 @@ class Runner:
 
         task.add_done_callback(ended)
 
-    async def _run(self, job: Job, progress: Progress) -> None:
+    async def _run(self, job: Job, progress: JobProgress) -> None:
         began = time.monotonic()
         try:
             await self._attempt(job, progress)
@@ -141,7 +141,7 @@ class Runner:
         else:
             self._succeeded()
 
-    async def _attempt(self, job: Job, progress: Progress) -> None:
+    async def _attempt(self, job: Job, progress: JobProgress) -> None:
         service, jobs = self._service, self._service.jobs
         try:
             recognition, place = await service.hear(
@@ -167,7 +167,7 @@ class Runner:
             await service.ask(jobs.finish, job.id, "failed", problem=from_error(error).to_dict())
         await asyncio.to_thread(service.uploads.remove, job.upload)
 
-    def _claim(self, job: Job, progress: Progress, name: str, result: Path) -> None:
+    def _claim(self, job: Job, progress: JobProgress, name: str, result: Path) -> None:
         """Write down what is about to be published; hours of work aren't lost to a moment without database."""
         checksum, until = files.digest(result), time.monotonic() + CLAIMING
         while True:

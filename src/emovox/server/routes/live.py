@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from emovox.errors import TooShortError
 from emovox.inference.live import Event, EventsVersion, Live
-from emovox.inference.model_pool import Choice
+from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Options, Request
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Draft
@@ -254,7 +254,7 @@ async def _store(service: Service, draft: Draft, options: RecognitionOptions, na
 
 
 @asynccontextmanager
-async def _borrowed(service: Service, choice: Choice) -> AsyncIterator[Recognizer]:
+async def _borrowed(service: Service, choice: ModelChoice) -> AsyncIterator[Recognizer]:
     holder = service.models.borrow(choice)
     recognizer = await asyncio.to_thread(holder.__enter__)
     try:

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from emovox.errors import TooLargeError
 from emovox.server.http.openapi import EXAMPLE, RECOGNITION, body
 from emovox.server.http.problems import responses
-from emovox.server.jobs.progress import Progress
+from emovox.server.jobs.progress import JobProgress
 from emovox.server.jobs.views import JobView, dump, job_view
 from emovox.server.service import service_of
 from emovox.server.submission import Accepted, accept, enqueue, runner_of, unless_gone
@@ -39,16 +39,16 @@ async def recognize(request: Request) -> Response:
     service = service_of(request)
     accepted = await accept(request, service.limits)
     file, handed_over = accepted.files[0], False
-    progress = Progress(size=file.size)
+    progress = JobProgress(size=file.size)
     try:
         if not _prefers_async(request):
             longest = min(service.settings.service.sync_seconds, service.settings.max_duration)
             try:
                 with service.queue.reserve(progress):
-                    hearing = service.hear(
+                    run = service.hear(
                         file.token, file.name, accepted.options, max_seconds=longest, progress=progress
                     )
-                    recognition, place = await unless_gone(request, hearing)
+                    recognition, place = await unless_gone(request, run)
             except TooLargeError:
                 if longest == service.settings.max_duration:
                     raise
@@ -75,7 +75,7 @@ async def _as_job(request: Request, accepted: Accepted) -> Response:
     return JSONResponse(dump(job_view(job, runner)), 202, headers)
 
 
-def _server_timing(progress: Progress) -> str:
+def _server_timing(progress: JobProgress) -> str:
     """The steps as a header that browsers show (W3C Server Timing), in milliseconds."""
     return ", ".join(f"{step};dur={1000 * seconds:.1f}" for step, seconds in progress.timings.items())
 

@@ -17,7 +17,7 @@ from emovox.exports import Part
 from emovox.inference.recognition import json_schema
 from emovox.models import catalog
 from emovox.models.head import Head, names
-from emovox.models.hub.published import Source
+from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import possible_precisions
 from emovox.models.metadata import Metadata, Precision
 from emovox.models.runtime.engine import read_metadata
@@ -181,7 +181,7 @@ def _usable(head: Head) -> bool:
         if path is None:
             return False
         if path.is_dir():  # its weights are gigabytes: what the hub called them must do
-            source = Source.read(path)
+            source = SnapshotSource.read(path)
             return source is None or head.model.revision in {source.commit, source.revision}
         head.check(_metadata(path, path.stat().st_mtime_ns))
     except (EmovoxError, OSError):

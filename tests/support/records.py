@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emovox.archive.record import Entry, SegmentEntry
+from emovox.archive.record import ArchiveRecord, SegmentRecord
 from emovox.emotions import NAMES
 
 START = datetime(2024, 1, 4, 12, tzinfo=timezone.utc)
@@ -21,7 +21,7 @@ def vector(number: int, *, width: int = 8) -> np.ndarray[Any, np.dtype[np.float3
     return found
 
 
-def entry(number: int, **changes: Any) -> Entry:
+def record(number: int, **changes: Any) -> ArchiveRecord:
     """One of its own: recording, recognition, embedding, and one segment."""
     digest = hashlib.sha256(str(number).encode()).hexdigest()
     emotion = NAMES[number % 9]
@@ -30,9 +30,9 @@ def entry(number: int, **changes: Any) -> Entry:
         "id": digest, "sha256": digest[::-1], "name": f"{number}.wav", "created": START + timedelta(hours=number),
         "emotion": emotion, "confidence": 1.0, "scores": scores, "model": "tiny", "revision": "1",
         "duration": 1.5, "embedding": vector(number),
-        "segments": (SegmentEntry(0.25, 1.0, emotion, 1.0, scores, None, vector(number)),),
+        "segments": (SegmentRecord(0.25, 1.0, emotion, 1.0, scores, None, vector(number)),),
     }  # fmt: skip
-    return Entry(**{**facts, **changes})
+    return ArchiveRecord(**{**facts, **changes})
 
 
 def classic(place: Path, embedding: Any = None, **changes: Any) -> Path:
