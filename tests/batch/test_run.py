@@ -18,6 +18,7 @@ from emovox.batch.engine import DIED, Died, Member
 from emovox.batch.tasks import Item, Share
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
+from emovox.files import DRAFT
 from emovox.inference.options import Options
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
@@ -110,7 +111,7 @@ def test_what_breaks_off_goes_on(
         assert safe >= answered
         answered = safe
     assert answered > 0
-    draft = tmp_path / "broken" / "recognitions" / ".killed.parquet.draft"
+    draft = tmp_path / "broken" / "recognitions" / f".killed.parquet.0123abcd{DRAFT}"
     draft.write_bytes(b"half")
     status, engine = run(broken)
     assert not draft.exists()
