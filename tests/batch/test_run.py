@@ -112,7 +112,7 @@ def test_what_breaks_off_goes_on(
         assert safe >= answered
         answered = safe
     assert answered > 0
-    draft = tmp_path / "broken" / "recognitions" / f".killed.parquet{DRAFT}"
+    draft = tmp_path / "broken" / "recognitions" / f".killed.parquet.0123abcd{DRAFT}"
     draft.write_bytes(b"half")
     status, engine = run(broken)
     assert not draft.exists()
