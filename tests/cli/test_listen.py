@@ -171,7 +171,7 @@ def test_usage(run: Run, examples: list[Path]) -> None:
     ]:
         code, _, err = run("listen", *arguments)
         assert (code, says in err) == (2, True)
-    code, _, err = run("listen", "gone.wav")
+    code, _, err = run("listen", "gone.wav", "--archive")
     assert (code, err) == (1, "Error: gone.wav: no such file\n")
     assert list(Path().iterdir()) == []
 
