@@ -168,13 +168,16 @@ fits = Table(  # how a space is centred and whitened
 )
 
 
-def archive_file() -> Path:
+def archive_file(outputs: Path | None = None) -> Path:
     """Where the archive is when it is SQLite: `outputs.db` beside `outputs/`, or in `outputs/.emovox/`.
 
     In it where it is there already, nobody may write beside it, or it is a volume of its own, as in a container:
     what stood beside that would go with the container.
+
+    Args:
+        outputs: whose archive; by default that of the settings.
     """
-    outputs = settings().outputs.absolute()
+    outputs = (outputs or settings().outputs).absolute()
     beside, inside = outputs.with_name(f"{outputs.name}.db"), outputs / HIDDEN / "outputs.db"
     if beside.exists():
         return beside

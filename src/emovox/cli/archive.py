@@ -34,8 +34,8 @@ def archive() -> None:
     """Keep recognitions in a database: find, tag, count, export, delete them.
 
     The archive is outputs.db beside outputs/ (where only outputs/ can be written to, in outputs/.emovox/), for
-    --outputs DIR DIR.db beside DIR; or the database that EMOVOX_DATABASE names. `emovox recognize --archive` fills
-    it, the service always does.
+    --outputs DIR DIR.db beside DIR; or the database that EMOVOX_DATABASE names. `--archive` of recognize, listen
+    and batch fills it, the service always does.
 
     \b
     emovox archive import outputs/

@@ -15,7 +15,7 @@ from emovox.batch.local import LocalEngine
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Plan
-from emovox.cli import parameters
+from emovox.cli import library, parameters
 from emovox.cli.report import bar, label, printable
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
@@ -41,6 +41,11 @@ _LINE = 30.0  # seconds from one line of progress to the next, where there is no
     "--outputs-dirs", is_flag=True, help="Make an outputs directory for each recording too, in DIR/outputs."
 )
 @parameters.exports("Write these into each outputs directory.")
+@click.option(
+    "--archive",
+    is_flag=True,
+    help="Archive each outputs directory too, with its embedding: in DIR/outputs.db, see `emovox archive`.",
+)
 @click.option("--retry-failed", is_flag=True, help="Try again what stands in the table of errors.")
 @click.option(
     "--engine",
@@ -73,6 +78,7 @@ def batch(
     model: str | None,
     precision: Wanted,
     outputs_dirs: bool,
+    archive: bool,
     retry_failed: bool,
     engine_name: str,
     address: str | None,
@@ -91,6 +97,7 @@ def batch(
     emovox batch recordings/ --out heard
     emovox batch 'calls/2026-*/**/*.opus' --out heard --channels split --segments
     emovox batch calls.csv --column file --out heard --embedding
+    emovox batch calls/ --out heard --outputs-dirs --archive --segments
     emovox batch s3://calls/2026/ --out s3://results/2026 --model emotion2vec_plus_large
     emovox batch s3://calls/2026/ --out s3://results/2026 --engine ray --address ray://head:10001
     python -c "import pandas; print(pandas.read_parquet('heard/recognitions'))"
@@ -102,10 +109,14 @@ def batch(
         raise click.BadParameter("an empty name: was a variable meant?", param_hint="--out")
     if formats and not outputs_dirs:
         raise click.UsageError("--export writes files into outputs directories: add --outputs-dirs")
+    if archive and not outputs_dirs:
+        raise click.UsageError("--archive keeps what outputs directories hold: add --outputs-dirs")
     if address is not None and engine_name != "ray":
         raise click.UsageError("--address belongs to --engine ray")
     if outputs_dirs and engine_name != "local":
         raise click.UsageError("--outputs-dirs writes on this machine, and --engine ray works on others")
+    if archive:
+        library.need_library()
     wish = BatchConfig(
         source=source,
         out=out,
@@ -116,6 +127,7 @@ def batch(
         split_channels=channels == "split",
         outputs_dirs=outputs_dirs,
         formats=formats,
+        archive=archive,
         labels=labels or settings().labels,
         retry_failed=retry_failed,
     )

@@ -1,9 +1,10 @@
-"""Retention: outputs and jobs that are old enough, or too much, are deleted."""
+"""Retention: outputs, sound that was kept alone, and jobs are deleted when they are old enough, or too much."""
 
 import math
 from datetime import datetime, timedelta, timezone
 
 from emovox.server.service import Service
+from emovox.server.stored_outputs import stamp
 
 EVERY = 60.0  # seconds
 
@@ -25,11 +26,11 @@ class Retention:
         if options.retention_days:
             limit = datetime.now(timezone.utc) - timedelta(days=options.retention_days)
             self._service.jobs.forget(limit.timestamp())
-            ages = ((id_, library.created(id_)) for id_ in library.ids())
+            ages = ((id_, library.created(id_)) for id_ in [*library.ids(), *library.rescued()])
             library.remove_all([id_ for id_, created in ages if created is not None and created < limit])
         if options.max_outputs_size:
             total, beyond = 0, []
-            for id_ in library.ids():
+            for id_ in sorted([*library.ids(), *library.rescued()], key=stamp, reverse=True):
                 total += library.size(id_)
                 if total > options.max_outputs_size:
                     beyond.append(id_)

@@ -25,6 +25,7 @@ from emovox.server.http.problems import Problem, damaged
 from emovox.server.timeline import Timeline, Timelines
 
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
+RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
 _DOOMED = "removed-"
 _STAMP = len("outputs_20240104_223000")
 FILE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.(json|wav|npy|srt|vtt|TextGrid|txt|csv|parquet|png|svg)")
@@ -228,20 +229,30 @@ class StoredOutputs:
             names = [name for name in names if _order(name) < limit]
         return sorted(names, key=_order, reverse=True)
 
+    def rescued(self) -> list[str]:
+        """The names of recordings whose sound alone was kept, as they could not be recognised."""
+        try:
+            return [path.name for path in self._root.iterdir() if RESCUED.fullmatch(path.name)]
+        except OSError:
+            return []
+
     def created(self, id_: str) -> datetime | None:
-        """When an id was recognised; by its name where its result.json is damaged, None where it is gone."""
+        """When an id was recognised; by its name where no result can be read, None where it is gone."""
         if (summary := self.summary(id_)) is not None:
             return summary.created_at
-        if not (self._root / id_).is_dir():
+        if not (self._root / id_).exists():
             return None
         try:
-            return datetime.strptime(id_[:_STAMP], "outputs_%Y%m%d_%H%M%S").astimezone()
+            return datetime.strptime(stamp(id_), "%Y%m%d_%H%M%S").astimezone()
         except ValueError:  # the 31st of February
             return None
 
     def size(self, id_: str) -> int:
-        """The bytes of all files of an id; 0 where it is gone."""
+        """The bytes of all files of an id, or of a rescued recording; 0 where it is gone."""
         total = 0
+        with suppress(OSError):
+            if RESCUED.fullmatch(id_):
+                return (self._root / id_).stat().st_size
         with suppress(OSError), os.scandir(self._root / id_) as entries:
             for entry in entries:
                 with suppress(OSError):
@@ -260,13 +271,15 @@ class StoredOutputs:
         self._delete(directory)
 
     def remove_all(self, ids: Iterable[str]) -> None:
-        """Delete many as `remove` does; one that is gone already is no error.
+        """Delete many as `remove` does, and rescued recordings; one that is gone already is no error.
 
         Raises:
             OutputsError: the disk refuses.
         """
         directories = []
         for id_ in ids:
+            if RESCUED.fullmatch(id_):
+                self._unlink(self._root / id_)
             with suppress(Problem):
                 directories.append(self.directory(id_))
         if directories:
@@ -289,9 +302,21 @@ class StoredOutputs:
         self._timelines.forget(directory.name)
         shutil.rmtree(doomed, ignore_errors=True)  # the next start does what can't be done now
 
+    @staticmethod
+    def _unlink(recording: Path) -> None:
+        try:
+            recording.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputsError(f"{recording} can't be deleted: {error.strerror}") from error
+
     def directories(self) -> list[Path]:
         """All outputs directories, latest first."""
         return [self._root / id_ for id_ in self.ids()]
+
+
+def stamp(id_: str) -> str:
+    """The local time in the name of an outputs directory or a rescued recording, YYYYMMDD_HHMMSS."""
+    return id_.partition("_")[2][:15]
 
 
 def _no_output() -> Problem:

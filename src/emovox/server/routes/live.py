@@ -4,7 +4,8 @@ The client's first message is JSON: `LiveStart`. Then binary messages of PCM, in
 and in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live` (of
 version 1, or as the query's `events` says), with
 `{"type": "heartbeat"}` while there is nothing else to say, and in the end with
-`{"type": "ended", "output": ID or null}`.
+`{"type": "ended", "output": ID or null}`; or, where it fails, with `{"type": "problem", "problem": …}`, which
+says where the sound is, if it was to be stored.
 """
 
 import asyncio
