@@ -112,7 +112,7 @@ def test_what_breaks_off_goes_on(
         assert safe >= answered
         answered = safe
     assert answered > 0
-    draft = tmp_path / "broken" / "recognitions" / f".killed.parquet{DRAFT}"
+    draft = tmp_path / "broken" / "recognitions" / f".killed.parquet.0123abcd{DRAFT}"
     draft.write_bytes(b"half")
     status, engine = run(broken)
     assert not draft.exists()
@@ -373,7 +373,7 @@ def test_a_table_without_rows_is_there_to_be_read(calls: Path, model: str, tmp_p
 def test_a_full_disk_is_no_fault_of_the_recordings(
     calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OutputsError("the disk is full")
 
     monkeypatch.setattr("emovox.outputs.Draft.publish", full)

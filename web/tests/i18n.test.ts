@@ -11,7 +11,7 @@ function words(tree: object, place = ''): Map<string, string> {
   for (const [name, value] of Object.entries(tree) as [string, unknown][]) {
     const here = `${place}.${name}`
     if (typeof value === 'string') found.set(here, value)
-    else if (typeof value === 'function') found.set(here, String(value(2, 'x', 'y')))
+    else if (typeof value === 'function') found.set(here, String((value as (...given: unknown[]) => unknown)(2, 'x', 'y')))
     else for (const [inner, text] of words(value as object, here)) found.set(inner, text)
   }
   return found

@@ -5,17 +5,15 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from itertools import count, zip_longest
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import click
 
-from emovox.archive.keeping import Kept
 from emovox.audio.files import find
 from emovox.audio.recording import copy
 from emovox.cli import library, parameters
@@ -31,12 +29,12 @@ from emovox.errors import (
     UnreadableAudioError,
 )
 from emovox.exports import FORMATS, Language, needs
-from emovox.exports import write as write_exports
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
+from emovox.saving import Saving
 from emovox.settings import settings
 
 STDIN = "-"
@@ -94,7 +92,7 @@ def recognize(
     if formats and no_save:
         raise click.UsageError("--export writes files, and --no-save forbids it")
     wanted = options.showing(needs(formats)) if formats else options
-    wanted = replace(wanted, embedding=archive or (options.embedding and not no_save))  # nothing printed has it
+    wanted = replace(wanted, embedding=options.embedding and not no_save)  # nothing printed has it
     if archive:
         library.need_library()
     started = time.monotonic()
@@ -107,7 +105,7 @@ def recognize(
     )
     if options.head is not None:
         options.head.check(recognizer.metadata)
-    place = None if no_save else Outputs(settings().outputs)
+    outputs = None if no_save else Outputs(settings().outputs)
     language = cast("Language", labels or settings().labels)
     report = REPORTS[form](
         paths=[str(file) for file in files],
@@ -119,22 +117,26 @@ def recognize(
     seconds, saved = 0.0, []
     try:
         with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:
-            kept = stack.enter_context(library.open_archive()) if archive else None
+            saving = Saving(
+                outputs,
+                formats,
+                language,
+                embeddings=options.embedding,
+                archive=stack.enter_context(library.open_archive()) if archive else None,
+            )
             report.begin()
             for file, following in zip_longest(files, files[1:]):
                 if following not in {None, STDIN} and channels == "mix":
                     recognizer.expect(following, track=options.track)
                 progress.begin(printable(str(file)))
-                link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
-                keep = partial(Kept, kept, asked=options.embedding, link=link)
-                for found in _hear(recognizer, file, place, keep, progress, channels, wanted, formats, language):
-                    if isinstance(found, str):
-                        failures.append((str(file), found))
+                for row in _recognize(recognizer, file, saving, wanted, progress, split=channels == "split"):
+                    if isinstance(row, str):
+                        failures.append((str(file), row))
                         continue
-                    seconds += found.recognition.recording.duration
-                    saved.append(found.directory)
+                    seconds += row.recognition.recording.duration
+                    saved.append(row.directory)
                     progress.clear()
-                    report.add(found)
+                    report.add(row)
                 progress.end()
             report.end()
         if not quiet:
@@ -161,40 +163,26 @@ def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]
     return files, failures
 
 
-def _hear(
-    recognizer: Recognizer,
-    file: str | Path,
-    place: Outputs | None,
-    keep: Callable[..., Kept],
-    progress: Progress,
-    channels: str,
-    wanted: Options,
-    formats: tuple[str, ...],
-    language: Language,
+def _recognize(
+    recognizer: Recognizer, file: str | Path, saving: Saving, options: Options, progress: Progress, *, split: bool
 ) -> Iterator[Row | str]:
     """Recognise one recording and save it; or each of its channels, one after the other. Or why it failed."""
+    link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
     try:
-        with _source(file, again=channels == "split") as (source, name):
-            for channel in count(1) if channels == "split" else [None]:
+        with _source(file, again=split) as (source, name):
+            for channel in count(1) if split else [None]:
                 if channel is not None and not isinstance(source, (str, Path)):
                     source.seek(0)
-                with ExitStack() as stack:
-                    draft = None if place is None else stack.enter_context(place.draft())
-                    kept = keep(sink=draft.write_embedding if draft else None)
-                    recognition = kept.take(
-                        recognizer.recognize(
-                            source,
-                            name=name,
-                            sink=progress.follow(draft.write if draft else None),
-                            embedding_sink=kept.sink if wanted.by_frame else None,
-                            **vars(replace(wanted, channel=channel)),
-                        )
+                with saving.begin(link=link) as save:
+                    recognition = recognizer.recognize(
+                        source,
+                        name=name,
+                        sink=progress.follow(save.sink),
+                        embedding_sink=save.embedding_sink,
+                        **vars(save.options(replace(options, channel=channel))),
                     )
-                    if draft is not None and formats:  # all of the directory is there, or none of it
-                        write_exports(recognition, draft.complete(recognition), formats, language=language)
-                    directory = None if draft is None else draft.publish(recognition)
-                    kept.keep(directory)
-                yield Row(str(file), recognition, directory)
+                    recognition = save.commit(recognition)
+                yield Row(str(file), recognition, save.directory)
                 if channel == recognition.recording.channels:
                     return
     except (OutputsError, DecoderError, UnknownEmotionError):  # the next one would fare no better

@@ -11,7 +11,7 @@ from fastapi import Request
 from emovox.errors import AudioError, OutputsError
 from emovox.server.http.addresses import check_url
 from emovox.server.http.problems import Problem, busy, invalid
-from emovox.server.http.receiving import Limits, receive
+from emovox.server.http.request_body import Limits, receive
 from emovox.server.http.uploads import Upload
 from emovox.server.jobs.jobs import Job, NewJob
 from emovox.server.jobs.runner import Runner
@@ -150,7 +150,7 @@ async def split(request: Request, accepted: Accepted) -> Accepted:
 
 
 async def _check_room(service: Service, number: int) -> None:
-    if await service.ask(service.jobs.waiting) + number > service.settings.service.max_jobs:
+    if await service.query(service.jobs.waiting) + number > service.settings.service.max_jobs:
         raise busy(10)
 
 
@@ -194,7 +194,7 @@ async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch
 
     await asyncio.to_thread(keep)
     try:
-        jobs = await service.ask(add)
+        jobs = await service.query(add)
     except BaseException:
         given_up.set()
         raise

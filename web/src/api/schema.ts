@@ -719,6 +719,11 @@ export interface components {
              */
             duration: number | null;
             /**
+             * Speech
+             * @description seconds of it in what was heard; null: archived before it was kept
+             */
+            speech: number | null;
+            /**
              * Emotion
              * @enum {string}
              */
@@ -1390,6 +1395,11 @@ export interface components {
              * @description seconds
              */
             duration: number | null;
+            /**
+             * Speech
+             * @description seconds of it in what was heard; null: archived before it was kept
+             */
+            speech: number | null;
             /**
              * Emotion
              * @enum {string}
