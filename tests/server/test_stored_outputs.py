@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from emovox import exports
 from emovox.inference import stored_result as stored
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
@@ -52,6 +53,16 @@ def test_a_zip_of_all(shared: Client, output: str) -> None:
         for name in archive.namelist():
             assert archive.read(name) == (shared.outputs / name).read_bytes()
         assert len(archive.namelist()) >= 2
+
+
+def test_every_export_can_be_fetched(shared: Client, output: str) -> None:
+    answer = shared.post(f"/v1/outputs/{output}/exports?export={','.join(exports.FORMATS)}")
+    files = answer.json()["files"]
+    assert {file["name"].rpartition(".")[2] for file in files} == set(exports.MEDIA_TYPES)
+    for file in files:
+        assert shared.get(file["url"]).headers["content-type"] == file["media_type"]
+    listed = shared.get(f"/v1/outputs/{output}").json()["files"]
+    assert {file["name"] for file in files} < {file["name"] for file in listed}
 
 
 def test_exports_on_demand(shared: Client, output: str) -> None:

@@ -210,14 +210,20 @@ def test_precisions_are_those_of_the_model(tab: Tab, service: Client, angry: Pat
 
 
 @pytest.mark.parametrize(
-    ("language", "words"),
+    ("language", "words", "praat"),
     [
-        ("en-GB", "Parquet: not here, as the service lacks pyarrow."),
-        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。"),
+        ("en-GB", "Parquet: not here, as the service lacks pyarrow.", "TextGrid (Praat)"),
+        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。", "TextGrid（Praat）"),
     ],
 )
 def test_exports_that_can_only_fail_aren_t_offered(
-    browser: Browser, service: Client, angry: Path, monkeypatch: pytest.MonkeyPatch, language: str, words: str
+    browser: Browser,
+    service: Client,
+    angry: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    words: str,
+    praat: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it weren't installed
     plain, whole = (
@@ -227,7 +233,7 @@ def test_exports_that_can_only_fail_aren_t_offered(
     with opened(browser, str(service.base_url), locale=language) as tab:
         for id_, able in (
             (plain, []),
-            (whole, ["SRT", "VTT", "TextGrid (Praat)", "Audacity", "CSV", "PNG", "SVG"]),
+            (whole, ["SRT", "VTT", praat, "Audacity", "CSV", "PNG", "SVG"]),
         ):
             page = tab.open(f"#/output/{id_}")
             tab.result()

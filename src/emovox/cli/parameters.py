@@ -63,7 +63,7 @@ def exports(text: str) -> Callable[[Command], Command]:
         "formats",
         callback=_formats,
         metavar="FORMAT,FORMAT...",
-        help=f"{text} Implies what they show: segments, and the curve for png and svg.",
+        help=f"{text} Implies what they show: segments, and of pictures the curve.",
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from emovox import private
+from emovox import exports, private
 from emovox.archive.database import HIDDEN
 from emovox.errors import OutputsError
 from emovox.inference import stored_result as stored
@@ -28,20 +28,13 @@ ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
 _DOOMED = "removed-"
 _STAMP = len("outputs_20240104_223000")
-FILE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}\.(json|wav|npy|srt|vtt|TextGrid|txt|csv|parquet|png|svg)")
 MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
     "npy": "application/octet-stream",
-    "srt": "application/x-subrip",
-    "vtt": "text/vtt; charset=utf-8",
-    "TextGrid": "text/plain; charset=utf-8",
-    "txt": "text/plain; charset=utf-8",
-    "csv": "text/csv; charset=utf-8",
-    "parquet": "application/vnd.apache.parquet",
-    "png": "image/png",
-    "svg": "image/svg+xml",
+    **exports.MEDIA_TYPES,
 }
+FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(MEDIA_TYPES)})")
 
 
 class Summary(BaseModel):

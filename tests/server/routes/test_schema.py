@@ -19,10 +19,17 @@ def test_heads_of_another_revision_or_of_no_model_can_t_be_used(shared: Client, 
     assert usable == {"calls": True, "old": False, "far": False, "strange": False}
 
 
+def test_exports_have_titles_in_both_languages(shared: Client) -> None:
+    titles = {item["name"]: (item["title"], item["chinese"]) for item in shared.get("/v1/exports").json()}
+    assert list(titles) == list(FORMATS)
+    assert titles["textgrid"] == ("TextGrid (Praat)", "TextGrid（Praat）")
+    assert titles["srt"] == ("SRT", "SRT")
+
+
 def test_exports_say_what_they_lack(shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     formats = {item["name"]: item for item in shared.get("/v1/exports").json()}
     assert list(formats) == list(FORMATS)
-    assert formats["srt"] == {"name": "srt", "parts": ["segments"], "missing": None}
+    assert (formats["srt"]["parts"], formats["srt"]["missing"]) == (["segments"], None)
     assert formats["png"]["parts"] == ["segments", "frames"]
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it weren't installed
     formats = {item["name"]: item for item in shared.get("/v1/exports").json()}

@@ -853,6 +853,13 @@ export interface components {
         ExportView: {
             /** Name */
             name: string;
+            /** Title */
+            title: string;
+            /**
+             * Chinese
+             * @description the title in Chinese
+             */
+            chinese: string;
             /**
              * Parts
              * @description what it shows; a result must have one of them

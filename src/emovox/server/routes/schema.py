@@ -51,6 +51,8 @@ class ExportView(BaseModel):
     """A format of exports."""
 
     name: str
+    title: str
+    chinese: str = Field(description="the title in Chinese")
     parts: list[Part] = Field(description="what it shows; a result must have one of them")
     missing: str | None = Field(description="the package that writes it and isn't installed here; null: it can be")
 
@@ -94,7 +96,13 @@ def heads() -> list[HeadView]:
 def export_formats() -> list[ExportView]:
     """The formats of exports, and which of them can be written here."""
     return [
-        ExportView(name=name, parts=list(exports.parts(name)), missing=exports.missing_package(name))
+        ExportView(
+            name=name,
+            title=exports.title(name),
+            chinese=exports.title(name, "zh"),
+            parts=list(exports.parts(name)),
+            missing=exports.missing_package(name),
+        )
         for name in exports.FORMATS
     ]
 
