@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -155,27 +154,33 @@ def test_a_model_that_can_not_be_loaded_is_said(calls: Path, model: str, tmp_pat
         )
 
 
+HASTY = """
+import os, runpy, sys
+from emovox.batch import tables
+flush, shards = tables.Shards.flush, []
+
+def flush_and_die(self):  # in the middle of the run, with more on its way
+    flush(self)
+    shards.append(self)
+    if len(shards) == 12:
+        os.kill(os.getpid(), 9)
+
+tables.AGE, tables.ROWS, tables.Shards.flush = 0, 7, flush_and_die
+sys.argv[0] = "emovox"
+runpy.run_module("emovox", run_name="__main__")
+"""
+
+
 def test_killed_and_resumed_the_table_is_the_same(
     examples: list[Path], calls: Path, model: str, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "emovox", "batch", str(calls), "--model", model, "--quiet", "--out"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    code = "import emovox.batch.tables as tables; tables.AGE = 0; tables.ROWS = 7; import runpy; " + (
-        "import sys; sys.argv[0] = 'emovox'; runpy.run_module('emovox', run_name='__main__')"
-    )
-    hasty = [sys.executable, "-c", code, *command[3:]]
     subprocess.run([*command, str(tmp_path / "whole")], env=environment, check=True)
-    safe, kills = 0, 0
-    for _ in range(20):
-        process = subprocess.Popen([*hasty, str(tmp_path / "killed")], env=environment)
-        while process.poll() is None and len(table(tmp_path / "killed")) < min(safe + 12, 60):
-            time.sleep(0.02)
-        if process.poll() is not None:
-            break
-        process.kill()
-        process.wait()
+    kills, hasty = 0, [sys.executable, "-c", HASTY, *command[3:], str(tmp_path / "killed")]
+    while subprocess.run(hasty, env=environment, check=False).returncode:
         kills += 1
-        safe = len(table(tmp_path / "killed"))
+        assert kills < 20
     subprocess.run([*command, str(tmp_path / "killed")], env=environment, check=True)
     assert kills >= 2
     assert table(tmp_path / "killed") == table(tmp_path / "whole")

@@ -8,7 +8,7 @@ const NAMES = ['angry', 'disgusted', 'fearful', 'happy', 'neutral', 'other', 'sa
 function made(start: number, end: number, count: number, duration: number): Timeline {
   const times = Array.from({ length: count }, (_, index) => start + ((index + 0.5) * (end - start)) / count)
   const scores = Object.fromEntries(NAMES.map((name, order) => [name, times.map((time) => (order ? 0 : time / duration))]))
-  return { start, end, duration, low: times.map(() => -0.5), high: times.map(() => 0.5), curve: { times, scores }, segments: [] } as Timeline
+  return { start, end, duration, low: times.map(() => -0.5), high: times.map(() => 0.5), curve: { times, scores }, segments: [] }
 }
 
 async function settled(): Promise<void> {

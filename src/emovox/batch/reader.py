@@ -132,15 +132,16 @@ class Reader:
 
     async def _fetch(self, stack: ExitStack, item: Item) -> Path:
         if item.row is None:
-            place = fetched(self._locate(item.path), self._scratch, max_bytes=settings().max_file_size)
+            place = fetched(self.locate(item.path), self._scratch, max_bytes=settings().max_file_size)
             return await asyncio.to_thread(stack.enter_context, place)
         async with self._reading:
-            data = await asyncio.to_thread(self._rows.read, replace(item, path=self._locate(item.path)))
+            data = await asyncio.to_thread(self._rows.read, replace(item, path=self.locate(item.path)))
         if not data:
             raise NoAudioError("there are no bytes in this row")
         return stack.enter_context(_kept(data, self._scratch))
 
-    def _locate(self, path: str) -> str:
+    def locate(self, path: str) -> str:
+        """Where a recording is, as it is seen from here."""
         return path if is_remote(path) else os.path.join(self._plan.directory, path)  # noqa: PTH118  as it is
 
     async def _decode(self, source: Path, target: Path, item: Item, channel: int | None) -> Decoded:

@@ -3,14 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from fastapi import Request as HttpRequest
 
-from emovox import exports
-from emovox.archive.keeping import Kept
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
 from emovox.inference.model_pool import ModelPool
@@ -18,7 +15,8 @@ from emovox.inference.options import Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
-from emovox.outputs import RESULT, Draft, Outputs
+from emovox.outputs import Outputs
+from emovox.saving import Save, Saving
 from emovox.server.admission import Admission
 from emovox.server.archiving import Archiving
 from emovox.server.database import open_database, owner, state_directory
@@ -154,55 +152,51 @@ class Service:
             )
             waveform.grow(decoded.duration)
             progress.decoded(decoded.duration)
-            async with _draft(self.outputs if options.store else None) as draft:
-                wanted, kept = options.to_options(), self.archiving.begin(draft, asked=options.embedding)
+            async with begun(self.saving(options)) as save:
                 request = Request(
                     decoded,
-                    wanted if draft is None else replace(wanted, embedding=True),
-                    sink=_watching(progress, None if draft is None else draft.write),
-                    embedding_sink=kept.sink if wanted.by_frame else None,
+                    save.options(options.to_options()),
+                    sink=_watching(progress, save.sink),
+                    embedding_sink=save.embedding_sink,
                 )
-                recognition = kept.take(
-                    await self.scheduler.recognize(options.choice(self.settings.model), request)
-                )
+                recognition = await self.scheduler.recognize(options.choice(self.settings.model), request)
                 progress.done("heard")
-                place = None
-                if draft is not None:
-                    place = await _to_its_end(self._store(draft, kept, recognition, options, claim))
+                if options.store:
+                    await self.commit(save, recognition, claim=claim)
                     progress.done("stored")
-                return recognition, place
+                return recognition, save.directory
         except BaseException:
             progress.stopped.set()
             raise
         finally:
             stack.close()
 
-    async def archive(self, kept: Kept, place: Path) -> None:
-        """Archive what was published: at once, or later where the database is away."""
-        record = await asyncio.to_thread(self.archiving.pend, kept, place)
+    def saving(self, options: RecognitionOptions) -> Saving:
+        """Where a recognition with these options goes."""
+        if not options.store:
+            return Saving()
+        return Saving(
+            self.outputs, options.export, self.settings.labels, embeddings=options.embedding, archive="later"
+        )
+
+    async def commit(
+        self, save: Save, recognition: Recognition, *, claim: Callable[[str, Path], None] = lambda _, __: None
+    ) -> None:
+        """Publish and archive a recognition, in threads: to its end, even when whoever waits is cancelled.
+
+        Raises:
+            EmovoxError: as `Save.commit`.
+        """
+        await to_its_end(self._commit(save, recognition, claim))
+
+    async def _commit(self, save: Save, recognition: Recognition, claim: Callable[[str, Path], None]) -> None:
+        await asyncio.to_thread(save.commit, recognition, claim=claim)
+        record = await asyncio.to_thread(self.archiving.pend, save)
         if record is not None:
             try:
                 await self.query.within(LOCKED, self.archiving.add, record)
             except Problem:  # there was no answer, and nobody shall wait for it
                 self.archiving.fall_behind()
-
-    async def _store(
-        self,
-        draft: Draft,
-        kept: Kept,
-        recognition: Recognition,
-        options: RecognitionOptions,
-        claim: Callable[[str, Path], None],
-    ) -> Path:
-        def publish() -> Path:
-            directory = draft.complete(recognition)
-            if options.export:
-                exports.write(recognition, directory, options.export, language=self.settings.labels)
-            return draft.publish(recognition, claim=lambda name: claim(name, directory / RESULT))
-
-        place = await asyncio.to_thread(publish)
-        await self.archive(kept, place)
-        return place
 
 
 def service_of(request: HttpRequest) -> Service:
@@ -222,17 +216,14 @@ def _watching(progress: JobProgress, sink: Callable[[Waveform], None] | None) ->
 
 
 @asynccontextmanager
-async def _draft(outputs: Outputs | None) -> AsyncIterator[Draft | None]:
-    """A draft, cleared by a thread in the end; None where nothing is stored."""
-    if outputs is None:
-        yield None
-        return
+async def begun(saving: Saving) -> AsyncIterator[Save]:
+    """`Saving.begin`; what was not committed is discarded by a thread."""
     stack = ExitStack()
-    draft = stack.enter_context(outputs.draft())
+    save = stack.enter_context(saving.begin())
     try:
-        yield draft
+        yield save
     finally:
-        await _to_its_end(asyncio.to_thread(stack.close))
+        await to_its_end(asyncio.to_thread(stack.close))
 
 
 @contextmanager
@@ -252,7 +243,7 @@ def receiving(service: Service) -> Iterator[None]:
         service.receiving -= 1
 
 
-async def _to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
+async def to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
     """Wait for what must not be broken off, even when whoever waits is cancelled."""
     task = asyncio.ensure_future(work)
     try:

@@ -145,7 +145,7 @@ async def split(request: Request, submission: Submission) -> Submission:
         return files
 
     if options.speech_only is None:  # for recordings with one channel, too, whose jobs name none
-        options = options.model_copy(update={"speech_only": True})
+        options = replace(options, speech_only=True)
     return replace(submission, files=await asyncio.to_thread(divide), options=options)
 
 
@@ -166,7 +166,8 @@ async def enqueue(
     """
     await _check_room(service, len(submission.files))
     webhook = submission.webhook or service.settings.service.webhook_url or None
-    options = submission.options.model_dump(mode="json", exclude_defaults=True, exclude={"split_channels"})
+    options = submission.options.dump()
+    options.pop("split_channels", None)  # each job has its channel
     new = [
         NewJob(
             file.name,

@@ -353,7 +353,8 @@ function remembered(): Map<string, Asked | null> {
 function jobsIn(text: string | null): Map<string, Asked | null> {
   try {
     const jobs: unknown = JSON.parse(text ?? '[]')
-    return new Map(Array.isArray(jobs) ? jobs.filter((job): job is [string, Asked | null] => typeof job?.[0] === 'string') : [])
+    if (!Array.isArray(jobs)) return new Map()
+    return new Map(jobs.filter((job: unknown): job is [string, Asked | null] => Array.isArray(job) && typeof job[0] === 'string'))
   } catch {
     return new Map()
   }

@@ -252,6 +252,6 @@ def _options(job: Job) -> RecognitionOptions:
         Problem: 422, they are no longer valid.
     """
     try:
-        return RecognitionOptions.model_validate(job.options)
+        return RecognitionOptions.parse(job.options)
     except ValidationError as error:
         raise from_validation(error) from error
