@@ -64,7 +64,7 @@ def test_a_file_of_the_services_machine_is_not_read(
 def test_another_models_head_is_refused(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
     head(recognizer.metadata.model_copy(update={"name": "large"})).write(place("other"))
     answer = shared.post_file(examples[0], head="other", model="lite")
-    assert (answer.status_code, answer.json()["title"]) == (422, "This head can't be asked")
+    assert (answer.status_code, answer.json()["title"]) == (422, "Head can't be used")
     assert "trained on the model large" in answer.json()["detail"]
 
 

@@ -115,7 +115,7 @@ def test_a_stop_puts_back_what_runs(tmp_path: Path, examples: list[Path]) -> Non
 
 
 def test_one_service_at_a_time(tmp_path: Path, service: Service) -> None:
-    with pytest.raises(Exception, match="another service works on the outputs"):
+    with pytest.raises(Exception, match="another service is using the outputs"):
         Service()
     database = open_database()
     assert Jobs(database, owner(state_directory())).waiting() == 0  # the command line may read meanwhile

@@ -81,13 +81,13 @@ def test_damaged_ones_go_by_their_name_and_some_go_by_themselves(
     for place in (published[1], published[5]):
         (place / "result.json").write_text("{")
     service = Service()
-    forget = service.library._forget
+    forget = service.stored_outputs._forget
 
     def while_somebody_deletes(places: Sequence[Path]) -> None:
         forget(places)
         shutil.rmtree(published[7])
 
-    monkeypatch.setattr(service.library, "_forget", while_somebody_deletes)
+    monkeypatch.setattr(service.stored_outputs, "_forget", while_somebody_deletes)
     Retention(service).sweep()
     assert [place for place in published if place.exists()] == published[:3]
     service.close()

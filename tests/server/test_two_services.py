@@ -139,7 +139,7 @@ def test_each_sees_to_its_own(both: tuple[Jobs, Jobs]) -> None:
     assert mine.cancel(second.id)
     assert [job.id for job in theirs.unsettled()] == [second.id]  # its upload is still there
     assert mine.unsettled() == []
-    theirs.settled([second.id])
+    theirs.settle([second.id])
     assert theirs.unsettled() == []
 
 

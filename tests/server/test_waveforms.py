@@ -27,7 +27,7 @@ def test_they_take_no_more_of_the_disk_than_they_may(tmp_path: Path) -> None:
         with pytest.raises(Problem), waveforms.place("c"):
             pass
         two.path.write_bytes(b"x")
-    assert waveforms.taken == 0
+    assert waveforms.size == 0
     assert list(waveforms.directory.iterdir()) == []
 
 
@@ -105,7 +105,7 @@ def test_a_small_file_that_becomes_much(tight: Client, silence: Path) -> None:
         assert tight.get(job.headers["location"]).json()["state"] in {"queued", "running"}  # it waits
     assert tight.finished(job.json()["id"])["state"] == "done"
     assert tight.post_file(silence).status_code == 200
-    assert tight.service.waveforms.taken == 0
+    assert tight.service.waveforms.size == 0
     assert list(tight.service.waveforms.directory.iterdir()) == []
     assert list(tight.service.uploads.directory.iterdir()) == []
 

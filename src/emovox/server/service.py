@@ -1,4 +1,4 @@
-"""The service's parts, put together: what the routes work with."""
+"""The service: its parts together, for the routes to use."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -39,17 +39,17 @@ from emovox.settings import Settings, settings
 
 Result = TypeVar("Result")
 
-FORM = 2**20  # bytes that the rest of a form may have beside its files
+FORM = 2**20  # bytes of a form beside its files, at most
 
 
 class Service:
-    """All that lives from start to stop."""
+    """Everything that lives from start to stop."""
 
     def __init__(self) -> None:
-        """Open what is on disk. The lifespan starts what runs.
+        """Open everything on disk. The lifespan starts the background tasks.
 
         Raises:
-            SettingsError: the database can't be opened, or another service works on these outputs.
+            SettingsError: the database can't be opened, or another service uses these outputs.
             OutputsError: the outputs can't be written.
         """
         self.settings: Settings = settings()
@@ -62,7 +62,7 @@ class Service:
         self.supervision = Supervision()
         self.polls = Polls()
         self.archiving = Archiving(self.state / "pending", options.outputs)
-        self.library = StoredOutputs(options.outputs, forget=self._forget)
+        self.stored_outputs = StoredOutputs(options.outputs, forget=self._forget)
         self.jobs = Jobs(self.database, owner(self.state))
         self.deliveries = Deliveries(self.database, self.jobs.owner)
         self.keys = Keys(self.database)
@@ -79,10 +79,10 @@ class Service:
         self.admission = Admission(self.scheduler, limit=own.queue_size)
         self.pulls = Pulls()
         self.export_lock = asyncio.Lock()  # one export is written at a time; the others need no threads to wait
-        self.receiving = 0
+        self.receiving = 0  # uploads
         self.streams = 0
-        self.lag = 0.0  # the worst since it was last asked for, seconds
-        self.waiting = 0  # jobs, when the runner last looked
+        self.lag = 0.0  # the event loop's worst since the last scrape, seconds
+        self.waiting = 0  # jobs, at the runner's last round
         self.ready = False
         self.stopping = False
 
@@ -92,13 +92,13 @@ class Service:
 
     @property
     def limits(self) -> Limits:
-        """What one recording's upload may be."""
+        """The limits of an upload of one recording."""
         options = self.settings
         size = options.max_file_size
         return Limits(size, size + FORM, 1, options.service.upload_stall, options.service.upload_rate)
 
     def close(self) -> None:
-        """Let go of what is on disk, once nothing runs any more."""
+        """Close everything on disk, once nothing is running any more."""
         self.scheduler.close()
         self.query.close()
         self.database.dispose()
@@ -200,7 +200,7 @@ class Service:
 
 
 def service_of(request: HttpRequest) -> Service:
-    """The service that a request came to; a dependency of routes."""
+    """The service that received a request."""
     return cast("Service", request.app.state.service)
 
 
@@ -227,8 +227,8 @@ async def begun(saving: Saving) -> AsyncIterator[Save]:
 
 
 @contextmanager
-def counted(service: Service) -> Iterator[None]:
-    """Count an upload while it is received.
+def receiving(service: Service) -> Iterator[None]:
+    """Count an upload while it is being received.
 
     Raises:
         Problem: 503, there are too many.
