@@ -17,6 +17,7 @@ from sqlalchemy import MetaData, create_engine, func, inspect, select
 from emovox.archive import Archive
 from emovox.archive import database as tables
 from emovox.archive.database import HEAD, VERSION_TABLE, open_database
+from emovox.emotions import NAMES
 from emovox.errors import SettingsError
 from emovox.server import database as service_tables
 from emovox.server.jobs.jobs import Jobs, NewJob
@@ -130,6 +131,27 @@ def test_jobs_of_0_1_0_are_moved(database: str, tmp_path: Path, monkeypatch: pyt
     engine.dispose()
 
 
+def test_speech_of_what_was_archived_before_is_unknown(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "HEAD", "0004")
+        before = open_database(tmp_path / "a.db")
+    scores = ", ".join(["0.0"] * 8 + ["1.0"])
+    with before.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO recordings (sha256, created) VALUES ('s', 1.0)")
+        connection.exec_driver_sql(
+            "INSERT INTO recognitions (id, recording, created, day, model, revision, granularity, emotion, "  # noqa: S608
+            f"confidence, {', '.join(NAMES)}, warnings) "
+            f"VALUES ('i', 's', 1.0, '1970-01-01', 'm', '1', 'utterance', 'unknown', 1.0, {scores}, '')"
+        )
+    before.dispose()
+    with Archive(tmp_path / "a.db") as archive:
+        assert [(item.id, item.speech) for item in archive.all()] == [("i", None)]
+        archive.add_records([record(1, speech=0.75)])
+        assert {item.speech for item in archive.all()} == {None, 0.75}
+
+
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
     file = old(tmp_path / "a.db")
     with sqlite3.connect(file) as connection:
@@ -208,10 +230,10 @@ WRITER = textwrap.dedent("""
     sys.path[:0] = {path!r}
     from pathlib import Path
     from emovox.archive import Archive
-    from support.entries import entry
+    from support.records import record
     with Archive(Path({file!r})) as archive:
         for first in range({first}, {last}, {step}):
-            archive.add_entries(entry(number) for number in range(first, first + {step}))
+            archive.add_records(record(number) for number in range(first, first + {step}))
             print(first + {step}, flush=True)
 """)
 

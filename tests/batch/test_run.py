@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -274,10 +275,15 @@ def test_tracks_and_channels_that_cancel(speech: np.ndarray, model: str, tmp_pat
     assert (first["warnings"], second["warnings"]) == (["silence"], ["channels_cancel"])
 
 
-def test_a_batch_from_before_there_were_tracks_goes_on(tmp_path: Path) -> None:
-    wish = BatchConfig(str(tmp_path), str(tmp_path / "out"))
-    assert "track" not in wish.facts()["options"]
-    assert replace(wish, options=Options(track=2)).facts()["options"]["track"] == 2
+def test_a_batch_from_before_there_was_an_option_goes_on(calls: Path, model: str, tmp_path: Path) -> None:
+    wish = BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model)
+    run(wish)
+    facts = json.loads((tmp_path / "out/batch.json").read_text())
+    del facts["options"]["track"]
+    (tmp_path / "out/batch.json").write_text(json.dumps(facts))
+    assert run(wish)[0].before == 1
+    with pytest.raises(BatchError, match=r"differs in options \(track\)"):
+        run(replace(wish, options=Options(track=2)))
 
 
 def test_bytes_from_a_table(calls: Path, model: str, tmp_path: Path) -> None:
@@ -367,7 +373,7 @@ def test_a_table_without_rows_is_there_to_be_read(calls: Path, model: str, tmp_p
 def test_a_full_disk_is_no_fault_of_the_recordings(
     calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OutputsError("the disk is full")
 
     monkeypatch.setattr("emovox.outputs.Draft.publish", full)

@@ -135,7 +135,7 @@ def test_it_answers_no_more(
     client: Client, server: Postgres, examples: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for it for ever, and what needs no database goes on."""
-    monkeypatch.setattr("emovox.server.asking.PATIENCE", 1.0)
+    monkeypatch.setattr("emovox.server.query_threads.PATIENCE", 1.0)
     monkeypatch.setattr("emovox.server.service.LOCKED", 1.0)
     id_ = client.finished(job(client, examples[0]).json()["id"])["id"]
     server.stall(stalled=True)

@@ -45,7 +45,7 @@ from emovox.errors import SettingsError
 from emovox.packages import install
 from emovox.settings import settings
 
-HEAD = "0004"  # the newest migration
+HEAD = "0005"  # the newest migration
 VERSION_TABLE = "emovox_version"
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -100,6 +100,7 @@ recognitions = Table(
     Column("emotion", String(16), nullable=False),
     Column("confidence", Float, nullable=False),
     *_scores(),
+    Column("speech", Float),  # seconds of it in what was heard: of the channel, not the recording
     Column("warnings", Text, nullable=False),  # codes between spaces
     Column("emovox", Text),
     Column("outputs", Text, index=True),  # the outputs directory; beside an SQLite file relative to it

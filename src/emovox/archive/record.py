@@ -68,6 +68,7 @@ class ArchiveRecord:
         created: when it was recognised, with its zone.
         day: the same as a local date.
         scores: of the nine emotions, in their order.
+        speech: seconds of it in what was heard.
         embedding_revision: an earlier revision that gives the very same embeddings; None: they are its own.
         outputs: the outputs directory.
         embedding: float32 (D,), the mean over the recording.
@@ -88,6 +89,7 @@ class ArchiveRecord:
     granularity: str = "utterance"
     channel: int | None = None
     duration: float | None = None
+    speech: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
     codec: str | None = None
@@ -112,7 +114,7 @@ class ArchiveRecord:
     def to_dict(self) -> dict[str, Any]:
         """As `Found.to_dict` has it, of a recording without tags."""
         return {
-            **{name: getattr(self, name) for name in ("id", "sha256", "name", "link", "duration")},
+            **{name: getattr(self, name) for name in ("id", "sha256", "name", "link", "duration", "speech")},
             "created": self.created.astimezone().isoformat(),
             **{name: getattr(self, name) for name in ("emotion", "confidence")},
             "scores": dict(zip(NAMES, self.scores, strict=True)),
@@ -162,6 +164,7 @@ def from_recognition(
         granularity=recognition.granularity,
         channel=facts.channel,
         duration=facts.duration,
+        speech=facts.speech,
         sample_rate=facts.sample_rate,
         channels=facts.channels,
         codec=facts.codec,

@@ -57,6 +57,7 @@ def of_recognition(record: ArchiveRecord) -> dict[str, Any]:
         "emotion": record.emotion,
         "confidence": record.confidence,
         **dict(zip(NAMES, record.scores, strict=True)),
+        "speech": record.speech,
         "warnings": " ".join(record.warnings),
         "emovox": record.emovox,
     }

@@ -24,6 +24,7 @@ class Found:
     Attributes:
         id: as `Entry.id`.
         sha256: of the recording.
+        speech: seconds of it in what was heard; None: it was archived before that was kept.
         outputs: its outputs directory, which may be gone.
         tags: of the recording.
     """
@@ -33,6 +34,7 @@ class Found:
     name: str | None
     link: str | None
     duration: float | None
+    speech: float | None
     created: datetime
     emotion: str
     confidence: float
@@ -76,6 +78,7 @@ class RecordReader:
                 name=row.name,
                 link=row.link,
                 duration=row.duration,
+                speech=row.speech,
                 created=datetime.fromtimestamp(row.created).astimezone(),
                 emotion=row.emotion,
                 confidence=row.confidence,

@@ -19,8 +19,19 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "jsonl", "parquet")
 _PLAIN = ("id", "name", "sha256", "link", "created", "emotion", "confidence")
-_FACTS = ("duration", "model", "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs")
-_NUMBERS = ("confidence", *NAMES, "duration")
+_FACTS = (
+    "duration",
+    "speech",
+    "model",
+    "revision",
+    "precision",
+    "granularity",
+    "channel",
+    "warnings",
+    "tags",
+    "outputs",
+)
+_NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
 
 

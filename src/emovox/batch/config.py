@@ -49,8 +49,6 @@ class BatchConfig:
         head = self.options.head
         heard = replace(self.options, channel=1) if self.split_channels else self.options
         options = asdict(replace(self.options, channel=None, head=None, speech_only=heard.by_speech))
-        if options["track"] is None:  # batches were begun before there was a choice
-            del options["track"]
         return {
             "options": {
                 **options,

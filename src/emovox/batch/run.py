@@ -269,7 +269,9 @@ class Batch:
             return
         try:
             before = dict(json.loads(place.read()))
-        except (ValueError, TypeError) as error:
+            # What it was begun without, as there was no such option, stood at its default.
+            before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
+        except (ValueError, TypeError, KeyError) as error:
             raise BatchError(f"{place.address}: not the facts of a batch: choose another --out") from error
         if before != facts:
             changed = ", ".join(_changed(before, facts))

@@ -20,8 +20,6 @@ from emovox.cli.report import bar, label, printable
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
 from emovox.inference.options import Options
-from emovox.inference.recognition import Granularity
-from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.settings import settings
 
@@ -69,19 +67,11 @@ def batch(
     source: str,
     out: str,
     column: str | None,
-    granularity: Granularity,
-    embedding: bool,
-    segments: bool,
-    merge: bool,
-    speech_only: bool | None,
-    smoothing: float,
+    options: Options,
     channels: str,
-    track: int | None,
     formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
-    emotions: tuple[str, ...] | None,
-    head: str | None,
     outputs_dirs: bool,
     retry_failed: bool,
     engine_name: str,
@@ -116,25 +106,13 @@ def batch(
         raise click.UsageError("--address belongs to --engine ray")
     if outputs_dirs and engine_name != "local":
         raise click.UsageError("--outputs-dirs writes on this machine, and --engine ray works on others")
-    needed = needs(formats) if formats else ()
-    options = Options(
-        granularity="frame" if "frames" in needed else granularity,
-        embedding=embedding,
-        emotions=emotions,
-        segments=segments or "segments" in needed,
-        merge=merge,
-        speech_only=speech_only,
-        smoothing=smoothing,
-        track=track,
-        head=None if head is None else Head.find(head),
-    )
     wish = BatchConfig(
         source=source,
         out=out,
         column=column,
         model=model or settings().model,
         precision=precision,
-        options=options,
+        options=options.showing(needs(formats)) if formats else options,
         split_channels=channels == "split",
         outputs_dirs=outputs_dirs,
         formats=formats,

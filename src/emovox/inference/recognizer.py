@@ -11,10 +11,9 @@ from emovox.emotions import check_names
 from emovox.errors import EmovoxError, OptionsError, UnknownEmotionError
 from emovox.inference.batches import BATCH_SECONDS, Job, in_batches
 from emovox.inference.live import Live
-from emovox.inference.options import EmbeddingSink, Options, Request, Sink
-from emovox.inference.recognition import Granularity, ModelFacts, Recognition
+from emovox.inference.options import EmbeddingSink, Options, Request, Sink, described
+from emovox.inference.recognition import ModelFacts, Recognition
 from emovox.inference.run import InferenceRun
-from emovox.inference.smoothing import SMOOTHING
 from emovox.inference.splitting import Piece
 from emovox.models.converted.store import Notice
 from emovox.models.head import Head
@@ -25,7 +24,10 @@ from emovox.models.runtime.session import Device
 from emovox.settings import settings
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
+    from emovox.inference.options import OptionArguments
 
 
 class Recognizer:
@@ -96,43 +98,21 @@ class Recognizer:
         self,
         recording: Source,
         *,
-        granularity: Granularity = "utterance",
-        embedding: bool = False,
-        emotions: Collection[str] | None = None,
-        segments: bool = False,
-        merge: bool = False,
-        speech_only: bool | None = None,
-        smoothing: float = SMOOTHING,
-        channel: int | None = None,
-        track: int | None = None,
-        head: str | Path | Head | None = None,
         name: str | None = None,
         sink: Sink | None = None,
         embedding_sink: EmbeddingSink | None = None,
+        **arguments: "Unpack[OptionArguments]",
     ) -> Recognition:
         """Recognise one recording.
 
         Args:
             recording: a path, encoded bytes, a binary file object, or (array, sample rate).
-            granularity: `frame` adds the scores of every frame.
-            embedding: give the features too: float32 (1, D), or (T, D) with granularity `frame`; and (D,) of each
-                segment.
-            emotions: the classes that may win; the others are masked before the softmax.
-            segments: give the stretches of speech with the emotion of each. Silence is no emotion.
-            merge: make one segment of neighbours with the same emotion, at most a second apart; this implies
-                `segments`.
-            speech_only: let only frames with speech count: for the verdict, the embedding (1, D), the head and the
-                curve. None: where `channel` is given, as of a call's one side half is silence.
-            smoothing: seconds over which the curve's scores are smoothed; 0: each frame for itself.
-            channel: hear this one alone, from 1; by default the mean of all, or the loudest where they cancel
-                out.
-            track: hear this audio track, from 1; by default the main one, or the next that isn't silent in its
-                first minute.
-            head: also give what this trained head hears: its name among the user's, its path, or a `Head`.
             name: what to call the recording in the result; by default its file name.
             sink: is given the waveform, block by block, while it is decoded.
             embedding_sink: is given the embeddings of frames as they come, instead of the result: hours of them
                 are gigabytes.
+            **arguments: the options, all of which may be left out:
+                {options}
 
         Raises:
             AudioError: the recording can't be used; the subclasses say why.
@@ -141,42 +121,24 @@ class Recognizer:
             OptionsError: an option has a value that means nothing.
             UnknownEmotionError: a name in `emotions` is wrong, or the model was taught none of them.
         """
-        options = Options(
-            granularity=granularity,
-            embedding=embedding,
-            emotions=emotions,
-            segments=segments,
-            merge=merge,
-            speech_only=speech_only,
-            smoothing=smoothing,
-            channel=channel,
-            track=track,
-            head=None if head is None else Head.find(head),
-        )
+        options = Options.of(**arguments)
         run = InferenceRun(
-            self.metadata, options, self.classes(emotions), sink=sink, embedding_sink=embedding_sink
+            self.metadata, options, self.classes(options.emotions), sink=sink, embedding_sink=embedding_sink
         )
         result = next(self._recognitions([(run, recording, name)], options))
         if isinstance(result, EmovoxError):
             raise result
         return result
 
+    recognize.__doc__ = (recognize.__doc__ or "").replace("{options}", described(indent=16))
+
     @overload
     def recognize_many(
         self,
         recordings: Iterable[Source],
         *,
-        granularity: Granularity = ...,
-        embedding: bool = ...,
-        emotions: Collection[str] | None = ...,
-        segments: bool = ...,
-        merge: bool = ...,
-        speech_only: bool | None = ...,
-        smoothing: float = ...,
-        channel: int | None = ...,
-        track: int | None = ...,
-        head: str | Path | Head | None = ...,
         on_error: Literal["raise"] = ...,
+        **arguments: "Unpack[OptionArguments]",
     ) -> Iterator[Recognition]: ...
 
     @overload
@@ -184,34 +146,16 @@ class Recognizer:
         self,
         recordings: Iterable[Source],
         *,
-        granularity: Granularity = ...,
-        embedding: bool = ...,
-        emotions: Collection[str] | None = ...,
-        segments: bool = ...,
-        merge: bool = ...,
-        speech_only: bool | None = ...,
-        smoothing: float = ...,
-        channel: int | None = ...,
-        track: int | None = ...,
-        head: str | Path | Head | None = ...,
         on_error: Literal["return"],
+        **arguments: "Unpack[OptionArguments]",
     ) -> Iterator[Recognition | EmovoxError]: ...
 
     def recognize_many(
         self,
         recordings: Iterable[Source],
         *,
-        granularity: Granularity = "utterance",
-        embedding: bool = False,
-        emotions: Collection[str] | None = None,
-        segments: bool = False,
-        merge: bool = False,
-        speech_only: bool | None = None,
-        smoothing: float = SMOOTHING,
-        channel: int | None = None,
-        track: int | None = None,
-        head: str | Path | Head | None = None,
         on_error: Literal["raise", "return"] = "raise",
+        **arguments: "Unpack[OptionArguments]",
     ) -> Iterator[Recognition | EmovoxError]:
         """Recognise many recordings, each as it would be alone; yields in order.
 
@@ -219,17 +163,8 @@ class Recognizer:
 
         Args:
             recordings: any iterable; it is read as results are taken, one ahead.
-            granularity: this and what follows, up to `head`, as for `recognize`.
-            embedding: the features too.
-            emotions: the classes that may win.
-            segments: the stretches of speech.
-            merge: join neighbours of one emotion.
-            speech_only: leave silence out.
-            smoothing: of the curve, seconds.
-            channel: hear one alone.
-            track: which audio track.
-            head: a trained head to ask.
             on_error: `return` yields the exception in the place of a recording that can't be used and goes on.
+            **arguments: the options, as for `recognize`.
 
         Raises:
             AudioError: a recording can't be used, with `on_error="raise"`.
@@ -239,19 +174,8 @@ class Recognizer:
         """
         if on_error not in {"raise", "return"}:
             raise OptionsError(f"on_error {on_error!r}: choose raise or return")
-        options = Options(
-            granularity=granularity,
-            embedding=embedding,
-            emotions=emotions,
-            segments=segments,
-            merge=merge,
-            speech_only=speech_only,
-            smoothing=smoothing,
-            channel=channel,
-            track=track,
-            head=None if head is None else Head.find(head),
-        )
-        classes = self.classes(emotions)
+        options = Options.of(**arguments)
+        classes = self.classes(options.emotions)
         jobs = ((InferenceRun(self.metadata, options, classes), recording, None) for recording in recordings)
         for result in self._recognitions(jobs, options):
             if isinstance(result, EmovoxError) and on_error == "raise":

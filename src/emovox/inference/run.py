@@ -1,4 +1,4 @@
-"""The hearing: one recording on its way through a model, from windows to a recognition."""
+"""The inference run: one recording on its way through a model, from windows to a recognition."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,7 +101,7 @@ class InferenceRun:
     ) -> Iterator[WindowTask]:
         """Read the recording and cut it; `decoder` decodes it in another process.
 
-        A short recording is one window, from which the verdict comes. Its segments are heard each by itself all
+        A short recording is one window, from which the verdict comes. Its segments are windows of their own all
         the same, as those of a long one are: what is said next should not colour them. So is all of it when only
         speech counts: long silence would colour that, too.
 
@@ -127,7 +127,7 @@ class InferenceRun:
             self._warnings = _warnings(decoding, self._speech.spans, by_speech=options.by_speech)
 
     def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[WindowTask]:
-        """The only window of a recording, or those between its pauses where speech is to be heard by itself."""
+        """The only window of a recording, or those between its pauses where speech is to stand by itself."""
         options = self._options
         pieces = [whole]
         if options.segments or options.by_speech:
@@ -160,8 +160,8 @@ class InferenceRun:
                 keep = self._frames.append if self._embedding_sink is None else self._embedding_sink
                 keep(output.frames)
 
-    def found(self) -> tuple[RecordingFacts, tuple[str, ...], tuple[Span, ...]]:
-        """What reading the recording found, once all tasks are taken: facts, warnings, and spans of speech.
+    def survey(self) -> tuple[RecordingFacts, tuple[str, ...], tuple[Span, ...]]:
+        """What reading the recording gave, once all tasks are taken: facts, warnings, and spans of speech.
 
         Raises:
             EmovoxError: it was not read to its end.
@@ -170,8 +170,8 @@ class InferenceRun:
             raise EmovoxError("the recording was not read to its end")
         return self._facts, tuple(self._warnings), tuple(self._speech.spans)
 
-    def know(self, facts: RecordingFacts, warnings: Sequence[str], spans: Sequence[Span]) -> None:
-        """Take what another hearing found, instead of reading the recording."""
+    def restore(self, facts: RecordingFacts, warnings: Sequence[str], spans: Sequence[Span]) -> None:
+        """Take another run's survey, instead of reading the recording."""
         self._facts, self._warnings = facts, list(warnings)
         self._speech.spans.extend(spans)
 
@@ -182,7 +182,7 @@ class InferenceRun:
         options, metadata = self._options, self._metadata
         pool = self._spoken if options.by_speech and self._spoken.frame_count else self._whole
         warnings = [*self._warnings, *([] if metadata.classes else [NO_HEAD])]
-        unknown = self._nothing or NO_HEAD in warnings
+        unknown = self._is_empty or NO_HEAD in warnings
         scores = certain("unknown") if unknown else to_scores(pool.logits, self._classes)
         features, head = None, self._head
         if options.embedding and not options.by_frame:
@@ -202,21 +202,21 @@ class InferenceRun:
             speech_only=options.by_speech,
             warnings=warnings,
             head=head and self._head_verdict(head, pool),
-            segments=self._heard_segments(unknown) if options.segments else None,
+            segments=self._segment_list(unknown) if options.segments else None,
             frames=self._curve(unknown) if options.by_frame else None,
             embedding=features,
             mean_embedding=pool.embedding if options.embedding else None,
         )
 
     @property
-    def _nothing(self) -> bool:
-        """Whether there is nothing to hear: all is silence, or nobody speaks where only speech counts."""
+    def _is_empty(self) -> bool:
+        """Whether there is nothing to judge: all is silence, or nobody speaks where only speech counts."""
         return "silence" in self._warnings or (self._options.by_speech and not self._spoken.frame_count)
 
     @property
     def _head(self) -> Head | None:
-        """The trained head, if there is one and anything to hear."""
-        return None if self._nothing else self._options.head
+        """The trained head, if there is one and anything to judge."""
+        return None if self._is_empty else self._options.head
 
     @property
     def _counted(self) -> NDArray[np.bool_] | None:
@@ -262,18 +262,18 @@ class InferenceRun:
             **self._head_curve(options.smoothing / hop),
         )
 
-    def _heard_segments(self, unknown: bool) -> list[Segment]:
+    def _segment_list(self, unknown: bool) -> list[Segment]:
         options, head = self._options, self._head
-        found: list[tuple[Span, Pool, Scores]] = []
+        segments: list[tuple[Span, Pool, Scores]] = []
         for span, pool in self._segments.pools():
             scores = certain("unknown") if unknown else to_scores(pool.logits, self._classes)
-            if options.merge and found and _joins(found[-1], span, scores):
-                before, joined, _ = found.pop()
+            if options.merge and segments and _joins(segments[-1], span, scores):
+                before, joined, _ = segments.pop()
                 joined.join(pool)
                 scores = certain("unknown") if unknown else to_scores(joined.logits, self._classes)
-                found.append((Span(before.start, span.end), joined, scores))
+                segments.append((Span(before.start, span.end), joined, scores))
             else:
-                found.append((span, pool, scores))
+                segments.append((span, pool, scores))
         return [
             Segment(
                 start=span.start / SAMPLE_RATE,
@@ -283,7 +283,7 @@ class InferenceRun:
                 head=head and HeadScores(**head_facts(head, pool.embedding)),
                 embedding=pool.embedding if options.embedding else None,
             )
-            for span, pool, scores in found
+            for span, pool, scores in segments
         ]
 
 

@@ -1,15 +1,12 @@
 """The app: routes, guard and errors put together."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from fastapi import FastAPI
 
 from emovox.server.http import problems
 from emovox.server.http.access import Access
 from emovox.server.http.guard import Guard
 from emovox.server.http.openapi import describe
-from emovox.server.lifespan import running
+from emovox.server.lifespan import lifespan
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.routes import (
     archive,
@@ -19,11 +16,12 @@ from emovox.server.routes import (
     health,
     jobs,
     live,
+    models,
     outputs,
     page,
     recognitions,
+    schema,
     session,
-    vocabulary,
 )
 from emovox.server.service import Service
 from emovox.settings import settings
@@ -31,7 +29,8 @@ from emovox.version import __version__
 
 ROUTERS = (
     health.router,
-    vocabulary.router,
+    schema.router,
+    models.router,
     examples.router,
     recognitions.router,
     jobs.router,
@@ -59,12 +58,6 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
     options = settings().service
     service = Service()
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(service) as runner:
-            app.state.runner = runner
-            yield
-
     app = FastAPI(
         title="Emovox",
         summary="Hear emotion in speech.",
@@ -77,7 +70,7 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
-    app.state.access = access = Access(service.keys, service.sessions, needed=keys_needed)
+    app.state.access = access = Access(service.keys, service.database, needed=keys_needed)
     routes = [route for router in ROUTERS for route in router.routes]
     problems.install(app, routes)
     for router in ROUTERS:

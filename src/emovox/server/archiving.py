@@ -8,13 +8,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from emovox.archive.archive import Archive
 from emovox.archive.importing import import_directories
-from emovox.archive.keeping import Kept
 from emovox.archive.record import ArchiveRecord
 from emovox.errors import ArchiveError, EmovoxError
-from emovox.outputs import RESULT, Draft
-from emovox.server.asking import LOCKED
+from emovox.outputs import RESULT
+from emovox.saving import Save
 from emovox.server.http.problems import from_error, log
 from emovox.server.pending import Pending
+from emovox.server.query_threads import LOCKED
 
 
 class Archiving:
@@ -40,22 +40,17 @@ class Archiving:
         self._unknown = False  # and it isn't known what: all that is stored is looked through
         self.look_through()
 
-    def begin(self, draft: Draft | None, *, asked: bool) -> Kept:
-        """A recognition that is about to be made; without a draft it is never archived."""
-        sink = None if draft is None else draft.write_embedding
-        return Kept(None if draft is None else self.archive, asked=asked, sink=sink)
-
-    def pend(self, kept: Kept, place: Path) -> ArchiveRecord | None:
+    def pend(self, save: Save) -> ArchiveRecord | None:
         """Note on disk that something was published and is to be archived; gives what is, if anything."""
         try:
-            record = kept.record(place)
+            record = save.record()
             if record is not None:
                 self._pending.add(record)
         except ArchiveError as error:
-            log.error("%s is not in the archive: %s", place.name, error)
+            log.error("%s is not in the archive: %s", save.directory, error)
             return None
         except OSError as error:
-            log.error("the embedding of %s can't be kept: %s", place.name, error.strerror or error)
+            log.error("the embedding of %s can't be kept: %s", save.directory, error.strerror or error)
             self._unknown = True
         return record
 

@@ -15,9 +15,9 @@ class Retention:
         self._service, self._options = service, service.settings.service
 
     async def round(self) -> None:
-        """Look; without limits there is nothing to look for."""
+        """Sweep, where there are limits."""
         if self._options.retention_days or self._options.max_outputs_size:
-            await self._service.ask.within(math.inf, self.sweep)
+            await self._service.query.within(math.inf, self.sweep)
 
     def sweep(self) -> None:
         """Delete outputs beyond the limit of age and size, oldest first, and jobs beyond that of age."""

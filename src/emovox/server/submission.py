@@ -11,7 +11,7 @@ from fastapi import Request
 from emovox.errors import AudioError, OutputsError
 from emovox.server.http.addresses import check_url
 from emovox.server.http.problems import Problem, busy, invalid
-from emovox.server.http.receiving import Limits, receive
+from emovox.server.http.request_body import Limits, receive
 from emovox.server.http.uploads import Upload
 from emovox.server.jobs.jobs import Job, NewJob
 from emovox.server.jobs.runner import Runner
@@ -145,12 +145,12 @@ async def split(request: Request, accepted: Accepted) -> Accepted:
         return files
 
     if options.speech_only is None:  # of a recording with one channel too, whose job names none
-        options = options.model_copy(update={"speech_only": True})
+        options = replace(options, speech_only=True)
     return replace(accepted, files=await asyncio.to_thread(divide), options=options)
 
 
 async def _check_room(service: Service, number: int) -> None:
-    if await service.ask(service.jobs.waiting) + number > service.settings.service.max_jobs:
+    if await service.query(service.jobs.waiting) + number > service.settings.service.max_jobs:
         raise busy(10)
 
 
@@ -164,7 +164,8 @@ async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch
     """
     await _check_room(service, len(accepted.files))
     webhook = accepted.webhook or service.settings.service.webhook_url or None
-    options = accepted.options.model_dump(mode="json", exclude_defaults=True, exclude={"split_channels"})
+    options = accepted.options.dump()
+    options.pop("split_channels", None)  # each job has its channel
     new = [
         NewJob(
             file.name,
@@ -193,7 +194,7 @@ async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch
 
     await asyncio.to_thread(keep)
     try:
-        jobs = await service.ask(add)
+        jobs = await service.query(add)
     except BaseException:
         given_up.set()
         raise

@@ -100,7 +100,7 @@ def test_results_lie_apart(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     assert jobs.finish(job.id, "done", result=["{", '"a":', " 12345678", "9", ' , "b": 1', "}"])
     asked: list[str] = []
     event.listen(jobs._engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
-    jobs.get(job.id), jobs.of_batch("1" * 32), jobs.page(state="done", before=None, limit=9), jobs.untold(each=9)
+    jobs.get(job.id), jobs.of_batch("1" * 32), jobs.page(state="done", before=None, limit=9)
     assert jobs.states("1" * 32) == {"done": 1}
     assert asked
     assert not [statement for statement in asked if "result" in statement]

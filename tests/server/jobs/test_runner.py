@@ -18,7 +18,7 @@ from emovox.errors import (
 )
 from emovox.server.http.problems import Problem, database_away
 from emovox.server.jobs.jobs import Jobs
-from emovox.server.jobs.troubles import passes
+from emovox.server.jobs.transient_errors import is_transient
 from emovox.server.service import Service
 from support.service import Client
 from support.waiting import until
@@ -80,13 +80,13 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Callable[[
 
 
 @pytest.mark.parametrize("error", PASSING, ids=str)
-def test_what_passes(error: Exception) -> None:
-    assert passes(error)
+def test_what_is_transient(error: Exception) -> None:
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize("error", OWN, ids=str)
 def test_what_does_not(error: Exception) -> None:
-    assert not passes(error)
+    assert not is_transient(error)
 
 
 @pytest.mark.parametrize("error", [PASSING[0], PASSING[2], AWAY], ids=["disk", "memory", "database"])

@@ -719,6 +719,11 @@ export interface components {
              */
             duration: number | null;
             /**
+             * Speech
+             * @description seconds of it in what was heard; null: archived before it was kept
+             */
+            speech: number | null;
+            /**
              * Emotion
              * @enum {string}
              */
@@ -1383,6 +1388,11 @@ export interface components {
              * @description seconds
              */
             duration: number | null;
+            /**
+             * Speech
+             * @description seconds of it in what was heard; null: archived before it was kept
+             */
+            speech: number | null;
             /**
              * Emotion
              * @enum {string}
@@ -2844,19 +2854,19 @@ export interface operations {
             query?: {
                 /** @description `frame` adds the scores of every frame (20 ms) */
                 granularity?: "utterance" | "frame";
-                /** @description store embedding.npy: (1, D), or (T, D) by frame */
+                /** @description give the embedding: float32 (1, D), or (T, D) by frame */
                 embedding?: boolean;
-                /** @description each stretch of speech with its times and emotion */
+                /** @description give each stretch of speech with its times and emotion */
                 segments?: boolean;
                 /** @description join segments of one emotion up to a second apart; implies segments */
                 merge?: boolean;
-                /** @description let only speech count; by default where a channel is heard by itself */
+                /** @description leave silence out of verdict and curve; by default where a channel is recognised alone */
                 speech_only?: boolean;
-                /** @description of the curve's scores, seconds; 0: not at all */
+                /** @description seconds over which the curve's scores are smoothed; 0: not at all */
                 smoothing?: number;
-                /** @description hear this channel alone, from 1; by default the mean */
+                /** @description recognise this channel alone, from 1; by default the mean, or the loudest where channels cancel out */
                 channel?: number;
-                /** @description hear this audio track, from 1; by default the main one, or the next that isn't silent */
+                /** @description recognise this audio track, from 1; by default the main one, or the next that isn't silent */
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
@@ -2864,7 +2874,7 @@ export interface operations {
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own */
                 model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
-                /** @description of the arithmetic; `auto`: the fastest that hears what fp32 hears */
+                /** @description of the arithmetic; `auto`: the fastest that recognises what fp32 recognises */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also ask this trained head, one of GET /v1/heads */
                 head?: string;
@@ -2891,12 +2901,12 @@ export interface operations {
                      */
                     granularity?: "utterance" | "frame";
                     /**
-                     * @description store embedding.npy: (1, D), or (T, D) by frame
+                     * @description give the embedding: float32 (1, D), or (T, D) by frame
                      * @default false
                      */
                     embedding?: boolean;
                     /**
-                     * @description each stretch of speech with its times and emotion
+                     * @description give each stretch of speech with its times and emotion
                      * @default false
                      */
                     segments?: boolean;
@@ -2905,16 +2915,16 @@ export interface operations {
                      * @default false
                      */
                     merge?: boolean;
-                    /** @description let only speech count; by default where a channel is heard by itself */
+                    /** @description leave silence out of verdict and curve; by default where a channel is recognised alone */
                     speech_only?: boolean;
                     /**
-                     * @description of the curve's scores, seconds; 0: not at all
+                     * @description seconds over which the curve's scores are smoothed; 0: not at all
                      * @default 1
                      */
                     smoothing?: number;
-                    /** @description hear this channel alone, from 1; by default the mean */
+                    /** @description recognise this channel alone, from 1; by default the mean, or the loudest where channels cancel out */
                     channel?: number;
-                    /** @description hear this audio track, from 1; by default the main one, or the next that isn't silent */
+                    /** @description recognise this audio track, from 1; by default the main one, or the next that isn't silent */
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
@@ -2926,7 +2936,7 @@ export interface operations {
                      */
                     model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
                     /**
-                     * @description of the arithmetic; `auto`: the fastest that hears what fp32 hears
+                     * @description of the arithmetic; `auto`: the fastest that recognises what fp32 recognises
                      * @default auto
                      * @enum {string}
                      */
@@ -3725,19 +3735,19 @@ export interface operations {
             query?: {
                 /** @description `frame` adds the scores of every frame (20 ms) */
                 granularity?: "utterance" | "frame";
-                /** @description store embedding.npy: (1, D), or (T, D) by frame */
+                /** @description give the embedding: float32 (1, D), or (T, D) by frame */
                 embedding?: boolean;
-                /** @description each stretch of speech with its times and emotion */
+                /** @description give each stretch of speech with its times and emotion */
                 segments?: boolean;
                 /** @description join segments of one emotion up to a second apart; implies segments */
                 merge?: boolean;
-                /** @description let only speech count; by default where a channel is heard by itself */
+                /** @description leave silence out of verdict and curve; by default where a channel is recognised alone */
                 speech_only?: boolean;
-                /** @description of the curve's scores, seconds; 0: not at all */
+                /** @description seconds over which the curve's scores are smoothed; 0: not at all */
                 smoothing?: number;
-                /** @description hear this channel alone, from 1; by default the mean */
+                /** @description recognise this channel alone, from 1; by default the mean, or the loudest where channels cancel out */
                 channel?: number;
-                /** @description hear this audio track, from 1; by default the main one, or the next that isn't silent */
+                /** @description recognise this audio track, from 1; by default the main one, or the next that isn't silent */
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
@@ -3745,13 +3755,13 @@ export interface operations {
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own */
                 model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
-                /** @description of the arithmetic; `auto`: the fastest that hears what fp32 hears */
+                /** @description of the arithmetic; `auto`: the fastest that recognises what fp32 recognises */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also ask this trained head, one of GET /v1/heads */
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description hear each channel of each recording by itself: a job for each of them */
+                /** @description recognise each channel of each recording by itself: a job for each of them */
                 split_channels?: boolean;
                 /** @description told when a job ends */
                 webhook?: string;
@@ -3771,12 +3781,12 @@ export interface operations {
                      */
                     granularity?: "utterance" | "frame";
                     /**
-                     * @description store embedding.npy: (1, D), or (T, D) by frame
+                     * @description give the embedding: float32 (1, D), or (T, D) by frame
                      * @default false
                      */
                     embedding?: boolean;
                     /**
-                     * @description each stretch of speech with its times and emotion
+                     * @description give each stretch of speech with its times and emotion
                      * @default false
                      */
                     segments?: boolean;
@@ -3785,16 +3795,16 @@ export interface operations {
                      * @default false
                      */
                     merge?: boolean;
-                    /** @description let only speech count; by default where a channel is heard by itself */
+                    /** @description leave silence out of verdict and curve; by default where a channel is recognised alone */
                     speech_only?: boolean;
                     /**
-                     * @description of the curve's scores, seconds; 0: not at all
+                     * @description seconds over which the curve's scores are smoothed; 0: not at all
                      * @default 1
                      */
                     smoothing?: number;
-                    /** @description hear this channel alone, from 1; by default the mean */
+                    /** @description recognise this channel alone, from 1; by default the mean, or the loudest where channels cancel out */
                     channel?: number;
-                    /** @description hear this audio track, from 1; by default the main one, or the next that isn't silent */
+                    /** @description recognise this audio track, from 1; by default the main one, or the next that isn't silent */
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
@@ -3806,7 +3816,7 @@ export interface operations {
                      */
                     model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
                     /**
-                     * @description of the arithmetic; `auto`: the fastest that hears what fp32 hears
+                     * @description of the arithmetic; `auto`: the fastest that recognises what fp32 recognises
                      * @default auto
                      * @enum {string}
                      */
@@ -3819,7 +3829,7 @@ export interface operations {
                      */
                     store?: boolean;
                     /**
-                     * @description hear each channel of each recording by itself: a job for each of them
+                     * @description recognise each channel of each recording by itself: a job for each of them
                      * @default false
                      */
                     split_channels?: boolean;

@@ -42,7 +42,7 @@ def body(*, many: bool = False) -> dict[str, Any]:
         name = {"type": "string", "maxLength": 4096, "examples": ["call.mp3"]}
         extra.append({"name": "name", "schema": name, "description": "what to call the recording in the result"})
     kind = BatchOptions if many else RecognitionOptions
-    for item in [*parameters(kind, fields=True), *extra]:
+    for item in [*parameters(kind, form=True), *extra]:
         fields[item["name"]] = {**item["schema"], "description": item["description"]}
     form = {"type": "object", "properties": fields, "required": ["file"], "additionalProperties": False}
     content: dict[str, Any] = {"multipart/form-data": {"schema": form}}
@@ -69,11 +69,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     )
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    for model in (Recognition, ProblemDetails, RecognitionOptions):
+    for model in (Recognition, ProblemDetails):
         schema = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
-    for unused in ("HTTPValidationError", "ValidationError", "RecognitionOptions"):
+    for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{}, {"key": []}]

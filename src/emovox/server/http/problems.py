@@ -103,8 +103,11 @@ def database_away() -> Problem:
 
 def invalid(errors: list[dict[str, str]]) -> Problem:
     """Options or fields that can't be."""
-    detail = "; ".join(f"{error['field']}: {error['reason']}" for error in errors)
+    detail = "; ".join(": ".join(filter(None, (error["field"], error["reason"]))) for error in errors)
     return Problem(422, "invalid-options", detail, errors=errors)
+
+
+_REASONS = {"unexpected_keyword_argument": "there is no such option"}
 
 
 def from_validation(error: ValidationError | RequestValidationError) -> Problem:
@@ -114,7 +117,7 @@ def from_validation(error: ValidationError | RequestValidationError) -> Problem:
             "field": ".".join(
                 str(part) for part in item["loc"] if part not in {"query", "path", "body", "header"}
             ),
-            "reason": item["msg"].removeprefix("Value error, "),
+            "reason": _REASONS.get(item["type"], item["msg"].removeprefix("Value error, ")),
         }
         for item in error.errors()
     ]

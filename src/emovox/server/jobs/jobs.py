@@ -20,7 +20,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal_column,
     or_,
     select,
     text,
@@ -35,7 +34,6 @@ LONGEST_WAIT = 600.0  # seconds for which a job may be put back
 _AT_ONCE = 500  # values in one statement
 _PIECE = 2**20  # characters of a result in one row
 _LOCK = 0x656D6F76_6A6F6273  # of PostgreSQL's advisory locks, while jobs are numbered
-_NEVER = 3600.0  # seconds from now to a try that nobody can have meant: the clock was set back
 
 
 @dataclass(frozen=True)
@@ -70,21 +68,6 @@ class NewJob:
     options: dict[str, Any]
     upload: str
     webhook: str | None
-
-
-@dataclass(frozen=True)
-class Untold:
-    """A finished job whose webhook may be told of it now.
-
-    Attributes:
-        tries: how often that has been tried.
-        place: among those with the same webhook, from 1.
-    """
-
-    id: str
-    webhook: str
-    tries: int
-    place: int
 
 
 class Jobs:
@@ -276,42 +259,6 @@ class Jobs:
         """The uploads of all that aren't finished."""
         with self._engine.connect() as connection:
             return set(connection.scalars(select(jobs.c.upload).where(jobs.c.state.not_in(FINISHED))))
-
-    def untold(self, *, each: int) -> list[Untold]:
-        """What may be told now, the longest due first: of every address only a few."""
-        now = time.time()
-        place = func.row_number().over(
-            partition_by=jobs.c.webhook, order_by=[jobs.c.tell_at, jobs.c.number]
-        )  # fmt: skip
-        due = (
-            select(jobs.c.id, jobs.c.webhook, jobs.c.tellings, jobs.c.tell_at, jobs.c.number, place.label("place"))
-            .where(jobs.c.told == literal_column("0"), jobs.c.finished.is_not(None))  # an index's very words
-            .where(self._own)
-            .where(or_(jobs.c.tell_at <= now, jobs.c.tell_at > now + _NEVER))
-            .subquery()
-        )
-        query = select(due).where(due.c.place <= each).order_by(due.c.tell_at, due.c.number)
-        with self._engine.connect() as connection:
-            return [Untold(row.id, row.webhook, row.tellings, row.place) for row in connection.execute(query)]
-
-    def begin_telling(self, untold: Untold, *, until: float) -> bool:
-        """Count a try that begins now, and may last until a time; False if somebody else has begun one."""
-        mine = (jobs.c.id == untold.id, jobs.c.told == 0, jobs.c.tellings == untold.tries)
-        with self._engine.begin() as connection:
-            changed = connection.execute(
-                update(jobs).where(*mine).values(tellings=untold.tries + 1, tell_at=until)
-            )  # fmt: skip
-            return bool(changed.rowcount)
-
-    def tell_later(self, id_: str, moment: float) -> None:
-        """The webhook is to be told again, and not before a time."""
-        with self._engine.begin() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == id_).values(tell_at=moment))
-
-    def told(self, id_: str) -> None:
-        """The webhook has been told, or given up."""
-        with self._engine.begin() as connection:
-            connection.execute(update(jobs).where(jobs.c.id == id_).values(told=1))
 
     def forget(self, before: float) -> int:
         """Delete those of our own that were finished before a time; how many there were."""

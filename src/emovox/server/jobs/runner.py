@@ -15,7 +15,7 @@ from emovox.outputs import RESULT
 from emovox.server.http.problems import Problem, from_error, from_validation, log
 from emovox.server.jobs.jobs import LONGEST_WAIT, Job
 from emovox.server.jobs.progress import JobProgress
-from emovox.server.jobs.troubles import database_is_away, passes
+from emovox.server.jobs.transient_errors import is_database_away, is_transient
 from emovox.server.options import RecognitionOptions
 from emovox.server.service import Service
 
@@ -83,15 +83,15 @@ class Runner:
 
     async def round(self) -> None:
         """Settle what has broken off, and begin what is due."""
-        ask, jobs = self._service.ask, self._service.jobs
+        query, jobs = self._service.query, self._service.jobs
         await self._settle_all()
-        self._service.waiting = await ask(jobs.waiting)
+        self._service.waiting = await query(jobs.waiting)
         while len(self._running) < self._at_once and time.monotonic() >= self._hold_until:
-            job = await ask(jobs.next)
+            job = await query(jobs.next)
             if job is None:
                 break
             self._begin(job)
-        if self._failures and not self._running and not self._waits and not await ask(jobs.troubled):
+        if self._failures and not self._running and not self._waits and not await query(jobs.troubled):
             self._succeeded()  # nothing is left that could tell whether the trouble is over
 
     async def rest(self) -> None:
@@ -158,13 +158,13 @@ class Runner:
             else:
                 ending = {"result": await asyncio.to_thread(list, recognition.json_pieces())}
             # Where it was cancelled meanwhile, this does nothing, and the next round clears up.
-            await service.ask(jobs.finish, job.id, "done", timings=progress.timings, **ending)
+            await service.query(jobs.finish, job.id, "done", timings=progress.timings, **ending)
         except Lost:
             return
         except Exception as error:
-            if passes(error) or (type(error) is ModelError and job.attempts < TRIES):
+            if is_transient(error) or (type(error) is ModelError and job.attempts < TRIES):
                 raise
-            await service.ask(jobs.finish, job.id, "failed", problem=from_error(error).to_dict())
+            await service.query(jobs.finish, job.id, "failed", problem=from_error(error).to_dict())
         await asyncio.to_thread(service.uploads.remove, job.upload)
 
     def _claim(self, job: Job, progress: JobProgress, name: str, result: Path) -> None:
@@ -174,7 +174,7 @@ class Runner:
             try:
                 claimed = self._service.jobs.claim(job.id, name, checksum)
             except Exception as error:
-                if not database_is_away(error) or time.monotonic() > until or progress.stopped.wait(0.5):
+                if not is_database_away(error) or time.monotonic() > until or progress.stopped.wait(0.5):
                     raise
             else:
                 if not claimed:
@@ -188,7 +188,7 @@ class Runner:
     async def _settle_all(self) -> None:
         trouble: Exception | None = None
         ended: list[Job] = []  # before they did anything
-        for job in await self._service.ask(self._service.jobs.unsettled):
+        for job in await self._service.query(self._service.jobs.unsettled):
             if job.id in self._running:
                 if job.state == "cancelled":
                     self.stop(job.id)
@@ -196,13 +196,13 @@ class Runner:
                 ended.append(job)
             else:
                 try:
-                    await self._service.ask(self._settle, job)
+                    await self._service.query(self._settle, job)
                 except Exception as error:
-                    if database_is_away(error):
+                    if is_database_away(error):
                         raise
                     trouble = error  # which shall not hold up the others
         if ended:  # thousands, where a batch was cancelled
-            await self._service.ask(self._clear, ended)
+            await self._service.query(self._clear, ended)
         if trouble is None:
             self._service.supervision.well(CLEARING)
         else:
@@ -252,6 +252,6 @@ def _options(job: Job) -> RecognitionOptions:
         Problem: 422, they can't be.
     """
     try:
-        return RecognitionOptions.model_validate(job.options)
+        return RecognitionOptions.parse(job.options)
     except ValidationError as error:
         raise from_validation(error) from error

@@ -14,7 +14,7 @@ from emovox.archive.stored_record import Found
 from emovox.emotions import NAMES
 from emovox.inference.recognition import NumberMap
 from emovox.server import stored_outputs as library
-from emovox.server.http.moments import Moment, zoned
+from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, responses
 from emovox.server.routes.outputs import OutputId
 from emovox.server.service import Service, service_of
@@ -29,7 +29,7 @@ def _asked(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
 
     @wraps(route)
     async def answer(request: Request, **given: Any) -> Answer:
-        return await service_of(request).ask.within(PATIENCE, route, request, **given)
+        return await service_of(request).query.within(PATIENCE, route, request, **given)
 
     return answer
 
@@ -48,6 +48,7 @@ class Archived(BaseModel):
     output: str | None = Field(description="id of its stored outputs, while they are there")
     created_at: datetime
     duration: float | None = Field(description="seconds")
+    speech: float | None = Field(description="seconds of it in what was heard; null: archived before it was kept")
     emotion: Literal[NAMES]  # type: ignore[valid-type]
     confidence: float
     scores: NumberMap  # an older version may have archived what are no scores
@@ -116,8 +117,8 @@ def page(
     tag: Tag = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
     model: Annotated[str | None, Query(max_length=200, description="only what this model recognised")] = None,
-    since: Annotated[Moment, Query(description="recognised then or later")] = None,
-    until: Annotated[Moment, Query(description="recognised earlier")] = None,
+    since: Annotated[DateTime, Query(description="recognised then or later")] = None,
+    until: Annotated[DateTime, Query(description="recognised earlier")] = None,
     before: Annotated[
         str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
     ] = None,
@@ -125,7 +126,7 @@ def page(
 ) -> ArchivePage:
     """What is in the archive, latest first. Times without a zone are UTC."""
     service = service_of(request)
-    wanted = Filter(emotion, _text(tag), _text(name), _text(model), None, zoned(since), zoned(until))
+    wanted = Filter(emotion, _text(tag), _text(name), _text(model), None, since, until)
     found, following = service.archiving.archive.find(wanted, limit=limit, before=before)
     return ArchivePage(recognitions=[_archived(service, item) for item in found], next=following)
 
@@ -136,11 +137,11 @@ def stats(
     request: Request,
     emotion: Emotion = None,
     tag: Tag = None,
-    since: Annotated[Moment, Query(description="recognised then or later")] = None,
-    until: Annotated[Moment, Query(description="recognised earlier")] = None,
+    since: Annotated[DateTime, Query(description="recognised then or later")] = None,
+    until: Annotated[DateTime, Query(description="recognised earlier")] = None,
 ) -> ArchiveStats:
     """How much there is, by emotion, by day (in the service's time zone), by tag, by model."""
-    wanted = Filter(emotion=emotion, tag=_text(tag), since=zoned(since), until=zoned(until))
+    wanted = Filter(emotion=emotion, tag=_text(tag), since=since, until=until)
     return ArchiveStats(**vars(service_of(request).archiving.archive.stats(wanted)))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
@@ -15,6 +15,7 @@ from emovox.server.jobs.jobs import Job
 from emovox.server.jobs.runner import Runner
 from emovox.server.jobs.views import BatchView, batch_progress, batch_view, dump
 from emovox.server.options import BatchOptions
+from emovox.server.polls import Event
 from emovox.server.service import service_of
 from emovox.server.submission import accept, enqueue, runner_of, split
 
@@ -75,15 +76,15 @@ async def follow(request: Request, id_: BatchId) -> StreamingResponse:
     """The batch's progress as a stream of events, without its jobs."""
     service, runner = service_of(request), runner_of(request)
 
-    async def look() -> tuple[str, Any, bool]:
-        states = await service.ask(service.jobs.states, id_)
+    async def poll() -> Event:
+        states = await service.query(service.jobs.states, id_)
         if not states:
             raise _none()
         view = batch_progress(id_, states, runner)
         return "finished" if view.finished else "progress", dump(view), view.finished
 
-    await look()
-    return events.stream(service, look, shared=f"batch {id_}")
+    await poll()
+    return events.stream(service, poll, key=f"batch {id_}")
 
 
 @router.delete(
@@ -95,7 +96,7 @@ async def cancel(request: Request, id_: BatchId) -> Response:
     """Cancel all jobs of a batch that wait or run."""
     service, runner = service_of(request), runner_of(request)
     jobs = await _jobs(request, id_)
-    await service.ask(service.jobs.cancel_batch, id_)
+    await service.query(service.jobs.cancel_batch, id_)
     for job in jobs:
         runner.stop(job.id)
     runner.wake()  # it clears up
@@ -104,7 +105,7 @@ async def cancel(request: Request, id_: BatchId) -> Response:
 
 async def _jobs(request: Request, id_: str) -> list[Job]:
     service = service_of(request)
-    jobs = await service.ask(service.jobs.of_batch, id_)
+    jobs = await service.query(service.jobs.of_batch, id_)
     if not jobs:
         raise _none()
     return jobs

@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
@@ -14,6 +14,7 @@ from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.jobs.jobs import FINISHED, Job, State
 from emovox.server.jobs.views import JobView, dump, job_view
+from emovox.server.polls import Event
 from emovox.server.service import service_of
 from emovox.server.submission import runner_of
 
@@ -37,7 +38,7 @@ async def page(
 ) -> JobPage:
     """The jobs, latest first."""
     service, runner = service_of(request), runner_of(request)
-    found = await service.ask(service.jobs.page, state=state, before=before, limit=limit)
+    found = await service.query(service.jobs.page, state=state, before=before, limit=limit)
     following = None
     if len(found) == limit:
         chosen = f"&state={state}" if state else ""
@@ -64,11 +65,11 @@ async def follow(request: Request, id_: JobId) -> StreamingResponse:
     await _job(request, id_)
     runner = runner_of(request)
 
-    async def look() -> tuple[str, Any, bool]:
+    async def poll() -> Event:
         job = await _job(request, id_)
         return job.state, dump(job_view(job, runner)), job.state in FINISHED
 
-    return events.stream(service_of(request), look, shared=f"job {id_}")
+    return events.stream(service_of(request), poll, key=f"job {id_}")
 
 
 @router.get(
@@ -85,7 +86,7 @@ async def result(request: Request, id_: JobId) -> Response:
     if job.state != "done":
         raise Problem(409, "not-done", f"the job is {job.state}")
     if job.output is None:
-        first = await service.ask(next, service.jobs.result(id_), None)
+        first = await service.query(next, service.jobs.result(id_), None)
         if first is None:
             raise Problem(404, "no-such-result", "the result is gone")
         pieces = itertools.chain([first], service.jobs.result(id_, 1))
@@ -103,7 +104,7 @@ async def cancel(request: Request, id_: JobId) -> JobView:
     """Cancel a job that waits or runs."""
     service, runner = service_of(request), runner_of(request)
     job = await _job(request, id_)
-    if not await service.ask(service.jobs.cancel, id_):
+    if not await service.query(service.jobs.cancel, id_):
         raise Problem(409, "finished", f"the job is {job.state} already")
     if job.state == "queued" and runner.owns(job):
         service.uploads.remove(job.upload)
@@ -114,7 +115,7 @@ async def cancel(request: Request, id_: JobId) -> JobView:
 
 async def _job(request: Request, id_: str) -> Job:
     service = service_of(request)
-    job = await service.ask(service.jobs.get, id_)
+    job = await service.query(service.jobs.get, id_)
     if job is None:
         raise Problem(404, "no-such-job", "there is no job with this id")
     return job

@@ -22,15 +22,15 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from emovox.errors import TooShortError
+from emovox.errors import OutputsError, TooShortError
 from emovox.inference.live import Event, EventsVersion, Live
 from emovox.inference.model_pool import ModelChoice
-from emovox.inference.options import Options, Request
+from emovox.inference.options import Request
 from emovox.inference.recognizer import Recognizer
-from emovox.outputs import Draft
-from emovox.server.http.problems import Problem, from_error, from_validation
+from emovox.saving import Save
+from emovox.server.http.problems import Problem, from_error, from_validation, log
 from emovox.server.options import RecognitionOptions
-from emovox.server.service import Service
+from emovox.server.service import Service, begun, to_its_end
 
 router = APIRouter()
 
@@ -56,6 +56,7 @@ class LiveStart(BaseModel):
     model: str | None = None
     emotions: str | list[str] | None = None
     head: str | None = None
+    export: str | list[str] | None = None
     store: bool = False
     name: str | None = Field(None, max_length=4096)
 
@@ -66,9 +67,21 @@ class LiveStart(BaseModel):
         return self
 
     def to_options(self) -> RecognitionOptions:
-        """What is wanted, checked as for a recording."""
-        emotions = ",".join(self.emotions) if isinstance(self.emotions, list) else self.emotions
-        return RecognitionOptions.model_validate({"model": self.model, "emotions": emotions, "head": self.head})
+        """What is wanted, checked as for a recording: all that is heard, by frame and with its segments."""
+        emotions, export = (
+            ",".join(words) if isinstance(words, list) else words for words in (self.emotions, self.export)
+        )
+        return RecognitionOptions.parse(
+            {
+                "granularity": "frame",
+                "segments": True,
+                "model": self.model,
+                "emotions": emotions,
+                "head": self.head,
+                "export": export,
+                "store": self.store,
+            }
+        )
 
 
 class _Stream:
@@ -199,16 +212,13 @@ async def _hear(service: Service, socket: WebSocket, start: LiveStart, version: 
     options = start.to_options()
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(_borrowed(service, options.choice(service.settings.model)))
-        draft = None
-        if start.store:
-            drafts = service.outputs.draft()
-            draft = drafts.__enter__()
-            stack.push_async_callback(asyncio.to_thread, drafts.__exit__, None, None, None)
+        save = await stack.enter_async_context(begun(service.saving(options)))
+        await stack.enter_async_context(_rescuing(save))
         heard = recognizer.live(
             sample_rate=start.sample_rate,
             emotions=options.emotions,
             head=options.to_options().head,
-            sink=None if draft is None else draft.write,
+            sink=save.sink,
         )
         receiving = asyncio.create_task(stream.receive())
         try:
@@ -219,8 +229,9 @@ async def _hear(service: Service, socket: WebSocket, start: LiveStart, version: 
             await asyncio.wait([receiving])
             _ = receiving.cancelled() or receiving.exception()  # if it matters it was raised above
         await stream.tell(await asyncio.to_thread(heard.finish))
-        output = None if draft is None or not stream.heard else await _store(service, draft, options, start.name)
-        await stream.send({"type": "ended", "output": output})
+        if options.store and stream.heard:
+            await _store(service, save, options, start.name)
+        await stream.send({"type": "ended", "output": save.directory and save.directory.name})
         await _close(socket)
 
 
@@ -237,20 +248,37 @@ async def _tell(service: Service, stream: _Stream, heard: Live) -> bool:
     return not service.stopping
 
 
-async def _store(service: Service, draft: Draft, options: RecognitionOptions, name: str | None) -> str | None:
-    """Recognise all that was heard, and publish it; None where it was too short."""
+async def _store(service: Service, save: Save, options: RecognitionOptions, name: str | None) -> None:
+    """Recognise all that was heard, and store it unless it was too short."""
+    request = Request(
+        await asyncio.to_thread(save.finish_audio),
+        save.options(options.to_options()),
+        name=name or "live",
+        embedding_sink=save.embedding_sink,
+    )
     try:
-        audio = await asyncio.to_thread(draft.finish_audio)
-        head = options.to_options().head
-        wanted = Options(granularity="frame", segments=True, emotions=options.emotions, embedding=True, head=head)
-        kept = service.archiving.begin(draft, asked=False)
-        request = Request(audio, wanted, name=name or "live", embedding_sink=kept.sink)
-        recognition = kept.take(await service.queue.hear(options.choice(service.settings.model), request))
+        recognition = await service.scheduler.recognize(options.choice(service.settings.model), request)
     except TooShortError:
-        return None
-    place = await asyncio.to_thread(draft.publish, recognition)
-    await service.archive(kept, place)
-    return place.name
+        return
+    await service.commit(save, recognition)
+
+
+@asynccontextmanager
+async def _rescuing(save: Save) -> AsyncIterator[None]:
+    """Keep the sound of a stream that fails, if it was to be stored, and say where: it can't be sent again."""
+    try:
+        yield
+    except BaseException as error:
+        try:
+            path = await to_its_end(asyncio.to_thread(save.rescue))
+        except OutputsError as refusal:
+            log.error("the sound of a stream is lost: %s", refusal)
+            path = None
+        if path is None or not isinstance(error, Exception):
+            raise
+        problem = from_error(error)
+        problem.detail += f"; what was heard is among the service's outputs: {path.name}"
+        raise problem from error
 
 
 @asynccontextmanager

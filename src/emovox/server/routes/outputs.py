@@ -14,7 +14,7 @@ from emovox import exports
 from emovox.emotions import NAMES
 from emovox.exports import FORMATS
 from emovox.server import stored_outputs as library
-from emovox.server.http.moments import Moment, zoned
+from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, responses
 from emovox.server.service import service_of
 from emovox.server.stored_outputs import MEDIA_TYPES, Summary
@@ -62,13 +62,13 @@ def page(
     request: Request,
     emotion: Annotated[EmotionName | None, Query(description="only these")] = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
-    since: Annotated[Moment, Query(description="created then or later")] = None,
-    until: Annotated[Moment, Query(description="created earlier")] = None,
+    since: Annotated[DateTime, Query(description="created then or later")] = None,
+    until: Annotated[DateTime, Query(description="created earlier")] = None,
     after: Annotated[str | None, Query(pattern=f"^{library.ID.pattern}$", description="as in `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OutputPage:
     """The stored outputs, latest first. Times without a zone are UTC."""
-    query = library.Query(emotion, name, zoned(since), zoned(until))
+    query = library.Query(emotion, name, since, until)
     found, following = service_of(request).library.find(query, before=after, limit=limit)
     return OutputPage(outputs=found, next=following)
 
@@ -165,7 +165,7 @@ async def export(
         )
         return [_view(id_, path) for path in written]
 
-    async with service.drawing:  # whoever waits takes no thread from the others
+    async with service.export_lock:
         return Written(files=await asyncio.to_thread(write))
 
 

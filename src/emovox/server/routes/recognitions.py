@@ -44,7 +44,7 @@ async def recognize(request: Request) -> Response:
         if not _prefers_async(request):
             longest = min(service.settings.service.sync_seconds, service.settings.max_duration)
             try:
-                with service.queue.reserve(progress):
+                with service.admission.admit(progress):
                     run = service.hear(
                         file.token, file.name, accepted.options, max_seconds=longest, progress=progress
                     )

@@ -3,10 +3,9 @@
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from emovox.server.http.access import access_of, cookie_name
+from emovox.server.http.access import LIFE, access_of, cookie_name
 from emovox.server.http.hosts import host_name, is_loopback
 from emovox.server.http.problems import Problem, responses
-from emovox.server.sessions import LIFE
 
 router = APIRouter(prefix="/v1/session", tags=["session"])
 FORMER = "emovox_key"  # the cookie of 0.1, which held the key itself
@@ -24,7 +23,7 @@ async def session(request: Request, answer: Response) -> Session:
     """Whether a key is needed, and was given. Open to all."""
     access = access_of(request)
     _forget_former(request, answer)
-    known = not access.needed or await access.known(request.headers) is not None
+    known = not access.needed or await access.key(request.headers) is not None
     return Session(keys_needed=access.needed, known=known)
 
 

@@ -17,7 +17,7 @@ INTERIM = 4  # answers of the kind of "100 Continue"
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])[ \r\n]")
 
 
-class PostingError(Exception):
+class PostError(Exception):
     """What answers is no HTTP server, or none that ends."""
 
 
@@ -42,7 +42,7 @@ async def post(
 
     Raises:
         OSError: no address can be reached, or the connection broke.
-        PostingError: there is no proper answer.
+        PostError: there is no proper answer.
     """
     failure = OSError("the name has no address")
     for address in addresses:
@@ -92,12 +92,12 @@ async def _status(reader: asyncio.StreamReader) -> int:
             line = await reader.readuntil(b"\n")
             status = _STATUS.match(line)
             if status is None:
-                raise PostingError("what answers speaks no HTTP")
+                raise PostError("what answers speaks no HTTP")
             if int(status[1]) >= 200:
                 return int(status[1])
             await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
-        raise PostingError("the connection ended without an answer") from None
+        raise PostError("the connection ended without an answer") from None
     except asyncio.LimitOverrunError:
-        raise PostingError("the answer's headers have no end") from None
-    raise PostingError("the answer has no end")
+        raise PostError("the answer's headers have no end") from None
+    raise PostError("the answer has no end")

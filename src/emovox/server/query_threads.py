@@ -1,4 +1,4 @@
-"""Asking: threads for questions to the database, which may be slow to answer or never answer at all.
+"""Threads for queries: calls that wait for the database, which may be slow to answer or never answer at all.
 
 They are none of the threads that others wait with, so a database that is away holds up nothing else; nobody waits
 for it longer than a few seconds; and a process that ends waits for none of them.
@@ -16,7 +16,7 @@ from anyio import fail_after
 
 from emovox.server.http.problems import database_away
 
-Given = ParamSpec("Given")
+Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
 PATIENCE = 10.0  # seconds
@@ -24,29 +24,31 @@ LOCKED = 5.0  # seconds that an SQLite file which somebody else has locked is wa
 _THREADS = 16
 
 
-class Asking:
-    """Asks by calling what waits for the database: `await ask(jobs.get, id_)`."""
+class QueryThreads:
+    """Makes calls that wait for the database: `await query(jobs.get, id_)`."""
 
     def __init__(self) -> None:
-        self._questions: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
-    async def __call__(self, work: Callable[Given, Answer], *args: Given.args, **kwargs: Given.kwargs) -> Answer:
-        """Call `work` in a thread, and give what it returns.
+    async def __call__(
+        self, call: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Answer:
+        """Make a call in a thread, and give what it returns.
 
         Raises:
             Problem: 503, there was no answer in time. What has begun may still be done later.
         """
-        return await self.within(PATIENCE, work, *args, **kwargs)
+        return await self.within(PATIENCE, call, *args, **kwargs)
 
     async def within(
-        self, seconds: float, work: Callable[Given, Answer], *args: Given.args, **kwargs: Given.kwargs
+        self, seconds: float, call: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Answer:
         """The same, with a patience of its own."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._start()
-        self._questions.put(partial(_answer, loop, answer, partial(work, *args, **kwargs)))
+        self._calls.put(partial(_answer, loop, answer, partial(call, *args, **kwargs)))
         try:
             with fail_after(seconds):
                 return await answer
@@ -54,9 +56,9 @@ class Asking:
             raise database_away() from None
 
     def close(self) -> None:
-        """Take no more questions."""
+        """Take no more calls."""
         for _ in self._threads:
-            self._questions.put(None)
+            self._calls.put(None)
 
     def _start(self) -> None:
         while len(self._threads) < _THREADS:
@@ -65,16 +67,16 @@ class Asking:
             thread.start()
 
     def _work(self) -> None:
-        while (question := self._questions.get()) is not None:
-            question()
+        while (call := self._calls.get()) is not None:
+            call()
 
 
-def _answer(loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[Answer]", work: Callable[[], Answer]) -> None:
+def _answer(loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[Answer]", call: Callable[[], Answer]) -> None:
     if answer.cancelled():
         return
     conclude: Callable[[], None]
     try:
-        conclude = partial(answer.set_result, work())
+        conclude = partial(answer.set_result, call())
     except BaseException as error:
         conclude = partial(answer.set_exception, error)
 

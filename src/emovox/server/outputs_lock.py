@@ -1,4 +1,4 @@
-"""Tenancy: one service works on an outputs directory at a time, and notices when somebody takes it away."""
+"""The lock on the outputs: one service works on them at a time, and notices when somebody takes it away."""
 
 import asyncio
 from contextlib import suppress
@@ -10,10 +10,10 @@ from emovox import private
 from emovox.errors import SettingsError
 from emovox.server.http.problems import log
 
-LOOK = 2.0  # seconds from one look to the next
+EVERY = 2.0  # seconds from one check to the next
 
 
-class Tenancy:
+class OutputsLock:
     """A lock on a file in the service's directory, which is made again with it when somebody deletes them."""
 
     def __init__(self, directory: Path) -> None:
@@ -37,7 +37,7 @@ class Tenancy:
             ) from None
 
     async def round(self) -> None:
-        """Look once."""
+        """Check once."""
         await asyncio.to_thread(self.check)
 
     def check(self) -> None:

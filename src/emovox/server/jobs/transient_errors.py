@@ -1,4 +1,4 @@
-"""Troubles that pass by themselves: a job that meets one is no worse for it, and is tried again later."""
+"""Transient errors: they pass by themselves, so a job that meets one is tried again later."""
 
 import re
 
@@ -13,7 +13,7 @@ _NO_MEMORY = re.compile(
 )
 
 
-def passes(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether the same may succeed later; otherwise it is the recording's fault, or its options'."""
     if isinstance(error, Problem):
         return error.status in {503, 507}
@@ -22,7 +22,7 @@ def passes(error: BaseException) -> bool:
     return isinstance(error, OSError) or is_away(error) or _lacks_memory(error)
 
 
-def database_is_away(error: BaseException) -> bool:
+def is_database_away(error: BaseException) -> bool:
     """Whether the database can't be used now, or gave no answer in time."""
     return is_away(error) or (isinstance(error, Problem) and error.kind == "database")
 
