@@ -61,7 +61,7 @@ def test_processes_give_what_one_gives(
     assert engine._members == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGSEGV, marks=pytest.mark.slow)])
 def test_a_worker_that_is_killed_costs_nothing(
     calls: Path, model: str, tmp_path: Path, how: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:

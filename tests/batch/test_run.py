@@ -99,7 +99,7 @@ def test_the_curve_is_there(calls: Path, model: str, tmp_path: Path) -> None:
     assert row["embedding"] is None
 
 
-@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_what_breaks_off_goes_on(
     calls: Path, model: str, tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,10 +21,11 @@ from support.results import recognition
 from support.service import ServiceProcess
 
 
-def test_killed_three_times_under_load(tmp_path: Path, examples: list[Path]) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_killed_under_load(tmp_path: Path, examples: list[Path], kills: int) -> None:
     chance = random.Random(3)
     accepted: dict[str, str] = {}
-    for _ in range(3):
+    for _ in range(kills):
         process = ServiceProcess(tmp_path / "outputs")
         for number in range(chance.randint(5, 25)):
             content = examples[number % 7].read_bytes()

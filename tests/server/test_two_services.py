@@ -47,6 +47,7 @@ def check(process: ServiceProcess, root: Path, jobs: dict[str, str]) -> None:
     assert list((root / ".emovox/service/uploads").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_each_does_its_own_though_one_is_killed(
     tmp_path: Path, postgres: Callable[[str], str], examples: list[Path]
 ) -> None:

@@ -29,7 +29,10 @@ def serious(tab: Tab) -> list[str]:
 
 @pytest.mark.parametrize(
     ("language", "theme", "words", "column"),
-    [("en-GB", "light", "Own classes", "Own class"), ("zh-CN", "dark", "自己的类别", "自己的类别")],
+    [
+        ("en-GB", "light", "Own classes", "Own class"),
+        pytest.param("zh-CN", "dark", "自己的类别", "自己的类别", marks=pytest.mark.slow),
+    ],
 )
 def test_a_head_is_asked(
     browser: Browser,
@@ -84,7 +87,9 @@ def call(encode: Encode) -> Path:
     return encode(stereo, "call.wav", "pcm_s16le", sample_format="s16")
 
 
-@pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
+@pytest.mark.parametrize(
+    ("language", "theme"), [("en-GB", "light"), pytest.param("zh-CN", "dark", marks=pytest.mark.slow)]
+)
 def test_each_channel_by_itself(
     browser: Browser, service: Client, call: Path, angry: Path, language: str, theme: str
 ) -> None:
@@ -130,7 +135,7 @@ def test_silence_is_left_in_where_that_is_chosen(tab: Tab, service: Client, call
     assert (result["recording"]["channels"], result["speech_only"]) == (2, False)
 
 
-@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize("language", ["en-GB", pytest.param("zh-CN", marks=pytest.mark.slow)])
 def test_much_silence_is_warned_of(
     browser: Browser, service: Client, encode: Encode, speech: np.ndarray, language: str
 ) -> None:

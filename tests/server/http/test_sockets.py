@@ -46,6 +46,7 @@ def answers(client: httpx.Client) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_crowd_that_says_nothing(tmp_path: Path, examples: list[Path]) -> None:
     process = ServiceProcess(tmp_path / "outputs", files=128)
     process.wait_until_ready()
