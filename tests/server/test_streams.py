@@ -200,10 +200,10 @@ def test_what_waits_is_bounded_in_bytes() -> None:
         for _ in range(3):
             for _ in range(100):
                 await asyncio.sleep(0)
-            assert live.HELD_BYTES <= stream._bytes < live.HELD_BYTES + len(message)
+            assert live.BUFFER_BYTES <= stream._bytes < live.BUFFER_BYTES + len(message)
             sound = await stream.next()
             assert sound is not None
-            assert live.HELD_BYTES <= sound[0].nbytes < live.HELD_BYTES + len(message)
+            assert live.BUFFER_BYTES <= sound[0].nbytes < live.BUFFER_BYTES + len(message)
         filling.cancel()
         await asyncio.wait([filling])
 

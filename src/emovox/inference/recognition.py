@@ -36,7 +36,7 @@ NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 WARNINGS = {
     **quality.WARNINGS,
     NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
-    MOSTLY_SILENCE: "less than a third is speech, and the silence counts, too (leave it out with --speech-only)",
+    MOSTLY_SILENCE: "less than a third is speech, and the rest counts too (--speech-only leaves it out)",
     NO_HEAD: "this model gives embeddings only: the emotion is unknown",
 }
 """Every warning code a recognition may have, with its meaning."""

@@ -106,5 +106,5 @@ async def _check_databases(service: Service) -> None:
         log.error("the service's database was deleted, and the jobs with it: created a new one")
     if await service.query(restore, service.archiving.archive.database):
         log.error("the archive was deleted: rebuilding it from the stored outputs")
-        service.archiving.look_through()
+        service.archiving.scan()
     await asyncio.to_thread(owner, service.state, service.jobs.owner)  # if the outputs were deleted

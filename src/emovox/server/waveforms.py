@@ -75,7 +75,7 @@ class Waveforms:
             raise no_room("the disk is nearly full")
 
     @contextmanager
-    def place(self, token: str) -> Iterator[WaveformFile]:
+    def create(self, token: str) -> Iterator[WaveformFile]:
         """A file for the waveform of an upload, deleted at the end of the block.
 
         It is a new file every time, because a decoder that was given up may still be writing.

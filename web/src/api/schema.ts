@@ -720,7 +720,7 @@ export interface components {
             duration: number | null;
             /**
              * Speech
-             * @description seconds of it in what was heard; null: archived before it was kept
+             * @description seconds of speech in it; null: archived by an earlier version
              */
             speech: number | null;
             /**
@@ -1397,7 +1397,7 @@ export interface components {
             duration: number | null;
             /**
              * Speech
-             * @description seconds of it in what was heard; null: archived before it was kept
+             * @description seconds of speech in it; null: archived by an earlier version
              */
             speech: number | null;
             /**

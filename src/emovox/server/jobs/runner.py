@@ -144,7 +144,7 @@ class Runner:
     async def _attempt(self, job: Job, progress: JobProgress) -> None:
         service, jobs = self._service, self._service.jobs
         try:
-            recognition, place = await service.hear(
+            recognition, directory = await service.recognize(
                 job.upload,
                 job.name,
                 _options(job),
@@ -153,8 +153,8 @@ class Runner:
                 claim=lambda name, result: self._claim(job, progress, name, result),
             )
             ending: dict[str, Any]
-            if place is not None:
-                ending = {"output": place.name}
+            if directory is not None:
+                ending = {"output": directory.name}
             else:
                 ending = {"result": await asyncio.to_thread(list, recognition.json_pieces())}
             # If it was cancelled meanwhile this does nothing, and the next round clears up.

@@ -48,7 +48,7 @@ class Archived(BaseModel):
     output: str | None = Field(description="id of its stored outputs, while they exist")
     created_at: datetime
     duration: float | None = Field(description="seconds")
-    speech: float | None = Field(description="seconds of it in what was heard; null: archived before it was kept")
+    speech: float | None = Field(description="seconds of speech in it; null: archived by an earlier version")
     emotion: Literal[NAMES]  # type: ignore[valid-type]
     confidence: float
     scores: NumberMap  # an older version may have archived numbers that aren't scores

@@ -45,17 +45,17 @@ async def recognize(request: Request) -> Response:
             longest = min(service.settings.service.sync_seconds, service.settings.max_duration)
             try:
                 with service.admission.admit(progress):
-                    run = service.hear(
+                    work = service.recognize(
                         file.token, file.name, submission.options, max_seconds=longest, progress=progress
                     )
-                    recognition, place = await unless_gone(request, run)
+                    recognition, directory = await unless_gone(request, work)
             except TooLargeError:
                 if longest == service.settings.max_duration:
                     raise
             else:
                 headers = {"Server-Timing": _server_timing(progress)}
-                if place is not None:
-                    headers["Location"] = f"/v1/outputs/{place.name}"
+                if directory is not None:
+                    headers["Location"] = f"/v1/outputs/{directory.name}"
                 text = await asyncio.to_thread(recognition.to_json)  # with frames this takes a while
                 return Response(text, media_type="application/json", headers=headers)
         answer = await _as_job(request, submission)
