@@ -52,9 +52,9 @@ def test_a_busy_service_is_asked_again(
 
     def sleep(seconds: float) -> None:
         waited.append(seconds)
-        monkeypatch.setattr(shared.service.queue, "_size", 9)
+        monkeypatch.setattr(shared.service.admission, "_limit", 9)
 
-    monkeypatch.setattr(shared.service.queue, "_size", 0)
+    monkeypatch.setattr(shared.service.admission, "_limit", 0)
     monkeypatch.setattr("emovox.client.time.sleep", sleep)
     with client:
         assert client.recognize(examples[0]).emotion == "angry"

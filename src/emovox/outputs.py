@@ -146,12 +146,17 @@ class Draft:
             self._begun().close()
             return self._path / AUDIO
 
-    def keep_audio(self) -> Path:
+    def keep_audio(self) -> Path | None:
         """Save the sound alone, as `recording_YYYYMMDD_HHMMSS.wav`: for when there will be no recognition of it.
+
+        Returns:
+            Where it is; None: there is none.
 
         Raises:
             OutputsError: it can't be moved.
         """
+        if self._wav is None:
+            return None
         audio = self.finish_audio()
         with _explained(self._root):
             stamp, number = datetime.now().strftime("%Y%m%d_%H%M%S"), 1  # local time, as of the directories

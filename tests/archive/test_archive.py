@@ -1,3 +1,4 @@
+import csv
 import dataclasses
 import shutil
 from collections.abc import Iterator
@@ -5,20 +6,21 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from emovox.archive import Archive, Filter
+from emovox.archive import Archive, Filter, table
 from emovox.archive import database as tables
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, UnknownEmotionError
 from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.settings import settings
 from support.records import START, record, vector
-from support.results import recognition, segment
+from support.results import recognition, recording, segment
 
 TABLES = ("recordings", "recognitions", "segments", "tags", "embeddings")
 
@@ -64,6 +66,21 @@ def test_a_recognition_is_kept_whole_and_once(archive: Archive, tmp_path: Path) 
         (0.5, 1.0, "sad", 0.75),
     ]
     assert counts(archive) == [1, 1, 2, 0, 2]
+
+
+def test_channels_of_one_recording_have_speech_of_their_own(archive: Archive, tmp_path: Path) -> None:
+    for channel, speech in ((1, 7.5), (2, 0.5)):
+        facts = recording(10.0, channels=2, channel=channel, speech=speech)
+        assert archive.add(recognition(recording=facts, emotion="sad" if channel == 1 else "happy"))
+    assert {item.channel: (item.duration, item.speech) for item in archive.all()} == {1: (10, 7.5), 2: (10, 0.5)}
+    assert {item.channel: item.to_dict()["speech"] for item in archive.all()} == {1: 7.5, 2: 0.5}
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        table.write_csv(archive.all(), file)
+    with (tmp_path / "a.csv").open(newline="") as file:
+        assert sorted(row["speech"] for row in csv.DictReader(file)) == ["0.5", "7.5"]
+    with (tmp_path / "a.parquet").open("wb") as binary:
+        table.write_parquet(archive.all(), binary)
+    assert sorted(pyarrow.parquet.read_table(tmp_path / "a.parquet")["speech"].to_pylist()) == [0.5, 7.5]
 
 
 def test_frames_are_kept_as_their_mean(archive: Archive) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import MetaData, create_engine, func, inspect, select
 from emovox.archive import Archive
 from emovox.archive import database as tables
 from emovox.archive.database import HEAD, VERSION_TABLE, open_database
+from emovox.emotions import NAMES
 from emovox.errors import SettingsError
 from emovox.server import database as service_tables
 from emovox.server.jobs.jobs import Jobs, NewJob
@@ -128,6 +129,27 @@ def test_jobs_of_0_1_0_are_moved(database: str, tmp_path: Path, monkeypatch: pyt
     assert jobs.add([NewJob("x", {}, "u", None)])[0].number == 6
     assert not inspect(engine).has_table("batches")
     engine.dispose()
+
+
+def test_speech_of_what_was_archived_before_is_unknown(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "HEAD", "0004")
+        before = open_database(tmp_path / "a.db")
+    scores = ", ".join(["0.0"] * 8 + ["1.0"])
+    with before.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO recordings (sha256, created) VALUES ('s', 1.0)")
+        connection.exec_driver_sql(
+            "INSERT INTO recognitions (id, recording, created, day, model, revision, granularity, emotion, "  # noqa: S608
+            f"confidence, {', '.join(NAMES)}, warnings) "
+            f"VALUES ('i', 's', 1.0, '1970-01-01', 'm', '1', 'utterance', 'unknown', 1.0, {scores}, '')"
+        )
+    before.dispose()
+    with Archive(tmp_path / "a.db") as archive:
+        assert [(item.id, item.speech) for item in archive.all()] == [("i", None)]
+        archive.add_records([record(1, speech=0.75)])
+        assert {item.speech for item in archive.all()} == {None, 0.75}
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -252,11 +274,12 @@ def test_whoever_makes_the_file_first_is_waited_for(tmp_path: Path) -> None:
     first.close()
 
 
-def test_killed_in_the_middle(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_killed_in_the_middle(tmp_path: Path, kills: int) -> None:
     """What a writer has said to be there is there, nothing is there by half or twice, and others write on."""
     file, chance, said = tmp_path / "a.db", random.Random(2024), [0, 0]
     steady = writer(file, 10_000, 10_600, 5)
-    for _ in range(6):
+    for _ in range(kills):
         process = writer(file, said[0], said[0] + 100_000, 5)
         assert process.stdout is not None
         process.stdout.readline()

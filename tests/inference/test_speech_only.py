@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emovox.archive.keeping import Kept
 from emovox.archive.record import read_directory
 from emovox.emotions import NAMES
 from emovox.inference import stored_result as stored
@@ -17,6 +16,7 @@ from emovox.inference.recognizer import Recognizer
 from emovox.models.converted.clips import example_clips
 from emovox.models.scores import to_scores
 from emovox.outputs import RESULT, Outputs
+from emovox.saving import Saving
 from support.heads import head
 from support.results import frames, recognition, segment
 
@@ -149,17 +149,14 @@ def test_the_archive_has_the_embedding_of_what_counts(
 ) -> None:
     expected = recognizer.recognize(call, channel=1, embedding=True).embedding
     assert expected is not None
-    archive: Any = object()  # it is there, and nothing is written
-    with Outputs(tmp_path).draft() as draft:
-        kept = Kept(archive, asked=asked, sink=draft.write_embedding)
-        recognition = kept.take(
-            recognizer.recognize(
-                call, channel=1, granularity="frame", embedding=True, sink=draft.write, embedding_sink=kept.sink
-            )
+    with Saving(Outputs(tmp_path), embeddings=asked, archive="later").begin() as save:
+        options = save.options(Options(channel=1, granularity="frame", embedding=asked))
+        save.commit(
+            recognizer.recognize(call, sink=save.sink, embedding_sink=save.embedding_sink, **vars(options))
         )
-        place = draft.publish(recognition)
-    record = kept.record(place)
+    record, place = save.record(), save.directory
     assert record is not None
+    assert place is not None
     assert record.embedding is not None
     np.testing.assert_allclose(record.embedding, expected[0], rtol=1e-3, atol=1e-4)
     if asked:  # and so has who imports the files

@@ -12,7 +12,7 @@ from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.inference.options import Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
-from emovox.inference.splitting import join, pieces, survey
+from emovox.inference.splitting import join, outline, pieces
 from emovox.models.runtime.engine import Output
 from support import tiny
 
@@ -52,15 +52,15 @@ def same(one: Recognition, other: Recognition) -> None:
 
 
 def split(model: Recognizer, whole: Decoded, options: Options, samples: int) -> Recognition:
-    """As a batch does it: pieces heard in any order, one of them as it goes to another machine."""
-    found = survey(whole, model.metadata, options)
-    shares = list(pieces(found, whole.path, samples=samples))
-    heard: dict[int, list[Output]] = {}
+    """As a batch does it: inference of pieces in any order, one of them as it goes to another machine."""
+    plan = outline(whole, model.metadata, options)
+    shares = list(pieces(plan, whole.path, samples=samples))
+    parts: dict[int, list[Output]] = {}
     for number in reversed(range(len(shares))):
-        piece = shares[number].carried() if number % 2 else shares[number]
-        heard[number] = model.infer_piece(piece)
-    outputs = [output for number in range(len(shares)) for output in heard[number]]
-    return join(found, outputs, model.metadata, model.classes(options.emotions), model.model)
+        piece = shares[number].with_samples() if number % 2 else shares[number]
+        parts[number] = model.infer_piece(piece)
+    outputs = [output for number in range(len(shares)) for output in parts[number]]
+    return join(plan, outputs, model.metadata, model.classes(options.emotions), model.model)
 
 
 OPTIONS = st.builds(
@@ -108,12 +108,12 @@ def test_a_real_model_agrees(recognizer: Recognizer, speech: Waveform, tmp_path:
 
 def test_pieces_cover_all_windows_once(model: Recognizer, speech: Waveform, tmp_path: Path) -> None:
     whole = decoded(tmp_path / "x", speak(speech, 70, [0.5]))
-    found = survey(whole, model.metadata, Options())
-    shares = list(pieces(found, whole.path, samples=10 * SAMPLE_RATE))
+    plan = outline(whole, model.metadata, Options())
+    shares = list(pieces(plan, whole.path, samples=10 * SAMPLE_RATE))
     assert len(shares) > 3
-    assert [cut for piece in shares for cut in piece.cuts] == list(found.cuts)
+    assert [cut for piece in shares for cut in piece.cuts] == list(plan.cuts)
     for piece in shares:
-        mine: Any = piece.carried()
+        mine: Any = piece.with_samples()
         assert mine.waveform.nbytes < whole.samples * 4 / 2
         for one, other in zip(piece.windows(), mine.windows(), strict=True):
             assert np.array_equal(one, other)

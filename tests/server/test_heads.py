@@ -64,7 +64,7 @@ def test_a_file_of_the_services_machine_is_not_read(
 def test_another_models_head_is_refused(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
     head(recognizer.metadata.model_copy(update={"name": "large"})).write(head_path("other"))
     answer = shared.post_file(examples[0], head="other", model="lite")
-    assert (answer.status_code, answer.json()["title"]) == (422, "This head can't be asked")
+    assert (answer.status_code, answer.json()["title"]) == (422, "Head can't be used")
     assert "trained on the model large" in answer.json()["detail"]
 
 
@@ -80,3 +80,20 @@ def test_a_stream_asks_one(shared: Client, own: Head, speech: np.ndarray) -> Non
     output = told[-1]["output"]
     result = shared.get(f"/v1/outputs/{output}/files/result.json").json()
     assert result["head"]["name"] == "calls"
+
+
+def test_outputs_say_whether_they_have_segments_and_what_a_head_heard(
+    shared: Client, recognizer: Recognizer, examples: list[Path]
+) -> None:
+    head(recognizer.metadata).write(head_path("calls"))
+    for options, segments, name in (
+        ({"segments": "true", "head": "calls", "granularity": "frame"}, True, "calls"),
+        ({"granularity": "frame"}, False, None),
+        ({}, False, None),
+    ):
+        where = shared.post_file(examples[0], **options).headers["location"]
+        output = shared.get(where).json()
+        assert output["segments"] is segments
+        assert (output["head"] or {}).get("name") == name
+        [summary] = [item for item in shared.get("/v1/outputs").json()["outputs"] if item["id"] == output["id"]]
+        assert summary["head"] == output["head"]

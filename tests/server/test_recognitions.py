@@ -242,30 +242,31 @@ def test_the_time_of_each_step_is_told(shared: Client, examples: list[Path]) -> 
     assert 0 < sum(done["timings"].values()) < 60
 
 
-def test_nobody_is_heard_for_who_has_gone(
+def test_no_inference_for_who_has_gone(
     shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    queue, heard, hear = shared.service.queue, threading.Event(), shared.service.queue.hear
+    service, inference = shared.service, threading.Event()
+    recognize = service.scheduler.recognize
 
     async def patient(*arguments: Any) -> Recognition:
         await asyncio.sleep(30)
-        heard.set()
-        return await hear(*arguments)
+        inference.set()
+        return await recognize(*arguments)
 
-    monkeypatch.setattr(queue, "hear", patient)
+    monkeypatch.setattr(service.scheduler, "recognize", patient)
     content = examples[0].read_bytes()
     with socket.create_connection((shared.base_url.host, shared.base_url.port or 80)) as client:
         request = f"POST /v1/recognitions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n\r\n"
         client.sendall(request.encode() + content)
-        while not queue.length:
+        while not service.admission.count:
             time.sleep(0.001)
-    while queue.length:
+    while service.admission.count:
         time.sleep(0.01)
-    assert not heard.is_set()
+    assert not inference.is_set()
 
 
 def test_a_full_queue_says_so(shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared.service.queue, "_size", 0)
+    monkeypatch.setattr(shared.service.admission, "_limit", 0)
     answer = shared.post_file(examples[0])
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:emovox:busy")
     assert int(answer.headers["retry-after"]) >= 1

@@ -29,7 +29,10 @@ def serious(tab: Tab) -> list[str]:
 
 @pytest.mark.parametrize(
     ("language", "theme", "words", "column"),
-    [("en-GB", "light", "Own classes", "Own class"), ("zh-CN", "dark", "自己的类别", "自己的类别")],
+    [
+        ("en-GB", "light", "Own classes", "Own class"),
+        pytest.param("zh-CN", "dark", "自己的类别", "自己的类别", marks=pytest.mark.slow),
+    ],
 )
 def test_a_head_is_asked(
     browser: Browser,
@@ -84,7 +87,9 @@ def call(encode: Encode) -> Path:
     return encode(stereo, "call.wav", "pcm_s16le", sample_format="s16")
 
 
-@pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
+@pytest.mark.parametrize(
+    ("language", "theme"), [("en-GB", "light"), pytest.param("zh-CN", "dark", marks=pytest.mark.slow)]
+)
 def test_each_channel_by_itself(
     browser: Browser, service: Client, call: Path, angry: Path, language: str, theme: str
 ) -> None:
@@ -130,7 +135,7 @@ def test_silence_is_left_in_where_that_is_chosen(tab: Tab, service: Client, call
     assert (result["recording"]["channels"], result["speech_only"]) == (2, False)
 
 
-@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize("language", ["en-GB", pytest.param("zh-CN", marks=pytest.mark.slow)])
 def test_much_silence_is_warned_of(
     browser: Browser, service: Client, encode: Encode, speech: np.ndarray, language: str
 ) -> None:
@@ -210,14 +215,20 @@ def test_precisions_are_those_of_the_model(tab: Tab, service: Client, angry: Pat
 
 
 @pytest.mark.parametrize(
-    ("language", "words"),
+    ("language", "words", "praat"),
     [
-        ("en-GB", "Parquet: not here, as the service lacks pyarrow."),
-        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。"),
+        ("en-GB", "Parquet: not here, as the service lacks pyarrow.", "TextGrid (Praat)"),
+        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。", "TextGrid（Praat）"),
     ],
 )
 def test_exports_that_can_only_fail_aren_t_offered(
-    browser: Browser, service: Client, angry: Path, monkeypatch: pytest.MonkeyPatch, language: str, words: str
+    browser: Browser,
+    service: Client,
+    angry: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    language: str,
+    words: str,
+    praat: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it weren't installed
     plain, whole = (
@@ -227,7 +238,7 @@ def test_exports_that_can_only_fail_aren_t_offered(
     with opened(browser, str(service.base_url), locale=language) as tab:
         for id_, able in (
             (plain, []),
-            (whole, ["SRT", "VTT", "TextGrid (Praat)", "Audacity", "CSV", "PNG", "SVG"]),
+            (whole, ["SRT", "VTT", praat, "Audacity", "CSV", "PNG", "SVG"]),
         ):
             page = tab.open(f"#/output/{id_}")
             tab.result()

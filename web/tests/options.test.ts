@@ -7,9 +7,20 @@ const { options } = await import('../src/state/options.svelte')
 const { service } = await import('../src/state/service.svelte')
 
 const model = (name: string, precisions: ModelView['precisions'], more: Partial<ModelView> = {}): ModelView =>
-  ({ name, precisions, installed: precisions.length > 0, default: false, embeddings_only: false, ...more }) as ModelView
+  ({
+    name,
+    precisions,
+    installed: precisions.length > 0,
+    default: false,
+    embeddings_only: false,
+    ...more,
+  }) as ModelView
 const head = (name: string, model: string, usable: boolean): HeadView => ({ name, model, usable }) as HeadView
-const models = [model('lite', ['fp32', 'bf16'], { default: true }), model('large', ['fp32', 'int8']), model('far', [])]
+const models = [
+  model('lite', ['fp32', 'bf16'], { default: true }),
+  model('large', ['fp32', 'int8']),
+  model('far', []),
+]
 const [calls, old] = [head('calls', 'lite', true), head('old', 'lite', false)]
 
 describe('heads', () => {
@@ -18,12 +29,22 @@ describe('heads', () => {
     expect([fits(old, ''), fits(old, 'lite')]).toEqual([false, false]) // its model has changed since
   })
   it('have their classes ranked', () => {
-    expect(ranked({ calm: 0.2, loud: 0.8 })).toEqual([['loud', 0.8], ['calm', 0.2]])
+    expect(ranked({ calm: 0.2, loud: 0.8 })).toEqual([
+      ['loud', 0.8],
+      ['calm', 0.2],
+    ])
   })
 })
 
 describe('what is asked', () => {
-  afterEach(() => Object.assign(options, { model: '', head: '', splitChannels: false, speechOnly: null, precision: 'auto' }))
+  afterEach(() =>
+    Object.assign(options, {
+      chosen: { granularity: 'frame', segments: true },
+      model: '',
+      head: '',
+      precision: 'auto',
+    }),
+  )
 
   it('is a head with its model, and none that the model doesn’t fit', () => {
     Object.assign(service, { models, heads: [calls, old] })
@@ -49,18 +70,23 @@ describe('what is asked', () => {
     options.model = ''
     expect(options.precisions).toHaveLength(5)
   })
+  it('is what was chosen, and nothing that the service does by itself', () => {
+    expect(options.asked()).toEqual({ granularity: 'frame', segments: true })
+    Object.assign(options.chosen, { granularity: 'utterance', segments: false, merge: true })
+    expect(options.asked()).toEqual({ granularity: 'utterance', merge: true })
+  })
   it('is each channel only where that was chosen', () => {
     expect(options.asked()).not.toHaveProperty('split_channels')
-    options.splitChannels = true
+    options.chosen.split_channels = true
     expect(options.asked().split_channels).toBe(true)
   })
   it('is speech alone of channels by themselves, and otherwise where that was chosen', () => {
     expect([options.bySpeech, options.asked().speech_only]).toEqual([false, undefined])
-    options.splitChannels = true
+    options.chosen.split_channels = true
     expect([options.bySpeech, options.asked().speech_only]).toEqual([true, true])
-    options.speechOnly = false
+    options.chosen.speech_only = false
     expect([options.bySpeech, options.asked().speech_only]).toEqual([false, false])
-    Object.assign(options, { splitChannels: false, speechOnly: true })
+    Object.assign(options.chosen, { split_channels: false, speech_only: true })
     expect([options.bySpeech, options.asked().speech_only]).toEqual([true, true])
   })
 })

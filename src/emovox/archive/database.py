@@ -45,7 +45,7 @@ from emovox.errors import SettingsError
 from emovox.packages import install
 from emovox.settings import settings
 
-HEAD = "0004"  # the newest migration
+HEAD = "0005"  # the newest migration
 VERSION_TABLE = "emovox_version"
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -100,6 +100,7 @@ recognitions = Table(
     Column("emotion", String(16), nullable=False),
     Column("confidence", Float, nullable=False),
     *_scores(),
+    Column("speech", Float),  # seconds of it in what was heard: of the channel, not the recording
     Column("warnings", Text, nullable=False),  # codes between spaces
     Column("emovox", Text),
     Column("outputs", Text, index=True),  # the outputs directory; beside an SQLite file relative to it
@@ -165,13 +166,16 @@ fits = Table(  # how a space is centred and whitened
 )
 
 
-def archive_file() -> Path:
+def archive_file(outputs: Path | None = None) -> Path:
     """Where the archive is if it is SQLite: `outputs.db` beside `outputs/`, or in `outputs/.emovox/`.
 
     Inside if it is there already, if nothing can be written beside it, or if `outputs/` is a volume of its own, as
     in a container: what is beside that is lost with the container.
+
+    Args:
+        outputs: whose archive; by default that of the settings.
     """
-    outputs = settings().outputs.absolute()
+    outputs = (outputs or settings().outputs).absolute()
     beside, inside = outputs.with_name(f"{outputs.name}.db"), outputs / HIDDEN / "outputs.db"
     parent = next(path for path in outputs.parents if path.exists())
     writable = os.access(parent, os.W_OK | os.X_OK)

@@ -44,8 +44,8 @@ _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 # In JSON, and in this order.
 FIELDS = (
-    "id", "sha256", "name", "link", "duration", "created", "emotion", "confidence", "scores", "model", "revision",
-    "precision", "granularity", "channel", "warnings", "outputs", "tags",
+    "id", "sha256", "name", "link", "duration", "speech", "created", "emotion", "confidence", "scores", "model",
+    "revision", "precision", "granularity", "channel", "warnings", "outputs", "tags",
 )  # fmt: skip
 
 
@@ -78,6 +78,7 @@ class ArchiveRecord:
         created: when it was recognised, with its time zone.
         day: the same as a local date.
         scores: of the nine emotions, in their order.
+        speech: seconds of it in what was recognised; None: not known, as in records of earlier versions.
         embedding_revision: an earlier revision that gives the very same embeddings; None: none does.
         outputs: the outputs directory, which may have been deleted since.
         embedding: float32 (D,), the mean over the recording.
@@ -99,6 +100,7 @@ class ArchiveRecord:
     granularity: str = "utterance"
     channel: int | None = None
     duration: float | None = None
+    speech: float | None = None
     sample_rate: int | None = None
     channels: int | None = None
     codec: str | None = None
@@ -172,6 +174,7 @@ def from_recognition(
         granularity=recognition.granularity,
         channel=facts.channel,
         duration=facts.duration,
+        speech=facts.speech,
         sample_rate=facts.sample_rate,
         channels=facts.channels,
         codec=facts.codec,

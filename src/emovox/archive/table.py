@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 # The record's fields, but a column for each score.
 COLUMNS = (
-    "id", "name", "sha256", "link", "created", "emotion", "confidence", *NAMES, "duration", "model", "revision",
-    "precision", "granularity", "channel", "warnings", "tags", "outputs",
+    "id", "name", "sha256", "link", "created", "emotion", "confidence", *NAMES, "duration", "speech", "model",
+    "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs",
 )  # fmt: skip
-_NUMBERS = ("confidence", *NAMES, "duration")
+_NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
 
 

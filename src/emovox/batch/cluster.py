@@ -106,7 +106,7 @@ class RayWorker:
         if not isinstance(answer, Surveyed):
             return answer
         parts = tuple(
-            (survey, tuple(ray.put(piece.carried()) for piece in pieces)) for survey, pieces in answer.parts
+            (outline, tuple(ray.put(piece.with_samples()) for piece in pieces)) for outline, pieces in answer.parts
         )
         for file in answer.files:
             Path(file).unlink(missing_ok=True)

@@ -25,6 +25,7 @@ class BatchConfig:
         split_channels: hear each channel by itself.
         outputs_dirs: make an outputs directory for each recording too, in `out`/outputs.
         formats: exports in those.
+        archive: archive what is in those, in the archive of `out`/outputs.
         labels: language of the exports.
         retry_failed: try again what an earlier run noted in the table of errors.
         longest: seconds; a longer recording is shared out among the workers.
@@ -40,6 +41,7 @@ class BatchConfig:
     split_channels: bool = False
     outputs_dirs: bool = False
     formats: tuple[str, ...] = ()
+    archive: bool = False
     labels: str = "en"
     retry_failed: bool = False
     longest: float = LONGEST
@@ -49,8 +51,6 @@ class BatchConfig:
         head = self.options.head
         heard = replace(self.options, channel=1) if self.split_channels else self.options
         options = asdict(replace(self.options, channel=None, head=None, speech_only=heard.by_speech))
-        if options["track"] is None:  # batches were begun before there was a choice
-            del options["track"]
         return {
             "options": {
                 **options,
@@ -59,4 +59,5 @@ class BatchConfig:
             "channels": "split" if self.split_channels else "mix",
             "outputs_dirs": self.outputs_dirs,
             "formats": list(self.formats),
+            "archive": self.archive,
         }

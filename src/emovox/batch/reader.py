@@ -19,14 +19,14 @@ from emovox.batch.sources import RowReader
 from emovox.batch.storage import fetched
 from emovox.batch.tasks import Failed, Item, Plan, Same
 from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError, OutputsError
-from emovox.inference.splitting import PIECE, Piece, Survey, pieces, survey
+from emovox.inference.splitting import PIECE, Outline, Piece, outline, pieces
 from emovox.models.metadata import Metadata
 from emovox.refusals import behind, is_full
 from emovox.settings import settings
 
 Claim = Callable[[str, str], bool]
 """Whether the recording at a path is the one that is heard for its content: (sha256, path)."""
-Part = Decoded | tuple[Survey, tuple[Piece, ...]]
+Part = Decoded | tuple[Outline, tuple[Piece, ...]]
 """A recording, or one of its channels: decoded, or, where it is long, in pieces."""
 
 
@@ -132,15 +132,16 @@ class Reader:
 
     async def _fetch(self, stack: ExitStack, item: Item) -> Path:
         if item.row is None:
-            place = fetched(self._locate(item.path), self._scratch, max_bytes=settings().max_file_size)
+            place = fetched(self.locate(item.path), self._scratch, max_bytes=settings().max_file_size)
             return await asyncio.to_thread(stack.enter_context, place)
         async with self._reading:
-            data = await asyncio.to_thread(self._rows.read, replace(item, path=self._locate(item.path)))
+            data = await asyncio.to_thread(self._rows.read, replace(item, path=self.locate(item.path)))
         if not data:
             raise NoAudioError("there are no bytes in this row")
         return stack.enter_context(_kept(data, self._scratch))
 
-    def _locate(self, path: str) -> str:
+    def locate(self, path: str) -> str:
+        """Where a recording is, as it is seen from here."""
         return path if is_remote(path) else os.path.join(self._plan.directory, path)  # noqa: PTH118  as it is
 
     async def _decode(self, source: Path, target: Path, item: Item, channel: int | None) -> Decoded:
@@ -165,8 +166,8 @@ class Reader:
 
     def _cut(self, decoded: Decoded) -> Part:
         assert self._metadata is not None  # noqa: S101  nothing is read before the start
-        found = survey(decoded, self._metadata, replace(self._plan.options, channel=decoded.asked_channel))
-        return found, tuple(pieces(found, decoded.path, samples=PIECE))
+        whole = outline(decoded, self._metadata, replace(self._plan.options, channel=decoded.asked_channel))
+        return whole, tuple(pieces(whole, decoded.path, samples=PIECE))
 
 
 def _is_full(error: BaseException | None) -> bool:

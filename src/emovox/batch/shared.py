@@ -37,9 +37,9 @@ class Shared:
             EmovoxError: as `Recognizer.recognize`.
         """
         rows = []
-        for (survey, _), part in zip(self.surveyed.parts, self.outputs, strict=True):
+        for (outline, _), part in zip(self.surveyed.parts, self.outputs, strict=True):
             outputs = [output for some in part for output in some or ()]
-            recognition = join(survey, outputs, ready.metadata, ready.classes, ready.model)
+            recognition = join(outline, outputs, ready.metadata, ready.classes, ready.model)
             rows.append(to_row(self.surveyed.item.path, recognition))
         return Done(self.surveyed.item.path, tuple(rows), rows[0]["duration"], self.spent)
 

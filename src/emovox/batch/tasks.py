@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from emovox.archive.record import ArchiveRecord
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
-from emovox.inference.splitting import Survey
+from emovox.inference.splitting import Outline
 from emovox.models.loading import Wanted
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
@@ -44,6 +45,7 @@ class Plan:
         scratch: a directory for what is decoded.
         longest: seconds; a longer recording is shared out.
         directory: where relative paths are seen from; workers may run elsewhere. "": where each worker runs.
+        archive: whether outputs directories are archived; the run does that.
     """
 
     model: str
@@ -58,6 +60,7 @@ class Plan:
     scratch: str
     longest: float
     directory: str = ""
+    archive: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +107,14 @@ class Done:
         rows: of the table; several where its channels were heard by themselves.
         seconds: of sound.
         spent: seconds that it took its worker.
+        records: of what was published, to be archived.
     """
 
     path: str
     rows: tuple[dict[str, Any], ...]
     seconds: float
     spent: float
+    records: tuple[ArchiveRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,13 +140,13 @@ class Surveyed:
 
     Attributes:
         item: which.
-        parts: what was found and its pieces, or where these are, for each channel that is heard by itself.
+        parts: an outline and its pieces, or where these are, for each channel that is heard by itself.
         files: of its waveforms, which go when it is done.
         spent: seconds that it took so far.
     """
 
     item: Item
-    parts: tuple[tuple[Survey, tuple[Any, ...]], ...]
+    parts: tuple[tuple[Outline, tuple[Any, ...]], ...]
     files: tuple[str, ...]
     spent: float
 

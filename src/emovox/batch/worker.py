@@ -1,98 +1,33 @@
 """The worker: decodes and hears recordings, in a process of its own on this machine."""
 
 import asyncio
+import os
 import time
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from emovox import private
 from emovox.audio.decoded import Decoded
+from emovox.audio.files import is_remote
 from emovox.batch.reader import Claim, Reader, Reading
 from emovox.batch.reader import reason as why
 from emovox.batch.tables import to_row
-from emovox.batch.tasks import Answer, Done, Failed, Inferred, Plan, Ready, Share, Surveyed, Task
+from emovox.batch.tasks import Answer, Done, Failed, Inferred, Item, Plan, Ready, Share, Surveyed, Task
 from emovox.errors import DecoderError, OutputsError
 from emovox.exports import Language
-from emovox.exports import write as write_exports
 from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import Request
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.scheduler import Scheduler
 from emovox.outputs import Outputs
+from emovox.saving import Saving
 
 MADE = ".batch"
 """In each outputs directory that a batch made: it removes no others."""
 
 
-class Listener:
-    """A hearer for one model: what hears in a worker of this machine, and in an actor of a cluster."""
-
-    def __init__(self, plan: Plan) -> None:
-        """Prepare; `start` loads the model."""
-        self._plan, self._choice = plan, ModelChoice(plan.model, plan.precision)
-        self._scheduler = Scheduler(ModelPool(most=1, idle=float("inf"), load=self._load), threads=1)
-        self._outputs = None if plan.outputs is None else Outputs(plan.outputs)
-
-    def start(self) -> Ready:
-        """Load the model.
-
-        Raises:
-            EmovoxError: as `Recognizer` and `Recognizer.classes`.
-        """
-        with self._scheduler.models.borrow(self._choice) as recognizer:
-            classes = recognizer.classes(self._plan.options.emotions)
-            return Ready(recognizer.model, recognizer.metadata, classes, recognizer.batches)
-
-    def close(self) -> None:
-        """Hear no more."""
-        self._scheduler.close()
-
-    async def hear(self, reading: Reading) -> Done:
-        """Hear what was read of a recording, none of it to be shared out; its waveforms go.
-
-        Raises:
-            EmovoxError: as `Recognizer.recognize`.
-        """
-        try:
-            rows = [await self._row(part, reading.path) for part in reading.parts if isinstance(part, Decoded)]
-        finally:
-            reading.clear()
-        return Done(reading.path, tuple(rows), reading.seconds, reading.spent)
-
-    async def infer_share(self, share: Share) -> Inferred:
-        """Hear a piece of a recording.
-
-        Raises:
-            ModelError: the model failed.
-        """
-        started = time.monotonic()
-        outputs = await self._scheduler.infer_piece(self._choice, share.piece)
-        return Inferred(share, tuple(outputs), time.monotonic() - started)
-
-    def _load(self, choice: ModelChoice) -> Recognizer:
-        return Recognizer(choice.model, precision=choice.precision, device=self._plan.device)
-
-    async def _row(self, decoded: Decoded, path: str) -> dict[str, Any]:
-        options = replace(self._plan.options, channel=decoded.asked_channel)
-        with ExitStack() as stack:
-            draft = None if self._outputs is None else stack.enter_context(self._outputs.draft())
-            request = Request(decoded, options, sink=None if draft is None else draft.write)
-            recognition = await self._scheduler.hear(self._choice, request)
-            if draft is None:
-                return to_row(path, recognition)
-            directory = await asyncio.to_thread(draft.complete, recognition)
-            if formats := self._plan.formats:
-                language = cast("Language", self._plan.labels)
-                await asyncio.to_thread(write_exports, recognition, directory, formats, language=language)
-            private.touch(directory / MADE)
-            published = await asyncio.to_thread(draft.publish, recognition)
-            return to_row(path, recognition, published.name)
-
-
 class Worker:
-    """A reader, which works ahead, and a listener."""
+    """A reader, which works ahead, and a model."""
 
     def __init__(self, plan: Plan, scratch: Path, claim: Claim, *, decoders: int) -> None:
         """Prepare; `start` loads the model.
@@ -103,24 +38,33 @@ class Worker:
             claim: is asked before a content is decoded.
             decoders: decoding processes.
         """
+        self._plan, self._choice = plan, ModelChoice(plan.model, plan.precision)
         self._reader = Reader(plan, scratch, claim, decoders=decoders)
-        self._listener = Listener(plan)
+        self._scheduler = Scheduler(ModelPool(most=1, idle=float("inf"), load=self._load), threads=1)
+        self._saving = Saving(
+            None if plan.outputs is None else Outputs(plan.outputs),
+            plan.formats,
+            cast("Language", plan.labels),
+            marks=(MADE,),
+            embeddings=plan.options.embedding,
+            archive="later" if plan.archive else None,
+        )
         self._answered = 0.0
 
     async def start(self) -> Ready:
         """Load the model and start the decoders.
 
         Raises:
-            EmovoxError: as `Listener.start` and `Reader.start`.
+            EmovoxError: as `Recognizer`, `Recognizer.classes` and `Reader.start`.
         """
-        ready = await asyncio.to_thread(self._listener.start)
+        ready = await asyncio.to_thread(self._ready)
         await self._reader.start(ready.metadata)
         return ready
 
     async def close(self) -> None:
         """End the decoders and hear no more."""
         await self._reader.close()
-        await asyncio.to_thread(self._listener.close)
+        await asyncio.to_thread(self._scheduler.close)
 
     async def answer(self, task: Task) -> Answer:
         """Do what is asked. What goes wrong with a recording is an answer.
@@ -133,8 +77,8 @@ class Worker:
         sha256 = None
         try:
             if isinstance(task, Share):
-                heard = await self._listener.infer_share(task)
-                return replace(heard, spent=self._spent(started))
+                outputs = await self._scheduler.infer_piece(self._choice, task.piece)
+                return Inferred(task, tuple(outputs), self._spent(started))
             reading = await self._reader.read(task)
             if not isinstance(reading, Reading):
                 return reading
@@ -142,12 +86,51 @@ class Worker:
             if reading.split:
                 parts = tuple(part for part in reading.parts if not isinstance(part, Decoded))
                 return Surveyed(task, parts, tuple(map(str, reading.files)), self._spent(started))
-            done = await self._listener.hear(reading)
+            done = await self._recognize(reading, self._link(task))
             return replace(done, spent=self._spent(started))
         except (OutputsError, DecoderError):
             raise
         except Exception as error:
             return Failed(task.path, why(error), sha256)
+
+    async def _recognize(self, reading: Reading, link: str | None) -> Done:
+        """Recognise what was read of a recording, none of it to be shared out; its waveforms go."""
+        rows, records = [], []
+        try:
+            for part in reading.parts:
+                assert isinstance(part, Decoded)  # noqa: S101  nothing is in pieces
+                options = replace(self._plan.options, channel=part.asked_channel)
+                with self._saving.begin(link=link) as save:
+                    request = Request(
+                        part,
+                        save.options(options),
+                        sink=save.sink,
+                        embedding_sink=None if options.embedding else save.embedding_sink,  # rows have them, too
+                    )
+                    recognition = await self._scheduler.recognize(self._choice, request)
+                    recognition = await asyncio.to_thread(save.commit, recognition)
+                    record = await asyncio.to_thread(save.record)
+                outputs = None if save.directory is None else save.directory.name
+                rows.append(to_row(reading.path, recognition, outputs))
+                records += [] if record is None else [record]
+        finally:
+            reading.clear()
+        return Done(reading.path, tuple(rows), reading.seconds, reading.spent, tuple(records))
+
+    def _link(self, item: Item) -> str | None:
+        """Where a recording is, for the archive; the bytes in a table have no address of their own."""
+        if item.row is not None:
+            return None
+        path = self._reader.locate(item.path)
+        return path if is_remote(path) else os.path.abspath(path)  # noqa: PTH100  links stay as they are
+
+    def _ready(self) -> Ready:
+        with self._scheduler.models.borrow(self._choice) as recognizer:
+            classes = recognizer.classes(self._plan.options.emotions)
+            return Ready(recognizer.model, recognizer.metadata, classes, recognizer.batches)
+
+    def _load(self, choice: ModelChoice) -> Recognizer:
+        return Recognizer(choice.model, precision=choice.precision, device=self._plan.device)
 
     def _spent(self, started: float) -> float:
         """Seconds that an answer took this worker: not those for which it waited behind the one before."""

@@ -34,8 +34,8 @@ def archive() -> None:
     """Keep recognitions in a database: find, tag, count, export, delete them.
 
     The archive is outputs.db beside outputs/ (or in outputs/.emovox/, if nothing can be written beside it), DIR.db
-    for --outputs DIR, or the database that EMOVOX_DATABASE names. `emovox recognize --archive` and the service
-    fill it.
+    for --outputs DIR, or the database that EMOVOX_DATABASE names. `--archive` of recognize, listen and batch fills
+    it, and the service.
 
     \b
     emovox archive import outputs/

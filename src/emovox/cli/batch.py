@@ -15,13 +15,11 @@ from emovox.batch.local import LocalEngine
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Plan
-from emovox.cli import parameters
+from emovox.cli import library, parameters
 from emovox.cli.report import bar, label, printable
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
 from emovox.inference.options import Options
-from emovox.inference.recognition import Granularity
-from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.settings import settings
 
@@ -43,6 +41,11 @@ _LINE = 30.0  # seconds from one line of progress to the next, where there is no
     "--outputs-dirs", is_flag=True, help="Make an outputs directory for each recording too, in DIR/outputs."
 )
 @parameters.exports("Write these into each outputs directory.")
+@click.option(
+    "--archive",
+    is_flag=True,
+    help="Archive each outputs directory too, with its embedding: in DIR/outputs.db, see `emovox archive`.",
+)
 @click.option("--retry-failed", is_flag=True, help="Try again what stands in the table of errors.")
 @click.option(
     "--engine",
@@ -69,20 +72,13 @@ def batch(
     source: str,
     out: str,
     column: str | None,
-    granularity: Granularity,
-    embedding: bool,
-    segments: bool,
-    merge: bool,
-    speech_only: bool | None,
-    smoothing: float,
+    options: Options,
     channels: str,
-    track: int | None,
     formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
-    emotions: tuple[str, ...] | None,
-    head: str | None,
     outputs_dirs: bool,
+    archive: bool,
     retry_failed: bool,
     engine_name: str,
     address: str | None,
@@ -101,6 +97,7 @@ def batch(
     emovox batch recordings/ --out heard
     emovox batch 'calls/2026-*/**/*.opus' --out heard --channels split --segments
     emovox batch calls.csv --column file --out heard --embedding
+    emovox batch calls/ --out heard --outputs-dirs --archive --segments
     emovox batch s3://calls/2026/ --out s3://results/2026 --model emotion2vec_plus_large
     emovox batch s3://calls/2026/ --out s3://results/2026 --engine ray --address ray://head:10001
     python -c "import pandas; print(pandas.read_parquet('heard/recognitions'))"
@@ -112,32 +109,25 @@ def batch(
         raise click.BadParameter("an empty name: was a variable meant?", param_hint="--out")
     if formats and not outputs_dirs:
         raise click.UsageError("--export writes files into outputs directories: add --outputs-dirs")
+    if archive and not outputs_dirs:
+        raise click.UsageError("--archive keeps what outputs directories hold: add --outputs-dirs")
     if address is not None and engine_name != "ray":
         raise click.UsageError("--address belongs to --engine ray")
     if outputs_dirs and engine_name != "local":
         raise click.UsageError("--outputs-dirs writes on this machine, and --engine ray works on others")
-    needed = needs(formats) if formats else ()
-    options = Options(
-        granularity="frame" if "frames" in needed else granularity,
-        embedding=embedding,
-        emotions=emotions,
-        segments=segments or "segments" in needed,
-        merge=merge,
-        speech_only=speech_only,
-        smoothing=smoothing,
-        track=track,
-        head=None if head is None else Head.find(head),
-    )
+    if archive:
+        library.need_library()
     wish = BatchConfig(
         source=source,
         out=out,
         column=column,
         model=model or settings().model,
         precision=precision,
-        options=options,
+        options=options.showing(needs(formats)) if formats else options,
         split_channels=channels == "split",
         outputs_dirs=outputs_dirs,
         formats=formats,
+        archive=archive,
         labels=labels or settings().labels,
         retry_failed=retry_failed,
     )

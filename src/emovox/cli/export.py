@@ -23,7 +23,15 @@ def formats_option(
         raise click.BadParameter(str(error), context, parameter) from error
 
 
-@click.command(no_args_is_help=True)
+_WIDTH = max(map(len, exports.FORMATS))
+
+
+@click.command(
+    no_args_is_help=True,
+    epilog="\n".join(
+        ["\b", "Formats:", *(f"  {name:{_WIDTH}}  {exports.about(name)}" for name in exports.FORMATS)]
+    ),
+)
 @click.argument("paths", nargs=-1, required=True, metavar="OUTPUTS_DIR...")
 @click.option(
     "--format",
@@ -31,7 +39,7 @@ def formats_option(
     required=True,
     metavar="NAME,NAME...",
     callback=formats_option,
-    help=f"Among {', '.join(exports.FORMATS)}.",
+    help=f"Any of {', '.join(exports.FORMATS)}.",
 )
 @click.option(
     "--labels",
@@ -41,15 +49,7 @@ def formats_option(
 def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Language | None) -> int:
     """Write results that are there already in other formats, into their outputs directories.
 
-    \b
-    srt, vtt      captions: a cue for each segment
-    textgrid      Praat and ELAN: tiers of emotion and confidence
-    audacity      a label track
-    csv, parquet  tables: a row for each segment, and for each frame where there are frames
-    png, svg      the timeline: waveform, curves, segments
-
-    Segments come with `emovox recognize --segments`, frames with `--granularity frame`. Parquet needs the package
-    pyarrow, and pictures need matplotlib.
+    Segments come with `emovox recognize --segments`, frames with `--granularity frame`.
 
     \b
     emovox export outputs/outputs_20240104_223000 --format srt,textgrid

@@ -7,20 +7,25 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import click
 import numpy as np
 
 from emovox.audio.microphone import Microphone, microphones
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
-from emovox.cli import parameters
+from emovox.cli import library, parameters
 from emovox.cli.screen import JsonLines, Lines, Screen
 from emovox.cli.sources import FileSound, PipeSound, Sound
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError, TooShortError
+from emovox.exports import FORMATS, Language
 from emovox.inference.live import Event, Live
+from emovox.inference.options import Options, Sink
 from emovox.inference.recognizer import Recognizer
-from emovox.outputs import Draft, Outputs
+from emovox.models.head import Head
+from emovox.outputs import Outputs
+from emovox.saving import Save, Saving
 from emovox.settings import settings
 
 STDIN = "-"
@@ -46,7 +51,11 @@ STDIN = "-"
 @click.option(
     "--head", metavar="NAME|PATH", help="Also ask this head of yours; --jsonl and the saved result have it."
 )
-@parameters.outputs("Where the result goes.")
+@parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
+@parameters.outputs("Where the result goes; the archive is beside it.")
+@click.option(
+    "--archive", is_flag=True, help="Keep it in the archive too, with its embedding: see `emovox archive`."
+)
 @click.option("--no-save", is_flag=True, help="Write nothing.")
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON instead.")
 @click.option(
@@ -67,6 +76,8 @@ def listen(
     labels: str | None,
     emotions: tuple[str, ...] | None,
     head: str | None,
+    formats: tuple[str, ...],
+    archive: bool,
     no_save: bool,
     jsonl: bool,
     events: str,
@@ -80,6 +91,7 @@ def listen(
     emovox listen
     emovox listen --devices
     emovox listen interview.mp3 --labels zh
+    emovox listen --archive --export srt,png
     arecord -t raw -f S16_LE -r 16000 -c 1 | emovox listen - --rate 16000
     emovox listen call.wav --fast --jsonl --events 2 --no-save > events.jsonl
 
@@ -94,16 +106,24 @@ def listen(
         raise click.UsageError("--device is the microphone's: give it or a file, not both")
     if fast and source is None:
         raise click.UsageError("--fast is for a file or -: a microphone gives no more than is spoken")
-    language = labels or settings().labels
+    if no_save and (formats or archive):
+        raise click.UsageError("--export and --archive are of what is saved, and --no-save forbids that")
+    language = cast("Language", labels or settings().labels)
+    options = Options(
+        granularity="frame", segments=True, emotions=emotions, head=None if head is None else Head.find(head)
+    )
+    if archive:
+        library.need_library()
     with ExitStack() as stack:
-        place = None if no_save else Outputs(settings().outputs)
+        outputs = None if no_save else Outputs(settings().outputs)
         recognizer = Recognizer(model, notice=lambda line: click.echo(line, err=True))
         sound = _open(source, device, rate, fast)
         stack.callback(sound.close)
-        draft = None if place is None else stack.enter_context(place.draft())
-        ear = _Ear(draft)
-        live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=head, sink=ear.take)
-        limit = float("inf") if draft is None else settings().max_duration  # what can be recognised afterwards
+        kept = stack.enter_context(library.open_archive()) if archive else None
+        save = stack.enter_context(Saving(outputs, formats, language, archive=kept).begin())
+        ear = _Ear(save.sink)
+        live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=options.head, sink=ear.take)
+        limit = float("inf") if no_save else settings().max_duration  # what can be recognised afterwards
         display: Lines = Screen(language) if sys.stdout.isatty() else Lines(language)
         if jsonl:
             display = JsonLines(language, 2 if events == "2" else 1)
@@ -111,18 +131,19 @@ def listen(
         if not jsonl:
             click.echo(f"listening to {sound.name} with {recognizer.model.name}; Ctrl-C stops", err=True)
         trouble: Exception | None = None
-        try:
-            with display:
-                _hear(sound, live, ear, display, stop, min(duration or limit, limit), catch_up=not fast)
-        except (OSError, EmovoxError) as error:  # no reader, a broken file, a full disk: keep what there is
-            trouble = error
-        sound.close()
-        if duration is None and ear.seconds >= limit:
-            click.echo(f"stopped at the limit of {limit:g} s (EMOVOX_MAX_DURATION)", err=True)
-        if draft is not None and ear.seconds:
-            directory = _save(recognizer, draft, sound.name, emotions, head)
-            with suppress(OSError):
-                click.echo("too short to be saved" if directory is None else f"saved in {directory}", err=True)
+        with _rescuing(save):
+            try:
+                with display:
+                    _hear(sound, live, ear, display, stop, min(duration or limit, limit), catch_up=not fast)
+            except (OSError, EmovoxError) as error:  # no reader, a broken file, a full disk: keep what there is
+                trouble = error
+            sound.close()
+            if duration is None and ear.seconds >= limit:
+                click.echo(f"stopped at the limit of {limit:g} s (EMOVOX_MAX_DURATION)", err=True)
+            if not no_save and ear.seconds:
+                directory = _save(recognizer, save, sound.name, options)
+                with suppress(OSError):
+                    click.echo("too short to be saved" if directory is None else f"saved in {directory}", err=True)
         if trouble is not None:
             raise trouble
 
@@ -135,14 +156,14 @@ class _Ear:
         peak: since it was last asked for, full scale 1.
     """
 
-    def __init__(self, draft: Draft | None) -> None:
+    def __init__(self, sink: Sink | None) -> None:
         self.seconds = 0.0
         self.peak = 0.0
-        self._draft = draft
+        self._sink = sink
 
     def take(self, block: Waveform) -> None:
-        if self._draft is not None:
-            self._draft.write(block)
+        if self._sink is not None:
+            self._sink(block)
         self.seconds += len(block) / SAMPLE_RATE
         self.peak = max(self.peak, float(np.abs(block).max()))
 
@@ -185,21 +206,28 @@ def _show(display: Lines, events: list[Event], ear: _Ear, sound: Sound) -> None:
     ear.peak = 0.0
 
 
-def _save(
-    recognizer: Recognizer, draft: Draft, name: str, emotions: tuple[str, ...] | None, head: str | None
-) -> Path | None:
+def _save(recognizer: Recognizer, save: Save, name: str, options: Options) -> Path | None:
     """Recognise what was heard, as any recording; None where it is too short to be one."""
     try:
         recognition = recognizer.recognize(
-            draft.finish_audio(), granularity="frame", segments=True, emotions=emotions, head=head, name=name
+            save.finish_audio(), name=name, embedding_sink=save.embedding_sink, **vars(save.options(options))
         )
-        return draft.publish(recognition)
     except TooShortError:
         return None
+    save.commit(recognition)
+    return save.directory
+
+
+@contextmanager
+def _rescuing(save: Save) -> Iterator[None]:
+    """Keep the sound, and say where, if it can't be recognised: it is not spoken again."""
+    try:
+        yield
     except BaseException:
-        kept = draft.keep_audio()
-        with suppress(OSError):
-            click.echo(f"not recognised; what was heard is in {kept}: emovox recognize {kept}", err=True)
+        path = save.rescue()
+        if path is not None:
+            with suppress(OSError):
+                click.echo(f"not recognised; what was heard is in {path}: emovox recognize {path}", err=True)
         raise
 
 

@@ -1,17 +1,20 @@
 """What several commands' options mean."""
 
+import functools
 import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 
 import click
+from pydantic.fields import FieldInfo
 
-from emovox.emotions import NAMES, check_names
+from emovox.emotions import check_names
 from emovox.errors import ExportError, UnknownEmotionError
 from emovox.exports import check_formats
-from emovox.inference.smoothing import SMOOTHING
+from emovox.inference.options import Options, choices, declared, limits
+from emovox.models.metadata import Precision
 from emovox.settings import Settings, given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -41,10 +44,16 @@ def outputs(text: str) -> Callable[[Command], Command]:
 
 
 def recognition(command: Command) -> Command:
-    """The options of a recognition, as every command has them."""
-    for option in reversed(_RECOGNITION):
-        command = option(command)
-    return command
+    """The options of a recognition, as every command has them; it gets them as `options`, and `channels` apart."""
+
+    @functools.wraps(command)
+    def call(*args: Any, **values: Any) -> Any:
+        arguments = {name: values.pop(name) for name in declared(Options) if name in values}
+        return command(*args, options=Options.of(**arguments), **values)
+
+    for option in reversed([*(_option(name, info) for name, info in declared(Options).items()), *_MODEL]):
+        option(call)
+    return cast("Command", call)
 
 
 def exports(text: str) -> Callable[[Command], Command]:
@@ -54,7 +63,7 @@ def exports(text: str) -> Callable[[Command], Command]:
         "formats",
         callback=_formats,
         metavar="FORMAT,FORMAT...",
-        help=f"{text} Implies what they show: segments, and the curve for png and svg.",
+        help=f"{text} Implies what they show: segments, and of pictures the curve.",
     )
 
 
@@ -78,46 +87,48 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(str(error), context, parameter) from error
 
 
-_RECOGNITION = (
-    click.option(
-        "--granularity",
-        type=click.Choice(["utterance", "frame"]),
-        default="utterance",
-        show_default=True,
-        help="One verdict, or the scores of every frame (20 ms) as well.",
-    ),
-    click.option("--embedding", is_flag=True, help="The features too: (1, D), or (T, D) by frame."),
-    click.option("--segments", is_flag=True, help="Each stretch of speech with its times and emotion."),
-    click.option(
-        "--merge", is_flag=True, help="Join segments of one emotion up to a second apart; implies --segments."
-    ),
-    click.option(
-        "--speech-only/--no-speech-only",
-        default=None,
-        help="Leave silence out of verdict and curve.  [default: with --channels split]",
-    ),
-    click.option(
-        "--smoothing",
-        type=click.FloatRange(0, 3600),
-        callback=_number,
-        default=SMOOTHING,
-        show_default=True,
-        metavar="SECONDS",
-        help="Of the curve's scores (granularity frame); 0: each frame for itself.",
-    ),
-    click.option(
-        "--channels",
-        type=click.Choice(["mix", "split"]),
-        default="mix",
-        show_default=True,
-        help="Hear all channels as one, or each by itself, as the two sides of a call.",
-    ),
-    click.option(
-        "--track",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Hear this audio track.  [default: the main one, or the next that isn't silent]",
-    ),
+_CHANNELS = click.option(
+    "--channels",
+    type=click.Choice(["mix", "split"]),
+    default="mix",
+    show_default=True,
+    help="Recognise the mix of all channels, or each by itself, as the two sides of a call.",
+)
+
+_SPELLING: dict[str, dict[str, Any]] = {
+    "emotions": {"metavar": "NAME,NAME...", "callback": emotions},
+    "head": {
+        "metavar": "NAME|PATH",
+        "help": "Also ask this head, trained by `emovox head train`: classes of your own.",
+    },
+    "smoothing": {"metavar": "SECONDS", "callback": _number},
+    "track": {"metavar": "N"},
+}
+"""What a field doesn't say of how it is written on a command line."""
+
+
+def _option(name: str, info: FieldInfo) -> Callable[[Command], Command]:
+    """The option that a field becomes."""
+    if name == "channel":  # one alone is of little use where they can be split
+        return _CHANNELS
+    text, default = str(info.description), getattr(Options, name)
+    kinds = set(get_args(info.annotation)) or {info.annotation}
+    flag = f"--{name.replace('_', '-')}"
+    extra: dict[str, Any] = {}
+    if words := choices(info):
+        extra = {"type": click.Choice(words), "show_default": True}
+    elif kinds & {int, float}:
+        number: Any = click.IntRange if int in kinds else click.FloatRange
+        extra = {"type": number(*limits(info)), "show_default": True}
+    elif kinds == {bool}:
+        extra = {"is_flag": True}
+    elif bool in kinds:
+        flag = f"{flag}/--no{flag[1:]}"
+    extra |= {"default": default, "help": f"{text[0].upper()}{text[1:]}."}
+    return click.option(flag, **(extra | _SPELLING.get(name, {})))
+
+
+_MODEL = (
     click.option(
         "--model",
         metavar="NAME|PATH",
@@ -125,20 +136,9 @@ _RECOGNITION = (
     ),
     click.option(
         "--precision",
-        type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+        type=click.Choice(["auto", *get_args(Precision)]),
         default="auto",
         show_default=True,
-        help="Of the arithmetic; auto: the fastest that hears what fp32 hears here.",
-    ),
-    click.option(
-        "--emotions",
-        metavar="NAME,NAME...",
-        callback=emotions,
-        help=f"Choose only among these: {', '.join(NAMES)}.",
-    ),
-    click.option(
-        "--head",
-        metavar="NAME|PATH",
-        help="Also ask this head, trained by `emovox head train`: classes of your own.",
+        help="Of the arithmetic; auto: the fastest that recognises what fp32 recognises here.",
     ),
 )

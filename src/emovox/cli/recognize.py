@@ -5,16 +5,15 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from dataclasses import replace
 from itertools import count, zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import click
 
-from emovox.archive.keeping import Kept
 from emovox.audio.files import find
 from emovox.audio.recording import copy
 from emovox.cli import library, parameters
@@ -30,12 +29,12 @@ from emovox.errors import (
     UnreadableAudioError,
 )
 from emovox.exports import FORMATS, Language, needs
-from emovox.exports import write as write_exports
-from emovox.inference.recognition import Granularity, ModelFacts
+from emovox.inference.options import Options
+from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
-from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.outputs import Outputs
+from emovox.saving import Saving
 from emovox.settings import settings
 
 STDIN = "-"
@@ -60,23 +59,15 @@ STDIN = "-"
 @click.option("--quiet", "-q", is_flag=True, help="Results and errors only: no progress, no summary.")
 def recognize(
     paths: tuple[str, ...],
-    granularity: Granularity,
-    embedding: bool,
-    segments: bool,
-    merge: bool,
-    speech_only: bool | None,
-    smoothing: float,
+    options: Options,
     channels: str,
-    track: int | None,
     formats: tuple[str, ...],
     model: str | None,
     precision: Wanted,
-    head: str | None,
     archive: bool,
     no_save: bool,
     form: str,
     labels: str | None,
-    emotions: tuple[str, ...] | None,
     top: int,
     quiet: bool,
 ) -> int:
@@ -100,18 +91,8 @@ def recognize(
     """  # noqa: D301  click needs the backspace itself
     if formats and no_save:
         raise click.UsageError("--export writes files, and --no-save forbids it")
-    needed = needs(formats) if formats else ()
-    wanted: dict[str, Any] = {
-        "granularity": "frame" if "frames" in needed else granularity,
-        "embedding": archive or (embedding and not no_save),  # nothing printed has it
-        "emotions": emotions,
-        "segments": segments or merge or "segments" in needed,
-        "merge": merge,
-        "speech_only": speech_only,
-        "smoothing": smoothing,
-        "track": track,
-        "head": None if head is None else Head.find(head),
-    }
+    wanted = options.showing(needs(formats)) if formats else options
+    wanted = replace(wanted, embedding=options.embedding and not no_save)  # nothing printed has it
     if archive:
         library.need_library()
     started = time.monotonic()
@@ -122,36 +103,35 @@ def recognize(
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
-    if wanted["head"] is not None:
-        wanted["head"].check(recognizer.metadata)
-    place = None if no_save else Outputs(settings().outputs)
+    if options.head is not None:
+        options.head.check(recognizer.metadata)
+    outputs = None if no_save else Outputs(settings().outputs)
     language = cast("Language", labels or settings().labels)
     report = REPORTS[form](
         paths=[str(file) for file in files],
         language=language,
         top=top,
-        head=head is not None,
-        segments=segments or merge,
+        head=options.head is not None,
+        segments=options.segments,
     )
     seconds, saved = 0.0, []
     try:
         with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:
             kept = stack.enter_context(library.open_archive()) if archive else None
+            saving = Saving(outputs, formats, language, embeddings=options.embedding, archive=kept)
             report.begin()
             for file, following in zip_longest(files, files[1:]):
                 if following not in {None, STDIN} and channels == "mix":
-                    recognizer.expect(following, track=track)
+                    recognizer.expect(following, track=options.track)
                 progress.begin(printable(str(file)))
-                link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
-                keep = partial(Kept, kept, asked=embedding, link=link)
-                for found in _hear(recognizer, file, place, keep, progress, channels, wanted, formats, language):
-                    if isinstance(found, str):
-                        failures.append((str(file), found))
+                for row in _recognize(recognizer, file, saving, wanted, progress, split=channels == "split"):
+                    if isinstance(row, str):
+                        failures.append((str(file), row))
                         continue
-                    seconds += found.recognition.recording.duration
-                    saved.append(found.directory)
+                    seconds += row.recognition.recording.duration
+                    saved.append(row.directory)
                     progress.clear()
-                    report.add(found)
+                    report.add(row)
                 progress.end()
             report.end()
         if not quiet:
@@ -178,41 +158,26 @@ def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]
     return files, failures
 
 
-def _hear(
-    recognizer: Recognizer,
-    file: str | Path,
-    place: Outputs | None,
-    keep: Callable[..., Kept],
-    progress: Progress,
-    channels: str,
-    wanted: dict[str, Any],
-    formats: tuple[str, ...],
-    language: Language,
+def _recognize(
+    recognizer: Recognizer, file: str | Path, saving: Saving, options: Options, progress: Progress, *, split: bool
 ) -> Iterator[Row | str]:
     """Recognise one recording and save it; or each of its channels, one after the other. Or why it failed."""
+    link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
     try:
-        with _source(file, again=channels == "split") as (source, name):
-            for channel in count(1) if channels == "split" else [None]:
+        with _source(file, again=split) as (source, name):
+            for channel in count(1) if split else [None]:
                 if channel is not None and not isinstance(source, (str, Path)):
                     source.seek(0)
-                with ExitStack() as stack:
-                    draft = None if place is None else stack.enter_context(place.draft())
-                    kept = keep(sink=draft.write_embedding if draft else None)
-                    recognition = kept.take(
-                        recognizer.recognize(
-                            source,
-                            name=name,
-                            channel=channel,
-                            sink=progress.follow(draft.write if draft else None),
-                            embedding_sink=kept.sink if wanted["granularity"] == "frame" else None,
-                            **wanted,
-                        )
+                with saving.begin(link=link) as save:
+                    recognition = recognizer.recognize(
+                        source,
+                        name=name,
+                        sink=progress.follow(save.sink),
+                        embedding_sink=save.embedding_sink,
+                        **vars(save.options(replace(options, channel=channel))),
                     )
-                    if draft is not None and formats:  # all of the directory is there, or none of it
-                        write_exports(recognition, draft.complete(recognition), formats, language=language)
-                    directory = None if draft is None else draft.publish(recognition)
-                    kept.keep(directory)
-                yield Row(str(file), recognition, directory)
+                    recognition = save.commit(recognition)
+                yield Row(str(file), recognition, save.directory)
                 if channel == recognition.recording.channels:
                     return
     except (OutputsError, DecoderError, UnknownEmotionError):  # the next one would fare no better

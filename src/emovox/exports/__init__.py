@@ -5,7 +5,30 @@ from emovox import exports
 exports.write(recognition, "outputs/outputs_20240104_223000", ["srt", "textgrid", "png"])
 """
 
-from emovox.exports.formats import FORMATS, Language, check_formats, missing_package, needs, parts, write
+from emovox.exports.formats import (
+    FORMATS,
+    MEDIA_TYPES,
+    Language,
+    about,
+    check_formats,
+    missing_package,
+    needs,
+    parts,
+    title,
+    write,
+)
 from emovox.inference.stored_result import Part
 
-__all__ = ["FORMATS", "Language", "Part", "check_formats", "missing_package", "needs", "parts", "write"]
+__all__ = [
+    "FORMATS",
+    "MEDIA_TYPES",
+    "Language",
+    "Part",
+    "about",
+    "check_formats",
+    "missing_package",
+    "needs",
+    "parts",
+    "title",
+    "write",
+]

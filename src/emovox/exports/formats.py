@@ -32,12 +32,27 @@ _Write = Callable[[_Input, BinaryIO], None]
 
 @dataclass(frozen=True)
 class _Format:
-    """A format's files: their suffix, and a writer for each part that it shows."""
+    """All that is known of a format.
 
+    Attributes:
+        title: what people call it.
+        about: what it holds, for the command's help.
+        suffix: of its files.
+        media_type: of its files.
+        writers: what writes each part that it shows.
+        package: that its writers need.
+        together: one file shows all parts.
+        chinese: the title in Chinese; empty: the same.
+    """
+
+    title: str
+    about: str
     suffix: str
+    media_type: str
     writers: dict[Part, _Write]
     package: str | None = None
-    together: bool = False  # whether one file shows all parts
+    together: bool = False
+    chinese: str = ""
 
 
 def _text(pieces: Callable[[_Input], Iterable[str]]) -> _Write:
@@ -56,37 +71,92 @@ def _drawn(kind: Literal["png", "svg"]) -> _Write:
 
 
 _FORMATS: dict[str, _Format] = {
-    "srt": _Format(".srt", {"segments": _text(lambda job: captions.srt(job.recognition, job.language))}),
-    "vtt": _Format(".vtt", {"segments": _text(lambda job: captions.vtt(job.recognition, job.language))}),
-    "textgrid": _Format(
-        ".TextGrid", {"segments": _text(lambda job: textgrid.pieces(job.recognition, job.language))}
+    "srt": _Format(
+        title="SRT",
+        about="captions: a cue for each segment",
+        suffix=".srt",
+        media_type="application/x-subrip",
+        writers={"segments": _text(lambda job: captions.srt(job.recognition, job.language))},
     ),
-    "audacity": _Format(".txt", {"segments": _text(lambda job: audacity.lines(job.recognition, job.language))}),
+    "vtt": _Format(
+        title="VTT",
+        about="the same, for browsers",
+        suffix=".vtt",
+        media_type="text/vtt; charset=utf-8",
+        writers={"segments": _text(lambda job: captions.vtt(job.recognition, job.language))},
+    ),
+    "textgrid": _Format(
+        title="TextGrid (Praat)",
+        chinese="TextGrid（Praat）",
+        about="Praat and ELAN: tiers of emotion and confidence",
+        suffix=".TextGrid",
+        media_type="text/plain; charset=utf-8",
+        writers={"segments": _text(lambda job: textgrid.pieces(job.recognition, job.language))},
+    ),
+    "audacity": _Format(
+        title="Audacity",
+        about="a label track",
+        suffix=".txt",
+        media_type="text/plain; charset=utf-8",
+        writers={"segments": _text(lambda job: audacity.lines(job.recognition, job.language))},
+    ),
     "csv": _Format(
-        ".csv",
-        {
+        title="CSV",
+        about="tables: a row for each segment, and for each frame",
+        suffix=".csv",
+        media_type="text/csv; charset=utf-8",
+        writers={
             "segments": _text(lambda job: comma_separated.segments(job.recognition)),
             "frames": _text(lambda job: comma_separated.frames(job.recognition)),
         },
     ),
     "parquet": _Format(
-        ".parquet",
-        {
+        title="Parquet",
+        about="the same, typed",
+        suffix=".parquet",
+        media_type="application/vnd.apache.parquet",
+        writers={
             "segments": lambda job, file: parquet.write_segments(job.recognition, file),
             "frames": lambda job, file: parquet.write_frames(job.recognition, file),
         },
         package="pyarrow",
     ),
     "png": _Format(
-        ".png", {"segments": _drawn("png"), "frames": _drawn("png")}, package="matplotlib", together=True
+        title="PNG",
+        about="the timeline: waveform, curves, segments",
+        suffix=".png",
+        media_type="image/png",
+        writers={"segments": _drawn("png"), "frames": _drawn("png")},
+        package="matplotlib",
+        together=True,
     ),
     "svg": _Format(
-        ".svg", {"segments": _drawn("svg"), "frames": _drawn("svg")}, package="matplotlib", together=True
+        title="SVG",
+        about="the same, to be scaled and searched",
+        suffix=".svg",
+        media_type="image/svg+xml",
+        writers={"segments": _drawn("svg"), "frames": _drawn("svg")},
+        package="matplotlib",
+        together=True,
     ),
 }
 
 FORMATS = tuple(_FORMATS)
 """The names of the formats, in the order in which files are written."""
+MEDIA_TYPES = {form.suffix.removeprefix("."): form.media_type for form in _FORMATS.values()}
+"""Of the files, by suffix."""
+
+
+def title(name: str, language: Language = "en") -> str:
+    """What people call a format."""
+    form = _FORMATS[name]
+    return (form.chinese if language == "zh" else "") or form.title
+
+
+def about(name: str) -> str:
+    """What a format holds, and what it needs, in a line of English."""
+    form = _FORMATS[name]
+    return form.about if form.package is None else f"{form.about} (needs {form.package})"
 
 
 def parts(name: str) -> tuple[Part, ...]:

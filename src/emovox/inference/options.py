@@ -1,53 +1,122 @@
-"""The options of a recognition, checked."""
+"""The options of a recognition: each declared once, here.
 
+The library's keyword arguments, the command's options and the service's parameters are made of these fields: name,
+type, default, limits, and what it is for. Only type checkers must be told again, in `OptionArguments`.
+"""
+
+import textwrap
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, get_args, get_origin, get_type_hints
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import Waveform
+from emovox.emotions import NAMES
 from emovox.errors import OptionsError
 from emovox.inference.recognition import Granularity
 from emovox.inference.smoothing import SMOOTHING
+from emovox.inference.stored_result import Part
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Floats
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 Sink = Callable[[Waveform], None]
-"""Takes the blocks of waveform that the model hears, in order."""
+"""Takes the blocks of waveform that the model is given, in order."""
 EmbeddingSink = Callable[[Floats], None]
 """Takes the embeddings of frames, float32 (n, D), in order."""
 
+Channel = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="recognise this channel alone, from 1; by default the mean, or the loudest where channels "
+        "cancel out",
+    ),
+]
 
-@dataclass(frozen=True)
-class Options:
-    """What is wanted of every recording; `Recognizer.recognize` says what each means.
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions:
+    """The options that are alike in the library, the command and the service."""
+
+    granularity: Annotated[Granularity, Field(description="`frame` adds the scores of every frame (20 ms)")] = (
+        "utterance"
+    )
+    embedding: Annotated[bool, Field(description="give the embedding: float32 (1, D), or (T, D) by frame")] = False
+    segments: Annotated[bool, Field(description="give each stretch of speech with its times and emotion")] = False
+    merge: Annotated[
+        bool, Field(description="join segments of one emotion up to a second apart; implies segments")
+    ] = False
+    speech_only: Annotated[
+        bool | None,
+        Field(
+            description="leave silence out of verdict and curve; by default where a channel is recognised alone"
+        ),
+    ] = None
+    smoothing: Annotated[
+        float,
+        Field(ge=0, le=3600, description="seconds over which the curve's scores are smoothed; 0: not at all"),
+    ] = SMOOTHING
+    channel: Channel = None
+    track: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1024,
+            description="recognise this audio track, from 1; by default the main one, or the next that isn't "
+            "silent",
+        ),
+    ] = None
+    emotions: Annotated[
+        Collection[str] | None, Field(description=f"choose only among these: {', '.join(NAMES)}")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(CommonOptions):
+    """What is wanted of every recording.
 
     Raises:
         OptionsError: a value that means nothing.
     """
 
-    granularity: Granularity = "utterance"
-    embedding: bool = False
-    emotions: Collection[str] | None = None
-    segments: bool = False
-    merge: bool = False
-    speech_only: bool | None = None
-    smoothing: float = SMOOTHING
-    channel: int | None = None
-    track: int | None = None
-    head: Head | None = None
+    head: Annotated[Head | None, Field(description="also ask this trained head: classes of your own")] = None
 
     def __post_init__(self) -> None:
-        if self.granularity not in {"utterance", "frame"}:
-            raise OptionsError(f"granularity {self.granularity!r}: choose utterance or frame")
-        if not 0 <= self.smoothing < float("inf"):
-            raise OptionsError(f"smoothing {self.smoothing!r}: give seconds, 0 or more")
+        for name, info in declared(Options).items():
+            value = getattr(self, name)
+            if (advice := _advice(info, value)) is not None:
+                raise OptionsError(f"{name} {value!r}: {advice}")
         if self.merge:  # what is merged is wanted
             object.__setattr__(self, "segments", True)
-        if self.channel is not None and self.channel < 1:
-            raise OptionsError(f"channel {self.channel!r}: channels are counted from 1")
-        if self.track is not None and self.track < 1:
-            raise OptionsError(f"track {self.track!r}: tracks are counted from 1")
+
+    @classmethod
+    def of(cls, **arguments: "Unpack[OptionArguments]") -> "Options":
+        """The options that keyword arguments mean; a head may be given by its name or path.
+
+        Raises:
+            HeadError: there is no such head.
+            OptionsError: a value that means nothing.
+        """
+        values: dict[str, Any] = {**arguments}
+        head = values.pop("head", None)
+        return cls(**values, head=None if head is None else Head.find(head))
+
+    def showing(self, parts: Collection[Part]) -> "Options":
+        """The same, for a result that has these parts too."""
+        return replace(
+            self,
+            granularity="frame" if "frames" in parts else self.granularity,
+            segments=self.segments or "segments" in parts,
+        )
 
     @property
     def by_frame(self) -> bool:
@@ -68,6 +137,60 @@ class Options:
     def frame_embeddings(self) -> bool:
         """Whether the model must give the embeddings of frames."""
         return (self.embedding or self.head is not None) and self.frame_logits
+
+
+class OptionArguments(TypedDict, total=False):
+    """The fields of `Options`, as type checkers must be told of keyword arguments; a test compares the two."""
+
+    granularity: Granularity
+    embedding: bool
+    segments: bool
+    merge: bool
+    speech_only: bool | None
+    smoothing: float
+    channel: int | None
+    track: int | None
+    emotions: Collection[str] | None
+    head: str | Path | Head | None
+
+
+@cache
+def declared(kind: type[CommonOptions]) -> dict[str, FieldInfo]:
+    """What is declared of each option, by name: type, limits, description."""
+    return {
+        name: FieldInfo.from_annotation(hint) for name, hint in get_type_hints(kind, include_extras=True).items()
+    }
+
+
+def choices(info: FieldInfo) -> tuple[str, ...]:
+    """The words that an option may be, where it is one of some."""
+    return get_args(info.annotation) if get_origin(info.annotation) is Literal else ()
+
+
+def limits(info: FieldInfo) -> tuple[float | None, float | None]:
+    """The least and the most that an option may be."""
+    found = {name: getattr(item, name) for item in info.metadata for name in ("ge", "le") if hasattr(item, name)}
+    return found.get("ge"), found.get("le")
+
+
+def described(*, indent: int) -> str:
+    """The options for a docstring, a paragraph each, indented save for the first."""
+    space = " " * indent
+    paragraphs = (f"{name}: {info.description}." for name, info in declared(Options).items())
+    filled = (
+        textwrap.fill(text, 112, initial_indent=space, subsequent_indent=f"{space}    ") for text in paragraphs
+    )
+    return "\n".join(filled).lstrip()
+
+
+def _advice(info: FieldInfo, value: Any) -> str | None:
+    """What to give instead of a value; None: it is well."""
+    if (words := choices(info)) and value not in words:
+        return f"choose {' or '.join(words)}"
+    least, most = limits(info)
+    if value is None or least is None or least <= value <= (float("inf") if most is None else most):
+        return None
+    return f"give {least} or more" if most is None else f"give {least} to {most}"
 
 
 @dataclass(frozen=True)

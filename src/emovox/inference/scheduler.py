@@ -1,6 +1,6 @@
-"""The hearer: the actor that holds models and works through what waits for them.
+"""The scheduler: threads that batch the recordings waiting for models, and run them.
 
-The service, every worker of a batch and every actor on a cluster hear through this one class.
+The service, every worker of a batch and every actor on a cluster run inference through this class.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ from emovox.inference.recognition import Recognition
 from emovox.inference.splitting import Piece
 from emovox.models.runtime.engine import Output
 
-_MEMORY = 0.9  # what the pace keeps of what it was, when a recording is added
-TOGETHER = 32  # recordings that go to a model at once, at most, where it runs batches
+_MEMORY = 0.9  # weight of the earlier pace, when a recording is added
+AT_ONCE = 32  # recordings that a model gets at once, if it runs batches
 
 
 @dataclass(eq=False)
-class _Waiting:
+class _Call:
     choice: ModelChoice
     work: Request | Piece
     seconds: float  # of sound
@@ -35,8 +35,8 @@ class _Waiting:
 class Pace(NamedTuple):
     """How long recordings take.
 
-    Of estimates by the one and by the other the lower is never too high, where each recording takes some time and
-    each second of it some more: whatever lengths were measured, and now wait.
+    If each recording takes a fixed time and each second of it some more, then the lower of the two estimates is
+    never too high, whatever lengths were measured before and are waiting now.
     """
 
     of_second: float
@@ -46,16 +46,16 @@ class Pace(NamedTuple):
 
 
 class Scheduler:
-    """Recordings wait here for a model, first come first served; a few threads work through them.
+    """A queue of recordings waiting for models, first come, first served, and a few threads that run them.
 
-    Where the model runs batches (on a GPU), recordings that wait for the same one run together, grouped by length;
-    on a CPU, where that only adds padding, one after the other.
+    If a model runs batches (on a GPU), the recordings waiting for it run together, sorted by length. On a CPU that
+    only adds padding, so they run one by one.
 
     Attributes:
         models: to borrow from.
-        heard: seconds of sound heard so far.
-        busy: seconds that threads have spent on it.
-        pace: what a thread has taken lately, once the model was there.
+        sound_seconds: of sound that models have had so far.
+        busy_seconds: that threads have spent on it.
+        pace: of a thread lately, without the loading of models.
     """
 
     def __init__(self, models: ModelPool, *, threads: int) -> None:
@@ -63,69 +63,70 @@ class Scheduler:
 
         Args:
             models: to borrow from.
-            threads: recordings heard at the same time.
+            threads: how many recordings, or batches, run at the same time.
         """
         self.models = models
-        self._waiting: deque[_Waiting] = deque()
+        self._queue: deque[_Call] = deque()
         self._condition = threading.Condition()
         self.closed = False
-        self.heard, self.busy = 0.0, 0.0
-        self.pace = Pace(0.1, 0.5)  # until it is known
-        self._lately = np.zeros(3)  # recordings, seconds of sound, and of work
+        self.sound_seconds, self.busy_seconds = 0.0, 0.0
+        self.pace = Pace(0.1, 0.5)  # a guess, until it is measured
+        self._totals = np.zeros(3)  # recordings, seconds of sound, and of work, fading with age
         self.threads = [
-            threading.Thread(target=self._work, name=f"hearer-{number}", daemon=True) for number in range(threads)
+            threading.Thread(target=self._work, name=f"inference-{number}", daemon=True)
+            for number in range(threads)
         ]
         for thread in self.threads:
             thread.start()
 
-    async def hear(self, choice: ModelChoice, request: Request) -> Recognition:
-        """Wait for a model and what it hears. Cancelled, it gives up its turn.
+    async def recognize(self, choice: ModelChoice, request: Request) -> Recognition:
+        """Queue a recording, and wait for its recognition. If cancelled, it leaves the queue.
 
         Raises:
             EmovoxError: as `Recognizer` and `Recognizer.recognize`.
         """
         seconds = request.recording.duration if isinstance(request.recording, Decoded) else 0.0
-        found: Recognition = await self._wait(choice, request, seconds)
-        return found
+        recognition: Recognition = await self._call(choice, request, seconds)
+        return recognition
 
     async def infer_piece(self, choice: ModelChoice, piece: Piece) -> list[Output]:
-        """The same for a piece of a split recording; gives what `splitting.join` wants.
+        """The same for a piece of a split recording; returns outputs for `splitting.join`.
 
         Raises:
-            ModelError: as `Recognizer` and `Recognizer.hear_piece`.
+            ModelError: as `Recognizer` and `Recognizer.infer_piece`.
         """
-        found: list[Output] = await self._wait(choice, piece, piece.seconds)
-        return found
+        outputs: list[Output] = await self._call(choice, piece, piece.seconds)
+        return outputs
 
     def close(self) -> None:
-        """Hear no more; what is being heard is finished first."""
+        """Start nothing more, and wait for what is running."""
         with self._condition:
             self.closed = True
-            self._waiting.clear()
+            self._queue.clear()
             self._condition.notify_all()
         for thread in self.threads:
             thread.join()
 
-    async def _wait(self, choice: ModelChoice, work: Request | Piece, seconds: float) -> Any:
+    async def _call(self, choice: ModelChoice, work: Request | Piece, seconds: float) -> Any:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(choice, work, seconds, loop.create_future(), loop)
+        call = _Call(choice, work, seconds, loop.create_future(), loop)
         with self._condition:
-            self._waiting.append(waiting)
+            self._queue.append(call)
             self._condition.notify()
-        return await waiting.future
+        return await call.future
 
     def _work(self) -> None:
         while True:
             with self._condition:
-                while not self._waiting and not self.closed:
+                while not self._queue and not self.closed:
                     self._condition.wait()
                 if self.closed:
                     return
-                first = self._waiting.popleft()
+                first = self._queue.popleft()
             if not first.future.cancelled():
-                self._hear(first)
+                self._infer(first)
 
-    def _hear(self, first: _Waiting) -> None:
+    def _infer(self, first: _Call) -> None:
         batch = [first]
         started = begun = time.monotonic()
         try:
@@ -137,46 +138,43 @@ class Scheduler:
                 else:
                     if recognizer.batches:
                         batch += self._companions(first)
-                        batch.sort(key=lambda waiting: waiting.seconds)
-                    requests = [waiting.work for waiting in batch if isinstance(waiting.work, Request)]
+                        batch.sort(key=lambda call: call.seconds)
+                    requests = [call.work for call in batch if isinstance(call.work, Request)]
                     results = list(recognizer.recognize_together(requests))
-            for waiting, result in zip(batch, results, strict=True):
-                _answer(waiting, result)
-            self._measure(len(batch), sum(waiting.seconds for waiting in batch), time.monotonic() - begun)
+            for call, result in zip(batch, results, strict=True):
+                _answer(call, result)
+            self._measure(len(batch), sum(call.seconds for call in batch), time.monotonic() - begun)
         except Exception as error:
-            for waiting in batch:
-                _answer(waiting, error)
-        spent = time.monotonic() - started
-        self.busy += spent
-        self.heard += sum(waiting.seconds for waiting in batch)
+            for call in batch:
+                _answer(call, error)
+        self.busy_seconds += time.monotonic() - started
+        self.sound_seconds += sum(call.seconds for call in batch)
 
-    def _measure(self, count: int, seconds: float, spent: float) -> None:
-        """Count recordings of so many seconds in all into the pace, and what they took."""
+    def _measure(self, count: int, seconds: float, work: float) -> None:
+        """Add recordings to the pace, with their seconds of sound and of work."""
         with self._condition:
-            self._lately = _MEMORY**count * self._lately + (count, seconds, spent)
-            recordings, sound, work = self._lately.tolist()
+            self._totals = _MEMORY**count * self._totals + (count, seconds, work)
+            recordings, sound, work = self._totals.tolist()
             self.pace = Pace(work / max(sound, 1e-3), work / recordings)
 
-    def _companions(self, first: _Waiting) -> list[_Waiting]:
-        """Other recordings that wait for the same model."""
+    def _companions(self, first: _Call) -> list[_Call]:
+        """Other recordings in the queue for the same model."""
         with self._condition:
-            same = [
-                waiting
-                for waiting in self._waiting
-                if waiting.choice == first.choice and isinstance(waiting.work, Request)
-            ][: TOGETHER - 1]
-            for waiting in same:
-                self._waiting.remove(waiting)
-        return [waiting for waiting in same if not waiting.future.cancelled()]
+            calls = [
+                call for call in self._queue if call.choice == first.choice and isinstance(call.work, Request)
+            ][: AT_ONCE - 1]
+            for call in calls:
+                self._queue.remove(call)
+        return [call for call in calls if not call.future.cancelled()]
 
 
-def _answer(waiting: _Waiting, result: Any) -> None:
+def _answer(call: _Call, result: Any) -> None:
     def settle() -> None:
-        if waiting.future.done():  # whoever asked has gone
+        if call.future.done():  # the caller has gone
             return
         if isinstance(result, BaseException):
-            waiting.future.set_exception(result)
+            call.future.set_exception(result)
         else:
-            waiting.future.set_result(result)
+            call.future.set_result(result)
 
-    waiting.loop.call_soon_threadsafe(settle)
+    call.loop.call_soon_threadsafe(settle)

@@ -1,7 +1,4 @@
-"""The app: routes, guard and errors put together."""
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+"""The app: routes, guard and errors together."""
 
 from fastapi import FastAPI
 
@@ -9,7 +6,7 @@ from emovox.server.http import problems
 from emovox.server.http.access import Access
 from emovox.server.http.guard import Guard
 from emovox.server.http.openapi import describe
-from emovox.server.lifespan import running
+from emovox.server.lifespan import lifespan
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.routes import (
     archive,
@@ -19,11 +16,12 @@ from emovox.server.routes import (
     health,
     jobs,
     live,
+    models,
     outputs,
     page,
     recognitions,
+    schema,
     session,
-    vocabulary,
 )
 from emovox.server.service import Service
 from emovox.settings import settings
@@ -31,7 +29,8 @@ from emovox.version import __version__
 
 ROUTERS = (
     health.router,
-    vocabulary.router,
+    schema.router,
+    models.router,
     examples.router,
     recognitions.router,
     jobs.router,
@@ -46,11 +45,11 @@ ROUTERS = (
 
 
 def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI:
-    """Make the app; what it works with begins and ends with its lifespan.
+    """Make the app; its background tasks start and end with its lifespan.
 
     Args:
         host: the address it listens on, which is one of its names.
-        keys_needed: demand API keys.
+        keys_needed: require API keys.
 
     Raises:
         SettingsError: the settings or the database can't be used.
@@ -58,12 +57,6 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
     """
     options = settings().service
     service = Service()
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with running(service) as runner:
-            app.state.runner = runner
-            yield
 
     app = FastAPI(
         title="Emovox",
@@ -73,11 +66,11 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
-        # Newer FastAPI sends traces where the environment tells it to; names of recordings would stand in them.
+        # Newer FastAPI sends traces if the environment says so, and they would contain names of recordings.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
-    app.state.access = access = Access(service.keys, service.sessions, needed=keys_needed)
+    app.state.access = access = Access(service.keys, service.database, needed=keys_needed)
     routes = [route for router in ROUTERS for route in router.routes]
     problems.install(app, routes)
     for router in ROUTERS:

@@ -1,24 +1,33 @@
 """What a client may ask of a recognition: the command line's options, with its names and checks."""
 
-from typing import Annotated, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Annotated, Any, TypeVar, get_args
 
 from fastapi import Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
 
 from emovox.emotions import NAMES, check_names
 from emovox.errors import ExportError, HeadError, UnknownEmotionError
 from emovox.exports import FORMATS, check_formats, needs
 from emovox.inference.model_pool import ModelChoice
-from emovox.inference.options import Options
-from emovox.inference.recognition import Granularity
-from emovox.inference.smoothing import SMOOTHING
+from emovox.inference.options import Channel, CommonOptions, Options
 from emovox.models.catalog import AUTO, CATALOG
 from emovox.models.head import Head, head_path, names
 from emovox.models.loading import Wanted
+from emovox.models.metadata import Precision
 from emovox.server.http.problems import from_validation, invalid
 
-CHANNELS = 64  # the most that are heard one by one
-TRACKS = 1024
+CHANNELS = 64  # the most that are recognised one by one
 MODEL_NAMES = (AUTO, *(entry.name for entry in CATALOG))
 
 
@@ -62,44 +71,53 @@ def _head(value: object) -> object:
     return value
 
 
-class RecognitionOptions(BaseModel):
-    """The options of a recognition."""
+Taken = TypeVar("Taken", bound="RecognitionOptions")
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_TEXT = {"type": "string"}
 
-    granularity: Granularity = Field("utterance", description="`frame` adds the scores of every frame (20 ms)")
-    embedding: bool = Field(False, description="store embedding.npy: (1, D), or (T, D) by frame")
-    segments: bool = Field(False, description="each stretch of speech with its times and emotion")
-    merge: bool = Field(False, description="join segments of one emotion up to a second apart; implies segments")
-    speech_only: bool | None = Field(
-        None, description="let only speech count; by default where a channel is heard by itself"
-    )
-    smoothing: float = Field(SMOOTHING, ge=0, le=3600, description="of the curve's scores, seconds; 0: not at all")
-    channel: int | None = Field(
-        None, ge=1, le=CHANNELS, description="hear this channel alone, from 1; by default the mean"
-    )
-    track: int | None = Field(
-        None,
-        ge=1,
-        le=TRACKS,
-        description="hear this audio track, from 1; by default the main one, or the next that isn't silent",
-    )
-    emotions: Annotated[tuple[str, ...] | None, BeforeValidator(_emotions)] = Field(
-        None, description=f"choose only among these, between commas: {', '.join(NAMES)}"
-    )
-    export: Annotated[tuple[str, ...], BeforeValidator(_formats)] = Field(
-        (), description=f"store these too, between commas: {', '.join(FORMATS)}. Implies what they show"
-    )
-    model: Annotated[str | None, BeforeValidator(_model)] = Field(
-        None, description=f"one of {', '.join(MODEL_NAMES)}; by default the service's own"
-    )
-    precision: Wanted = Field(
-        "auto", description="of the arithmetic; `auto`: the fastest that hears what fp32 hears"
-    )
-    head: Annotated[str | None, BeforeValidator(_head)] = Field(
-        None, description="also ask this trained head, one of GET /v1/heads", max_length=64
-    )
-    store: bool = Field(True, description="keep an outputs directory; otherwise the answer is all there will be")
+
+def _list_of(words: Sequence[str]) -> dict[str, Any]:
+    """The schema of some of these words, between commas."""
+    return {**_TEXT, "pattern": f"^({'|'.join(words)})(,({'|'.join(words)}))*$"}
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class RecognitionOptions(CommonOptions):
+    """The options of a recognition. What differs from the library is declared here."""
+
+    channel: Annotated[Channel, Field(le=CHANNELS)] = None
+    emotions: Annotated[
+        tuple[str, ...] | None,
+        BeforeValidator(_emotions),
+        Field(description=f"choose only among these, between commas: {', '.join(NAMES)}"),
+        WithJsonSchema(_list_of(NAMES)),
+    ] = None
+    export: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_formats),
+        Field(description=f"store these too, between commas: {', '.join(FORMATS)}. Implies what they show"),
+        WithJsonSchema(_list_of(FORMATS)),
+    ] = ()
+    model: Annotated[
+        str | None,
+        BeforeValidator(_model),
+        Field(description=f"one of {', '.join(MODEL_NAMES)}; by default the service's own"),
+        WithJsonSchema({**_TEXT, "enum": list(MODEL_NAMES)}),
+    ] = None
+    precision: Annotated[
+        Wanted,
+        Field(description="of the arithmetic; `auto`: the fastest that recognises what fp32 recognises"),
+        WithJsonSchema({**_TEXT, "enum": ["auto", *get_args(Precision)]}),
+    ] = "auto"
+    head: Annotated[
+        str | None,
+        BeforeValidator(_head),
+        Field(description="also ask this trained head, one of GET /v1/heads"),
+        WithJsonSchema({**_TEXT, "maxLength": 64}),
+    ] = None
+    store: Annotated[
+        bool, Field(description="keep an outputs directory; otherwise the answer is all there will be")
+    ] = True
 
     @model_validator(mode="after")
     def _check(self) -> "RecognitionOptions":
@@ -107,75 +125,63 @@ class RecognitionOptions(BaseModel):
             raise ValueError("embedding and export are files among the outputs, and store=false forbids those")
         return self
 
+    @classmethod
+    def parse(cls: type[Taken], values: Mapping[str, Any]) -> Taken:
+        """The options that these values mean.
+
+        Raises:
+            ValidationError: an option is unknown or wrong.
+        """
+        return TypeAdapter(cls).validate_python(values)
+
+    def dump(self) -> dict[str, Any]:
+        """What isn't the default, for `parse`; plain data."""
+        values: dict[str, Any] = TypeAdapter(type(self)).dump_python(self, mode="json", exclude_defaults=True)
+        return values
+
     def choice(self, default: str) -> ModelChoice:
-        """The model that is to hear it; `default` is the service's own."""
+        """The model that is to recognise it; `default` is the service's own."""
         return ModelChoice(self.model or default, self.precision)
 
     def to_options(self) -> Options:
         """What the recognizer is to do."""
-        needed = needs(self.export) if self.export else frozenset()
-        return Options(
-            granularity="frame" if "frames" in needed else self.granularity,
-            embedding=self.embedding,
-            emotions=self.emotions,
-            segments=self.segments or self.merge or "segments" in needed,
-            merge=self.merge,
-            speech_only=self.speech_only,
-            smoothing=self.smoothing,
-            channel=self.channel,
-            track=self.track,
-            head=None if self.head is None else Head.find(self.head),
-        )
+        common = {field.name: getattr(self, field.name) for field in fields(CommonOptions)}
+        options = Options.of(**common, head=self.head)
+        return options.showing(needs(self.export)) if self.export else options
 
 
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class BatchOptions(RecognitionOptions):
     """The options of a batch: those of its recognitions, and how recordings become recognitions."""
 
-    split_channels: bool = Field(
-        False, description="hear each channel of each recording by itself: a job for each of them"
-    )
+    split_channels: Annotated[
+        bool, Field(description="recognise each channel of each recording by itself: a job for each of them")
+    ] = False
 
     @model_validator(mode="after")
     def _check_channels(self) -> "BatchOptions":
         if self.split_channels and self.channel is not None:
-            raise ValueError("channel is one of them, and split_channels hears each: give one of the two")
+            raise ValueError("channel is one of them, and split_channels recognises each: give one of the two")
         return self
 
-
-Taken = TypeVar("Taken", bound=RecognitionOptions)
 
 _EXAMPLES = {"granularity": "frame", "segments": True, "emotions": "happy,sad,neutral", "export": "srt,csv"}
 
 
-def parameters(kind: type[RecognitionOptions], *, fields: bool = False) -> list[dict[str, Any]]:
-    """The options as query parameters, for the OpenAPI document; or as the properties of a form, by name."""
+def parameters(kind: type[RecognitionOptions], *, form: bool = False) -> list[dict[str, Any]]:
+    """The options as query parameters, for the OpenAPI document; or as what a form's properties are made of."""
     found = []
-    for name, field in kind.model_fields.items():
-        schema: dict[str, Any]
-        if name in {"emotions", "export"}:
-            schema = {"type": "string"}
-            choices = "|".join(NAMES if name == "emotions" else FORMATS)
-            schema["pattern"] = f"^({choices})(,({choices}))*$"
-        elif name == "model":
-            schema = {"type": "string", "enum": list(MODEL_NAMES)}
-        elif name == "precision":
-            schema = {"type": "string", "enum": ["auto", "fp32", "bf16", "fp16", "int8"], "default": "auto"}
-        elif name == "granularity":
-            schema = {"type": "string", "enum": ["utterance", "frame"], "default": "utterance"}
-        elif name == "head":
-            schema = {"type": "string", "maxLength": 64}
-        elif name in {"channel", "track"}:
-            schema = {"type": "integer", "minimum": 1, "maximum": CHANNELS if name == "channel" else TRACKS}
-        elif name == "smoothing":
-            schema = {"type": "number", "minimum": 0, "maximum": 3600, "default": SMOOTHING}
-        else:
-            schema = {"type": "boolean", "default": field.default}
-            if field.default is None:
-                del schema["default"]
-        item: dict[str, Any] = {"name": name, "in": "query", "required": False, "description": field.description}
-        if name in _EXAMPLES and not fields:
+    for name, info in TypeAdapter(kind).json_schema()["properties"].items():
+        default, description = info.pop("default"), info.pop("description")
+        first = info["anyOf"][0] if "anyOf" in info else info  # the others are null
+        schema = {key: value for key, value in first.items() if key != "title"}
+        if default not in (None, []):
+            schema["default"] = default
+        if name in _EXAMPLES and not form:
             schema["examples"] = [_EXAMPLES[name]]
-        found.append({**item, "schema": schema})
+        found.append(
+            {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+        )
     return found
 
 
@@ -199,11 +205,11 @@ def read(
             raise invalid([{"field": name, "reason": "it is said twice"}])
         given[name] = value
     options = {name: value for name, value in given.items() if name not in apart}
-    if "split_channels" in options and "split_channels" not in kind.model_fields:
+    if "split_channels" in options and kind is not BatchOptions:
         raise invalid(
             [{"field": "split_channels", "reason": "POST /v1/batches takes it: it gives several recognitions"}]
         )
     try:
-        return kind.model_validate(options)
+        return kind.parse(options)
     except ValidationError as error:
         raise from_validation(error) from None

@@ -485,6 +485,7 @@ class TestParity:
     def test_no_head(self, tmp_path: Path) -> None:
         self.check(tmp_path, tiny(), (400, 8001), classes=0)
 
+    @pytest.mark.slow
     def test_the_templates_size(self, tmp_path: Path) -> None:
         self.check(tmp_path, TEMPLATE, (400, 719, 16_001, 48_000, 163_201))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select
 
 from emovox.server.database import jobs as table
 from emovox.server.jobs import webhooks
@@ -126,7 +126,8 @@ def test_told_signed_and_again(tmp_path: Path, examples: list[Path]) -> None:
 
 
 def test_never_to_private_addresses(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = service.settings.model_copy(update={"webhook_private": False})
+    own = service.settings.service.model_copy(update={"webhook_private": False})
+    closed = service.settings.model_copy(update={"service": own})
     monkeypatch.setattr(service, "settings", closed)
     with receiving(answers("204 Yes")) as receiver, receiving(answers("204 Yes"), host="::1") as other:
         name = f"http://localhost.localdomain:{receiver.port}/"  # a name that only the look-up shows to be private
@@ -143,7 +144,8 @@ def test_never_to_private_addresses(service: Service, monkeypatch: pytest.Monkey
 
 
 def test_a_name_with_one_private_address(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    closed = service.settings.model_copy(update={"webhook_private": False})
+    own = service.settings.service.model_copy(update={"webhook_private": False})
+    closed = service.settings.model_copy(update={"service": own})
     monkeypatch.setattr(service, "settings", closed)
     with receiving(answers("204 Yes")) as receiver:
         mixed = [(socket.AF_INET, 1, 6, "", (address, receiver.port)) for address in ("192.88.100.1", "127.0.0.1")]
@@ -219,9 +221,9 @@ def test_slow_receivers_hold_up_nobody_else(service: Service, monkeypatch: pytes
         ids = finished(service, *(slow.url for _ in range(110)), *(receiver.url for _ in range(10)))
         with telling(service):
             until(lambda: all(told(service, id_) for id_ in ids[110:]))
-            until(lambda: len(slow.requests) == webhooks.OF_ONE_RECEIVER)
+            until(lambda: len(slow.requests) == webhooks.PER_RECEIVER)
         assert not any(told(service, id_) for id_ in ids[:110])
-        assert len(slow.connections) == webhooks.OF_ONE_RECEIVER
+        assert len(slow.connections) == webhooks.PER_RECEIVER
 
 
 def test_many_slow_receivers_hold_up_nobody_for_long(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +257,7 @@ def test_a_slow_look_up_holds_up_nobody_else(service: Service, monkeypatch: pyte
                 until(lambda: told(service, ids[-1]))
                 time.sleep(3 * webhooks.LIMIT)  # so long that each try is over, but not its look-up
                 looking = [thread for thread in threading.enumerate() if thread.name == "look-up"]
-                assert len(looking) <= webhooks.OF_ONE_RECEIVER
+                assert len(looking) <= webhooks.PER_RECEIVER
                 release.set()
         finally:
             release.set()
@@ -270,7 +272,7 @@ def test_a_restart_goes_on_where_it_was(service: Service, monkeypatch: pytest.Mo
             with telling(service):
                 until(lambda tries=tries: len(receiver.requests) == tries)  # type: ignore[misc]
             assert row(service, id_).tell_at > time.time() + 900
-            service.jobs.tell_later(id_, 0)  # time goes by
+            service.deliveries.postpone(id_, 0)  # time goes by
         with telling(service):
             until(lambda: told(service, id_))
         assert len(receiver.requests) == 3
@@ -279,11 +281,11 @@ def test_a_restart_goes_on_where_it_was(service: Service, monkeypatch: pytest.Mo
 def test_what_is_not_yet_due_waits_even_over_a_restart(service: Service) -> None:
     with receiving(answers("204 Yes")) as receiver:
         later, now = finished(service, receiver.url, receiver.url)
-        service.jobs.tell_later(later, time.time() + 600)
+        service.deliveries.postpone(later, time.time() + 600)
         with telling(service):
             until(lambda: told(service, now))
         assert not told(service, later)
-        service.jobs.tell_later(
+        service.deliveries.postpone(
             later, time.time() + 10 * 365 * 86400
         )  # the clock was wrong, and has been put right
         with telling(service):
@@ -310,17 +312,3 @@ def test_a_database_that_fails_for_a_while(service: Service, caplog: pytest.LogC
                 connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO jobs")
             until(lambda: told(service, id_))
         assert len(receiver.requests) == 1
-
-
-def test_jobs_that_are_not_finished_are_not_told(service: Service) -> None:
-    service.jobs.add([NewJob("x", {}, "a", "http://127.0.0.1:9/")])
-    assert service.jobs.untold(each=9) == []
-    job = service.jobs.next()
-    assert job is not None
-    service.jobs.put_back(job.id)
-    assert service.jobs.untold(each=9) == []
-    service.jobs.cancel(job.id)
-    assert [item.id for item in service.jobs.untold(each=9)] == [job.id]
-    with service.database.begin() as connection:
-        connection.execute(update(table).values(told=1))
-    assert service.jobs.untold(each=9) == []

@@ -23,6 +23,4 @@ export type Segment = Schemas['Segment']
 export type ProblemDetails = Schemas['ProblemDetails']
 export type Scores = Summary['scores']
 export type Emotion = keyof Scores
-export type RecognitionQuery = NonNullable<
-  operations['recognize_v1_recognitions_post']['parameters']['query']
->
+export type BatchQuery = NonNullable<operations['begin_v1_batches_post']['parameters']['query']>

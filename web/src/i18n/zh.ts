@@ -235,7 +235,8 @@ export const zh: Words = {
   },
   timeline: {
     label: '时间轴',
-    help: (key) => `${key}+滚轮、双指或 +/− 缩放，拖动或 Shift+滚轮平移，单击设置光标。空格播放，←/→ 移动光标，[ 和 ] 切换语音段，回车播放该段，0 显示全部。`,
+    help: (key) =>
+      `${key}+滚轮、双指或 +/− 缩放，拖动或 Shift+滚轮平移，单击设置光标。空格播放，←/→ 移动光标，[ 和 ] 切换语音段，回车播放该段，0 显示全部。`,
     zoomHint: (key) => `按住 ${key} 并滚动滚轮可缩放时间轴`,
     keys: '键盘与鼠标',
     play: '播放',
@@ -301,7 +302,8 @@ export const zh: Words = {
     'malformed-body': '无法读取上传的内容，请重新发送。',
     'broken-off': '上传中断，请重新发送。',
     'key-needed': '此服务需要 API 密钥。',
-    'needs-https': '浏览器不会通过未加密的 HTTP 保存密钥。请用 HTTPS 打开此页：服务的管理者可在前面放一个带 TLS 的代理。',
+    'needs-https':
+      '浏览器不会通过未加密的 HTTP 保存密钥。请用 HTTPS 打开此页：服务的管理者可在前面放一个带 TLS 的代理。',
     database: '服务的数据库暂时没有响应，请稍后再试。',
     'foreign-origin': '不能从此地址使用该服务：需要在 EMOVOX_CORS_ORIGINS 中列出。',
     'unknown-host': '服务不认识这个名称：需要在 EMOVOX_ALLOWED_HOSTS 中列出。',

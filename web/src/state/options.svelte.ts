@@ -1,32 +1,25 @@
 /** What the reader asks of a recognition. */
-import type { HeadView, ModelView, RecognitionQuery } from '../api/types'
+import type { BatchQuery, HeadView, ModelView } from '../api/types'
 import { fits } from '../lib/heads'
 import { service } from './service.svelte'
 
-/** The options of a request that aren't the service's own choice. */
-export type Asked = Pick<
-  RecognitionQuery,
-  'granularity' | 'embedding' | 'segments' | 'speech_only' | 'model' | 'precision'
-> & { head?: string; channel?: number; split_channels?: boolean }
+/** The options of a request, by the names that the service gives them. */
+export type Asked = Omit<BatchQuery, 'webhook'>
+type Precision = NonNullable<Asked['precision']>
 
-export const PRECISIONS = ['auto', 'fp32', 'bf16', 'fp16', 'int8'] as const
+const PRECISIONS: readonly Precision[] = ['auto', 'fp32', 'bf16', 'fp16', 'int8']
 
 class Options {
-  granularity = $state<'utterance' | 'frame'>('frame')
-  embedding = $state(false)
-  segments = $state(true)
-  /** Whether only speech counts, as the reader says; null: nothing was said. */
-  speechOnly = $state<boolean | null>(null)
-  precision = $state<(typeof PRECISIONS)[number]>('auto')
+  /** As the reader chose. What isn't here, or false, is as the service does by itself. */
+  chosen = $state<Asked>({ granularity: 'frame', segments: true })
+  precision = $state<Precision>('auto')
   /** By name; empty: the service's own choice. */
   model = $state('')
   /** By name; empty: none. */
   head = $state('')
-  /** Whether each channel is heard by itself. */
-  splitChannels = $state(false)
 
   /** Whether only speech will count. Where nothing was said: of channels by themselves, as half a call is silence. */
-  readonly bySpeech = $derived(this.speechOnly ?? this.splitChannels)
+  readonly bySpeech = $derived(this.chosen.speech_only ?? this.chosen.split_channels ?? false)
   /** The head that will be asked. */
   readonly chosenHead = $derived<HeadView | null>(
     service.heads.find((head) => head.name === this.head && fits(head, this.model)) ?? null,
@@ -51,14 +44,12 @@ class Options {
   }
 
   asked(): Asked {
+    const { split_channels } = this.chosen
     return {
-      granularity: this.granularity,
-      ...(this.embedding && { embedding: true }),
-      ...(this.segments && { segments: true }),
-      ...((this.bySpeech || this.splitChannels) && { speech_only: this.bySpeech }),
+      ...(Object.fromEntries(Object.entries(this.chosen).filter(([, value]) => value)) as Asked),
+      ...((this.bySpeech || split_channels) && { speech_only: this.bySpeech }),
       ...(this.precision !== 'auto' && this.precisions.includes(this.precision) && { precision: this.precision }),
       ...this.hearing(),
-      ...(this.splitChannels && { split_channels: true }),
     }
   }
 }

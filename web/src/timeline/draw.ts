@@ -90,7 +90,7 @@ function regions(context: CanvasRenderingContext2D, scene: Scene): void {
   for (const [index, segment] of segments.entries()) {
     if (segment.end < view.start) continue
     if (segment.start > view.end) break
-    const emotion = colours.get(segment.emotion as Emotion)
+    const emotion = colours.get(segment.emotion)
     if (!emotion) continue
     const left = Math.max(-4, toX(segment.start, view, place.width))
     const right = Math.min(place.width + 4, toX(segment.end, view, place.width))
@@ -241,7 +241,7 @@ export function* points(
 ): Generator<{ time: number; value: number }> {
   let [current, count, times_, values_] = [Number.NaN, 0, 0, 0]
   for (const { from, to, data } of pieces) {
-    const { times, scores } = data.curve ?? { times: [], scores: {} as Record<string, number[]> }
+    const { times, scores } = data.curve ?? { times: [], scores: {} }
     const values = scores[name] ?? []
     const first = upperBound(times, Math.max(from, view.start - 2 * bin)) - 2
     for (let index = Math.max(0, first); index < times.length; index++) {

@@ -61,12 +61,16 @@ class OpenVinoSession:
         except RuntimeError as error:
             raise ModelError(f"{path}: not a model that OpenVINO can load: {one_line(error)}") from error
         _release_weights(path)
+        self._path: Path | None = path  # until the first run, which packs what loading has left
         self._one_at_a_time = threading.Lock()  # a request serves one call, and one call keeps every core busy
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """As `Session.run`."""
         with self._one_at_a_time:
             self._request.infer(dict(inputs))
+            if self._path is not None:
+                _release_weights(self._path)
+                self._path = None
             # The request's own memory is overwritten by the next call.
             return [np.array(self._request.get_tensor(name).data) for name in outputs]
 

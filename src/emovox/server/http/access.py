@@ -1,89 +1,121 @@
-"""Who may use the service: the API key that a request carries, or the session of a browser that showed one."""
+"""Access: who may use the service, by the API key in a request or by the session of a browser that gave one.
 
+A session stands in for a key: a random token, stored as a hash, that ends with its key or after a while.
+"""
+
+import hashlib
+import secrets
+import time
 from typing import cast
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
+from sqlalchemy import Engine, delete, insert, select
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, cookie_parser
 
+from emovox.server.database import keys as key_table
+from emovox.server.database import sessions
 from emovox.server.http.hosts import host_name, is_loopback
 from emovox.server.http.problems import Problem
 from emovox.server.keys import Keys
-from emovox.server.sessions import Sessions
 
-LOOKING = 8  # threads that ask the database at once: where it is slow, the others' are still there for all else
+THREADS = 8  # for queries: when the database is slow, everything else keeps its own threads
+LIFE = 30 * 86_400  # seconds of a session
+MAX_SESSIONS = 100  # of one key; the oldest goes first
 
 
 class Access:
-    """Checks keys and sessions, where they are demanded.
+    """Checks keys and sessions, if the service requires keys.
 
     Attributes:
-        needed: they are.
+        needed: whether it does.
     """
 
-    def __init__(self, keys: Keys, sessions: Sessions, *, needed: bool) -> None:
-        self._keys, self._sessions, self.needed = keys, sessions, needed
-        self._limiter = CapacityLimiter(LOOKING)
+    def __init__(self, keys: Keys, database: Engine, *, needed: bool) -> None:
+        self._keys, self._database, self.needed = keys, database, needed
+        self._limiter = CapacityLimiter(THREADS)
 
-    async def known(self, headers: Headers) -> str | None:
-        """The id of the key that a request shows, itself or by its session; None if it is none of ours."""
+    async def key(self, headers: Headers) -> str | None:
+        """The id of the key in a request or of its session; None if there is no such key, or none is needed."""
         if not self.needed:
             return None
         if key := _key(headers):
             return await run_sync(self._keys.check, key, limiter=self._limiter)
-        if token := session_token(headers):
-            return await run_sync(self._sessions.key, token, limiter=self._limiter)
+        if token := _token(headers):
+            return await run_sync(self._key_of, token, limiter=self._limiter)
         return None
 
     async def demand(self, headers: Headers) -> str | None:
-        """The id of the key, or None where no keys are demanded.
+        """The id of the key, or None if none is needed.
 
         Raises:
             Problem: 401, a key is needed.
         """
-        key = await self.known(headers)
+        key = await self.key(headers)
         if self.needed and key is None:
-            raise _needed()
+            raise _key_needed()
         return key
 
     async def begin(self, headers: Headers) -> str | None:
-        """Begin a session of the key that a request itself shows; gives the token, None where none is needed.
+        """Begin a session with the key in a request.
+
+        Returns:
+            The session's token, which is stored nowhere; None if no key is needed.
 
         Raises:
             Problem: 401, there is no such key.
         """
         if not self.needed:
             return None
-        id_ = await run_sync(self._keys.check, _key(headers), limiter=self._limiter)
-        if id_ is None:
-            raise _needed()
+        key = await run_sync(self._keys.check, _key(headers), limiter=self._limiter)
+        if key is None:
+            raise _key_needed()
         await self.end(headers)
-        return await run_sync(self._sessions.begin, id_, limiter=self._limiter)
+        return await run_sync(self._begin, key, limiter=self._limiter)
 
     async def end(self, headers: Headers) -> None:
-        """End the session of a request, if it has one."""
-        if token := session_token(headers):
-            await run_sync(self._sessions.end, token, limiter=self._limiter)
+        """End a request's session, if it has one."""
+        if token := _token(headers):
+            await run_sync(self._end, token, limiter=self._limiter)
+
+    def _begin(self, key: str) -> str:
+        token, now = secrets.token_urlsafe(32), time.time()
+        of_key = select(sessions.c.hash).where(sessions.c.key == key).order_by(sessions.c.created.desc())
+        with self._database.begin() as connection:
+            connection.execute(delete(sessions).where(sessions.c.created <= now - LIFE))
+            oldest = connection.scalars(of_key.offset(MAX_SESSIONS - 1)).all()
+            connection.execute(delete(sessions).where(sessions.c.hash.in_(oldest)))
+            connection.execute(insert(sessions).values(hash=_hash(token), key=key, created=now))
+        return token
+
+    def _key_of(self, token: str) -> str | None:
+        """The id of a session's key; None if the session has ended or the key is gone."""
+        query = (
+            select(key_table.c.id)
+            .join(sessions, sessions.c.key == key_table.c.id)
+            .where(sessions.c.hash == _hash(token), sessions.c.created > time.time() - LIFE)
+        )
+        with self._database.connect() as connection:
+            return connection.execute(query).scalar()
+
+    def _end(self, token: str) -> None:
+        with self._database.begin() as connection:
+            connection.execute(delete(sessions).where(sessions.c.hash == _hash(token)))
 
 
 def cookie_name(headers: Headers) -> str:
-    """What the session's cookie is called where a request came to.
+    """The name of the session's cookie at the host that a request was sent to.
 
-    `__Host-` has browsers see to it that the cookie goes over TLS alone, to this name alone, and that nobody else
-    has set it. On this machine's own names, which are reached without TLS, there can be none such. Whether a proxy
-    speaks TLS isn't asked: a header that says so may be anybody's.
+    With `__Host-`, browsers send the cookie over TLS only, to this host only, and let nobody else set it. This
+    machine's own names are reached without TLS, so they can't use it. Whether a proxy speaks TLS doesn't matter:
+    anybody could send a header that says so.
     """
     return "emovox" if is_loopback(host_name(headers.get("host", ""))) else "__Host-emovox"
 
 
-def session_token(headers: Headers) -> str:
-    """The token in the session's cookie; empty: there is none."""
-    return cookie_parser(headers.get("cookie", "")).get(cookie_name(headers), "")
-
-
 def access_of(request: HTTPConnection) -> Access:
-    """The access of the service that a request came to."""
+    """The access checks of the service that received a request."""
     return cast("Access", request.app.state.access)
 
 
@@ -92,7 +124,16 @@ def _key(headers: Headers) -> str:
     return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
 
 
-def _needed() -> Problem:
+def _token(headers: Headers) -> str:
+    """The token in the session's cookie; empty if there is none."""
+    return cookie_parser(headers.get("cookie", "")).get(cookie_name(headers), "")
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", errors="replace")).hexdigest()
+
+
+def _key_needed() -> Problem:
     return Problem(
         401,
         "key-needed",

@@ -1,19 +1,19 @@
-"""Server-sent events: the same for all who listen to one thing, and rarely looked for where nothing changes."""
+"""Server-sent events: shared by all clients that follow one thing, and polled rarely while nothing changes."""
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi.responses import StreamingResponse
 
 from emovox.server.http.problems import from_error
-from emovox.server.looks import Look
+from emovox.server.polls import Poll
 from emovox.server.service import Service
 
-EVERY, RAREST = 0.25, 2.0  # seconds between looks: at what changes, and at what doesn't
-HEARTBEAT = 10.0  # seconds of silence after which a comment says that the line is alive
+EVERY, RAREST = 0.25, 2.0  # seconds between polls: while it changes, and while it doesn't
+HEARTBEAT = 10.0  # seconds of silence after which a comment shows that the connection is alive
 CONTENT = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
@@ -22,33 +22,31 @@ def event(kind: str, data: Any) -> str:
     return f"event: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
-def stream(
-    service: Service, look: Callable[[], Awaitable[Look]], *, shared: str | None = None
-) -> StreamingResponse:
-    """Tell what is seen whenever it changes, until it is final, gone, or the service stops.
+def stream(service: Service, poll: Poll, *, key: str | None = None) -> StreamingResponse:
+    """Send an event whenever it changes, until it is the last, its subject is deleted, or the service stops.
 
     Args:
-        service: whose stop ends the stream; clients connect again.
-        look: gives the kind of event, its data, and whether it is the last.
-        shared: says what is looked at, where others may look at the same.
+        service: when it stops the stream ends; clients connect again.
+        poll: gives the current event.
+        key: clients with the same one share polls.
     """
 
     async def events() -> AsyncIterator[str]:
-        last, told, pause = "", time.monotonic(), EVERY
+        previous, sent_at, pause = "", time.monotonic(), EVERY
         while not service.stopping:
-            text, final = last, False
+            text, final = previous, False
             try:
-                kind, data, final = await (service.looks.take(shared, look) if shared else look())
+                kind, data, final = await (service.polls.share(key, poll) if key else poll())
                 text = event(kind, data)
             except Exception as error:
-                if from_error(error).status != 503:  # it was deleted; otherwise it can't be seen just now
+                if from_error(error).status != 503:  # 503: it can't be read just now; else it was deleted
                     return
-            if text != last:
+            if text != previous:
                 yield text
-                last, told, pause = text, time.monotonic(), EVERY
-            elif time.monotonic() - told >= HEARTBEAT:
+                previous, sent_at, pause = text, time.monotonic(), EVERY
+            elif time.monotonic() - sent_at >= HEARTBEAT:
                 yield ": still here\n\n"
-                told = time.monotonic()
+                sent_at = time.monotonic()
             if final:
                 return
             await asyncio.sleep(pause)

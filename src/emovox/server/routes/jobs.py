@@ -1,8 +1,8 @@
-"""Jobs: their state, progress, result, and end."""
+"""Jobs: their state, progress, result and cancellation."""
 
 import asyncio
 import itertools
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
@@ -14,6 +14,7 @@ from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.jobs.jobs import FINISHED, Job, State
 from emovox.server.jobs.views import JobView, dump, job_view
+from emovox.server.polls import Event
 from emovox.server.service import service_of
 from emovox.server.submission import runner_of
 
@@ -22,27 +23,27 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="of the job")]
 
 
 class JobPage(BaseModel):
-    """Some of the jobs."""
+    """A page of jobs."""
 
     jobs: list[JobView]
-    next: str | None = Field(description="where the next page is")
+    next: str | None = Field(description="address of the next page; null: this is the last")
 
 
 @router.get("", responses=responses(422, 503))
 async def page(
     request: Request,
-    state: Annotated[State | None, Query(description="only those in this state")] = None,
+    state: Annotated[State | None, Query(description="only jobs in this state")] = None,
     before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="as in `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobPage:
     """The jobs, latest first."""
     service, runner = service_of(request), runner_of(request)
-    found = await service.ask(service.jobs.page, state=state, before=before, limit=limit)
-    following = None
-    if len(found) == limit:
-        chosen = f"&state={state}" if state else ""
-        following = f"/v1/jobs?limit={limit}&before={found[-1].number}{chosen}"
-    return JobPage(jobs=[job_view(job, runner) for job in found], next=following)
+    jobs = await service.query(service.jobs.page, state=state, before=before, limit=limit)
+    next_ = None
+    if len(jobs) == limit:
+        filter_ = f"&state={state}" if state else ""
+        next_ = f"/v1/jobs?limit={limit}&before={jobs[-1].number}{filter_}"
+    return JobPage(jobs=[job_view(job, runner) for job in jobs], next=next_)
 
 
 @router.get("/{id_}", responses=responses(404, 422, 503))
@@ -60,51 +61,51 @@ async def get(request: Request, id_: JobId) -> JobView:
     },
 )
 async def follow(request: Request, id_: JobId) -> StreamingResponse:
-    """The job as a stream of events, one whenever it changes; the last says how it ended."""
+    """The job as a stream of events, one for each change; the last says how it ended."""
     await _job(request, id_)
     runner = runner_of(request)
 
-    async def look() -> tuple[str, Any, bool]:
+    async def poll() -> Event:
         job = await _job(request, id_)
         return job.state, dump(job_view(job, runner)), job.state in FINISHED
 
-    return events.stream(service_of(request), look, shared=f"job {id_}")
+    return events.stream(service_of(request), poll, key=f"job {id_}")
 
 
 @router.get(
     "/{id_}/result",
     response_class=Response,
     responses={
-        200: {"description": "What was recognised.", "content": {"application/json": {"schema": RECOGNITION}}},
+        200: {"description": "The recognition.", "content": {"application/json": {"schema": RECOGNITION}}},
         **responses(404, 409, 422, 503),
     },
 )
 async def result(request: Request, id_: JobId) -> Response:
-    """The JSON of result.json of a job that is done."""
+    """The result.json of a job that is done."""
     service, job = service_of(request), await _job(request, id_)
     if job.state != "done":
         raise Problem(409, "not-done", f"the job is {job.state}")
     if job.output is None:
-        first = await service.ask(next, service.jobs.result(id_), None)
+        first = await service.query(next, service.jobs.result(id_), None)
         if first is None:
             raise Problem(404, "no-such-result", "the result is gone")
         pieces = itertools.chain([first], service.jobs.result(id_, 1))
         return StreamingResponse(pieces, media_type="application/json")
     if not runner_of(request).owns(job):
         raise Problem(
-            409, "elsewhere", "the outputs of this job are another service's on the same database: ask that"
+            409, "elsewhere", "another service on the same database has the outputs of this job: ask that one"
         )
-    path = await asyncio.to_thread(service.library.file, job.output, RESULT)
+    path = await asyncio.to_thread(service.stored_outputs.file, job.output, RESULT)
     return FileResponse(path, media_type="application/json")
 
 
 @router.delete("/{id_}", responses=responses(404, 409, 422, 503))
 async def cancel(request: Request, id_: JobId) -> JobView:
-    """Cancel a job that waits or runs."""
+    """Cancel a queued or running job."""
     service, runner = service_of(request), runner_of(request)
     job = await _job(request, id_)
-    if not await service.ask(service.jobs.cancel, id_):
-        raise Problem(409, "finished", f"the job is {job.state} already")
+    if not await service.query(service.jobs.cancel, id_):
+        raise Problem(409, "finished", f"the job is already {job.state}")
     if job.state == "queued" and runner.owns(job):
         service.uploads.remove(job.upload)
     runner.stop(id_)
@@ -114,7 +115,7 @@ async def cancel(request: Request, id_: JobId) -> JobView:
 
 async def _job(request: Request, id_: str) -> Job:
     service = service_of(request)
-    job = await service.ask(service.jobs.get, id_)
+    job = await service.query(service.jobs.get, id_)
     if job is None:
         raise Problem(404, "no-such-job", "there is no job with this id")
     return job

@@ -6,34 +6,34 @@ from pathlib import Path
 import pytest
 
 from emovox.errors import SettingsError
-from emovox.server.tenancy import Tenancy
+from emovox.server.outputs_lock import OutputsLock
 
 
 def test_one_at_a_time(tmp_path: Path) -> None:
-    tenancy = Tenancy(tmp_path / "a" / "service")
-    with pytest.raises(SettingsError, match="another service works on the outputs"):
-        Tenancy(tmp_path / "a" / "service")
-    tenancy.release()
-    Tenancy(tmp_path / "a" / "service").release()
+    lock = OutputsLock(tmp_path / "a" / "service")
+    with pytest.raises(SettingsError, match="another service is using the outputs"):
+        OutputsLock(tmp_path / "a" / "service")
+    lock.release()
+    OutputsLock(tmp_path / "a" / "service").release()
 
 
 @pytest.mark.parametrize("what", ["lock", "service", "a"])
 def test_what_is_deleted_is_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture, what: str) -> None:
     directory = tmp_path / "a" / "service"
-    tenancy = Tenancy(directory)
-    tenancy.check()
+    lock = OutputsLock(directory)
+    lock.check()
     assert caplog.text == ""
     if what == "lock":
         (directory / "lock").unlink()
     else:
         shutil.rmtree(directory if what == "service" else tmp_path / "a")
-    tenancy.check()
-    assert "was deleted under the running service, and is made again" in caplog.text
+    lock.check()
+    assert "was deleted while the service was running: created it again" in caplog.text
     with pytest.raises(SettingsError):
-        Tenancy(directory)
-    tenancy.check()
+        OutputsLock(directory)
+    lock.check()
     assert len(caplog.records) == 1
-    tenancy.release()
+    lock.release()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has rights of its own")
@@ -41,34 +41,34 @@ def test_what_is_deleted_is_made_again(tmp_path: Path, caplog: pytest.LogCapture
 def test_what_an_older_version_made_is_closed(tmp_path: Path, before: int, after: int) -> None:
     (tmp_path / ".emovox").mkdir()
     (tmp_path / ".emovox").chmod(before)
-    Tenancy(tmp_path / ".emovox" / "service").release()
+    OutputsLock(tmp_path / ".emovox" / "service").release()
     assert stat.S_IMODE((tmp_path / ".emovox").stat().st_mode) == after
 
 
 def test_another_took_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    tenancy = Tenancy(tmp_path / "service")
+    lock = OutputsLock(tmp_path / "service")
     shutil.rmtree(tmp_path / "service")
-    other = Tenancy(tmp_path / "service")
+    other = OutputsLock(tmp_path / "service")
     for _ in range(3):
-        tenancy.check()
+        lock.check()
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "another service works on the outputs now" in caplog.text
+    assert "another service is using the outputs now" in caplog.text
     other.check()
     other.release()
-    tenancy.check()
-    assert "made again" in caplog.text
+    lock.check()
+    assert "created it again" in caplog.text
     with pytest.raises(SettingsError):
-        Tenancy(tmp_path / "service")
-    tenancy.release()
+        OutputsLock(tmp_path / "service")
+    lock.release()
 
 
 def test_a_place_where_nothing_can_be_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    tenancy = Tenancy(tmp_path / "a" / "service")
+    lock = OutputsLock(tmp_path / "a" / "service")
     shutil.rmtree(tmp_path / "a")
     (tmp_path / "a").write_text("a file")
-    tenancy.check()
-    assert "can't be made again" in caplog.text
+    lock.check()
+    assert "can't be created again" in caplog.text
     (tmp_path / "a").unlink()
-    tenancy.check()
-    assert "and is made again" in caplog.text
-    tenancy.release()
+    lock.check()
+    assert "created it again" in caplog.text
+    lock.release()

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from emovox.server.http.posting import PostingError, post
+from emovox.server.http.post_request import PostError, post
 from support.receivers import Receiver, answers, continues, longwinded, receiving, speaks_otherwise
 
 NAME = "receiver.example"
@@ -73,7 +73,7 @@ def test_an_interim_answer_is_waited_out() -> None:
 
 @pytest.mark.parametrize("behave", [longwinded, continues, speaks_otherwise, lambda *_: None])
 def test_what_is_no_answer(behave: object) -> None:
-    with receiving(behave) as receiver, pytest.raises(PostingError):  # type: ignore[arg-type]
+    with receiving(behave) as receiver, pytest.raises(PostError):  # type: ignore[arg-type]
         send(receiver.url, "127.0.0.1")
 
 

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from emovox.server import database as tables
-from emovox.server import sessions
+from emovox.server.http import access
 from support.service import Client, serving
 
 ELSEWHERE = "emovox.example"
@@ -89,7 +89,7 @@ def test_the_cookie_isn_t_the_key_and_goes_over_tls_alone(client: Client) -> Non
         assert key.rpartition("_")[2] not in cookie.value
         assert (cookie["path"], cookie["domain"], cookie["samesite"]) == ("/", "", "strict")
         assert cookie["httponly"]
-        assert int(cookie["max-age"]) == sessions.LIFE
+        assert int(cookie["max-age"]) == access.LIFE
         assert cookie.value.encode() not in (client.outputs / ".emovox/service/service.db").read_bytes()
     assert (asked(client, here), asked(client, there, Host=ELSEWHERE)) == (200, 200)
     there.set("emovox", there.value, there.value)  # set by anybody, as the prefix would have forbidden
@@ -114,7 +114,7 @@ def test_it_ends_with_its_key_and_with_time(tmp_path: Path, database: str) -> No
         assert (asked(client, cookie), asked(client, others)) == (200, 200)
         assert client.service.keys.remove(key.split("_")[1])  # and nothing more: at once
         assert (asked(client, cookie), asked(client, others)) == (401, 200)
-        age(client, sessions.LIFE + 1)
+        age(client, access.LIFE + 1)
         assert asked(client, others) == 401
         again = begin(client, other)
         assert asked(client, again) == 200
@@ -126,7 +126,7 @@ def age(client: Client, seconds: float) -> None:
 
 
 def test_a_key_has_so_many_sessions(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST", 3)
+    monkeypatch.setattr(access, "MAX_SESSIONS", 3)
     key = new_key(client)
     begun = [begin(client, key) for _ in range(5)]
     assert [asked(client, cookie) for cookie in begun] == [401, 401, 200, 200, 200]

@@ -1,0 +1,162 @@
+"""Saving: a recognition into its outputs directory, with exports, and into the archive.
+
+The command, the microphone, the service, its live streams and batches all save through this module.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from emovox import exports, private
+from emovox.archive.record import ArchiveRecord, Floats, from_recognition
+from emovox.exports import Language
+from emovox.inference.options import EmbeddingSink, Options, Sink
+from emovox.inference.recognition import Recognition
+from emovox.outputs import RESULT, Draft, Outputs
+
+if TYPE_CHECKING:
+    from emovox.archive.archive import Archive
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Where recognitions go; by default nowhere.
+
+    The archive has embeddings whether or not somebody asked for them, and the outputs directory only if: they cost
+    nothing to compute, and half a kilobyte to two to keep.
+
+    Attributes:
+        outputs: makes an outputs directory for each; None: there is none.
+        formats: exports in it.
+        language: of the exports.
+        marks: names of empty files in it, by which whoever made it knows it again.
+        embeddings: whether embeddings are asked for in files.
+        archive: takes each; `later`: the caller archives what `Save.record` gives; None: nothing is archived.
+    """
+
+    outputs: Outputs | None = None
+    formats: tuple[str, ...] = ()
+    language: Language = "en"
+    marks: tuple[str, ...] = ()
+    embeddings: bool = False
+    archive: "Archive | Literal['later'] | None" = None
+
+    @contextmanager
+    def begin(self, *, link: str | None = None) -> Iterator["Save"]:
+        """Begin with one recording; what was not committed at the end of the block is discarded.
+
+        Args:
+            link: where the recording is, for the archive.
+
+        Raises:
+            OutputsError: by what is done in the block.
+        """
+        if self.outputs is None:
+            yield Save(self, None, link)
+            return
+        with self.outputs.draft() as draft:
+            yield Save(self, draft, link)
+
+
+class Save:
+    """One recognition on its way to where its `Saving` says.
+
+    Attributes:
+        directory: its outputs directory, once it is published; None: there is none.
+    """
+
+    def __init__(self, saving: Saving, draft: Draft | None, link: str | None) -> None:
+        self._saving, self._draft, self._link = saving, draft, link
+        self._recognition: Recognition | None = None
+        self.directory: Path | None = None
+
+    def options(self, options: Options) -> Options:
+        """The options to recognise with, where these are asked for: the archive wants embeddings."""
+        return options if self._saving.archive is None else replace(options, embedding=True)
+
+    @property
+    def sink(self) -> Sink | None:
+        """The `sink` to recognise with, or to hear live with."""
+        return None if self._draft is None else self._draft.write
+
+    @property
+    def embedding_sink(self) -> EmbeddingSink | None:
+        """The `embedding_sink` to recognise with, by which embeddings of frames are never all in memory."""
+        if self._draft is not None and self._saving.embeddings:
+            return self._draft.write_embedding
+        return None if self._saving.archive is None else _drop
+
+    def finish_audio(self) -> Path:
+        """Complete the sound that the sink was given, and give its path: what was heard live is recognised there.
+
+        Raises:
+            OutputsError: the disk is full, or the place can't be written to.
+        """
+        assert self._draft is not None  # noqa: S101  without outputs there is no sink
+        return self._draft.finish_audio()
+
+    def commit(
+        self, recognition: Recognition, *, claim: Callable[[str, Path], None] = lambda _, __: None
+    ) -> Recognition:
+        """Write the outputs directory with all that is to be in it, publish it, and archive the recognition.
+
+        Args:
+            recognition: made with `options` and the sinks.
+            claim: is told every name of the outputs directory before it is tried, and where its result.json is
+                until then: see `Draft.publish`.
+
+        Returns:
+            What is stored in files: without embeddings that nobody asked for.
+
+        Raises:
+            OutputsError: the disk is full, for example.
+            ExportError: an export can't be made.
+            ArchiveError: the embedding is none.
+            sqlalchemy.exc.SQLAlchemyError: the archive can't be written.
+        """
+        saving, self._recognition = self._saving, recognition
+        stored = recognition if saving.embeddings else _without_embeddings(recognition)
+        if self._draft is not None:  # all of the directory is there, or none of it
+            draft = self._draft.complete(stored)
+            if saving.formats:
+                exports.write(stored, draft, saving.formats, language=saving.language)
+            for name in saving.marks:
+                private.touch(draft / name)
+            self.directory = self._draft.publish(stored, claim=lambda name: claim(name, draft / RESULT))
+        if saving.archive is not None and saving.archive != "later" and (record := self.record()) is not None:
+            saving.archive.add_records([record])
+        return stored
+
+    def record(self) -> ArchiveRecord | None:
+        """What is to be archived, once it is committed; None: nothing.
+
+        Raises:
+            ArchiveError: the embedding is none.
+        """
+        if self._saving.archive is None or self._recognition is None:
+            return None
+        return from_recognition(self._recognition, link=self._link, outputs=self.directory)
+
+    def rescue(self) -> Path | None:
+        """Save the sound alone, as recording_….wav, where there will be no recognition and it can't be had again.
+
+        Returns:
+            Where it is; None: none was written, or it is published.
+
+        Raises:
+            OutputsError: it can't be moved.
+        """
+        return None if self._draft is None or self.directory is not None else self._draft.keep_audio()
+
+
+def _drop(rows: Floats) -> None:
+    """Take embeddings of frames that nobody asked for: the archive needs their mean alone."""
+
+
+def _without_embeddings(recognition: Recognition) -> Recognition:
+    changes: dict[str, Any] = {"embedding": None}
+    if recognition.segments is not None:
+        changes["segments"] = [item.model_copy(update={"embedding": None}) for item in recognition.segments]
+    return recognition.model_copy(update=changes)

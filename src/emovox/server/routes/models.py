@@ -1,0 +1,125 @@
+"""The models of the catalog, and their pull."""
+
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from emovox.errors import ModelError, UnknownModelError
+from emovox.models import catalog
+from emovox.models.loading import possible_precisions
+from emovox.models.metadata import Precision
+from emovox.server.http import events
+from emovox.server.http.problems import Problem, responses
+from emovox.server.polls import Event
+from emovox.server.service import service_of
+
+router = APIRouter(prefix="/v1", tags=["vocabulary"])
+
+
+class LicenceView(BaseModel):
+    """The licence of a model."""
+
+    name: str
+    address: str
+    chinese: str = Field(description="name in Chinese; empty: it has none")
+
+
+class ModelView(BaseModel):
+    """A model of the catalog."""
+
+    name: str
+    title: str
+    chinese: str = Field(description="title in Chinese")
+    licence: LicenceView
+    installed: bool
+    loaded: bool
+    downloadable: bool = Field(
+        description="whether it can be pulled: it isn't installed, and the service may go online"
+    )
+    default: bool = Field(description="whether it is used for requests that name none")
+    embeddings_only: bool = Field(description="whether it gives no emotions, and so can't be used live")
+    precisions: list[Precision] = Field(
+        description="precisions that it can run in on this machine; empty: it isn't installed"
+    )
+    size: int | None = Field(description="bytes on disk, or of the download; null: unknown")
+    huggingface: str | None
+    modelscope: str | None
+
+
+@router.get("/models", responses=responses())
+def models(request: Request) -> list[ModelView]:
+    """All models, with those that are installed and those in memory."""
+    service = service_of(request)
+    loaded, default = service.models.names(), _path(service.settings.model)
+    return [
+        ModelView(
+            name=entry.name,
+            title=entry.title,
+            chinese=entry.chinese,
+            licence=LicenceView(**asdict(entry.licence)),
+            installed=(installed := catalog.installed(entry.name)),
+            loaded=entry.name in loaded,
+            downloadable=not installed and entry.file is None and not service.settings.offline,
+            default=installed and _path(entry.name) == default,
+            embeddings_only=entry.embeddings_only,
+            precisions=list(_precisions(entry.name)) if installed else [],
+            size=catalog.disk_size(entry.name) if installed else entry.download_size,
+            huggingface=entry.huggingface,
+            modelscope=entry.modelscope,
+        )
+        for entry in catalog.CATALOG
+    ]
+
+
+def _path(model: str) -> Path | None:
+    """The path of a model; None if it isn't installed."""
+    try:
+        return catalog.resolve(model)
+    except ModelError:
+        return None
+
+
+def _precisions(name: str) -> tuple[Precision, ...]:
+    try:
+        path = catalog.resolve(name)
+        return _possible(path, path.stat().st_mtime_ns)
+    except (ModelError, OSError):  # damaged, or deleted in the meantime: whoever uses it is told
+        return ()
+
+
+# Reading a model file takes a fifth of a second: it is read again when it has changed.
+@lru_cache(maxsize=16)
+def _possible(path: Path, changed: int) -> tuple[Precision, ...]:
+    del changed
+    return tuple(possible_precisions(path))
+
+
+@router.post(
+    "/models/{name}/pull",
+    response_class=Response,
+    responses={
+        200: {"description": "Events: progress, done, failed", "content": events.CONTENT},
+        **responses(404, 409, 422, 503),
+    },
+)
+async def pull(request: Request, name: str) -> StreamingResponse:
+    """Download a model; the answer is a stream of events. It goes on if clients leave, and others may join it."""
+    service = service_of(request)
+    try:
+        model = catalog.find(name)
+    except UnknownModelError as error:
+        raise Problem(404, "unknown-model", str(error)) from None
+    if model.file:
+        raise Problem(409, "bundled-model", f"{name} is part of Emovox: there is nothing to download")
+    from emovox.models.hub import pull as hub  # noqa: PLC0415  nothing else may even import what goes online
+
+    pull = service.pulls.join(model, lambda progress: hub.pull(model, progress=progress))
+
+    async def poll() -> Event:
+        return (*pull.state, pull.ended)
+
+    return events.stream(service, poll)

@@ -1,0 +1,133 @@
+"""The schema of results: their form, and the emotions, heads and export formats they may have."""
+
+from contextlib import suppress
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import AwareDatetime, BaseModel, Field
+
+from emovox import exports
+from emovox.emotions import EMOTIONS
+from emovox.errors import EmovoxError, HeadError
+from emovox.exports import Part
+from emovox.inference.recognition import json_schema
+from emovox.models import catalog
+from emovox.models.head import Head, names
+from emovox.models.hub.published import SnapshotSource
+from emovox.models.metadata import Metadata
+from emovox.models.runtime.engine import read_metadata
+from emovox.server.http.problems import responses
+
+router = APIRouter(prefix="/v1", tags=["vocabulary"])
+
+
+class EmotionView(BaseModel):
+    """One of the nine."""
+
+    name: str
+    chinese: str
+    emoji: str
+    colour: str = Field(pattern="^#[0-9a-f]{6}$", description="on a light background")
+    dark_colour: str = Field(pattern="^#[0-9a-f]{6}$", description="on a dark background")
+
+
+class HeadView(BaseModel):
+    """A trained head: a user's own classes, on a model's embeddings."""
+
+    name: str
+    classes: list[str]
+    model: str = Field(description="name of the model it belongs to")
+    revision: str = Field(description="of that model")
+    usable: bool = Field(
+        description="whether that model is installed, with the weights that the head was trained on"
+    )
+    created_at: AwareDatetime
+    unweighted: float | None = Field(
+        description="mean recall of the classes, on held-out recordings; null: not measured"
+    )
+    recalls: dict[str, float] = Field(description="of each class, on held-out recordings")
+
+
+class ExportView(BaseModel):
+    """A format of exports."""
+
+    name: str
+    title: str
+    chinese: str = Field(description="the title in Chinese")
+    parts: list[Part] = Field(description="parts of a result that it shows; the result must have one of them")
+    missing: str | None = Field(description="package that must be installed to write it; null: none is missing")
+
+
+@router.get("/emotions", responses=responses())
+async def emotions() -> list[EmotionView]:
+    """The nine emotions, in the order of all scores."""
+    return [EmotionView(**asdict(emotion)) for emotion in EMOTIONS]
+
+
+@router.get("/schema", responses=responses())
+async def schema() -> dict[str, Any]:
+    """The JSON Schema of result.json."""
+    return json_schema()
+
+
+@router.get("/heads", responses=responses())
+def heads() -> list[HeadView]:
+    """The trained heads that recognitions may use as `head`. Those that can't be read are left out."""
+    views = []
+    for name in names():
+        with suppress(HeadError):
+            head = Head.find(name)
+            facts = head.training
+            views.append(
+                HeadView(
+                    name=name,
+                    classes=list(head.classes),
+                    model=head.model.name,
+                    revision=head.model.revision,
+                    usable=_usable(head),
+                    created_at=facts.created_at,
+                    unweighted=facts.unweighted,
+                    recalls=facts.recalls,
+                )
+            )
+    return views
+
+
+@router.get("/exports", responses=responses())
+def export_formats() -> list[ExportView]:
+    """The export formats, and which of them can be written here."""
+    return [
+        ExportView(
+            name=name,
+            title=exports.title(name),
+            chinese=exports.title(name, "zh"),
+            parts=list(exports.parts(name)),
+            missing=exports.missing_package(name),
+        )
+        for name in exports.FORMATS
+    ]
+
+
+def _usable(head: Head) -> bool:
+    """Whether a head's model is installed, unchanged since the head was trained."""
+    try:
+        path = catalog.resolve(head.model.name) if catalog.installed(head.model.name) else None
+        if path is None:
+            return False
+        if path.is_dir():  # its weights are gigabytes: the hub's revision must do
+            source = SnapshotSource.read(path)
+            return source is None or head.model.revision in {source.commit, source.revision}
+        head.check(_metadata(path, path.stat().st_mtime_ns))
+    except (EmovoxError, OSError):
+        return False
+    return True
+
+
+# Reading a model file takes a fifth of a second: it is read again when it has changed.
+@lru_cache(maxsize=16)
+def _metadata(path: Path, changed: int) -> Metadata:
+    del changed
+    return read_metadata(path)

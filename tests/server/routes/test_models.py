@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from emovox.inference.recognizer import Recognizer
+from emovox.models import catalog
+from support.service import Client, serving
+
+
+def test_models_are_told_in_both_languages(shared: Client) -> None:
+    for model in shared.get("/v1/models").json():
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in model["chinese"]), model["name"]
+        own = {"CC BY-NC-SA 4.0", "Apache-2.0"}  # are called that in Chinese too
+        assert model["licence"]["chinese"] or model["licence"]["name"] in own
+
+
+def test_a_model_s_precisions_are_those_that_it_can_be_computed_in(
+    shared: Client, examples: list[Path], recognizer: Recognizer
+) -> None:
+    models = {model["name"]: model for model in shared.get("/v1/models").json()}
+    assert [name for name, model in models.items() if model["default"]] == ["lite"]
+    assert [name for name, model in models.items() if model["embeddings_only"]] == ["emotion2vec_base"]
+    assert models["emotion2vec_base"]["precisions"] == []
+    assert (models["emotion2vec_base"]["downloadable"], models["lite"]["downloadable"]) == (True, False)
+    possible = models["lite"]["precisions"]
+    assert recognizer.model.precision in possible
+    for precision in ("fp32", "bf16", "fp16", "int8"):
+        answer = shared.post_file(examples[0], model="lite", precision=precision)
+        assert answer.is_success == (precision in possible), answer.text
+
+
+def test_a_snapshot_s_precisions_are_the_machine_s(
+    shared: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(catalog, "snapshot_path", lambda name: tmp_path / name)
+    (tmp_path / "emotion2vec_plus_base").mkdir()
+    [model] = [item for item in shared.get("/v1/models").json() if item["name"] == "emotion2vec_plus_base"]
+    assert model["installed"]
+    assert {"fp32", "int8"} <= set(model["precisions"])
+
+
+def test_nothing_can_be_downloaded_offline(tmp_path: Path) -> None:
+    with serving(tmp_path / "outputs", offline=True) as client:
+        assert not any(model["downloadable"] for model in client.get("/v1/models").json())
