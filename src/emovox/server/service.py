@@ -184,7 +184,7 @@ class Service:
                 recognition = await self.queue.hear(options.choice(self.settings.model), request)
                 progress.done("heard")
                 if options.store:
-                    await self.commit(save, recognition, claim=claim)
+                    await to_its_end(self.commit(save, recognition, claim))
                     progress.done("stored")
                 return recognition, save.directory
         except BaseException:
@@ -202,16 +202,13 @@ class Service:
         )
 
     async def commit(
-        self, save: Save, recognition: Recognition, *, claim: Callable[[str, Path], None] = lambda _, __: None
+        self, save: Save, recognition: Recognition, claim: Callable[[str, Path], None] = lambda _, __: None
     ) -> None:
-        """Publish and archive a recognition, in threads: to its end, even when whoever waits is cancelled.
+        """`Save.commit` in a thread, and what was published into the archive: later, where the database is away.
 
         Raises:
             EmovoxError: as `Save.commit`.
         """
-        await to_its_end(self._commit(save, recognition, claim))
-
-    async def _commit(self, save: Save, recognition: Recognition, claim: Callable[[str, Path], None]) -> None:
         await asyncio.to_thread(save.commit, recognition, claim=claim)
         record = await asyncio.to_thread(self.archiving.pend, save)
         if record is not None:

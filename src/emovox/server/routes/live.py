@@ -261,7 +261,7 @@ async def _store(service: Service, save: Save, options: RecognitionOptions, name
         recognition = await service.queue.hear(options.choice(service.settings.model), request)
     except TooShortError:
         return
-    await service.commit(save, recognition)
+    await to_its_end(service.commit(save, recognition))
 
 
 @asynccontextmanager
