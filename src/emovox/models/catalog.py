@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
+from emovox.models.layout import FUNASR, Layout
 from emovox.settings import settings
 
 AUTO = "auto"
@@ -52,6 +53,10 @@ class CatalogModel:
     """The title in Chinese."""
     embeddings_only: bool = False
     """Whether it gives no emotions without a head of the user's own."""
+    layout: Layout = FUNASR
+    """Which files make its snapshot."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Labels of its snapshot that are none of the nine by themselves, each with the one that it means."""
 
 
 # The cards say `license: other`, `license_name: model-license` and link to FunASR's repository, where this lies:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.converted.conversion import convert
-from emovox.models.emotion2vec.network import UNTAUGHT, alibi_slopes
+from emovox.models.emotion2vec.network import alibi_slopes
 from emovox.models.emotion2vec.snapshot import read_snapshot
 from emovox.models.metadata import Metadata
+from emovox.models.onnx.speech import UNTAUGHT
 from emovox.silence import import_onnxruntime
 from support import snapshots, torch_zip
 from support.funasr_model import build, infer, parity
