@@ -1,12 +1,13 @@
 """A snapshot: a model's folder as its hub serves it, read but for its weights; what the families share."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from emovox import files
 from emovox.errors import ModelError
@@ -91,3 +92,25 @@ def read_text(path: Path) -> str:
         raise ModelError(f"{path} can't be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ModelError(f"{path.name} is not UTF-8 text") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a small file of settings in JSON.
+
+    Raises:
+        ModelError: as `read_text`, or it holds no settings.
+    """
+    try:
+        settings = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path.name} is not JSON that can be read") from error
+    if not isinstance(settings, dict):
+        raise ModelError(f"{path.name} has no settings")
+    return settings
+
+
+def refusal(error: ValidationError, name: str, *prefix: str) -> ModelError:
+    """What to say of the first of the settings that can't be computed, in the file ``name`` under ``prefix``."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in (*prefix, *first["loc"]))
+    return ModelError(f"{name}: {where}: {first['msg']}")

@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.layout import FUNASR
-from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, read_text, width_of
+from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, read_text, refusal, width_of
 
 CONFIG_FILE = FUNASR.config
 TOKENS_FILES = ("tokens.json", "tokens.txt")  # FunASR takes the first where both are there
@@ -223,9 +223,7 @@ def read_snapshot(directory: Path) -> Emotion2VecSnapshot:
     try:
         model = ModelConfig.model_validate(config.get("model_conf"))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in ("model_conf", *found["loc"]))
-        raise ModelError(f"{CONFIG_FILE}: {where}: {found['msg']}") from error
+        raise refusal(error, CONFIG_FILE, "model_conf") from error
     return Emotion2VecSnapshot(
         directory=directory,
         weights=directory / weights[0],
