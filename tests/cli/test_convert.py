@@ -127,4 +127,4 @@ def test_a_model_of_superb_is_pulled_and_recognises(
     code, _, err = run("recognize", examples[0], "--model", folder, "--no-save")
     assert code != 0
     assert "none of the nine by name: 'neu', 'hap', 'ang'" in err
-    assert "labels.json" in err
+    assert "emovox-labels.json" in err

@@ -15,6 +15,14 @@ def test_each_folder_is_read_by_its_family(tmp_path: Path) -> None:
     assert recognised == [[True, False], [False, True]]
 
 
+def test_a_checkpoint_of_a_training_is_read_by_its_config(tmp_path: Path) -> None:
+    """Transformers' Trainer leaves an optimizer.pt and a scheduler.pt in the folder."""
+    folder = wav2vec2_snapshots.write(tmp_path)
+    for name in ("optimizer.pt", "scheduler.pt", "training_args.bin"):
+        (folder / name).touch()
+    assert read_snapshot(folder).weights == folder / "model.safetensors"
+
+
 @pytest.mark.parametrize("config", [None, "{}", '{"model_type": "whisper"}'])
 def test_a_folder_of_no_family_is_told_which_there_are(tmp_path: Path, config: str | None) -> None:
     if config:

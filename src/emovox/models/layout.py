@@ -40,7 +40,7 @@ FUNASR = Layout(
 
 TRANSFORMERS = Layout(
     config="config.json",
-    describing=frozenset({"config.json", "preprocessor_config.json", "labels.json"}),
+    describing=frozenset({"config.json", "preprocessor_config.json", "emovox-labels.json"}),
     others=frozenset({"README.md"}),
     weights=(re.compile(r"model\.safetensors"), re.compile(r"pytorch_model\.bin")),
 )

@@ -86,7 +86,7 @@ def test_what_classes_mean_is_part_of_a_conversion(tmp_path: Path) -> None:
     first = directory(meanings)
     assert directory(dict(reversed(meanings.items()))) == first
     assert directory(meanings | {"hap": "surprised"}) != first
-    (folder / "labels.json").write_text('{"hap": "surprised"}', encoding="utf-8")
+    (folder / "emovox-labels.json").write_text('{"hap": "surprised"}', encoding="utf-8")
     assert directory(meanings) != first
 
 

@@ -141,7 +141,7 @@ class TestLabels:
 
     def test_others_by_what_the_user_says_which_goes_before_all(self, folder: Path) -> None:
         snapshots.describe(folder, configure(BASE, ("neu", "hap", "sad")))
-        (folder / "labels.json").write_text('{"hap": "surprised", "sad": "other"}', encoding="utf-8")
+        (folder / "emovox-labels.json").write_text('{"hap": "surprised", "sad": "other"}', encoding="utf-8")
         assert read_snapshot(folder, MEANINGS).labels == ("neutral", "surprised", "other")
 
     @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ class TestLabels:
         [
             (
                 SUPERB,
-                r"'neu', 'hap', 'ang'\. Say which of angry, .* in a labels\.json beside it, such as .*\"neu\"",
+                r"'neu', 'hap', 'ang'\. Say which of angry, .* in an emovox-labels\.json beside it, .*\"neu\"",
             ),
             (("anger", "sad"), "none of the nine by name: 'anger'"),
             (("LABEL_0", "LABEL_1"), "'LABEL_0', 'LABEL_1'"),
@@ -186,6 +186,6 @@ class TestLabels:
         ],
     )
     def test_a_map_that_cant_be_followed(self, folder: Path, content: str, says: str) -> None:
-        (folder / "labels.json").write_text(content, encoding="utf-8")
+        (folder / "emovox-labels.json").write_text(content, encoding="utf-8")
         with pytest.raises(ModelError, match=says):
             read_snapshot(folder)

@@ -4,7 +4,7 @@ from emovox.models.emotion2vec.network import Emotion2VecBuilder
 from emovox.models.emotion2vec.snapshot import CONFIG_FILE, Emotion2VecSnapshot, read_snapshot
 from emovox.models.emotion2vec.weights import open_weights
 from emovox.models.family import Family
-from emovox.models.layout import FUNASR
+from emovox.models.layout import FUNASR, TRANSFORMERS
 
 EMOTION2VEC = Family(
     title="Emotion2Vec, from FunASR",
@@ -12,7 +12,11 @@ EMOTION2VEC = Family(
     layout=FUNASR,
     version=3,
     snapshot=Emotion2VecSnapshot,
-    recognises=lambda directory: (directory / CONFIG_FILE).exists() or any(directory.glob("*.pt")),
+    # A checkpoint of transformers has an optimizer.pt beside its config.json.
+    recognises=lambda directory: (
+        (directory / CONFIG_FILE).exists()
+        or (any(directory.glob("*.pt")) and not (directory / TRANSFORMERS.config).exists())
+    ),
     read=lambda directory, labels: read_snapshot(directory),
     open_weights=open_weights,
     build=lambda graph, snapshot, weights: Emotion2VecBuilder(graph, snapshot.config, weights).build(),

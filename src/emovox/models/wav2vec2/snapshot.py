@@ -4,7 +4,7 @@ Only the settings that decide what the model computes are read, those of trainin
 transformers' own default holds. A snapshot comes from somewhere else, so every number has a range.
 
 The classes are those of config.json's `id2label`. One that bears the English name of one of the nine is that one;
-what the others mean says the catalog or, beside config.json, a labels.json such as {"neu": "neutral"}.
+what the others mean says the catalog or, beside config.json, an emovox-labels.json such as {"neu": "neutral"}.
 """
 
 import json
@@ -22,7 +22,7 @@ from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, read_jso
 
 CONFIG_FILE = TRANSFORMERS.config
 PREPROCESSOR_FILE = "preprocessor_config.json"
-LABELS_FILE = "labels.json"
+LABELS_FILE = "emovox-labels.json"
 
 ARCHITECTURES = {"wav2vec2": "Wav2Vec2ForSequenceClassification", "hubert": "HubertForSequenceClassification"}
 """By `model_type`, the class that is computed."""
@@ -150,7 +150,7 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
 
     Args:
         directory: where it is.
-        labels: the nine's names for labels of the snapshot that have others; its own labels.json goes before.
+        labels: the nine's names for labels of the snapshot that have others; its own file of them goes before.
 
     Raises:
         ModelError: a file is missing, unreadable, or says what can't be computed.
@@ -239,7 +239,7 @@ def _meanings(names: tuple[str, ...], mapping: Mapping[str, str]) -> tuple[str, 
         example = json.dumps({strange[0][:50]: "other"}, ensure_ascii=False)
         raise ModelError(
             f"{CONFIG_FILE} has classes that are none of the nine by name: {listed}. Say which of "
-            f"{', '.join(NAMES)} each of them is in a {LABELS_FILE} beside it, such as {example}"
+            f"{', '.join(NAMES)} each of them is in an {LABELS_FILE} beside it, such as {example}"
         )
     for meaning in meanings:
         same = [name for name, other in zip(names, meanings, strict=True) if other == meaning]
