@@ -27,6 +27,7 @@ from emovox.errors import HubError, HubMismatchError, HubUnreachableError, Model
 from emovox.models.catalog import CatalogModel, partial_path, snapshot_lock, snapshot_path
 from emovox.models.hub.published import SOURCE_FILE, PublishedFile, SnapshotSource
 from emovox.models.hub.transfer import Connection, Patience
+from emovox.models.layout import Layout
 from emovox.refusals import is_full
 from emovox.settings import settings
 
@@ -36,9 +37,6 @@ PullProgress = Callable[[int, int], None]
 
 TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
 _BRANCHES: dict[Hub, str] = {"huggingface": "main", "modelscope": "master"}
-_NEEDED = {"config.yaml", "configuration.json", "tokens.txt", "tokens.json", "README.md", "example/test.wav"}
-_USUAL_WEIGHTS = "model.pt"  # emotion2vec_base has emotion2vec_base.pt, and says so in configuration.json
-_WEIGHTS = re.compile(r"\w[\w.+-]*\.pt")
 _DISK_MARGIN = 256 * 2**20  # bytes left free: a full disk hurts more than a download that doesn't begin
 
 
@@ -94,7 +92,7 @@ def pull(
         for name, id_ in hubs.items():
             try:
                 with _connect(name, patience) as connection:
-                    listing = _LIST[name](connection, id_, revision or _BRANCHES[name])
+                    listing = _LIST[name](connection, model.layout, id_, revision or _BRANCHES[name])
                     return _download(model.name, listing, connection, progress)
             except HubMismatchError:
                 raise
@@ -158,7 +156,7 @@ def _connect(hub: Hub, patience: Patience) -> Connection:
     return Connection(TITLES[hub], address, token=token, patience=patience)
 
 
-def _list_huggingface(connection: Connection, id_: str, revision: str) -> _Listing:
+def _list_huggingface(connection: Connection, layout: Layout, id_: str, revision: str) -> _Listing:
     url = f"{connection.address}/api/models/{id_}/revision/{quote(revision, safe='')}?blobs=true"
     answer = connection.json(url, f"{id_}, revision {revision}")
     found = {}
@@ -174,10 +172,12 @@ def _list_huggingface(connection: Connection, id_: str, revision: str) -> _Listi
         commit = None
     # The commit, not the branch: what is downloaded is then what was listed, even should somebody push meanwhile.
     base = f"{connection.address}/{id_}/resolve/{quote(commit or revision, safe='')}"
-    return _listing(connection, "huggingface", id_, revision, commit, found, lambda path: f"{base}/{quote(path)}")
+    return _listing(
+        connection, "huggingface", layout, id_, revision, commit, found, lambda path: f"{base}/{quote(path)}"
+    )
 
 
-def _list_modelscope(connection: Connection, id_: str, revision: str) -> _Listing:
+def _list_modelscope(connection: Connection, layout: Layout, id_: str, revision: str) -> _Listing:
     base = f"{connection.address}/api/v1/models/{id_}/repo"
     url = f"{base}/files?{urlencode({'Revision': revision, 'Recursive': 'True'})}"
     answer = connection.json(url, f"{id_}, revision {revision}")
@@ -194,6 +194,7 @@ def _list_modelscope(connection: Connection, id_: str, revision: str) -> _Listin
     return _listing(
         connection,
         "modelscope",
+        layout,
         id_,
         revision,
         None,
@@ -202,7 +203,7 @@ def _list_modelscope(connection: Connection, id_: str, revision: str) -> _Listin
     )
 
 
-_LIST: dict[Hub, Callable[[Connection, str, str], _Listing]] = {
+_LIST: dict[Hub, Callable[[Connection, Layout, str, str], _Listing]] = {
     "huggingface": _list_huggingface,
     "modelscope": _list_modelscope,
 }
@@ -232,6 +233,7 @@ def _safe(connection: Connection, path: object) -> str:
 def _listing(
     connection: Connection,
     hub: Hub,
+    layout: Layout,
     id_: str,
     revision: str,
     commit: str | None,
@@ -239,15 +241,14 @@ def _listing(
     url: Callable[[str], str],
 ) -> _Listing:
     """Choose the files that a snapshot needs; pictures and other forms of the weights stay where they are."""
-    weights = [_USUAL_WEIGHTS] if _USUAL_WEIGHTS in found else [path for path in found if _WEIGHTS.fullmatch(path)]
-    if "config.yaml" not in found or len(weights) != 1:
+    weights = layout.weights_among(found)
+    if layout.config not in found or len(weights) != 1:
         raise HubError(
-            f"{id_} on {connection.title} is no snapshot: it needs a config.yaml and one file of weights"
+            f"{id_} on {connection.title} is no snapshot: it needs a {layout.config} and one file of weights"
         )
+    needed = {*layout.describing, *layout.others, *weights}
     try:
-        files = tuple(
-            PublishedFile(path=path, **found[path]) for path in sorted(found) if path in _NEEDED or path in weights
-        )
+        files = tuple(PublishedFile(path=path, **found[path]) for path in sorted(found) if path in needed)
     except ValidationError as error:
         raise HubError(
             f"{connection.title} lists files of {id_} without a proper size and checksum, and so they can't be "
