@@ -119,8 +119,10 @@ def listen(
         recognizer = Recognizer(model, notice=lambda line: click.echo(line, err=True))
         sound = _open(source, device, rate, fast)
         stack.callback(sound.close)
-        kept = stack.enter_context(library.open_archive()) if archive else None
-        save = stack.enter_context(Saving(outputs, formats, language, archive=kept).begin())
+        saving = Saving(
+            outputs, formats, language, archive=stack.enter_context(library.open_archive()) if archive else None
+        )
+        save = stack.enter_context(saving.begin())
         ear = _Ear(save.sink)
         live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=options.head, sink=ear.take)
         limit = float("inf") if no_save else settings().max_duration  # what can be recognised afterwards

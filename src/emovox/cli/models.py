@@ -133,7 +133,7 @@ def show(model: str) -> None:
             "licence": stored.licence,
             "from": f"{source.address}, {source.repository}" if source else "not pulled by Emovox",
             "classes": [name for name in stored.snapshot.labels if name],
-            "embedding_size": stored.snapshot.config.embed_dim,
+            "embedding_size": stored.snapshot.embedding_size,
             "checksum": stored.checksum,
             "converted in": stored.directory,
             "runs on": engine_version(engine=settings().engine),

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
+from emovox.models.layout import FUNASR, TRANSFORMERS, Layout
 from emovox.settings import settings
 
 AUTO = "auto"
@@ -52,6 +53,10 @@ class CatalogModel:
     """The title in Chinese."""
     embeddings_only: bool = False
     """Whether it gives no emotions without a head of the user's."""
+    layout: Layout = FUNASR
+    """Which files make its snapshot."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Labels of its snapshot that aren't names of the nine, each with the one that it means."""
 
 
 # The cards say `license: other`, `license_name: model-license` and link to FunASR's repository, where this lies:
@@ -61,6 +66,9 @@ _FUNASR = Licence(
     "https://github.com/modelscope/FunASR/blob/main/MODEL_LICENSE",
     chinese="FunASR 模型许可证",
 )
+
+# As config.json names the classes of SUPERB's four.
+_SUPERB = (("neu", "neutral"), ("hap", "happy"), ("ang", "angry"), ("sad", "sad"))
 
 CATALOG = (
     CatalogModel(
@@ -118,6 +126,28 @@ CATALOG = (
         modelscope="iic/emotion2vec_base",
         chinese="只给出嵌入向量：没有自己训练的分类头就没有情感",
         embeddings_only=True,
+    ),
+    # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes a parameter.
+    # The licence is that of the cards; IEMOCAP itself is handed out by USC, under terms of its own.
+    CatalogModel(
+        name="wav2vec2-base-superb-er",
+        title="neutral, happy, angry, sad; 95 million parameters, trained on IEMOCAP: acted English",
+        licence=Licence("Apache-2.0", "https://huggingface.co/superb/wav2vec2-base-superb-er"),
+        download_size=378_000_000,
+        huggingface="superb/wav2vec2-base-superb-er",
+        chinese="中性、快乐、愤怒、悲伤；9500 万参数，用 IEMOCAP（英语表演语音）训练",
+        layout=TRANSFORMERS,
+        labels=_SUPERB,
+    ),
+    CatalogModel(
+        name="hubert-large-superb-er",
+        title="neutral, happy, angry, sad; 316 million parameters, trained on IEMOCAP: acted English",
+        licence=Licence("Apache-2.0", "https://huggingface.co/superb/hubert-large-superb-er"),
+        download_size=1_260_000_000,
+        huggingface="superb/hubert-large-superb-er",
+        chinese="中性、快乐、愤怒、悲伤；3.16 亿参数，用 IEMOCAP（英语表演语音）训练",
+        layout=TRANSFORMERS,
+        labels=_SUPERB,
     ),
 )
 

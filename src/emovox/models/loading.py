@@ -85,6 +85,7 @@ def open_snapshot(directory: Path) -> StoredModel:
         name=entry.name if entry else directory.resolve().name,
         revision=(source.commit or source.revision) if source else UNKNOWN,
         licence=entry.licence.name if entry else UNKNOWN,
+        labels=dict(entry.labels) if entry else None,
     )
 
 

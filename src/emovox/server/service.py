@@ -162,7 +162,7 @@ class Service:
                 recognition = await self.scheduler.recognize(options.choice(self.settings.model), request)
                 progress.done("heard")
                 if options.store:
-                    await self.commit(save, recognition, claim=claim)
+                    await finish(self.commit(save, recognition, claim))
                     progress.done("stored")
                 return recognition, save.directory
         except BaseException:
@@ -180,16 +180,13 @@ class Service:
         )
 
     async def commit(
-        self, save: Save, recognition: Recognition, *, claim: Callable[[str, Path], None] = lambda _, __: None
+        self, save: Save, recognition: Recognition, claim: Callable[[str, Path], None] = lambda _, __: None
     ) -> None:
-        """Publish and archive a recognition in threads, to the end even if the caller is cancelled.
+        """`Save.commit` in a thread, and what was published into the archive: later, if the database is away.
 
         Raises:
             EmovoxError: as `Save.commit`.
         """
-        await finish(self._commit(save, recognition, claim))
-
-    async def _commit(self, save: Save, recognition: Recognition, claim: Callable[[str, Path], None]) -> None:
         await asyncio.to_thread(save.commit, recognition, claim=claim)
         record = await asyncio.to_thread(self.archiving.enqueue, save)
         if record is not None:

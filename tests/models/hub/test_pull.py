@@ -58,6 +58,30 @@ def test_weights_by_another_name(served: Hub) -> None:
         pull()
 
 
+@pytest.mark.parametrize("safe", [True, False])
+def test_a_snapshot_of_transformers(served: Hub, safe: bool) -> None:
+    """By the names that superb/wav2vec2-base-superb-er has; of two forms of the weights one comes."""
+    weights = {"pytorch_model.bin": WEIGHTS} | ({"model.safetensors": WEIGHTS[1:]} if safe else {})
+    names = ("config.json", "preprocessor_config.json", "README.md")
+    small = {name: name.encode() for name in names}
+    served.files = {**small, **weights, ".gitattributes": b"x", "training_args.bin": b"x", "vocab.json": b"{}"}
+    served.published = dict(served.files)
+    model = find("wav2vec2-base-superb-er")
+    place = hub.pull(model, hub="huggingface", patience=HASTY)
+    pulled = contents(place)
+    assert pulled.pop("source.json")
+    name = "model.safetensors" if safe else "pytorch_model.bin"
+    assert pulled == {**small, name: weights[name]}
+    with pytest.raises(ModelError, match="use --hub huggingface"):
+        hub.pull(model, hub="modelscope", patience=HASTY)
+
+
+def test_a_snapshot_of_another_layout_is_none(served: Hub) -> None:
+    with pytest.raises(HubError, match=r"it needs a config\.json and one file of weights"):
+        hub.pull(find("hubert-large-superb-er"), hub="huggingface", patience=HASTY)
+    assert {request.what for request in served.requests} == {LISTING}
+
+
 def test_an_empty_file(served: Hub) -> None:
     served.files["README.md"] = served.published["README.md"] = b""
     assert (pull() / "README.md").read_bytes() == b""

@@ -10,11 +10,11 @@ from onnx import TensorProto
 from emovox import files
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
-from emovox.models.emotion2vec.network import Emotion2VecBuilder
-from emovox.models.emotion2vec.snapshot import Snapshot
-from emovox.models.emotion2vec.weights import Weights
+from emovox.models.checkpoints.weights import Weights
+from emovox.models.families import family_of
 from emovox.models.metadata import Metadata, Precision
 from emovox.models.onnx.graph import Graph
+from emovox.models.snapshot import Snapshot, hop_of, width_of
 
 MODEL_FILE = "model.onnx"
 DATA_FILE = "model.onnx.data"
@@ -54,8 +54,8 @@ def convert(
     Raises:
         ModelError: the weights are missing, misshapen or damaged, or the model can't be written.
     """
-    weights = Weights(snapshot)
-    audio = snapshot.config.audio
+    weights = family_of(snapshot).open_weights(snapshot)
+    minimum_samples = width_of(snapshot.convolutions)
     metadata = Metadata(
         name=name,
         revision=revision,
@@ -64,10 +64,10 @@ def convert(
         source=source,
         source_sha256=source_sha256,
         classes=tuple(emotion for emotion in NAMES if emotion in weights.labels),
-        hop=audio.hop,
-        first_centre=audio.minimum_samples / 2 / SAMPLE_RATE,
-        minimum_samples=audio.minimum_samples,
-        embedding_size=snapshot.config.embed_dim,
+        hop=hop_of(snapshot.convolutions),
+        first_centre=minimum_samples / 2 / SAMPLE_RATE,
+        minimum_samples=minimum_samples,
+        embedding_size=snapshot.embedding_size,
     )
     temporary: Path | None = None
     try:
@@ -96,8 +96,8 @@ def convert(
 
 def _build(snapshot: Snapshot, weights: Weights, metadata: Metadata, data: BinaryIO) -> onnx.ModelProto:
     graph = Graph(data, DATA_FILE, metadata.precision)
-    Emotion2VecBuilder(graph, snapshot.config, weights).build()
-    width, classes = snapshot.config.embed_dim, len(NAMES)
+    family_of(snapshot).build(graph, snapshot, weights)
+    width, classes = snapshot.embedding_size, len(NAMES)
     return graph.finish(
         inputs=_INPUTS,
         outputs=(

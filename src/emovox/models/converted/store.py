@@ -1,10 +1,11 @@
 """The store: converted models in the cache, and how their precisions compare on this machine."""
 
 import hashlib
+import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,16 @@ from emovox.audio.waveform import SAMPLE_RATE
 from emovox.errors import ModelError
 from emovox.models.catalog import converted_path
 from emovox.models.converted.conversion import MODEL_FILE, convert
-from emovox.models.emotion2vec.snapshot import Snapshot, read_snapshot
+from emovox.models.families import family_of, read_snapshot
 from emovox.models.metadata import CONTRACT, Precision
 from emovox.models.runtime.engine import Engine, Floats
 from emovox.models.runtime.session import Device, EngineName, engine_version, precisions
 from emovox.models.scores import to_scores
+from emovox.models.snapshot import Snapshot
 from emovox.settings import settings
 
 TOLERANCE = 0.02
 """How far any score may be from fp32's if `auto` is to take a precision; the emotion must be the same."""
-_LAYOUT = 3  # of conversions; raise it when the graph changes, so that old ones aren't used
 _REPEATS = 3  # of each clip, for the median of its time
 
 Notice = Callable[[str], None]
@@ -73,20 +74,30 @@ class Comparison(BaseModel):
 class StoredModel:
     """A snapshot with its conversions in the cache; nothing is converted before it is needed."""
 
-    def __init__(self, directory: Path, *, name: str, revision: str, licence: str) -> None:
-        """Read a snapshot's config, tokens and checksum.
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        name: str,
+        revision: str,
+        licence: str,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Read a snapshot's config, labels and checksum.
 
         Args:
             directory: the snapshot.
             name: of the model, for results, as are the rest.
             revision: of the weights.
             licence: of the weights.
+            labels: the nine's names for labels of the snapshot that have others.
 
         Raises:
             ModelError: the folder isn't a snapshot that can be converted.
         """
-        self.snapshot: Snapshot = read_snapshot(directory)
+        self.snapshot: Snapshot = read_snapshot(directory, labels)
         self.name, self.revision, self.licence = name, revision, licence
+        self._mapping = dict(labels or {})
         self.checksum = self._remembered_checksum()
         self.directory = converted_path(name, self._key())
 
@@ -111,7 +122,7 @@ class StoredModel:
                     name=self.name,
                     revision=self.revision,
                     licence=self.licence,
-                    source=f"FunASR snapshot {self.snapshot.directory.name}",
+                    source=f"{family_of(self.snapshot).publisher} snapshot {self.snapshot.directory.name}",
                     source_sha256=self.checksum,
                 )
         return path
@@ -170,11 +181,14 @@ class StoredModel:
         return None
 
     def _key(self) -> str:
-        """What the conversion depends on: weights, config, tokens, and how they are read."""
-        digest = hashlib.sha256(f"{CONTRACT} {_LAYOUT} {self.checksum} {self.revision}".encode())
+        """What the conversion depends on: weights, config, labels, and how they are read."""
+        family = family_of(self.snapshot)
+        digest = hashlib.sha256(f"{CONTRACT} {family.version} {self.checksum} {self.revision}".encode())
         for path in sorted(self.snapshot.directory.iterdir()):
-            if path.name in _DESCRIPTIONS:
+            if path.name in family.layout.describing:
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
+        if self._mapping:
+            digest.update(json.dumps(self._mapping, sort_keys=True).encode())
         return digest.hexdigest()[:16]
 
     def _remembered_checksum(self) -> str:
@@ -204,9 +218,6 @@ class StoredModel:
         """Remove what killed conversions left; the caller holds the lock."""
         for path in self.directory.glob(".*"):
             shutil.rmtree(path, ignore_errors=True)
-
-
-_DESCRIPTIONS = {"config.yaml", "tokens.txt", "tokens.json"}
 
 
 def _run(engine: Engine, clips: Sequence[Floats]) -> tuple[list[NDArray[Any]], float]:

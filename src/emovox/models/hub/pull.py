@@ -27,6 +27,7 @@ from emovox.errors import HubError, HubMismatchError, HubUnreachableError, Model
 from emovox.models.catalog import CatalogModel, partial_path, snapshot_lock, snapshot_path
 from emovox.models.hub.published import SOURCE_FILE, PublishedFile, SnapshotSource
 from emovox.models.hub.transfer import Connection, Patience
+from emovox.models.layout import Layout
 from emovox.refusals import is_full
 from emovox.settings import settings
 
@@ -36,9 +37,6 @@ PullProgress = Callable[[int, int], None]
 
 TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
 _BRANCHES: dict[Hub, str] = {"huggingface": "main", "modelscope": "master"}
-_NEEDED = {"config.yaml", "configuration.json", "tokens.txt", "tokens.json", "README.md", "example/test.wav"}
-_USUAL_WEIGHTS = "model.pt"  # emotion2vec_base has emotion2vec_base.pt, and says so in configuration.json
-_WEIGHTS = re.compile(r"\w[\w.+-]*\.pt")
 _DISK_MARGIN = 256 * 2**20  # bytes to leave free: a full disk does more harm than a download that doesn't start
 
 
@@ -94,7 +92,7 @@ def pull(
         for name, id_ in hubs.items():
             try:
                 with _connect(name, patience) as connection:
-                    listing = _LIST[name](connection, id_, revision or _BRANCHES[name])
+                    listing = _LIST[name](connection, model.layout, id_, revision or _BRANCHES[name])
                     return _download(model.name, listing, connection, progress)
             except HubMismatchError:
                 raise
@@ -160,7 +158,7 @@ def _connect(hub: Hub, patience: Patience) -> Connection:
     return Connection(TITLES[hub], address, token=token, patience=patience)
 
 
-def _list_huggingface(connection: Connection, id_: str, revision: str) -> _Listing:
+def _list_huggingface(connection: Connection, layout: Layout, id_: str, revision: str) -> _Listing:
     url = f"{connection.address}/api/models/{id_}/revision/{quote(revision, safe='')}?blobs=true"
     answer = connection.json(url, f"{id_}, revision {revision}")
     facts = {}
@@ -176,10 +174,12 @@ def _list_huggingface(connection: Connection, id_: str, revision: str) -> _Listi
         commit = None
     # The commit, not the branch: so the files are those that were listed, even if somebody pushes meanwhile.
     base = f"{connection.address}/{id_}/resolve/{quote(commit or revision, safe='')}"
-    return _listing(connection, "huggingface", id_, revision, commit, facts, lambda path: f"{base}/{quote(path)}")
+    return _listing(
+        connection, "huggingface", layout, id_, revision, commit, facts, lambda path: f"{base}/{quote(path)}"
+    )
 
 
-def _list_modelscope(connection: Connection, id_: str, revision: str) -> _Listing:
+def _list_modelscope(connection: Connection, layout: Layout, id_: str, revision: str) -> _Listing:
     base = f"{connection.address}/api/v1/models/{id_}/repo"
     url = f"{base}/files?{urlencode({'Revision': revision, 'Recursive': 'True'})}"
     answer = connection.json(url, f"{id_}, revision {revision}")
@@ -196,6 +196,7 @@ def _list_modelscope(connection: Connection, id_: str, revision: str) -> _Listin
     return _listing(
         connection,
         "modelscope",
+        layout,
         id_,
         revision,
         None,
@@ -204,7 +205,7 @@ def _list_modelscope(connection: Connection, id_: str, revision: str) -> _Listin
     )
 
 
-_LIST: dict[Hub, Callable[[Connection, str, str], _Listing]] = {
+_LIST: dict[Hub, Callable[[Connection, Layout, str, str], _Listing]] = {
     "huggingface": _list_huggingface,
     "modelscope": _list_modelscope,
 }
@@ -234,6 +235,7 @@ def _safe(connection: Connection, path: object) -> str:
 def _listing(
     connection: Connection,
     hub: Hub,
+    layout: Layout,
     id_: str,
     revision: str,
     commit: str | None,
@@ -241,15 +243,14 @@ def _listing(
     url: Callable[[str], str],
 ) -> _Listing:
     """Choose the files that a snapshot needs, without pictures and other forms of the weights."""
-    weights = [_USUAL_WEIGHTS] if _USUAL_WEIGHTS in facts else [path for path in facts if _WEIGHTS.fullmatch(path)]
-    if "config.yaml" not in facts or len(weights) != 1:
+    weights = layout.weights_among(facts)
+    if layout.config not in facts or len(weights) != 1:
         raise HubError(
-            f"{id_} on {connection.title} is not a snapshot: it needs a config.yaml and one file of weights"
+            f"{id_} on {connection.title} is not a snapshot: it needs a {layout.config} and one file of weights"
         )
+    needed = {*layout.describing, *layout.others, *weights}
     try:
-        files = tuple(
-            PublishedFile(path=path, **facts[path]) for path in sorted(facts) if path in _NEEDED or path in weights
-        )
+        files = tuple(PublishedFile(path=path, **facts[path]) for path in sorted(facts) if path in needed)
     except ValidationError as error:
         raise HubError(
             f"{connection.title} lists files of {id_} without a valid size and checksum, so they can't be "

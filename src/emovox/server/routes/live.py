@@ -261,7 +261,7 @@ async def _store(service: Service, save: Save, options: RecognitionOptions, name
         recognition = await service.scheduler.recognize(options.choice(service.settings.model), request)
     except TooShortError:
         return
-    await service.commit(save, recognition)
+    await finish(service.commit(save, recognition))
 
 
 @asynccontextmanager
