@@ -94,7 +94,7 @@ def test_a_snapshot_of_transformers_recognises(run: Run, tmp_path: Path, example
     folder = wav2vec2_snapshots.write(tmp_path / "mine", config)
     code, table, err = run("models", "convert", folder)
     assert code == 0
-    assert "converting mine to int8, once" in err
+    assert "converting mine to int8 (only once)" in err
     assert table.count("<- auto") == 1
     _, out, _ = run("models", "show", folder)
     assert "neutral, happy, angry, sad" in out
