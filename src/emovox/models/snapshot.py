@@ -86,7 +86,7 @@ def read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(_MAX_TEXT + 1)
         if len(content) > _MAX_TEXT:
-            raise ModelError(f"{path.name} is over {_MAX_TEXT // 1000} kB: not a file of a snapshot")
+            raise ModelError(f"{path.name} is over {_MAX_TEXT // 1000} kB, too large for a file of a snapshot")
         return content.decode("utf-8-sig")
     except OSError as error:
         raise ModelError(f"{path} can't be read: {error.strerror or error}") from error
@@ -103,7 +103,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path.name} is not JSON that can be read") from error
+        raise ModelError(f"{path.name} is not valid JSON") from error
     if not isinstance(settings, dict):
         raise ModelError(f"{path.name} has no settings")
     return settings

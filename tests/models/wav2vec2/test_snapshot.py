@@ -182,7 +182,7 @@ class TestLabels:
             ('{"sad": ["sad"]}', "'sad' must be one of"),
             ('{"happy": "sad"}', "several classes that are sad: 'happy', 'sad'"),
             ("[]", "no settings"),
-            ("{", "not JSON"),
+            ("{", "not valid JSON"),
         ],
     )
     def test_a_map_that_cant_be_followed(self, folder: Path, content: str, says: str) -> None:

@@ -85,7 +85,7 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
         with np.errstate(over="ignore", invalid="ignore"):
             values = self._tensors[name].array().astype(np.float32, copy=False)
         if not np.isfinite(values).all():
-            raise ModelError(f"the checkpoint's weight {name} has values that are no finite numbers")
+            raise ModelError(f"the checkpoint's weight {name} has values that aren't finite")
         return values
 
     def __iter__(self) -> Iterator[str]:

@@ -24,7 +24,7 @@ EPSILON = 1e-5
 # Added to the attention scores of padded keys: exp gives exactly 0, and a row without any frame stays a number.
 NEVER = -3e38
 # Logit of a class that the head was never taught: its share of any softmax is exactly 0.
-UNTAUGHT = -1e4
+UNTRAINED = -1e4
 
 
 @dataclass(frozen=True)
@@ -279,7 +279,7 @@ class SpeechEncoder:
             # A column for each of the nine emotions.
             matrix = np.zeros((weight.shape[1], len(NAMES)), np.float32)
             matrix[:, columns] = weight[rows].T
-            shift = np.full(len(NAMES), UNTAUGHT, np.float32)
+            shift = np.full(len(NAMES), UNTRAINED, np.float32)
             shift[columns] = bias[rows]
             names = graph.weight("head.weight", matrix), graph.weight("head.bias", shift)
             frame_logits = graph.add("Add", graph.add("MatMul", frames, names[0]), names[1])

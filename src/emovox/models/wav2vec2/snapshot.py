@@ -172,7 +172,7 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
     meanings = _meanings(names, {**(labels or {}), **own})
     weights = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
     if not weights:
-        raise ModelError(f"{directory} is no snapshot: it has neither model.safetensors nor pytorch_model.bin")
+        raise ModelError(f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin")
     return Wav2Vec2Snapshot(
         directory=directory,
         weights=directory / weights[0],
