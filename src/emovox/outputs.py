@@ -65,7 +65,9 @@ def find_directories(root: Path, *, failed: directories.Failed | None = None) ->
     found = [path.parent for path in directories.files(root, note) if path.name == RESULT]
     if not found and not unreadable:
         there = os.path.isdir(root)  # noqa: PTH112
-        reason = f"no outputs directories in it: none has a {RESULT}" if there else "no such directory"
+        reason = (
+            f"no outputs directories in it, as nothing in it is called {RESULT}" if there else "no such directory"
+        )
         raise OutputsError(f"{root}: {reason}")
     return sorted(found)
 
@@ -84,15 +86,15 @@ def read_result(directory: Path, only: stored.Part | None = None) -> Recognition
     try:
         return stored.read(directory / RESULT, only)
     except (FileNotFoundError, NotADirectoryError) as error:
-        inside = " (there are some inside it: name those)" if _has_outputs(directory) else ""
-        raise ExportError(f"no outputs directory: it has no {RESULT}{inside}") from error
+        inside = " (there are some inside it: give those)" if _has_outputs(directory) else ""
+        raise ExportError(f"not an outputs directory: it has no {RESULT}{inside}") from error
     except OSError as error:
         raise OutputsError(f"{directory / RESULT}: can't be read: {error.strerror or error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ExportError(
-            f"{RESULT} is not one that Emovox wrote, or is damaged ({where}: {first['msg']}); "
+            f"{RESULT} wasn't written by Emovox, or is damaged ({where}: {first['msg']}); "
             "recognise the recording again"
         ) from error
 
@@ -325,4 +327,4 @@ def _explained(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputsError(f"{place}: {refusals.reason(error, 'choose another place')}") from error
+        raise OutputsError(f"{place}: {refusals.reason(error, 'choose another directory')}") from error

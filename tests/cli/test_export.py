@@ -72,12 +72,12 @@ def test_a_directory_that_can_t_be_exported_doesn_t_stop_the_others(run: Run) ->
         assert line.startswith(f"Error: {name}: ")
     assert "recognise again with --segments" in lines[0]
     assert "recognise again with --segments" in lines[1]
-    assert "result.json is not one that Emovox wrote" in lines[2]
+    assert "result.json wasn't written by Emovox" in lines[2]
     assert "recognise the recording again" in lines[2]
-    assert "result.json is not one that Emovox wrote" in lines[3]
-    assert "no outputs directory: it has no result.json" in lines[4]
-    assert "no outputs directory" in lines[5]
-    assert "some inside it: name those" in lines[6]
+    assert "result.json wasn't written by Emovox" in lines[3]
+    assert "not an outputs directory: it has no result.json" in lines[4]
+    assert "not an outputs directory" in lines[5]
+    assert "some inside it: give those" in lines[6]
 
 
 def test_invalid_scores_are_refused(run: Run) -> None:

@@ -119,7 +119,7 @@ def test_lists_that_can_t_be_learnt_from(recognizer: Recognizer, stored: Path, t
     assert "have the speaker 'anna'" in refused(
         "path,label,speaker\n0.npy,a,anna\n1.npy,a,anna\n2.npy,b,anna\n3.npy,b,anna\n", group="speaker"
     )
-    assert "no column 'mood'; there are path, label" in refused("path,label\n0.npy,a\n", labels="mood")
+    assert "no column 'mood'; it has path, label" in refused("path,label\n0.npy,a\n", labels="mood")
     assert heard == []
     with pytest.raises(HeadError, match="the name of a head"):
         train(stored, "../x", recognizer)

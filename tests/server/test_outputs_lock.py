@@ -52,7 +52,7 @@ def test_another_took_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     for _ in range(3):
         lock.check()
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "another service is using the outputs now" in caplog.text
+    assert "another service is using the outputs: stop one" in caplog.text
     other.check()
     other.release()
     lock.check()

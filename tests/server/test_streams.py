@@ -121,7 +121,7 @@ def test_the_sound_of_a_stream_is_kept_where_it_is_not_recognised(
             socket.send(said)
         detail = problem(socket)["detail"]
     (path,) = set(shared.outputs.iterdir()) - before
-    assert detail.endswith(f"; what was heard is among the service's outputs: {path.name}")
+    assert detail.endswith(f"; the sound is kept in the service's outputs: {path.name}")
     assert "/home/me" not in detail
     with wave.open(str(path)) as file:
         np.testing.assert_array_equal(np.frombuffer(file.readframes(1 << 20), "<i2"), np.rint(speech * 32768))

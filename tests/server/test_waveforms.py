@@ -115,11 +115,11 @@ def test_many_at_once_stay_within_it(tight: Client, silence: Path, monkeypatch: 
 
     class Watched(Waveforms):
         @property
-        def taken(self) -> int:
+        def size(self) -> int:
             return sizes[-1]
 
-        @taken.setter
-        def taken(self, size: int) -> None:
+        @size.setter
+        def size(self, size: int) -> None:
             sizes.append(size)
 
     monkeypatch.setattr(

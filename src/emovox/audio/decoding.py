@@ -99,10 +99,10 @@ class Decoding:
         if (self.truncated or self.damaged) and self.samples < LEAST_OF_DAMAGED:
             raise UnreadableAudioError("truncated or damaged: less than 0.1 s of it could be decoded")
         if not self.samples:
-            raise NoAudioError("there is no sound in it, not one sample")
+            raise NoAudioError("it has no sound, not a single sample")
         if self.samples < LEAST:
             milliseconds = 1000 * self.samples / SAMPLE_RATE
-            raise TooShortError(f"too short: {milliseconds:.3g} ms, and 25 ms are needed")
+            raise TooShortError(f"too short: {milliseconds:.3g} ms, but at least 25 ms are needed")
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -141,7 +141,7 @@ class Decoding:
     def _check_channel(self) -> None:
         if self.channel is not None and self.channel > self.channels > 0:
             have = "1 channel" if self.channels == 1 else f"{self.channels} channels"
-            raise NoAudioError(f"there is no channel {self.channel} in it: it has {have}")
+            raise NoAudioError(f"there is no channel {self.channel}: it has {have}")
 
     def _to_mono(self, samples: NDArray[np.generic]) -> Waveform:
         if self.channel is not None:  # a stream whose channels change midway has what it has
@@ -217,7 +217,7 @@ class _File:
         with self._opened() as (container, view):
             streams = container.streams.audio
             if not streams:
-                raise NoAudioError("there is no sound in it")
+                raise NoAudioError("it has no sound")
             _check_track(track, len(streams))
             notes = set()
             survey = None
@@ -229,7 +229,7 @@ class _File:
             elif track is None:
                 track = next(iter(order), 1)
             if track not in order:
-                raise UnreadableAudioError("its sound is in a codec that FFmpeg doesn't know")
+                raise UnreadableAudioError("its sound has a codec that FFmpeg doesn't know")
             source = Track(container, streams[track - 1], view, self._structure)
             if channel is None and source.channels != 1:
                 channel = (survey or self._survey(track)).louder
@@ -258,7 +258,7 @@ class _File:
             container = av.open(view, "r", options=NO_NETWORK, metadata_errors="replace")
         except av.FFmpegError as error:
             raise UnreadableAudioError(
-                "not a recording in any format FFmpeg knows, or its end is missing"
+                "not a recording in any format that FFmpeg knows, or its end is missing"
             ) from error
         with container:
             yield container, view
@@ -279,7 +279,7 @@ class _File:
 def _check_track(track: int | None, count: int) -> None:
     if track is not None and track > count:
         have = "1 audio track" if count == 1 else f"{count} audio tracks"
-        raise NoAudioError(f"there is no track {track} in it: it has {have}")
+        raise NoAudioError(f"there is no track {track}: it has {have}")
 
 
 def _order(container: InputContainer) -> list[int]:

@@ -28,9 +28,9 @@ def reading(name: str | None) -> Iterator[None]:
     except EmovoxError:
         raise
     except MemoryError as error:
-        raise UnreadableAudioError("reading it needs more memory than there is", name) from error
+        raise UnreadableAudioError("there isn't enough memory to read it", name) from error
     except Exception as error:
         if isinstance(error, OSError) and is_full(error):  # no fault of the recording
-            raise DecoderError(f"no room to keep a recording: {error.strerror}") from error
+            raise DecoderError(f"no space to store a recording: {error.strerror}") from error
         said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         raise UnreadableAudioError(f"it can't be read ({said})", name) from error

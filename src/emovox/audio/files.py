@@ -51,7 +51,7 @@ def find(argument: str, *, failed: directories.Failed = _refuse) -> list[Path]:
         UnreadableAudioError: a directory can't be read, and nobody is told.
     """
     if not argument:
-        raise RecordingNotFoundError("an empty name: was a variable meant?")
+        raise RecordingNotFoundError("the name is empty: is a variable unset?")
     unreadable: list[Path] = []
 
     def note(path: Path, reason: str) -> None:
@@ -62,7 +62,7 @@ def find(argument: str, *, failed: directories.Failed = _refuse) -> list[Path]:
     path = Path(argument)
     if os.path.isdir(path):  # noqa: PTH112  what is too deep raises no error here
         found = _search(path, note)
-        reason = "no audio or video file in this directory"
+        reason = "no audio or video files in this directory"
     elif os.path.lexists(path) or not directories.MAGIC.search(argument):
         return [path]
     else:

@@ -41,7 +41,7 @@ def rows(file: "io.BufferedReader[Any]", name: str) -> Iterator[dict[str, str]]:
         with io.TextIOWrapper(file, encoding=encoding, newline="\n" if lines else "") as text:
             yield from _objects(text, name) if lines else _cells(text, name)
     except UnicodeDecodeError as error:
-        raise LabelsError(f"{name}: not UTF-8 text; save it as such") from error
+        raise LabelsError(f"{name}: not UTF-8 text: save it as UTF-8") from error
     except OSError as error:
         raise LabelsError(f"{name}: can't be read: {error.strerror or error}") from error
 
@@ -65,7 +65,7 @@ def column(columns: Sequence[str], asked: str | None, usual: Iterable[str], name
         if wish.strip().casefold() in by_name:
             return by_name[wish.strip().casefold()]
     missing = repr(asked) if asked is not None else f"of {', '.join(usual)}"
-    raise LabelsError(f"{name}: no column {missing}; there are {', '.join(columns) or 'none'}")
+    raise LabelsError(f"{name}: no column {missing}; it has {', '.join(columns) or 'none'}")
 
 
 def locate(folder: Path, name: str) -> Path:
@@ -88,7 +88,7 @@ def _cells(text: io.TextIOBase, name: str) -> Iterator[dict[str, str]]:
             pairs = zip_longest(columns, cells[: len(columns)], fillvalue="")
             yield {key: value.strip() for key, value in pairs if key}
     except csv.Error as error:
-        raise LabelsError(f"{name}: no CSV after line {line}: {error}") from error
+        raise LabelsError(f"{name}: not valid CSV after line {line}: {error}") from error
 
 
 def _objects(text: io.TextIOBase, name: str) -> Iterator[dict[str, str]]:
@@ -98,7 +98,7 @@ def _objects(text: io.TextIOBase, name: str) -> Iterator[dict[str, str]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise LabelsError(f"{name}: line {number} is no JSON: {error}") from error
+            raise LabelsError(f"{name}: line {number} is not valid JSON: {error}") from error
         if not isinstance(row, dict):
-            raise LabelsError(f"{name}: line {number} is no JSON object")
+            raise LabelsError(f"{name}: line {number} is not a JSON object")
         yield {key.strip(): "" if value is None else str(value).strip() for key, value in row.items()}

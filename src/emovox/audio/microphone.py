@@ -126,10 +126,10 @@ def _why(sounddevice: ModuleType, device: str | None, error: Exception) -> str:
     except MicrophoneError:
         there = []
     if not there:
-        return "there is no microphone here"
+        return "no microphone found"
     if device is None:
         return f"the microphone can't be opened: {_line(error)}; choose another with --device: {'; '.join(there)}"
-    return f"the microphone {device!r} can't be opened: {_line(error)}; there are {'; '.join(there)}"
+    return f"the microphone {device!r} can't be opened: {_line(error)}; available: {'; '.join(there)}"
 
 
 def _line(error: Exception) -> str:

@@ -7,13 +7,13 @@ from emovox.audio.waveform import SAMPLE_RATE, Waveform
 CHANNELS_CANCEL, SILENT_TRACK = "channels_cancel", "silent_track"
 WARNINGS = {
     "silence": "nothing but silence: the emotion is unknown",
-    "quiet": "very quiet (peak under -40 dBFS): check the microphone's level",
+    "quiet": "very quiet (peak below -40 dBFS): check the microphone's level",
     "clipped": "overdriven: many samples at full scale, which distorts the voice",
     "short": "shorter than 1 s: little to judge by",
-    "truncated": "less sound than its header says: what could be decoded is used",
+    "truncated": "less sound than its header says: only what could be decoded is used",
     "damaged": "some parts could not be decoded and were left out",
-    CHANNELS_CANCEL: "the channels cancel each other out: only the loudest one is heard",
-    SILENT_TRACK: "the main audio track is silent: another one is heard (--track chooses)",
+    CHANNELS_CANCEL: "the channels cancel each other out: only the loudest one is used",
+    SILENT_TRACK: "the main audio track is silent: another one is used (choose with --track)",
 }
 """Every warning code, with its meaning."""
 

@@ -72,7 +72,7 @@ def _open(
 ) -> Recording:
     if isinstance(source, tuple):
         if len(source) != 2:
-            raise UnreadableAudioError("an array comes with its sample rate, as (array, sample_rate)")
+            raise UnreadableAudioError("an array needs its sample rate: give (array, sample_rate)")
         return _from_array(*source, name=name)
     if isinstance(source, (str, os.PathLike)):
         file = stack.enter_context(_open_path(Path(source)))
@@ -148,13 +148,13 @@ def _read(source: Readable, name: str | None) -> bytes | bytearray:
     except (OSError, ValueError) as error:  # ValueError: it is closed
         raise UnreadableAudioError(f"the file object can't be read: {error}", name) from error
     if not isinstance(block, (bytes, bytearray)):
-        raise UnreadableAudioError("the file object gives no bytes: open it in binary mode, 'rb'", name)
+        raise UnreadableAudioError("the file object doesn't give bytes: open it in binary mode, 'rb'", name)
     return block
 
 
 def _too_large(name: str | None, max_bytes: int) -> TooLargeError:
     return TooLargeError(
-        f"bigger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE, in bytes)", name
+        f"larger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE, in bytes)", name
     )
 
 

@@ -57,8 +57,8 @@ def to_own_scale(samples: NDArray[Any]) -> NDArray[Any]:
     if kind == "f":  # NaN and infinity are refused by `to_float`
         if OVERDRIVEN < max(-least, most) <= LOUDEST:
             raise UnreadableAudioError(
-                f"floats have a full scale of ±1, and these go from {least:g} to {most:g}: divide them by 32768, "
-                "if they are 16 bits wide"
+                f"floats have a full scale of ±1, but these range from {least:g} to {most:g}: divide them by "
+                "32768 if they were 16-bit integers"
             )
         return samples
     # What was scaled by 32768 reaches just that, one more than fits.
@@ -67,8 +67,8 @@ def to_own_scale(samples: NDArray[Any]) -> NDArray[Any]:
     narrow = samples.dtype.itemsize == 4 and bits <= 16 and not free
     if (kind == "u" and 0 < most < 2**24) or (kind == "i" and narrow):
         raise UnreadableAudioError(
-            f"samples of type {samples.dtype} from {least} to {most} are no sound, if their scale is that type's: "
-            "give them as int16, if they are 16 bits wide, or as floats within ±1"
+            f"samples of type {samples.dtype} should fill that type's range, but these range from {least} to "
+            f"{most}: give them as int16 if they are 16-bit, or as floats within ±1"
         )
     return _narrow(samples, bits, free=bool(free)) if kind == "i" else samples
 
@@ -112,7 +112,7 @@ def check_rate(rate: object) -> None:
         UnreadableAudioError: outside 1 kHz to 768 kHz.
     """
     if not isinstance(rate, (int, float, np.integer, np.floating)) or not RATES[0] <= rate <= RATES[1]:
-        raise UnreadableAudioError(f"a sample rate of {rate!r} Hz is no number within {RATES[0]} to {RATES[1]}")
+        raise UnreadableAudioError(f"a sample rate of {rate!r} Hz is not a number from {RATES[0]} to {RATES[1]}")
 
 
 class Resampler:

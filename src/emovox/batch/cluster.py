@@ -163,10 +163,10 @@ class RayEngine(BatchEngine):
             try:
                 ready = self._cluster.result(call, START)
             except TimeoutError:
-                raise ClusterError(f"the cluster has had no place for a worker for {START:.0f} s") from None
+                raise ClusterError(f"the cluster has had no room for a worker for {START:.0f} s") from None
             except self._ray.exceptions.RayError as error:
                 raise ClusterError(
-                    f"no worker can be started on the cluster: {' '.join(str(error).split())[-300:]}"
+                    f"no worker could be started on the cluster: {' '.join(str(error).split())[-300:]}"
                 ) from error
             self._calls.clear()
             if isinstance(ready, EmovoxError):
@@ -264,11 +264,11 @@ class RayEngine(BatchEngine):
         if any(member.ready for member in self._members):
             self._ready = now
         if now - self._ready > START:
-            raise self._cluster.lost(f"it has had no place for a worker for {START:.0f} s")
+            raise self._cluster.lost(f"it has had no room for a worker for {START:.0f} s")
         if self._cluster.silent:
-            self.trouble = "the cluster's head does not answer"
+            self.trouble = "the cluster's head does not respond"
         elif now - self._ready > JOIN:
-            self.trouble = "no worker is left on the cluster: waiting for a node"
+            self.trouble = "no workers are left on the cluster: waiting for a node"
         else:
             self.trouble = ""
         if now - self._looked > JOIN and not self._cluster.silent:

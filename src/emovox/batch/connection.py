@@ -19,7 +19,7 @@ PING = 2.0  # seconds from one look for the head to the next, and that it has to
 # Seconds without a head after which the cluster is given up. Some come back; but after 60 s Ray ends the whole
 # process, without a word, and after 30 s a connection by `ray://`.
 GRACE = 30.0
-AGAIN = "what was heard is kept, and the same command goes on from there once there is a cluster"
+AGAIN = "finished recordings are kept; once there is a cluster, run the same command again to resume"
 
 
 class Connection:
@@ -84,7 +84,7 @@ class Connection:
             if self.silent > GRACE:
                 reason = error.strerror or str(error)
                 raise self.lost(
-                    f"its head at {self._address} has been silent for {GRACE:.0f} s ({reason})"
+                    f"its head at {self._address} has not responded for {GRACE:.0f} s ({reason})"
                 ) from error
         else:
             self._answered, self.silent = now, 0.0
@@ -114,12 +114,12 @@ class Connection:
         try:
             yield
         except (ConnectionError, self.ray.exceptions.RaySystemError) as error:
-            raise self.lost(f"the connection to {self._address} broke ({_one_line(error)})") from error
+            raise self.lost(f"the connection to {self._address} was lost ({_one_line(error)})") from error
 
     def lost(self, reason: str) -> ClusterError:
         """The error of a cluster that is gone; nothing more is asked of it."""
         self._lost = True
-        return ClusterError(f"the Ray cluster is lost: {reason}; {AGAIN}")
+        return ClusterError(f"the Ray cluster was lost: {reason}; {AGAIN}")
 
     def close(self, actors: list[Any]) -> None:
         """End actors, and leave the cluster."""

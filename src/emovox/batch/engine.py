@@ -13,7 +13,7 @@ AHEAD = 8  # tasks that a worker on a CPU holds: one is heard, the others are de
 AHEAD_BATCHES = 96  # where it runs batches
 STILLBORN = 3  # times that each worker may die before it is ready while no other is
 LOOK = 0.2  # seconds between looks for something new to do
-DIED = "the process that heard it died twice: it is damaged, or the memory is too small"
+DIED = "the worker died on it twice: it is damaged, or there is too little memory"
 
 Take = Callable[[], Task | None]
 """The next task; None: there is none now."""
@@ -161,5 +161,7 @@ class BatchEngine(ABC):
         self._stillborn += not member.ready
         index = self._members.index(member)
         if self._stillborn > STILLBORN * len(self._members) and not any(other.ready for other in self._members):
-            raise ModelError("the workers die while they load the model: is there memory for so many? (--workers)")
+            raise ModelError(
+                "the workers die while loading the model: is there enough memory for so many? (--workers)"
+            )
         self._members[index] = self._spawn(index)

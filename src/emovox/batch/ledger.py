@@ -58,7 +58,7 @@ class Ledger:
             except sqlite3.OperationalError as error:
                 if self._base.in_transaction:
                     self._base.execute("ROLLBACK")
-                raise OutputsError(f"{self._path}: {error}: set TMPDIR to where there is room") from error
+                raise OutputsError(f"{self._path}: {error}: set TMPDIR to a directory with free space") from error
 
     def add_done(self, rows: Iterable[tuple[str, str | None]], shard: str) -> None:
         """Take what a shard holds: path, and checksum or, where it failed, None."""

@@ -53,7 +53,7 @@ class LocalEngine(BatchEngine):
         try:
             ready = first.worker.connection.recv()
         except (EOFError, OSError):
-            raise ModelError("the worker died while it loaded the model: is there enough memory?") from None
+            raise ModelError("the worker died while loading the model: is there enough memory?") from None
         if isinstance(ready, EmovoxError):
             raise ready
         assert isinstance(ready, Ready)  # noqa: S101  it says nothing else first

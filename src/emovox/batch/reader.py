@@ -124,7 +124,7 @@ class Reader:
                 file.unlink(missing_ok=True)
             if _is_full(error):
                 raise DecoderError(
-                    f"{self._scratch}: the disk is full: set TMPDIR to where there is room"
+                    f"{self._scratch}: the disk is full: set TMPDIR to a directory with free space"
                 ) from error
             if isinstance(error, Exception) and not isinstance(error, (DecoderError, OutputsError)):
                 return Failed(item.path, reason(error), sha256)
@@ -137,7 +137,7 @@ class Reader:
         async with self._reading:
             data = await asyncio.to_thread(self._rows.read, replace(item, path=self.locate(item.path)))
         if not data:
-            raise NoAudioError("there are no bytes in this row")
+            raise NoAudioError("this row has no bytes")
         return stack.enter_context(_kept(data, self._scratch))
 
     def locate(self, path: str) -> str:

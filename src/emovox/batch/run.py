@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 FACTS = "batch.json"
 OUTPUTS = "outputs"
-UNHEARD = "its content is that of a recording that could not be heard"
+UNHEARD = "it has the same content as a recording that failed"
 _TOGETHER = 1000  # recordings that are listed, taken or copied together
 _PATIENCE = 5.0  # seconds from one look for twins to the next
 _TOLD = 0.2  # seconds from one word about how far the run is to the next
@@ -65,7 +65,7 @@ class Batch:
             BatchError: the output can't be used.
         """
         if wish.outputs_dirs and is_remote(wish.out):
-            raise BatchError("outputs directories can be made on this machine only: give --out a directory")
+            raise BatchError("outputs directories can only be made on this machine: give --out a directory")
         self._wish, self._make, self._tell = wish, engine, tell
         self.status = Status()
         self._out = Place.of(wish.out)
@@ -93,7 +93,7 @@ class Batch:
         found = find(wish.source, wish.column)
         first = list(islice(found, 1))
         if not first:
-            raise BatchError(f"{wish.source}: there is no audio or video file in it")
+            raise BatchError(f"{wish.source}: no audio or video files in it")
         with ExitStack() as stack:
             if out.local:
                 stack.enter_context(_only_one(Path(out.path)))
@@ -288,12 +288,12 @@ class Batch:
             # What it was begun without, as there was no such option, stood at its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
         except (ValueError, TypeError, KeyError) as error:
-            raise BatchError(f"{place.address}: not the facts of a batch: choose another --out") from error
+            raise BatchError(f"{place.address}: not written by a batch: choose another --out") from error
         if before != facts:
             changed = ", ".join(_changed(before, facts))
             raise BatchError(
-                f"{self._out.address}: what is there was made otherwise: it differs in {changed}; "
-                f"choose another --out, or the same as in {place.address}"
+                f"{self._out.address}: it was made with other settings (it differs in {changed}): "
+                f"choose another --out, or use the settings in {place.address}"
             )
 
     def _load(self) -> None:
@@ -365,9 +365,9 @@ def _only_one(out: Path) -> Iterator[None]:
         lock = FileLock(out / ".lock", mode=private.lock_mode(out / ".lock"), thread_local=False)
         lock.acquire(blocking=False)
     except Timeout:
-        raise BatchError(f"{out}: another batch works on this output") from None
+        raise BatchError(f"{out}: another batch is writing to this output") from None
     except FileExistsError:
-        raise BatchError(f"{out}: a file, and no directory") from None
+        raise BatchError(f"{out}: a file, not a directory") from None
     except OSError as error:
         raise BatchError(f"{out}: {error.strerror or error}") from error
     with lock:

@@ -18,7 +18,7 @@ from emovox.errors import BatchError, LabelsError
 MANIFESTS = (".csv", ".tsv", ".txt", *lists.JSON_LINES, ".parquet")
 COLUMNS = (*lists.COLUMNS, "bytes")
 """Where a manifest's recordings are looked for, when nobody says."""
-BAD_NAME = "its name is no valid UTF-8, as a table wants it: rename it"
+BAD_NAME = "its name is not valid UTF-8, which the tables need: rename it"
 
 
 def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
@@ -36,7 +36,7 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
     """
     source = local_path(source)
     if not source:
-        raise BatchError("an empty name: was a variable meant?")
+        raise BatchError("the name is empty: is a variable unset?")
     place = Place.of(source)
     kind = place.kind()
     if kind == "file":
@@ -44,15 +44,15 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
             return _manifest(place, column)
         return iter([_item(place.address)])
     if column is not None:
-        raise BatchError(f"{source}: --column belongs to a manifest, and this is none")
+        raise BatchError(f"{source}: --column is for a manifest, and this isn't one")
     if kind == "directory":
         _check_readable(place)
         return _walk(place)
     if re.search(r"[*?\[]", source):
         return _glob(source)
-    reason = "there is no such file or directory"
+    reason = "no such file or directory"
     if place.local and os.path.islink(source):  # noqa: PTH114
-        reason = "a link that leads to nothing, or in a circle"
+        reason = "a broken link, or one that leads in a circle"
     raise BatchError(f"{source}: {reason}")
 
 
@@ -133,7 +133,7 @@ def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:
                 if value := row.get(column or ""):
                     yield _item(_resolved(place, value))
                 else:
-                    yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
+                    yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
         except LabelsError as error:
             raise BatchError(str(error)) from error
 
@@ -146,7 +146,7 @@ def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
         try:
             table = pyarrow.parquet.ParquetFile(file)
         except pa.ArrowInvalid as error:
-            raise BatchError(f"{place.address}: not a table of Parquet: {error}") from error
+            raise BatchError(f"{place.address}: not a Parquet file: {error}") from error
         column = _choose(place, table.schema_arrow.names, column)
         column, kind = _inside(column, table.schema_arrow.field(column).type)
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
@@ -165,7 +165,7 @@ def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
                 if inner:
                     yield _item(_resolved(place, inner))
                 else:
-                    yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
+                    yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
                 number += 1
 
 
@@ -238,7 +238,7 @@ class RowReader:
             self._next += 1
             if self._next > row:
                 return value
-        raise BatchError(f"{item.path}: the table has no such row any more")
+        raise BatchError(f"{item.path}: the table no longer has this row")
 
 
 def _rows(address: str, column: str, group: int) -> Iterator[bytes | None]:

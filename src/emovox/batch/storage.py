@@ -176,7 +176,7 @@ def fetched(address: str, scratch: Path, *, max_bytes: int) -> Iterator[Path]:
         yield path
     except BatchError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise RecordingNotFoundError("there is no such file", address) from error
+            raise RecordingNotFoundError("no such file", address) from error
         raise UnreadableAudioError(str(error).removeprefix(f"{address}: "), address) from error
     except OSError as error:
         raise UnreadableAudioError(" ".join(str(error).split()), address) from error
@@ -186,7 +186,7 @@ def fetched(address: str, scratch: Path, *, max_bytes: int) -> Iterator[Path]:
 
 def _copy(source: Any, file: BinaryIO, max_bytes: int) -> None:
     if source.size() > max_bytes:
-        raise TooLargeError(f"bigger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE)")
+        raise TooLargeError(f"larger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE)")
     shutil.copyfileobj(source, file, BLOCK)
 
 
@@ -197,11 +197,11 @@ def _download(address: str, file: BinaryIO, max_bytes: int) -> None:
         with httpx.stream("GET", address, follow_redirects=True, timeout=60) as response:
             if not response.is_success:
                 raise UnreadableAudioError(
-                    f"the server answers {response.status_code} {response.reason_phrase}".rstrip(), address
+                    f"the server answered {response.status_code} {response.reason_phrase}".rstrip(), address
                 )
             for block in response.iter_bytes():
                 if file.tell() + len(block) > max_bytes:
-                    raise TooLargeError(f"bigger than the limit of {max_bytes} bytes (EMOVOX_MAX_FILE_SIZE)")
+                    raise TooLargeError(f"larger than the limit of {max_bytes} bytes (EMOVOX_MAX_FILE_SIZE)")
                 file.write(block)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UnreadableAudioError(" ".join(str(error).split()), address) from error
@@ -222,14 +222,14 @@ def _filesystem(scheme: str, authority: str) -> tuple[Any, str]:
             raise ValueError("set AZURE_STORAGE_ACCOUNT to the account's name")
         return fs.AzureFileSystem(account, account_key=os.environ.get("AZURE_STORAGE_KEY")), authority
     if scheme in {"http", "https"}:
-        raise ValueError("web addresses are read one by one: list them in a manifest")
+        raise ValueError("web addresses can't be listed: give a manifest of them")
     limit = f"?retry_limit_seconds={RETRIES}" if scheme in {"gs", "gcs"} else ""
     try:
         found: tuple[Any, str] = fs.FileSystem.from_uri(f"{scheme}://{authority}{limit}")
     except ValueError as error:
         if "Unrecognized filesystem type" not in str(error):
             raise
-        raise ValueError("no storage of this kind is known: s3://, gs://, az:// and hf:// are") from error
+        raise ValueError("unknown kind of storage: choose s3://, gs://, az:// or hf://") from error
     return found
 
 
@@ -240,7 +240,7 @@ def _explained(place: Place) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise BatchError(f"{place.address}: there is no such file") from error
+        raise BatchError(f"{place.address}: no such file") from error
     except ArrowException as error:  # what Azure's library raises without a login, for example
         raise BatchError(f"{place.address}: {' '.join(str(error).split())}") from error
     except OSError as error:

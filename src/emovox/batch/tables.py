@@ -175,7 +175,7 @@ class Shards:
             try:
                 table = pyarrow.parquet.ParquetFile(file)
                 if not table.schema_arrow.equals(schema(self._table)):
-                    raise BatchError(f"{place.address}: not a shard of this table: take it away and run again")
+                    raise BatchError(f"{place.address}: not a shard of this table: remove it and run again")
                 for batch in table.iter_batches(columns=columns):
                     chosen = batch
                     for column, values in filters.items():
@@ -183,8 +183,8 @@ class Shards:
                     yield from chosen.to_pylist()
             except (pa.ArrowInvalid, OSError) as error:
                 raise BatchError(
-                    f"{place.address}: damaged: delete it, and its recordings are heard again when the batch is "
-                    f"run again ({' '.join(str(error).split())})"
+                    f"{place.address}: damaged: delete it and run the batch again, which recognises its "
+                    f"recordings again ({' '.join(str(error).split())})"
                 ) from error
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:

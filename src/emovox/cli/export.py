@@ -47,7 +47,7 @@ _WIDTH = max(map(len, exports.FORMATS))
     help="Language of the emotions in captions, annotations and pictures.  [default: en]",
 )
 def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Language | None) -> int:
-    """Write results that are there already in other formats, into their outputs directories.
+    """Write saved results in other formats, into their outputs directories.
 
     Segments come with `emovox recognize --segments`, frames with `--granularity frame`.
 
@@ -55,7 +55,7 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
     emovox export outputs/outputs_20240104_223000 --format srt,textgrid
     emovox export outputs/outputs_202401* --format csv,png --labels zh
 
-    Exit code: 0 all well, 1 some directories failed (the others are done), 2 usage.
+    Exit code: 0 success, 1 some directories failed (the others are done), 2 usage error.
     """  # noqa: D301  click needs the backspace itself
     language = labels or settings().labels
     failures: list[tuple[str, str]] = []

@@ -63,20 +63,20 @@ def exports(text: str) -> Callable[[Command], Command]:
         "formats",
         callback=_formats,
         metavar="FORMAT,FORMAT...",
-        help=f"{text} Implies what they show: segments, and of pictures the curve.",
+        help=f"{text} Implies --segments and, for pictures, --granularity frame.",
     )
 
 
 def _outputs(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value == "":
-        raise click.BadParameter("an empty name: was a variable meant?", context, parameter)
+        raise click.BadParameter("the name is empty: is a variable unset?", context, parameter)
     if value is not None:
         context.with_resource(given(outputs=Path(value)))
 
 
 def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
     if math.isnan(value):
-        raise click.BadParameter("nan is no number", context, parameter)
+        raise click.BadParameter("nan is not a number", context, parameter)
     return value
 
 
@@ -92,14 +92,14 @@ _CHANNELS = click.option(
     type=click.Choice(["mix", "split"]),
     default="mix",
     show_default=True,
-    help="Recognise the mix of all channels, or each by itself, as the two sides of a call.",
+    help="Recognise the mix of all channels, or each separately, as for the two sides of a call.",
 )
 
 _SPELLING: dict[str, dict[str, Any]] = {
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},
     "head": {
         "metavar": "NAME|PATH",
-        "help": "Also ask this head, trained by `emovox head train`: classes of your own.",
+        "help": "Also apply this head, trained with `emovox head train`: classes of your own.",
     },
     "smoothing": {"metavar": "SECONDS", "callback": _number},
     "track": {"metavar": "N"},
@@ -139,6 +139,6 @@ _MODEL = (
         type=click.Choice(["auto", *get_args(Precision)]),
         default="auto",
         show_default=True,
-        help="Of the arithmetic; auto: the fastest that recognises what fp32 recognises here.",
+        help="Of the arithmetic; auto: the fastest that gives the same emotions as fp32 here.",
     ),
 )

@@ -44,11 +44,11 @@ STDIN = "-"
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @parameters.recognition
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
-@parameters.outputs("Where results go; the archive is beside it.")
+@parameters.outputs("Where results are saved; the archive is kept beside them.")
 @click.option(
-    "--archive", is_flag=True, help="Keep it in the archive too, with its embedding: see `emovox archive`."
+    "--archive", is_flag=True, help="Also add the results to the archive, with embeddings: see `emovox archive`."
 )
-@click.option("--no-save", is_flag=True, help="Only print; write nothing.")
+@click.option("--no-save", is_flag=True, help="Only print; save nothing.")
 @click.option(
     "--format", "form", type=click.Choice(list(REPORTS)), default="table", show_default=True, help="What to print."
 )
@@ -73,7 +73,7 @@ def recognize(
 ) -> int:
     """Recognise the emotion in recordings: files, directories, globs, or - for standard input.
 
-    Audio and video of any format FFmpeg reads. Each recording gets a directory
+    Audio and video in any format that FFmpeg reads. Each recording gets a directory
     outputs/outputs_YYYYMMDD_HHMMSS/ with processed_audio.wav, result.json and, when asked for, embedding.npy.
 
     \b
@@ -87,10 +87,10 @@ def recognize(
     emovox recognize recordings/ --archive --segments
     ffmpeg -i film.mkv -f wav - | emovox recognize - --no-save
 
-    Exit code: 0 all well, 1 some recordings failed (the others are done), 2 usage.
+    Exit code: 0 success, 1 some recordings failed (the others are done), 2 usage error.
     """  # noqa: D301  click needs the backspace itself
     if formats and no_save:
-        raise click.UsageError("--export writes files, and --no-save forbids it")
+        raise click.UsageError("--export writes files, so it can't be used with --no-save")
     wanted = options.showing(needs(formats)) if formats else options
     wanted = replace(wanted, embedding=options.embedding and not no_save)  # nothing printed has it
     if archive:

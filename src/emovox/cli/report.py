@@ -207,7 +207,7 @@ def _tracks(recording: RecordingFacts) -> str:
     """Which audio track was heard, and which others there are."""
     names = [f"{number} {printable(name)}".strip() for number, name in enumerate(recording.tracks or [], 1)]
     heard = recording.track or 1
-    return f": {names[heard - 1]}; there are also {', '.join(names[: heard - 1] + names[heard:])}"
+    return f": {names[heard - 1]}; also available: {', '.join(names[: heard - 1] + names[heard:])}"
 
 
 def _head_cells(found: Recognition) -> list[str]:

@@ -18,7 +18,7 @@ from emovox.inference.live import EmotionChanged, Event, EventsVersion, LiveUpda
 QUIETEST = -60.0  # dBFS, where the level meter begins
 
 _WORDS = {
-    "en": {"speech": "speech", "pause": "pause", "nobody": "nobody speaks", "lost": "sound was lost, times:"},
+    "en": {"speech": "speech", "pause": "pause", "nobody": "no speech", "lost": "audio dropouts:"},
     "zh": {"speech": "有人说话", "pause": "停顿", "nobody": "无人说话", "lost": "声音丢失次数："},
 }
 

@@ -9,7 +9,7 @@ from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import check_names
 from emovox.errors import EmovoxError, OptionsError, UnknownEmotionError
-from emovox.inference.batches import BATCH_SECONDS, Job, in_batches
+from emovox.inference.batches import BATCH_SECONDS, in_batches
 from emovox.inference.live import Live
 from emovox.inference.options import EmbeddingSink, Options, Request, Sink, described
 from emovox.inference.recognition import ModelFacts, Recognition
@@ -174,7 +174,7 @@ class Recognizer:
         options = Options.of(**arguments)
         classes = self.classes(options.emotions)
         jobs = ((InferenceRun(self.metadata, options, classes), recording, None) for recording in recordings)
-        for result in self._recognitions(jobs, options):
+        for result in in_batches(jobs, options, self._engine, self.model, self._decoder):
             if isinstance(result, EmovoxError) and on_error == "raise":
                 raise result
             yield result
@@ -242,7 +242,8 @@ class Recognizer:
                 groups.setdefault(key, []).append((index, run))
         for group in groups.values():
             stream = [(run, requests[index].recording, requests[index].name) for index, run in group]
-            recognitions = self._recognitions(stream, requests[group[0][0]].options)
+            options = requests[group[0][0]].options
+            recognitions = in_batches(stream, options, self._engine, self.model, self._decoder)
             for (index, _), result in zip(group, recognitions, strict=True):
                 results[index] = result
         return [result for result in results if result is not None]
@@ -261,9 +262,6 @@ class Recognizer:
                 windows[first : first + size], frame_logits=piece.frame_logits, frames=piece.frames
             )
         return outputs
-
-    def _recognitions(self, jobs: Iterable[Job], options: Options) -> Iterator[Recognition | EmovoxError]:
-        return in_batches(jobs, options, self._engine, self.model, self._decoder)
 
     def classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
         """The emotions that may win if these were chosen; None: all that the model knows.

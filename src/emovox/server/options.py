@@ -106,13 +106,13 @@ class RecognitionOptions(CommonOptions):
     ] = None
     precision: Annotated[
         Wanted,
-        Field(description="of the arithmetic; `auto`: the fastest that recognises what fp32 recognises"),
+        Field(description="of the arithmetic; `auto`: the fastest that gives the same emotions as fp32"),
         WithJsonSchema({**_TEXT, "enum": ["auto", *get_args(Precision)]}),
     ] = "auto"
     head: Annotated[
         str | None,
         BeforeValidator(_head),
-        Field(description="also ask this trained head, one of GET /v1/heads"),
+        Field(description="also apply this trained head, one of GET /v1/heads"),
         WithJsonSchema({**_TEXT, "maxLength": 64}),
     ] = None
     store: Annotated[

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from datetime import datetime, timezone
-from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -99,11 +98,6 @@ def batch_view(id_: str, jobs: list[Job], runner: Runner) -> BatchView:
     """A batch of these jobs; there is at least one."""
     progress = batch_progress(id_, dict(Counter(job.state for job in jobs)), runner)
     return BatchView(**vars(progress), jobs=[job_view(job, runner) for job in jobs])
-
-
-def dump(view: BaseModel) -> dict[str, Any]:
-    """The JSON form."""
-    return view.model_dump(mode="json")
 
 
 def _moment(seconds: float) -> datetime:

@@ -13,7 +13,7 @@ from emovox.server.http.openapi import body
 from emovox.server.http.problems import Problem, responses
 from emovox.server.jobs.jobs import Job
 from emovox.server.jobs.runner import Runner
-from emovox.server.jobs.views import BatchView, batch_progress, batch_view, dump
+from emovox.server.jobs.views import BatchView, batch_progress, batch_view
 from emovox.server.options import BatchOptions
 from emovox.server.polls import Event
 from emovox.server.service import service_of
@@ -81,7 +81,7 @@ async def follow(request: Request, id_: BatchId) -> StreamingResponse:
         if not states:
             raise _no_such_batch()
         view = batch_progress(id_, states, runner)
-        return "finished" if view.finished else "progress", dump(view), view.finished
+        return "finished" if view.finished else "progress", view.model_dump(mode="json"), view.finished
 
     await poll()
     return events.stream(service, poll, key=f"batch {id_}")

@@ -13,7 +13,7 @@ from emovox.server.http import events
 from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.jobs.jobs import FINISHED, Job, State
-from emovox.server.jobs.views import JobView, dump, job_view
+from emovox.server.jobs.views import JobView, job_view
 from emovox.server.polls import Event
 from emovox.server.service import service_of
 from emovox.server.submission import runner_of
@@ -67,7 +67,7 @@ async def follow(request: Request, id_: JobId) -> StreamingResponse:
 
     async def poll() -> Event:
         job = await _job(request, id_)
-        return job.state, dump(job_view(job, runner)), job.state in FINISHED
+        return job.state, job_view(job, runner).model_dump(mode="json"), job.state in FINISHED
 
     return events.stream(service_of(request), poll, key=f"job {id_}")
 

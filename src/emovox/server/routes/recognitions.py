@@ -10,7 +10,7 @@ from emovox.errors import TooLargeError
 from emovox.server.http.openapi import EXAMPLE, RECOGNITION, body
 from emovox.server.http.problems import responses
 from emovox.server.jobs.progress import JobProgress
-from emovox.server.jobs.views import JobView, dump, job_view
+from emovox.server.jobs.views import JobView, job_view
 from emovox.server.service import service_of
 from emovox.server.submission import Submission, accept, enqueue, runner_of, unless_gone
 
@@ -72,7 +72,7 @@ async def _as_job(request: Request, submission: Submission) -> Response:
     headers = {"Location": f"/v1/jobs/{job.id}"}
     if _prefers_async(request):
         headers["Preference-Applied"] = "respond-async"
-    return JSONResponse(dump(job_view(job, runner)), 202, headers)
+    return JSONResponse(job_view(job, runner).model_dump(mode="json"), 202, headers)
 
 
 def _server_timing(progress: JobProgress) -> str:
