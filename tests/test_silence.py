@@ -151,6 +151,20 @@ def _ask(service: Watched, recording: Path) -> None:
 def test_nothing_leaves_and_nothing_is_left(entries: Entries, name: str, code: int) -> None:
     if name == "ray":
         needs_ray()
+    check(entries, name, code)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="strace is Linux's")
+def test_recognising_leaves_nothing(examples: list[Path], tmp_path: Path) -> None:
+    """In small what is above for every way in."""
+    entries = Entries(tmp_path, examples)
+    entries.start("recognize", *EMOVOX, "recognize", "calls", "playlist.wav")
+    entries.finish()
+    check(entries, "recognize", 1)
+
+
+def check(entries: Entries, name: str, code: int) -> None:
+    """One of them has ended as it should, told nobody, and left nothing but its own."""
     watched = entries.watched[name]
     assert entries.codes[name] == code, watched.told()
     assert watched.contacts() == []

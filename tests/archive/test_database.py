@@ -274,11 +274,12 @@ def test_whoever_makes_the_file_first_is_waited_for(tmp_path: Path) -> None:
     first.close()
 
 
-def test_killed_in_the_middle(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_killed_in_the_middle(tmp_path: Path, kills: int) -> None:
     """What a writer has said to be there is there, nothing is there by half or twice, and others write on."""
     file, chance, said = tmp_path / "a.db", random.Random(2024), [0, 0]
     steady = writer(file, 10_000, 10_600, 5)
-    for _ in range(6):
+    for _ in range(kills):
         process = writer(file, said[0], said[0] + 100_000, 5)
         assert process.stdout is not None
         process.stdout.readline()

@@ -27,7 +27,6 @@ needs_ray()
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Ray's clusters to test with need a POSIX system"),
     pytest.mark.filterwarnings("ignore"),  # Ray's own, of several kinds
-    pytest.mark.slow,
 ]
 
 from emovox.batch.cluster import RayEngine  # noqa: E402
@@ -57,6 +56,7 @@ def calls(tmp_path: Path) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
     cluster: Any, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,6 @@ needs_ray()
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Ray's clusters to test with need a POSIX system"),
     pytest.mark.filterwarnings("ignore"),  # Ray's own, of several kinds
-    pytest.mark.slow,
 ]
 HASTY = """
 import emovox.batch.connection, emovox.batch.tables, emovox.cli
@@ -32,6 +31,7 @@ emovox.cli.main()
 GOES_ON = "finished recordings are kept; once there is a cluster, run the same command again to resume"
 
 
+@pytest.mark.slow
 def test_the_head_dies(run: Run, tmp_path: Path) -> None:
     """Two commands at once, one on a node of the cluster, one that is connected by `ray://`."""
     calls = tmp_path / "here" / "calls"

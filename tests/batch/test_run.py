@@ -13,15 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 
+from emovox.archive import Archive
 from emovox.audio.wav import WavWriter
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import DIED, Died, Member
+from emovox.batch.tables import Shards
 from emovox.batch.tasks import Item, Share
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
 from emovox.files import DRAFT
 from emovox.inference.options import Options
-from emovox.inference.recognition import Recognition
+from emovox.inference.recognition import Granularity, Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import AUDIO, RESULT, Outputs
 from support import heads, tiny
@@ -97,7 +99,7 @@ def test_the_curve_is_there(calls: Path, model: str, tmp_path: Path) -> None:
     assert row["embedding"] is None
 
 
-@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_what_breaks_off_goes_on(
     calls: Path, model: str, tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,6 +288,15 @@ def test_a_batch_from_before_there_was_an_option_goes_on(calls: Path, model: str
         run(replace(wish, options=Options(track=2)))
 
 
+def test_a_batch_from_before_it_could_archive_goes_on(calls: Path, model: str, tmp_path: Path) -> None:
+    wish = BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model)
+    run(wish)
+    facts = json.loads((tmp_path / "out" / "batch.json").read_text())
+    assert facts.pop("archive") is False
+    (tmp_path / "out" / "batch.json").write_text(json.dumps(facts))
+    assert run(wish)[0].before == 1
+
+
 def test_bytes_from_a_table(calls: Path, model: str, tmp_path: Path) -> None:
     data = [(calls / name).read_bytes() for name in ("00.wav", "01.wav", "00.wav")] + [b"", None]
     pq.write_table(pa.table({"audio": pa.array(data, pa.binary())}), tmp_path / "x.parquet")
@@ -341,6 +352,71 @@ def test_outputs_directories(calls: Path, model: str, tmp_path: Path) -> None:
         assert Recognition.from_json((place / RESULT).read_text("utf-8")).recording.sha256 == row["sha256"]
     with pytest.raises(BatchError, match="only be made on this machine"):
         run(BatchConfig(str(calls), "s3://bucket/out", model=model, outputs_dirs=True))
+
+
+@pytest.mark.parametrize("granularity", ["utterance", "frame"])
+def test_what_is_published_is_archived(
+    examples: list[Path], model: str, tmp_path: Path, granularity: Granularity
+) -> None:
+    out, source = tmp_path / "out", str(examples[0].parent / "*.flac")
+    options = Options(granularity=granularity, segments=True)
+    run(BatchConfig(source, str(out), model=model, outputs_dirs=True, archive=True, options=options))
+    rows = {row["outputs"]: row for row in table(out)}
+    assert len(rows) == len(examples)
+    assert not list((out / "outputs").glob("*/*.npy"))  # nobody asked for embeddings
+    with Archive(out / "outputs.db") as archive:
+        for item in archive.all():
+            row = rows.pop(item.outputs.name)  # type: ignore[union-attr]
+            assert (item.sha256, item.link, item.speech) == (row["sha256"], row["path"], row["speech"])
+            assert (row["embedding"], row["frame_embeddings"], row["segments"][0]["embedding"]) == (None,) * 3
+            expected = Recognizer(model).recognize(row["path"], embedding=True).embedding
+            np.testing.assert_allclose(archive.embedding(item.id), expected[0], rtol=2e-3, atol=1e-4)  # type: ignore
+            assert len(archive.segments(item.id)) == len(row["segments"])
+            assert archive.similar(item, k=1, segments=True)
+    assert rows == {}
+
+
+def test_embeddings_that_are_asked_for_are_in_rows_and_files_and_archive(
+    examples: list[Path], model: str, tmp_path: Path
+) -> None:
+    out, options = tmp_path / "out", Options(granularity="frame", embedding=True)
+    run(BatchConfig(str(examples[0]), str(out), model=model, outputs_dirs=True, archive=True, options=options))
+    ((row,), (place,)) = table(out), (out / "outputs").glob("outputs_*")
+    frames = np.load(place / "embedding.npy")
+    np.testing.assert_array_equal(np.float32(row["frame_embeddings"]), frames)
+    with Archive(out / "outputs.db") as archive:
+        (item,) = archive.all()
+        np.testing.assert_allclose(archive.embedding(item.id), frames.mean(axis=0), rtol=2e-3, atol=1e-4)  # type: ignore[arg-type]
+
+
+def test_the_archive_has_what_the_tables_have_however_often_it_breaks_off(
+    calls: Path, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emovox.batch.tables.ROWS", 2)
+    out = tmp_path / "out"
+    wish = BatchConfig(str(calls / "0*.wav"), str(out), model=model, outputs_dirs=True, archive=True)
+    write = Shards._write
+
+    def dies(shards: Shards, name: str) -> None:
+        raise StopError
+
+    for stop in (1, 3):
+        with pytest.raises(StopError):
+            run(wish, stop=stop)
+    monkeypatch.setattr(Shards, "_write", dies)  # after the records, before their rows
+    with pytest.raises(StopError):
+        run(wish)
+    monkeypatch.setattr(Shards, "_write", write)
+    with Archive(out / "outputs.db") as archive:
+        assert len({item.id for item in archive.all()}) > len(table(out))
+    run(wish)
+    with Archive(out / "outputs.db") as archive:
+        found = [item.outputs.name for item in archive.all() if item.outputs is not None]
+        assert all(archive.embedding(item.id) is not None for item in archive.all())
+    directories = [path.name for path in (out / "outputs").glob("outputs_*")]
+    assert sorted(found) == sorted(row["outputs"] for row in table(out)) == sorted(directories)
+    with pytest.raises(BatchError, match="differs in archive"):
+        run(replace(wish, archive=False))
 
 
 def test_outputs_directories_of_others_stay(calls: Path, model: str, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,9 +58,21 @@ def test_what_fails_is_counted(run: Run, examples: list[Path], model: Path, tmp_
     assert table(Path("heard"), "errors") == [{"path": str(tmp_path / "no.wav"), "reason": "no such file"}]
 
 
+def test_a_folder_becomes_an_archive(run: Run, examples: list[Path], model: Path) -> None:
+    options = ("--out", "heard", "--outputs-dirs", "--archive", "--model", model, "--workers", 2, "--quiet")
+    assert run("batch", examples[0].parent / "*.flac", *options)[0] == 0
+    code, out, _ = run("archive", "list", "--outputs", "heard/outputs", "--format", "jsonl")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert sorted(item["link"] for item in found) == [str(path) for path in examples]
+    assert not Path("outputs.db").exists()
+    code, out, _ = run("similar", found[0]["id"], "--outputs", "heard/outputs", "--format", "json")
+    assert (code, len(json.loads(out))) == (0, len(examples) - 1)
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
+        (["--out", "x", "--archive"], "add --outputs-dirs"),
         (["--out", "x", "--export", "srt"], "add --outputs-dirs"),
         (["--out", "x", "--address", "ray://head:10001"], "only for --engine ray"),
         (["--out", "x", "--engine", "ray", "--outputs-dirs"], "runs on others"),

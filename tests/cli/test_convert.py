@@ -1,11 +1,13 @@
 """`emovox models show`, `convert` and `verify`."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from support import snapshots
+from support import snapshots, wav2vec2_snapshots
+from support.hub import Hub
 
 Run = Callable[..., tuple[int, str, str]]
 WIDE = snapshots.tiny({"embed_dim": 256}, {"conv_pos_groups": 4})
@@ -28,7 +30,7 @@ def test_convert_compares_and_show_prints_the_table(run: Run, snapshot: Path) ->
     assert "not compared yet" in out
     code, table, err = run("models", "convert", snapshot)
     assert code == 0
-    assert "converting mine to fp32, once" in err
+    assert "converting mine to fp32 (only once)" in err
     assert table.count("<- auto") == 1
     code, out, err = run("models", "show", snapshot)
     assert (code, err) == (0, "")
@@ -66,7 +68,7 @@ def test_a_model_without_a_head_gives_embeddings(run: Run, tmp_path: Path, examp
 def test_verify_says_what_it_found(run: Run, snapshot: Path) -> None:
     code, out, _ = run("models", "verify", snapshot)
     assert code == 0
-    assert "no published checksums" in out
+    assert "the published checksums are not known" in out
     assert "has no example/test.wav" in out
 
 
@@ -74,10 +76,55 @@ def test_verify_says_what_it_found(run: Run, snapshot: Path) -> None:
 def test_a_model_file_needs_neither(run: Run, command: str) -> None:
     code, _, err = run("models", command, "lite")
     assert code == 1
-    assert "is a model file already" in err
+    assert "is an .onnx file already" in err
 
 
 def test_what_is_not_there_gives_the_command_to_run(run: Run) -> None:
     code, _, err = run("recognize", "x.wav", "--model", "emotion2vec_plus_large")
     assert code == 1
     assert "run `emovox models pull emotion2vec_plus_large`" in err
+
+
+# Wide enough for blocks of int8; the published sizes are multiples of it.
+HUBERT = {"model_type": "hubert", "hidden_size": 256, "intermediate_size": 512, "use_weighted_layer_sum": True}
+
+
+def test_a_snapshot_of_transformers_recognises(run: Run, tmp_path: Path, examples: list[Path]) -> None:
+    config = wav2vec2_snapshots.tiny(HUBERT)
+    folder = wav2vec2_snapshots.write(tmp_path / "mine", config)
+    code, table, err = run("models", "convert", folder)
+    assert code == 0
+    assert "converting mine to int8, once" in err
+    assert table.count("<- auto") == 1
+    _, out, _ = run("models", "show", folder)
+    assert "neutral, happy, angry, sad" in out
+    assert table in out
+    code, out, err = run("recognize", examples[0], "--model", folder, "--precision", "int8", "--no-save")
+    assert code == 0
+    assert len(out.splitlines()) == 2
+    assert "by mine unknown (int8)" in err
+    code, out, _ = run("models", "verify", folder)
+    assert code == 0
+    assert "nothing could be compared" in out
+
+
+def test_a_model_of_superb_is_pulled_and_recognises(
+    run: Run, tmp_path: Path, examples: list[Path], served: Hub
+) -> None:
+    config = wav2vec2_snapshots.tiny(HUBERT, wav2vec2_snapshots.SUPERB)
+    folder = wav2vec2_snapshots.write(tmp_path / "published", config, safe=False)
+    served.files = served.published = {path.name: path.read_bytes() for path in folder.iterdir()}
+    name = "hubert-large-superb-er"
+    code, _, err = run("models", "pull", name)
+    assert code == 0
+    assert "about 1.26 GB, licence: Apache-2.0" in err
+    code, out, err = run(
+        "recognize", examples[0], "--model", name, "--precision", "fp32", "--format", "json", "--no-save"
+    )
+    assert code == 0
+    scores = json.loads(out)[0]["scores"]
+    assert {emotion for emotion, score in scores.items() if score} == {"neutral", "happy", "angry", "sad"}
+    code, _, err = run("recognize", examples[0], "--model", folder, "--no-save")
+    assert code != 0
+    assert "none of the nine by name: 'neu', 'hap', 'ang'" in err
+    assert "emovox-labels.json" in err

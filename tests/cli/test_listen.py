@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 
 from emovox import errors
+from emovox.archive import Archive
 from emovox.audio import microphone
 from emovox.cli.sources import FileSound
+from emovox.inference.live import Live
 from emovox.inference.recognition import json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Draft
@@ -163,10 +165,13 @@ def test_usage(run: Run, examples: list[Path]) -> None:
         ((examples[0], "--outputs", ""), "is a variable unset"),
         ((examples[0], "--duration", "0"), "x>0"),
         ((examples[0], "--model", "huge"), "auto, lite"),
+        ((examples[0], "--export", "docx"), "there are srt, vtt"),
+        ((examples[0], "--export", "srt", "--no-save"), "--no-save forbids that"),
+        ((examples[0], "--archive", "--no-save"), "--no-save forbids that"),
     ]:
         code, _, err = run("listen", *arguments)
         assert (code, says in err) == (2, True)
-    code, _, err = run("listen", "gone.wav")
+    code, _, err = run("listen", "gone.wav", "--archive")
     assert (code, err) == (1, "Error: gone.wav: no such file\n")
     assert list(Path().iterdir()) == []
 
@@ -237,6 +242,46 @@ def test_what_was_heard_is_kept_when_it_cannot_be_recognised(
     with wave.open(str(kept)) as file:
         assert file.getnframes() == len(speech)
     assert list(Path("outputs").glob("outputs_*")) == []
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_what_was_heard_is_kept_however_it_ends(
+    run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch, saved: bool
+) -> None:
+    """Interrupted for good while the model still hears; and an archive that fails when all else is done."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    if saved:
+        monkeypatch.setattr(Archive, "add_records", fail)
+    else:
+        monkeypatch.setattr(Live, "finish", fail)
+    code, _, err = run("listen", examples[0], "--fast", "--archive")
+    assert (code, "not recognised" in err) == (130, not saved)
+    assert len(list(Path("outputs").glob("recording_*.wav"))) == (not saved)
+    assert len(list(Path("outputs").glob("outputs_*"))) == saved
+
+
+def test_exports_and_the_archive(run: Run, examples: list[Path]) -> None:
+    code, _, err = run("listen", examples[0], "--fast", "--export", "srt,csv", "--archive", "--labels", "zh")
+    [directory] = Path("outputs").glob("outputs_*")
+    assert (code, err.splitlines()[-1]) == (0, f"saved in {directory}")
+    assert {path.name for path in directory.iterdir()} == {
+        "processed_audio.wav", "result.json", "segments.srt", "segments.csv", "frames.csv",
+    }  # fmt: skip
+    assert "愤怒" in (directory / "segments.srt").read_text("utf-8")
+    with Archive() as archive:
+        (item,) = archive.all()
+        assert (item.name, item.link, item.granularity) == (examples[0].name, None, "frame")
+        assert item.outputs == directory.absolute()
+        assert archive.embedding(item.id) is not None
+        assert len(archive.segments(item.id)) == 1
+
+
+def test_only_what_is_archived_has_an_archive(run: Run, examples: list[Path]) -> None:
+    assert run("listen", examples[0], "--fast")[0] == 0
+    assert [path.name for path in Path().iterdir()] == ["outputs"]
 
 
 # Stopping

@@ -186,7 +186,7 @@ def test_untaught_emotions_are_a_usage_error(run: Run, examples: list[Path], tmp
     model = tiny.write(tmp_path / "tiny.onnx")
     code, _, err = run("recognize", examples[0], "--emotions", "surprised", "--model", model)
     assert code == 2
-    assert "was not taught surprised" in err
+    assert "doesn't know surprised" in err
     assert results() == []
 
 

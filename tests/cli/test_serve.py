@@ -62,7 +62,7 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
         run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 2
     assert run.stderr.splitlines()[-1] == (
-        f"Error: can't listen on 127.0.0.1, port {port}: Address already in use; --port takes another"
+        f"Error: can't listen on 127.0.0.1, port {port}: Address already in use; choose another with --port"
     )
 
 

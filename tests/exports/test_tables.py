@@ -141,7 +141,15 @@ print(json.dumps(write(7200, formats)))
 """
 
 
-@pytest.mark.parametrize("formats", [["csv"], ["parquet"], ["srt", "vtt", "textgrid", "audacity"], ["png", "svg"]])
+@pytest.mark.parametrize(
+    "formats",
+    [
+        ["csv"],
+        pytest.param(["parquet"], marks=pytest.mark.slow),
+        pytest.param(["srt", "vtt", "textgrid", "audacity"], marks=pytest.mark.slow),
+        pytest.param(["png", "svg"], marks=pytest.mark.slow),
+    ],
+)
 def test_two_hours_take_little_memory(formats: list[str], tmp_path: Path) -> None:
     code = MEMORY.format(tests=str(Path(__file__).parents[1]), place=str(tmp_path), formats=formats)
     environment = {**os.environ, "MPLCONFIGDIR": str(tmp_path / "matplotlib")}

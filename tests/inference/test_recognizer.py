@@ -139,7 +139,7 @@ def test_restricted_classes(recognizer: Recognizer, examples: list[Path]) -> Non
     assert (result.frames.scores[:, NAMES.index("angry")] == 0).all()
     with pytest.raises(errors.UnknownEmotionError, match="'joy'"):
         recognizer.recognize(examples[0], emotions=["joy"])
-    with pytest.raises(errors.UnknownEmotionError, match="not one text"):
+    with pytest.raises(errors.UnknownEmotionError, match="not a string"):
         recognizer.recognize(examples[0], emotions="happy")
 
 
@@ -147,7 +147,7 @@ def test_untaught_emotions_are_said(tmp_path: Path, examples: list[Path]) -> Non
     recognizer = Recognizer(tiny.write(tmp_path / "tiny.onnx"))
     untaught = [name for name in NAMES if name not in recognizer.metadata.classes]
     assert "surprised" in untaught
-    with pytest.raises(errors.UnknownEmotionError, match="was not taught"):
+    with pytest.raises(errors.UnknownEmotionError, match="doesn't know"):
         recognizer.recognize(examples[0], emotions=untaught)
 
 
@@ -224,7 +224,7 @@ def test_limits_come_from_the_settings(
 def test_wrong_options_are_said(recognizer: Recognizer, examples: list[Path]) -> None:
     with pytest.raises(ValueError, match="choose utterance or frame"):
         recognizer.recognize(examples[0], granularity="word")  # type: ignore[arg-type]
-    with pytest.raises(errors.ModelError, match="is fp32 and can't be run in int8"):
+    with pytest.raises(errors.ModelError, match="is fp32 and can't be computed in int8"):
         Recognizer("lite", precision="int8")
     with pytest.raises(errors.UnknownModelError, match="auto, lite"):
         Recognizer("huge")

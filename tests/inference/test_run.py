@@ -279,9 +279,9 @@ print(json.dumps([resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, res
 """
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("length", [900, pytest.param(7200, marks=pytest.mark.slow)])
 @pytest.mark.skipif(sys.platform == "win32", reason="resource is not there")
-def test_two_hours_need_hardly_more_memory_than_a_minute(tmp_path: Path, long: Joined) -> None:
+def test_hours_need_hardly_more_memory_than_a_minute(tmp_path: Path, long: Joined, length: int) -> None:
     """Arrays of results included; on the tiny model, whose own memory is nothing."""
     model = tiny.write(tmp_path / "tiny.onnx")
     np.save(tmp_path / "speech.npy", long.waveform)
@@ -296,8 +296,8 @@ def test_two_hours_need_hardly_more_memory_than_a_minute(tmp_path: Path, long: J
         assert duration == pytest.approx(seconds)
         return float(found)
 
-    assert peak(7200) - peak(60) < 150
-    [place] = (tmp_path / "7200").glob("outputs_*")
+    assert peak(length) - peak(60) < 30 + length / 60  # MB; the waveform alone has a MB in 16 s
+    [place] = (tmp_path / str(length)).glob("outputs_*")
     frames = json.loads((place / "result.json").read_text())["frames"]
     assert len(frames["logits"]) == len(frames["scores"]) == len(np.load(place / "embedding.npy", mmap_mode="r"))
 

@@ -24,7 +24,7 @@ def test_a_row_is_the_verdict_over_its_surroundings(
 ) -> None:
     rows = logits(count)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(curve, "_TOGETHER", together)
+        patch.setattr(curve, "_AT_ONCE", together)
         scores = smooth(rows, sorted(classes), width=width)
     half = int(width // 2)
     for index, row in enumerate(scores):
@@ -50,7 +50,7 @@ def test_only_what_counts_is_averaged(count: int, width: float, together: int, d
     rows = logits(count)
     counted = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(curve, "_TOGETHER", together)
+        patch.setattr(curve, "_AT_ONCE", together)
         scores = smooth(rows, NAMES, width=width, counted=counted)
     half = int(width // 2)
     for index, row in enumerate(scores):

@@ -60,7 +60,7 @@ def test_what_was_decoded_before_is_what_was_asked_for(
     ]
     (refusal,) = recognizer.recognize_together([Request(found, Options(track=1))])
     assert isinstance(refusal, OptionsError)
-    assert "track 1 is wanted, and track 2 was decoded" in str(refusal)
+    assert "track 2 was decoded, not track 1" in str(refusal)
     stereo = np.stack([speech, -0.9 * speech], axis=1)
     cancelled = decode(tmp_path / "third", (stereo, 16_000))
     assert (cancelled.channel, cancelled.asked_channel) == (1, None)

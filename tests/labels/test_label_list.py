@@ -5,7 +5,7 @@ import pytest
 
 from emovox.errors import LabelsError
 from emovox.labels.aliases import SYNONYMS, emotion_of, to_classes
-from emovox.labels.label_list import find_group, missing, read_labels
+from emovox.labels.label_list import check_exists, find_group, read_labels
 
 ROWS = [("a.wav", "anger", "anna"), ("b/c d.wav", "joy", "bert")]
 
@@ -106,9 +106,9 @@ def test_missing_recordings_are_named(tmp_path: Path) -> None:
     path.write_text("path,label\n" + "".join(f"{number}.wav,sad\n" for number in range(7)))
     (tmp_path / "3.wav").touch()
     with pytest.raises(
-        LabelsError, match=r"6 recordings not there: 0\.wav, .*5\.wav and 1 more\. Paths are relative"
+        LabelsError, match=r"6 recordings not found: 0\.wav, .*5\.wav and 1 more\. Paths are relative"
     ):
-        missing(read_labels(path), path)
+        check_exists(read_labels(path), path)
 
 
 def test_groups(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_groups(tmp_path: Path) -> None:
     rows = read_labels(path)
     assert find_group(rows, None, path) is None  # one speaker parts nothing
     assert find_group(rows, "agent", path) == "agent"
-    with pytest.raises(LabelsError, match="all 2 recordings have the same speaker, 'x'"):
+    with pytest.raises(LabelsError, match="all 2 recordings have the speaker 'x'"):
         find_group(rows, "speaker", path)
     with pytest.raises(LabelsError, match="no column 'room'; it has speaker, agent"):
         find_group(rows, "room", path)

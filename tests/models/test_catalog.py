@@ -28,6 +28,15 @@ def test_every_entry_says_what_and_whence_it_is() -> None:
             assert id_.split("/")[1] == entry.name
 
 
+def test_superbs_models_say_what_they_know_and_were_trained_on() -> None:
+    for name in ("wav2vec2-base-superb-er", "hubert-large-superb-er"):
+        entry = find(name)
+        assert entry.huggingface == f"superb/{name}"
+        assert dict(entry.labels) == {"neu": "neutral", "hap": "happy", "ang": "angry", "sad": "sad"}
+        for title in (entry.title, entry.chinese):
+            assert "IEMOCAP" in title
+
+
 def test_auto_is_the_bundled_model() -> None:
     assert resolve("auto") == resolve("lite")
     assert resolve("lite").is_file()
@@ -89,7 +98,7 @@ def test_anything_else_lists_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(UnknownModelError, match="unknown model 'large': choose auto, lite, emotion2vec"):
         resolve("large")
     (tmp_path / "model.pt").touch()
-    with pytest.raises(ModelError, match="no model"):
+    with pytest.raises(ModelError, match="not a model"):
         resolve(tmp_path / "model.pt")
     with pytest.raises(UnknownModelError, match="unknown model"):
         resolve("a" * 5_000)

@@ -99,7 +99,7 @@ def test_every_frame_of_a_channel_counts_where_that_is_asked(
 def test_jobs_are_limited_after_splitting(tmp_path: Path, call: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(tmp_path / "outputs", max_jobs=3) as client:
         made: list[str] = []
-        monkeypatch.setattr(Uploads, "again", lambda _, token: made.append(token))
+        monkeypatch.setattr(Uploads, "duplicate", lambda _, token: made.append(token))
         files = [("file", (call.name, call.read_bytes()))] * 2
         answer = client.post("/v1/batches?split_channels=1", files=files)
         assert (answer.status_code, answer.json()["type"], empty(client)) == (503, "urn:emovox:busy", True)

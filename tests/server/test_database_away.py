@@ -95,7 +95,7 @@ def test_a_restart(
     for name, answer in answers.items():
         assert (name, answer.status_code, answer.json()["type"]) == (name, 503, "urn:emovox:database")
         assert answer.headers["retry-after"] == "5"
-    down = {f"{task}: the database can't be used now" for task in ("jobs", "the database", "keys")}
+    down = {f"{task}: the database is unavailable" for task in ("jobs", "the database", "keys")}
     until(lambda: down <= set(client.get("/readyz").json()["detail"].split("; ")))
     assert 'emovox_up{task="jobs"} 0.0' in client.get("/metrics").text
     stored = client.post_file(examples[1])  # needs no database

@@ -55,7 +55,7 @@ def test_all_of_it_is_made_again(tmp_path: Path, examples: list[Path]) -> None:
     assert {answer.json()["type"] for answer in answers[:-1]} <= {"urn:emovox:database"}
     assert client.finished(answers[-1].json()["id"])["state"] == "done"
     assert client.get(stored(client, examples[1])).status_code == 200
-    for words in ("the service's database was deleted", "lock was deleted under the running service"):
+    for words in ("the service's database was deleted", "lock was deleted while the service was running"):
         until(lambda words=words: any(words in line for line in process.log))  # type: ignore[misc]
     assert not any("disk is full" in line for line in process.log)
     assert process.end() == 0

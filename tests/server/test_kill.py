@@ -21,10 +21,11 @@ from support.results import recognition
 from support.service import ServiceProcess
 
 
-def test_killed_three_times_under_load(tmp_path: Path, examples: list[Path]) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_killed_under_load(tmp_path: Path, examples: list[Path], kills: int) -> None:
     chance = random.Random(3)
     accepted: dict[str, str] = {}
-    for _ in range(3):
+    for _ in range(kills):
         process = ServiceProcess(tmp_path / "outputs")
         for number in range(chance.randint(5, 25)):
             content = examples[number % 7].read_bytes()
@@ -115,7 +116,7 @@ def test_a_stop_puts_back_what_runs(tmp_path: Path, examples: list[Path]) -> Non
 
 
 def test_one_service_at_a_time(tmp_path: Path, service: Service) -> None:
-    with pytest.raises(Exception, match="another service works on the outputs"):
+    with pytest.raises(Exception, match="another service is using the outputs"):
         Service()
     database = open_database()
     assert Jobs(database, owner(state_directory())).waiting() == 0  # the command line may read meanwhile

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from emovox.server.logs import OFTEN, WHILE, Seldom
+from emovox.server.logs import LIMIT, PERIOD, RepeatFilter
 from support.service import ServiceProcess
 
 
-def lines(filter_: Seldom, *messages: str, line: int = 1) -> list[str]:
+def lines(filter_: RepeatFilter, *messages: str, line: int = 1) -> list[str]:
     records = [logging.LogRecord("x", logging.INFO, "x.py", line, message, ("a",), None) for message in messages]
     return [record.getMessage() for record in records if filter_.filter(record)]
 
@@ -15,13 +15,13 @@ def lines(filter_: Seldom, *messages: str, line: int = 1) -> list[str]:
 def test_what_comes_again_and_again_is_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr("emovox.server.logs.time.monotonic", lambda: now)
-    seldom = Seldom()
-    assert lines(seldom, *["%s went"] * 1000) == ["a went"] * OFTEN
-    assert lines(seldom, "%s went", line=2) == ["a went"]
-    now += WHILE
-    assert lines(seldom, "%s went", "%s went") == [f"a went (and {1000 - OFTEN} times more)", "a went"]
-    now += WHILE
-    assert lines(seldom, "%s went") == ["a went"]
+    filter_ = RepeatFilter()
+    assert lines(filter_, *["%s went"] * 1000) == ["a went"] * LIMIT
+    assert lines(filter_, "%s went", line=2) == ["a went"]
+    now += PERIOD
+    assert lines(filter_, "%s went", "%s went") == [f"a went (and {1000 - LIMIT} more times)", "a went"]
+    now += PERIOD
+    assert lines(filter_, "%s went") == ["a went"]
 
 
 def test_a_service_greets_in_one_line(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from emovox.server.outputs_lock import OutputsLock
 
 def test_one_at_a_time(tmp_path: Path) -> None:
     lock = OutputsLock(tmp_path / "a" / "service")
-    with pytest.raises(SettingsError, match="another service works on the outputs"):
+    with pytest.raises(SettingsError, match="another service is using the outputs"):
         OutputsLock(tmp_path / "a" / "service")
     lock.release()
     OutputsLock(tmp_path / "a" / "service").release()
@@ -28,7 +28,7 @@ def test_what_is_deleted_is_made_again(tmp_path: Path, caplog: pytest.LogCapture
     else:
         shutil.rmtree(directory if what == "service" else tmp_path / "a")
     lock.check()
-    assert "was deleted under the running service, and is made again" in caplog.text
+    assert "was deleted while the service was running: created it again" in caplog.text
     with pytest.raises(SettingsError):
         OutputsLock(directory)
     lock.check()
@@ -52,11 +52,11 @@ def test_another_took_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     for _ in range(3):
         lock.check()
     assert [record.levelname for record in caplog.records] == ["ERROR"]
-    assert "another service works on the outputs now" in caplog.text
+    assert "another service is using the outputs: stop one" in caplog.text
     other.check()
     other.release()
     lock.check()
-    assert "made again" in caplog.text
+    assert "created it again" in caplog.text
     with pytest.raises(SettingsError):
         OutputsLock(tmp_path / "service")
     lock.release()
@@ -67,8 +67,8 @@ def test_a_place_where_nothing_can_be_made(tmp_path: Path, caplog: pytest.LogCap
     shutil.rmtree(tmp_path / "a")
     (tmp_path / "a").write_text("a file")
     lock.check()
-    assert "can't be made again" in caplog.text
+    assert "can't be created again" in caplog.text
     (tmp_path / "a").unlink()
     lock.check()
-    assert "and is made again" in caplog.text
+    assert "created it again" in caplog.text
     lock.release()

@@ -48,6 +48,29 @@ def test_what_is_old_or_too_much_goes(
     service.close()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "left"), [("RETENTION_DAYS", "3", 3), ("MAX_OUTPUTS_SIZE", "6000", 2)]
+)
+def test_sound_that_was_kept_alone_goes_as_outputs_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, left: int
+) -> None:
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(tmp_path))
+    monkeypatch.setenv(f"EMOVOX_{variable}", value)
+    settings.cache_clear()
+    published = publish(tmp_path)
+    rescued = [place.with_name(f"{place.name.replace('outputs', 'recording')}.wav") for place in published]
+    for path in rescued:
+        path.write_bytes(bytes(2000))
+    mine = tmp_path / "recording_of_mine.wav"
+    mine.touch()
+    service = Service()
+    Retention(service).sweep()
+    service.close()
+    assert [path for path in rescued if path.exists()] == rescued[:left]
+    assert [place for place in published if place.exists()] == published[:left]
+    assert mine.exists()
+
+
 def test_damaged_ones_go_by_their_name_and_some_go_by_themselves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,13 +81,13 @@ def test_damaged_ones_go_by_their_name_and_some_go_by_themselves(
     for place in (published[1], published[5]):
         (place / "result.json").write_text("{")
     service = Service()
-    forget = service.library._forget
+    forget = service.stored_outputs._forget
 
     def while_somebody_deletes(places: Sequence[Path]) -> None:
         forget(places)
         shutil.rmtree(published[7])
 
-    monkeypatch.setattr(service.library, "_forget", while_somebody_deletes)
+    monkeypatch.setattr(service.stored_outputs, "_forget", while_somebody_deletes)
     Retention(service).sweep()
     assert [place for place in published if place.exists()] == published[:3]
     service.close()

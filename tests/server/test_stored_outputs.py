@@ -14,7 +14,7 @@ from emovox import exports
 from emovox.inference import stored_result as stored
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
-from emovox.server.stored_outputs import Query, StoredOutputs
+from emovox.server.stored_outputs import OutputQuery, StoredOutputs
 from support.results import recognition
 from support.service import Client
 
@@ -162,19 +162,19 @@ def test_pages_and_filters(tmp_path: Path) -> None:
     seen: list[str] = []
     after = None
     while True:
-        found, after = stored.find(Query(), before=after, limit=5)
+        found, after = stored.find(OutputQuery(), before=after, limit=5)
         seen += [summary.id for summary in found]
         if after is None:
             break
     assert seen == ids[::-1]  # the twelfth of a second comes after the second, whatever the alphabet says
-    assert [item.id for item in stored.find(Query(emotion="sad"), before=None, limit=9)[0]] == ids[-1:]
-    assert len(stored.find(Query(name="übung"), before=None, limit=99)[0]) == 12
+    assert [item.id for item in stored.find(OutputQuery(emotion="sad"), before=None, limit=9)[0]] == ids[-1:]
+    assert len(stored.find(OutputQuery(name="übung"), before=None, limit=99)[0]) == 12
     moment = recognition().created_at.replace(day=5)
-    assert [item.id for item in stored.find(Query(since=moment), before=None, limit=9)[0]] == ids[-1:]
-    assert len(stored.find(Query(until=moment), before=None, limit=99)[0]) == 12
+    assert [item.id for item in stored.find(OutputQuery(since=moment), before=None, limit=9)[0]] == ids[-1:]
+    assert len(stored.find(OutputQuery(until=moment), before=None, limit=99)[0]) == 12
     shutil.rmtree(tmp_path / ids[0])
     (tmp_path / ids[1] / "result.json").write_text("{")
-    assert len(StoredOutputs(tmp_path).find(Query(), before=None, limit=99)[0]) == 11
+    assert len(StoredOutputs(tmp_path).find(OutputQuery(), before=None, limit=99)[0]) == 11
 
 
 def test_the_list_over_http(shared: Client, output: str) -> None:
@@ -196,10 +196,10 @@ def copies(root: Path, count: int) -> list[str]:
     return ids[::-1]
 
 
-ALL = Query()
+ALL = OutputQuery()
 
 
-def everything(library: StoredOutputs, query: Query = ALL, limit: int = 1000) -> list[str]:
+def everything(library: StoredOutputs, query: OutputQuery = ALL, limit: int = 1000) -> list[str]:
     return [summary.id for summary in library.find(query, before=None, limit=limit)[0]]
 
 
@@ -220,18 +220,18 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_page_reads_no_more_than_it_shows(tmp_path: Path, read: list[str]) -> None:
     ids = copies(tmp_path, 60)
     library = StoredOutputs(tmp_path)
-    page, following = library.find(Query(), before=None, limit=5)
+    page, following = library.find(OutputQuery(), before=None, limit=5)
     assert [summary.id for summary in page] == ids[:5]
     assert following == ids[4]
     assert read == ids[:6]  # one more tells that there is another page
-    assert [summary.id for summary in library.find(Query(), before=ids[50], limit=5)[0]] == ids[51:56]
+    assert [summary.id for summary in library.find(OutputQuery(), before=ids[50], limit=5)[0]] == ids[51:56]
     assert read == [*ids[:6], *ids[51:57]]
-    assert len(everything(library, Query(emotion="happy"))) == 60
-    assert everything(library, Query(emotion="sad")) == []
+    assert len(everything(library, OutputQuery(emotion="happy"))) == 60
+    assert everything(library, OutputQuery(emotion="sad")) == []
     assert sorted(read) == sorted(ids)  # each once
     new = publish(tmp_path, "2024-01-06 22:30:00", "new.wav", "sad")
     assert everything(library, limit=2) == [new, ids[0]]
-    assert everything(library, Query(emotion="sad")) == [new]
+    assert everything(library, OutputQuery(emotion="sad")) == [new]
     assert read[-1] == new
     assert len(read) == 61
 
@@ -239,11 +239,11 @@ def test_a_page_reads_no_more_than_it_shows(tmp_path: Path, read: list[str]) -> 
 def test_what_was_changed_by_hand_is_seen(tmp_path: Path) -> None:
     id_ = publish(tmp_path, "2024-01-04 22:30:00", "call.wav")
     library = StoredOutputs(tmp_path)
-    assert everything(library, Query(emotion="happy")) == [id_]
+    assert everything(library, OutputQuery(emotion="happy")) == [id_]
     shutil.rmtree(tmp_path / id_)
     assert library.summary(id_) is None
     assert publish(tmp_path, "2024-01-04 22:30:00", "call.wav", "sad") == id_  # another one of the same second
-    assert everything(library, Query(emotion="sad")) == [id_]
+    assert everything(library, OutputQuery(emotion="sad")) == [id_]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_one_that_is_damaged_is_left_out(tmp_path: Path, text: str) -> None:
     ids = [publish(tmp_path, f"2024-01-0{day} 22:30:00", "call.wav") for day in (4, 5, 6)]
     (tmp_path / ids[1] / "result.json").write_text(text)
     library = StoredOutputs(tmp_path)
-    assert everything(library) == everything(library, Query(name="call")) == [ids[2], ids[0]]
+    assert everything(library) == everything(library, OutputQuery(name="call")) == [ids[2], ids[0]]
 
 
 def test_scores_that_are_none_are_damage(tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_time_without_its_zone_is_damage(tmp_path: Path) -> None:
     assert "+00:00" in text or "Z" in text
     result.write_text(text.replace("2024-01-04T14:30:00Z", "2024-01-04T14:30:00"), encoding="utf-8")
     since = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
-    assert everything(StoredOutputs(tmp_path), Query(since=since)) == []
+    assert everything(StoredOutputs(tmp_path), OutputQuery(since=since)) == []
 
 
 def test_one_that_is_deleted_meanwhile_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,14 +312,14 @@ def test_many_list_while_others_come_and_go(tmp_path: Path) -> None:
     library, failures, ended = StoredOutputs(tmp_path), list[BaseException](), threading.Event()
     ends = {ids[0], ids[-1]}
 
-    def watch(query: Query) -> None:
+    def watch(query: OutputQuery) -> None:
         try:
             while not ended.is_set():
                 assert ends <= set(everything(library, query))
         except BaseException as error:
             failures.append(error)
 
-    queries = [Query(), Query(emotion="happy"), Query(name="CALL")] * 2
+    queries = [OutputQuery(), OutputQuery(emotion="happy"), OutputQuery(name="CALL")] * 2
     threads = [threading.Thread(target=watch, args=(query,)) for query in queries]
     for thread in threads:
         thread.start()
@@ -351,7 +351,7 @@ def test_two_lists_at_once_over_http(shared: Client, output: str) -> None:
     for number in range(40):
         id_ = f"outputs_20240104_{number:06d}_9"
         shutil.copytree(shared.outputs / output, shared.outputs / id_)
-        shared.service.library.remove(id_)
+        shared.service.stored_outputs.remove(id_)
     for thread in threads:
         thread.join()
     assert set(statuses) == {200}

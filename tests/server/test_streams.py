@@ -4,6 +4,7 @@ import logging
 import struct
 import threading
 import time
+import wave
 from socket import SO_LINGER, SOL_SOCKET, create_connection
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from emovox.errors import ExportError, ModelError
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.server.routes import live
@@ -51,6 +53,13 @@ def hear(client: Client, pieces: list[bytes], **start: Any) -> list[dict[str, An
         return [json.loads(message) for message in socket]
 
 
+def problem(socket: ClientConnection) -> dict[str, Any]:
+    """The problem that a stream ends with."""
+    while (message := json.loads(socket.recv(60)))["type"] != "problem":
+        assert message["type"] != "ended"
+    return dict(message["problem"])
+
+
 @pytest.mark.parametrize("form", ["s16", "f32"])
 def test_events_are_the_librarys(
     shared: Client, recognizer: Recognizer, speech: NDArray[np.float32], form: str
@@ -84,6 +93,57 @@ def test_it_is_stored_in_the_end(shared: Client, speech: NDArray[np.float32]) ->
     assert hear(shared, [b"\0\0"], sample_rate=16_000, store=True)[-1] == {"type": "ended", "output": None}
 
 
+def test_exports_and_the_archive_of_a_stream(shared: Client, speech: NDArray[np.float32]) -> None:
+    data = (speech * 32768).astype("<i2").tobytes()
+    for export in ("srt,csv", ["csv", "srt"]):
+        ended = hear(shared, [data], sample_rate=16_000, store=True, export=export)[-1]
+        place = shared.outputs / ended["output"]
+        assert {path.name for path in place.iterdir()} == {
+            "processed_audio.wav", "result.json", "segments.srt", "segments.csv", "frames.csv",
+        }  # fmt: skip
+        archive = shared.service.archiving.archive
+        item = archive.by_outputs(place)
+        assert item is not None
+        assert archive.embedding(item.id) is not None
+
+
+@pytest.mark.parametrize("failure", [ModelError("broken at /home/me"), ExportError("no pen")])
+def test_the_sound_of_a_stream_is_kept_where_it_is_not_recognised(
+    shared: Client, speech: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    async def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(shared.service.scheduler, "recognize", fail)
+    data, before = (speech * 32768).astype("<i2").tobytes(), set(shared.outputs.iterdir())
+    with opened(shared) as socket:
+        for said in ('{"sample_rate": 16000, "store": true}', data, '{"type": "end"}'):
+            socket.send(said)
+        detail = problem(socket)["detail"]
+    (path,) = set(shared.outputs.iterdir()) - before
+    assert detail.endswith(f"; the sound is kept in the service's outputs: {path.name}")
+    assert "/home/me" not in detail
+    with wave.open(str(path)) as file:
+        np.testing.assert_array_equal(np.frombuffer(file.readframes(1 << 20), "<i2"), np.rint(speech * 32768))
+    hear(shared, [data], sample_rate=16_000)  # what isn't to be stored
+    hear(shared, [], sample_rate=16_000, store=True)
+    assert set(shared.outputs.iterdir()) - before == {path}
+    path.unlink()
+
+
+def test_the_sound_before_what_is_none_is_kept(shared: Client, speech: NDArray[np.float32]) -> None:
+    before = set(shared.outputs.iterdir())
+    with opened(shared) as socket:
+        socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", "store": True}))
+        socket.send(speech[:16_000].astype("<f4").tobytes())
+        assert json.loads(socket.recv(10))["type"] == "heard"
+        socket.send(np.full(16_000, np.nan, "<f4").tobytes())
+        found = problem(socket)
+    (path,) = set(shared.outputs.iterdir()) - before
+    assert (found["status"], path.name in found["detail"]) == (422, True)
+    path.unlink()
+
+
 DEEP = "[" * 100_000  # more than any parser's stack holds
 
 
@@ -94,6 +154,8 @@ DEEP = "[" * 100_000  # more than any parser's stack holds
      DEEP, '{"sample_rate": 16000, "emotions": ' + DEEP, '{"sample_rate": 1e400}', '{"sample_rate": NaN}',
      '{"sample_rate": ' + "9" * 5000 + "}", '{"sample_rate": 16000, "emotions": [1]}', '{"sample_rate": 16000.5}',
      '{"sample_rate": 16000, "name": "\\ud800"}', '{"sample_rate": 16000, "head": "../x"}',
+     '{"sample_rate": 16000, "export": "srt"}', '{"sample_rate": 16000, "store": true, "export": "docx"}',
+     '{"sample_rate": 16000, "store": true, "export": [["srt"]]}',
      '{"sample_rate": 768000, "channels": 64}', '{"sample_rate": 16000, "channels": 65}'],
 )  # fmt: skip
 def test_wrong_beginnings(shared: Client, first: str | bytes) -> None:
@@ -138,10 +200,10 @@ def test_what_waits_is_bounded_in_bytes() -> None:
         for _ in range(3):
             for _ in range(100):
                 await asyncio.sleep(0)
-            assert live.HELD_BYTES <= stream._bytes < live.HELD_BYTES + len(message)
+            assert live.BUFFER_BYTES <= stream._bytes < live.BUFFER_BYTES + len(message)
             sound = await stream.next()
             assert sound is not None
-            assert live.HELD_BYTES <= sound[0].nbytes < live.HELD_BYTES + len(message)
+            assert live.BUFFER_BYTES <= sound[0].nbytes < live.BUFFER_BYTES + len(message)
         filling.cancel()
         await asyncio.wait([filling])
 

@@ -47,6 +47,7 @@ def check(process: ServiceProcess, root: Path, jobs: dict[str, str]) -> None:
     assert list((root / ".emovox/service/uploads").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_each_does_its_own_though_one_is_killed(
     tmp_path: Path, postgres: Callable[[str], str], examples: list[Path]
 ) -> None:
@@ -139,7 +140,7 @@ def test_each_sees_to_its_own(both: tuple[Jobs, Jobs]) -> None:
     assert mine.cancel(second.id)
     assert [job.id for job in theirs.unsettled()] == [second.id]  # its upload is still there
     assert mine.unsettled() == []
-    theirs.settled([second.id])
+    theirs.settle([second.id])
     assert theirs.unsettled() == []
 
 

@@ -16,7 +16,7 @@ from support.waiting import until
 
 def test_they_take_no_more_of_the_disk_than_they_may(tmp_path: Path) -> None:
     waveforms = Waveforms(tmp_path / "waveforms", most=100 * SECOND, longest=10)
-    with waveforms.place("a") as one, waveforms.place("b") as two:
+    with waveforms.create("a") as one, waveforms.create("b") as two:
         one.grow(60)
         two.grow(20)
         two.grow(30)
@@ -24,29 +24,29 @@ def test_they_take_no_more_of_the_disk_than_they_may(tmp_path: Path) -> None:
             two.grow(50)
         assert (caught.value.status, caught.value.headers) == (503, {"Retry-After": "10"})
         one.grow(70)
-        with pytest.raises(Problem), waveforms.place("c"):
+        with pytest.raises(Problem), waveforms.create("c"):
             pass
         two.path.write_bytes(b"x")
-    assert waveforms.taken == 0
+    assert waveforms.size == 0
     assert list(waveforms.directory.iterdir()) == []
 
 
 def test_what_found_no_room_is_not_begun_in_vain(tmp_path: Path) -> None:
     waveforms = Waveforms(tmp_path / "waveforms", most=100 * SECOND, longest=10)
-    with waveforms.place("a") as one:
+    with waveforms.create("a") as one:
         one.grow(60)
-        with pytest.raises(Problem), waveforms.place("b") as two:
+        with pytest.raises(Problem), waveforms.create("b") as two:
             two.grow(50)
-        with waveforms.place("c"), pytest.raises(Problem), waveforms.place("b"):
+        with waveforms.create("c"), pytest.raises(Problem), waveforms.create("b"):
             pass
-    with waveforms.place("b") as two:
+    with waveforms.create("b") as two:
         two.grow(50)
 
 
 @pytest.mark.parametrize("longest", [1000, float("inf")])
 def test_one_always_finds_room(tmp_path: Path, longest: float) -> None:
     waveforms = Waveforms(tmp_path / "waveforms", most=1, longest=longest)
-    with waveforms.place("a") as one, waveforms.place("b") as two:
+    with waveforms.create("a") as one, waveforms.create("b") as two:
         one.grow(1)
         with pytest.raises(Problem):
             two.grow(1e12)
@@ -59,14 +59,14 @@ def test_what_is_left_goes_and_what_is_deleted_comes_again(tmp_path: Path) -> No
     waveforms = Waveforms(tmp_path / "waveforms", most=1, longest=10)
     assert list(waveforms.directory.iterdir()) == []
     shutil.rmtree(waveforms.directory)
-    with waveforms.place("a") as one:
+    with waveforms.create("a") as one:
         one.path.write_bytes(b"x")
     shutil.rmtree(waveforms.directory)
 
 
 def test_some_of_the_disk_is_left_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waveforms = Waveforms(tmp_path / "waveforms", most=10**9, longest=10)
-    with waveforms.place("a") as one:
+    with waveforms.create("a") as one:
         monkeypatch.setattr("emovox.server.disk.RESERVE", 2**60)
         with pytest.raises(Problem) as caught:
             one.grow(10)
@@ -95,7 +95,7 @@ def attempts(client: Client) -> int:
 
 
 def test_a_small_file_that_becomes_much(tight: Client, silence: Path) -> None:
-    with tight.service.waveforms.place("other") as other:
+    with tight.service.waveforms.create("other") as other:
         other.grow(15)
         answer = tight.post_file(silence)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "10")
@@ -105,7 +105,7 @@ def test_a_small_file_that_becomes_much(tight: Client, silence: Path) -> None:
         assert tight.get(job.headers["location"]).json()["state"] in {"queued", "running"}  # it waits
     assert tight.finished(job.json()["id"])["state"] == "done"
     assert tight.post_file(silence).status_code == 200
-    assert tight.service.waveforms.taken == 0
+    assert tight.service.waveforms.size == 0
     assert list(tight.service.waveforms.directory.iterdir()) == []
     assert list(tight.service.uploads.directory.iterdir()) == []
 
@@ -115,11 +115,11 @@ def test_many_at_once_stay_within_it(tight: Client, silence: Path, monkeypatch: 
 
     class Watched(Waveforms):
         @property
-        def taken(self) -> int:
+        def size(self) -> int:
             return sizes[-1]
 
-        @taken.setter
-        def taken(self, size: int) -> None:
+        @size.setter
+        def size(self, size: int) -> None:
             sizes.append(size)
 
     monkeypatch.setattr(

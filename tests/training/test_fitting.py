@@ -74,6 +74,7 @@ def test_a_stage_gives_the_mean_of_its_last_weights(monkeypatch: pytest.MonkeyPa
     assert not torch.allclose(fitted.bias, seen[-1])
 
 
+@pytest.mark.slow
 def test_blocks_are_tuned_in_the_stage_that_says_so() -> None:
     clips, states = material()
     frozen = fit(clips, [states], ENCODER, replace(OPTIONS, stages=(FROZEN,)), seed=0)

@@ -60,7 +60,7 @@ def test_an_ordinary_recording_ends_without_an_alert(tab: Tab, service: Client) 
     ("language", "words", "again", "saving"),
     [
         ("en-GB", "may not be stored", "Send it again", "Save as WAV"),
-        ("zh-CN", "可能没有保存", "重新发送", "另存为 WAV"),
+        pytest.param("zh-CN", "可能没有保存", "重新发送", "另存为 WAV", marks=pytest.mark.slow),
     ],
 )
 def test_a_loss_is_told_and_nothing_is_lost(

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from emovox.inference.recognizer import Recognizer
 from emovox.models.converted.clips import example_clips
-from emovox.models.head import place
+from emovox.models.head import head_path
 from emovox.server.jobs.jobs import Job, Jobs
 from support.browser import Tab, axe
 from support.browser import tab as opened
@@ -29,7 +29,10 @@ def serious(tab: Tab) -> list[str]:
 
 @pytest.mark.parametrize(
     ("language", "theme", "words", "column"),
-    [("en-GB", "light", "Own classes", "Own class"), ("zh-CN", "dark", "自己的类别", "自己的类别")],
+    [
+        ("en-GB", "light", "Own classes", "Own class"),
+        pytest.param("zh-CN", "dark", "自己的类别", "自己的类别", marks=pytest.mark.slow),
+    ],
 )
 def test_a_head_is_asked(
     browser: Browser,
@@ -42,8 +45,8 @@ def test_a_head_is_asked(
     column: str,
 ) -> None:
     own = head(recognizer.metadata, classes=("calm", "upset caller", "投诉"))
-    own.write(place("calls"))
-    head(recognizer.metadata.model_copy(update={"name": "emotion2vec_plus_large"})).write(place("far"))
+    own.write(head_path("calls"))
+    head(recognizer.metadata.model_copy(update={"name": "emotion2vec_plus_large"})).write(head_path("far"))
     expected = recognizer.recognize(angry, head=own).head
     assert expected is not None
     with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
@@ -84,7 +87,9 @@ def call(encode: Encode) -> Path:
     return encode(stereo, "call.wav", "pcm_s16le", sample_format="s16")
 
 
-@pytest.mark.parametrize(("language", "theme"), [("en-GB", "light"), ("zh-CN", "dark")])
+@pytest.mark.parametrize(
+    ("language", "theme"), [("en-GB", "light"), pytest.param("zh-CN", "dark", marks=pytest.mark.slow)]
+)
 def test_each_channel_by_itself(
     browser: Browser, service: Client, call: Path, angry: Path, language: str, theme: str
 ) -> None:
@@ -130,7 +135,7 @@ def test_silence_is_left_in_where_that_is_chosen(tab: Tab, service: Client, call
     assert (result["recording"]["channels"], result["speech_only"]) == (2, False)
 
 
-@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize("language", ["en-GB", pytest.param("zh-CN", marks=pytest.mark.slow)])
 def test_much_silence_is_warned_of(
     browser: Browser, service: Client, encode: Encode, speech: np.ndarray, language: str
 ) -> None:
@@ -169,7 +174,7 @@ def test_a_channel_is_tried_again_alone(
 
 def test_own_classes_are_in_the_csv(tab: Tab, recognizer: Recognizer, examples: list[Path], angry: Path) -> None:
     own = head(recognizer.metadata, classes=("calm", "upset, very"))
-    own.write(place("calls"))
+    own.write(head_path("calls"))
     page = tab.open()
     page.get_by_role("combobox", name="Own classes").select_option("calls")
     tab.choose(*examples[:2])
@@ -187,8 +192,8 @@ def test_own_classes_are_in_the_csv(tab: Tab, recognizer: Recognizer, examples: 
 
 
 def test_a_head_of_weights_that_have_changed_can_t_be_chosen(tab: Tab, recognizer: Recognizer) -> None:
-    head(recognizer.metadata).write(place("calls"))
-    head(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(place("old"))
+    head(recognizer.metadata).write(head_path("calls"))
+    head(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(head_path("old"))
     page = tab.open()
     select = page.get_by_role("combobox", name="Own classes")
     expect(select.locator("option[value=calls]")).to_be_enabled()

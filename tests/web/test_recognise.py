@@ -165,6 +165,7 @@ def test_the_language_is_switched_and_kept(tab: Tab) -> None:
     expect(page.get_by_role("button", name="Recognise", exact=True)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_two_hundred_files(tab: Tab, service: Client, tmp_path: Path) -> None:
     page = tab.open()
     clips, files = example_clips(), []

@@ -234,6 +234,7 @@ def _seconds(clock: str) -> float:
     return 60 * int(minutes) + float(seconds)
 
 
+@pytest.mark.slow
 def test_two_hours(browser: Browser, service: Client) -> None:
     chance = np.random.default_rng(0)
     segments = [

@@ -7,8 +7,18 @@ const NAMES = ['angry', 'disgusted', 'fearful', 'happy', 'neutral', 'other', 'sa
 
 function made(start: number, end: number, count: number, duration: number): Timeline {
   const times = Array.from({ length: count }, (_, index) => start + ((index + 0.5) * (end - start)) / count)
-  const scores = Object.fromEntries(NAMES.map((name, order) => [name, times.map((time) => (order ? 0 : time / duration))]))
-  return { start, end, duration, low: times.map(() => -0.5), high: times.map(() => 0.5), curve: { times, scores }, segments: [] }
+  const scores = Object.fromEntries(
+    NAMES.map((name, order) => [name, times.map((time) => (order ? 0 : time / duration))]),
+  )
+  return {
+    start,
+    end,
+    duration,
+    low: times.map(() => -0.5),
+    high: times.map(() => 0.5),
+    curve: { times, scores },
+    segments: [],
+  }
 }
 
 async function settled(): Promise<void> {
@@ -45,7 +55,9 @@ describe('a timeline', () => {
 
   it('tells what went wrong, and can be begun again', async () => {
     let broken = true
-    const data = new TimelineData(3, (start, end, count) => (broken ? Promise.reject(new Error('no')) : Promise.resolve(made(start, end, count, 3))))
+    const data = new TimelineData(3, (start, end, count) =>
+      broken ? Promise.reject(new Error('no')) : Promise.resolve(made(start, end, count, 3)),
+    )
     await data.begin()
     expect(data.problem?.kind).toBe('unknown')
     broken = false
@@ -98,7 +110,14 @@ describe('a curve', () => {
     const halves = [made(0, 4, 200, 8), made(4, 8, 200, 8)]
     const view = { start: 0, end: 8 }
     const one = [...points([{ from: 0, to: 8, data: whole }], 'angry', view, 0.001)]
-    const two = [...points(halves.map((data) => ({ from: data.start, to: data.end, data })), 'angry', view, 0.001)]
+    const two = [
+      ...points(
+        halves.map((data) => ({ from: data.start, to: data.end, data })),
+        'angry',
+        view,
+        0.001,
+      ),
+    ]
     expect(two.map(({ time }) => time.toFixed(6))).toEqual(one.map(({ time }) => time.toFixed(6)))
   })
 })

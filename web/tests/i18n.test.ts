@@ -11,7 +11,8 @@ function words(tree: object, place = ''): Map<string, string> {
   for (const [name, value] of Object.entries(tree) as [string, unknown][]) {
     const here = `${place}.${name}`
     if (typeof value === 'string') found.set(here, value)
-    else if (typeof value === 'function') found.set(here, String((value as (...given: unknown[]) => unknown)(2, 'x', 'y')))
+    else if (typeof value === 'function')
+      found.set(here, String((value as (...given: unknown[]) => unknown)(2, 'x', 'y')))
     else for (const [inner, text] of words(value as object, here)) found.set(inner, text)
   }
   return found
@@ -26,7 +27,9 @@ describe('words', () => {
     }
   })
   it('are Chinese in Chinese, and not in English', () => {
-    const alike = [...chinese].filter(([place, text]) => !/[\u4e00-\u9fff]/.test(text) && english.get(place) !== text)
+    const alike = [...chinese].filter(
+      ([place, text]) => !/[\u4e00-\u9fff]/.test(text) && english.get(place) !== text,
+    )
     expect(alike.map(([place]) => place)).toEqual(['.language.label', '.language.other'])
     const foreign = [...english].filter(([, text]) => /[\u4e00-\u9fff]/.test(text)).map(([place]) => place)
     expect(foreign).toEqual(['.language.label', '.language.other'])
@@ -34,7 +37,10 @@ describe('words', () => {
 })
 
 it('there are words for every warning', () => {
-  const sources = import.meta.glob<string>(['../../src/emovox/audio/quality.py', '../../src/emovox/inference/recognition.py'], { query: '?raw', import: 'default', eager: true })
+  const sources = import.meta.glob<string>(
+    ['../../src/emovox/audio/quality.py', '../../src/emovox/inference/recognition.py'],
+    { query: '?raw', import: 'default', eager: true },
+  )
   const codes = new Set<string>()
   for (const text of Object.values(sources)) {
     const named = [...text.matchAll(/^[A-Z_, ]+ = ("[a-z_]+".*)$/gm)].map(([, values]) => values ?? '').join()
@@ -47,7 +53,11 @@ it('there are words for every warning', () => {
 
 describe('problems', () => {
   it('have words for every kind that the service knows', () => {
-    const sources = import.meta.glob<string>('../../src/emovox/server/**/*.py', { query: '?raw', import: 'default', eager: true })
+    const sources = import.meta.glob<string>('../../src/emovox/server/**/*.py', {
+      query: '?raw',
+      import: 'default',
+      eager: true,
+    })
     const kinds = new Set<string>()
     for (const text of Object.values(sources)) {
       for (const [, kind] of text.matchAll(/Problem\(\s*\d{3},\s*"([a-z-]+)"/g)) kinds.add(kind ?? '')
@@ -55,7 +65,26 @@ describe('problems', () => {
     }
     expect(kinds.size).toBeGreaterThan(20)
     // No answer to anything that the page asks.
-    const never = ['not-done', 'finished', 'bundled-model', 'unknown-message', 'unknown-version', 'headers-too-large', 'two-lengths', 'no-http', 'no-websocket', 'no-such-batch', 'no-such-example', 'too-many-files', 'too-many-fields', 'field-too-large', 'client-gone', 'empty-stretch', 'no-such-tag', 'not-archived']
+    const never = [
+      'not-done',
+      'finished',
+      'bundled-model',
+      'unknown-message',
+      'unknown-version',
+      'headers-too-large',
+      'two-lengths',
+      'no-http',
+      'no-websocket',
+      'no-such-batch',
+      'no-such-example',
+      'too-many-files',
+      'too-many-fields',
+      'field-too-large',
+      'client-gone',
+      'empty-stretch',
+      'no-such-tag',
+      'not-archived',
+    ]
     expect([...kinds].filter((kind) => !(kind in en.problems) && !never.includes(kind))).toEqual([])
   })
   it('are explained, even those that nobody knows', () => {

@@ -55,7 +55,9 @@ describe('code', () => {
     expect(curl('http://localhost:7860', 'a b.mp3', { granularity: 'frame' }, false)).toBe(
       "curl -F 'file=@a b.mp3' \\\n  -F granularity=frame \\\n  http://localhost:7860/v1/recognitions",
     )
-    expect(curl('http://localhost:7860', 'a;b "c".mp3', {}, false)).toContain(String.raw`-F 'file=@"a;b \"c\".mp3"'`)
+    expect(curl('http://localhost:7860', 'a;b "c".mp3', {}, false)).toContain(
+      String.raw`-F 'file=@"a;b \"c\".mp3"'`,
+    )
     expect(curl('http://h', 'a.mp3', { head: 'my calls' }, false)).toContain("-F 'head=my calls'")
     expect(python('http://h', 'a.mp3', { embedding: true, model: 'lite' }, false)).toContain(
       'client.recognize("a.mp3", embedding=True, model="lite")',
@@ -83,10 +85,25 @@ describe('files', () => {
 
 describe('the table', () => {
   const row = (key: number, name: string, emotion: string | null, confidence: number | null): Row => ({
-    key, name, emotion, confidence, state: emotion ? 'done' : 'failed', duration: emotion ? 2 : null, scores: null,
-    head: null, model: null, output: null, warnings: [], problem: null,
+    key,
+    name,
+    emotion,
+    confidence,
+    state: emotion ? 'done' : 'failed',
+    duration: emotion ? 2 : null,
+    scores: null,
+    head: null,
+    model: null,
+    output: null,
+    warnings: [],
+    problem: null,
   })
-  const rows = [row(0, 'b10', 'sad', 0.5), row(1, 'b9', null, null), row(2, 'a', 'angry', 0.9), row(3, 'c', 'sad', 0.7)]
+  const rows = [
+    row(0, 'b10', 'sad', 0.5),
+    row(1, 'b9', null, null),
+    row(2, 'a', 'angry', 0.9),
+    row(3, 'c', 'sad', 0.7),
+  ]
   const order = (found: Row[]): number[] => found.map(({ key }) => key)
 
   it('sorts both ways, with what has no value last', () => {
@@ -95,7 +112,15 @@ describe('the table', () => {
     expect(order(sorted(rows, 'confidence', true))).toEqual([2, 3, 0, 1])
   })
   it('sums up', () => {
-    expect(summed(rows)).toEqual({ emotions: [['sad', 2], ['angry', 1]], mean: 2, total: 6, failed: 1 })
+    expect(summed(rows)).toEqual({
+      emotions: [
+        ['sad', 2],
+        ['angry', 1],
+      ],
+      mean: 2,
+      total: 6,
+      failed: 1,
+    })
     expect(summed([]).mean).toBeNull()
   })
   it('has a line of CSV for each, even those that failed', () => {
@@ -104,8 +129,17 @@ describe('the table', () => {
     expect(lines[2]).toBe('b9,failed,,,,,,,,')
   })
   it('has own classes in the CSV, where heads were asked', () => {
-    const head = (name: string, scores: Record<string, number>): Row['head'] => ({ name, label: Object.keys(scores)[0] ?? '', confidence: 0.7, scores })
-    const own = [{ ...row(0, 'a', 'sad', 0.5), head: head('calls', { '=calm': 0.7, upset: 0.3 }) }, row(1, 'b', 'sad', 0.5), { ...row(2, 'c', 'sad', 0.5), head: head('other', { upset: 1 }) }]
+    const head = (name: string, scores: Record<string, number>): Row['head'] => ({
+      name,
+      label: Object.keys(scores)[0] ?? '',
+      confidence: 0.7,
+      scores,
+    })
+    const own = [
+      { ...row(0, 'a', 'sad', 0.5), head: head('calls', { '=calm': 0.7, upset: 0.3 }) },
+      row(1, 'b', 'sad', 0.5),
+      { ...row(2, 'c', 'sad', 0.5), head: head('other', { upset: 1 }) },
+    ]
     const lines = asCsv(own, ['angry']).trim().split('\r\n')
     expect(lines[0]).toMatch(/,head,head_label,head_confidence,head_=calm,head_upset$/)
     expect(lines[1]).toMatch(/,calls,'=calm,0.7,0.7,0.3$/)

@@ -7,9 +7,20 @@ const { options } = await import('../src/state/options.svelte')
 const { service } = await import('../src/state/service.svelte')
 
 const model = (name: string, precisions: ModelView['precisions'], more: Partial<ModelView> = {}): ModelView =>
-  ({ name, precisions, installed: precisions.length > 0, default: false, embeddings_only: false, ...more }) as ModelView
+  ({
+    name,
+    precisions,
+    installed: precisions.length > 0,
+    default: false,
+    embeddings_only: false,
+    ...more,
+  }) as ModelView
 const head = (name: string, model: string, usable: boolean): HeadView => ({ name, model, usable }) as HeadView
-const models = [model('lite', ['fp32', 'bf16'], { default: true }), model('large', ['fp32', 'int8']), model('far', [])]
+const models = [
+  model('lite', ['fp32', 'bf16'], { default: true }),
+  model('large', ['fp32', 'int8']),
+  model('far', []),
+]
 const [calls, old] = [head('calls', 'lite', true), head('old', 'lite', false)]
 
 describe('heads', () => {
@@ -18,12 +29,22 @@ describe('heads', () => {
     expect([fits(old, ''), fits(old, 'lite')]).toEqual([false, false]) // its model has changed since
   })
   it('have their classes ranked', () => {
-    expect(ranked({ calm: 0.2, loud: 0.8 })).toEqual([['loud', 0.8], ['calm', 0.2]])
+    expect(ranked({ calm: 0.2, loud: 0.8 })).toEqual([
+      ['loud', 0.8],
+      ['calm', 0.2],
+    ])
   })
 })
 
 describe('what is asked', () => {
-  afterEach(() => Object.assign(options, { chosen: { granularity: 'frame', segments: true }, model: '', head: '', precision: 'auto' }))
+  afterEach(() =>
+    Object.assign(options, {
+      chosen: { granularity: 'frame', segments: true },
+      model: '',
+      head: '',
+      precision: 'auto',
+    }),
+  )
 
   it('is a head with its model, and none that the model doesn’t fit', () => {
     Object.assign(service, { models, heads: [calls, old] })

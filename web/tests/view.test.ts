@@ -1,5 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { around, level, moved, NARROWEST, span, ticks, tiles, TILE, toTime, toX, within, zoomed } from '../src/timeline/view'
+import {
+  around,
+  level,
+  moved,
+  NARROWEST,
+  span,
+  ticks,
+  tiles,
+  TILE,
+  toTime,
+  toX,
+  within,
+  zoomed,
+} from '../src/timeline/view'
 
 const HOURS = 36_000
 const durations = [0.01, 0.3, 2.18, 60, 7200, HOURS]

@@ -25,6 +25,7 @@ class BatchConfig:
         split_channels: recognise each channel separately.
         outputs_dirs: also make an outputs directory for each recording, in `out`/outputs.
         formats: exports in these.
+        archive: also add these to the archive of `out`/outputs.
         labels: language of the exports.
         retry_failed: retry the recordings that earlier runs noted in the table of errors.
         longest: seconds; a longer recording is shared out among the workers.
@@ -40,6 +41,7 @@ class BatchConfig:
     split_channels: bool = False
     outputs_dirs: bool = False
     formats: tuple[str, ...] = ()
+    archive: bool = False
     labels: str = "en"
     retry_failed: bool = False
     longest: float = LONGEST
@@ -57,4 +59,5 @@ class BatchConfig:
             "channels": "split" if self.split_channels else "mix",
             "outputs_dirs": self.outputs_dirs,
             "formats": list(self.formats),
+            "archive": self.archive,
         }

@@ -11,14 +11,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from emovox import private
+from emovox.archive.record import ArchiveRecord
 from emovox.audio.files import is_remote
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import BatchEngine
@@ -35,6 +36,9 @@ from emovox.errors import BatchError, ClusterError, EmovoxError
 from emovox.inference.recognition import ModelFacts
 from emovox.models.catalog import AUTO, CATALOG
 from emovox.outputs import is_outputs
+
+if TYPE_CHECKING:
+    from emovox.archive.archive import Archive
 
 FACTS = "batch.json"
 OUTPUTS = "outputs"
@@ -66,7 +70,9 @@ class Batch:
         self.status = Status()
         self._out = Place.of(wish.out)
         self._errors = Shards(self._out, ERRORS, lambda rows, name: None)
-        self._recognitions = Shards(self._out, RECOGNITIONS, self._wrote)
+        self._recognitions = Shards(self._out, RECOGNITIONS, self._wrote, before=self._archive_records)
+        self._archive: Archive | None = None
+        self._records: list[ArchiveRecord] = []  # of rows that are in no shard yet
         self._buffer: deque[Item] = deque()
         self._shares: deque[Share] = deque()
         self._shared: dict[str, Shared] = {}
@@ -81,7 +87,7 @@ class Batch:
 
         Raises:
             BatchError: the input or the output can't be used, or the output was made with other options.
-            EmovoxError: as `Recognizer`.
+            EmovoxError: as `Recognizer` and `Archive`.
         """
         wish, out = self._wish, self._out
         found = find(wish.source, wish.column)
@@ -95,6 +101,8 @@ class Batch:
             self._ledger = Ledger(place / "ledger.sqlite")
             stack.callback(self._ledger.close)
             outputs = str(Path(out.path, OUTPUTS)) if wish.outputs_dirs else None
+            if outputs is not None and wish.archive:
+                self._archive = stack.enter_context(_archive_of(Path(outputs)))
             plan = Plan(
                 model=_located(wish.model),
                 precision=wish.precision,
@@ -108,6 +116,7 @@ class Batch:
                 scratch=str(place),
                 longest=wish.longest,
                 directory=os.getcwd(),  # noqa: PTH109  paths are strings here
+                archive=self._archive is not None,
             )
             engine = self._make(plan)
             stack.callback(engine.close)
@@ -232,7 +241,14 @@ class Batch:
         status.seconds += answer.seconds
         status.emotions.update(row["emotion"] for row in answer.rows)
         status.slowest = sorted([*status.slowest, (answer.spent, answer.path)], reverse=True)[:SLOWEST]
+        self._records += answer.records
         self._recognitions.add(answer.rows)
+
+    def _archive_records(self) -> None:
+        """Archive what the next shard names, before it does: what no shard names goes at the next start."""
+        if self._archive is not None:
+            self._archive.add_records(self._records)
+            self._records.clear()
 
     def _wrote(self, rows: list[dict[str, Any]], name: str) -> None:
         self._ledger.stored(((row["sha256"], row["path"]) for row in rows), name)
@@ -268,7 +284,7 @@ class Batch:
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            before = dict(json.loads(place.read()))
+            before = {"archive": False, **json.loads(place.read())}
             # An option that didn't exist when the batch was begun had its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
         except (ValueError, TypeError, KeyError) as error:
@@ -302,11 +318,21 @@ class Batch:
 
     def _sweep(self, outputs: Path) -> None:
         """Remove the batch's outputs directories that no row refers to: their recordings are recognised again."""
-        with suppress(FileNotFoundError):
-            for directory in outputs.iterdir():
-                made = is_outputs(directory) and (directory / MADE).exists()
-                if made and not self._ledger.is_kept(directory.name):
-                    shutil.rmtree(directory)
+        if not outputs.is_dir():
+            return
+        made = (path for path in outputs.iterdir() if is_outputs(path) and (path / MADE).exists())
+        unnamed = [path for path in made if not self._ledger.is_kept(path.name)]
+        if self._archive is not None:
+            self._archive.forget_outputs(unnamed)
+        for path in unnamed:
+            shutil.rmtree(path)
+
+
+def _archive_of(outputs: Path) -> "Archive":
+    from emovox.archive import Archive  # noqa: PLC0415  its packages are an extra
+    from emovox.archive.database import archive_file  # noqa: PLC0415
+
+    return Archive(archive_file(outputs))
 
 
 def _located(model: str) -> str:

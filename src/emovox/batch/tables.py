@@ -121,17 +121,25 @@ class Shards:
         written: rows in the shards written so far.
     """
 
-    def __init__(self, out: Place, table: str, wrote: Callable[[list[dict[str, Any]], str], None]) -> None:
+    def __init__(
+        self,
+        out: Place,
+        table: str,
+        wrote: Callable[[list[dict[str, Any]], str], None],
+        *,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
         """Begin.
 
         Args:
             out: the batch's output.
             table: `RECOGNITIONS` or `ERRORS`.
             wrote: is given the rows and the name of every shard that was written.
+            before: is called before each is written.
         """
         self.place = out / table
         self.written = 0
-        self._table, self._wrote = table, wrote
+        self._table, self._wrote, self._before = table, wrote, before
         self._rows: list[dict[str, Any]] = []
         self._name, self._size, self._since = "", 0, 0.0
 
@@ -220,6 +228,7 @@ class Shards:
         if not self._rows:
             return
         name = self._name
+        self._before()
         self._write(name)
         rows, self._rows, self._size = self._rows, [], 0
         self.written += len(rows)

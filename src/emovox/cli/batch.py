@@ -15,7 +15,7 @@ from emovox.batch.local import LocalEngine
 from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Plan
-from emovox.cli import parameters
+from emovox.cli import library, parameters
 from emovox.cli.report import bar, label, printable
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
@@ -44,6 +44,11 @@ _LINE = 30.0  # seconds between lines of progress, without a terminal
     "--outputs-dirs", is_flag=True, help="Also make an outputs directory for each recording, in DIR/outputs."
 )
 @parameters.exports("Write these files into each outputs directory.")
+@click.option(
+    "--archive",
+    is_flag=True,
+    help="Archive each outputs directory too, with its embedding: in DIR/outputs.db, see `emovox archive`.",
+)
 @click.option("--retry-failed", is_flag=True, help="Retry the recordings in the table of errors.")
 @click.option(
     "--engine",
@@ -76,6 +81,7 @@ def batch(
     model: str | None,
     precision: Wanted,
     outputs_dirs: bool,
+    archive: bool,
     retry_failed: bool,
     engine_name: str,
     address: str | None,
@@ -95,6 +101,7 @@ def batch(
     emovox batch recordings/ --out heard
     emovox batch 'calls/2026-*/**/*.opus' --out heard --channels split --segments
     emovox batch calls.csv --column file --out heard --embedding
+    emovox batch calls/ --out heard --outputs-dirs --archive --segments
     emovox batch s3://calls/2026/ --out s3://results/2026 --model emotion2vec_plus_large
     emovox batch s3://calls/2026/ --out s3://results/2026 --engine ray --address ray://head:10001
     python -c "import pandas; print(pandas.read_parquet('heard/recognitions'))"
@@ -106,10 +113,14 @@ def batch(
         raise click.BadParameter("the name is empty: is a variable unset?", param_hint="--out")
     if formats and not outputs_dirs:
         raise click.UsageError("--export writes files into outputs directories: add --outputs-dirs")
+    if archive and not outputs_dirs:
+        raise click.UsageError("--archive keeps what outputs directories hold: add --outputs-dirs")
     if address is not None and engine_name != "ray":
         raise click.UsageError("--address is only for --engine ray")
     if outputs_dirs and engine_name != "local":
         raise click.UsageError("--outputs-dirs writes to this machine, and --engine ray runs on others")
+    if archive:
+        library.need_library()
     wish = BatchConfig(
         source=source,
         out=out,
@@ -120,6 +131,7 @@ def batch(
         split_channels=channels == "split",
         outputs_dirs=outputs_dirs,
         formats=formats,
+        archive=archive,
         labels=labels or settings().labels,
         retry_failed=retry_failed,
     )

@@ -119,16 +119,16 @@ def listen(
     options = Options(
         granularity="frame", segments=True, emotions=emotions, head=None if head is None else Head.find(head)
     )
+    if archive:
+        library.need_library()
     with ExitStack() as stack:
-        saving = Saving(
-            None if no_save else Outputs(settings().outputs),
-            formats,
-            language,
-            archive=stack.enter_context(library.open_archive()) if archive else None,
-        )
+        outputs = None if no_save else Outputs(settings().outputs)
         recognizer = Recognizer(model, notice=lambda line: click.echo(line, err=True))
         sound = _open(source, device, rate, fast)
         stack.callback(sound.close)
+        saving = Saving(
+            outputs, formats, language, archive=stack.enter_context(library.open_archive()) if archive else None
+        )
         save = stack.enter_context(saving.begin())
         ear = _Ear(save.sink)
         live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=options.head, sink=ear.take)

@@ -117,13 +117,8 @@ def recognize(
     seconds, saved = 0.0, []
     try:
         with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:
-            saving = Saving(
-                outputs,
-                formats,
-                language,
-                embeddings=options.embedding,
-                archive=stack.enter_context(library.open_archive()) if archive else None,
-            )
+            kept = stack.enter_context(library.open_archive()) if archive else None
+            saving = Saving(outputs, formats, language, embeddings=options.embedding, archive=kept)
             report.begin()
             for file, following in zip_longest(files, files[1:]):
                 if following not in {None, STDIN} and channels == "mix":

@@ -1,1 +1,1 @@
-"""Inference: what a model hears in a recording, as one result."""
+"""Inference: running a model over a recording, for one result."""

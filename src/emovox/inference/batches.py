@@ -1,4 +1,4 @@
-"""Batches: windows of one recording or of many, which the model runs together; on a GPU that pays."""
+"""Batches: windows of one recording or of many that the model runs together, which pays on a GPU."""
 
 import os
 from collections import deque
@@ -18,7 +18,7 @@ from emovox.models.runtime.engine import Engine
 if TYPE_CHECKING:
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
 
-BATCH_SECONDS = 40  # of padded waveform that runs at once, which bounds the memory of a batch
+BATCH_SECONDS = 40  # of padded waveform at once, which limits a batch's memory
 
 Job = tuple[InferenceRun, Source | Decoded, str | None]
 
@@ -30,17 +30,17 @@ def in_batches(
     model: ModelFacts,
     decoder: "IsolatedDecoder | None",
 ) -> Iterator[Recognition | EmovoxError]:
-    """Recognise recordings, their windows together in batches where that pays.
+    """Recognise recordings, with their windows in batches where that pays.
 
     Args:
-        recordings: what is heard of each, the recording and its name; read as results are taken, one ahead.
-        options: that are the same for all: what the model must give, channel and track.
+        recordings: the run of each, the recording and its name; read as results are taken, one ahead.
+        options: those that all share: what the model must give, channel and track.
         engine: the model.
-        model: as it stands in the results.
-        decoder: decodes in other processes; None: this one decodes.
+        model: its facts, for the results.
+        decoder: decodes in another process; None: in this one.
 
     Yields:
-        For each, in order, its recognition, or why there is none.
+        For each, in order, its recognition or the error.
 
     Raises:
         DecoderError: no decoding process can be started.
@@ -84,14 +84,14 @@ def in_batches(
 
 
 def _ahead(recordings: Iterable[Job], options: Options, decoder: "IsolatedDecoder | None") -> Iterator[Job]:
-    """Recordings as they are, where another process decodes: the next one is then decoded ahead."""
+    """The recordings; if another process decodes, it is told of each next one, and decodes it ahead."""
     if decoder is None:
         yield from recordings
         return
-    now = None
-    for following in chain(recordings, [None]):
-        if now is not None:  # of the last one what a caller said to expect still holds
-            if following is not None and isinstance(following[1], (str, os.PathLike)):
-                decoder.expect(following[1], channel=options.channel, track=options.track)
-            yield now
-        now = following
+    job = None
+    for next_ in chain(recordings, [None]):
+        if job is not None:  # after the last one, what a caller said to expect still holds
+            if next_ is not None and isinstance(next_[1], (str, os.PathLike)):
+                decoder.expect(next_[1], channel=options.channel, track=options.track)
+            yield job
+        job = next_

@@ -1,7 +1,7 @@
-"""Live recognition: sound as it comes, what is heard in it every quarter second.
+"""Live recognition: events every quarter second, while the sound comes.
 
-The stream is cut into steps of a quarter second on the 16 kHz clock, whatever the chunks it comes in, and each
-step is worked through by itself: so the same sound gives the same events.
+The stream is cut into steps of a quarter second at 16 kHz, whatever chunks it comes in, and each step is processed
+by itself: so the same sound always gives the same events.
 """
 
 from collections import deque
@@ -33,30 +33,30 @@ from emovox.models.scores import Scores, to_scores
 STEP = SAMPLE_RATE // 4
 """Samples from one event to the next."""
 CONTEXT = 2 * SAMPLE_RATE
-"""Samples that the model sees at once; before the stream there is silence. docs/live.md has what others gave."""
+"""Samples that the model sees at once; before the stream there is silence. docs/live.md compares others."""
 AVERAGED = SAMPLE_RATE
-"""Latest samples whose frames are averaged, those of them that are speech."""
+"""Latest samples whose frames are averaged, if they are speech."""
 BREAK = SAMPLE_RATE
 """Samples without speech after which there is no emotion."""
 LEAST_SPEECH = 3
-"""Chunks of 32 ms with speech, of the latest quarter second's, that make it speech; fewer are a click."""
+"""Chunks of 32 ms with speech that make the latest quarter second speech; fewer are a click."""
 HOLD = SAMPLE_RATE // 2
 """Samples through which a new emotion must lead before it is announced."""
 LEAD = 0.1
-"""By how much of the probability it must lead the present one."""
+"""Difference in probability by which it must lead the current one."""
 
 _RECENT = -(-STEP // CHUNK)  # chunks of the latest quarter second
 
 
 EventsVersion = Literal[1, 2]
-"""Of the events' JSON."""
+"""Version of the events' JSON."""
 
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def to_dict(self, events: EventsVersion = 1) -> dict[str, Any]:
-        """Plain data for JSON; of a head nothing is said where there is none.
+        """Plain data for JSON; `head` is left out without one.
 
         Args:
             events: in version 1, which goes with 0.3, the type `update` is called `heard`.
@@ -68,9 +68,9 @@ class _Event(BaseModel):
 
 
 class LiveUpdate(_Event):
-    """The scores at a moment. `emotion`, `confidence` and `scores` are None while nobody speaks.
+    """The current scores. `emotion`, `confidence` and `scores` are None while nobody speaks.
 
-    In a pause of less than a second they are those of the latest speech, and `speech` is false.
+    In a pause shorter than a second they are those of the latest speech, and `speech` is false.
     """
 
     type: Literal["update"] = "update"
@@ -82,28 +82,28 @@ class LiveUpdate(_Event):
         None, description="probability of each of the nine emotions over the last second"
     )
     head: HeadScores | None = Field(
-        None, description="a trained head's scores over the last second, if one was asked"
+        None, description="a trained head's scores over the last second, if one is used"
     )
 
 
 class EmotionChanged(_Event):
-    """Another emotion has held for half a second, or speech has ceased for one: then `emotion` is None."""
+    """Another emotion has led for half a second, or there was no speech for one: then `emotion` is None."""
 
     type: Literal["emotion_changed"] = "emotion_changed"
-    time: float = Field(description="seconds; the moment at which it is certain", gt=0)
+    time: float = Field(description="seconds; when it became certain", gt=0)
     emotion: EmotionName | None = Field(description="from now on; null: nobody speaks")
     previous: EmotionName | None = Field(description="until now")
-    confidence: float | None = Field(description="score of the new emotion; null where nobody speaks", ge=0, le=1)
+    confidence: float | None = Field(description="score of the new emotion; null while nobody speaks", ge=0, le=1)
 
 
 Event = LiveUpdate | EmotionChanged
 
 
 class Live:
-    """A stream that is being heard, from `Recognizer.live`. For one thread at a time.
+    """A live stream, from `Recognizer.live`. For one thread at a time.
 
     Attributes:
-        emotion: the present one, as announced by the latest `EmotionChanged`; None while nobody speaks.
+        emotion: the current one, as announced by the latest `EmotionChanged`; None while nobody speaks.
     """
 
     def __init__(
@@ -118,16 +118,16 @@ class Live:
         """Begin.
 
         Args:
-            engine: the model, which must have a head.
+            engine: the model, which must know emotions.
             classes: those that may win.
-            sample_rate: of the samples that will come, Hz.
-            head: a trained head that is asked too.
-            sink: is given the waveform at 16 kHz, as it is heard.
+            sample_rate: of the samples to be pushed, Hz.
+            head: a trained head to use, too.
+            sink: gets the waveform that the model gets, at 16 kHz.
 
         Raises:
             HeadError: the head was trained on another model.
             ModelError: the model gives embeddings only.
-            UnreadableAudioError: no such sample rate.
+            UnreadableAudioError: the sample rate isn't supported.
         """
         if not classes:
             raise ModelError(
@@ -141,7 +141,7 @@ class Live:
         self.emotion: str | None = None
         self._engine, self._classes, self._sink = engine, classes, sink
         self._resampler = Resampler(sample_rate)
-        self._piece = max(1, round(sample_rate))  # of a long push, samples: it is worked through in seconds
+        self._piece = max(1, round(sample_rate))  # samples: a long push is processed second by second
         self._ended = False
         self._rest: list[Waveform] = []  # less than a step
         self._rest_size = 0
@@ -152,10 +152,10 @@ class Live:
         self._steps: deque[Waveform] = deque([silence] * (CONTEXT // STEP), maxlen=CONTEXT // STEP)
         self._chunks: deque[bool] = deque([False] * chunks, maxlen=chunks)  # whether there is speech
         self._speaks = False
-        self._unheard = False  # speech that the model hasn't heard
+        self._pending = False  # there is speech that the model hasn't had
         self._quiet = BREAK  # samples since the latest speech
         self._scores: Scores | None = None
-        self._leader: int | None = None  # the emotion that leads the present one
+        self._leader: int | None = None  # the emotion that leads the current one
         self._leading = 0  # since which sample
 
     def __reduce__(self) -> NoReturn:
@@ -164,36 +164,36 @@ class Live:
         Raises:
             TypeError: always.
         """
-        raise TypeError("a Live can't be pickled or copied: begin a stream in each process that hears one")
+        raise TypeError("a Live can't be pickled or copied: begin a stream in each process")
 
     def push(self, samples: ArrayLike, *, catch_up: bool = False) -> list[Event]:
-        """Take the next samples, any number of them; gives what is heard in the quarter seconds they complete.
+        """Add the next samples, any number of them; returns the events of the quarter seconds they complete.
 
         An event at time t comes with the push that completes the sound up to t; at other rates than 16 kHz the
-        resampler needs some milliseconds more of it.
+        resampler needs a few milliseconds more.
 
         Args:
-            samples: real numbers, (n,) or (n, channels), of which the mean is heard. Integers have the full scale
-                of their type, floats ±1.
-            catch_up: the caller is late, and these samples are all that have come since: of the quarter seconds
-                with speech only the last is heard by the model, and the events of the others are left out. So
-                it costs one run of the model at most, however late. What the events left out would have been
-                no longer matters; those that there are may differ, as the present emotion hangs on them.
+            samples: real numbers, (n,) or (n, channels), which are averaged. Integers have the full scale of their
+                type, floats ±1.
+            catch_up: the caller is late, and these are all samples since the last push: the model gets only the
+                last of the quarter seconds with speech, and the events of the others are left out. So this costs
+                one run of the model at most, however late. Later events may differ from those without
+                `catch_up`, because the current emotion depends on earlier ones.
 
         Raises:
-            UnreadableAudioError: samples that are no sound, NaN for example; none of them is taken.
+            UnreadableAudioError: the samples aren't sound, for example NaN; none of them is added.
             ModelError: the model failed.
         """
         if self._ended:
-            raise OptionsError("this stream was finished: begin another with Recognizer.live")
+            raise OptionsError("this stream is finished: begin another with Recognizer.live")
         rows = _rows(np.asarray(samples))
         pieces = [rows[first : first + self._piece] for first in range(0, len(rows), self._piece)]
-        for piece in pieces if len(pieces) > 1 else []:  # what breaks in the second hour must not lose the first's
+        for piece in pieces if len(pieces) > 1 else []:  # an error in the second hour must not lose the first's
             to_float(piece)
         return self._work((self._resampler.push(_to_mono(piece)) for piece in pieces), catch_up=catch_up)
 
     def finish(self) -> list[Event]:
-        """The stream has ended: gives the events that waited for the resampler. Less than a step gives none."""
+        """End the stream; returns the events that waited for the resampler. Less than a step gives none."""
         if self._ended:
             return []
         self._ended = True
@@ -208,7 +208,7 @@ class Live:
                 self._sink(block)
             for step in self._cut(block):
                 self._listen(step)
-                skipped = catch_up and self._unheard
+                skipped = catch_up and self._pending
                 if not skipped:
                     events += self._events()
         return events + self._events() if skipped else events
@@ -226,36 +226,36 @@ class Live:
             yield samples[first : first + STEP]
 
     def _listen(self, step: Waveform) -> None:
-        """Take a step: is it speech?"""
+        """Add a step: is it speech?"""
         self._end += STEP
         self._steps.append(step)
         for probability in self._activity.push(step).tolist():
-            # As SpeechFinder has it: speech begins where it is probable, and ends where it is improbable.
+            # As in SpeechFinder: speech begins where it is probable, and ends where it is improbable.
             self._active = probability >= (PAUSE if self._active else SPEECH)
             self._chunks.append(self._active)
         self._speaks = sum(list(self._chunks)[-_RECENT:]) >= LEAST_SPEECH
         if self._speaks:
-            self._quiet, self._unheard = 0, True
+            self._quiet, self._pending = 0, True
             return
         self._quiet += STEP
         if self._quiet >= BREAK:
-            self._scores, self._leader, self._unheard, self._head_scores = None, None, False, None
+            self._scores, self._leader, self._pending, self._head_scores = None, None, False, None
 
     def _events(self) -> list[Event]:
-        """What is heard at the end of the latest step."""
-        if self._unheard:
+        """The events at the end of the latest step."""
+        if self._pending:
             self._scores = self._judge()
-            self._unheard = False
-        heard: dict[str, Any] = {}
+            self._pending = False
+        verdict: dict[str, Any] = {}
         if self._scores is not None:
             best = int(self._scores.argmax())
-            heard = {
+            verdict = {
                 "emotion": NAMES[best],
                 "confidence": float(self._scores[best]),
                 "scores": dict(zip(NAMES, self._scores.tolist(), strict=True)),
                 "head": self._head_scores,
             }
-        event = LiveUpdate(time=self._end / SAMPLE_RATE, speech=self._speaks, **heard)
+        event = LiveUpdate(time=self._end / SAMPLE_RATE, speech=self._speaks, **verdict)
         change = self._change()
         return [event] if change is None else [event, change]
 
@@ -268,9 +268,9 @@ class Live:
         metadata = self._engine.metadata
         start = self._end - len(window) + round(metadata.first_centre * SAMPLE_RATE)
         centres = start + metadata.hop * np.arange(len(logits))
-        known = self._end // CHUNK  # chunks so far: the rest of a step, up to 31 ms, waits for the next
+        count = self._end // CHUNK  # chunks so far; the rest of a step, up to 31 ms, waits for the next
         chunks = np.append(list(self._chunks), False)
-        speech = chunks[np.minimum(centres // CHUNK - known, 0) - 1]
+        speech = chunks[np.minimum(centres // CHUNK - count, 0) - 1]
         chosen = speech & (centres >= self._end - AVERAGED)
         rows = chosen if chosen.any() else slice(None)
         if self._head is not None and output.frames is not None:
@@ -278,14 +278,14 @@ class Live:
         return to_scores(logits[rows].mean(axis=0, dtype=np.float64), self._classes)
 
     def _change(self) -> EmotionChanged | None:
-        """The announcement, if there is one: what leads now has led through HOLD, or speech has ceased."""
+        """The announcement, if any: the leader has led through HOLD, or speech has ceased."""
         if self._scores is None:
             return None if self.emotion is None else self._announce(None)
         if not self._speaks:
             return None
         best = int(self._scores.argmax())
-        present = 0.0 if self.emotion is None else self._scores[NAMES.index(self.emotion)]
-        if NAMES[best] == self.emotion or self._scores[best] - present < LEAD:
+        current = 0.0 if self.emotion is None else self._scores[NAMES.index(self.emotion)]
+        if NAMES[best] == self.emotion or self._scores[best] - current < LEAD:
             self._leader = None
             return None
         if best != self._leader:
@@ -303,13 +303,13 @@ class Live:
 
 
 def _rows(samples: NDArray[Any]) -> NDArray[np.generic]:
-    """Samples as (n, channels). A chunk may be shorter than it is wide: its shape is taken as it stands."""
+    """Samples as (n, channels). A chunk may have more channels than samples, so its shape isn't guessed."""
     column = to_channels_last(samples if samples.ndim != 2 else samples.reshape(-1))
     if samples.ndim != 2:
         return column
     if not 1 <= samples.shape[1] <= MAX_CHANNELS:
         raise UnreadableAudioError(
-            f"an array of shape {samples.shape} is no sound: give (samples,) or (samples, channels), "
+            f"an array of shape {samples.shape} isn't sound: give (samples,) or (samples, channels), "
             f"at most {MAX_CHANNELS} channels"
         )
     return samples

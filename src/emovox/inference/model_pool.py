@@ -1,4 +1,4 @@
-"""The models in memory: loaded when they are wanted, unloaded when nobody has wanted them for a while."""
+"""The model pool: models are loaded when they are needed, and unloaded when unused for a while."""
 
 import gc
 import logging
@@ -26,22 +26,24 @@ class ModelChoice(NamedTuple):
 @dataclass
 class _Loaded:
     choice: ModelChoice
-    lock: threading.Lock = field(default_factory=threading.Lock)  # held while it is loaded, so that it is once
+    lock: threading.Lock = field(
+        default_factory=threading.Lock
+    )  # held while it is loaded, so that it is loaded once
     recognizer: Recognizer | None = None
     users: int = 0
     last_used: float = 0.0
 
 
 class ModelPool:
-    """Recognizers by name and precision, for threads to borrow."""
+    """Recognizers by model and precision, for threads to borrow."""
 
     def __init__(self, *, most: int, idle: float, load: Callable[[ModelChoice], Recognizer] | None = None) -> None:
         """Begin with none.
 
         Args:
-            most: in memory at once; one more takes the place of the one that is longest unused.
-            idle: seconds after which `sweep` unloads one.
-            load: makes a recognizer of a choice.
+            most: in memory at once; another one replaces the least recently used.
+            idle: seconds without use after which `sweep` unloads one.
+            load: makes a recognizer for a choice.
         """
         self._most, self._idle = most, idle
         self._load = load or _load
@@ -50,12 +52,12 @@ class ModelPool:
 
     @contextmanager
     def borrow(self, choice: ModelChoice) -> Iterator[Recognizer]:
-        """A model for the length of a block, in which it won't be unloaded; loaded first if it has to be.
+        """A model for the length of a block, during which it won't be unloaded; loaded first if necessary.
 
         Raises:
             ModelError: as `Recognizer`.
         """
-        if choice.model == AUTO:  # the same model by its name must not be in memory twice
+        if choice.model == AUTO:  # the same model under its name must not be in memory twice
             choice = ModelChoice(LARGE if installed(LARGE) else "lite", choice.precision)
         with self._lock:
             entry = self._find(choice)
@@ -74,33 +76,33 @@ class ModelPool:
                     self._loaded.pop(entry.choice, None)
 
     def sweep(self) -> None:
-        """Unload what nobody uses and nobody has used for `idle` seconds."""
+        """Unload models that haven't been used for `idle` seconds."""
         with self._lock:
-            old = time.monotonic() - self._idle
-            idle = [entry for entry in self._loaded.values() if not entry.users and entry.last_used < old]
+            limit = time.monotonic() - self._idle
+            idle = [entry for entry in self._loaded.values() if not entry.users and entry.last_used < limit]
             for entry in idle:
                 self._unload(entry)
         if idle:
             gc.collect()
 
     def names(self) -> list[str]:
-        """Those in memory."""
+        """The names of the models in memory."""
         with self._lock:
             return sorted({entry.choice.model for entry in self._loaded.values() if entry.recognizer is not None})
 
     def _find(self, choice: ModelChoice) -> _Loaded:
-        """What is there; a model in a precision may be, as what `auto` chose."""
+        """The entry of a choice; a model loaded as `auto` serves for the precision that was chosen for it, too."""
         others = [entry for entry in self._loaded.values() if entry.choice.model == choice.model]
         for entry in others if choice not in self._loaded else ():
             if entry.recognizer is not None and entry.recognizer.model.precision == choice.precision:
                 return entry
         return self._loaded.setdefault(choice, _Loaded(choice))
 
-    def _make_room(self, wanted: _Loaded) -> None:
-        others = [entry for entry in self._loaded.values() if entry is not wanted and not entry.users]
-        others.sort(key=lambda entry: entry.last_used)
-        for entry in others[: max(0, len(self._loaded) - self._most)]:
-            self._unload(entry)
+    def _make_room(self, entry: _Loaded) -> None:
+        others = [other for other in self._loaded.values() if other is not entry and not other.users]
+        others.sort(key=lambda other: other.last_used)
+        for other in others[: max(0, len(self._loaded) - self._most)]:
+            self._unload(other)
 
     def _unload(self, entry: _Loaded) -> None:
         log.info("model %s unloaded", entry.choice.model)

@@ -11,17 +11,17 @@ from emovox import private
 
 
 def save(path: Path, array: NDArray[Any]) -> None:
-    """Make a file of an array.
+    """Write an array to a file.
 
     Raises:
-        OSError: it can't be made.
+        OSError: it can't be written.
     """
     with private.create(path) as file:
         np.save(file, array)
 
 
 class NpyWriter:
-    """A float32 array of any length on disk: hours of frames never stand in memory."""
+    """A float32 array of any length on disk: hours of frames are never in memory at once."""
 
     def __init__(self, path: Path, width: int) -> None:
         """Create the file for rows of `width` numbers."""
@@ -36,7 +36,7 @@ class NpyWriter:
         self._rows += len(rows)
 
     def close(self) -> None:
-        """Note how many rows there are. A second call does nothing."""
+        """Write the number of rows, and close. A second call does nothing."""
         if not self._file.closed:
             self._file.seek(0)
             self._write_header()

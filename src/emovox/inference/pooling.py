@@ -1,4 +1,4 @@
-"""From the windows of a recording to one verdict, and to one for each segment."""
+"""Pooling: from a recording's windows to one verdict, and one for each segment."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,9 @@ from emovox.models.runtime.engine import Floats, Output
 
 
 class Pool:
-    """A mean over frames: of logits, and of embeddings where they are given.
+    """A mean over frames: of logits, and of embeddings if there are any.
 
-    A window counts as much as it is long, so the pooled logits are the mean of the frame logits of all windows.
+    A window counts by its length, so the pooled logits are the mean of the frame logits of all windows.
 
     Attributes:
         frame_count: frames so far.
@@ -24,14 +24,14 @@ class Pool:
         self._embedding: NDArray[np.float64] | float = 0.0
 
     def add(self, output: Output) -> None:
-        """Take a whole window."""
+        """Add a whole window."""
         self.frame_count += output.frame_count
         self._logits = self._logits + output.logits.astype(np.float64) * output.frame_count
         self._embedding = self._embedding + output.embedding.astype(np.float64) * output.frame_count
 
     def add_frames(self, output: Output, chosen: slice | NDArray[np.bool_]) -> None:
-        """Take some frames of a window that came with its frame logits, and with its frames if they matter."""
-        assert output.frame_logits is not None  # noqa: S101  whoever pools frames has asked for them
+        """Add some frames of a window that has its frame logits, and its frames if embeddings are needed."""
+        assert output.frame_logits is not None  # noqa: S101  requested for pooling by frame
         logits = output.frame_logits[chosen]
         self.frame_count += len(logits)
         self._logits = self._logits + logits.sum(axis=0, dtype=np.float64)
@@ -39,7 +39,7 @@ class Pool:
             self._embedding = self._embedding + output.frames[chosen].sum(axis=0, dtype=np.float64)
 
     def join(self, other: "Pool") -> None:
-        """Take all that another pool took."""
+        """Add everything in another pool."""
         self.frame_count += other.frame_count
         self._logits = self._logits + other._logits
         self._embedding = self._embedding + other._embedding
@@ -65,21 +65,21 @@ class Segments:
         """Begin.
 
         Args:
-            spans: of speech, in order; it may grow, as long as it holds all of a window when that is added.
-            metadata: of the model, for the time of its frames.
+            spans: of speech, in order; it may grow, as long as it covers a window by the time it is added.
+            metadata: of the model, for the times of its frames.
         """
         self._spans, self._metadata = spans, metadata
         self._pools: list[Pool] = []
         self._first = 0  # the first span that may still get frames
 
     def add(self, output: Output, start: int) -> NDArray[np.bool_]:
-        """Take the window that begins at sample `start`; gives which of its frames are speech, (T,)."""
+        """Add the window that begins at sample `start`; returns which of its frames are speech, (T,)."""
         hop, count = self._metadata.hop, output.frame_count
         first = start // hop
         speech = np.zeros(count, np.bool_)
         for index in range(self._first, len(self._spans)):
             low, high = (
-                self._frame(place) - first for place in (self._spans[index].start, self._spans[index].end)
+                self._frame(sample) - first for sample in (self._spans[index].start, self._spans[index].end)
             )
             if low >= count:
                 break
@@ -93,10 +93,10 @@ class Segments:
         return speech
 
     def pools(self) -> list[tuple[Span, Pool]]:
-        """Each span with its pool, those without a frame left out."""
+        """Each span with its pool, without those that have no frame."""
         return [(span, pool) for span, pool in zip(self._spans, self._pools, strict=False) if pool.frame_count]
 
-    def _frame(self, place: int) -> int:
+    def _frame(self, sample: int) -> int:
         """The first frame whose centre is at or after a sample."""
-        offset = place - round(self._metadata.first_centre * SAMPLE_RATE)
+        offset = sample - round(self._metadata.first_centre * SAMPLE_RATE)
         return max(0, -(-offset // self._metadata.hop))

@@ -1,4 +1,4 @@
-"""The result: a recognition and its JSON form, which is result.json."""
+"""The recognition, and its JSON form, result.json."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -29,13 +29,13 @@ from emovox.models.metadata import Precision
 from emovox.models.scores import check_scores
 
 SCHEMA: Literal[1] = 1
-SCORE_DIGITS, LOGIT_DIGITS = 6, 4  # decimals of a frame's numbers in JSON: hours of it should stay readable
-_ROWS = 1000  # frames turned to text at once
+SCORE_DIGITS, LOGIT_DIGITS = 6, 4  # decimals of a frame's numbers in JSON, so that hours of them stay readable
+_ROWS = 1000  # frames converted to text at once
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 WARNINGS = {
     **quality.WARNINGS,
-    NO_SPEECH: "nobody seems to speak: the emotion is that of noise or music, or unknown where only speech counts",
+    NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
     MOSTLY_SILENCE: "less than a third is speech, and the rest counts too (--speech-only leaves it out)",
     NO_HEAD: "this model gives embeddings only: the emotion is unknown",
 }
@@ -48,13 +48,13 @@ _score = {"type": "number", "minimum": 0, "maximum": 1}
 
 def _known(name: str) -> str:
     if name not in NAMES:
-        raise ValueError(f"{name!r} is none of the nine emotions")
+        raise ValueError(f"{name!r} isn't one of the nine emotions")
     return name
 
 
 def _of_all_nine(scores: dict[str, float]) -> dict[str, float]:
     if set(scores) != set(NAMES):
-        raise ValueError("the scores are not those of the nine emotions")
+        raise ValueError("the scores must be those of the nine emotions")
     return scores
 
 
@@ -85,7 +85,7 @@ def _as_array(value: ArrayLike) -> NDArray[np.float32]:
     if not array.size:
         return array.reshape(0, len(NAMES))
     if array.ndim != 2 or array.shape[1] != len(NAMES):
-        raise ValueError(f"rows of {len(NAMES)} numbers are needed, not the shape {array.shape}")
+        raise ValueError(f"give rows of {len(NAMES)} numbers, not the shape {array.shape}")
     return array
 
 
@@ -152,7 +152,7 @@ def _equal(one: object, other: object) -> bool:
 
 
 class _Headed(_Facts):
-    """Facts that a trained head may add to; without one, nothing says so."""
+    """Facts with optional fields of a trained head, which are left out without one."""
 
     @model_serializer(mode="wrap")
     def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -161,19 +161,23 @@ class _Headed(_Facts):
 
 
 class RecordingFacts(_Facts):
-    """What was given."""
+    """The recording."""
 
-    name: str | None = Field(description="file name; null for bytes and arrays without a name")
-    sha256: str = Field(description="checksum of the file, or of an array's bytes with its type, shape and rate")
+    name: str | None = Field(description="file name; null for bytes and arrays without one")
+    sha256: str = Field(
+        description="checksum of the file, or of an array's bytes with its type, shape and sample rate"
+    )
     duration: float = Field(description="seconds of sound decoded", ge=0)
     sample_rate: int = Field(description="the recording's own, Hz", gt=0)
-    channels: int = Field(description="the recording's own; the model hears their mean", gt=0)
-    channel: int | None = Field(None, description="the one that was heard alone, from 1; null: all of them", ge=1)
+    channels: int = Field(description="the recording's own; the model gets their mean", gt=0)
+    channel: int | None = Field(
+        None, description="the one that was recognised alone, from 1; null: all of them", ge=1
+    )
     track: int | None = Field(
-        None, description="the audio track that was heard, from 1; not there where it has no other", ge=1
+        None, description="the audio track that was recognised, from 1; left out if there is only one", ge=1
     )
     tracks: list[str] | None = Field(
-        None, description="languages and titles of its audio tracks; not there where it has one"
+        None, description="languages and titles of its audio tracks; left out if there is only one"
     )
     codec: str | None = Field(description="FFmpeg's name of the codec; null for an array")
     speech: float | None = Field(None, description="seconds of speech found", ge=0)
@@ -185,13 +189,13 @@ class RecordingFacts(_Facts):
 
 
 class ModelFacts(_Facts):
-    """What heard it."""
+    """The model."""
 
     name: str
     revision: str
     embedding_revision: str | None = Field(
         None,
-        description="an earlier revision that gives the very same embeddings; not there: they are its own",
+        description="an earlier revision that gives the very same embeddings; left out if there is none",
         exclude_if=lambda value: value is None,
     )
     precision: Precision = Field(description="of the arithmetic")
@@ -199,12 +203,12 @@ class ModelFacts(_Facts):
 
     @property
     def embeddings_of(self) -> str:
-        """The revision that embeddings go by: those of revisions that share it can be compared."""
+        """The revision of the embeddings: those of models that share it can be compared."""
         return self.embedding_revision or self.revision
 
 
 class HeadScores(_Facts):
-    """What a trained head hears, in classes of its own."""
+    """Scores of a trained head, in classes of its own."""
 
     label: str = Field(description="the class with the highest score")
     confidence: float = Field(description="that score", ge=0, le=1)
@@ -214,14 +218,14 @@ class HeadScores(_Facts):
 
 
 class HeadVerdict(HeadScores):
-    """What a trained head hears in a recording."""
+    """The verdict of a trained head on a recording."""
 
     name: str = Field(description="of the head")
     created_at: AwareDatetime = Field(description="when it was trained")
 
 
 def head_facts(head: Head, embedding: NDArray[np.float32]) -> dict[str, Any]:
-    """What `head` hears in an embedding (D,): the fields of `HeadScores`."""
+    """A head's scores of an embedding (D,): the fields of `HeadScores`."""
     scores = head.scores(embedding)
     best = int(scores.argmax())
     named = dict(zip(head.classes, scores.tolist(), strict=True))
@@ -231,8 +235,8 @@ def head_facts(head: Head, embedding: NDArray[np.float32]) -> dict[str, Any]:
 class Frames(_Headed):
     """The curve over time, a row for every frame.
 
-    `logits` are the model's own: their mean is the recording's verdict before the softmax. One frame's are
-    jittery, and no model was taught to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
+    `logits` are the model's own: their mean is the recording's verdict before the softmax. A single frame's are
+    jittery, and no model was trained to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
     within `smoothing` seconds around each frame.
     """
 
@@ -240,12 +244,14 @@ class Frames(_Headed):
     first_centre: float = Field(description="seconds from the start to the first frame's centre", ge=0)
     labels: list[str] = Field(description="the emotion of each column")
     smoothing: float = Field(description="seconds over which `scores` are smoothed; 0: not at all", ge=0)
-    logits: FrameLogits = Field(description="one row a frame, T x 9, as the model gives them")
-    scores: FrameScores = Field(description="one row a frame, T x 9, smoothed; each row sums to 1 up to rounding")
+    logits: FrameLogits = Field(description="a row for each frame, T x 9, as the model gives them")
+    scores: FrameScores = Field(
+        description="a row for each frame, T x 9, smoothed; each row sums to 1 up to rounding"
+    )
     head_labels: list[str] | None = Field(None, description="the class of each column of `head_scores`")
     head_scores: HeadRows | None = Field(
         None,
-        description="what a trained head hears, when one was asked: one row a frame, smoothed as `scores` are",
+        description="scores of a trained head, if one was used: a row for each frame, smoothed like `scores`",
     )
 
     @model_validator(mode="after")
@@ -254,7 +260,7 @@ class Frames(_Headed):
             len(self.scores),
             len(self.head_labels or []),
         ):
-            raise ValueError("the head's frames are not as many as the emotions', or not as wide as its labels")
+            raise ValueError("the head needs as many frames as the emotions, and as many columns as labels")
         if len(self.logits) != len(self.scores) or self.labels != list(NAMES):
             raise ValueError("frames need as many rows of logits as of scores, and the nine emotions as labels")
         return self
@@ -266,27 +272,27 @@ class Frames(_Headed):
 
 
 class Segment(_Headed):
-    """A stretch of speech, and the emotion in it."""
+    """A stretch of speech and its emotion."""
 
     start: float = Field(description="seconds", ge=0)
     end: float = Field(description="seconds", gt=0)
     emotion: EmotionName = Field(description="the class with the highest score")
     confidence: float = Field(description="that score", ge=0, le=1)
     scores: ScoreMap = Field(description="probability of each of the nine emotions; they sum to 1")
-    channel: int | None = Field(None, description="the channel that was heard alone, from 1", ge=1)
-    head: HeadScores | None = Field(None, description="what a trained head hears, when one was asked")
+    channel: int | None = Field(None, description="the channel that was recognised alone, from 1", ge=1)
+    head: HeadScores | None = Field(None, description="scores of a trained head, if one was used")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
-    """float32 (D,), the mean of its frames, when embeddings were asked for."""
+    """float32 (D,), the mean of its frames, if embeddings were requested."""
 
     @model_validator(mode="after")
     def _lasts(self) -> "Segment":
         if self.end <= self.start:
-            raise ValueError(f"a segment from {self.start} to {self.end} s has no length")
+            raise ValueError(f"the segment from {self.start} to {self.end} s has no length")
         return self
 
 
 class Recognition(_Headed):
-    """What was recognised in one recording. `to_dict` is result.json; the embedding stands beside it."""
+    """The result of one recording. `to_dict` is result.json; the embedding is in a file of its own."""
 
     emotion: EmotionName = Field(description="the class with the highest score")
     confidence: float = Field(description="that score", ge=0, le=1)
@@ -300,19 +306,21 @@ class Recognition(_Headed):
     emovox: str = Field(description="version of the program")
     speech_only: bool | None = Field(
         None,
-        description="whether only frames with speech count; not there: of an earlier version, which didn't say",
+        description="whether only frames with speech count; left out by earlier versions",
         exclude_if=lambda value: value is None,
     )
-    warnings: list[str] = Field(description="codes of what may spoil the verdict; empty when all is well")
-    head: HeadVerdict | None = Field(
-        None, description="what a trained head hears, when one was asked and there is anything to hear"
+    warnings: list[str] = Field(
+        description="codes of problems that may distort the verdict; empty if there are none"
     )
-    segments: list[Segment] | None = Field(None, description="stretches of speech in order, when asked for")
+    head: HeadVerdict | None = Field(
+        None, description="verdict of a trained head, if one was used and there is anything to judge"
+    )
+    segments: list[Segment] | None = Field(None, description="stretches of speech in order, if requested")
     frames: Frames | None = Field(None, description="only with granularity `frame`")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
-    """float32 (1, D) by utterance or (T, D) by frame, when asked for; in files it is embedding.npy."""
+    """float32 (1, D) by utterance or (T, D) by frame, if requested; as a file, embedding.npy."""
     mean_embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
-    """float32 (D,), the mean of the frames that count, when embeddings were asked for."""
+    """float32 (D,), the mean of the frames that count, if embeddings were requested."""
 
     def top(self, count: int = 9) -> list[tuple[str, float]]:
         """The `count` highest scores with their emotions, highest first."""
@@ -328,9 +336,9 @@ class Recognition(_Headed):
         return "".join(self.json_pieces())
 
     def json_pieces(self) -> Iterator[str]:
-        """`to_json` piece by piece, so that hours of frames are never text all at once.
+        """`to_json` piece by piece, so that hours of frames are never in memory as text.
 
-        Segments stand a line each, and of the frames each series, which would be tall otherwise.
+        Each segment is on a line of its own, and so are all frames, which would be long columns otherwise.
         """
         data = self.model_dump(mode="json", by_alias=True, exclude={"frames", "segments"})
         yield json.dumps(data, ensure_ascii=False, indent=2).removesuffix("\n}")
@@ -352,7 +360,7 @@ class Recognition(_Headed):
         """Read `to_json` back, without the embedding.
 
         Raises:
-            pydantic.ValidationError: not the JSON of a recognition.
+            pydantic.ValidationError: it isn't the JSON of a recognition.
         """
         return cls.model_validate_json(text)
 
@@ -361,7 +369,7 @@ _OPTIONAL = ("segments", "frames")
 
 
 def _series(name: str, values: NDArray[np.float32], digits: int) -> Iterator[str]:
-    """One member of an object, rows turned to text a few at a time."""
+    """A member of an object, with rows converted to text a few at a time."""
     to_rows = _rows(digits)
     yield f', "{name}": ['
     for first in range(0, len(values), _ROWS):

@@ -1,4 +1,4 @@
-"""The recognizer: recordings in, recognitions out, through one loaded model."""
+"""The recognizer: recordings in, recognitions out, with one loaded model."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import check_names
 from emovox.errors import EmovoxError, OptionsError, UnknownEmotionError
-from emovox.inference.batches import BATCH_SECONDS, Job, in_batches
+from emovox.inference.batches import BATCH_SECONDS, in_batches
 from emovox.inference.live import Live
 from emovox.inference.options import EmbeddingSink, Options, Request, Sink, described
 from emovox.inference.recognition import ModelFacts, Recognition
@@ -53,16 +53,16 @@ class Recognizer:
         Args:
             model: a catalog name, an .onnx file, a snapshot's directory, or `auto`, which is
                 emotion2vec_plus_large when it is on disk and the bundled model otherwise; by default the setting.
-            precision: `fp32`, `bf16`, `int8`, or `auto`: the fastest that hears what fp32 hears on this machine.
-            device: `cpu`, `cuda`, or `auto`, which takes a GPU when ONNX Runtime has one.
-            notice: is told, in a sentence, of what takes long and is done once, as converting a snapshot is.
-            isolate: decode in processes of their own, for recordings of strangers: one that makes FFmpeg crash,
-                hang or eat memory is then a BrokenDecoderError, and not the end of this program. They see no
-                environment variable but those that Python needs, and end with the recognizer, or with the program.
+            precision: `fp32`, `bf16`, `int8`, or `auto`: the fastest that agrees with fp32 on this machine.
+            device: `cpu`, `cuda`, or `auto`, which is a GPU if ONNX Runtime has one.
+            notice: gets a sentence before anything long that is done only once, such as converting a snapshot.
+            isolate: decode in separate processes, for recordings from strangers: one that makes FFmpeg crash, hang
+                or eat memory is then a BrokenDecoderError, and not the end of this program. The processes see
+                only those environment variables that Python needs, and end with the recognizer or the program.
 
         Raises:
             UnknownModelError: no such name or path.
-            NotInstalledError: a model of the catalog that must be pulled first.
+            NotInstalledError: the model is in the catalog, but must be pulled first.
             ModelError: it can't be read, converted or run here, or not in this precision.
         """
         self._decoder = _isolated_decoder() if isolate else None  # it starts while the model is loaded
@@ -79,7 +79,7 @@ class Recognizer:
 
     @property
     def model(self) -> ModelFacts:
-        """Name, revision, precision and checksum of the model, as they stand in results."""
+        """Name, revision, precision and checksum of the model, as in results."""
         facts = self.metadata
         return ModelFacts(
             name=facts.name,
@@ -91,7 +91,7 @@ class Recognizer:
 
     @property
     def own_head(self) -> OwnHead | None:
-        """The model's own head, None where it has none: what a trained head may start from."""
+        """The model's own head, from which a trained head may start; None if it has none."""
         return read_own_head(self._engine.path)
 
     def recognize(
@@ -107,25 +107,22 @@ class Recognizer:
 
         Args:
             recording: a path, encoded bytes, a binary file object, or (array, sample rate).
-            name: what to call the recording in the result; by default its file name.
-            sink: is given the waveform, block by block, while it is decoded.
-            embedding_sink: is given the embeddings of frames as they come, instead of the result: hours of them
-                are gigabytes.
-            **arguments: the options, all of which may be left out:
+            name: of the recording in the result; by default its file name.
+            sink: gets the waveform, block by block, while it is decoded.
+            embedding_sink: gets the embeddings of frames as they come, instead of the result: hours of them are
+                gigabytes.
+            **arguments: the options, all optional:
                 {options}
 
         Raises:
             AudioError: the recording can't be used; the subclasses say why.
-            DecoderError: it shall be decoded in another process, and none can be started.
+            DecoderError: it is to be decoded in another process, and none can be started.
             HeadError: there is no such head, or it was trained on another model.
-            OptionsError: an option has a value that means nothing.
-            UnknownEmotionError: a name in `emotions` is wrong, or the model was taught none of them.
+            OptionsError: the value of an option isn't valid.
+            UnknownEmotionError: a name in `emotions` is wrong, or the model knows none of them.
         """
-        options = Options.of(**arguments)
-        run = InferenceRun(
-            self.metadata, options, self.classes(options.emotions), sink=sink, embedding_sink=embedding_sink
-        )
-        result = next(self._recognitions([(run, recording, name)], options))
+        request = Request(recording, Options.of(**arguments), name, sink, embedding_sink)
+        [result] = self.recognize_together([request])
         if isinstance(result, EmovoxError):
             raise result
         return result
@@ -157,18 +154,18 @@ class Recognizer:
         on_error: Literal["raise", "return"] = "raise",
         **arguments: "Unpack[OptionArguments]",
     ) -> Iterator[Recognition | EmovoxError]:
-        """Recognise many recordings, each as it would be alone; yields in order.
+        """Recognise many recordings, each with the same result as alone; yields in order.
 
-        Their windows go to the model together, which runs them in batches where that pays: on a GPU.
+        Their windows go to the model together, in batches where that pays: on a GPU.
 
         Args:
             recordings: any iterable; it is read as results are taken, one ahead.
-            on_error: `return` yields the exception in the place of a recording that can't be used and goes on.
+            on_error: `return` yields the exception of a recording that can't be used instead of raising it.
             **arguments: the options, as for `recognize`.
 
         Raises:
             AudioError: a recording can't be used, with `on_error="raise"`.
-            DecoderError: no decoding process can be started: the next recording would fare no better.
+            DecoderError: no decoding process can be started, not even for the next recording.
             HeadError: as for `recognize`.
             UnknownEmotionError: as for `recognize`.
         """
@@ -177,7 +174,7 @@ class Recognizer:
         options = Options.of(**arguments)
         classes = self.classes(options.emotions)
         jobs = ((InferenceRun(self.metadata, options, classes), recording, None) for recording in recordings)
-        for result in self._recognitions(jobs, options):
+        for result in in_batches(jobs, options, self._engine, self.model, self._decoder):
             if isinstance(result, EmovoxError) and on_error == "raise":
                 raise result
             yield result
@@ -190,42 +187,42 @@ class Recognizer:
         head: str | Path | Head | None = None,
         sink: Sink | None = None,
     ) -> Live:
-        """Begin a stream: sound is pushed as it comes, and events say what is heard.
+        """Begin a live stream: push sound as it comes, and get events.
 
         Args:
-            sample_rate: of the samples that will be pushed, Hz.
+            sample_rate: of the samples to be pushed, Hz.
             emotions: the classes that may win.
-            head: also ask this trained head, as for `recognize`.
-            sink: is given the waveform at 16 kHz, as it is heard.
+            head: use this trained head, too, as for `recognize`.
+            sink: gets the waveform that the model gets, at 16 kHz.
 
         Raises:
             HeadError: as for `recognize`.
             ModelError: the model gives embeddings only.
-            UnreadableAudioError: no such sample rate.
+            UnreadableAudioError: the sample rate isn't supported.
             UnknownEmotionError: as for `recognize`.
         """
         classes = self.classes(emotions if self.metadata.classes else None)
-        found = None if head is None else Head.find(head)
-        return Live(self._engine, classes, sample_rate=sample_rate, head=found, sink=sink)
+        own = None if head is None else Head.find(head)
+        return Live(self._engine, classes, sample_rate=sample_rate, head=own, sink=sink)
 
     def expect(self, recording: Source, *, channel: int | None = None, track: int | None = None) -> None:
-        """Say which recording will be recognised after the next one: a file is then decoded ahead, if isolated.
+        """Announce the recording after the next one: if decoding is isolated, its file is decoded ahead.
 
-        `recognize_many` does so by itself.
+        `recognize_many` does this by itself.
         """
         if self._decoder is not None and isinstance(recording, (str, os.PathLike)):
             self._decoder.expect(recording, channel=channel, track=track)
 
     @property
     def batches(self) -> bool:
-        """Whether running several recordings together pays: on a GPU."""
+        """Whether running several recordings together pays, as on a GPU."""
         return self._engine.batches
 
     def recognize_together(self, requests: Sequence[Request]) -> list[Recognition | EmovoxError]:
-        """Recognise recordings with options of their own, each as it would be alone; in batches where that pays.
+        """Recognise recordings, each with its own options and with the same result as alone.
 
         Returns:
-            For each request, in order, its recognition, or why there is none.
+            For each request, in order, its recognition or the error.
         """
         results: list[Recognition | EmovoxError | None] = [None] * len(requests)
         groups: dict[tuple[bool, bool], list[tuple[int, InferenceRun]]] = {}
@@ -240,18 +237,19 @@ class Recognizer:
                 )
             except EmovoxError as error:
                 results[index] = error
-            else:  # what the model must give is the same for all of a batch
+            else:  # all recordings of a batch need the same outputs of the model
                 key = (request.options.frame_logits, request.options.frame_embeddings)
                 groups.setdefault(key, []).append((index, run))
         for group in groups.values():
             stream = [(run, requests[index].recording, requests[index].name) for index, run in group]
-            heard = self._recognitions(stream, requests[group[0][0]].options)
-            for (index, _), result in zip(group, heard, strict=True):
+            options = requests[group[0][0]].options
+            recognitions = in_batches(stream, options, self._engine, self.model, self._decoder)
+            for (index, _), result in zip(group, recognitions, strict=True):
                 results[index] = result
         return [result for result in results if result is not None]
 
     def infer_piece(self, piece: Piece) -> list[Output]:
-        """The outputs of some windows of a split recording, for `splitting.join`.
+        """The model's outputs for a piece of a split recording, for `splitting.join`.
 
         Raises:
             ModelError: the model failed.
@@ -265,29 +263,24 @@ class Recognizer:
             )
         return outputs
 
-    def _recognitions(self, jobs: Iterable[Job], options: Options) -> Iterator[Recognition | EmovoxError]:
-        return in_batches(jobs, options, self._engine, self.model, self._decoder)
-
     def classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
-        """The emotions that may win where these are wanted.
+        """The emotions that may win if these were chosen; None: all that the model knows.
 
         Raises:
-            UnknownEmotionError: a name is wrong, or the model was taught none of them.
+            UnknownEmotionError: a name is wrong, or the model knows none of them.
         """
         if emotions is None:
             return self.metadata.classes
         if not self.metadata.classes:
-            raise UnknownEmotionError(
-                f"the model {self.metadata.name} gives embeddings only: it knows no emotions"
-            )
+            raise UnknownEmotionError(f"the model {self.metadata.name} gives embeddings only, no emotions")
         if isinstance(emotions, str):
-            raise UnknownEmotionError("emotions is a list of names, not one text")
-        wanted = check_names(emotions)
-        classes = tuple(name for name in wanted if name in self.metadata.classes)
+            raise UnknownEmotionError("emotions must be a list of names, not a string")
+        names = check_names(emotions)
+        classes = tuple(name for name in names if name in self.metadata.classes)
         if not classes:
             raise UnknownEmotionError(
-                f"the model {self.metadata.name} was not taught {', '.join(wanted)}; "
-                f"it knows {', '.join(self.metadata.classes)}"
+                f"the model {self.metadata.name} doesn't know {', '.join(names)}: "
+                f"choose among {', '.join(self.metadata.classes)}"
             )
         return classes
 

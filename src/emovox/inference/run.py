@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from emovox.audio.decoding import Decoding
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder, IsolatedDecoding
 
-LITTLE = 1 / 3  # of a recording; with less speech silence may decide, where it counts
-MERGE_GAP = 1.0  # seconds; a longer pause parts segments even where the emotion is the same
+LITTLE = 1 / 3  # of a recording; with less speech, silence may decide the verdict if it counts
+MERGE_GAP = 1.0  # seconds; a longer pause separates segments even if they have the same emotion
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class WindowTask:
 
 
 class InferenceRun:
-    """One recording on its way: its windows may wait in a batch with those of others.
+    """One recording on its way; its windows may share batches with those of others.
 
     Attributes:
         waiting: windows that the model hasn't run yet.
@@ -75,7 +75,7 @@ class InferenceRun:
         sink: Sink | None = None,
         embedding_sink: EmbeddingSink | None = None,
     ) -> None:
-        """Begin; the classes are those that may win.
+        """Begin. `classes` are those that may win.
 
         Raises:
             HeadError: the head was trained on another model.
@@ -90,7 +90,7 @@ class InferenceRun:
         self._whole, self._spoken = Pool(), Pool()
         self._segments = Segments(self._speech.spans, metadata)
         self._frame_logits: list[Floats] = []
-        self._frame_speech: list[NDArray[np.bool_]] = []  # whether a frame is speech, where that matters
+        self._frame_speech: list[NDArray[np.bool_]] = []  # whether a frame is speech, if that matters
         self._head_logits: list[Floats] = []
         self._frames: list[Floats] = []
         self._facts: RecordingFacts | None = None
@@ -99,11 +99,11 @@ class InferenceRun:
     def tasks(
         self, source: Source | Decoded, name: str | None, decoder: "IsolatedDecoder | None" = None
     ) -> Iterator[WindowTask]:
-        """Read the recording and cut it; `decoder` decodes it in another process.
+        """Read the recording and cut it into windows; `decoder` decodes it in another process.
 
-        A short recording is one window, from which the verdict comes. Its segments are windows of their own all
-        the same, as those of a long one are: what is said next should not colour them. So is all of it when only
-        speech counts: long silence would colour that, too.
+        A short recording is one window, which gives the verdict. Its segments get windows of their own all the
+        same, like those of a long one, so that what is said next doesn't colour them. If only speech counts, the
+        whole recording is cut like that, because long silence would colour it, too.
 
         Raises:
             AudioError: it can't be used.
@@ -111,7 +111,7 @@ class InferenceRun:
         """
         metadata, options = self._metadata, self._options
         grid = {"hop": metadata.hop, "overlap": max(0, metadata.minimum_samples - metadata.hop)}
-        with _opened(source, name, options.channel, options.track, decoder) as (decoding, called, sha256):
+        with _opened(source, name, options.channel, options.track, decoder) as (decoding, name_, sha256):
             blocks = decoding.blocks() if self._sink is None else _tee(decoding.blocks(), self._sink)
             windows = cut(blocks, **grid, speech=self._speech)
             first = next(windows)
@@ -123,11 +123,11 @@ class InferenceRun:
                 yield WindowTask(self, window)
             if alone:
                 yield from self._short(first, grid)
-            self._facts = _facts(decoding, self._speech.spans, name=called, sha256=sha256)
+            self._facts = _facts(decoding, self._speech.spans, name=name_, sha256=sha256)
             self._warnings = _warnings(decoding, self._speech.spans, by_speech=options.by_speech)
 
     def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[WindowTask]:
-        """The only window of a recording, or those between its pauses where speech is to stand by itself."""
+        """The only window of a recording, and the windows between its pauses if speech needs its own."""
         options = self._options
         pieces = [whole]
         if options.segments or options.by_speech:
@@ -139,7 +139,7 @@ class InferenceRun:
             yield WindowTask(self, piece, for_verdict=alone)
 
     def add(self, task: WindowTask, output: Output) -> None:
-        """Take the model's output for a task; tasks come in order."""
+        """Add the model's output for a task; tasks come in order."""
         self.waiting -= 1
         options = self._options
         if task.for_segments and options.frame_logits:
@@ -152,7 +152,7 @@ class InferenceRun:
             return
         self._whole.add(output)
         if options.by_frame:
-            assert output.frame_logits is not None  # noqa: S101  asked for
+            assert output.frame_logits is not None  # noqa: S101  requested
             self._frame_logits.append(output.frame_logits)
             if output.frames is not None and options.head is not None:
                 self._head_logits.append(options.head.logits(output.frames))
@@ -161,22 +161,22 @@ class InferenceRun:
                 keep(output.frames)
 
     def survey(self) -> tuple[RecordingFacts, tuple[str, ...], tuple[Span, ...]]:
-        """What reading the recording gave, once all tasks are taken: facts, warnings, and spans of speech.
+        """The facts, warnings and spans of speech, once all tasks were taken.
 
         Raises:
-            EmovoxError: it was not read to its end.
+            EmovoxError: the recording was not read to its end.
         """
         if self._facts is None:
             raise EmovoxError("the recording was not read to its end")
         return self._facts, tuple(self._warnings), tuple(self._speech.spans)
 
     def restore(self, facts: RecordingFacts, warnings: Sequence[str], spans: Sequence[Span]) -> None:
-        """Take another run's survey, instead of reading the recording."""
+        """Take over another run's survey instead of reading the recording."""
         self._facts, self._warnings = facts, list(warnings)
         self._speech.spans.extend(spans)
 
     def finish(self, model: ModelFacts) -> Recognition | EmovoxError:
-        """The recognition, once nothing is waiting; or the error."""
+        """The recognition or the error, once no window is waiting."""
         if self.error is not None or self._facts is None:
             return self.error or EmovoxError("the recording was not read to its end")
         options, metadata = self._options, self._metadata
@@ -210,7 +210,7 @@ class InferenceRun:
 
     @property
     def _is_empty(self) -> bool:
-        """Whether there is nothing to judge: all is silence, or nobody speaks where only speech counts."""
+        """Whether there is nothing to judge: all is silence, or there is no speech and only speech counts."""
         return "silence" in self._warnings or (self._options.by_speech and not self._spoken.frame_count)
 
     @property
@@ -228,7 +228,7 @@ class InferenceRun:
         return HeadVerdict(name=head.name, created_at=head.training.created_at, **facts)
 
     def _head_curve(self, width: float) -> dict[str, Any]:
-        """The head's fields of the frames, where there is one."""
+        """The head's fields of the frames, if there is one."""
         head = self._head
         if head is None:
             return {}
@@ -315,12 +315,12 @@ def _opened(
     track: int | None,
     decoder: "IsolatedDecoder | None",
 ) -> Iterator[tuple["Decoding | Decoded | IsolatedDecoding", str | None, str]]:
-    """What gives the waveform, what to call it, and its checksum."""
+    """The source of the waveform, its name, and its checksum."""
     if isinstance(source, Decoded):
         if source.asked_channel != channel:
-            raise OptionsError(f"channel {channel!r} is wanted, and channel {source.asked_channel!r} was decoded")
+            raise OptionsError(f"channel {source.asked_channel!r} was decoded, not channel {channel!r}")
         if track not in {None, source.track or 1}:
-            raise OptionsError(f"track {track!r} is wanted, and track {source.track!r} was decoded")
+            raise OptionsError(f"track {source.track!r} was decoded, not track {track!r}")
         yield source, source.name, source.sha256
         return
     limits = settings()
@@ -328,7 +328,7 @@ def _opened(
         with decoder.open(source, name=name, channel=channel, track=track) as isolated:
             yield isolated, isolated.name, isolated.sha256
         return
-    from emovox.audio.decoding import decode  # noqa: PLC0415  where another process decodes, nobody needs FFmpeg
+    from emovox.audio.decoding import decode  # noqa: PLC0415  if another process decodes, FFmpeg isn't needed
 
     with (
         open_recording(source, name=name, max_bytes=limits.max_file_size) as recording,

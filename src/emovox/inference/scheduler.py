@@ -1,6 +1,6 @@
-"""The scheduler: the actor that holds models and works through what waits for them.
+"""The scheduler: threads that batch the recordings waiting for models, and run them.
 
-The service, every worker of a batch and every actor on a cluster infer through this one class.
+The service, every worker of a batch and every actor on a cluster run inference through this class.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from emovox.inference.recognition import Recognition
 from emovox.inference.splitting import Piece
 from emovox.models.runtime.engine import Output
 
-_MEMORY = 0.9  # what the pace keeps of what it was, when a recording is added
-TOGETHER = 32  # recordings that go to a model at once, at most, where it runs batches
+_MEMORY = 0.9  # weight of the earlier pace, when a recording is added
+AT_ONCE = 32  # recordings that a model gets at once, if it runs batches
 
 
 @dataclass(eq=False)
@@ -35,8 +35,8 @@ class _Call:
 class Pace(NamedTuple):
     """How long recordings take.
 
-    Of estimates by the one and by the other the lower is never too high, where each recording takes some time and
-    each second of it some more: whatever lengths were measured, and now wait.
+    If each recording takes a fixed time and each second of it some more, then the lower of the two estimates is
+    never too high, whatever lengths were measured before and are waiting now.
     """
 
     of_second: float
@@ -46,16 +46,16 @@ class Pace(NamedTuple):
 
 
 class Scheduler:
-    """Recordings wait here for a model, first come first served; a few threads work through them.
+    """A queue of recordings waiting for models, first come, first served, and a few threads that run them.
 
-    Where the model runs batches (on a GPU), recordings that wait for the same one run together, grouped by length;
-    on a CPU, where that only adds padding, one after the other.
+    If a model runs batches (on a GPU), the recordings waiting for it run together, sorted by length. On a CPU that
+    only adds padding, so they run one by one.
 
     Attributes:
         models: to borrow from.
         sound_seconds: of sound that models have had so far.
         busy_seconds: that threads have spent on it.
-        pace: what a thread has taken lately, once the model was there.
+        pace: of a thread lately, without the loading of models.
     """
 
     def __init__(self, models: ModelPool, *, threads: int) -> None:
@@ -63,15 +63,15 @@ class Scheduler:
 
         Args:
             models: to borrow from.
-            threads: recordings in models at the same time.
+            threads: how many recordings, or batches, run at the same time.
         """
         self.models = models
         self._queue: deque[_Call] = deque()
         self._condition = threading.Condition()
         self.closed = False
         self.sound_seconds, self.busy_seconds = 0.0, 0.0
-        self.pace = Pace(0.1, 0.5)  # until it is known
-        self._totals = np.zeros(3)  # recordings, seconds of sound, and of work; the older, the less they count
+        self.pace = Pace(0.1, 0.5)  # a guess, until it is measured
+        self._totals = np.zeros(3)  # recordings, seconds of sound, and of work, fading with age
         self.threads = [
             threading.Thread(target=self._work, name=f"inference-{number}", daemon=True)
             for number in range(threads)
@@ -80,7 +80,7 @@ class Scheduler:
             thread.start()
 
     async def recognize(self, choice: ModelChoice, request: Request) -> Recognition:
-        """Wait for a model and its recognition. Cancelled, it gives up its turn.
+        """Queue a recording, and wait for its recognition. If cancelled, it leaves the queue.
 
         Raises:
             EmovoxError: as `Recognizer` and `Recognizer.recognize`.
@@ -90,7 +90,7 @@ class Scheduler:
         return recognition
 
     async def infer_piece(self, choice: ModelChoice, piece: Piece) -> list[Output]:
-        """The same for a piece of a split recording; gives what `splitting.join` takes.
+        """The same for a piece of a split recording; returns outputs for `splitting.join`.
 
         Raises:
             ModelError: as `Recognizer` and `Recognizer.infer_piece`.
@@ -99,7 +99,7 @@ class Scheduler:
         return outputs
 
     def close(self) -> None:
-        """Begin nothing more; what is in a model is finished first."""
+        """Start nothing more, and wait for what is running."""
         with self._condition:
             self.closed = True
             self._queue.clear()
@@ -151,18 +151,18 @@ class Scheduler:
         self.sound_seconds += sum(call.seconds for call in batch)
 
     def _measure(self, count: int, seconds: float, work: float) -> None:
-        """Count recordings of so many seconds in all into the pace, and the seconds of work that they took."""
+        """Add recordings to the pace, with their seconds of sound and of work."""
         with self._condition:
             self._totals = _MEMORY**count * self._totals + (count, seconds, work)
             recordings, sound, work = self._totals.tolist()
             self.pace = Pace(work / max(sound, 1e-3), work / recordings)
 
     def _companions(self, first: _Call) -> list[_Call]:
-        """Other recordings that wait for the same model."""
+        """Other recordings in the queue for the same model."""
         with self._condition:
             calls = [
                 call for call in self._queue if call.choice == first.choice and isinstance(call.work, Request)
-            ][: TOGETHER - 1]
+            ][: AT_ONCE - 1]
             for call in calls:
                 self._queue.remove(call)
         return [call for call in calls if not call.future.cancelled()]
@@ -170,7 +170,7 @@ class Scheduler:
 
 def _answer(call: _Call, result: Any) -> None:
     def settle() -> None:
-        if call.future.done():  # whoever asked has gone
+        if call.future.done():  # the caller has gone
             return
         if isinstance(result, BaseException):
             call.future.set_exception(result)

@@ -1,4 +1,4 @@
-"""The curve: from the logits of frames to smoothed scores over time."""
+"""Smoothing: from the logits of frames to the curve, scores over time."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.models.scores import to_scores
 
-SMOOTHING = 1.0  # seconds, by default: about as long as it takes to hear a feeling
-_TOGETHER = 20_000  # frames, so that hours of them need no second copy in float64
+SMOOTHING = 1.0  # seconds, by default: about as long as it takes to recognise a feeling
+_AT_ONCE = 20_000  # frames, so that hours of them need no second copy in float64
 
 
 def smooth(
@@ -22,15 +22,15 @@ def smooth(
 ) -> NDArray[np.float32]:
     """Scores of every frame: the softmax of the mean logits of the frames around it.
 
-    It is how a verdict comes about, over a second instead of the recording: with width 0 a row is the softmax of
-    its own logits; where the width reaches over the whole recording, it is the verdict.
+    A row is computed like a verdict, over a second instead of the recording: with width 0 it is the softmax of its
+    own logits, and if the width covers the whole recording it is the verdict.
 
     Args:
         logits: float32 (T, 9), or as many columns as there are `names`.
         classes: those that may win; the others get 0.
-        width: frames that are averaged; at the ends those that there are.
+        width: frames that are averaged; fewer at the ends.
         names: of the columns.
-        counted: (T,), whether a frame counts; by default all do. In the rows of the others all classes that may
+        counted: (T,), whether a frame counts; by default all do. In the rows of the others, all classes that may
             win are equal.
 
     Returns:
@@ -40,8 +40,8 @@ def smooth(
     counted = np.ones(count, np.bool_) if counted is None else counted
     half = int(min(width // 2, count))
     scores = np.empty(logits.shape, np.float32)
-    for first in range(0, count, _TOGETHER):
-        last = min(first + _TOGETHER, count)
+    for first in range(0, count, _AT_ONCE):
+        last = min(first + _AT_ONCE, count)
         begin, end = max(0, first - half), min(count, last + half)
         some = counted[begin:end]
         rows = np.cumsum(np.where(some[:, np.newaxis], logits[begin:end], 0), 0, np.float64)

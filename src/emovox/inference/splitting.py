@@ -1,8 +1,8 @@
-"""Splitting: one long recording for several workers, a piece each, with the result of one.
+"""Splitting: several workers share a long recording, and the result is that of one.
 
-`outline` reads a decoded recording and cuts it, without a model. Its windows are shared out in pieces, for
-inference anywhere; `join` puts the outputs together in order. The windows are those that `Recognizer.recognize`
-would cut, and they are added in the same order, so the result is the same.
+`outline` reads a decoded recording and cuts it, without a model. Its windows are shared out in pieces, which any
+worker can run; `join` puts the outputs together in order. The windows are those that `Recognizer.recognize` would
+cut, and they are added in the same order, so the result is the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ from emovox.inference.run import InferenceRun, WindowTask
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 
-PIECE = 300 * SAMPLE_RATE  # samples of the windows of one piece, about
+PIECE = 300 * SAMPLE_RATE  # samples in one piece, about
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a window lies: `length` samples from `start`; and what its output counts for."""
+    """The position of a window, `length` samples from `start`, and what its output counts for."""
 
     start: int
     length: int
@@ -37,7 +37,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Outline:
-    """All of a recording but its sound.
+    """Everything about a recording except its sound.
 
     Attributes:
         options: of its recognition.
@@ -59,10 +59,10 @@ class Piece:
     """Some windows of a recording.
 
     Attributes:
-        cuts: where they lie.
+        cuts: their positions.
         frame_logits: whether the model must give each frame's logits.
         frames: whether it must give each frame's embedding.
-        waveform: the file that `Decoded` describes, or the samples from the first cut on.
+        waveform: the file of the `Decoded`, or the samples from the first cut on.
     """
 
     cuts: tuple[Cut, ...]
@@ -72,7 +72,7 @@ class Piece:
 
     @property
     def seconds(self) -> float:
-        """Of sound in it."""
+        """Seconds of sound."""
         return sum(cut.length for cut in self.cuts) / SAMPLE_RATE
 
     def windows(self) -> list[Waveform]:
@@ -84,7 +84,7 @@ class Piece:
         return [samples[cut.start - first : cut.start - first + cut.length] for cut in self.cuts]
 
     def with_samples(self) -> "Piece":
-        """The same with its samples in it, for a worker on another machine."""
+        """The same piece with its samples in it, for a worker on another machine."""
         if not isinstance(self.waveform, Path):
             return self
         first, end = self.cuts[0].start, max(cut.start + cut.length for cut in self.cuts)
@@ -108,7 +108,7 @@ def outline(decoded: Decoded, metadata: Metadata, options: Options) -> Outline:
 
 
 def pieces(outline: Outline, waveform: Path, *, samples: int = PIECE) -> Iterator[Piece]:
-    """Share out the windows of a recording whose waveform lies in a file: consecutive ones, `samples` together."""
+    """Share out the windows of a recording: consecutive ones, about `samples` in each piece."""
     options = outline.options
     cuts: list[Cut] = []
     for cut in outline.cuts:
@@ -126,8 +126,8 @@ def join(
     """Put a recording together again.
 
     Args:
-        outline: of it.
-        outputs: of all its windows, in order.
+        outline: of the recording.
+        outputs: of all windows, in order.
         metadata: of the model that gave them.
         classes: the emotions that may win, as `Recognizer.classes` gives them.
         model: its facts.
@@ -138,7 +138,7 @@ def join(
     run = InferenceRun(metadata, outline.options, classes)
     run.restore(outline.facts, outline.warnings, outline.spans)
     for cut, output in zip(outline.cuts, outputs, strict=True):
-        window = Window(cut.start, np.empty(0, np.float32))  # its samples have done their part
+        window = Window(cut.start, np.empty(0, np.float32))  # the samples are no longer needed
         run.add(WindowTask(run, window, cut.for_verdict, cut.for_segments), output)
     result = run.finish(model)
     if isinstance(result, EmovoxError):

@@ -1,7 +1,7 @@
-"""Reading result.json piece by piece: hours of frames are hundreds of megabytes of it, in one line.
+"""Reading result.json piece by piece: hours of frames are hundreds of megabytes, in one line.
 
-`Recognition.json_pieces` puts the segments a line each, then all frames in one. A file that somebody else has laid
-out is read whole.
+`Recognition.json_pieces` writes each segment on a line, then all frames on one. A file with another layout is read
+whole.
 """
 
 import json
@@ -24,31 +24,31 @@ _NO_BRACKETS = str.maketrans({"[": None, "]": None})
 
 
 def read(path: Path, only: Part | None = None) -> Recognition:
-    """The whole recognition, or all but the segments or the frames, without ever holding its text.
+    """The whole recognition, or without its segments or frames, but never with its whole text in memory.
 
     Args:
         path: of the result.json.
-        only: which of the two; None: both.
+        only: the one to read; None: both.
 
     Raises:
         OSError: the file can't be read.
-        pydantic.ValidationError: it is not the JSON of a recognition.
+        pydantic.ValidationError: it isn't the JSON of a recognition.
     """
     try:
         head = read_head(path)
         segments = None if only == "frames" else read_segments(path)
         frames = None if only == "segments" else read_frames(path)
-    except ValueError:  # not laid out as ours, or not JSON at all: which says the whole
+    except ValueError:  # another layout, or not JSON at all, which from_json will say
         return Recognition.from_json(path.read_bytes())
     return Recognition.model_validate({"segments": segments, "frames": frames, **head})
 
 
 def read_head(path: Path) -> dict[str, Any]:
-    """All but the segments and frames; with them where the file is laid out otherwise.
+    """Everything but the segments and frames; if the layout is another, with them.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: it is no JSON.
+        ValueError: it isn't JSON.
     """
     lines: list[str] = []
     with path.open(encoding="utf-8") as file:
@@ -60,25 +60,25 @@ def read_head(path: Path) -> dict[str, Any]:
 
 
 def has_segments(path: Path) -> bool:
-    """Whether there are segments, which may be an empty list, without reading them.
+    """Whether there is a list of segments, which may be empty, without reading it.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: it is no JSON.
+        ValueError: it isn't JSON.
     """
     with path.open(encoding="utf-8") as file:
         for line in _lines(file):
             if line.startswith((_SEGMENTS, _FRAMES)):
                 return line.startswith(_SEGMENTS)
-    return "segments" in read_head(path)  # laid out otherwise, or without both
+    return "segments" in read_head(path)  # another layout, or neither
 
 
 def read_segments(path: Path) -> list[Segment] | None:
-    """The segments alone; None where there are none.
+    """The segments alone; None if there are none.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: it isn't laid out as ours, or is damaged.
+        ValueError: its layout is another, or it is damaged.
     """
     with path.open(encoding="utf-8") as file:
         for line in _lines(file):
@@ -92,11 +92,11 @@ def read_segments(path: Path) -> list[Segment] | None:
 
 
 def read_frames(path: Path) -> Frames | None:
-    """The frames alone; None where there are none.
+    """The frames alone; None if there are none.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: it isn't laid out as ours, or is damaged.
+        ValueError: its layout is another, or it is damaged.
     """
     with path.open(encoding="utf-8") as file:
         for line in _lines(file):
@@ -109,22 +109,22 @@ def read_frames(path: Path) -> Frames | None:
 
 
 def read_head_labels(path: Path) -> list[str]:
-    """The classes of a trained head in the frames, without reading those; none without frames, or without a head.
+    """The classes of a trained head in the frames, without reading the frames; empty if there are none.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: it is no JSON, or damaged.
+        ValueError: it isn't JSON, or is damaged.
     """
     with path.open(encoding="utf-8") as file:
         for line in _lines(file):
             if line.startswith(_FRAMES):
                 return list(_frame_facts(line)[0].get("head_labels") or [])
-    frames = read_head(path).get("frames")  # laid out otherwise, or without
+    frames = read_head(path).get("frames")  # another layout, or no frames
     return list((frames or {}).get("head_labels") or [])
 
 
 def _frame_facts(line: str) -> tuple[dict[str, Any], str]:
-    """What stands before the series of frames, and what follows."""
+    """The facts before the frames' series, and the rest of the line."""
     first = _SERIES.search(line)
     if first is None:
         raise ValueError("frames without series")
@@ -132,7 +132,7 @@ def _frame_facts(line: str) -> tuple[dict[str, Any], str]:
 
 
 def _lines(file: TextIO) -> Iterator[str]:
-    """Lines; of one that is longer than a block only pieces, which begin with no name."""
+    """The lines; one longer than a block comes in pieces, none of which begins like a name."""
     return iter(lambda: file.readline(BLOCK), "")
 
 
@@ -155,10 +155,10 @@ def _items(file: TextIO) -> Iterator[str]:
 
 
 def _series(rest: str, file: TextIO) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Each series of the frames with its name, (T, columns), from text that begins with one."""
+    """Each series of the frames with its name, (T, columns); the text begins with one."""
     while True:
-        found = _SERIES.match(rest)
-        if found is None:
+        start = _SERIES.match(rest)
+        if start is None:
             more = file.read(BLOCK)
             if not more:
                 return
@@ -166,7 +166,7 @@ def _series(rest: str, file: TextIO) -> Iterator[tuple[str, NDArray[np.float32]]
             if len(rest) < 2 * BLOCK:
                 continue
             raise ValueError("series without a name")
-        rest, pieces, columns = rest[found.end() - 1 :], [], 0
+        rest, pieces, columns = rest[start.end() - 1 :], [], 0
         while (end := rest.find("]]")) < 0:
             whole = rest.rfind("],") + 1
             columns = columns or (rest.partition("]")[0].count(",") + 1 if whole else 0)
@@ -177,7 +177,7 @@ def _series(rest: str, file: TextIO) -> Iterator[tuple[str, NDArray[np.float32]]
             rest = (rest[whole:] + more).lstrip(", ")
         columns = columns or rest.partition("]")[0].count(",") + 1
         pieces.append(_numbers(rest[: end + 1]))
-        yield found[1], np.concatenate(pieces).reshape(-1, columns)
+        yield start[1], np.concatenate(pieces).reshape(-1, columns)
         rest = rest[end + 2 :]
 
 

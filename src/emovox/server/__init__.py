@@ -1,1 +1,1 @@
-"""The service: recognition, jobs, outputs and live hearing over HTTP. Nothing but the command line imports it."""
+"""The service: recognition, jobs, outputs and live recognition over HTTP. Only the command line imports it."""

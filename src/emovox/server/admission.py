@@ -1,4 +1,4 @@
-"""Admission: how many recordings are answered at once, and when whoever comes too late may come again."""
+"""Admission: how many recordings clients may wait for at once, and when those turned away may come back."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ BYTE_RATE = 176_400  # bytes of a second of sound, at most: those of a CD
 
 
 class Admission:
-    """The recordings that clients wait for: a bounded number, each from its decoding to its end."""
+    """The recordings that clients wait for, a limited number, each from its decoding to its result."""
 
     def __init__(self, scheduler: Scheduler, *, limit: int) -> None:
         """Begin with none.
 
         Args:
-            scheduler: that they wait for.
+            scheduler: runs their inference.
             limit: recordings at once.
         """
         self._scheduler, self._limit = scheduler, limit
@@ -25,14 +25,14 @@ class Admission:
 
     @property
     def count(self) -> int:
-        """Recordings being decoded, waiting, or in the model."""
+        """The number of recordings being decoded, waiting for a model, or in one."""
         return len(self._recordings)
 
     def seconds_left(self) -> float:
-        """How long the recordings take at least, if the model goes on as it did lately.
+        """The time until all recordings are done, at least, if models stay as fast as they were lately.
 
-        Of what isn't decoded yet only the file's size is known: it is taken for uncompressed sound. So this is
-        rather too short: a client that comes too soon waits again, one that comes too late has slept for nothing.
+        Until a recording is decoded only its file's size is known, which is taken for uncompressed sound. So this
+        is rather too short: a client that comes back too soon waits again, one that comes too late loses time.
         """
         sound = 0.0
         for progress in self._recordings:
@@ -43,10 +43,10 @@ class Admission:
         return seconds / max(1, len(self._scheduler.threads))
 
     def check(self) -> None:
-        """Refuse at once what would be refused later.
+        """Refuse right away what would be refused later.
 
         Raises:
-            Problem: 503, there are as many as may be, or the service stops.
+            Problem: 503, the limit is reached, or the service is stopping.
         """
         if self._scheduler.closed:
             raise Problem(503, "stopping", "the service is stopping", headers={"Retry-After": "5"})

@@ -1,4 +1,4 @@
-"""The app: routes, guard and errors put together."""
+"""The app: routes, guard and errors together."""
 
 from fastapi import FastAPI
 
@@ -45,11 +45,11 @@ ROUTERS = (
 
 
 def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI:
-    """Make the app; what it works with begins and ends with its lifespan.
+    """Make the app; its background tasks start and end with its lifespan.
 
     Args:
         host: the address it listens on, which is one of its names.
-        keys_needed: demand API keys.
+        keys_needed: require API keys.
 
     Raises:
         SettingsError: the settings or the database can't be used.
@@ -66,7 +66,7 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
-        # Newer FastAPI sends traces where the environment tells it to; names of recordings would stand in them.
+        # Newer FastAPI sends traces if the environment says so, and they would contain names of recordings.
         telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service

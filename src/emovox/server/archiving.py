@@ -1,4 +1,4 @@
-"""Archiving: what the service stores is in the archive, too, with its embedding, and goes with its outputs."""
+"""Archiving: stored outputs are in the archive, too, with their embeddings, until they are deleted."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -12,13 +12,13 @@ from emovox.archive.record import ArchiveRecord
 from emovox.errors import ArchiveError, EmovoxError
 from emovox.outputs import RESULT
 from emovox.saving import Save
+from emovox.server.backlog import Backlog
 from emovox.server.http.problems import from_error, log
-from emovox.server.pending import Pending
 from emovox.server.query_threads import LOCKED
 
 
 class Archiving:
-    """The archive, as the service needs it. Its methods wait for the database, so they are for threads.
+    """The service's access to the archive. Its methods wait for the database, so they are for threads.
 
     Attributes:
         archive: the archive itself.
@@ -28,107 +28,107 @@ class Archiving:
         """Open it.
 
         Args:
-            directory: for what waits to be archived.
-            outputs: where the outputs directories are.
+            directory: for the backlog.
+            outputs: the parent of the outputs directories.
 
         Raises:
             SettingsError: it can't be opened.
         """
         self.archive = Archive(patience=LOCKED)
-        self._pending = Pending(directory, outputs)
-        self._behind = threading.Event()  # something waits to be archived
-        self._unknown = False  # and it isn't known what: all that is stored is looked through
-        self.look_through()
+        self._backlog = Backlog(directory, outputs)
+        self._behind = threading.Event()  # outputs wait to be archived
+        self._incomplete = False  # and not all of them are in the backlog
+        self.scan()
 
-    def pend(self, save: Save) -> ArchiveRecord | None:
-        """Note on disk that something was published and is to be archived; gives what is, if anything."""
+    def enqueue(self, save: Save) -> ArchiveRecord | None:
+        """Add what was published to the backlog; returns the record to archive, if any."""
         try:
             record = save.record()
             if record is not None:
-                self._pending.add(record)
+                self._backlog.add(record)
         except ArchiveError as error:
             log.error("%s is not in the archive: %s", save.directory, error)
             return None
         except OSError as error:
-            log.error("the embedding of %s can't be kept: %s", save.directory, error.strerror or error)
-            self._unknown = True
+            log.error("the embedding of %s can't be stored: %s", save.directory, error.strerror or error)
+            self._incomplete = True
         return record
 
     def add(self, record: ArchiveRecord) -> None:
-        """Archive what `pend` gave. Where that fails it stays pending, and `catch_up` makes up for it."""
+        """Archive a record of `enqueue`. If that fails it stays in the backlog, for `catch_up`."""
         assert record.outputs is not None  # noqa: S101  it was published
         try:
             self.archive.add_records([record])
-            self._pending.remove(record.outputs.name)
+            self._backlog.remove(record.outputs.name)
         except (SQLAlchemyError, EmovoxError, OSError) as error:
             log.error("%s is not in the archive yet: %s", record.outputs.name, from_error(error).detail)
-            self.fall_behind()
+            self.retry()
 
-    def fall_behind(self) -> None:
-        """Let the next `catch_up` archive what is pending."""
+    def retry(self) -> None:
+        """Let the next `catch_up` archive the backlog."""
         self._behind.set()
 
-    def look_through(self) -> None:
-        """Let the next `catch_up` look through all that is stored."""
-        self._unknown = True
+    def scan(self) -> None:
+        """Let the next `catch_up` go through all stored outputs."""
+        self._incomplete = True
         self._behind.set()
 
-    def forget(self, places: Iterable[Path]) -> None:
-        """Delete what the archive has of outputs directories."""
-        places = list(places)
-        self.archive.forget_outputs(places)
-        for place in places:
-            self._pending.remove(place.name)
+    def forget(self, directories: Iterable[Path]) -> None:
+        """Delete outputs directories from the archive and the backlog."""
+        directories = list(directories)
+        self.archive.forget_outputs(directories)
+        for directory in directories:
+            self._backlog.remove(directory.name)
 
     def catch_up(self, directories: Callable[[], Iterable[Path]]) -> None:
-        """Archive what is stored and isn't archived, if there may be any: the database was away, or a kill came.
+        """Archive stored outputs that were missed because the database was away or the service was killed.
 
-        What is pending comes with its embedding; of anything else, as an older version stored it, only what is in
-        its directory.
+        Outputs in the backlog are archived with their embeddings; others, such as those of older versions, with
+        what is in their directories.
 
         Args:
-            directories: gives all outputs directories.
+            directories: returns all outputs directories.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: the database can't be written, or read.
+            sqlalchemy.exc.SQLAlchemyError: the database can't be read or written.
         """
         if not self._behind.is_set():
             return
         self._behind.clear()
         try:
-            self._archive_pending()
-            if self._unknown:
-                self._unknown = False
+            self._archive_backlog()
+            if self._incomplete:
+                self._incomplete = False
                 try:
                     self._archive_others(directories())
                 except BaseException:
-                    self._unknown = True
+                    self._incomplete = True
                     raise
         except BaseException:
             self._behind.set()
             raise
 
-    def _archive_pending(self) -> None:
+    def _archive_backlog(self) -> None:
         count = 0
-        for name in self._pending.names():
+        for name in self._backlog.names():
             try:
-                record = self._pending.record(name)
+                record = self._backlog.record(name)
                 if record is not None:
                     count += self.archive.add_records([record])
                     if record.outputs is not None and not record.outputs.exists():  # deleted in the meantime
                         self.archive.forget_outputs([record.outputs])
             except ArchiveError as error:
                 log.warning("%s is not in the archive: %s", name, error)
-            self._pending.remove(name)
+            self._backlog.remove(name)
         if count:
-            log.info("%d outputs archived that were not, with their embeddings", count)
+            log.info("archived %d outputs that were missing, with their embeddings", count)
 
-    def _archive_others(self, places: Iterable[Path]) -> None:
-        known = self.archive.known_outputs()
-        new = [place for place in places if place.absolute() not in known and (place / RESULT).is_file()]
+    def _archive_others(self, directories: Iterable[Path]) -> None:
+        archived = self.archive.known_outputs()
+        new = [path for path in directories if path.absolute() not in archived and (path / RESULT).is_file()]
         if new:
-            added = import_directories(
+            count = import_directories(
                 self.archive, new, failed=lambda path, reason: log.warning("%s: %s", path.name, reason)
             )
-            self.forget(place for place in new if not place.exists())  # deleted in the meantime
-            log.info("%d outputs archived that were not", added)
+            self.forget(path for path in new if not path.exists())  # deleted in the meantime
+            log.info("archived %d outputs that were missing", count)

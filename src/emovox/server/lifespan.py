@@ -1,4 +1,4 @@
-"""The lifespan: what runs beside the requests, from the service's start to its stop."""
+"""The lifespan: the background tasks, from the service's start to its stop."""
 
 import asyncio
 import gc
@@ -21,14 +21,14 @@ from emovox.server.keys import FRESH
 from emovox.server.retention import EVERY, Retention
 from emovox.server.service import Service
 
-LAG = 0.05  # seconds from one measurement of the event loop to the next
-DATABASE, STUCK = 2.0, 10.0  # seconds from one check of the database to the next, and after which it is away
-ARCHIVING = 5.0  # seconds from one check for what waits to be archived to the next
+LAG = 0.05  # seconds between measurements of the event loop
+DATABASE, STUCK = 2.0, 10.0  # seconds between checks of the database, and after which it counts as away
+ARCHIVING = 5.0  # seconds between checks for outputs that wait to be archived
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Run all of an app's service; in the end what runs is finished or put back, and the disk let go."""
+    """Run an app's service; in the end running jobs are finished or put back, and everything is closed."""
     service: Service = app.state.service
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, service.close)
@@ -63,7 +63,7 @@ def _start_tasks(service: Service, runner: Runner) -> None:
 
 
 def _recover(service: Service) -> None:
-    """Own the jobs from before there were owners that are ours, delete what a kill left, and read the keys."""
+    """Read the keys, take over our jobs from before there were owners, and delete uploads that a kill left."""
 
     def is_ours(job: Job) -> bool:
         if job.state not in FINISHED:
@@ -84,27 +84,27 @@ async def _load_model(service: Service) -> None:
             pass
 
     await asyncio.to_thread(load)
-    gc.freeze()  # looking through all that stays, time and again, would stop the event loop for 80 ms
+    gc.freeze()  # else each collection would look through all that stays, and stop the event loop for 80 ms
     service.ready = True
 
 
 async def _catch_up(service: Service) -> None:
-    """Archive what is stored and isn't archived."""
-    await service.query.within(math.inf, service.archiving.catch_up, service.library.directories)
+    """Archive outputs that are stored but not archived yet."""
+    await service.query.within(math.inf, service.archiving.catch_up, service.stored_outputs.directories)
 
 
 async def _measure_lag(service: Service) -> None:
-    """Measure how late the event loop comes to what is due."""
+    """Measure how late the event loop is."""
     started = time.monotonic()
     await asyncio.sleep(LAG)
     service.lag = max(service.lag, time.monotonic() - started - LAG)
 
 
 async def _check_databases(service: Service) -> None:
-    """See whether the databases are there, and the name by which the next start finds our jobs."""
+    """Check that the databases are there, and the file by which the next start knows our jobs."""
     if await service.query(restore, service.database, write=True):
-        log.error("the service's database was deleted, and with it the jobs: it is made anew")
+        log.error("the service's database was deleted, and the jobs with it: created a new one")
     if await service.query(restore, service.archiving.archive.database):
-        log.error("the archive was deleted: it is made anew, of what is stored")
-        service.archiving.look_through()
-    await asyncio.to_thread(owner, service.state, service.jobs.owner)  # where somebody has deleted the outputs
+        log.error("the archive was deleted: rebuilding it from the stored outputs")
+        service.archiving.scan()
+    await asyncio.to_thread(owner, service.state, service.jobs.owner)  # if the outputs were deleted

@@ -1,40 +1,40 @@
-"""The service's log: lines on standard error, and none of them a thousand times."""
+"""The service's log: lines on standard error, none of them repeated a thousand times."""
 
 import logging
 import time
 
-OFTEN = 5  # times that a line may come in a while
-WHILE = 60.0  # seconds
+LIMIT = 5  # times that a line may occur within
+PERIOD = 60.0  # seconds
 
 
-class Seldom(logging.Filter):
-    """Leaves out what comes again and again: a client that does something wrong may do it for ever.
+class RepeatFilter(logging.Filter):
+    """Drops lines that repeat: a client that makes a mistake may make it for ever.
 
-    Lines are the same if the same place in the program wrote them, of the same kind of error.
+    Two lines are the same if the same place in the program wrote them, about the same kind of error.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen: dict[tuple[str, int, object], tuple[float, int]] = {}
+        self._lines: dict[tuple[str, int, object], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is written; the first after others that weren't says how many those were."""
+        """Whether a line is written; the first after dropped ones says how many were dropped."""
         error = record.exc_info[0] if record.exc_info else None
         line, now = (record.pathname, record.lineno, error), time.monotonic()
-        since, count = self._seen.get(line, (now, 0))
-        if now - since < WHILE:
-            self._seen[line] = since, count + 1
-            return count < OFTEN
-        self._seen[line] = now, 1
-        if count > OFTEN:
-            record.msg, record.args = f"{record.getMessage()} (and {count - OFTEN} times more)", None
+        since, count = self._lines.get(line, (now, 0))
+        if now - since < PERIOD:
+            self._lines[line] = since, count + 1
+            return count < LIMIT
+        self._lines[line] = now, 1
+        if count > LIMIT:
+            record.msg, record.args = f"{record.getMessage()} (and {count - LIMIT} more times)", None
         return True
 
 
 def set_up() -> None:
-    """Write the log of this process."""
+    """Set up this process's log."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for name in ("alembic", "httpx", "uvicorn.error"):  # the greeting says all that there is to say
+    for name in ("alembic", "httpx", "uvicorn.error"):  # the greeting says all there is to say
         logging.getLogger(name).setLevel(logging.WARNING)
     for handler in logging.getLogger().handlers:
-        handler.addFilter(Seldom())
+        handler.addFilter(RepeatFilter())

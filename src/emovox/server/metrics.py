@@ -1,4 +1,4 @@
-"""What the service measures of itself, for Prometheus."""
+"""Metrics: what the service measures of itself, for Prometheus."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from emovox.server.service import Service
 
 
 class Metrics:
-    """The registry of one app."""
+    """The metrics of one app."""
 
     def __init__(self, service: Service) -> None:
         self.registry = CollectorRegistry()
@@ -32,13 +32,13 @@ class Metrics:
 
 
 class _ServiceCollector(Collector):
-    """What is read off the service when it is asked for."""
+    """Metrics that are read from the service at each scrape."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def collect(self) -> Iterator[Metric]:
-        """Give the present values."""
+        """Yield the current values."""
         scheduler, models = self._service.scheduler, self._service.models
         yield GaugeMetricFamily(
             "emovox_queue_length",
@@ -50,9 +50,9 @@ class _ServiceCollector(Collector):
         yield GaugeMetricFamily("emovox_jobs_waiting", "Jobs waiting to run.", self._service.waiting)
         up = GaugeMetricFamily("emovox_up", "1: well; 0: failing, and retried.", labels=["task"])
         supervision = self._service.supervision
-        troubles = supervision.troubles()
-        for task in sorted({*supervision.names(), *troubles}):
-            up.add_metric([task], float(task not in troubles))
+        failures = supervision.failures()
+        for task in sorted({*supervision.names(), *failures}):
+            up.add_metric([task], float(task not in failures))
         yield up
         lag, self._service.lag = self._service.lag, 0.0
         yield GaugeMetricFamily("emovox_event_loop_lag_seconds", "The worst since the last scrape.", lag)
@@ -77,7 +77,7 @@ class _ServiceCollector(Collector):
 
 
 class Observer:
-    """Counts and times requests; outermost, so that refused ones count."""
+    """Counts and times requests; it is outermost, so that refused ones count."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, methods: Collection[str]) -> None:
         self._app, self._metrics, self._methods = app, metrics, frozenset(methods)
@@ -98,16 +98,14 @@ class Observer:
         try:
             await self._app(scope, receive, watch)
         finally:
-            route = getattr(
-                scope.get("route"), "path", "none"
-            )  # of the routes there are, never what a client wrote
+            route = getattr(scope.get("route"), "path", "none")  # one of ours, never what a client wrote
             method = scope["method"] if scope["method"] in self._methods else "other"
             self._metrics.requests.labels(method, route, str(status)).inc()
             self._metrics.seconds.labels(route).observe(time.monotonic() - started)
 
 
 def _resident() -> int | None:
-    """Bytes of memory that this process holds, where the system says it in /proc."""
+    """Bytes of memory that this process holds, if the system says so in /proc."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

@@ -1,4 +1,4 @@
-"""The lock on the outputs: one service works on them at a time, and notices when somebody takes it away."""
+"""The lock on the outputs: one service uses them at a time, and notices when the lock is deleted."""
 
 import asyncio
 from contextlib import suppress
@@ -10,21 +10,21 @@ from emovox import private
 from emovox.errors import SettingsError
 from emovox.server.http.problems import log
 
-EVERY = 2.0  # seconds from one check to the next
+EVERY = 2.0  # seconds between checks
 
 
 class OutputsLock:
-    """A lock on a file in the service's directory, which is made again with it when somebody deletes them."""
+    """A lock on a file in the service's directory; if they are deleted, they are created again."""
 
     def __init__(self, directory: Path) -> None:
         """Take it.
 
         Args:
-            directory: the service's own among the outputs; it is made where it isn't there.
+            directory: the service's own among the outputs; it is created if necessary.
 
         Raises:
             SettingsError: another service has it.
-            OSError: the directory can't be made.
+            OSError: the directory can't be created.
         """
         self._directory = directory
         self._lost = False
@@ -33,7 +33,7 @@ class OutputsLock:
         except Timeout:
             outputs = directory.parent.parent
             raise SettingsError(
-                f"another service works on the outputs in {outputs}: stop it, or set EMOVOX_OUTPUTS"
+                f"another service is using the outputs in {outputs}: stop it, or set EMOVOX_OUTPUTS"
             ) from None
 
     async def round(self) -> None:
@@ -41,7 +41,7 @@ class OutputsLock:
         await asyncio.to_thread(self.check)
 
     def check(self) -> None:
-        """See whether the lock's file is still the one that was locked, and make it again where it isn't."""
+        """See whether the lock's file is still the one that was locked; if it isn't, create it again."""
         with suppress(OSError):
             if self._file.stat().st_ino == self._inode:
                 return
@@ -51,12 +51,16 @@ class OutputsLock:
             self._take()
         except Timeout:
             if not self._lost:
-                log.error("%s was deleted, and another service works on the outputs now: stop one", self._file)
+                log.error(
+                    "%s was deleted, and another service is using the outputs: stop one of the two", self._file
+                )
             self._lost = True
         except OSError as error:
-            log.error("%s was deleted under the running service and can't be made again: %s", self._file, error)
+            log.error(
+                "%s was deleted while the service was running, and can't be created again: %s", self._file, error
+            )
         else:
-            log.error("%s was deleted under the running service, and is made again", self._file)
+            log.error("%s was deleted while the service was running: created it again", self._file)
             self._lost = False
 
     def release(self) -> None:
@@ -65,7 +69,9 @@ class OutputsLock:
 
     def _take(self) -> None:
         private.make_directory(self._directory)
-        private.close(self._directory.parent)  # with the drafts, and all else that is hidden among the outputs
+        private.close(
+            self._directory.parent
+        )  # with the drafts and everything else that is hidden among the outputs
         self._file = self._directory / "lock"
         lock = FileLock(self._file, mode=private.lock_mode(self._file), thread_local=False)
         lock.acquire(blocking=False)

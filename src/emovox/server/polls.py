@@ -1,4 +1,4 @@
-"""Polls: what many clients follow is looked up once for all of them."""
+"""Polls: what many clients follow is queried once for all of them."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ Poll = Callable[[], Awaitable[Event]]
 
 
 class Polls:
-    """The latest polls, by what they are of."""
+    """The latest polls, by key."""
 
     def __init__(self) -> None:
         self._polls: dict[str, tuple[float, asyncio.Task[Event]]] = {}
@@ -26,7 +26,7 @@ class Polls:
             task = asyncio.create_task(_run(poll))
             task.add_done_callback(_retrieve)
             self._polls[key] = now, task
-        return await asyncio.shield(self._polls[key][1])  # whoever goes leaves it to the others
+        return await asyncio.shield(self._polls[key][1])  # a client that leaves doesn't cancel it for the others
 
     def _is_fresh(self, key: str, now: float) -> bool:
         then, task = self._polls.get(key, (0.0, None))
@@ -38,6 +38,6 @@ async def _run(poll: Poll) -> Event:
 
 
 def _retrieve(task: "asyncio.Task[Event]") -> None:
-    """Take note of an error: all who waited for it may have gone."""
+    """Retrieve the error: perhaps nobody waits for it any more."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""Pulls of models: each once at a time, whoever asks for it, and few at once."""
+"""Pulls of models: each runs once, however many clients ask for it, and only a few run at once."""
 
 import threading
 from collections.abc import Callable
@@ -11,43 +11,45 @@ from emovox.server.http.problems import Problem, from_error
 AT_ONCE = 2
 
 Fetch = Callable[[Callable[[int, int], None]], object]
-"""Downloads, telling the bytes that are there and the bytes in all."""
+"""Downloads a model, and reports the bytes so far and in all."""
 
 
 @dataclass
 class Pull:
-    """A pull that runs, or has ended.
+    """A pull that is running, or has ended.
 
     Attributes:
-        state: the kind of event that says how it stands: `progress`, `done` or `failed`; and its data.
+        state: the kind of its current event, `progress`, `done` or `failed`, and the event's data.
     """
 
     state: tuple[str, Any] = field(default=("progress", {"done": 0, "total": None}))
 
     @property
     def ended(self) -> bool:
-        """Whether it runs no more."""
+        """Whether it has ended."""
         return self.state[0] != "progress"
 
 
 class Pulls:
-    """The pulls of a service. They go on when nobody listens; for the event loop's thread."""
+    """The pulls of a service. They go on even if no client follows them. For the event loop's thread."""
 
     def __init__(self) -> None:
         self._pulls: dict[str, Pull] = {}
 
     def join(self, model: CatalogModel, fetch: Fetch) -> Pull:
-        """The pull of a model that runs, or one that begins now.
+        """The running pull of a model, or a new one.
 
         Raises:
-            Problem: 503, as many others run as may.
+            Problem: 503, too many others are running.
         """
         self._pulls = {name: pull for name, pull in self._pulls.items() if not pull.ended}
         if (running := self._pulls.get(model.name)) is not None:
             return running
         if len(self._pulls) >= AT_ONCE:
             names = " and ".join(sorted(self._pulls))
-            raise Problem(503, "busy", f"wait until {names} is downloaded", headers={"Retry-After": "60"})
+            raise Problem(
+                503, "busy", f"wait for the download of {names} to finish", headers={"Retry-After": "60"}
+            )
         pull = Pull()
 
         def work() -> None:

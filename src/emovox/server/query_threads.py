@@ -1,7 +1,7 @@
-"""Threads for queries: calls that wait for the database, which may be slow to answer or never answer at all.
+"""Threads for queries: the database may be slow to answer, or never answer at all.
 
-They are none of the threads that others wait with, so a database that is away holds up nothing else; nobody waits
-for it longer than a few seconds; and a process that ends waits for none of them.
+Nothing else uses these threads, so a database that is away holds up nothing else. Nobody waits longer than a few
+seconds for an answer, and the end of the process doesn't wait for them.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
 
 PATIENCE = 10.0  # seconds
-LOCKED = 5.0  # seconds that an SQLite file which somebody else has locked is waited for
+LOCKED = 5.0  # seconds to wait for an SQLite file that another process has locked
 _THREADS = 16
 
 
@@ -34,17 +34,17 @@ class QueryThreads:
     async def __call__(
         self, call: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Answer:
-        """Make a call in a thread, and give what it returns.
+        """Make a call in a thread, and return its result.
 
         Raises:
-            Problem: 503, there was no answer in time. What has begun may still be done later.
+            Problem: 503, there was no answer in time. The call may still take effect later.
         """
         return await self.within(PATIENCE, call, *args, **kwargs)
 
     async def within(
         self, seconds: float, call: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Answer:
-        """The same, with a patience of its own."""
+        """The same, with another time limit."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._start()
@@ -81,7 +81,7 @@ def _answer(loop: asyncio.AbstractEventLoop, answer: "asyncio.Future[Answer]", c
         conclude = partial(answer.set_exception, error)
 
     def settle() -> None:
-        if not answer.done():  # else whoever asked has gone
+        if not answer.done():  # else the caller has gone
             conclude()
 
     with suppress(RuntimeError):  # the loop is closed

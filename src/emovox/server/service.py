@@ -1,4 +1,4 @@
-"""The service's parts, put together: what the routes work with."""
+"""The service: its parts together, for the routes to use."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -39,17 +39,17 @@ from emovox.settings import Settings, settings
 
 Result = TypeVar("Result")
 
-FORM = 2**20  # bytes that the rest of a form may have beside its files
+FORM = 2**20  # bytes of a form beside its files, at most
 
 
 class Service:
-    """All that lives from start to stop."""
+    """Everything that lives from start to stop."""
 
     def __init__(self) -> None:
-        """Open what is on disk. The lifespan starts what runs.
+        """Open everything on disk. The lifespan starts the background tasks.
 
         Raises:
-            SettingsError: the database can't be opened, or another service works on these outputs.
+            SettingsError: the database can't be opened, or another service uses these outputs.
             OutputsError: the outputs can't be written.
         """
         self.settings: Settings = settings()
@@ -62,7 +62,7 @@ class Service:
         self.supervision = Supervision()
         self.polls = Polls()
         self.archiving = Archiving(self.state / "pending", options.outputs)
-        self.library = StoredOutputs(options.outputs, forget=self._forget)
+        self.stored_outputs = StoredOutputs(options.outputs, forget=self._forget)
         self.jobs = Jobs(self.database, owner(self.state))
         self.deliveries = Deliveries(self.database, self.jobs.owner)
         self.keys = Keys(self.database)
@@ -79,33 +79,33 @@ class Service:
         self.admission = Admission(self.scheduler, limit=own.queue_size)
         self.pulls = Pulls()
         self.export_lock = asyncio.Lock()  # one export is written at a time; the others need no threads to wait
-        self.receiving = 0
+        self.receiving = 0  # uploads
         self.streams = 0
-        self.lag = 0.0  # the worst since it was last asked for, seconds
-        self.waiting = 0  # jobs, when the runner last looked
+        self.lag = 0.0  # the event loop's worst since the last scrape, seconds
+        self.waiting = 0  # jobs, at the runner's last round
         self.ready = False
         self.stopping = False
 
-    def _forget(self, places: Sequence[Path]) -> None:
-        self.archiving.forget(places)
-        self.jobs.forget_outputs([place.name for place in places])
+    def _forget(self, directories: Sequence[Path]) -> None:
+        self.archiving.forget(directories)
+        self.jobs.forget_outputs([directory.name for directory in directories])
 
     @property
     def limits(self) -> Limits:
-        """What one recording's upload may be."""
+        """The limits of an upload of one recording."""
         options = self.settings
         size = options.max_file_size
         return Limits(size, size + FORM, 1, options.service.upload_stall, options.service.upload_rate)
 
     def close(self) -> None:
-        """Let go of what is on disk, once nothing runs any more."""
+        """Close everything on disk, once nothing is running any more."""
         self.scheduler.close()
         self.query.close()
         self.database.dispose()
         self.archiving.archive.close()
         self.outputs_lock.release()
 
-    async def hear(
+    async def recognize(
         self,
         token: str,
         name: str | None,
@@ -115,26 +115,26 @@ class Service:
         progress: JobProgress | None = None,
         claim: Callable[[str, Path], None] = lambda _, __: None,
     ) -> tuple[Recognition, Path | None]:
-        """Decode an upload, hear it, and store its outputs if that is wanted.
+        """Decode and recognise an upload, and store its outputs if the options say so.
 
         Args:
             token: of the upload.
             name: of the recording.
-            options: what is wanted.
-            max_seconds: the longest recording taken.
+            options: of the recognition.
+            max_seconds: of the longest recording accepted.
             progress: is kept up to date.
-            claim: is told every outputs directory's name before it is tried, and where its result.json lies now.
+            claim: is called with each name tried for the outputs directory, and the current path of result.json.
 
         Returns:
             The recognition, and its outputs directory.
 
         Raises:
-            AudioError: it can't be used.
-            Problem: the service can't do it now.
+            AudioError: the recording can't be used.
+            Problem: the service can't recognise it right now.
         """
         progress, stack = progress or JobProgress(), ExitStack()
         try:
-            waveform = stack.enter_context(self.waveforms.place(token))
+            waveform = stack.enter_context(self.waveforms.create(token))
 
             def decoding(seconds: float) -> None:
                 waveform.grow(seconds)
@@ -152,17 +152,17 @@ class Service:
             )
             waveform.grow(decoded.duration)
             progress.decoded(decoded.duration)
-            async with begun(self.saving(options)) as save:
+            async with begin_save(self.saving(options)) as save:
                 request = Request(
                     decoded,
                     save.options(options.to_options()),
-                    sink=_watching(progress, save.sink),
+                    sink=_progress_sink(progress, save.sink),
                     embedding_sink=save.embedding_sink,
                 )
                 recognition = await self.scheduler.recognize(options.choice(self.settings.model), request)
                 progress.done("heard")
                 if options.store:
-                    await self.commit(save, recognition, claim=claim)
+                    await finish(self.commit(save, recognition, claim))
                     progress.done("stored")
                 return recognition, save.directory
         except BaseException:
@@ -172,7 +172,7 @@ class Service:
             stack.close()
 
     def saving(self, options: RecognitionOptions) -> Saving:
-        """Where a recognition with these options goes."""
+        """How a recognition with these options is saved."""
         if not options.store:
             return Saving()
         return Saving(
@@ -180,55 +180,52 @@ class Service:
         )
 
     async def commit(
-        self, save: Save, recognition: Recognition, *, claim: Callable[[str, Path], None] = lambda _, __: None
+        self, save: Save, recognition: Recognition, claim: Callable[[str, Path], None] = lambda _, __: None
     ) -> None:
-        """Publish and archive a recognition, in threads: to its end, even when whoever waits is cancelled.
+        """`Save.commit` in a thread, and what was published into the archive: later, if the database is away.
 
         Raises:
             EmovoxError: as `Save.commit`.
         """
-        await to_its_end(self._commit(save, recognition, claim))
-
-    async def _commit(self, save: Save, recognition: Recognition, claim: Callable[[str, Path], None]) -> None:
         await asyncio.to_thread(save.commit, recognition, claim=claim)
-        record = await asyncio.to_thread(self.archiving.pend, save)
+        record = await asyncio.to_thread(self.archiving.enqueue, save)
         if record is not None:
             try:
                 await self.query.within(LOCKED, self.archiving.add, record)
-            except Problem:  # there was no answer, and nobody shall wait for it
-                self.archiving.fall_behind()
+            except Problem:  # no answer in time, and nobody should wait for it
+                self.archiving.retry()
 
 
 def service_of(request: HttpRequest) -> Service:
-    """The service that a request came to; a dependency of routes."""
+    """The service that received a request."""
     return cast("Service", request.app.state.service)
 
 
-def _watching(progress: JobProgress, sink: Callable[[Waveform], None] | None) -> Callable[[Waveform], None]:
-    """A sink that counts what the model has had, and ends what nobody wants any more."""
+def _progress_sink(progress: JobProgress, sink: Callable[[Waveform], None] | None) -> Callable[[Waveform], None]:
+    """A sink that counts what the model gets, and raises if the recognition is no longer needed."""
 
-    def watch(block: Waveform) -> None:
+    def take(block: Waveform) -> None:
         progress.take(block)
         if sink is not None:
             sink(block)
 
-    return watch
+    return take
 
 
 @asynccontextmanager
-async def begun(saving: Saving) -> AsyncIterator[Save]:
-    """`Saving.begin`; what was not committed is discarded by a thread."""
+async def begin_save(saving: Saving) -> AsyncIterator[Save]:
+    """`Saving.begin`; what was not committed is discarded in a thread."""
     stack = ExitStack()
     save = stack.enter_context(saving.begin())
     try:
         yield save
     finally:
-        await to_its_end(asyncio.to_thread(stack.close))
+        await finish(asyncio.to_thread(stack.close))
 
 
 @contextmanager
-def counted(service: Service) -> Iterator[None]:
-    """Count an upload while it is received.
+def receiving(service: Service) -> Iterator[None]:
+    """Count an upload while it is being received.
 
     Raises:
         Problem: 503, there are too many.
@@ -243,8 +240,8 @@ def counted(service: Service) -> Iterator[None]:
         service.receiving -= 1
 
 
-async def to_its_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Wait for what must not be broken off, even when whoever waits is cancelled."""
+async def finish(work: Coroutine[Any, Any, Result]) -> Result:
+    """Wait for work that must not be interrupted, even if the caller is cancelled."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""The stored outputs, as clients see them: by id, which is a directory's name, strictly checked."""
+"""The stored outputs as clients see them: by id, which is the directory's name, strictly checked."""
 
 import os
 import re
@@ -25,7 +25,8 @@ from emovox.server.http.problems import Problem, damaged
 from emovox.server.timeline import Timeline, Timelines
 
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
-_DOOMED = "removed-"
+RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
+_REMOVED = "removed-"
 _STAMP = len("outputs_20240104_223000")
 MEDIA_TYPES = {
     "json": "application/json",
@@ -37,9 +38,9 @@ FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(MEDIA_TYPES)})")
 
 
 class Summary(BaseModel):
-    """One outputs directory in a list."""
+    """An outputs directory in a list."""
 
-    id: str = Field(description="its directory's name", examples=["outputs_20240104_223000"])
+    id: str = Field(description="name of the directory", examples=["outputs_20240104_223000"])
     name: str | None = Field(description="of the recording")
     emotion: EmotionName
     confidence: float = Field(ge=0, le=1)
@@ -48,35 +49,35 @@ class Summary(BaseModel):
     duration: float = Field(description="seconds")
     model: str
     warnings: list[str]
-    head: HeadVerdict | None = Field(None, description="what a trained head hears; null: none was asked")
+    head: HeadVerdict | None = Field(None, description="verdict of a trained head; null: none was used")
 
 
 @dataclass(frozen=True)
-class Query:
-    """What is looked for among the outputs."""
+class OutputQuery:
+    """A search among the outputs."""
 
     emotion: str | None = None
-    name: str | None = None  # part of it, whatever its case
+    name: str | None = None  # part of it, in any case
     since: datetime | None = None
     until: datetime | None = None
 
 
 class StoredOutputs:
-    """The outputs directories under one root. Its methods read disks, so they are for threads."""
+    """The outputs directories under one root. Its methods read the disk, so they are for threads."""
 
     def __init__(self, root: Path, *, forget: Callable[[Sequence[Path]], None] = lambda _: None) -> None:
         """Begin.
 
         Args:
-            root: where they are.
-            forget: is told of directories before they are deleted.
+            root: of the directories.
+            forget: called with directories before they are deleted.
         """
         self._root, self._forget = root, forget
-        self._summaries: dict[str, tuple[int, Summary]] = {}  # with the time of change of the result.json read
+        self._summaries: dict[str, tuple[int, Summary]] = {}  # with the modification time of the result.json
         self._lock = threading.Lock()  # of the summaries
         self._timelines = Timelines(root / HIDDEN / "timelines")
-        for doomed in (root / HIDDEN).glob(f"{_DOOMED}*"):  # a kill came before its end
-            shutil.rmtree(doomed, ignore_errors=True)
+        for directory in (root / HIDDEN).glob(f"{_REMOVED}*"):  # a kill interrupted the deletion
+            shutil.rmtree(directory, ignore_errors=True)
 
     def directory(self, id_: str) -> Path:
         """The directory of an id.
@@ -98,11 +99,11 @@ class StoredOutputs:
         directory = self.directory(id_)
         path = directory / name if FILE.fullmatch(name) else None
         if path is None or path.is_symlink() or not path.is_file():
-            raise Problem(404, "no-such-file", "these outputs have no file of this name")
+            raise Problem(404, "no-such-file", "these outputs have no file with this name")
         return path
 
     def files(self, id_: str) -> list[Path]:
-        """All files of an outputs directory that clients may have, by name.
+        """All files of an outputs directory that clients may read, by name.
 
         Raises:
             Problem: 404, there is none.
@@ -118,7 +119,7 @@ class StoredOutputs:
             raise _no_output() from None
 
     def recognition(self, id_: str) -> Recognition:
-        """What an outputs directory's result.json says.
+        """The recognition in an outputs directory.
 
         Raises:
             Problem: 404, there is none; 500, it is damaged.
@@ -132,7 +133,7 @@ class StoredOutputs:
             raise damaged("its result.json can't be read", error) from error
 
     def head(self, id_: str) -> dict[str, Any]:
-        """result.json without its segments and frames, which may be hundreds of megabytes.
+        """The result.json without its segments and frames, which may be hundreds of megabytes.
 
         Raises:
             Problem: 404, there is none; 500, it is damaged.
@@ -145,7 +146,7 @@ class StoredOutputs:
             raise damaged("its result.json can't be read", error) from error
 
     def has_segments(self, id_: str) -> bool:
-        """Whether segments were asked for; there may be none all the same.
+        """Whether segments were requested; there may be none all the same.
 
         Raises:
             Problem: 404, there is none; 500, it is damaged.
@@ -163,21 +164,21 @@ class StoredOutputs:
         """
         return self._timelines.read(self.directory(id_), start=start, end=end, points=points)
 
-    def find(self, query: Query, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
-        """A page of what is looked for, latest first. What was deleted meanwhile, or is damaged, is left out.
+    def find(self, query: OutputQuery, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
+        """A page of search results, latest first. Outputs that are damaged or just deleted are left out.
 
         Args:
-            query: all of it must hold.
-            before: an id; what comes after it in this order is given.
+            query: all of it must match.
+            before: an id; the page begins after it.
             limit: of the page.
 
         Returns:
-            The page, and the id to go on from, if there is more.
+            The page, and the id to continue from, if there is more.
         """
         page: list[Summary] = []
         for id_ in self.ids(before):
             summary = self.summary(id_)  # of no more directories than the page needs
-            if summary is None or not _fits(summary, query):
+            if summary is None or not _matches(summary, query):
                 continue
             if len(page) == limit:
                 return page, page[-1].id
@@ -186,23 +187,23 @@ class StoredOutputs:
 
     def summary(self, id_: str) -> Summary | None:
         """The summary of an id; None if it is gone or damaged."""
-        path = f"{self._root}/{id_}/{RESULT}"  # a Path takes ten times as long, and there are thousands
+        path = f"{self._root}/{id_}/{RESULT}"  # a Path is ten times slower, and there are thousands
         try:
-            changed = os.stat(path).st_mtime_ns  # noqa: PTH116
-            known = self._summaries.get(id_)
-            if known is not None and known[0] == changed:
-                return known[1]
+            modified = os.stat(path).st_mtime_ns  # noqa: PTH116
+            entry = self._summaries.get(id_)
+            if entry is not None and entry[0] == modified:
+                return entry[1]
             summary = _summary(id_, stored.read_head(Path(path)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, OSError) and is_exhausted(error):
                 raise
             return None
         with self._lock:
-            self._summaries[id_] = changed, summary
+            self._summaries[id_] = modified, summary
         return summary
 
     def ids(self, before: str | None = None) -> list[str]:
-        """The ids of all outputs directories, or of those that come after one in this order: latest first."""
+        """The ids of all outputs directories, or of those after one in this order: latest first."""
         try:
             with os.scandir(self._root) as entries:
                 names = [
@@ -214,27 +215,37 @@ class StoredOutputs:
             return []
         with self._lock:
             if len(self._summaries) > len(names):
-                known = set(names)
-                self._summaries = {id_: entry for id_, entry in self._summaries.items() if id_ in known}
+                present = set(names)
+                self._summaries = {id_: entry for id_, entry in self._summaries.items() if id_ in present}
         if before is not None:
             limit = _order(before)
             names = [name for name in names if _order(name) < limit]
         return sorted(names, key=_order, reverse=True)
 
+    def rescued(self) -> list[str]:
+        """The names of recordings whose sound alone was kept, as they could not be recognised."""
+        try:
+            return [path.name for path in self._root.iterdir() if RESCUED.fullmatch(path.name)]
+        except OSError:
+            return []
+
     def created(self, id_: str) -> datetime | None:
-        """When an id was recognised; by its name where its result.json is damaged, None where it is gone."""
+        """When an id was recognised, or by its name if its result.json is damaged; None if it is gone."""
         if (summary := self.summary(id_)) is not None:
             return summary.created_at
-        if not (self._root / id_).is_dir():
+        if not (self._root / id_).exists():
             return None
         try:
-            return datetime.strptime(id_[:_STAMP], "outputs_%Y%m%d_%H%M%S").astimezone()
+            return datetime.strptime(stamp(id_), "%Y%m%d_%H%M%S").astimezone()
         except ValueError:  # the 31st of February
             return None
 
     def size(self, id_: str) -> int:
-        """The bytes of all files of an id; 0 where it is gone."""
+        """The bytes of all files of an id, or of a rescued recording; 0 if it is gone."""
         total = 0
+        with suppress(OSError):
+            if RESCUED.fullmatch(id_):
+                return (self._root / id_).stat().st_size
         with suppress(OSError), os.scandir(self._root / id_) as entries:
             for entry in entries:
                 with suppress(OSError):
@@ -242,24 +253,26 @@ class StoredOutputs:
         return total
 
     def remove(self, id_: str) -> None:
-        """Delete an outputs directory, at once for whoever looks, and first what else is known of it.
+        """Delete an outputs directory, after everything else that refers to it; it disappears at once.
 
         Raises:
             Problem: 404, there is none.
-            OutputsError: the disk refuses.
+            OutputsError: it can't be deleted.
         """
         directory = self.directory(id_)
         self._forget([directory])
         self._delete(directory)
 
     def remove_all(self, ids: Iterable[str]) -> None:
-        """Delete many as `remove` does; one that is gone already is no error.
+        """Delete many as `remove` does, and rescued recordings; any that are gone already are skipped.
 
         Raises:
-            OutputsError: the disk refuses.
+            OutputsError: it can't be deleted.
         """
         directories = []
         for id_ in ids:
+            if RESCUED.fullmatch(id_):
+                self._unlink(self._root / id_)
             with suppress(Problem):
                 directories.append(self.directory(id_))
         if directories:
@@ -269,10 +282,10 @@ class StoredOutputs:
                 self._delete(directory)
 
     def _delete(self, directory: Path) -> None:
-        doomed = self._root / HIDDEN / f"{_DOOMED}{secrets.token_hex(8)}"
+        target = self._root / HIDDEN / f"{_REMOVED}{secrets.token_hex(8)}"
         try:
-            private.make_directory(doomed.parent)
-            directory.rename(doomed)
+            private.make_directory(target.parent)
+            directory.rename(target)
         except FileNotFoundError:
             raise _no_output() from None
         except OSError as error:
@@ -280,11 +293,23 @@ class StoredOutputs:
         with self._lock:
             self._summaries.pop(directory.name, None)
         self._timelines.forget(directory.name)
-        shutil.rmtree(doomed, ignore_errors=True)  # the next start does what can't be done now
+        shutil.rmtree(target, ignore_errors=True)  # the next start deletes what remains
+
+    @staticmethod
+    def _unlink(recording: Path) -> None:
+        try:
+            recording.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputsError(f"{recording} can't be deleted: {error.strerror}") from error
 
     def directories(self) -> list[Path]:
         """All outputs directories, latest first."""
         return [self._root / id_ for id_ in self.ids()]
+
+
+def stamp(id_: str) -> str:
+    """The local time in the name of an outputs directory or a rescued recording, YYYYMMDD_HHMMSS."""
+    return id_.partition("_")[2][:15]
 
 
 def _no_output() -> Problem:
@@ -298,7 +323,7 @@ def _order(id_: str) -> tuple[str, int, str]:
     return stamp, int(number) if number.isdigit() else 1, rest
 
 
-def _fits(summary: Summary, query: Query) -> bool:
+def _matches(summary: Summary, query: OutputQuery) -> bool:
     return (
         (query.emotion is None or summary.emotion == query.emotion)
         and (query.name is None or query.name.casefold() in (summary.name or "").casefold())

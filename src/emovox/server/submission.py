@@ -1,4 +1,4 @@
-"""Accepting: what the routes that take recordings share, from the body to the options or a job."""
+"""Submission: what the routes that accept recordings share, from the body to the options and jobs."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ from emovox.server.http.uploads import Upload
 from emovox.server.jobs.jobs import Job, NewJob
 from emovox.server.jobs.runner import Runner
 from emovox.server.options import CHANNELS, BatchOptions, RecognitionOptions, read
-from emovox.server.service import Service, counted, service_of
+from emovox.server.service import Service, receiving, service_of
 
 Result = TypeVar("Result")
 
@@ -24,8 +24,8 @@ APART = frozenset({"name", "webhook"})
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """What came with a request."""
+class Submission:
+    """The content of a request."""
 
     files: list[Upload]
     options: RecognitionOptions
@@ -33,39 +33,39 @@ class Accepted:
 
 
 def runner_of(request: Request) -> Runner:
-    """The runner of the service that a request came to."""
+    """The runner of the service that received a request."""
     return cast("Runner", request.app.state.runner)
 
 
 async def accept(
     request: Request, limits: Limits, kind: type[RecognitionOptions] = RecognitionOptions
-) -> Accepted:
-    """Take a request's body and options. Whoever calls deletes the files, or hands them to jobs.
+) -> Submission:
+    """Receive a request's body and options. The caller deletes the files, or hands them to jobs.
 
     Args:
-        request: whose body hasn't been read.
-        limits: what is taken.
-        kind: what options there are.
+        request: its body must not have been read.
+        limits: of the body.
+        kind: the class of the options.
 
     Raises:
-        Problem: anything is wrong; nothing is left then.
+        Problem: something is wrong; nothing is left of the request.
     """
     service = service_of(request)
-    read(request, {}, kind, apart=APART)  # what is wrong in the query needn't wait for the body
-    with counted(service):
+    read(request, {}, kind, apart=APART)  # mistakes in the query needn't wait for the body
+    with receiving(service):
         form = await receive(request, service.uploads, limits, name=request.query_params.get("name"))
     try:
         options = read(request, form.fields, kind, apart=APART)
         if not form.files:
-            raise invalid([{"field": "file", "reason": "there is no recording in the form"}])
+            raise invalid([{"field": "file", "reason": "the form contains no recording"}])
         name = request.query_params.get("name") or form.fields.get("name")
         if name is not None and len(name) > 4096:
             raise invalid([{"field": "name", "reason": "longer than 4096 characters"}])
         files = [Upload(file.token, name or file.name, file.size) for file in form.files]
         if any(not file.size for file in files):
-            raise Problem(422, "unreadable-audio", "the file is empty", title="Not a recording that can be read")
+            raise Problem(422, "unreadable-audio", "the file is empty", title="Unreadable recording")
         webhook = request.query_params.get("webhook") or form.fields.get("webhook")
-        return Accepted(files, options, check_url(webhook, private=service.settings.service.webhook_private))
+        return Submission(files, options, check_url(webhook, private=service.settings.service.webhook_private))
     except BaseException:
         for file in form.files:
             service.uploads.remove(file.token)
@@ -73,17 +73,17 @@ async def accept(
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Wait for work that is stopped when the client has gone; its body was read before.
+    """Wait for work, but stop it if the client disconnects; the body must have been read before.
 
     Raises:
-        Problem: 499, nobody waits for the answer.
+        Problem: 499, the client has disconnected.
     """
     task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise Problem(499, "client-gone", "nobody waits for the answer")
+        raise Problem(499, "client-gone", "the client has disconnected")
     finally:
         for unfinished in (task, gone):
             unfinished.cancel()
@@ -95,19 +95,19 @@ async def _gone(request: Request) -> None:
         pass
 
 
-async def split(request: Request, accepted: Accepted) -> Accepted:
-    """Make an upload of each channel of each file, where that was asked for.
+async def split(request: Request, submission: Submission) -> Submission:
+    """Make an upload of each channel of each file, if the options say so.
 
-    What can't be read stays one upload, whose job will say why, and so does what has one channel. Whoever calls
-    deletes the files that were there; of those that are made here none is left when it fails.
+    A file that can't be read stays one upload, and its job will say why; so does a file with one channel. The
+    caller deletes the files of the submission; if this fails, none that it made is left.
 
     Raises:
-        Problem: there are too many channels, or jobs; or the disk is full.
+        Problem: there are too many channels or jobs, or the disk is full.
         DecoderError: no decoding process can be started.
     """
-    service, options = service_of(request), accepted.options
+    service, options = service_of(request), submission.options
     if not isinstance(options, BatchOptions) or not options.split_channels:
-        return accepted
+        return submission
 
     async def count(file: Upload) -> int:
         try:
@@ -118,35 +118,35 @@ async def split(request: Request, accepted: Accepted) -> Accepted:
             return 1
 
     async def count_all() -> list[int]:
-        return await asyncio.gather(*(count(file) for file in accepted.files))
+        return await asyncio.gather(*(count(file) for file in submission.files))
 
     counts = await unless_gone(request, count_all())
     if max(counts) > CHANNELS:
-        reason = f"one of the recordings has {max(counts)} channels, and {CHANNELS} at most are heard one by one"
+        reason = f"a recording has {max(counts)} channels: at most {CHANNELS} can be split"
         raise invalid([{"field": "split_channels", "reason": reason}])
     await _check_room(service, sum(max(1, number) for number in counts))
 
     def divide() -> list[Upload]:
         files: list[Upload] = []
-        made: list[str] = []
+        tokens: list[str] = []
         try:
-            for file, number in zip(accepted.files, counts, strict=True):
+            for file, number in zip(submission.files, counts, strict=True):
                 if number < 2:
                     files.append(file)
                     continue
                 files.append(replace(file, channel=1))
                 for channel in range(2, number + 1):
-                    made.append(service.uploads.again(file.token))
-                    files.append(replace(file, token=made[-1], channel=channel))
+                    tokens.append(service.uploads.duplicate(file.token))
+                    files.append(replace(file, token=tokens[-1], channel=channel))
         except BaseException:
-            for token in made:
+            for token in tokens:
                 service.uploads.remove(token)
             raise
         return files
 
-    if options.speech_only is None:  # of a recording with one channel too, whose job names none
+    if options.speech_only is None:  # for recordings with one channel, too, whose jobs name none
         options = replace(options, speech_only=True)
-    return replace(accepted, files=await asyncio.to_thread(divide), options=options)
+    return replace(submission, files=await asyncio.to_thread(divide), options=options)
 
 
 async def _check_room(service: Service, number: int) -> None:
@@ -154,17 +154,19 @@ async def _check_room(service: Service, number: int) -> None:
         raise busy(10)
 
 
-async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch: str | None = None) -> list[Job]:
+async def enqueue(
+    service: Service, runner: Runner, submission: Submission, *, batch: str | None = None
+) -> list[Job]:
     """Make a job of each file.
 
     Raises:
-        Problem: 503, too many wait, or the database doesn't answer.
-        OutputsError: the files can't be kept.
-        sqlalchemy.exc.SQLAlchemyError: the database can't be used.
+        Problem: 503, too many jobs are waiting, or the database doesn't answer.
+        OutputsError: the files can't be stored.
+        sqlalchemy.exc.SQLAlchemyError: the database is unavailable.
     """
-    await _check_room(service, len(accepted.files))
-    webhook = accepted.webhook or service.settings.service.webhook_url or None
-    options = accepted.options.dump()
+    await _check_room(service, len(submission.files))
+    webhook = submission.webhook or service.settings.service.webhook_url or None
+    options = submission.options.dump()
     options.pop("split_channels", None)  # each job has its channel
     new = [
         NewJob(
@@ -173,21 +175,21 @@ async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch
             file.token,
             webhook,
         )
-        for file in accepted.files
+        for file in submission.files
     ]
 
     def keep() -> None:
         try:
-            for file in accepted.files:
+            for file in submission.files:
                 service.uploads.keep(file.token)
         except OSError as error:
-            raise OutputsError(f"an upload can't be kept: {error}") from error
+            raise OutputsError(f"an upload can't be stored: {error}") from error
 
-    given_up = threading.Event()
+    abandoned = threading.Event()
 
     def add() -> list[Job]:
         jobs = service.jobs.add(new, batch=batch)
-        if given_up.is_set():  # the client was told that they are not accepted
+        if abandoned.is_set():  # the client was told that they were not accepted
             for job in jobs:
                 service.jobs.cancel(job.id)
         return jobs
@@ -196,7 +198,7 @@ async def enqueue(service: Service, runner: Runner, accepted: Accepted, *, batch
     try:
         jobs = await service.query(add)
     except BaseException:
-        given_up.set()
+        abandoned.set()
         raise
     runner.wake()
     return jobs

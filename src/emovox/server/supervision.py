@@ -1,7 +1,7 @@
-"""Supervision: what runs beside the requests goes on, whatever happens to it, and whoever asks learns of it.
+"""Supervision: background tasks keep running whatever happens, and report what is wrong.
 
-A task is a round that is done again and again, or once until it succeeds. One that fails is tried again after a
-pause, which grows while it keeps failing; the log has a line when a trouble begins, and one when it is over.
+A task is a round that is repeated for ever, or until it succeeds once. After a failure it is retried; the pause
+grows while it keeps failing. The log has one line when a failure begins, and one when it is over.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from emovox.server.http.problems import Problem, from_error, log
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0  # seconds
-LONGEST_REST = 60.0  # seconds; rounds that fail late are followed by as long a pause, but for this
-SETTLED = 20.0  # seconds after which what never ends is taken to be well again, unless it has said so before
+LONGEST_REST = 60.0  # seconds; a round that fails late is followed by a pause as long, up to this
+SETTLED = 20.0  # seconds after which a lasting round counts as well again, if it hasn't said so before
 
 Work = Callable[[], Awaitable[object]]
 
 
 @dataclass
-class _Trouble:
+class _Failure:
     kind: tuple[type, ...]
     problem: Problem
     since: float = field(default_factory=time.monotonic)
@@ -34,7 +34,7 @@ class Supervision:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._patience: dict[str, float] = {}
         self._begun: dict[str, float] = {}  # rounds in progress
-        self._troubles: dict[str, _Trouble] = {}
+        self._failures: dict[str, _Failure] = {}
 
     def start(
         self,
@@ -48,10 +48,10 @@ class Supervision:
         """Begin a task.
 
         Args:
-            name: what it does, for people.
-            work: one round of it.
-            rest: waits between rounds; None: one that succeeds is the last.
-            patience: seconds after which a round that hasn't ended is a trouble, too.
+            name: of the task, for people.
+            work: one round.
+            rest: waits between rounds; None: the first that succeeds is the last.
+            patience: seconds after which a round that hasn't ended counts as a failure.
             lasting: the round is meant never to end.
         """
         self._patience[name] = patience
@@ -67,35 +67,35 @@ class Supervision:
                 await task
 
     def failed(self, name: str, error: Exception) -> None:
-        """Note a trouble."""
-        kind = (type(error), type(getattr(error, "orig", None)))  # the database's own error, where it is one's
-        trouble = self._troubles.get(name)
-        if trouble is not None and trouble.kind == kind:
-            trouble.times += 1
+        """Note a failure."""
+        kind = (type(error), type(getattr(error, "orig", None)))  # the database's own error, if there is one
+        failure = self._failures.get(name)
+        if failure is not None and failure.kind == kind:
+            failure.times += 1
             return
         problem = from_error(error)
-        self._troubles[name] = _Trouble(kind, problem)
-        log.error("%s: %s; it is tried again and again", name, problem.detail)
+        self._failures[name] = _Failure(kind, problem)
+        log.error("%s: %s; retrying", name, problem.detail)
 
     def well(self, name: str) -> None:
-        """Note that there is no trouble, or none any more."""
-        if (trouble := self._troubles.pop(name, None)) is not None:
-            seconds = time.monotonic() - trouble.since
-            log.info("%s: well again after %.0f s; it failed %d times", name, seconds, trouble.times)
+        """Note that all is well, or well again."""
+        if (failure := self._failures.pop(name, None)) is not None:
+            seconds = time.monotonic() - failure.since
+            log.info("%s: well again after %.0f s and %d failures", name, seconds, failure.times)
 
     def names(self) -> list[str]:
-        """The tasks there are."""
+        """The names of all tasks."""
         return list(self._tasks)
 
-    def troubles(self) -> dict[str, str]:
-        """What is down, each with the reason in words."""
+    def failures(self) -> dict[str, str]:
+        """The tasks that are failing or stuck, each with the reason."""
         now = time.monotonic()
-        stuck = {
+        delays = {
             name: f"no answer for {now - begun:.0f} s"
             for name, begun in self._begun.items()
             if now - begun > self._patience[name]
         }
-        return stuck | {name: trouble.problem.detail for name, trouble in self._troubles.items()}
+        return delays | {name: failure.problem.detail for name, failure in self._failures.items()}
 
     async def _keep(self, name: str, work: Work, rest: Work | None, *, lasting: bool) -> None:
         pause = FIRST_PAUSE
@@ -115,10 +115,10 @@ class Supervision:
                 await rest()
                 continue
             finally:
-                spent = time.monotonic() - begun
+                seconds = time.monotonic() - begun
                 self._begun.pop(name, None)
                 if timer is not None:
                     timer.cancel()
-            # What takes long and fails shall not take all of the time. What lasts has worked as long as it took.
-            await asyncio.sleep(pause if lasting else max(pause, min(spent, LONGEST_REST)))
+            # A round that takes long and fails must not take all the time. A lasting one worked all the while.
+            await asyncio.sleep(pause if lasting else max(pause, min(seconds, LONGEST_REST)))
             pause = min(LONGEST_PAUSE, 2 * pause)

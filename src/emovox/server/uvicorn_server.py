@@ -19,15 +19,15 @@ from emovox.server.http.sockets import Gate, listen, raise_limit, room
 from emovox.server.keys import Keys
 from emovox.server.service import Service
 
-FEW = 64  # connections, below which it is said how many there may be
-GRACE = 20  # seconds that requests have to end when the service stops
+FEW = 64  # connections; a lower limit is logged
+GRACE = 20  # seconds for requests to end when the service stops
 
 
 class Server(uvicorn.Server):
-    """Says where it listens, once it does.
+    """A server that says where it listens.
 
     Attributes:
-        port: where, once it has started.
+        port: once it has started.
     """
 
     port = 0
@@ -37,11 +37,11 @@ class Server(uvicorn.Server):
 
         Args:
             config: for uvicorn.
-            service: is told of the stop.
-            connections: so many may be open.
+            service: is told when the server stops.
+            connections: open at once, at most.
 
         Raises:
-            SettingsError: the port is taken.
+            SettingsError: the port is in use.
         """
         super().__init__(config)
         self.server_state = state = Connections()
@@ -50,7 +50,7 @@ class Server(uvicorn.Server):
         self._listeners = listen(config.host, config.port, self._gate)
 
     async def startup(self, sockets: Any = None) -> None:
-        """Start, and say where."""
+        """Start, and print the address."""
         await super().startup(sockets or list(self._listeners))
         if self.started and self.servers:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -61,26 +61,26 @@ class Server(uvicorn.Server):
             sys.stderr.flush()
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """Stop; streams of events end by themselves when they see it."""
+        """Stop; event streams notice it and end."""
         self._service.stopping = True
         await super().shutdown(sockets)
         self._gate.close()
-        self._captured_signals.clear()  # uvicorn would raise them again, and so end with a signal what ended well
+        self._captured_signals.clear()  # else uvicorn raises them again, and a clean exit looks like a kill
 
 
 def serve(*, host: str, port: int, no_keys: bool) -> int:
-    """Run the service until it is told to stop.
+    """Run the service until it is stopped.
 
     Args:
         host: the address to listen on.
-        port: the port; 0: any that is free.
-        no_keys: demand no keys, although other machines can reach that address.
+        port: the port; 0: any free one.
+        no_keys: require no keys, even if other machines can reach the address.
 
     Returns:
         The exit code.
 
     Raises:
-        SettingsError: keys are needed and there are none, the database can't be opened, or the port is taken.
+        SettingsError: keys are required and there are none, the database can't be opened, or the port is in use.
     """
     keys_needed = not no_keys and not is_loopback(host)
     if keys_needed:
@@ -88,8 +88,8 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
         try:
             if not Keys(database).all():
                 raise SettingsError(
-                    f"other machines can reach {host}, so clients must show a key: make one with "
-                    "`emovox keys add NAME`, or start with --no-keys to let in whoever asks"
+                    f"other machines can reach {host}, so clients need an API key: make one with "
+                    "`emovox keys add NAME`, or use --no-keys to let anybody in"
                 )
         finally:
             database.dispose()
@@ -109,16 +109,16 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
 
 
 def make_server(app: FastAPI, *, host: str, port: int) -> Server:
-    """A server of an app, ready to run.
+    """A server for an app, ready to run.
 
     Raises:
-        SettingsError: the port is taken.
+        SettingsError: the port is in use.
     """
     service: Service = app.state.service
     files = raise_limit()
     connections = room(files, decoders=service.settings.service.decoders or usable_cores())
     if connections < FEW:
-        log.warning("%d files may be open (ulimit -n), and so %d connections at once", files, connections)
+        log.warning("at most %d open files (ulimit -n), and so at most %d connections", files, connections)
     config = uvicorn.Config(
         app,
         host=host,
@@ -126,13 +126,13 @@ def make_server(app: FastAPI, *, host: str, port: int) -> Server:
         http=Http,
         loop="emovox.server.http.event_loop:new_loop",
         log_config=None,
-        access_log=False,  # names of recordings stand in queries
+        access_log=False,  # queries contain names of recordings
         server_header=False,
         proxy_headers=False,
         h11_max_incomplete_event_size=65_536,
         ws=WebSocket,
         ws_max_size=2**20,
-        ws_per_message_deflate=False,  # a few bytes could become a megabyte of silence, again and again
+        ws_per_message_deflate=False,  # else a few bytes could become a megabyte of silence, again and again
         timeout_keep_alive=15,
         timeout_graceful_shutdown=GRACE,
         lifespan="on",

@@ -1,8 +1,8 @@
-"""Waveforms: what is decoded and waits for the models lies on the disk, and takes no more of it than it may.
+"""Waveforms: recordings that are decoded and wait for a model are on disk, within a limit.
 
-A file of 3 MB may be hours of silence, which are a gigabyte when decoded: how much is known only on the way. So
-room is taken as the sound comes, and a recording for which there is none left is put off. One at a time always
-finds room: when another is put off, what it had is free again.
+A file of 3 MB may be hours of silence, a gigabyte when decoded: how much is known only on the way. So space is
+reserved as the sound comes, and a recording that finds none has to wait. A single one always finds room: when
+another has to wait, its space is free again.
 """
 
 import secrets
@@ -12,14 +12,14 @@ from pathlib import Path
 
 from emovox import private
 from emovox.audio.waveform import SAMPLE_RATE
-from emovox.server.disk import has_room, later
+from emovox.server.disk import has_room, no_room
 
 SECOND = 4 * SAMPLE_RATE  # bytes
-_BEYOND = 60  # seconds that may be decoded before it is seen that a recording is too long
+_BEYOND = 60  # seconds that may be decoded until a recording proves to be too long
 
 
-class Waveform:
-    """One waveform's file, to be.
+class WaveformFile:
+    """The file of one waveform, while it is decoded.
 
     Attributes:
         path: of the file.
@@ -30,10 +30,10 @@ class Waveform:
         self.size = 0
 
     def grow(self, seconds: float) -> None:
-        """Take room for so many seconds in all.
+        """Reserve space for so many seconds in all.
 
         Raises:
-            Problem: 503, there is none now.
+            Problem: 503, there is none right now.
         """
         size = round(seconds * SECOND)
         self._take(size - self.size)
@@ -41,42 +41,44 @@ class Waveform:
 
 
 class Waveforms:
-    """The directory of waveforms, and the room in it. For the event loop's thread.
+    """The directory of waveforms, with a limit. For the event loop's thread.
 
     Attributes:
-        directory: where; it is emptied at the start.
-        taken: bytes.
+        directory: of the files; it is emptied at the start.
+        size: of all waveforms, bytes.
     """
 
     def __init__(self, directory: Path, *, most: int, longest: float) -> None:
         """Begin.
 
         Args:
-            directory: of nobody else.
-            most: bytes at once.
-            longest: seconds of one recording, for which there is always room.
+            directory: for waveforms only.
+            most: bytes in all.
+            longest: seconds of one recording; it always finds room.
 
         Raises:
-            OSError: it can't be made.
+            OSError: it can't be created.
         """
-        self.directory, self.taken = directory, 0
-        self._lengths: dict[str, int] = {}  # bytes that uploads are known to need: none is decoded in vain again
+        self.directory, self.size = directory, 0
+        self._lengths: dict[
+            str, int
+        ] = {}  # bytes that uploads are known to need, so that none is decoded in vain twice
         self._most = max(most, (min(longest, 1e9) + _BEYOND) * SECOND)
         private.make_directory(directory)
-        for left in directory.iterdir():
-            left.unlink(missing_ok=True)
+        for path in directory.iterdir():
+            path.unlink(missing_ok=True)
 
     def _check(self, more: int) -> None:
-        if self.taken + more > self._most:
-            raise later("the recordings that are decoded fill what they may of the disk")
+        if self.size + more > self._most:
+            raise no_room("decoded recordings have filled their share of the disk")
         if not has_room(self.directory, more):
-            raise later("the disk is nearly full")
+            raise no_room("the disk is nearly full")
 
     @contextmanager
-    def place(self, token: str) -> Iterator[Waveform]:
-        """Where the waveform of an upload may go, for the length of a block; it is deleted then.
+    def create(self, token: str) -> Iterator[WaveformFile]:
+        """A file for the waveform of an upload, deleted at the end of the block.
 
-        It is another place every time, as a decoder that was given up may still write.
+        It is a new file every time, because a decoder that was given up may still be writing.
 
         Raises:
             Problem: 503, there is no room for it, as far as its length is known.
@@ -85,16 +87,16 @@ class Waveforms:
         def take(more: int) -> None:
             self._lengths[token] = waveform.size + more
             self._check(more)
-            self.taken += more
+            self.size += more
 
-        private.make_directory(self.directory)  # somebody may have deleted it
+        private.make_directory(self.directory)  # in case it was deleted
         self._check(self._lengths.get(token, SECOND))
-        waveform = Waveform(self.directory / secrets.token_hex(16), take)
+        waveform = WaveformFile(self.directory / secrets.token_hex(16), take)
         try:
             yield waveform
         finally:
-            self.taken -= waveform.size
-            if not self.taken:
+            self.size -= waveform.size
+            if not self.size:
                 self._lengths.clear()
             with suppress(OSError):
                 waveform.path.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -14,12 +13,13 @@ from hypothesis import strategies as st
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.converted.conversion import convert
-from emovox.models.emotion2vec.network import UNTAUGHT, alibi_slopes
+from emovox.models.emotion2vec.network import alibi_slopes
 from emovox.models.emotion2vec.snapshot import read_snapshot
 from emovox.models.metadata import Metadata
-from emovox.silence import import_onnxruntime
+from emovox.models.onnx.speech import UNTRAINED
 from support import snapshots, torch_zip
 from support.funasr_model import build, infer, parity
+from support.inference import Floats, load, run, softmax, speech
 from support.snapshots import (
     LARGER,
     LARGER_AUDIO,
@@ -32,9 +32,6 @@ from support.snapshots import (
     tiny,
 )
 from support.torch_zip import Call, Checkpoint, Name
-
-Floats = npt.NDArray[np.float32]
-Outputs = dict[str, npt.NDArray[Any]]
 
 PER_LAYER = {"learned_alibi_scale_per_layer": True}
 # Each changes one setting of the tiny model, or a few that belong together: (name, model_conf, modalities.audio).
@@ -76,13 +73,6 @@ SETTINGS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-def load(path: Path) -> Any:
-    ort = import_onnxruntime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 2
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
 def converted(folder: Path, target: Path) -> Path:
     return convert(
         read_snapshot(folder),
@@ -93,29 +83,6 @@ def converted(folder: Path, target: Path) -> Path:
         source="random weights",
         source_sha256="0" * 64,
     )
-
-
-def run(session: Any, *waveforms: npt.NDArray[np.float32], rows: Any = None) -> Outputs:
-    """Run a batch; ``rows`` is the padded batch where it is not padded with zeros to the longest."""
-    samples = np.array([len(waveform) for waveform in waveforms])
-    if rows is None:
-        rows = np.zeros((len(waveforms), samples.max()), np.float32)
-        for row, waveform in zip(rows, waveforms, strict=True):
-            row[: len(waveform)] = waveform
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(None, {"waveform": rows, "samples": samples}), strict=True))
-
-
-def speech(samples: int, seed: int = 0) -> npt.NDArray[np.float32]:
-    """Noise that swells and drifts, so that no two frames are alike and the mean is not zero."""
-    generator = np.random.default_rng(seed)
-    swell = 0.1 + np.abs(np.sin(np.arange(samples) / 3000 + seed))
-    return (generator.standard_normal(samples) * swell * 0.1 + 0.02).astype(np.float32)
-
-
-def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    raised = np.exp(logits.astype(np.float64) - logits.max())
-    return np.asarray(raised / raised.sum())
 
 
 @pytest.fixture
@@ -258,7 +225,7 @@ class TestWeights:
         state: dict[str, Any] = random_state(tiny())
         state["blocks.0.attn.proj.weight"] = np.full((32, 32), value)
         folder = snapshots.write(tmp_path / "snapshot", state=state)
-        with pytest.raises(ModelError, match=r"blocks\.0\.attn\.proj\.weight has values that are no finite"):
+        with pytest.raises(ModelError, match=r"blocks\.0\.attn\.proj\.weight has values that aren't finite"):
             converted(folder, tmp_path / "model")
         assert sorted(entry.name for entry in tmp_path.iterdir()) == ["snapshot"]
 
@@ -340,7 +307,7 @@ class TestHead:
         assert metadata.classes == ("happy", "sad", "unknown")
         result = run(session, speech(4000))
         rows = result["embedding"] @ state["proj.weight"].T + state["proj.bias"]
-        expected = np.full(9, UNTAUGHT)
+        expected = np.full(9, UNTRAINED)
         for row, name in ((0, "sad"), (2, "happy"), (4, "unknown")):
             expected[NAMES.index(name)] = rows[0, row]
         np.testing.assert_allclose(result["logits"][0], expected, rtol=1e-5, atol=1e-5)
@@ -355,7 +322,7 @@ class TestHead:
         assert metadata.classes == ()
         result = run(session, speech(4000))
         assert result["embedding"].any()
-        assert set(result["logits"].ravel()) == {UNTAUGHT}
+        assert set(result["logits"].ravel()) == {UNTRAINED}
 
     def test_a_head_that_the_config_speaks_of_must_be_there(self, tmp_path: Path) -> None:
         state = random_state(tiny(), classes=0)
@@ -485,6 +452,7 @@ class TestParity:
     def test_no_head(self, tmp_path: Path) -> None:
         self.check(tmp_path, tiny(), (400, 8001), classes=0)
 
+    @pytest.mark.slow
     def test_the_templates_size(self, tmp_path: Path) -> None:
         self.check(tmp_path, TEMPLATE, (400, 719, 16_001, 48_000, 163_201))
 

@@ -126,7 +126,7 @@ def age(client: Client, seconds: float) -> None:
 
 
 def test_a_key_has_so_many_sessions(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "SESSIONS", 3)
+    monkeypatch.setattr(access, "MAX_SESSIONS", 3)
     key = new_key(client)
     begun = [begin(client, key) for _ in range(5)]
     assert [asked(client, cookie) for cookie in begun] == [401, 401, 200, 200, 200]

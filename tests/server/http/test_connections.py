@@ -78,7 +78,7 @@ def big(client: Client) -> bytes:
 def test_who_doesn_t_read_its_answer_is_cut_off(
     client: Client, connect: Connect, big: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "TAKING", 0.2)
+    monkeypatch.setattr(connections, "DRAIN_TIME", 0.2)
     deaf = connect()
     deaf.sendall(big)
     until(lambda: len(there(client)) == 1)
@@ -116,18 +116,18 @@ def test_who_takes_little_by_little_is_not(monkeypatch: pytest.MonkeyPatch) -> N
 
     class Loop:
         def call_later(self, delay: float, look: Callable[..., None], *arguments: object) -> None:
-            assert delay == connections.TAKING
+            assert delay == connections.DRAIN_TIME
             looks.append(lambda: look(*arguments))
 
     transport = Transport()
     outflow = Outflow(cast("asyncio.Transport", transport), cast("asyncio.AbstractEventLoop", Loop()))
-    transport.size = 10 * connections.TAKEN
+    transport.size = 10 * connections.DRAIN_SIZE
     outflow.pause()
     for _ in range(9):
-        transport.size -= connections.TAKEN
+        transport.size -= connections.DRAIN_SIZE
         looks.pop()()
         assert not transport.aborted
-    transport.size -= connections.TAKEN - 1
+    transport.size -= connections.DRAIN_SIZE - 1
     looks.pop()()
     assert transport.aborted
 
@@ -181,7 +181,7 @@ def test_a_websocket_that_never_begins_is_ended(connect: Connect, monkeypatch: p
 def test_who_pings_and_never_reads_is_cut_off(
     client: Client, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "TAKING", 0.2)
+    monkeypatch.setattr(connections, "DRAIN_TIME", 0.2)
     deaf = connect()
     deaf.sendall(OPENING)
     pings = frame(PING, bytes(125)) * 500

@@ -8,12 +8,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from emovox.server.http.event_loop import TOGETHER, FewAtOnce, new_loop
+from emovox.server.http.event_loop import AT_ONCE, FewAtOnce, new_loop
 
-CROWD = 5 * TOGETHER
+CROWD = 5 * AT_ONCE
 
 
-@pytest.mark.parametrize("clients", [1, TOGETHER, TOGETHER + 1, CROWD])
+@pytest.mark.parametrize("clients", [1, AT_ONCE, AT_ONCE + 1, CROWD])
 def test_a_few_are_told_of_at_a_time_and_all_in_the_end(clients: int) -> None:
     with ExitStack() as stack, FewAtOnce() as selector:
         near = []
@@ -24,7 +24,7 @@ def test_a_few_are_told_of_at_a_time_and_all_in_the_end(clients: int) -> None:
             near.append(here)
         served = 0
         while ready := selector.select(0):
-            assert len(ready) == min(TOGETHER, clients - served)
+            assert len(ready) == min(AT_ONCE, clients - served)
             served += len(ready)
             for key, _ in ready:
                 assert isinstance(key.fileobj, socket.socket)
@@ -72,4 +72,4 @@ def test_what_is_due_comes_between_the_sockets_of_a_crowd() -> None:
         loop.run_until_complete(run())
     finally:
         loop.close()
-    assert order.index("due") <= TOGETHER
+    assert order.index("due") <= AT_ONCE

@@ -171,7 +171,7 @@ def test_every_error_is_a_problem(shared: Client, monkeypatch: pytest.MonkeyPatc
     def broken() -> None:
         raise RuntimeError("/secret/path")
 
-    monkeypatch.setattr(shared.service.library, "find", lambda *_, **__: broken())
+    monkeypatch.setattr(shared.service.stored_outputs, "find", lambda *_, **__: broken())
     for method, path, status in (
         ("GET", "/nowhere", 404),
         ("PUT", "/v1/jobs", 405),

@@ -150,6 +150,7 @@ def test_hostile_fields_of_forms(filled: Filled) -> None:
             check(client.post(path, files=[("file", (name, filled.content[:500]))]), (path, "filename", name[:50]))
 
 
+@pytest.mark.slow
 def test_hostile_headers(filled: Filled) -> None:
     client = filled.client
     for method, path, operation in operations(client.get("/openapi.json").json()):

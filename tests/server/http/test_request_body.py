@@ -140,8 +140,8 @@ def test_curl_needs_no_content_type(shared: Client, examples: list[Path]) -> Non
     ("number", "status", "words"),
     [
         (errno.ENOSPC, 507, "disk is full"),
-        (errno.EMFILE, 503, "open at once"),
-        (errno.EACCES, 500, "log says why"),
+        (errno.EMFILE, 503, "are open"),
+        (errno.EACCES, 500, "see the service's log"),
     ],
 )
 def test_what_the_system_refuses_is_called_by_its_name(

@@ -46,6 +46,7 @@ def answers(client: httpx.Client) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_crowd_that_says_nothing(tmp_path: Path, examples: list[Path]) -> None:
     process = ServiceProcess(tmp_path / "outputs", files=128)
     process.wait_until_ready()
@@ -178,7 +179,8 @@ def test_a_port_that_is_taken_is_said() -> None:
     first[0].listen()
     port = first[0].getsockname()[1]
     with pytest.raises(
-        SettingsError, match=f"can't listen on 127.0.0.1, port {port}: Address already in use; --port"
+        SettingsError,
+        match=f"can't listen on 127.0.0.1, port {port}: Address already in use; choose another with --port",
     ):
         listen("127.0.0.1", port, gate)
     with pytest.raises(SettingsError, match=r"can't listen on 192\.0\.2\.1, port"):

@@ -32,7 +32,7 @@ def test_they_take_no_more_of_the_disk_than_they_may(uploads: Uploads) -> None:
     uploads.check(400)
     uploads.remove(one)
     uploads.remove(one)  # which changes nothing
-    assert uploads.taken == 0
+    assert uploads.size == 0
     upload(uploads, 1000)
 
 
@@ -45,45 +45,45 @@ def test_another_token_for_the_same(uploads: Uploads, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(os, "link", refuse)
     one = upload(uploads, 300)
-    two, three = uploads.again(one), uploads.again(one)
-    assert uploads.taken == (300 if links else 900)
+    two, three = uploads.duplicate(one), uploads.duplicate(one)
+    assert uploads.size == (300 if links else 900)
     uploads.remove(one)
     uploads.remove(two)
-    assert uploads.taken == 300
+    assert uploads.size == 300
     assert uploads.path(three).read_bytes() == bytes(300)
     if not links:
         upload(uploads, 500)
         with pytest.raises(Problem) as caught:
-            uploads.again(three)
+            uploads.duplicate(three)
         assert caught.value.status == 503
         assert len(list(uploads.directory.iterdir())) == 2
     uploads.remove(three)
-    assert uploads.taken == (0 if links else 500)
+    assert uploads.size == (0 if links else 500)
 
 
 def test_a_restart_knows_what_they_take(uploads: Uploads) -> None:
     kept, left = upload(uploads, 300), upload(uploads, 300)
-    other = uploads.again(kept)
+    other = uploads.duplicate(kept)
     fresh = Uploads(uploads.directory, most=1000)
     fresh.sweep({kept, other})
-    assert (fresh.taken, fresh.path(left).exists()) == (300, False)
+    assert (fresh.size, fresh.path(left).exists()) == (300, False)
     fresh.remove(kept)
     fresh.remove(other)
-    assert fresh.taken == 0
+    assert fresh.size == 0
 
 
 def test_a_directory_that_is_deleted_is_made_again(uploads: Uploads, caplog: pytest.LogCaptureFixture) -> None:
     token = upload(uploads, 10)
     shutil.rmtree(uploads.directory)
-    for method in (uploads.find, uploads.again, uploads.keep):
+    for method in (uploads.find, uploads.duplicate, uploads.keep):
         with pytest.raises(Problem) as caught:
             method(token)
         assert (caught.value.status, caught.value.kind) == (500, "upload-lost")
     other = upload(uploads, 10)
-    assert "was deleted under the running service" in caplog.text
+    assert "was deleted while the service was running" in caplog.text
     assert uploads.find(other).read_bytes() == bytes(10)
     uploads.remove(token)
-    assert uploads.taken == 10
+    assert uploads.size == 10
     shutil.rmtree(uploads.directory)
     uploads.sweep(set())
     assert uploads.directory.is_dir()

@@ -59,7 +59,7 @@ def test_a_job_that_is_put_back_waits_until_it_is_due(jobs: Jobs) -> None:
     assert (taken.id, taken.attempts) == (first.id, 0)
     problem = {"type": "urn:emovox:storage", "title": "Storage", "status": 507, "detail": "full"}
     assert jobs.put_back(first.id, due=time.time() + 500, problem=problem)
-    assert jobs.troubled()
+    assert jobs.has_problem()
     found = jobs.get(first.id)
     assert found is not None
     assert (found.state, found.problem, found.started, found.claim) == ("queued", problem, None, None)
@@ -74,7 +74,7 @@ def test_a_job_that_is_put_back_waits_until_it_is_due(jobs: Jobs) -> None:
     assert jobs.cancel(first.id)
     found = jobs.get(first.id)
     assert found is not None
-    assert (found.problem, jobs.troubled()) == (None, False)
+    assert (found.problem, jobs.has_problem()) == (None, False)
 
 
 def test_a_clock_that_is_set_back_holds_up_no_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:

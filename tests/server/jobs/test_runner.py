@@ -64,18 +64,18 @@ def as_job(client: Client, path: Path, **options: str) -> str:
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> Callable[[], None]:
     """Nothing is recognised, until that is called."""
-    hear, broken = Service.hear, True
+    recognize, broken = Service.recognize, True
 
-    async def hear_or_fail(self: Service, *args: Any, **kwargs: Any) -> Any:
+    async def recognize_or_fail(self: Service, *args: Any, **kwargs: Any) -> Any:
         if broken:
             raise error
-        return await hear(self, *args, **kwargs)
+        return await recognize(self, *args, **kwargs)
 
     def mend() -> None:
         nonlocal broken
         broken = False
 
-    monkeypatch.setattr(Service, "hear", hear_or_fail)
+    monkeypatch.setattr(Service, "recognize", recognize_or_fail)
     return mend
 
 
@@ -162,7 +162,7 @@ def test_a_moment_without_database_costs_no_recognition(
     shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes when hours of work are about to be published: they wait for it."""
-    claim, claims, heard, hear = Jobs.claim, 0, 0, Service.hear
+    claim, claims, count, recognize = Jobs.claim, 0, 0, Service.recognize
 
     def refusing(self: Jobs, *args: Any) -> bool:
         nonlocal claims
@@ -172,11 +172,11 @@ def test_a_moment_without_database_costs_no_recognition(
         return claim(self, *args)
 
     async def counting(self: Service, *args: Any, **kwargs: Any) -> Any:
-        nonlocal heard
-        heard += 1
-        return await hear(self, *args, **kwargs)
+        nonlocal count
+        count += 1
+        return await recognize(self, *args, **kwargs)
 
     monkeypatch.setattr(Jobs, "claim", refusing)
-    monkeypatch.setattr(Service, "hear", counting)
+    monkeypatch.setattr(Service, "recognize", counting)
     assert shared.finished(as_job(shared, examples[0]))["state"] == "done"
-    assert (claims, heard) == (3, 1)
+    assert (claims, count) == (3, 1)

@@ -221,9 +221,9 @@ def test_slow_receivers_hold_up_nobody_else(service: Service, monkeypatch: pytes
         ids = finished(service, *(slow.url for _ in range(110)), *(receiver.url for _ in range(10)))
         with telling(service):
             until(lambda: all(told(service, id_) for id_ in ids[110:]))
-            until(lambda: len(slow.requests) == webhooks.OF_ONE_RECEIVER)
+            until(lambda: len(slow.requests) == webhooks.PER_RECEIVER)
         assert not any(told(service, id_) for id_ in ids[:110])
-        assert len(slow.connections) == webhooks.OF_ONE_RECEIVER
+        assert len(slow.connections) == webhooks.PER_RECEIVER
 
 
 def test_many_slow_receivers_hold_up_nobody_for_long(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +257,7 @@ def test_a_slow_look_up_holds_up_nobody_else(service: Service, monkeypatch: pyte
                 until(lambda: told(service, ids[-1]))
                 time.sleep(3 * webhooks.LIMIT)  # so long that each try is over, but not its look-up
                 looking = [thread for thread in threading.enumerate() if thread.name == "look-up"]
-                assert len(looking) <= webhooks.OF_ONE_RECEIVER
+                assert len(looking) <= webhooks.PER_RECEIVER
                 release.set()
         finally:
             release.set()

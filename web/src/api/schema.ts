@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Healthz
-         * @description Whether the process answers.
+         * @description Whether the service is alive.
          */
         get: operations["healthz_healthz_get"];
         put?: never;
@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * Readyz
-         * @description Whether the default model is loaded, recordings are taken, and all that runs beside the requests is well.
+         * @description Whether the default model is loaded, recordings are accepted, and all background tasks are well.
          */
         get: operations["readyz_readyz_get"];
         put?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Measurements for Prometheus.
+         * @description Metrics for Prometheus.
          */
         get: operations["metrics_metrics_get"];
         put?: never;
@@ -113,7 +113,7 @@ export interface paths {
         };
         /**
          * Heads
-         * @description The trained heads that recognitions may ask, by `head`. One that can't be read is left out.
+         * @description The trained heads that recognitions may use as `head`. Those that can't be read are left out.
          */
         get: operations["heads_v1_heads_get"];
         put?: never;
@@ -133,7 +133,7 @@ export interface paths {
         };
         /**
          * Export Formats
-         * @description The formats of exports, and which of them can be written here.
+         * @description The export formats, and which of them can be written here.
          */
         get: operations["export_formats_v1_exports_get"];
         put?: never;
@@ -153,7 +153,7 @@ export interface paths {
         };
         /**
          * Models
-         * @description The models: which there are, which are on disk, which are in memory.
+         * @description All models, with those that are installed and those in memory.
          */
         get: operations["models_v1_models_get"];
         put?: never;
@@ -175,7 +175,7 @@ export interface paths {
         put?: never;
         /**
          * Pull
-         * @description Download a model; the answer is a stream of events. It goes on without listeners; later ones join it.
+         * @description Download a model; the answer is a stream of events. It goes on if clients leave, and others may join it.
          */
         post: operations["pull_v1_models__name__pull_post"];
         delete?: never;
@@ -213,7 +213,7 @@ export interface paths {
         };
         /**
          * Example
-         * @description One of them.
+         * @description One of the example recordings.
          */
         get: operations["example_v1_examples__name__get"];
         put?: never;
@@ -235,7 +235,7 @@ export interface paths {
         put?: never;
         /**
          * Recognize
-         * @description Recognise one recording: a file of a form, or the body itself; options as fields of the form or the query.
+         * @description Recognise one recording: a file in a form, or the body itself. Options are fields of the form or the query.
          *
          *     Recordings longer than EMOVOX_SYNC_SECONDS, and those sent with `Prefer: respond-async`, become jobs.
          */
@@ -282,7 +282,7 @@ export interface paths {
         post?: never;
         /**
          * Cancel
-         * @description Cancel a job that waits or runs.
+         * @description Cancel a queued or running job.
          */
         delete: operations["cancel_v1_jobs__id___delete"];
         options?: never;
@@ -299,7 +299,7 @@ export interface paths {
         };
         /**
          * Follow
-         * @description The job as a stream of events, one whenever it changes; the last says how it ended.
+         * @description The job as a stream of events, one for each change; the last says how it ended.
          */
         get: operations["follow_v1_jobs__id___events_get"];
         put?: never;
@@ -319,7 +319,7 @@ export interface paths {
         };
         /**
          * Result
-         * @description The JSON of result.json of a job that is done.
+         * @description The result.json of a job that is done.
          */
         get: operations["result_v1_jobs__id___result_get"];
         put?: never;
@@ -341,9 +341,9 @@ export interface paths {
         put?: never;
         /**
          * Begin
-         * @description Recognise many recordings: a form with many files, whose options are for all of them.
+         * @description Recognise many recordings: a form with many files, and options for all of them.
          *
-         *     With `split_channels` each channel is heard by itself; a recording of one channel is heard as it is.
+         *     With `split_channels` each channel is recognised by itself; a recording with one channel, as it is.
          */
         post: operations["begin_v1_batches_post"];
         delete?: never;
@@ -361,14 +361,14 @@ export interface paths {
         };
         /**
          * Get
-         * @description A batch, its jobs and its progress.
+         * @description A batch with its jobs and its progress.
          */
         get: operations["get_v1_batches__id___get"];
         put?: never;
         post?: never;
         /**
          * Cancel
-         * @description Cancel all jobs of a batch that wait or run.
+         * @description Cancel all queued and running jobs of a batch.
          */
         delete: operations["cancel_v1_batches__id___delete"];
         options?: never;
@@ -425,14 +425,14 @@ export interface paths {
         };
         /**
          * Get
-         * @description One outputs directory and its files.
+         * @description An outputs directory and its files.
          */
         get: operations["get_v1_outputs__id___get"];
         put?: never;
         post?: never;
         /**
          * Remove
-         * @description Delete an outputs directory with all that is in it.
+         * @description Delete an outputs directory with everything in it.
          */
         delete: operations["remove_v1_outputs__id___delete"];
         options?: never;
@@ -449,7 +449,7 @@ export interface paths {
         };
         /**
          * Timeline
-         * @description A stretch of the recording as a picture needs it: peaks of its sound, the curve, and segments.
+         * @description A stretch of the recording for a picture: the sound's peaks, the curve, and the segments.
          */
         get: operations["timeline_v1_outputs__id___timeline_get"];
         put?: never;
@@ -469,7 +469,7 @@ export interface paths {
         };
         /**
          * File
-         * @description One file; players may ask for parts of it with `Range`.
+         * @description A file; players may request parts of it with `Range`.
          */
         get: operations["file_v1_outputs__id___files__name__get"];
         put?: never;
@@ -489,7 +489,7 @@ export interface paths {
         };
         /**
          * Archive
-         * @description All files in one zip, made while it is sent.
+         * @description All files in a zip, made while it is sent.
          */
         get: operations["archive_v1_outputs__id___zip_get"];
         put?: never;
@@ -511,7 +511,7 @@ export interface paths {
         put?: never;
         /**
          * Export
-         * @description Write outputs in other formats, beside the files that are there.
+         * @description Write outputs in other formats, beside the existing files.
          */
         post: operations["export_v1_outputs__id___exports_post"];
         delete?: never;
@@ -529,7 +529,7 @@ export interface paths {
         };
         /**
          * Page
-         * @description What is in the archive, latest first. Times without a zone are UTC.
+         * @description Search the archive, latest first. Times without a zone are UTC.
          */
         get: operations["page_v1_archive_get"];
         put?: never;
@@ -549,7 +549,7 @@ export interface paths {
         };
         /**
          * Stats
-         * @description How much there is, by emotion, by day (in the service's time zone), by tag, by model.
+         * @description Statistics by emotion, by day (in the service's time zone), by tag, and by model.
          */
         get: operations["stats_v1_archive_stats_get"];
         put?: never;
@@ -569,7 +569,7 @@ export interface paths {
         };
         /**
          * Similar
-         * @description The recordings, or segments, that sound most like this one, but for its own; only of the same model.
+         * @description The recordings or segments that sound most like this one, without its own, by the same model.
          */
         get: operations["similar_v1_outputs__id___similar_get"];
         put?: never;
@@ -590,13 +590,13 @@ export interface paths {
         get?: never;
         /**
          * Tag
-         * @description Give the recording of these outputs a tag.
+         * @description Tag the recording of these outputs.
          */
         put: operations["tag_v1_outputs__id___tags__tag__put"];
         post?: never;
         /**
          * Untag
-         * @description Take a tag off the recording of these outputs.
+         * @description Remove a tag from the recording of these outputs.
          */
         delete: operations["untag_v1_outputs__id___tags__tag__delete"];
         options?: never;
@@ -613,16 +613,16 @@ export interface paths {
         };
         /**
          * Session
-         * @description Whether a key is needed, and was given. Open to all.
+         * @description Whether a key is needed, and whether this client has one. Needs no key.
          */
         get: operations["session_v1_session_get"];
         put?: never;
         /**
          * Begin
-         * @description Begin a session with the key of the `Authorization` header: a cookie stands for the key for 30 days.
+         * @description Begin a session with the key in the `Authorization` header: a cookie stands in for the key for 30 days.
          *
-         *     A page's players, downloads, events and WebSockets can't say headers; with the cookie they needn't. Scripts
-         *     can't read it, other sites can't send it, and but for this machine's own names it goes over HTTPS alone.
+         *     A page's players, downloads, events and WebSockets can't send headers; with the cookie they needn't. Scripts
+         *     can't read it, other sites can't send it, and except for this machine's own names it is sent over HTTPS only.
          */
         post: operations["begin_v1_session_post"];
         /**
@@ -641,20 +641,20 @@ export interface components {
     schemas: {
         /**
          * ArchivePage
-         * @description Some of the archive.
+         * @description A page of the archive.
          */
         ArchivePage: {
             /** Recognitions */
             recognitions: components["schemas"]["Archived"][];
             /**
              * Next
-             * @description `before` of the next page; null: there is none
+             * @description `before` of the next page; null: this is the last
              */
             next: string | null;
         };
         /**
          * ArchiveStats
-         * @description How much there is; of recognitions, unless another word is used.
+         * @description Statistics of the archive; all numbers count recognitions, unless named otherwise.
          */
         ArchiveStats: {
             /** Recordings */
@@ -663,7 +663,7 @@ export interface components {
             recognitions: number;
             /**
              * Seconds
-             * @description of all recordings together
+             * @description of all recordings
              */
             seconds: number;
             /** By Emotion */
@@ -690,7 +690,7 @@ export interface components {
         Archived: {
             /**
              * Id
-             * @description sha256 of its result.json; of another program's, with its sound's
+             * @description sha256 of its result.json; of another program's, together with its sound's
              */
             id: string;
             /**
@@ -705,7 +705,7 @@ export interface components {
             name: string | null;
             /**
              * Output
-             * @description id of its stored outputs, while they are there
+             * @description id of its stored outputs, while they exist
              */
             output: string | null;
             /**
@@ -720,7 +720,7 @@ export interface components {
             duration: number | null;
             /**
              * Speech
-             * @description seconds of it in what was heard; null: archived before it was kept
+             * @description seconds of speech in it; null: archived by an earlier version
              */
             speech: number | null;
             /**
@@ -757,7 +757,7 @@ export interface components {
         };
         /**
          * BatchView
-         * @description A batch: its jobs and one progress for all of them.
+         * @description A batch, with its jobs and their overall progress.
          */
         BatchView: {
             /** Id */
@@ -773,7 +773,7 @@ export interface components {
             };
             /**
              * Progress
-             * @description 0 to 1; what failed or was cancelled counts as finished
+             * @description 0 to 1; failed and cancelled jobs count as finished
              */
             progress: number;
             /** Finished */
@@ -784,7 +784,7 @@ export interface components {
             };
             /**
              * Jobs
-             * @description in the order of the files, and of the channels of each
+             * @description in the order of the files, and of each file's channels
              */
             jobs: components["schemas"]["JobView"][];
         };
@@ -795,12 +795,12 @@ export interface components {
         Curve: {
             /**
              * Times
-             * @description seconds, one a point
+             * @description seconds, one for each point
              */
             times: number[];
             /**
              * Scores
-             * @description of each emotion, one a point: the mean of its frames'
+             * @description of each emotion, one for each point: the mean over its frames
              */
             scores: {
                 [key: string]: number[];
@@ -819,18 +819,18 @@ export interface components {
             emoji: string;
             /**
              * Colour
-             * @description on a light ground
+             * @description on a light background
              */
             colour: string;
             /**
              * Dark Colour
-             * @description on a dark ground
+             * @description on a dark background
              */
             dark_colour: string;
         };
         /**
          * ExampleView
-         * @description A recording to try.
+         * @description An example recording.
          */
         ExampleView: {
             /**
@@ -862,12 +862,12 @@ export interface components {
             chinese: string;
             /**
              * Parts
-             * @description what it shows; a result must have one of them
+             * @description parts of a result that it shows; the result must have one of them
              */
             parts: ("segments" | "frames")[];
             /**
              * Missing
-             * @description the package that writes it and isn't installed here; null: it can be
+             * @description package that must be installed to write it; null: none is missing
              */
             missing: string | null;
         };
@@ -890,7 +890,7 @@ export interface components {
         };
         /**
          * HeadScores
-         * @description What a trained head hears, in classes of its own.
+         * @description Scores of a trained head, in classes of its own.
          */
         HeadScores: {
             /**
@@ -913,7 +913,7 @@ export interface components {
         };
         /**
          * HeadVerdict
-         * @description What a trained head hears in a recording.
+         * @description The verdict of a trained head on a recording.
          */
         HeadVerdict: {
             /**
@@ -947,7 +947,7 @@ export interface components {
         };
         /**
          * HeadView
-         * @description A trained head: classes of somebody's own on a model's embeddings.
+         * @description A trained head: a user's own classes, on a model's embeddings.
          */
         HeadView: {
             /** Name */
@@ -956,7 +956,7 @@ export interface components {
             classes: string[];
             /**
              * Model
-             * @description name of the model that it belongs to
+             * @description name of the model it belongs to
              */
             model: string;
             /**
@@ -966,7 +966,7 @@ export interface components {
             revision: string;
             /**
              * Usable
-             * @description whether that model is installed, with the weights that it was trained on
+             * @description whether that model is installed, with the weights that the head was trained on
              */
             usable: boolean;
             /**
@@ -976,12 +976,12 @@ export interface components {
             created_at: string;
             /**
              * Unweighted
-             * @description mean recall of the classes, held out; null: not measured
+             * @description mean recall of the classes, on held-out recordings; null: not measured
              */
             unweighted: number | null;
             /**
              * Recalls
-             * @description of each class, held out
+             * @description of each class, on held-out recordings
              */
             recalls: {
                 [key: string]: number;
@@ -989,7 +989,7 @@ export interface components {
         };
         /**
          * Health
-         * @description All is well.
+         * @description The service is well.
          */
         Health: {
             /**
@@ -1000,14 +1000,14 @@ export interface components {
         };
         /**
          * JobPage
-         * @description Some of the jobs.
+         * @description A page of jobs.
          */
         JobPage: {
             /** Jobs */
             jobs: components["schemas"]["JobView"][];
             /**
              * Next
-             * @description where the next page is
+             * @description address of the next page; null: this is the last
              */
             next: string | null;
         };
@@ -1035,7 +1035,7 @@ export interface components {
             name: string | null;
             /**
              * Channel
-             * @description the one that is heard, from 1; null: the mean of all
+             * @description recognised alone, from 1; null: the mean of all
              */
             channel: number | null;
             /**
@@ -1054,15 +1054,15 @@ export interface components {
             finished_at: string | null;
             /**
              * Output
-             * @description id of the stored outputs, once done; null where they are elsewhere
+             * @description id of the stored outputs, once done; null if another service has them
              */
             output: string | null;
             /**
              * Elsewhere
-             * @description it is another service's on the same database: its progress and its stored outputs are there
+             * @description whether another service on the same database runs it, and has its progress and outputs
              */
             elsewhere: boolean;
-            /** @description why it failed; while it is queued: what it waits for to pass */
+            /** @description why it failed; while it is queued, the transient problem that it waits out */
             problem: components["schemas"]["ProblemDetails"] | null;
             /**
              * Timings
@@ -1073,7 +1073,7 @@ export interface components {
             } | null;
             /**
              * Links
-             * @description where to go from here
+             * @description related addresses
              */
             links: {
                 [key: string]: string;
@@ -1081,7 +1081,7 @@ export interface components {
         };
         /**
          * LicenceView
-         * @description Under which terms a model comes.
+         * @description The licence of a model.
          */
         LicenceView: {
             /** Name */
@@ -1090,7 +1090,7 @@ export interface components {
             address: string;
             /**
              * Chinese
-             * @description the name in Chinese; empty: it has none
+             * @description name in Chinese; empty: it has none
              */
             chinese: string;
         };
@@ -1105,7 +1105,7 @@ export interface components {
             title: string;
             /**
              * Chinese
-             * @description the title in Chinese
+             * @description title in Chinese
              */
             chinese: string;
             licence: components["schemas"]["LicenceView"];
@@ -1115,27 +1115,27 @@ export interface components {
             loaded: boolean;
             /**
              * Downloadable
-             * @description whether it can be pulled: it isn't here, and the service may go online
+             * @description whether it can be pulled: it isn't installed, and the service may go online
              */
             downloadable: boolean;
             /**
              * Default
-             * @description whether it is taken where a request names none
+             * @description whether it is used for requests that name none
              */
             default: boolean;
             /**
              * Embeddings Only
-             * @description whether it gives no emotions, and can't be listened to live
+             * @description whether it gives no emotions, and so can't be used live
              */
             embeddings_only: boolean;
             /**
              * Precisions
-             * @description what it can be computed in on this machine; empty: it isn't installed
+             * @description precisions that it can run in on this machine; empty: it isn't installed
              */
             precisions: ("fp32" | "bf16" | "fp16" | "int8")[];
             /**
              * Size
-             * @description bytes on disk, or of the download; null: not known
+             * @description bytes on disk, or of the download; null: unknown
              */
             size: number | null;
             /** Huggingface */
@@ -1145,14 +1145,14 @@ export interface components {
         };
         /**
          * OutputPage
-         * @description Some of the outputs.
+         * @description A page of outputs.
          */
         OutputPage: {
             /** Outputs */
             outputs: components["schemas"]["Summary"][];
             /**
              * Next
-             * @description `after` of the next page; null: there is none
+             * @description `after` of the next page; null: this is the last
              */
             next: string | null;
         };
@@ -1163,7 +1163,7 @@ export interface components {
         OutputView: {
             /**
              * Id
-             * @description its directory's name
+             * @description name of the directory
              * @example outputs_20240104_223000
              */
             id: string;
@@ -1205,23 +1205,23 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
-            /** @description what a trained head hears; null: none was asked */
+            /** @description verdict of a trained head; null: none was used */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
             /**
              * Zip
-             * @description where all of them are in one
+             * @description address of a zip of all files
              */
             zip: string;
             /**
              * Segments
-             * @description whether segments were asked for; there may be none all the same
+             * @description whether segments were requested; there may be none all the same
              */
             segments: boolean;
             /**
              * Recognition
-             * @description result.json, but for its segments and frames
+             * @description result.json without its segments and frames
              */
             recognition: {
                 [key: string]: unknown;
@@ -1234,31 +1234,31 @@ export interface components {
         ProblemDetails: {
             /**
              * Type
-             * @description which problem it is, for programs
+             * @description kind of problem, for programs
              * @example urn:emovox:no-audio
              */
             type: string;
             /**
              * Title
-             * @description the kind of problem, for people
+             * @description kind of problem, for people
              * @example No sound
              */
             title: string;
             /**
              * Status
-             * @description the HTTP status
+             * @description HTTP status
              * @example 422
              */
             status: number;
             /**
              * Detail
-             * @description what is wrong this time, and what to do
+             * @description what went wrong, and what to do
              * @example there is no sound in it
              */
             detail: string;
             /**
              * Errors
-             * @description for options: which field is wrong, and why
+             * @description for options: each wrong field, and why
              * @default null
              * @example null
              */
@@ -1268,7 +1268,7 @@ export interface components {
         };
         /**
          * Segment
-         * @description A stretch of speech, and the emotion in it.
+         * @description A stretch of speech and its emotion.
          */
         Segment: {
             /**
@@ -1309,19 +1309,19 @@ export interface components {
             };
             /**
              * Channel
-             * @description the channel that was heard alone, from 1
+             * @description the channel that was recognised alone, from 1
              * @default null
              */
             channel: number | null;
             /**
-             * @description what a trained head hears, when one was asked
+             * @description scores of a trained head, if one was used
              * @default null
              */
             head: components["schemas"]["HeadScores"] | null;
         };
         /**
          * SegmentView
-         * @description A segment that is near.
+         * @description A similar segment.
          */
         SegmentView: {
             /** Number */
@@ -1346,28 +1346,28 @@ export interface components {
         };
         /**
          * Session
-         * @description How this client stands.
+         * @description The session of this client.
          */
         Session: {
             /**
              * Keys Needed
-             * @description the service demands API keys
+             * @description whether the service requires API keys
              */
             keys_needed: boolean;
             /**
              * Known
-             * @description this client has shown one, or needs none
+             * @description whether this client has sent one, or needs none
              */
             known: boolean;
         };
         /**
          * Similar
-         * @description One that is near.
+         * @description A similar recognition.
          */
         Similar: {
             /**
              * Id
-             * @description sha256 of its result.json; of another program's, with its sound's
+             * @description sha256 of its result.json; of another program's, together with its sound's
              */
             id: string;
             /**
@@ -1382,7 +1382,7 @@ export interface components {
             name: string | null;
             /**
              * Output
-             * @description id of its stored outputs, while they are there
+             * @description id of its stored outputs, while they exist
              */
             output: string | null;
             /**
@@ -1397,7 +1397,7 @@ export interface components {
             duration: number | null;
             /**
              * Speech
-             * @description seconds of it in what was heard; null: archived before it was kept
+             * @description seconds of speech in it; null: archived by an earlier version
              */
             speech: number | null;
             /**
@@ -1433,19 +1433,19 @@ export interface components {
             tags: string[];
             /**
              * Similarity
-             * @description cosine of the embeddings centred and whitened; raw where asked for
+             * @description cosine of the embeddings, centred and whitened, or raw if requested
              */
             similarity: number;
             /**
              * Cosine
-             * @description of the embeddings as the model gives them
+             * @description cosine of the embeddings as the model gives them
              */
             cosine: number;
             segment: components["schemas"]["SegmentView"] | null;
         };
         /**
          * SimilarPage
-         * @description The nearest, nearest first.
+         * @description The most similar, most similar first.
          */
         SimilarPage: {
             /** Similar */
@@ -1453,12 +1453,12 @@ export interface components {
         };
         /**
          * Summary
-         * @description One outputs directory in a list.
+         * @description An outputs directory in a list.
          */
         Summary: {
             /**
              * Id
-             * @description its directory's name
+             * @description name of the directory
              * @example outputs_20240104_223000
              */
             id: string;
@@ -1500,7 +1500,7 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
-            /** @description what a trained head hears; null: none was asked */
+            /** @description verdict of a trained head; null: none was used */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
@@ -1513,7 +1513,7 @@ export interface components {
         };
         /**
          * Timeline
-         * @description A stretch of a recording, in at most as many points as were asked for.
+         * @description A stretch of a recording, in no more points than requested.
          */
         Timeline: {
             /**
@@ -1533,19 +1533,19 @@ export interface components {
             duration: number;
             /**
              * Low
-             * @description the lowest sample in each of equal spans, -1 to 1
+             * @description lowest sample in each of equal spans, -1 to 1
              */
             low: number[];
             /**
              * High
-             * @description the highest
+             * @description highest sample
              */
             high: number[];
-            /** @description null where no frames are stored */
+            /** @description null if no frames are stored */
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
-             * @description those that overlap it; null where none are stored
+             * @description those that overlap the stretch; null if none are stored
              */
             segments: components["schemas"]["Segment"][] | null;
         };
@@ -1561,8 +1561,8 @@ export interface components {
          * Frames
          * @description The curve over time, a row for every frame.
          *
-         *     `logits` are the model's own: their mean is the recording's verdict before the softmax. One frame's are
-         *     jittery, and no model was taught to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
+         *     `logits` are the model's own: their mean is the recording's verdict before the softmax. A single frame's are
+         *     jittery, and no model was trained to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
          *     within `smoothing` seconds around each frame.
          */
         Frames: {
@@ -1588,12 +1588,12 @@ export interface components {
             smoothing: number;
             /**
              * Logits
-             * @description one row a frame, T x 9, as the model gives them
+             * @description a row for each frame, T x 9, as the model gives them
              */
             logits: number[][];
             /**
              * Scores
-             * @description one row a frame, T x 9, smoothed; each row sums to 1 up to rounding
+             * @description a row for each frame, T x 9, smoothed; each row sums to 1 up to rounding
              */
             scores: number[][];
             /**
@@ -1604,14 +1604,14 @@ export interface components {
             head_labels: string[] | null;
             /**
              * Head Scores
-             * @description what a trained head hears, when one was asked: one row a frame, smoothed as `scores` are
+             * @description scores of a trained head, if one was used: a row for each frame, smoothed like `scores`
              * @default null
              */
             head_scores: number[][] | null;
         };
         /**
          * ModelFacts
-         * @description What heard it.
+         * @description The model.
          */
         ModelFacts: {
             /** Name */
@@ -1620,7 +1620,7 @@ export interface components {
             revision: string;
             /**
              * Embedding Revision
-             * @description an earlier revision that gives the very same embeddings; not there: they are its own
+             * @description an earlier revision that gives the very same embeddings; left out if there is none
              * @default null
              */
             embedding_revision: string | null;
@@ -1638,17 +1638,17 @@ export interface components {
         };
         /**
          * RecordingFacts
-         * @description What was given.
+         * @description The recording.
          */
         RecordingFacts: {
             /**
              * Name
-             * @description file name; null for bytes and arrays without a name
+             * @description file name; null for bytes and arrays without one
              */
             name: string | null;
             /**
              * Sha256
-             * @description checksum of the file, or of an array's bytes with its type, shape and rate
+             * @description checksum of the file, or of an array's bytes with its type, shape and sample rate
              */
             sha256: string;
             /**
@@ -1663,24 +1663,24 @@ export interface components {
             sample_rate: number;
             /**
              * Channels
-             * @description the recording's own; the model hears their mean
+             * @description the recording's own; the model gets their mean
              */
             channels: number;
             /**
              * Channel
-             * @description the one that was heard alone, from 1; null: all of them
+             * @description the one that was recognised alone, from 1; null: all of them
              * @default null
              */
             channel: number | null;
             /**
              * Track
-             * @description the audio track that was heard, from 1; not there where it has no other
+             * @description the audio track that was recognised, from 1; left out if there is only one
              * @default null
              */
             track: number | null;
             /**
              * Tracks
-             * @description languages and titles of its audio tracks; not there where it has one
+             * @description languages and titles of its audio tracks; left out if there is only one
              * @default null
              */
             tracks: string[] | null;
@@ -1698,7 +1698,7 @@ export interface components {
         };
         /**
          * Recognition
-         * @description What was recognised in one recording. `to_dict` is result.json; the embedding stands beside it.
+         * @description The result of one recording. `to_dict` is result.json; the embedding is in a file of its own.
          */
         Recognition: {
             /**
@@ -1758,23 +1758,23 @@ export interface components {
             emovox: string;
             /**
              * Speech Only
-             * @description whether only frames with speech count; not there: of an earlier version, which didn't say
+             * @description whether only frames with speech count; left out by earlier versions
              * @default null
              */
             speech_only: boolean | null;
             /**
              * Warnings
-             * @description codes of what may spoil the verdict; empty when all is well
+             * @description codes of problems that may distort the verdict; empty if there are none
              */
             warnings: string[];
             /**
-             * @description what a trained head hears, when one was asked and there is anything to hear
+             * @description verdict of a trained head, if one was used and there is anything to judge
              * @default null
              */
             head: components["schemas"]["HeadVerdict"] | null;
             /**
              * Segments
-             * @description stretches of speech in order, when asked for
+             * @description stretches of speech in order, if requested
              * @default null
              */
             segments: components["schemas"]["Segment"][] | null;
@@ -2879,17 +2879,17 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own */
-                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own */
+                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description told when a job ends */
+                /** @description URL that is called when a job ends */
                 webhook?: string;
-                /** @description what to call the recording in the result */
+                /** @description name of the recording in the result */
                 name?: string;
             };
             header?: never;
@@ -2938,10 +2938,10 @@ export interface operations {
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
                     /**
-                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own
+                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own
                      * @enum {string}
                      */
-                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
                      * @default auto
@@ -2955,10 +2955,10 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
-                    /** @description told when a job ends */
+                    /** @description URL that is called when a job ends */
                     webhook?: string;
                     /**
-                     * @description what to call the recording in the result
+                     * @description name of the recording in the result
                      * @example call.mp3
                      */
                     name?: string;
@@ -2967,7 +2967,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was recognised: the JSON of result.json. `Location` is that of the stored outputs. */
+            /** @description The recognition: result.json. `Location` is the address of the stored outputs. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3014,7 +3014,7 @@ export interface operations {
                     "application/json": components["schemas"]["Recognition"];
                 };
             };
-            /** @description A job will do it. `Location` is that of the job. */
+            /** @description A job will recognise it. `Location` is the job's address. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -3163,7 +3163,7 @@ export interface operations {
     page_v1_jobs_get: {
         parameters: {
             query?: {
-                /** @description only those in this state */
+                /** @description only jobs in this state */
                 state?: ("queued" | "running" | "done" | "failed" | "cancelled") | null;
                 /** @description as in `next` */
                 before?: number | null;
@@ -3627,7 +3627,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was recognised. */
+            /** @description The recognition. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3760,8 +3760,8 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own */
-                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own */
+                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
@@ -3770,7 +3770,7 @@ export interface operations {
                 store?: boolean;
                 /** @description recognise each channel of each recording by itself: a job for each of them */
                 split_channels?: boolean;
-                /** @description told when a job ends */
+                /** @description URL that is called when a job ends */
                 webhook?: string;
             };
             header?: never;
@@ -3818,10 +3818,10 @@ export interface operations {
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
                     /**
-                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own
+                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own
                      * @enum {string}
                      */
-                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
                      * @default auto
@@ -3840,7 +3840,7 @@ export interface operations {
                      * @default false
                      */
                     split_channels?: boolean;
-                    /** @description told when a job ends */
+                    /** @description URL that is called when a job ends */
                     webhook?: string;
                 };
             };
@@ -4316,7 +4316,7 @@ export interface operations {
     page_v1_outputs_get: {
         parameters: {
             query?: {
-                /** @description only these */
+                /** @description only this emotion */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description part of the recording's name */
                 name?: string | null;
@@ -4664,7 +4664,7 @@ export interface operations {
                 start?: number;
                 /** @description seconds; by default the recording's end */
                 end?: number | null;
-                /** @description at most so many */
+                /** @description at most */
                 points?: number;
             };
             header?: never;
@@ -4797,7 +4797,7 @@ export interface operations {
                     "*/*": unknown;
                 };
             };
-            /** @description The part asked for with `Range`. */
+            /** @description The part requested with `Range`. */
             206: {
                 headers: {
                     [name: string]: unknown;
@@ -5023,7 +5023,7 @@ export interface operations {
         parameters: {
             query: {
                 export: string;
-                /** @description language of the emotions */
+                /** @description language of the emotions' names */
                 labels?: ("en" | "zh") | null;
             };
             header?: never;
@@ -5147,7 +5147,7 @@ export interface operations {
     page_v1_archive_get: {
         parameters: {
             query?: {
-                /** @description only these */
+                /** @description only this emotion */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -5264,7 +5264,7 @@ export interface operations {
     stats_v1_archive_stats_get: {
         parameters: {
             query?: {
-                /** @description only these */
+                /** @description only this emotion */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -5376,11 +5376,11 @@ export interface operations {
             query?: {
                 /** @description how many */
                 k?: number;
-                /** @description look among segments instead of recordings */
+                /** @description search segments instead of recordings */
                 segments?: boolean;
                 /** @description compare embeddings as the model gives them */
                 raw?: boolean;
-                /** @description only these */
+                /** @description only this emotion */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;

@@ -190,8 +190,10 @@ export const en = {
     damaged: 'Some parts could not be decoded and were left out.',
     channels_cancel: 'The channels cancel each other out: only the loudest one was used.',
     silent_track: 'The main audio track is silent: another one was used.',
-    no_speech: 'Nobody seems to speak: this is the emotion of noise or music, or unknown where only speech counts.',
-    mostly_silence: 'Less than a third is speech, and the rest counts too: “Leave silence out” judges speech alone.',
+    no_speech:
+      'Nobody seems to speak: this is the emotion of noise or music, or unknown where only speech counts.',
+    mostly_silence:
+      'Less than a third is speech, and the rest counts too: “Leave silence out” judges speech alone.',
     no_head: 'This model gives embeddings only: the emotion is unknown.',
   } as Record<string, string>,
   log: {
@@ -204,8 +206,7 @@ export const en = {
     resampledTo: 'to 16 kHz mono',
     asItWas: 'it was 16 kHz mono already',
     heard: 'Inference',
-    heardBy: (model: string, revision: string, precision: string) =>
-      `by ${model} ${revision} in ${precision}`,
+    heardBy: (model: string, revision: string, precision: string) => `by ${model} ${revision} in ${precision}`,
     speech: (speech: string, duration: string) => `${speech} of speech in ${duration}`,
     speechAlone: (speech: string, duration: string) => `${speech} of speech in ${duration}, which alone counts`,
     stored: 'Saved',
@@ -220,7 +221,8 @@ export const en = {
     more: 'Export as',
     making: 'Writing…',
     missing: (formats: string, packages: string) => `${formats}: not here, as the service lacks ${packages}.`,
-    empty: 'Those in grey show segments or frames, which this result doesn’t have: recognise with “Find segments” or “Frames”.',
+    empty:
+      'Those in grey show segments or frames, which this result doesn’t have: recognise with “Find segments” or “Frames”.',
     files: {
       'result.json': 'the result',
       'embedding.npy': 'embedding (NumPy)',
@@ -236,7 +238,8 @@ export const en = {
   },
   timeline: {
     label: 'Timeline',
-    help: (key: string) => `${key}+wheel, two fingers or +/− zooms, dragging or shift+wheel moves, a click sets the cursor. Space plays, ←/→ move it, [ and ] go from segment to segment, Enter plays one, 0 shows all.`,
+    help: (key: string) =>
+      `${key}+wheel, two fingers or +/− zooms, dragging or shift+wheel moves, a click sets the cursor. Space plays, ←/→ move it, [ and ] go from segment to segment, Enter plays one, 0 shows all.`,
     zoomHint: (key: string) => `${key} + wheel zooms the timeline`,
     keys: 'Keys and mouse',
     play: 'Play',
@@ -292,7 +295,8 @@ export const en = {
   compare: {
     title: 'Comparison',
     difference: 'Difference',
-    same: (emotion: string) => `The highest score is the same in both: ${emotion}. How far they agree is in the rows.`,
+    same: (emotion: string) =>
+      `The highest score is the same in both: ${emotion}. How far they agree is in the rows.`,
     models: (one: string, other: string) => `Two models made these scores: ${one} and ${other}.`,
     other: (one: string, other: string) => `${one} against ${other}`,
     recording: 'Recording',
@@ -303,7 +307,8 @@ export const en = {
     'malformed-body': 'The upload could not be read. Please send it again.',
     'broken-off': 'The upload broke off. Please send it again.',
     'key-needed': 'This service asks for an API key.',
-    'needs-https': 'Over plain HTTP browsers keep no key. Open this page over HTTPS: whoever runs the service can put a proxy with TLS before it.',
+    'needs-https':
+      'Over plain HTTP browsers keep no key. Open this page over HTTPS: whoever runs the service can put a proxy with TLS before it.',
     database: 'The service’s database doesn’t answer. Try again in a moment.',
     'foreign-origin': 'This service can’t be used from this address: EMOVOX_CORS_ORIGINS must name it.',
     'unknown-host': 'The service isn’t known by this name: EMOVOX_ALLOWED_HOSTS must list it.',
@@ -313,16 +318,19 @@ export const en = {
     'no-such-file': 'This file isn’t there any more.',
     'too-slow': 'The upload was too slow or paused for too long. Please send it again.',
     'model-not-installed': 'This model isn’t installed: download it under “Model”, or choose another.',
-    'too-large': 'This file is too large or too long for the service. Cut it, or raise EMOVOX_MAX_FILE_SIZE or EMOVOX_MAX_DURATION.',
+    'too-large':
+      'This file is too large or too long for the service. Cut it, or raise EMOVOX_MAX_FILE_SIZE or EMOVOX_MAX_DURATION.',
     'unsupported-media-type': 'The service doesn’t take this kind of upload.',
-    'unreadable-audio': 'This isn’t a recording that can be read: it may be damaged, protected, or no audio at all. Does it play elsewhere?',
+    'unreadable-audio':
+      'This isn’t a recording that can be read: it may be damaged, protected, or no audio at all. Does it play elsewhere?',
     'no-audio': 'There is no sound in this file: a picture or a silent video, perhaps.',
     'too-short': 'This recording is too short to hear anything in it.',
     'invalid-options': 'These options don’t go together.',
     'unknown-emotion': 'There is no such emotion.',
     'unknown-model': 'There is no such model.',
     'impossible-precision': 'This precision isn’t to be had here: leave it to “automatic”.',
-    'hub-unreachable': 'The model hub can’t be reached. Check the network or proxy, and try again: what is there already is kept.',
+    'hub-unreachable':
+      'The model hub can’t be reached. Check the network or proxy, and try again: what is there already is kept.',
     'hub-error': 'The model hub refused. Try again later; what is there already is kept.',
     head: 'This head can’t be used with this model: choose another.',
     archive: 'The archive can’t do this.',
@@ -341,7 +349,8 @@ export const en = {
     internal: 'Something unexpected went wrong: the service’s log says what.',
     'damaged-output': 'This result is damaged and can’t be read.',
     gone: 'The service can’t be reached.',
-    'upload-breaks': 'The upload breaks off again and again: the file may be larger than the service takes (EMOVOX_MAX_FILE_SIZE), or have changed since it was chosen.',
+    'upload-breaks':
+      'The upload breaks off again and again: the file may be larger than the service takes (EMOVOX_MAX_FILE_SIZE), or have changed since it was chosen.',
     'streams-busy': 'The service hears as many microphones as it may. Try again in a moment.',
   } as Record<string, string>,
 }

@@ -159,7 +159,7 @@ export const zh: Words = {
   },
   held: (seconds) => `服务已满，${seconds} 秒后自动重试…`,
   empty: {
-    title: '这段声音是什么情绪？',
+    title: '这段声音是什么情感？',
     text: '添加录音，然后按「开始识别」。这里会显示结论、九项分数，以及可以播放和缩放的时间轴。',
     nine: '可识别九种情感',
   },
@@ -179,7 +179,7 @@ export const zh: Words = {
     permalink: '此结果的链接',
     delete: '删除',
     damaged: '无法显示此结果。',
-    disclaimer: '声音听起来的情绪，并不等于人的真实感受。',
+    disclaimer: '声音听起来的情感，并不等于人的真实感受。',
   },
   warnings: {
     silence: '只有静音：情感为未知。',
@@ -235,7 +235,8 @@ export const zh: Words = {
   },
   timeline: {
     label: '时间轴',
-    help: (key) => `${key}+滚轮、双指或 +/− 缩放，拖动或 Shift+滚轮平移，单击设置光标。空格播放，←/→ 移动光标，[ 和 ] 切换语音段，回车播放该段，0 显示全部。`,
+    help: (key) =>
+      `${key}+滚轮、双指或 +/− 缩放，拖动或 Shift+滚轮平移，单击设置光标。空格播放，←/→ 移动光标，[ 和 ] 切换语音段，回车播放该段，0 显示全部。`,
     zoomHint: (key) => `按住 ${key} 并滚动滚轮可缩放时间轴`,
     keys: '键盘与鼠标',
     play: '播放',
@@ -301,7 +302,8 @@ export const zh: Words = {
     'malformed-body': '无法读取上传的内容，请重新发送。',
     'broken-off': '上传中断，请重新发送。',
     'key-needed': '此服务需要 API 密钥。',
-    'needs-https': '浏览器不会通过未加密的 HTTP 保存密钥。请用 HTTPS 打开此页：服务的管理者可在前面放一个带 TLS 的代理。',
+    'needs-https':
+      '浏览器不会通过未加密的 HTTP 保存密钥。请用 HTTPS 打开此页：服务的管理者可在前面放一个带 TLS 的代理。',
     database: '服务的数据库暂时没有响应，请稍后再试。',
     'foreign-origin': '不能从此地址使用该服务：需要在 EMOVOX_CORS_ORIGINS 中列出。',
     'unknown-host': '服务不认识这个名称：需要在 EMOVOX_ALLOWED_HOSTS 中列出。',

@@ -21,8 +21,12 @@ export function python(origin: string, name: string, options: Options, keyed: bo
     `    recognition = client.recognize(${JSON.stringify(name)}${given.join('')})`,
     '',
     'print(recognition.emotion, recognition.confidence)',
-    ...('head' in options ? ['if recognition.head:', '    print(recognition.head.label, recognition.head.confidence)'] : []),
-    ...(options['segments'] ? ['for segment in recognition.segments or []:', '    print(segment.start, segment.end, segment.emotion)'] : []),
+    ...('head' in options
+      ? ['if recognition.head:', '    print(recognition.head.label, recognition.head.confidence)']
+      : []),
+    ...(options['segments']
+      ? ['for segment in recognition.segments or []:', '    print(segment.start, segment.end, segment.emotion)']
+      : []),
   ].join('\n')
 }
 

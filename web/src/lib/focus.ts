@@ -9,12 +9,19 @@ export function keepFocus(): void {
   const look = (): void => {
     const [last] = path
     if (!last || document.activeElement !== document.body || !gone(last)) return
-    const next = path.find((one): one is HTMLElement => !gone(one) && one.matches('section, article, main, [tabindex="-1"]'))
+    const next = path.find(
+      (one): one is HTMLElement => !gone(one) && one.matches('section, article, main, [tabindex="-1"]'),
+    )
     path = []
     if (next && !next.hasAttribute('tabindex')) next.tabIndex = -1
     next?.focus({ preventScroll: true })
   }
-  new MutationObserver(look).observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter: ['disabled'] })
+  new MutationObserver(look).observe(document.body, {
+    childList: true,
+    subtree: true,
+    attributes: true,
+    attributeFilter: ['disabled'],
+  })
 }
 
 function gone(one: Element): boolean {

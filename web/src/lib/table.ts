@@ -12,7 +12,12 @@ export interface Row {
   readonly confidence: number | null
   readonly duration: number | null
   readonly scores: Readonly<Record<Emotion, number>> | null
-  readonly head: { readonly name: string; readonly label: string; readonly confidence: number; readonly scores: Readonly<Record<string, number>> } | null
+  readonly head: {
+    readonly name: string
+    readonly label: string
+    readonly confidence: number
+    readonly scores: Readonly<Record<string, number>>
+  } | null
   readonly model: string | null
   readonly output: string | null
   readonly warnings: readonly string[]
@@ -27,7 +32,10 @@ export function sorted(rows: readonly Row[], column: Column, descending: boolean
     if (x === y) return a.key - b.key
     if (x === null) return 1
     if (y === null) return -1
-    const order = typeof x === 'number' && typeof y === 'number' ? x - y : String(x).localeCompare(String(y), undefined, { numeric: true })
+    const order =
+      typeof x === 'number' && typeof y === 'number'
+        ? x - y
+        : String(x).localeCompare(String(y), undefined, { numeric: true })
     return sign * order || a.key - b.key
   })
 }
@@ -58,8 +66,22 @@ export function summed(rows: readonly Row[]): Sums {
 export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): string {
   const heads = rows.flatMap(({ head }) => head ?? [])
   const classes = [...new Set(heads.flatMap(({ scores }) => Object.keys(scores)))]
-  const own = heads.length ? ['head', 'head_label', 'head_confidence', ...classes.map((name) => `head_${name}`)] : []
-  const head = ['file', 'state', 'emotion', 'confidence', ...emotions, 'duration', 'model', 'warnings', 'output', 'problem', ...own]
+  const own = heads.length
+    ? ['head', 'head_label', 'head_confidence', ...classes.map((name) => `head_${name}`)]
+    : []
+  const head = [
+    'file',
+    'state',
+    'emotion',
+    'confidence',
+    ...emotions,
+    'duration',
+    'model',
+    'warnings',
+    'output',
+    'problem',
+    ...own,
+  ]
   return csv([
     head,
     ...rows.map((row) => [
@@ -73,7 +95,9 @@ export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): strin
       row.warnings.join(' '),
       row.output,
       row.problem,
-      ...(heads.length ? [row.head?.name, row.head?.label, row.head?.confidence, ...classes.map((name) => row.head?.scores[name])] : []),
+      ...(heads.length
+        ? [row.head?.name, row.head?.label, row.head?.confidence, ...classes.map((name) => row.head?.scores[name])]
+        : []),
     ]),
   ])
 }

@@ -18,7 +18,8 @@ export class Tape {
   /** Take a piece of sound, full scale ±1. */
   add(piece: Float32Array): void {
     const samples = new Int16Array(piece.length)
-    for (const [index, sample] of piece.entries()) samples[index] = Math.round(Math.max(-1, Math.min(1, sample)) * 32767)
+    for (const [index, sample] of piece.entries())
+      samples[index] = Math.round(Math.max(-1, Math.min(1, sample)) * 32767)
     this.#pieces.push(samples)
     this.samples += piece.length
     this.#loose += piece.length
@@ -36,7 +37,8 @@ export class Tape {
 
 function header(samples: number, rate: number): ArrayBuffer {
   const view = new DataView(new ArrayBuffer(HEADER))
-  const tag = (at: number, text: string): void => [...text].forEach((letter, index) => view.setUint8(at + index, letter.charCodeAt(0)))
+  const tag = (at: number, text: string): void =>
+    [...text].forEach((letter, index) => view.setUint8(at + index, letter.charCodeAt(0)))
   tag(0, 'RIFF')
   view.setUint32(4, HEADER - 8 + samples * 2, true)
   tag(8, 'WAVEfmt ')

@@ -12,15 +12,7 @@ const LOOK = 250 // milliseconds between looks at few jobs
 const LOOK_MANY = 800
 
 export type State =
-  | 'waiting'
-  | 'uploading'
-  | 'held'
-  | 'offline'
-  | 'queued'
-  | 'running'
-  | 'done'
-  | 'failed'
-  | 'cancelled'
+  'waiting' | 'uploading' | 'held' | 'offline' | 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 
 export const FINISHED: ReadonlySet<State> = new Set<State>(['done', 'failed', 'cancelled'])
 
@@ -149,7 +141,9 @@ class Queue {
 
   /** The jobs, for this tab to find them again when it is loaded anew; and for others of this browser until they end. */
   #keep(gone: ReadonlySet<string> = new Set()): void {
-    const all = new Map(this.items.flatMap(({ job, asked }): [string, Asked | null][] => (job ? [[job.id, asked]] : [])))
+    const all = new Map(
+      this.items.flatMap(({ job, asked }): [string, Asked | null][] => (job ? [[job.id, asked]] : [])),
+    )
     const ended = new Set(this.items.flatMap(({ job, state }) => (job && FINISHED.has(state) ? [job.id] : [])))
     const others = jobsIn(stored('jobs'))
     const running = [...others, ...all].filter(([id]) => !ended.has(id) && !gone.has(id))
@@ -354,7 +348,11 @@ function jobsIn(text: string | null): Map<string, Asked | null> {
   try {
     const jobs: unknown = JSON.parse(text ?? '[]')
     if (!Array.isArray(jobs)) return new Map()
-    return new Map(jobs.filter((job: unknown): job is [string, Asked | null] => Array.isArray(job) && typeof job[0] === 'string'))
+    return new Map(
+      jobs.filter(
+        (job: unknown): job is [string, Asked | null] => Array.isArray(job) && typeof job[0] === 'string',
+      ),
+    )
   } catch {
     return new Map()
   }

@@ -1,7 +1,15 @@
 /** What the page knows of the service: whether it is there, what it can do, and whether it wants a key. */
 import { api, ask, events, onFailure } from '../api/client'
 import { asProblem, fromAnswer, fromDetails, ProblemError } from '../api/problem'
-import type { Emotion, EmotionView, ExampleView, ExportView, HeadView, ModelView, ProblemDetails } from '../api/types'
+import type {
+  Emotion,
+  EmotionView,
+  ExampleView,
+  ExportView,
+  HeadView,
+  ModelView,
+  ProblemDetails,
+} from '../api/types'
 
 const CALM = 10_000 // milliseconds between looks while all is well
 const EAGER = 1_000

@@ -53,7 +53,10 @@ export class TimelineData {
 
   /** The loudest sample, 0 to 1; of what is nearly silent, as if it were louder. */
   readonly peak = $derived(
-    (this.whole?.high ?? []).reduce((peak, high, index) => Math.max(peak, high, -(this.whole?.low[index] ?? 0)), 0.05),
+    (this.whole?.high ?? []).reduce(
+      (peak, high, index) => Math.max(peak, high, -(this.whole?.low[index] ?? 0)),
+      0.05,
+    ),
   )
 
   /** What there is to draw of a view; what is missing is fetched, and coarser meanwhile. */

@@ -1,4 +1,4 @@
-"""From a snapshot to a model under the contract: a directory with model.onnx and, beside it, its weights."""
+"""Conversion: a snapshot to a model under the contract, a directory with model.onnx and its weights beside it."""
 
 import shutil
 from pathlib import Path
@@ -10,11 +10,11 @@ from onnx import TensorProto
 from emovox import files
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
-from emovox.models.emotion2vec.network import Emotion2VecBuilder
-from emovox.models.emotion2vec.snapshot import Snapshot
-from emovox.models.emotion2vec.weights import Weights
+from emovox.models.checkpoints.weights import Weights
+from emovox.models.families import family_of
 from emovox.models.metadata import Metadata, Precision
 from emovox.models.onnx.graph import Graph
+from emovox.models.snapshot import Snapshot, hop_of, width_of
 
 MODEL_FILE = "model.onnx"
 DATA_FILE = "model.onnx.data"
@@ -43,7 +43,7 @@ def convert(
 
     Args:
         snapshot: what to convert.
-        directory: the model's own; its parent is made where it is missing.
+        directory: the model's; its parent is made if it isn't there.
         precision: of the matrices, `fp32`, `fp16` or `int8`.
         name: catalog name, for the metadata, as are the rest.
         revision: version of the weights.
@@ -54,8 +54,8 @@ def convert(
     Raises:
         ModelError: the weights are missing, misshapen or damaged, or the model can't be written.
     """
-    weights = Weights(snapshot)
-    audio = snapshot.config.audio
+    weights = family_of(snapshot).open_weights(snapshot)
+    minimum_samples = width_of(snapshot.convolutions)
     metadata = Metadata(
         name=name,
         revision=revision,
@@ -64,10 +64,10 @@ def convert(
         source=source,
         source_sha256=source_sha256,
         classes=tuple(emotion for emotion in NAMES if emotion in weights.labels),
-        hop=audio.hop,
-        first_centre=audio.minimum_samples / 2 / SAMPLE_RATE,
-        minimum_samples=audio.minimum_samples,
-        embedding_size=snapshot.config.embed_dim,
+        hop=hop_of(snapshot.convolutions),
+        first_centre=minimum_samples / 2 / SAMPLE_RATE,
+        minimum_samples=minimum_samples,
+        embedding_size=snapshot.embedding_size,
     )
     temporary: Path | None = None
     try:
@@ -75,8 +75,8 @@ def convert(
         free = shutil.disk_usage(directory.parent).free
         if free < weights.nbytes:
             raise ModelError(
-                f"the converted model takes {weights.nbytes / 1e9:.1f} GB, and {directory.parent} has "
-                f"{free / 1e9:.1f} GB free"
+                f"the converted model needs {weights.nbytes / 1e9:.1f} GB, and {directory.parent} has only "
+                f"{free / 1e9:.1f} GB free: make room, or put models elsewhere with EMOVOX_CACHE"
             )
         temporary = files.aside(directory)
         temporary.mkdir()
@@ -96,8 +96,8 @@ def convert(
 
 def _build(snapshot: Snapshot, weights: Weights, metadata: Metadata, data: BinaryIO) -> onnx.ModelProto:
     graph = Graph(data, DATA_FILE, metadata.precision)
-    Emotion2VecBuilder(graph, snapshot.config, weights).build()
-    width, classes = snapshot.config.embed_dim, len(NAMES)
+    family_of(snapshot).build(graph, snapshot, weights)
+    width, classes = snapshot.embedding_size, len(NAMES)
     return graph.finish(
         inputs=_INPUTS,
         outputs=(

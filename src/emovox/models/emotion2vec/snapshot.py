@@ -7,6 +7,7 @@ range, and text that FunASR evaluates as Python is parsed.
 
 import ast
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,24 +15,17 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from emovox import files
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
+from emovox.models.layout import FUNASR
+from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, read_text, refusal, width_of
 
-CONFIG_FILE = "config.yaml"
+CONFIG_FILE = FUNASR.config
 TOKENS_FILES = ("tokens.json", "tokens.txt")  # FunASR takes the first where both are there
 WEIGHTS_FILE = "model.pt"
 
-_MAX_TEXT = 200_000  # bytes; the published configs have some 4 kB, and PyYAML takes a second for 100 kB
 _MAX_LAYERS = 128
 _MAX_SPEC_LAYERS = 32
-_MAX_WINDOW = 16_000  # samples; the published models see 400 at once
-
-Layer = tuple[
-    Annotated[int, Field(ge=1, le=4096)],
-    Annotated[int, Field(ge=1, le=1024)],
-    Annotated[int, Field(ge=1, le=1024)],
-]
 
 
 def parse_feature_encoder_spec(text: str) -> list[object]:
@@ -68,13 +62,13 @@ def parse_feature_encoder_spec(text: str) -> list[object]:
     try:
         expression = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise ValueError("feature_encoder_spec is no list of (channels, width, stride)") from error
+        raise ValueError("feature_encoder_spec is not a list of (channels, width, stride)") from error
     try:
         layers = evaluate(expression)
     except (TypeError, RecursionError) as error:
-        raise ValueError("feature_encoder_spec is no list of (channels, width, stride)") from error
+        raise ValueError("feature_encoder_spec is not a list of (channels, width, stride)") from error
     if not isinstance(layers, list):
-        raise ValueError("feature_encoder_spec is no list of (channels, width, stride)")
+        raise ValueError("feature_encoder_spec is not a list of (channels, width, stride)")
     return layers
 
 
@@ -114,19 +108,12 @@ class AudioConfig(BaseModel):
     @property
     def hop(self) -> int:
         """Samples from one frame to the next."""
-        hop = 1
-        for _, _, stride in self.feature_encoder_spec:
-            hop *= stride
-        return hop
+        return hop_of(self.feature_encoder_spec)
 
     @property
     def minimum_samples(self) -> int:
         """Samples that one frame sees: the shortest waveform that gives one."""
-        width, hop = 1, 1
-        for _, kernel, stride in self.feature_encoder_spec:
-            width += (kernel - 1) * hop
-            hop *= stride
-        return width
+        return width_of(self.feature_encoder_spec)
 
     @property
     def alibi_scales(self) -> int:
@@ -140,8 +127,8 @@ class AudioConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "AudioConfig":
-        if self.minimum_samples > _MAX_WINDOW or self.hop > _MAX_WINDOW:
-            raise ValueError(f"feature_encoder_spec makes a frame of over {_MAX_WINDOW} samples")
+        if self.minimum_samples > MAX_WINDOW or self.hop > MAX_WINDOW:
+            raise ValueError(f"feature_encoder_spec makes a frame of over {MAX_WINDOW} samples")
         return self
 
 
@@ -196,62 +183,50 @@ class ModelConfig(BaseModel):
         return self
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A model's folder, read but for its weights.
+@dataclass(frozen=True, kw_only=True)
+class Emotion2VecSnapshot(Snapshot):
+    """A snapshot of the family.
 
     Attributes:
-        directory: where it is.
-        weights: the checkpoint.
         config: what the model computes.
-        labels: name of each row of the head, ``None`` for a row that was never taught; empty without a head.
         scope_map: pairs of prefixes, one in the checkpoint and what stands for it in the model.
         has_tokenizer: the config says that there is a head.
     """
 
-    directory: Path
-    weights: Path
     config: ModelConfig
-    labels: tuple[str | None, ...]
     scope_map: tuple[tuple[str, str], ...]
     has_tokenizer: bool
 
-    def sha256(self) -> str:
-        """Return the checksum of the weights, in hexadecimal.
+    @property
+    def convolutions(self) -> Sequence[Layer]:
+        """The strided convolutions that make frames of the waveform."""
+        return self.config.audio.feature_encoder_spec
 
-        Raises:
-            ModelError: the file can't be read.
-        """
-        try:
-            return files.digest(self.weights)
-        except OSError as error:
-            raise ModelError(f"{self.weights} can't be read: {error.strerror or error}") from error
+    @property
+    def embedding_size(self) -> int:
+        """D, width of an embedding."""
+        return self.config.embed_dim
 
 
-def read_snapshot(directory: Path) -> Snapshot:
+def read_snapshot(directory: Path) -> Emotion2VecSnapshot:
     """Read the config and the tokens of a snapshot, and see that the weights are there.
 
     Raises:
-        ModelError: a file is missing, unreadable, or says what can't be computed.
+        ModelError: a file is missing, unreadable, or asks for what can't be computed.
     """
-    weights = directory / WEIGHTS_FILE
-    others = sorted(directory.glob("*.pt"))  # emotion2vec_base has emotion2vec_base.pt
-    if not weights.is_file():
-        if len(others) != 1:
-            raise ModelError(f"{directory} is no snapshot: it has no {WEIGHTS_FILE}")
-        weights = others[0]
+    weights = FUNASR.weights_among(path.name for path in directory.glob("*.pt") if path.is_file())
+    if len(weights) != 1:
+        raise ModelError(f"{directory} is not a snapshot: it has no {WEIGHTS_FILE}")
     config = _read_config(directory / CONFIG_FILE)
     if config.get("model") != "Emotion2vec":
-        raise ModelError(f"{CONFIG_FILE} is of the model {config.get('model')!r:.100}; only Emotion2vec is read")
+        raise ModelError(f"{CONFIG_FILE} is of a model {config.get('model')!r:.100}; only Emotion2vec can be read")
     try:
         model = ModelConfig.model_validate(config.get("model_conf"))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in ("model_conf", *found["loc"]))
-        raise ModelError(f"{CONFIG_FILE}: {where}: {found['msg']}") from error
-    return Snapshot(
+        raise refusal(error, CONFIG_FILE, "model_conf") from error
+    return Emotion2VecSnapshot(
         directory=directory,
-        weights=weights,
+        weights=directory / weights[0],
         config=model,
         labels=_read_labels(directory),
         scope_map=_scope_map(config.get("scope_map")),
@@ -259,21 +234,8 @@ def read_snapshot(directory: Path) -> Snapshot:
     )
 
 
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_TEXT + 1)
-        if len(content) > _MAX_TEXT:
-            raise ModelError(f"{path.name} is over {_MAX_TEXT // 1000} kB: not a file of a snapshot")
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path.name} is not UTF-8 text") from error
-
-
 class _NoAliasLoader(yaml.SafeLoader):
-    """A safe loader without aliases: a page of merged aliases expands to more than any memory holds."""
+    """A safe loader without aliases: a page of nested aliases expands to more than any memory holds."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -282,34 +244,34 @@ class _NoAliasLoader(yaml.SafeLoader):
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    text = _read_text(path)
+    text = read_text(path)
     try:
         config = yaml.load(text, Loader=_NoAliasLoader)  # noqa: S506 - a SafeLoader with less
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path.name} is not YAML that can be read: {' '.join(str(error).split())}") from error
+        raise ModelError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path.name} has no settings")
     return config
 
 
 def _read_labels(directory: Path) -> tuple[str | None, ...]:
-    """The head's classes: ``开心/happy`` is happy, ``<unk>`` unknown, and ``unuse_0`` was never taught."""
+    """The head's classes: ``开心/happy`` is happy, ``<unk>`` unknown, and ``unuse_0`` wasn't trained."""
     path = next((directory / name for name in TOKENS_FILES if (directory / name).is_file()), None)
     if path is None:
         return ()
-    text = _read_text(path)
+    text = read_text(path)
     tokens: object = [line.rstrip() for line in text.rstrip().splitlines()]
     if path.suffix == ".json":
         try:
             tokens = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ModelError(f"{path.name} is not JSON that can be read") from error
+            raise ModelError(f"{path.name} is not valid JSON") from error
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ModelError(f"{path.name} is not a list of class names")
     labels = tuple(_label(token, path.name) for token in tokens)
-    taught = [label for label in labels if label]
-    if len(taught) != len(set(taught)) or not taught or len(labels) > 1000:
-        raise ModelError(f"{path.name} must name at least one class, and each of them once")
+    names = [label for label in labels if label]
+    if len(names) != len(set(names)) or not names or len(labels) > 1000:
+        raise ModelError(f"{path.name} must name at least one class, and none of them twice")
     return labels
 
 
@@ -323,7 +285,7 @@ def _label(token: str, source: str) -> str | None:
 
 
 def _scope_map(value: object) -> tuple[tuple[str, str], ...]:
-    """Pairs of prefixes, as a list or with commas; "none" is no prefix. Torch's own `module.` comes last."""
+    """Pairs of prefixes, as a list or with commas; "none" is an empty one. Torch's own `module.` comes last."""
     parts = value.split(",") if isinstance(value, str) else value if value is not None else []
     if not isinstance(parts, list) or len(parts) % 2 or not all(isinstance(part, str | None) for part in parts):
         raise ModelError(f"{CONFIG_FILE}: scope_map must be pairs of prefixes")

@@ -1,75 +1,30 @@
 """The weights that the Emotion2Vec network needs: their names and shapes, and where a checkpoint has them."""
 
-from collections.abc import Iterator, Mapping
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Mapping
 
 from emovox.errors import ModelError
-from emovox.models.checkpoints.checkpoint import Tensor, read_checkpoint
-from emovox.models.checkpoints.pickled import Inert
-from emovox.models.emotion2vec.snapshot import ModelConfig, Snapshot
-
-Shape = tuple[int, ...]
+from emovox.models.checkpoints.checkpoint import read_checkpoint
+from emovox.models.checkpoints.weights import Shape, Weights
+from emovox.models.emotion2vec.snapshot import Emotion2VecSnapshot, ModelConfig
 
 _AUDIO = "modality_encoders.AUDIO"
-_LISTED = 20
-# A weight takes 4 bytes and an element of the checkpoint 1 at least; more than that means elements used twice.
-_MAX_GROWTH = 4
 
 
-class Weights(Mapping[str, npt.NDArray[np.float32]]):
-    """The weights of a snapshot by the model's own names, each read from disk when it is asked for.
+def open_weights(snapshot: Emotion2VecSnapshot) -> Weights:
+    """Find every weight of a snapshot in its checkpoint, without reading any.
 
-    Attributes:
-        labels: name of each row of the head, as in `Snapshot`; empty for a model that has none.
-        nbytes: bytes of them all as float32.
+    Raises:
+        ModelError: the checkpoint can't be read, or weights are missing or misshapen; the message lists them.
     """
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        """Find every weight in the checkpoint, without reading any.
-
-        Raises:
-            ModelError: the checkpoint can't be read, or weights are missing or misshapen; the message lists them.
-        """
-        state = read_checkpoint(snapshot.weights)
-        self._tensors: dict[str, Tensor] = {}
-        self.labels = _labels(snapshot, state)
-        wrong = []
-        for name, shape in expected_shapes(snapshot.config, len(self.labels)).items():
-            value = state.get(_source_of(name, state, snapshot.scope_map))
-            if value is None:
-                wrong.append(f"{name} is missing")
-            elif isinstance(value, Inert):
-                wrong.append(f"{name} is made by {value.origin}, which is refused")
-            elif value.shape != shape:
-                wrong.append(f"{name} has the shape {value.shape}, not {shape}")
-            else:
-                self._tensors[name] = value
-        if wrong:
-            more = f"; and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
-            raise ModelError(f"{snapshot.weights.name} doesn't fit its config: {'; '.join(wrong[:_LISTED])}{more}")
-        self.nbytes = sum(4 * int(np.prod(tensor.shape, dtype=object)) for tensor in self._tensors.values())
-        if self.nbytes > _MAX_GROWTH * snapshot.weights.stat().st_size:
-            raise ModelError(f"{snapshot.weights.name} is refused: its weights are bigger than the file")
-
-    def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
-        """Return a weight as float32, a view of the file where it can be.
-
-        Raises:
-            ModelError: damaged, or not a finite number.
-        """
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = self._tensors[name].array().astype(np.float32, copy=False)
-        if not np.isfinite(values).all():
-            raise ModelError(f"the checkpoint's weight {name} has values that are no finite numbers")
-        return values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        return len(self._tensors)
+    state = read_checkpoint(snapshot.weights)
+    labels = _labels(snapshot, state)
+    return Weights(
+        snapshot.weights,
+        state,
+        expected_shapes(snapshot.config, len(labels)),
+        labels,
+        lambda name: _source_of(name, state, snapshot.scope_map),
+    )
 
 
 def expected_shapes(config: ModelConfig, classes: int) -> dict[str, Shape]:
@@ -141,14 +96,14 @@ def _source_of(name: str, state: Mapping[str, object], scope_map: tuple[tuple[st
     return source
 
 
-def _labels(snapshot: Snapshot, state: Mapping[str, object]) -> tuple[str | None, ...]:
+def _labels(snapshot: Emotion2VecSnapshot, state: Mapping[str, object]) -> tuple[str | None, ...]:
     """What the head's rows stand for, once it is known whether there is a head.
 
-    FunASR gives a model a head where the config names a tokenizer. Snapshots made by other means name none and
-    have a head all the same, so only where neither speaks of one are the tokens passed over.
+    FunASR gives a model a head if the config names a tokenizer. Snapshots from elsewhere may have a head without
+    one, so the tokens are ignored only if there is neither.
     """
     sources = [_source_of(f"proj.{part}", state, snapshot.scope_map) for part in ("weight", "bias")]
     has_head = any(source in state for source in sources)
     if has_head and not snapshot.labels:
-        raise ModelError("the model has a head and no tokens.txt that names its classes; put the file beside it")
+        raise ModelError("the model has a head, but no tokens.txt that names its classes: put the file beside it")
     return snapshot.labels if has_head or snapshot.has_tokenizer else ()

@@ -1,6 +1,6 @@
-"""Who may use the service: the API key that a request carries, or the session of a browser that showed one.
+"""Access: who may use the service, by the API key in a request or by the session of a browser that gave one.
 
-A session is a browser's stand-in for a key: at random, kept as a hash, gone with the key and with time.
+A session stands in for a key: a random token, stored as a hash, that ends with its key or after a while.
 """
 
 import hashlib
@@ -20,16 +20,16 @@ from emovox.server.http.hosts import host_name, is_loopback
 from emovox.server.http.problems import Problem
 from emovox.server.keys import Keys
 
-THREADS = 8  # that ask the database at once: where it is slow, the others' are still there for all else
+THREADS = 8  # for queries: when the database is slow, everything else keeps its own threads
 LIFE = 30 * 86_400  # seconds of a session
-SESSIONS = 100  # of one key; the oldest goes first
+MAX_SESSIONS = 100  # of one key; the oldest goes first
 
 
 class Access:
-    """Checks keys and sessions, where they are demanded.
+    """Checks keys and sessions, if the service requires keys.
 
     Attributes:
-        needed: they are.
+        needed: whether it does.
     """
 
     def __init__(self, keys: Keys, database: Engine, *, needed: bool) -> None:
@@ -37,7 +37,7 @@ class Access:
         self._limiter = CapacityLimiter(THREADS)
 
     async def key(self, headers: Headers) -> str | None:
-        """The id of the key that a request shows, itself or by its session; None if it is none of ours."""
+        """The id of the key in a request or of its session; None if there is no such key, or none is needed."""
         if not self.needed:
             return None
         if key := _key(headers):
@@ -47,21 +47,21 @@ class Access:
         return None
 
     async def demand(self, headers: Headers) -> str | None:
-        """The id of the key, or None where no keys are demanded.
+        """The id of the key, or None if none is needed.
 
         Raises:
             Problem: 401, a key is needed.
         """
         key = await self.key(headers)
         if self.needed and key is None:
-            raise _needed()
+            raise _key_needed()
         return key
 
     async def begin(self, headers: Headers) -> str | None:
-        """Begin a session of the key that a request itself shows.
+        """Begin a session with the key in a request.
 
         Returns:
-            The session's token, which is kept nowhere; None where no keys are demanded.
+            The session's token, which is stored nowhere; None if no key is needed.
 
         Raises:
             Problem: 401, there is no such key.
@@ -70,12 +70,12 @@ class Access:
             return None
         key = await run_sync(self._keys.check, _key(headers), limiter=self._limiter)
         if key is None:
-            raise _needed()
+            raise _key_needed()
         await self.end(headers)
         return await run_sync(self._begin, key, limiter=self._limiter)
 
     async def end(self, headers: Headers) -> None:
-        """End the session of a request, if it has one."""
+        """End a request's session, if it has one."""
         if token := _token(headers):
             await run_sync(self._end, token, limiter=self._limiter)
 
@@ -84,13 +84,13 @@ class Access:
         of_key = select(sessions.c.hash).where(sessions.c.key == key).order_by(sessions.c.created.desc())
         with self._database.begin() as connection:
             connection.execute(delete(sessions).where(sessions.c.created <= now - LIFE))
-            oldest = connection.scalars(of_key.offset(SESSIONS - 1)).all()
+            oldest = connection.scalars(of_key.offset(MAX_SESSIONS - 1)).all()
             connection.execute(delete(sessions).where(sessions.c.hash.in_(oldest)))
             connection.execute(insert(sessions).values(hash=_hash(token), key=key, created=now))
         return token
 
     def _key_of(self, token: str) -> str | None:
-        """The id of the key that a session was begun with; None if it has ended, or the key has gone."""
+        """The id of a session's key; None if the session has ended or the key is gone."""
         query = (
             select(key_table.c.id)
             .join(sessions, sessions.c.key == key_table.c.id)
@@ -105,17 +105,17 @@ class Access:
 
 
 def cookie_name(headers: Headers) -> str:
-    """What the session's cookie is called where a request came to.
+    """The name of the session's cookie at the host that a request was sent to.
 
-    `__Host-` has browsers see to it that the cookie goes over TLS alone, to this name alone, and that nobody else
-    has set it. On this machine's own names, which are reached without TLS, there can be none such. Whether a proxy
-    speaks TLS isn't asked: a header that says so may be anybody's.
+    With `__Host-`, browsers send the cookie over TLS only, to this host only, and let nobody else set it. This
+    machine's own names are reached without TLS, so they can't use it. Whether a proxy speaks TLS doesn't matter:
+    anybody could send a header that says so.
     """
     return "emovox" if is_loopback(host_name(headers.get("host", ""))) else "__Host-emovox"
 
 
 def access_of(request: HTTPConnection) -> Access:
-    """The access of the service that a request came to."""
+    """The access checks of the service that received a request."""
     return cast("Access", request.app.state.access)
 
 
@@ -125,7 +125,7 @@ def _key(headers: Headers) -> str:
 
 
 def _token(headers: Headers) -> str:
-    """The token in the session's cookie; empty: there is none."""
+    """The token in the session's cookie; empty if there is none."""
     return cookie_parser(headers.get("cookie", "")).get(cookie_name(headers), "")
 
 
@@ -133,7 +133,7 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", errors="replace")).hexdigest()
 
 
-def _needed() -> Problem:
+def _key_needed() -> Problem:
     return Problem(
         401,
         "key-needed",

@@ -1,4 +1,4 @@
-"""Addresses: where the service may send to by itself. Nothing that is private is, however it is written."""
+"""Addresses: where the service may send requests. Never a private one, however it is written."""
 
 import asyncio
 import ipaddress
@@ -11,7 +11,7 @@ import httpx
 
 from emovox.server.http.problems import invalid
 
-# IANA's registries of special addresses, and what was in them once; Python's own lists differ by its version.
+# IANA's registries of special addresses, past entries included; Python's own lists differ between versions.
 _SPECIAL = [
     ipaddress.ip_network(network)
     for network in (
@@ -24,7 +24,7 @@ _SPECIAL = [
         "2002::/16",  # 6to4
     )
 ]  # fmt: skip
-_UNICAST = ipaddress.IPv6Network("2000::/3")  # all others lead to this network, to IPv4, or nowhere
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # everything else leads to this network, to IPv4, or nowhere
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # how IPv4 looks to a machine that has only IPv6
 _ISATAP = {0x00005EFE, 0x02005EFE}  # before the IPv4 address in the lower half
@@ -33,14 +33,14 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 class RefusedError(Exception):
-    """An address that nothing may be sent to; the text says why."""
+    """Nothing may be sent to this address; the text says why."""
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is in the open internet.
+    """Whether an IP address is on the public internet.
 
     Raises:
-        ValueError: it is no IP address.
+        ValueError: not an IP address.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
@@ -52,16 +52,16 @@ def is_public(address: str) -> bool:
 
 
 def read_url(url: str, *, private: bool) -> httpx.URL:
-    """An address that something is to be sent to.
+    """Parse and check the URL of a webhook.
 
     Args:
-        url: as somebody gave it.
-        private: it may be in this network.
+        url: as the user gave it.
+        private: whether it may be private.
 
     Raises:
-        RefusedError: it isn't one, or is a private one. Names are looked up only when something is sent.
+        RefusedError: not a URL, or a private one. Names are looked up only when something is sent.
     """
-    unclear = RefusedError("give an address as https://host/path")
+    unclear = RefusedError("give a URL such as https://host/path")
     try:
         parts = httpx.URL(url if len(url) <= 2000 and url.isascii() and url.isprintable() else "")
     except httpx.InvalidURL:
@@ -75,18 +75,18 @@ def read_url(url: str, *, private: bool) -> httpx.URL:
         if len(host) > 253 or not _NAME.fullmatch(host):
             raise unclear from None
         if _NUMBER.fullmatch(host.rpartition(".")[2]):  # 0x7f.1 and 2130706433 are addresses to some systems
-            raise RefusedError("write an IP address as four numbers: https://192.0.2.1/path") from None
+            raise RefusedError("write the IP address as four numbers: https://192.0.2.1/path") from None
         public = host != "localhost" and not host.endswith(".localhost")
     if not public and not private:
-        raise RefusedError("it is a private address, which EMOVOX_WEBHOOK_PRIVATE would allow")
+        raise RefusedError("this address is private: set EMOVOX_WEBHOOK_PRIVATE to allow it")
     return parts
 
 
 def check_url(url: str | None, *, private: bool) -> str | None:
-    """A webhook's address as a client gave it.
+    """Check a webhook's URL as a client gave it; an empty one is none.
 
     Raises:
-        Problem: 422, no address that may be told.
+        Problem: 422, nothing may be sent there.
     """
     try:
         if url:
@@ -97,9 +97,9 @@ def check_url(url: str | None, *, private: bool) -> str | None:
 
 
 def look_up(host: str, port: int) -> "asyncio.Future[list[str]]":
-    """The IP addresses of a name, in the order in which they are worth trying; OSError where there are none.
+    """The IP addresses of a name, in the order to try them; OSError if there are none.
 
-    It is done by a thread of its own: some names take the system half a minute, and no thread can be told to stop.
+    Each lookup has its own thread: some names take the system half a minute, and a thread can't be stopped.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[list[str]] = loop.create_future()
@@ -111,7 +111,7 @@ def look_up(host: str, port: int) -> "asyncio.Future[list[str]]":
             future.set_result(addresses)
         else:
             future.set_exception(error)
-            future.exception()  # nobody may be waiting any more
+            future.exception()  # marks it as retrieved: perhaps nobody waits any more
 
     def work() -> None:
         addresses: list[str] = []
@@ -119,7 +119,7 @@ def look_up(host: str, port: int) -> "asyncio.Future[list[str]]":
         try:
             entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
-        except (OSError, ValueError) as error:  # ValueError: no name that can be looked up
+        except (OSError, ValueError) as error:  # ValueError: not a name that can be looked up
             failure = error if isinstance(error, OSError) else OSError(str(error))
         with suppress(RuntimeError):  # the loop has ended
             loop.call_soon_threadsafe(settle, addresses, failure)

@@ -1,7 +1,7 @@
-"""Connections: HTTP and WebSocket by uvicorn, which by itself waits for whoever is slow, silent or deaf for ever.
+"""Connections: uvicorn's HTTP and WebSocket, with time limits. By itself uvicorn waits for slow clients for ever.
 
-This overrides what uvicorn promises to nobody: pyproject names the versions it was tested with, and a test says
-what is missing in others.
+This overrides internals of uvicorn: pyproject names the versions it was tested with, and a test says what is
+missing in others.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ from uvicorn.server import ServerState
 from emovox.server.http.problems import Problem
 from emovox.server.http.sockets import raw
 
-PATIENCE = 15.0  # seconds for a request's headers, and for the rest of a body that nobody reads any more
-FRESH = 1.0  # seconds in which a new connection may say nothing before another may have its place
-TAKING = 60.0  # seconds in which a client must take of what waits for it
-TAKEN = 65_536  # so many bytes, or all
-_log = logging.getLogger("emovox.server.websocket")  # who connects and leaves is nothing to be written down
+PATIENCE = 15.0  # seconds for a request's headers, and for the rest of a body that is no longer read
+FRESH = 1.0  # seconds for which a new connection may be silent before another may take its place
+DRAIN_TIME = 60.0  # seconds in which a client must read, of what is being sent to it,
+DRAIN_SIZE = 65_536  # so many bytes, or all
+_log = logging.getLogger("emovox.server.websocket")  # connecting and leaving isn't worth a line
 _log.setLevel(logging.WARNING)
-_log.addFilter(lambda record: "Invalid UTF-8" not in str(record.msg))  # nor what clients do wrong
+_log.addFilter(lambda record: "Invalid UTF-8" not in str(record.msg))  # nor are clients' mistakes
 
 
 class Connections(ServerState):
-    """What uvicorn's protocols share, and which connections could be spared.
+    """What uvicorn's protocols share, and which connections could be dropped.
 
     Attributes:
-        idle: connections in whose requests nothing is done, with the time since when; longest first.
+        idle: connections without a request in progress and the time since when, longest first.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Connections(ServerState):
         self.idle: dict[Http, float] = {}
 
     def make_room(self) -> bool:
-        """End the connection that has been idle longest; False where none has been for a moment."""
+        """Drop the connection that has been idle longest; False if none has been for a moment."""
         for connection, since in self.idle.items():
             if connection.loop.time() - since < FRESH:
                 return False
@@ -50,43 +50,43 @@ class Connections(ServerState):
 
 
 class Outflow:
-    """What waits to be sent on a connection: for a client that doesn't take it, it doesn't wait for ever."""
+    """The data waiting to be sent on a connection: a client that doesn't read it is dropped."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._timer: asyncio.TimerHandle | None = None
-        transport.set_write_buffer_limits(high=0)  # be told of all that waits
+        transport.set_write_buffer_limits(high=0)  # report any data that waits
 
     def pause(self) -> None:
-        """Something waits."""
+        """Data waits."""
         size = self._transport.get_write_buffer_size()
-        self._timer = self._loop.call_later(TAKING, self._look, size)
+        self._timer = self._loop.call_later(DRAIN_TIME, self._check, size)
 
     def resume(self) -> None:
-        """Nothing waits any more."""
+        """No data waits any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self, before: int) -> None:
-        if before - self._transport.get_write_buffer_size() < TAKEN:
+    def _check(self, before: int) -> None:
+        if before - self._transport.get_write_buffer_size() < DRAIN_SIZE:
             self._transport.abort()
         else:
             self.pause()
 
 
 class _Watched(asyncio.BaseProtocol):
-    """A protocol whose outflow is watched."""
+    """A protocol with a watched outflow."""
 
     _outflow: Outflow
 
     def pause_writing(self) -> None:
-        """The client takes less than it is sent."""
+        """The client reads less than it is sent."""
         self._outflow.pause()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """It has taken all."""
+        """It has read everything."""
         self._outflow.resume()
         super().resume_writing()
 
@@ -98,19 +98,19 @@ class Http(_Watched, H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Expect a request."""
+        """Wait for a request."""
         super().connection_made(transport)
         self._outflow = Outflow(transport, self.loop)
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Expect no more."""
+        """Stop waiting."""
         self._relax()
         self._outflow.resume()
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
-        """Go on with what has come; a request whose headers are there is expected no longer."""
+        """Process received events; once a request's headers are there, stop waiting for it."""
         cycle = self.cycle
         super().handle_events()
         if self.cycle is not cycle and not self.cycle.response_complete:
@@ -122,13 +122,13 @@ class Http(_Watched, H11Protocol):
         super().handle_websocket_upgrade(event)
 
     def send_400_response(self, msg: str) -> None:
-        """What isn't HTTP is answered as every error is."""
+        """Answer what isn't HTTP with a problem, as every error."""
         if not self.transport.is_closing():
-            self.transport.write(raw(Problem(400, "no-http", "this is no request as HTTP/1.1 has it")))
+            self.transport.write(raw(Problem(400, "no-http", "this is not an HTTP/1.1 request")))
             self.transport.close()
 
     def on_response_complete(self) -> None:
-        """Expect the next request, and before it the end of this one."""
+        """Wait for the rest of this request and for the next one."""
         self._expect()
         super().on_response_complete()
 
@@ -154,33 +154,33 @@ class WebSocket(_Watched, WebSocketsSansIOProtocol):
         self.logger = self.conn.logger = _log
 
     def data_received(self, data: bytes) -> None:
-        """Go on with what has come; first with a request, whose end HTTP has seen: a handshake, or none."""
+        """Process received data; the first is the request that HTTP has read: a handshake, or not."""
         super().data_received(data)
         if not self.handshake_initiated and not self.transport.is_closing():
             answer = b"".join(self.conn.data_to_send())
-            self.transport.write(answer or raw(Problem(400, "no-websocket", "this is no WebSocket's handshake")))
+            self.transport.write(answer or raw(Problem(400, "no-websocket", "this is not a WebSocket handshake")))
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop waiting."""
         self._outflow.resume()
         super().connection_lost(exc)
 
     async def send(self, message: ASGISendEvent) -> None:
-        """Send what the app says, unless the client has left: asyncio would write of each word that is lost."""
+        """Send a message, unless the client has left: asyncio would log every one that is lost."""
         if self.transport.is_closing():
             raise ClientDisconnected
         await super().send(message)
 
     def handle_ping(self) -> None:
-        """Answer, unless the client doesn't take the answers: they would pile up."""
+        """Answer, unless the client doesn't read the answers: they would pile up."""
         if self.writable.is_set():
             super().handle_ping()
         else:
             self.conn.data_to_send()
 
     def handle_parser_exception(self) -> None:
-        """End what is no WebSocket; uvicorn's own fails where that is seen in the handshake already."""
+        """End what isn't a WebSocket; uvicorn's own method fails if the handshake shows that already."""
         if self.conn.close_sent is None:
             self.transport.abort()
         else:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator
 
 
 def _no_number(value: object) -> object:
-    """A number could be seconds or milliseconds."""
+    """Refuse a number, which could be seconds or milliseconds."""
     try:
         float(str(value))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Server-sent events: the same for all who follow one thing, and polled rarely where nothing changes."""
+"""Server-sent events: shared by all clients that follow one thing, and polled rarely while nothing changes."""
 
 import asyncio
 import json
@@ -12,8 +12,8 @@ from emovox.server.http.problems import from_error
 from emovox.server.polls import Poll
 from emovox.server.service import Service
 
-EVERY, RAREST = 0.25, 2.0  # seconds between polls: of what changes, and of what doesn't
-HEARTBEAT = 10.0  # seconds of silence after which a comment says that the line is alive
+EVERY, RAREST = 0.25, 2.0  # seconds between polls: while it changes, and while it doesn't
+HEARTBEAT = 10.0  # seconds of silence after which a comment shows that the connection is alive
 CONTENT = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
@@ -23,30 +23,30 @@ def event(kind: str, data: Any) -> str:
 
 
 def stream(service: Service, poll: Poll, *, key: str | None = None) -> StreamingResponse:
-    """Send an event whenever it changes, until the last, or until what it is of is gone, or the service stops.
+    """Send an event whenever it changes, until it is the last, its subject is deleted, or the service stops.
 
     Args:
-        service: whose stop ends the stream; clients connect again.
-        poll: gives the event of this moment.
-        key: of the polls that clients share.
+        service: when it stops the stream ends; clients connect again.
+        poll: gives the current event.
+        key: clients with the same one share polls.
     """
 
     async def events() -> AsyncIterator[str]:
-        last, told, pause = "", time.monotonic(), EVERY
+        previous, sent_at, pause = "", time.monotonic(), EVERY
         while not service.stopping:
-            text, final = last, False
+            text, final = previous, False
             try:
                 kind, data, final = await (service.polls.share(key, poll) if key else poll())
                 text = event(kind, data)
             except Exception as error:
-                if from_error(error).status != 503:  # it was deleted; otherwise it can't be known just now
+                if from_error(error).status != 503:  # 503: it can't be read just now; else it was deleted
                     return
-            if text != last:
+            if text != previous:
                 yield text
-                last, told, pause = text, time.monotonic(), EVERY
-            elif time.monotonic() - told >= HEARTBEAT:
+                previous, sent_at, pause = text, time.monotonic(), EVERY
+            elif time.monotonic() - sent_at >= HEARTBEAT:
                 yield ": still here\n\n"
-                told = time.monotonic()
+                sent_at = time.monotonic()
             if final:
                 return
             await asyncio.sleep(pause)

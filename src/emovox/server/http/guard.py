@@ -1,4 +1,4 @@
-"""The guard: what stands before every route. Headers, hosts, origins, keys, rates; and headers on every answer."""
+"""The guard: checks headers, host, origin, key and rate of every request, and adds headers to every answer."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping
@@ -13,10 +13,10 @@ from emovox.server.http.problems import MEDIA_TYPE, Problem, from_error, from_st
 
 HEADERS = 100
 HEADER_BYTES = 32_768
-OPEN = frozenset({"/", "/healthz", "/readyz", "/v1/session"})  # for whoever watches over it, or is to give a key
-PAGE = ("/assets/", "/favicon.")  # nothing of anybody's, and needed to ask for the key
+OPEN = frozenset({"/", "/healthz", "/readyz", "/v1/session"})  # for monitoring, and to enter a key
+PAGE = ("/assets/", "/favicon.")  # public, and needed to ask for the key
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing
-PIECE = 65_536  # bytes of an answer that are handed on at once: what waits for a slow reader is no more
+PIECE = 65_536  # bytes of an answer sent at once: no more of it waits for a slow reader
 SECURITY = {
     "content-security-policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -25,19 +25,19 @@ SECURITY = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
-    "cache-control": "no-store",  # emotions of people are nothing for caches
+    "cache-control": "no-store",  # people's emotions don't belong in caches
 }
 
 
 class Rates:
-    """A bucket for each key, which fills by so many requests a minute and holds a minute's."""
+    """A token bucket for each key: it fills by so many requests a minute, and holds those of one minute."""
 
     def __init__(self, per_minute: int) -> None:
         self._rate, self._most = per_minute / 60, float(per_minute)
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, key: str) -> float:
-        """Take one; gives the seconds to wait, 0 if it was there."""
+        """Take a token; returns the seconds to wait, 0 if there was one."""
         if not self._most:
             return 0.0
         now = time.monotonic()
@@ -49,7 +49,7 @@ class Rates:
 
 
 class Guard:
-    """Lets a request through, or answers it."""
+    """Lets a request through, or refuses it."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class Guard:
 
         Args:
             app: to guard.
-            hosts: the names it is reached by, lower case, without ports; `*` for any.
+            hosts: its names, lower case, without ports; `*` for any.
             origins: of other web pages that may use it.
-            methods: that its routes take.
+            methods: that its routes accept.
             access: checks keys.
-            rate_limit: requests a minute of one key.
+            rate_limit: requests a minute with one key.
         """
         self._app, self._methods = app, ", ".join(sorted(methods))
         self._hosts, self._origins = frozenset(hosts), frozenset(origins)
@@ -92,40 +92,44 @@ class Guard:
         except Exception as error:
             if answer.begun:
                 raise
-            # Starlette's own would raise it again after the answer, and uvicorn then cuts the connection.
+            # Starlette would raise it again after the answer, and uvicorn would then drop the connection.
             await self._refuse(from_error(error), scope, receive, answer)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         raw = scope["headers"]
         if len(raw) > HEADERS or sum(len(name) + len(value) for name, value in raw) > HEADER_BYTES:
             raise Problem(
-                431, "headers-too-large", f"a request may have {HEADERS} headers of {HEADER_BYTES} bytes"
+                431,
+                "headers-too-large",
+                f"a request may have at most {HEADERS} headers, {HEADER_BYTES} bytes in all",
             )
         if "transfer-encoding" in headers and "content-length" in headers:
-            # A proxy that believes the length sees another end of the request than this service, and so another
-            # request behind it, which it never checked (request smuggling).
-            detail = "Transfer-Encoding and Content-Length exclude each other"
+            # A proxy that goes by the length sees the request end elsewhere than this service does, which may then
+            # find another request behind it that the proxy never checked (request smuggling).
+            detail = "send either Transfer-Encoding or Content-Length, not both"
             raise Problem(400, "two-lengths", detail, headers={"Connection": "close"})
         host = host_name(headers.get("host", ""))
         if "*" not in self._hosts and host not in self._hosts:
-            # A page elsewhere whose name was pointed at this machine (DNS rebinding) comes with its own name.
+            # Another site whose name was pointed at this machine (DNS rebinding) comes with its own name.
             raise Problem(
-                421, "unknown-host", "this service isn't known by that name: EMOVOX_ALLOWED_HOSTS lists its names"
+                421, "unknown-host", "the service doesn't know this host name: add it to EMOVOX_ALLOWED_HOSTS"
             )
         if self._is_foreign(scope, headers):
             raise Problem(
-                403, "foreign-origin", "web pages elsewhere may not use this service (EMOVOX_CORS_ORIGINS)"
+                403,
+                "foreign-origin",
+                "pages from other origins can't use this service: allow them in EMOVOX_CORS_ORIGINS",
             )
 
     def _is_foreign(self, scope: Scope, headers: Headers) -> bool:
-        """Whether a web page elsewhere asks that wasn't allowed to."""
+        """Whether the request comes from another site's page that isn't allowed to send it."""
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         if origin in self._origins:
             return False
         if origin is not None and origin.partition("://")[2] != headers.get("host"):
             return True
-        # Links may lead here from anywhere. Whatever else browsers say comes from elsewhere is refused, also where
-        # they say no origin; `same-site` is another port of this machine, or another name of this domain.
+        # Links may lead here from anywhere. All else that browsers mark as coming from elsewhere is refused, even
+        # without an origin; `same-site` is another port of this machine, or another name in this domain.
         unsafe = scope["type"] == "websocket" or scope["method"] not in SAFE
         return unsafe and site not in {"none", "same-origin"}
 
@@ -135,17 +139,16 @@ class Guard:
         key = await self._access.demand(headers)
         if key is None:
             return
-        scope["emovox.key"] = key
         if wait := self._rates.take(key):
             raise Problem(
                 429,
                 "too-many-requests",
-                "this key asks more often than it may (EMOVOX_RATE_LIMIT)",
+                "too many requests with this key (EMOVOX_RATE_LIMIT)",
                 headers={"Retry-After": str(int(wait) + 1)},
             )
 
     def _cors(self, headers: Headers) -> dict[str, str]:
-        """What lets an allowed page read an answer."""
+        """The headers that let an allowed page read an answer."""
         origin = headers.get("origin")
         if origin is None or origin not in self._origins:
             return {}
@@ -180,12 +183,12 @@ class Guard:
 
 
 class _Answer:
-    """An answer on its way: with the headers that all have, in pieces, and begun no sooner than its body is there.
+    """An answer with the headers that all have, sent in pieces, and not before the first of its body is there.
 
-    So what fails before that, a file that can't be opened for example, is answered as an error.
+    A failure until then, such as a file that can't be opened, can still be answered as an error.
 
     Attributes:
-        begun: some of it has gone.
+        begun: whether some of it has been sent.
     """
 
     def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
@@ -207,7 +210,7 @@ class _Answer:
 
     def _complete(self, status: int, headers: MutableHeaders) -> None:
         if status >= HTTPStatus.BAD_REQUEST and headers.get("content-type", "").startswith("text/plain"):
-            body = bytes(from_status(status).response().body)  # in place of Starlette's words on a wrong Range
+            body = bytes(from_status(status).response().body)  # instead of Starlette's text about a wrong Range
             headers["content-type"], headers["content-length"] = MEDIA_TYPE, str(len(body))
             self._problem = body
         for name, value in self._headers.items():

@@ -1,17 +1,17 @@
-"""Hosts: the names in `Host` headers, and which of them are this machine's own."""
+"""Hosts: the names in `Host` headers, and which are this machine's own."""
 
 import ipaddress
 
 
 def host_name(header: str) -> str:
-    """The name of a `Host` header, lower case, without the port."""
+    """The name in a `Host` header, lower case, without the port."""
     if header.startswith("["):
         return header.partition("]")[0].removeprefix("[").lower()
     return header.rpartition(":")[0].lower() if ":" in header else header.lower()
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Whether only this machine can reach an address."""
     if host == "localhost":
         return True
     try:

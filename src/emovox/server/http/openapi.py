@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI makes of the routes, and what it can't know."""
+"""The OpenAPI document: what FastAPI derives from the routes, and what it can't know."""
 
 from typing import Any
 
@@ -32,15 +32,19 @@ EXAMPLE = {
 
 
 def body(*, many: bool = False) -> dict[str, Any]:
-    """The body and parameters of a route that takes recordings, for its `openapi_extra`."""
+    """The body and parameters of a route that accepts recordings, for its `openapi_extra`."""
     file = {"type": "string", "format": "binary"}
     fields: dict[str, Any] = {"file": {"type": "array", "items": file, "minItems": 1} if many else file}
     extra = [
-        {"name": "webhook", "schema": {"type": "string", "maxLength": 2000}, "description": "told when a job ends"}
+        {
+            "name": "webhook",
+            "schema": {"type": "string", "maxLength": 2000},
+            "description": "URL that is called when a job ends",
+        }
     ]
     if not many:
         name = {"type": "string", "maxLength": 4096, "examples": ["call.mp3"]}
-        extra.append({"name": "name", "schema": name, "description": "what to call the recording in the result"})
+        extra.append({"name": "name", "schema": name, "description": "name of the recording in the result"})
     kind = BatchOptions if many else RecognitionOptions
     for item in [*parameters(kind, form=True), *extra]:
         fields[item["name"]] = {**item["schema"], "description": item["description"]}
@@ -53,7 +57,7 @@ def body(*, many: bool = False) -> dict[str, Any]:
 
 
 def describe(app: FastAPI) -> None:
-    """Let an app describe itself in full."""
+    """Complete an app's OpenAPI document."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -86,5 +90,5 @@ Recordings in, emotions out. Every error is `application/problem+json` (RFC 9457
     curl -F file=@call.mp3 http://localhost:7860/v1/recognitions
     curl --data-binary @call.mp3 -H 'Content-Type: audio/mpeg' 'http://localhost:7860/v1/recognitions?name=call.mp3'
 
-API keys, where they are demanded, go as `Authorization: Bearer KEY`.
+If the service requires API keys, send one as `Authorization: Bearer KEY`.
 """

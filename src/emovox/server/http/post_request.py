@@ -1,7 +1,7 @@
-"""Posting: one HTTP request, of whose answer the status is read and nothing else.
+"""A POST request: only the status of its answer is read.
 
-By hand, because a client for all purposes reads on as long as it is sent something: interim answers without end,
-megabytes of headers, a body. Here a few kilobytes are read at most, and then the connection is gone.
+By hand, because a general HTTP client goes on reading as long as anything comes: interim answers without end,
+megabytes of headers, a body. Here a few kilobytes are read at most, and then the connection is closed.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ import httpx
 from anyio import fail_after
 
 LONGEST = 16_384  # bytes of a status line with its headers
-INTERIM = 4  # answers of the kind of "100 Continue"
+INTERIM = 4  # answers such as "100 Continue"
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])[ \r\n]")
 
 
 class PostError(Exception):
-    """What answers is no HTTP server, or none that ends."""
+    """The server didn't answer in proper HTTP."""
 
 
 async def post(
@@ -30,21 +30,24 @@ async def post(
     patience: float,
     tls: ssl.SSLContext,
 ) -> int:
-    """Send a request to the first IP address that can be reached, and give the answer's status.
+    """Send a request to the first IP address that can be reached.
 
     Args:
-        url: where; its host is the name that is asked for, and that the certificate must have.
-        addresses: of the host. A name isn't looked up again: it could mean another address a moment later.
+        url: of the request; its host goes into the Host header, and must be in the certificate.
+        addresses: of the host. It isn't looked up again: the name could mean another address a moment later.
         body: of the request.
-        headers: of the request, but for those that go without saying.
-        patience: seconds for the connection to each address.
+        headers: of the request, beyond the usual ones.
+        patience: seconds to connect to each address.
         tls: which certificates are trusted.
 
+    Returns:
+        The status.
+
     Raises:
-        OSError: no address can be reached, or the connection broke.
+        OSError: no address can be reached, or the connection broke off.
         PostError: there is no proper answer.
     """
-    failure = OSError("the name has no address")
+    failure = OSError("the host has no address")
     for address in addresses:
         try:
             with fail_after(patience):
@@ -75,7 +78,7 @@ async def _connect(
 
 
 def port(url: httpx.URL) -> int:
-    """The port of an address, said or not."""
+    """The port of a URL, given or implied."""
     return url.port or (443 if url.scheme == "https" else 80)
 
 
@@ -92,12 +95,12 @@ async def _status(reader: asyncio.StreamReader) -> int:
             line = await reader.readuntil(b"\n")
             status = _STATUS.match(line)
             if status is None:
-                raise PostError("what answers speaks no HTTP")
+                raise PostError("the server doesn't speak HTTP")
             if int(status[1]) >= 200:
                 return int(status[1])
             await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError:
-        raise PostError("the connection ended without an answer") from None
+        raise PostError("the connection closed without an answer") from None
     except asyncio.LimitOverrunError:
-        raise PostError("the answer's headers have no end") from None
-    raise PostError("the answer has no end")
+        raise PostError("the answer's headers are too long") from None
+    raise PostError("the answer never ends")

@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457): the one shape of every error. None carries a path of this machine or a traceback."""
+"""Problem details (RFC 9457): the form of every error. None contains a path of this machine or a traceback."""
 
 import logging
 import time
@@ -36,7 +36,7 @@ from emovox.errors import (
 )
 from emovox.refusals import behind, is_exhausted, is_full
 
-SELDOM = 60.0  # seconds from one line in the log to the next that says the same
+SELDOM = 60.0  # seconds between log lines that say the same
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("emovox.server")
 
@@ -44,14 +44,12 @@ log = logging.getLogger("emovox.server")
 class ProblemDetails(BaseModel):
     """An error."""
 
-    type: str = Field(description="which problem it is, for programs", examples=["urn:emovox:no-audio"])
-    title: str = Field(description="the kind of problem, for people", examples=["No sound"])
-    status: int = Field(description="the HTTP status", ge=400, le=599, examples=[422])
-    detail: str = Field(
-        description="what is wrong this time, and what to do", examples=["there is no sound in it"]
-    )
+    type: str = Field(description="kind of problem, for programs", examples=["urn:emovox:no-audio"])
+    title: str = Field(description="kind of problem, for people", examples=["No sound"])
+    status: int = Field(description="HTTP status", ge=400, le=599, examples=[422])
+    detail: str = Field(description="what went wrong, and what to do", examples=["there is no sound in it"])
     errors: list[dict[str, str]] | None = Field(
-        None, description="for options: which field is wrong, and why", examples=[None]
+        None, description="for options: each wrong field, and why", examples=[None]
     )
 
 
@@ -89,20 +87,18 @@ class Problem(Exception):  # noqa: N818  RFC 9457's word
 
 
 def busy(seconds: float) -> Problem:
-    """The queue is full; it is worth trying again after so many seconds."""
+    """The queue is full; try again after so many seconds."""
     wait = max(1, round(seconds))
-    return Problem(
-        503, "busy", f"as many recordings wait as may: try again in {wait} s", headers={"Retry-After": str(wait)}
-    )
+    return Problem(503, "busy", f"the queue is full: try again in {wait} s", headers={"Retry-After": str(wait)})
 
 
 def database_away() -> Problem:
-    """The database can't be used now; it is worth trying again soon."""
-    return Problem(503, "database", "the database can't be used now", headers={"Retry-After": "5"})
+    """The database is unavailable; try again soon."""
+    return Problem(503, "database", "the database is unavailable", headers={"Retry-After": "5"})
 
 
 def invalid(errors: list[dict[str, str]]) -> Problem:
-    """Options or fields that can't be."""
+    """Options or fields are wrong."""
     detail = "; ".join(": ".join(filter(None, (error["field"], error["reason"]))) for error in errors)
     return Problem(422, "invalid-options", detail, errors=errors)
 
@@ -111,8 +107,8 @@ _REASONS = {"unexpected_keyword_argument": "there is no such option"}
 
 
 def from_validation(error: ValidationError | RequestValidationError) -> Problem:
-    """What pydantic found, without what was given."""
-    found = [
+    """Pydantic's findings, without the values given."""
+    errors = [
         {
             "field": ".".join(
                 str(part) for part in item["loc"] if part not in {"query", "path", "body", "header"}
@@ -121,53 +117,55 @@ def from_validation(error: ValidationError | RequestValidationError) -> Problem:
         }
         for item in error.errors()
     ]
-    return invalid(found)
+    return invalid(errors)
 
 
 _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     NoAudioError: (422, "no-audio", "No sound"),
     TooShortError: (422, "too-short", "Too short"),
     TooLargeError: (413, "too-large", "Too large"),
-    AudioError: (422, "unreadable-audio", "Not a recording that can be read"),
+    AudioError: (422, "unreadable-audio", "Unreadable recording"),
     NotInstalledError: (409, "model-not-installed", "Model not installed"),
     UnknownModelError: (422, "unknown-model", "Unknown model"),
-    PrecisionError: (422, "impossible-precision", "Impossible precision"),
-    HubUnreachableError: (502, "hub-unreachable", "The model hub can't be reached"),
-    HubError: (502, "hub-error", "The model hub refused"),
-    HeadError: (422, "head", "This head can't be asked"),
+    PrecisionError: (422, "impossible-precision", "Precision not available"),
+    HubUnreachableError: (502, "hub-unreachable", "Model hub unreachable"),
+    HubError: (502, "hub-error", "Model hub refused"),
+    HeadError: (422, "head", "Head can't be used"),
     OptionsError: (422, "invalid-options", "Invalid options"),
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
-    ArchiveError: (409, "archive", "The archive can't do this"),
-    ExportError: (422, "export", "This export can't be made"),
+    ArchiveError: (409, "archive", "Not possible in the archive"),
+    ExportError: (422, "export", "Export not possible"),
 }
 
-_OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # whose messages name files of this machine
-    ModelError: (503, "model-failed", "the model can't be loaded or run: the service's log says why"),
-    DecoderError: (503, "no-decoder", "nothing can be decoded now: the service's log says why"),
-    OutputsError: (500, "storage", "the outputs can't be read or written: the service's log says why"),
+_OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # their messages name files on this machine
+    ModelError: (503, "model-failed", "the model can't be loaded or run: see the service's log"),
+    DecoderError: (503, "no-decoder", "recordings can't be decoded right now: see the service's log"),
+    OutputsError: (500, "storage", "the outputs can't be read or written: see the service's log"),
 }
 
 _LATER = {"Retry-After": "5"}
 
 
 def from_refusal(error: OSError) -> Problem:
-    """What the system refuses, none of which is the client's fault."""
+    """The system refused something, which is never the client's fault."""
     if is_exhausted(error):
-        return Problem(503, "busy", "too much is open at once: try again in a moment", headers=_LATER)
+        return Problem(
+            503, "busy", "too many files or connections are open: try again in a moment", headers=_LATER
+        )
     if is_full(error):
         return Problem(507, "storage", "the disk is full")
-    return Problem(500, "storage", "the disk can't be read or written: the service's log says why")
+    return Problem(500, "storage", "the disk can't be read or written: see the service's log")
 
 
 def damaged(detail: str, error: Exception) -> Problem:
-    """Outputs that can't be read, unless it is for a reason that passes."""
+    """Outputs can't be read, unless the reason is transient."""
     if isinstance(error, OSError) and is_exhausted(error):
         return from_refusal(error)
     return Problem(500, "damaged-output", detail)
 
 
 def from_error(error: Exception) -> Problem:
-    """How an exception is answered."""
+    """The answer to an exception."""
     if isinstance(error, Problem):
         return error
     if (shortage := _from_shortage(error)) is not None:
@@ -182,42 +180,42 @@ def from_error(error: Exception) -> Problem:
             status, name, detail = _OWN_FAULT[kind]
             return Problem(status, name, detail, headers=_LATER if status == 503 else None)
     log.error("unexpected %s", type(error).__name__, exc_info=error)
-    return Problem(500, "internal", "something unexpected went wrong: the service's log says what")
+    return Problem(500, "internal", "unexpected error: see the service's log")
 
 
 def _from_shortage(error: Exception) -> Problem | None:
-    """What is missing for a while: handles, room, the database, memory. None: the error is of another kind."""
+    """A temporary lack of handles, disk space, the database, or memory; None if the error is of another kind."""
     refusal = behind(error)
     if refusal is not None and (is_exhausted(refusal) or is_full(refusal)):
-        _say_seldom(str(error))
+        _log_seldom(str(error))
         return from_refusal(refusal)
     if is_away(error):
-        _say_seldom(f"the database can't be used: {' '.join(str(getattr(error, 'orig', error)).split())[:300]}")
+        _log_seldom(f"the database is unavailable: {' '.join(str(getattr(error, 'orig', error)).split())[:300]}")
         return database_away()
     if isinstance(error, MemoryError):
-        _say_seldom("there isn't enough memory")
-        return Problem(503, "no-memory", "there isn't enough memory now: try again", headers=_LATER)
+        _log_seldom("out of memory")
+        return Problem(503, "no-memory", "the service is out of memory: try again in a moment", headers=_LATER)
     return None
 
 
-_said: dict[str, float] = {}
+_logged: dict[str, float] = {}
 
 
-def _say_seldom(text: str) -> None:
-    """Log what everyone meets at once, and not for everyone."""
+def _log_seldom(text: str) -> None:
+    """Log what happens to everyone at once, but not for each of them."""
     now = time.monotonic()
-    if now - _said.get(text, float("-inf")) > SELDOM:
-        if len(_said) > 100:
-            _said.clear()
-        _said[text] = now
+    if now - _logged.get(text, float("-inf")) > SELDOM:
+        if len(_logged) > 100:
+            _logged.clear()
+        _logged[text] = now
         log.error("%s", text)
 
 
 def from_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
-    """What an HTTP status says by itself."""
+    """The problem that an HTTP status stands for."""
     details = {
-        404: "there is nothing at this address; /docs lists what there is",
-        405: "this address doesn't take this method; /docs lists what it takes",
+        404: "no such address: see /docs",
+        405: "this address doesn't support the method: see /docs",
     }
     phrase = HTTPStatus(status).phrase
     kind = phrase.lower().replace(" ", "-").replace("'", "")
@@ -225,12 +223,12 @@ def from_status(status: int, headers: Mapping[str, str] | None = None) -> Proble
 
 
 def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Answer every error of an app with these routes as problem details."""
+    """Answer every error of an app, which has these routes, as problem details."""
 
     async def answer(request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, HTTPException):
             headers = dict(error.headers or {})
-            if "Allow" in headers:  # of the first route at this address, which may have others
+            if "Allow" in headers:  # of the first route at this address; there may be more
                 here = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
                 headers["Allow"] = ", ".join(sorted(methods_of(here)))
             return from_status(error.status_code, headers).response()
@@ -243,12 +241,12 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
 
 def methods_of(routes: Iterable[BaseRoute]) -> frozenset[str]:
-    """What routes take; a WebSocket's has no methods."""
+    """The methods that routes accept; WebSocket routes have none."""
     return frozenset(method for route in routes for method in getattr(route, "methods", None) or ())
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer besides its result, for the OpenAPI document."""
+    """The errors that a route may answer with, for the OpenAPI document."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,

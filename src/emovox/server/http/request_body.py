@@ -1,4 +1,4 @@
-"""Receiving: request bodies on their way to files, with every limit enforced while they arrive."""
+"""Request bodies, written to files as they arrive, with every limit enforced on the way."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -10,19 +10,19 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
-from emovox.server.disk import unwritten
+from emovox.server.disk import write_problem
 from emovox.server.http.problems import Problem
 from emovox.server.http.uploads import CLOSE, Upload, Uploads
 
-FIELDS = 64  # form fields that are no files
+FIELDS = 64  # form fields, without files
 FIELD_SIZE = 8192
-GRACE = 30.0  # seconds before the least rate counts
-_CHECKED = 2**26  # bytes from one look at the disk to the next
+GRACE = 30.0  # seconds before the minimum rate applies
+_CHECK_EVERY = 2**26  # bytes between checks of the disk
 
 
 @dataclass
 class Form:
-    """A body that has arrived."""
+    """The content of a request body."""
 
     files: list[Upload] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
@@ -30,14 +30,14 @@ class Form:
 
 @dataclass(frozen=True)
 class Limits:
-    """What is taken.
+    """What a request body may be.
 
     Attributes:
         size: of one file, bytes.
-        total: of all of a body, bytes.
+        total: of the whole body, bytes.
         files: in one body.
         stall: seconds without a byte.
-        rate: bytes a second, on the whole.
+        rate: bytes a second on average, at least.
     """
 
     size: int
@@ -60,7 +60,7 @@ class _Writer:
         if self.size > self._limit:
             raise _too_large(self._limit)
         self._uploads.grow(self.token, len(data))
-        if self.size - self._checked > _CHECKED:
+        if self.size - self._checked > _CHECK_EVERY:
             self._uploads.check(0)
             self._checked = self.size
         self._file.write(data)
@@ -71,7 +71,7 @@ class _Writer:
 
 
 class _Multipart:
-    """A multipart body: files to files, fields to memory."""
+    """A multipart body: its files go to disk, its fields to memory."""
 
     def __init__(self, boundary: bytes, open_file: Callable[[str | None], _Writer], most: int) -> None:
         self.form = Form()
@@ -118,14 +118,14 @@ class _Multipart:
     def _headers_end(self) -> None:
         kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
         if kind != b"form-data" or b"name" not in options:
-            raise _malformed("a part says not what it is: Content-Disposition: form-data; name=...")
+            raise _malformed("a part lacks its header Content-Disposition: form-data; name=...")
         self._field, self._text = options[b"name"].decode(errors="replace"), b""
         if b"filename" in options:
             if len(self.form.files) >= self._most:
-                raise Problem(413, "too-many-files", f"at most {self._most} files are taken at once")
+                raise Problem(413, "too-many-files", f"send at most {self._most} files at once")
             self._file = self._open(_unescaped(options[b"filename"]))
         elif len(self.form.fields) >= FIELDS:
-            raise Problem(413, "too-many-fields", f"a form may have {FIELDS} fields")
+            raise Problem(413, "too-many-fields", f"a form may have at most {FIELDS} fields")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
         if self._file is not None:
@@ -133,7 +133,7 @@ class _Multipart:
             return
         self._text += data[start:end]
         if len(self._text) > FIELD_SIZE:
-            raise Problem(413, "field-too-large", f"a field may have {FIELD_SIZE} bytes")
+            raise Problem(413, "field-too-large", f"a field may have at most {FIELD_SIZE} bytes")
 
     def _end(self) -> None:
         if self._file is not None:
@@ -141,7 +141,7 @@ class _Multipart:
             self._file = None
             return
         if self._field in self.form.fields:
-            raise _malformed(f"the field {self._field!r} is there twice")
+            raise _malformed(f"the field {self._field!r} occurs twice")
         self.form.fields[self._field] = self._text.decode(errors="replace")
 
     def _finish(self) -> None:
@@ -149,35 +149,35 @@ class _Multipart:
 
 
 async def receive(request: Request, uploads: Uploads, limits: Limits, *, name: str | None = None) -> Form:
-    """Take a request's body: multipart, or one file as it is.
+    """Receive a request's body: multipart, or a single file.
 
     Args:
-        request: whose body hasn't been read.
+        request: its body must not have been read.
         uploads: where the files go.
-        limits: what is taken.
-        name: of the file, where the body is one.
+        limits: of the body.
+        name: of the file, if the body is one.
 
     Raises:
-        Problem: too large, too slow, too many files, malformed, or broken off. Nothing is left then.
+        Problem: too large, too slow, too many files, malformed, or broken off; nothing is left of it.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limits.total:
         raise _too_large(limits.total)
     uploads.check(int(length) if length.isdigit() else 0)
-    opened: list[str] = []
+    tokens: list[str] = []
 
     def open_file(name: str | None) -> _Writer:
         writer = _Writer(uploads, name, limits.size)
-        opened.append(writer.token)
+        tokens.append(writer.token)
         return writer
 
     try:
         if kind == b"multipart/form-data":
             return await _receive_form(request, options.get(b"boundary", b""), open_file, limits)
-        if kind == b"application/json":  # curl --data-binary calls every body a urlencoded form
+        if kind == b"application/json":  # not urlencoded forms, too: curl --data-binary calls every body one
             raise Problem(
-                415, "unsupported-media-type", "send the recording as multipart/form-data or as the body itself"
+                415, "unsupported-media-type", "send the recording as multipart/form-data, or as the body itself"
             )
         writer = open_file(name)
         try:
@@ -187,11 +187,11 @@ async def receive(request: Request, uploads: Uploads, limits: Limits, *, name: s
             upload = writer.close()
         return Form(files=[upload])
     except OSError as error:
-        for token in opened:
+        for token in tokens:
             uploads.remove(token)
-        raise unwritten("the upload", error) from error
+        raise write_problem("the upload", error) from error
     except BaseException:
-        for token in opened:
+        for token in tokens:
             uploads.remove(token)
         raise
 
@@ -212,12 +212,12 @@ async def _receive_form(
         if form is not None:
             form.close()
     if not form.ended:
-        raise _malformed("the multipart body breaks off")
+        raise _malformed("the multipart body is incomplete")
     return form.form
 
 
 async def _chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
-    """The body as it comes; who is too slow is cut off."""
+    """The body as it arrives; a client that is too slow is cut off."""
     started, size = time.monotonic(), 0
     stream = request.stream().__aiter__()
     while True:
@@ -227,7 +227,7 @@ async def _chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise _slow(f"nothing came for {limits.stall:g} s") from None
+            raise _slow(f"nothing arrived for {limits.stall:g} s") from None
         except ClientDisconnect:
             raise Problem(400, "broken-off", "the upload broke off") from None
         size += len(chunk)
@@ -235,13 +235,13 @@ async def _chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
             raise _too_large(limits.total)
         elapsed = time.monotonic() - started
         if elapsed > GRACE and size < limits.rate * elapsed:
-            raise _slow(f"fewer than {limits.rate} bytes came in a second")
+            raise _slow(f"the upload was slower than {limits.rate} bytes a second")
         if chunk:
             yield chunk
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem(413, "too-large", f"more than {limit} bytes (EMOVOX_MAX_FILE_SIZE)", headers=CLOSE)
+    return Problem(413, "too-large", f"larger than {limit} bytes (EMOVOX_MAX_FILE_SIZE)", headers=CLOSE)
 
 
 def _slow(detail: str) -> Problem:
@@ -253,7 +253,7 @@ def _malformed(detail: str) -> Problem:
 
 
 def _unescaped(name: bytes) -> str | None:
-    """A file's name as browsers and HTTP libraries escape it in forms (HTML, "multipart form data")."""
+    """The name of a file, which browsers and HTTP libraries escape in forms (HTML, "multipart form data")."""
     for escaped, plain in ((b"%22", b'"'), (b"%0D", b"\r"), (b"%0A", b"\n")):
         name = name.replace(escaped, plain)
     return name.decode(errors="replace") or None

@@ -1,4 +1,4 @@
-"""Sockets: where the service listens, how many connections it takes, and what becomes of one too many."""
+"""Sockets: where the service listens, how many connections it accepts, and how it refuses the rest."""
 
 import errno
 import logging
@@ -15,19 +15,19 @@ from emovox.errors import SettingsError
 from emovox.refusals import is_exhausted
 from emovox.server.http.problems import Problem
 
-FILES = 16_384  # that may be open, where the system lets that be
-RESERVED = 64  # of them for the databases, the model, and what is heard
+FILES = 16_384  # open at once, if the system allows so many
+RESERVED = 64  # of them, for databases, models and recordings
 OF_A_DECODER = 4  # files
 MOST = 2_048  # connections
 LEAST = 8
-AT_ONCE = 16  # connections taken before others have their turn
-UNSENT = 131_072  # bytes of an answer that the system keeps before they are sent, instead of megabytes
-PAUSE = 0.01  # seconds; where nothing can be opened at all, so that it isn't tried a thousand times in them
+AT_ONCE = 16  # connections accepted before other work has its turn
+UNSENT = 131_072  # bytes of an answer that the system buffers, instead of megabytes
+PAUSE = 0.01  # seconds between attempts while nothing at all can be opened
 log = logging.getLogger("emovox.server")
 
 
 def raise_limit() -> int:
-    """Let this process open as many files as it may, and no more than are of use; gives how many."""
+    """Let this process open as many files as the system allows and are of use; returns how many."""
     try:
         import resource  # noqa: PLC0415  not on Windows
     except ImportError:
@@ -36,25 +36,25 @@ def raise_limit() -> int:
     most = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
     if soft == resource.RLIM_INFINITY:
         return FILES
-    with suppress(OSError, ValueError):  # macOS takes fewer than it says
+    with suppress(OSError, ValueError):  # macOS allows fewer than it says
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def room(files: int, *, decoders: int) -> int:
-    """How many connections may be open where so many files may: each may open another, to read or write."""
+    """The number of connections for a number of open files: each may open another file, to read or write."""
     return max(LEAST, min(MOST, (files - RESERVED - OF_A_DECODER * decoders) // 2))
 
 
 class Gate:
-    """Counts the connections that are open, and lets no more in than may be."""
+    """Counts the open connections, and admits no more than the limit."""
 
     def __init__(self, most: int, make_room: Callable[[], bool]) -> None:
         """Begin.
 
         Args:
-            most: connections.
-            make_room: ends one that can be spared; False where there is none.
+            most: connections at once.
+            make_room: drops an idle one; False if there is none.
         """
         self._most, self._make_room = most, make_room
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
@@ -64,16 +64,16 @@ class Gate:
     def admit(self, connection: socket.socket) -> bool:
         """Whether a connection may stay."""
         if len(self._open) >= self._most:
-            there = sum(one.fileno() >= 0 for one in list(self._open))
-            if there >= self._most and not self._make_room():
-                log.warning("%d connections are open, and no more may be: others are refused", there)
+            count = sum(connection.fileno() >= 0 for connection in list(self._open))
+            if count >= self._most and not self._make_room():
+                log.warning("%d connections are open, which is the limit: refusing more", count)
                 return False
         self._open.add(connection)
         return True
 
     def shed(self, listener: socket.socket) -> None:
-        """Take and refuse a connection although nothing more can be opened: with the file kept for that."""
-        log.warning("too many files are open (ulimit -n): a connection is refused")
+        """Accept and refuse a connection when no file can be opened any more, by closing a spare one."""
+        log.warning("too many files are open (ulimit -n): refusing a connection")
         self._make_room()
         if self._spare is not None:
             os.close(self._spare)
@@ -85,7 +85,7 @@ class Gate:
         self._take_spare()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the spare file."""
         if self._spare is not None:
             os.close(self._spare)
             self._spare = None
@@ -96,9 +96,9 @@ class Gate:
 
 
 class ListeningSocket(socket.socket):
-    """A socket that listens, with a gate.
+    """A listening socket with a gate.
 
-    asyncio, when it can't take a connection, tries 2,048 times and writes a traceback each time.
+    When asyncio can't accept a connection it tries 2,048 times, and logs a traceback each time.
     """
 
     def __init__(self, family: int, kind: int, protocol: int, gate: Gate) -> None:
@@ -106,7 +106,7 @@ class ListeningSocket(socket.socket):
         self._gate, self._taken = gate, 0
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Take a connection; after a few it is as if there were no more, and others have their turn."""
+        """Accept a connection; after a few, pretend that there are no more, so that other work has its turn."""
         while self._taken < AT_ONCE:
             self._taken += 1
             try:
@@ -126,10 +126,10 @@ class ListeningSocket(socket.socket):
 
 
 def listen(host: str, port: int, gate: Gate) -> list[ListeningSocket]:
-    """Sockets on every address that a host has.
+    """Listening sockets on every address of a host.
 
     Raises:
-        SettingsError: there is no such host, or the port is taken.
+        SettingsError: there is no such host, or the port is in use.
     """
     listeners: list[ListeningSocket] = []
     refusal: OSError | None = None
@@ -138,10 +138,10 @@ def listen(host: str, port: int, gate: Gate) -> list[ListeningSocket]:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         ):
             try:
-                listeners.append(_bound(ListeningSocket(family, kind, protocol, gate), address))
+                listeners.append(_bind(ListeningSocket(family, kind, protocol, gate), address))
             except OSError as error:
                 refusal = error
-                if error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:  # as ::1 where there is no IPv6
+                if error.errno not in {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}:  # such as ::1 without IPv6
                     raise
         if refusal is not None and not listeners:
             raise refusal
@@ -149,11 +149,13 @@ def listen(host: str, port: int, gate: Gate) -> list[ListeningSocket]:
         for listener in listeners:
             listener.close()
         reason = error.strerror or str(error)
-        raise SettingsError(f"can't listen on {host}, port {port}: {reason}; --port takes another") from error
+        raise SettingsError(
+            f"can't listen on {host}, port {port}: {reason}; choose another with --port"
+        ) from error
     return listeners
 
 
-def _bound(listener: ListeningSocket, address: Any) -> ListeningSocket:
+def _bind(listener: ListeningSocket, address: Any) -> ListeningSocket:
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -169,15 +171,15 @@ def _bound(listener: ListeningSocket, address: Any) -> ListeningSocket:
 
 
 def refuse(connection: socket.socket) -> None:
-    """Say that there is no room, and close."""
+    """Answer that there is no room, and close."""
     with connection, suppress(OSError):
         connection.setblocking(False)
         connection.send(REFUSAL)
-        connection.recv(65_536)  # what isn't read when it is closed would have the client's system drop the answer
+        connection.recv(65_536)  # if data is unread at the close, the client's system drops the answer
 
 
 def raw(problem: Problem) -> bytes:
-    """A problem as HTTP, for where there is no app to answer; the last on its connection."""
+    """A problem as raw HTTP, when there is no app to answer; it closes the connection."""
     answer = problem.response()
     lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}".encode(), b"connection: close"]
     lines += [name + b": " + value for name, value in answer.raw_headers]
@@ -185,7 +187,5 @@ def raw(problem: Problem) -> bytes:
 
 
 REFUSAL = raw(
-    Problem(
-        503, "busy", "as many connections are open as may: try again in a moment", headers={"Retry-After": "2"}
-    )
+    Problem(503, "busy", "too many connections are open: try again in a moment", headers={"Retry-After": "2"})
 )

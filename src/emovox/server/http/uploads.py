@@ -1,4 +1,4 @@
-"""Uploads: the recordings that clients have sent, on the disk until they are heard."""
+"""Uploads: the recordings that clients have sent, on the disk until their inference."""
 
 import os
 import secrets
@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from emovox import files, private
-from emovox.server.disk import has_room, later, unwritten
+from emovox.server.disk import has_room, no_room, write_problem
 from emovox.server.http.problems import Problem, log
 
-CLOSE = {"Connection": "close"}  # the rest of the body is not waited for
+CLOSE = {"Connection": "close"}  # without waiting for the rest of the body
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that has arrived.
+    """An uploaded file.
 
     Attributes:
-        channel: the one to hear of it, from 1, where each is heard by itself.
+        channel: to infer alone, from 1, if the recording was split by channel.
     """
 
     token: str
@@ -32,48 +32,48 @@ class Upload:
 
 @dataclass
 class _Content:
-    """What lies on the disk under one token or, by hard links, several."""
+    """A file on the disk, under one token or, by hard links, several."""
 
     size: int = 0
     tokens: int = 1
 
 
 class Uploads:
-    """The directory in which uploads lie, each under a random token. Safe to use from several threads.
+    """The directory of uploads, each under a random token. Safe to use from several threads.
 
     Attributes:
-        directory: where. When somebody deletes it under a running service, it is made again.
-        taken: bytes.
+        directory: of the files. If it is deleted while the service runs, it is created again.
+        size: of all uploads, bytes.
     """
 
     def __init__(self, directory: Path, *, most: int) -> None:
         """Begin.
 
         Args:
-            directory: of nobody else.
-            most: bytes at once.
+            directory: for uploads only.
+            most: bytes in all.
 
         Raises:
             OSError: it can't be made.
         """
-        self.directory, self._most, self.taken = directory, most, 0
+        self.directory, self._most, self.size = directory, most, 0
         self._lock = threading.Lock()
         self._contents: dict[str, _Content] = {}
         private.make_directory(directory)
 
     def path(self, token: str) -> Path:
-        """Where an upload lies."""
+        """The path of an upload."""
         return self.directory / token
 
     def find(self, token: str) -> Path:
-        """Where an upload lies.
+        """The path of an upload that must exist.
 
         Raises:
-            Problem: 500, it doesn't any more.
+            Problem: 500, it is gone.
         """
         path = self.path(token)
         if not path.exists():
-            raise _lost(path)
+            raise _upload_lost(path)
         return path
 
     def create(self) -> tuple[str, BinaryIO]:
@@ -87,40 +87,40 @@ class Uploads:
             file = private.create(self.path(token), buffering=2**18)
         except FileNotFoundError:
             private.make_directory(self.directory)
-            log.error("%s was deleted under the running service, and is made again", self.directory)
+            log.error("%s was deleted while the service was running: creating it again", self.directory)
             file = private.create(self.path(token), buffering=2**18)
         with self._lock:
             self._contents[token] = _Content()
         return token, file
 
     def grow(self, token: str, count: int) -> None:
-        """Take room for more bytes of an upload.
+        """Reserve space for more bytes of an upload.
 
         Raises:
-            Problem: 503, there is none now.
+            Problem: 503, there is none right now.
         """
         with self._lock:
-            if self.taken + count > self._most:
-                raise _crowded()
-            self.taken += count
+            if self.size + count > self._most:
+                raise _no_room()
+            self.size += count
             self._contents[token].size += count
 
     def check(self, count: int) -> None:
-        """Refuse at once what would be refused later.
+        """Refuse right away what would be refused later.
 
         Raises:
-            Problem: 503, there is no room for so many bytes now; 507, the disk is full.
+            Problem: 503, there is no room for so many bytes right now; 507, the disk is full.
         """
-        if self.taken + count > self._most:
-            raise _crowded()
+        if self.size + count > self._most:
+            raise _no_room()
         if not has_room(self.directory, count):
-            raise Problem(507, "storage", "the upload can't be written: the disk is nearly full", headers=CLOSE)
+            raise Problem(507, "storage", "no room for the upload: the disk is nearly full", headers=CLOSE)
 
-    def again(self, token: str) -> str:
-        """Give an upload another token beside its own: by a hard link, or a copy where there are none.
+    def duplicate(self, token: str) -> str:
+        """Give an upload a second token: by a hard link, or by a copy on file systems without them.
 
         Raises:
-            Problem: 500, it is gone; 503 or 507, it can't be kept.
+            Problem: 500, it is gone; 503 or 507, it can't be stored.
         """
         other = secrets.token_hex(16)
         try:
@@ -129,7 +129,7 @@ class Uploads:
             except OSError:
                 return self._copy(token)
         except OSError as error:
-            raise unwritten("an upload", error) from error
+            raise write_problem("an upload", error) from error
         with self._lock:
             self._contents[other] = self._contents[token]
             self._contents[other].tokens += 1
@@ -152,16 +152,16 @@ class Uploads:
             content = self._contents.pop(token, None)
             if content is not None:
                 content.tokens -= 1
-                self.taken -= 0 if content.tokens else content.size
+                self.size -= 0 if content.tokens else content.size
         with suppress(OSError):
             self.path(token).unlink(missing_ok=True)
 
-    def sweep(self, kept: set[str]) -> None:
-        """Delete all but these: what a killed process left."""
+    def sweep(self, tokens: set[str]) -> None:
+        """Delete all but these, which a killed process left."""
         private.make_directory(self.directory)
         contents: dict[int, _Content] = {}
         for path in self.directory.iterdir():
-            if path.name not in kept:
+            if path.name not in tokens:
                 path.unlink(missing_ok=True)
                 continue
             facts = path.stat()
@@ -170,11 +170,11 @@ class Uploads:
                     contents[facts.st_ino].tokens += 1
                 else:
                     contents[facts.st_ino] = _Content(facts.st_size)
-                    self.taken += facts.st_size
+                    self.size += facts.st_size
                 self._contents[path.name] = contents[facts.st_ino]
 
     def keep(self, token: str) -> None:
-        """See to it that an upload survives a power cut.
+        """Make sure that an upload survives a power cut.
 
         Raises:
             Problem: 500, it is gone; 507, the disk refuses.
@@ -182,15 +182,15 @@ class Uploads:
         try:
             files.sync(self.find(token))
         except OSError as error:
-            raise unwritten("the upload", error) from error
+            raise write_problem("the upload", error) from error
 
 
-def _crowded() -> Problem:
-    problem = later("the recordings that wait fill what they may of the disk")
+def _no_room() -> Problem:
+    problem = no_room("uploads waiting for inference have filled their share of the disk")
     problem.headers |= CLOSE
     return problem
 
 
-def _lost(path: Path) -> Problem:
-    log.error("%s is gone: somebody deleted it under the running service", path)
+def _upload_lost(path: Path) -> Problem:
+    log.error("%s is gone: it was deleted while the service was running", path)
     return Problem(500, "upload-lost", "the uploaded recording is gone: send it again")

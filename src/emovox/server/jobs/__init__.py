@@ -1,1 +1,1 @@
-"""Jobs: what was accepted, run to its end, and told of by webhooks."""
+"""Jobs: recordings that were accepted, run to the end and reported by webhooks."""

@@ -1,6 +1,6 @@
-"""Jobs: what was accepted and is to be done, in the database, so that neither a restart nor a kill loses any.
+"""Jobs: accepted recordings, in the database, so that neither a restart nor a kill loses any.
 
-Several services may share a database. A job is its owner's: the service that accepted it, and has its upload.
+Several services may share a database. The owner of a job is the service that accepted it and has its upload.
 Others may read and cancel it.
 """
 
@@ -30,10 +30,10 @@ from emovox.server.database import jobs, results
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINISHED = ("done", "failed", "cancelled")
-LONGEST_WAIT = 600.0  # seconds for which a job may be put back
+LONGEST_WAIT = 600.0  # seconds before a retry, at most
 _AT_ONCE = 500  # values in one statement
-_PIECE = 2**20  # characters of a result in one row
-_LOCK = 0x656D6F76_6A6F6273  # of PostgreSQL's advisory locks, while jobs are numbered
+_PIECE = 2**20  # characters of a result in a row
+_LOCK = 0x656D6F76_6A6F6273  # PostgreSQL's advisory lock while jobs are numbered
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Job:
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a job begins with; the upload lies among the uploads under its name."""
+    """A job to be added; `upload` is a token of the uploads."""
 
     name: str | None
     options: dict[str, Any]
@@ -74,7 +74,7 @@ class Jobs:
     """The jobs in a database. Its methods wait for it, so they are for threads.
 
     Attributes:
-        owner: the service whose jobs are run, told and forgotten.
+        owner: the service whose jobs are run and deleted.
     """
 
     def __init__(self, engine: Engine, owner: str) -> None:
@@ -82,7 +82,7 @@ class Jobs:
         self._own: ColumnElement[bool] = jobs.c.owner == owner
 
     def add(self, new: Sequence[NewJob], *, batch: str | None = None) -> list[Job]:
-        """Accept jobs, all of them or none."""
+        """Add jobs, all of them or none."""
         now = time.time()
         with self._engine.begin() as connection:
             _lock(connection)
@@ -110,10 +110,10 @@ class Jobs:
             return [_job(row) for row in connection.execute(added)]
 
     def adopt(self, is_ours: Callable[[Job], bool] | None) -> int:
-        """Own the jobs of nobody, from before there were owners.
+        """Take over jobs without an owner, from before there were owners.
 
         Args:
-            is_ours: says which of them; None: all there are, as the database is this service's alone.
+            is_ours: chooses them; None: all jobs of the database, which is this service's alone.
 
         Returns:
             How many there were.
@@ -121,27 +121,26 @@ class Jobs:
         foreign = jobs.c.owner.is_(None) if is_ours else jobs.c.owner.is_distinct_from(self.owner)
         ids = [job.id for job in self._jobs(select(jobs).where(foreign)) if is_ours is None or is_ours(job)]
         with self._engine.begin() as connection:
-            for some in _parts(ids):
-                connection.execute(update(jobs).where(jobs.c.id.in_(some), foreign).values(owner=self.owner))
+            for chunk in _chunks(ids):
+                connection.execute(update(jobs).where(jobs.c.id.in_(chunk), foreign).values(owner=self.owner))
         return len(ids)
 
     def get(self, id_: str) -> Job | None:
-        """The job of that id, whosever it is."""
-        found = self._jobs(select(jobs).where(jobs.c.id == id_))
-        return found[0] if found else None
+        """The job with an id, whoever owns it."""
+        return next(iter(self._jobs(select(jobs).where(jobs.c.id == id_))), None)
 
     def of_batch(self, batch: str) -> list[Job]:
-        """The jobs of a batch, in order; none if there is no such batch."""
+        """The jobs of a batch in order; none if there is no such batch."""
         return self._jobs(select(jobs).where(jobs.c.batch == batch).order_by(jobs.c.number))
 
     def states(self, batch: str) -> dict[str, int]:
-        """How many jobs of a batch are in each state; nothing if there is no such batch."""
+        """The number of a batch's jobs in each state; empty if there is no such batch."""
         query = select(jobs.c.state, func.count()).where(jobs.c.batch == batch).group_by(jobs.c.state)
         with self._engine.connect() as connection:
             return {row[0]: row[1] for row in connection.execute(query)}
 
     def page(self, *, state: State | None, before: int | None, limit: int) -> list[Job]:
-        """The latest jobs first, those with a number below `before`."""
+        """Jobs with a number below `before`, latest first."""
         query = select(jobs).order_by(jobs.c.number.desc()).limit(limit)
         if state is not None:
             query = query.where(jobs.c.state == state)
@@ -150,20 +149,22 @@ class Jobs:
         return self._jobs(query)
 
     def next(self) -> Job | None:
-        """Take the oldest of our own that is due, which is then running."""
+        """Start the oldest of our own jobs that is due; it is returned as it was before."""
         while True:
             now = time.time()
-            is_due = or_(jobs.c.due <= now, jobs.c.due > now + LONGEST_WAIT)  # so far off: the clock was set back
+            is_due = or_(
+                jobs.c.due <= now, jobs.c.due > now + LONGEST_WAIT
+            )  # so far off only if the clock was set back
             due = self._own, jobs.c.state == "queued", is_due
-            found = self._jobs(select(jobs).where(*due).order_by(jobs.c.number).limit(1))
-            if not found:
+            queue = self._jobs(select(jobs).where(*due).order_by(jobs.c.number).limit(1))
+            if not queue:
                 return None
             changes: dict[str, Any] = {"started": time.time(), "attempts": jobs.c.attempts + 1, "problem": None}
-            if self._move(found[0].id, "queued", state="running", **changes):
-                return found[0]
+            if self._move(queue[0].id, "queued", state="running", **changes):
+                return queue[0]
 
     def claim(self, id_: str, directory: str, digest: str) -> bool:
-        """Write down which outputs directory is about to be published; False if the job no longer runs."""
+        """Record the outputs directory that is about to be published; False if the job no longer runs."""
         return self._move(id_, "running", claim=directory, digest=digest)
 
     def finish(
@@ -180,13 +181,15 @@ class Jobs:
 
         Args:
             id_: of the job.
-            state: how it ends.
+            state: its final one.
             output: the outputs directory.
-            result: the text of result.json, in pieces, where there are no outputs.
+            result: the text of result.json, in pieces, if there are no outputs.
             problem: why it failed.
             timings: seconds of each step.
         """
-        pieces = [] if result is None else list(_joined(result))  # before anybody has to wait for the transaction
+        pieces = (
+            [] if result is None else list(_joined(result))
+        )  # before the transaction, which others may wait for
         with self._engine.begin() as connection:
             running = update(jobs).where(jobs.c.id == id_, jobs.c.state == "running")
             changes: dict[str, Any] = {"state": state, "finished": time.time(), "output": output}
@@ -199,7 +202,7 @@ class Jobs:
             return True
 
     def result(self, id_: str, number: int = 0) -> Iterator[str]:
-        """The text of a result that was kept with its job, from a piece on; nothing if there is none."""
+        """The text of a result that is stored with its job, from a piece on; empty if there is none."""
         while True:
             query = select(results.c.text).where(results.c.job == id_, results.c.number == number)
             with self._engine.connect() as connection:
@@ -210,68 +213,68 @@ class Jobs:
             number += 1
 
     def put_back(self, id_: str, *, due: float = 0.0, problem: dict[str, Any] | None = None) -> bool:
-        """Let a running job wait again; False if it no longer runs.
+        """Put a running job back into the queue; False if it no longer runs.
 
         Args:
             id_: of the job.
-            due: when it is tried, at the earliest.
-            problem: what it waits for to pass.
+            due: not to be started before this time.
+            problem: the transient problem that it waits out.
         """
-        kept = None if problem is None else json.dumps(problem)
+        details = None if problem is None else json.dumps(problem)
         return self._move(
-            id_, "running", state="queued", started=None, claim=None, digest=None, due=due, problem=kept
+            id_, "running", state="queued", started=None, claim=None, digest=None, due=due, problem=details
         )
 
     def cancel(self, id_: str) -> bool:
-        """Cancel a job that waits or runs, whosever it is; False if it is finished or unknown."""
+        """Cancel a queued or running job, whoever owns it; False if it is finished or unknown."""
         return self._cancel(jobs.c.id == id_) == 1
 
     def cancel_batch(self, batch: str) -> int:
-        """Cancel all jobs of a batch that wait or run; how many there were."""
+        """Cancel all queued and running jobs of a batch; returns how many there were."""
         return self._cancel(jobs.c.batch == batch)
 
     def unsettled(self) -> list[Job]:
-        """Our own that run, or ran when somebody broke off; and the cancelled that left something behind."""
+        """Our own jobs that are running or were interrupted, and cancelled ones that left something behind."""
         states = jobs.c.state.in_(("running", "cancelled"))
         unsettled = self._own, states, or_(jobs.c.state == "running", jobs.c.upload != "")
         return self._jobs(select(jobs).where(*unsettled).order_by(jobs.c.number))
 
-    def settled(self, ids: Sequence[str]) -> None:
-        """Note that nothing is left of jobs that were cancelled."""
+    def settle(self, ids: Sequence[str]) -> None:
+        """Note that cancelled jobs have left nothing behind."""
         with self._engine.begin() as connection:
-            for some in _parts(ids):
-                cancelled = jobs.c.id.in_(some), jobs.c.state == "cancelled"
+            for chunk in _chunks(ids):
+                cancelled = jobs.c.id.in_(chunk), jobs.c.state == "cancelled"
                 connection.execute(update(jobs).where(*cancelled).values(upload=""))
 
     def waiting(self) -> int:
-        """How many of our own wait."""
+        """The number of our own queued jobs."""
         with self._engine.connect() as connection:
             query = select(func.count()).select_from(jobs).where(self._own, jobs.c.state == "queued")
             return connection.execute(query).scalar() or 0
 
-    def troubled(self) -> bool:
-        """Whether one of our own waits for a trouble to pass."""
+    def has_problem(self) -> bool:
+        """Whether one of our own jobs waits out a transient problem."""
         with self._engine.connect() as connection:
             waiting = self._own, jobs.c.state == "queued", jobs.c.problem.is_not(None)
             return connection.execute(select(jobs.c.id).where(*waiting).limit(1)).scalar() is not None
 
     def uploads(self) -> set[str]:
-        """The uploads of all that aren't finished."""
+        """The uploads of all jobs that aren't finished."""
         with self._engine.connect() as connection:
             return set(connection.scalars(select(jobs.c.upload).where(jobs.c.state.not_in(FINISHED))))
 
     def forget(self, before: float) -> int:
-        """Delete those of our own that were finished before a time; how many there were."""
+        """Delete our own jobs that were finished before a time; returns how many there were."""
         with self._engine.begin() as connection:
             old = self._own, jobs.c.state.in_(FINISHED), jobs.c.finished < before
             return connection.execute(delete(jobs).where(*old)).rowcount
 
     def forget_outputs(self, ids: Sequence[str]) -> None:
-        """Delete our own finished jobs that wrote these outputs: they know the recordings' names."""
+        """Delete our own finished jobs with these outputs: they contain the recordings' names."""
         ours = or_(self._own, jobs.c.owner.is_(None)), jobs.c.state.in_(FINISHED)
         with self._engine.begin() as connection:
-            for some in _parts(ids):
-                connection.execute(delete(jobs).where(*ours, jobs.c.output.in_(some)))
+            for chunk in _chunks(ids):
+                connection.execute(delete(jobs).where(*ours, jobs.c.output.in_(chunk)))
 
     def _cancel(self, which: ColumnElement[bool]) -> int:
         open_ = jobs.c.state.in_(("queued", "running"))
@@ -282,7 +285,7 @@ class Jobs:
             return connection.execute(changed).rowcount
 
     def _move(self, id_: str, before: str, **values: Any) -> bool:
-        """Change a job that is in a state, and only then; whoever changes it first wins."""
+        """Change a job if it is still in a state; whoever changes it first wins."""
         with self._engine.begin() as connection:
             changed = connection.execute(
                 update(jobs).where(jobs.c.id == id_, jobs.c.state == before).values(**values)
@@ -295,30 +298,30 @@ class Jobs:
 
 
 def _lock(connection: Connection) -> None:
-    """Hold off others that number jobs, in this process or another, until the transaction ends."""
+    """Keep others from numbering jobs, in this process or another, until the transaction ends."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """As many at once as a statement takes."""
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many ids at once as a statement takes."""
     for start in range(0, len(ids), _AT_ONCE):
         yield ids[start : start + _AT_ONCE]
 
 
 def _joined(pieces: Iterable[str]) -> Iterator[str]:
-    """Texts, many joined to one."""
-    waiting, length = list[str](), 0
+    """Short texts joined to long ones."""
+    buffer, length = list[str](), 0
     for piece in pieces:
-        waiting.append(piece)
+        buffer.append(piece)
         length += len(piece)
         if length >= _PIECE:
-            yield "".join(waiting)
-            waiting, length = [], 0
-    if waiting:
-        yield "".join(waiting)
+            yield "".join(buffer)
+            buffer, length = [], 0
+    if buffer:
+        yield "".join(buffer)
 
 
 def _job(row: Row[Any]) -> Job:

@@ -1,4 +1,4 @@
-"""Transient errors: they pass by themselves, so a job that meets one is tried again later."""
+"""Transient errors: they pass by themselves, so a job that runs into one is retried later."""
 
 import re
 
@@ -14,7 +14,7 @@ _NO_MEMORY = re.compile(
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same may succeed later; otherwise it is the recording's fault, or its options'."""
+    """Whether a retry may succeed; if not, the recording is at fault, or its options."""
     if isinstance(error, Problem):
         return error.status in {503, 507}
     if isinstance(error, EmovoxError):
@@ -23,12 +23,12 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether the database can't be used now, or gave no answer in time."""
+    """Whether the database is unavailable, or didn't answer in time."""
     return is_away(error) or (isinstance(error, Problem) and error.kind == "database")
 
 
 def _lacks_memory(error: BaseException) -> bool:
-    """Whether an error says that memory was short: for a model, or for a thread."""
+    """Whether an error says that memory was short, for a model or for a thread."""
     if isinstance(error, EmovoxError) and not isinstance(error, ModelError):
-        return False  # whose words may be those of a file's name
+        return False  # its words may be those of a file's name
     return isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)) is not None

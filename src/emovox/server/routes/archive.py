@@ -1,4 +1,4 @@
-"""The archive: searched, counted, tagged, and compared by similarity."""
+"""The archive: search, statistics, tags and similarity."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -9,32 +9,32 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from emovox.archive.filter import Filter
+from emovox.archive.record import ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
-from emovox.archive.stored_record import Found
 from emovox.emotions import NAMES
 from emovox.inference.recognition import NumberMap
-from emovox.server import stored_outputs as library
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, responses
 from emovox.server.routes.outputs import OutputId
 from emovox.server.service import Service, service_of
+from emovox.server.stored_outputs import ID
 
 router = APIRouter(prefix="/v1", tags=["archive"])
 Answer = TypeVar("Answer")
-PATIENCE = 30.0  # seconds for an answer of the archive, which may have to read much
+PATIENCE = 30.0  # seconds for the archive to answer: it may have to read a lot
 
 
-def _asked(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
+def _query(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
     """A route that waits for the database."""
 
     @wraps(route)
-    async def answer(request: Request, **given: Any) -> Answer:
-        return await service_of(request).query.within(PATIENCE, route, request, **given)
+    async def answer(request: Request, **arguments: Any) -> Answer:
+        return await service_of(request).query.within(PATIENCE, route, request, **arguments)
 
     return answer
 
 
-Emotion = Annotated[Literal[NAMES] | None, Query(description="only these")]  # type: ignore[valid-type]
+Emotion = Annotated[Literal[NAMES] | None, Query(description="only this emotion")]  # type: ignore[valid-type]
 Tag = Annotated[str | None, Query(max_length=100, description="only recordings with this tag")]
 TagName = Annotated[str, Path(pattern=r"^\w[\w .:-]{0,99}$", examples=["complaint"])]
 
@@ -42,16 +42,16 @@ TagName = Annotated[str, Path(pattern=r"^\w[\w .:-]{0,99}$", examples=["complain
 class Archived(BaseModel):
     """A recognition in the archive."""
 
-    id: str = Field(description="sha256 of its result.json; of another program's, with its sound's")
+    id: str = Field(description="sha256 of its result.json; of another program's, together with its sound's")
     sha256: str = Field(description="of the recording")
     name: str | None = Field(description="of the recording")
-    output: str | None = Field(description="id of its stored outputs, while they are there")
+    output: str | None = Field(description="id of its stored outputs, while they exist")
     created_at: datetime
     duration: float | None = Field(description="seconds")
-    speech: float | None = Field(description="seconds of it in what was heard; null: archived before it was kept")
+    speech: float | None = Field(description="seconds of speech in it; null: archived by an earlier version")
     emotion: Literal[NAMES]  # type: ignore[valid-type]
     confidence: float
-    scores: NumberMap  # an older version may have archived what are no scores
+    scores: NumberMap  # an older version may have archived numbers that aren't scores
     model: str
     revision: str
     granularity: str
@@ -61,18 +61,18 @@ class Archived(BaseModel):
 
 
 class ArchivePage(BaseModel):
-    """Some of the archive."""
+    """A page of the archive."""
 
     recognitions: list[Archived]
-    next: str | None = Field(description="`before` of the next page; null: there is none")
+    next: str | None = Field(description="`before` of the next page; null: this is the last")
 
 
 class ArchiveStats(BaseModel):
-    """How much there is; of recognitions, unless another word is used."""
+    """Statistics of the archive; all numbers count recognitions, unless named otherwise."""
 
     recordings: int
     recognitions: int
-    seconds: float = Field(description="of all recordings together")
+    seconds: float = Field(description="of all recordings")
     by_emotion: dict[str, int]
     by_day: dict[str, int]
     by_tag: dict[str, int]
@@ -80,7 +80,7 @@ class ArchiveStats(BaseModel):
 
 
 class SegmentView(BaseModel):
-    """A segment that is near."""
+    """A similar segment."""
 
     number: int
     start: float = Field(description="seconds")
@@ -90,15 +90,15 @@ class SegmentView(BaseModel):
 
 
 class Similar(Archived):
-    """One that is near."""
+    """A similar recognition."""
 
-    similarity: float = Field(description="cosine of the embeddings centred and whitened; raw where asked for")
-    cosine: float = Field(description="of the embeddings as the model gives them")
+    similarity: float = Field(description="cosine of the embeddings, centred and whitened, or raw if requested")
+    cosine: float = Field(description="cosine of the embeddings as the model gives them")
     segment: SegmentView | None
 
 
 class SimilarPage(BaseModel):
-    """The nearest, nearest first."""
+    """The most similar, most similar first."""
 
     similar: list[Similar]
 
@@ -110,7 +110,7 @@ class Tags(BaseModel):
 
 
 @router.get("/archive", responses=responses(422, 503))
-@_asked
+@_query
 def page(
     request: Request,
     emotion: Emotion = None,
@@ -124,15 +124,15 @@ def page(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> ArchivePage:
-    """What is in the archive, latest first. Times without a zone are UTC."""
+    """Search the archive, latest first. Times without a zone are UTC."""
     service = service_of(request)
-    wanted = Filter(emotion, _text(tag), _text(name), _text(model), None, since, until)
-    found, following = service.archiving.archive.find(wanted, limit=limit, before=before)
-    return ArchivePage(recognitions=[_archived(service, item) for item in found], next=following)
+    filter_ = Filter(emotion, _text(tag), _text(name), _text(model), None, since, until)
+    records, next_ = service.archiving.archive.find(filter_, limit=limit, before=before)
+    return ArchivePage(recognitions=[_archived(service, record) for record in records], next=next_)
 
 
 @router.get("/archive/stats", responses=responses(422, 503))
-@_asked
+@_query
 def stats(
     request: Request,
     emotion: Emotion = None,
@@ -140,9 +140,9 @@ def stats(
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
 ) -> ArchiveStats:
-    """How much there is, by emotion, by day (in the service's time zone), by tag, by model."""
-    wanted = Filter(emotion=emotion, tag=_text(tag), since=since, until=until)
-    return ArchiveStats(**vars(service_of(request).archiving.archive.stats(wanted)))
+    """Statistics by emotion, by day (in the service's time zone), by tag, and by model."""
+    filter_ = Filter(emotion=emotion, tag=_text(tag), since=since, until=until)
+    return ArchiveStats(**vars(service_of(request).archiving.archive.stats(filter_)))
 
 
 @router.get("/outputs/{id_}/similar", responses=responses(404, 409, 422, 503))
@@ -150,65 +150,67 @@ def similar(
     request: Request,
     id_: OutputId,
     k: Annotated[int, Query(ge=1, le=100, description="how many")] = 10,
-    segments: Annotated[bool, Query(description="look among segments instead of recordings")] = False,
+    segments: Annotated[bool, Query(description="search segments instead of recordings")] = False,
     raw: Annotated[bool, Query(description="compare embeddings as the model gives them")] = False,
     emotion: Emotion = None,
     tag: Tag = None,
 ) -> SimilarPage:
-    """The recordings, or segments, that sound most like this one, but for its own; only of the same model."""
+    """The recordings or segments that sound most like this one, without its own, by the same model."""
     service = service_of(request)
-    wanted = Filter(emotion=emotion, tag=_text(tag))
-    found = service.archiving.archive.similar(_found(service, id_), k=k, wanted=wanted, segments=segments, raw=raw)
-    return SimilarPage(similar=[_similar(service, item) for item in found])
+    filter_ = Filter(emotion=emotion, tag=_text(tag))
+    neighbours = service.archiving.archive.similar(
+        _record(service, id_), k=k, where=filter_, segments=segments, raw=raw
+    )
+    return SimilarPage(similar=[_similar(service, neighbour) for neighbour in neighbours])
 
 
 @router.put("/outputs/{id_}/tags/{tag}", responses=responses(404, 422, 503))
-@_asked
+@_query
 def tag(request: Request, id_: OutputId, tag: TagName) -> Tags:
-    """Give the recording of these outputs a tag."""
+    """Tag the recording of these outputs."""
     service = service_of(request)
-    service.archiving.archive.tag(_found(service, id_).sha256, tag)
-    return Tags(tags=list(_found(service, id_).tags))
+    service.archiving.archive.tag(_record(service, id_).sha256, tag)
+    return Tags(tags=list(_record(service, id_).tags))
 
 
 @router.delete(
     "/outputs/{id_}/tags/{tag}", status_code=204, response_class=Response, responses=responses(404, 422, 503)
 )
-@_asked
+@_query
 def untag(request: Request, id_: OutputId, tag: TagName) -> Response:
-    """Take a tag off the recording of these outputs."""
+    """Remove a tag from the recording of these outputs."""
     service = service_of(request)
-    if not service.archiving.archive.untag(_found(service, id_).sha256, tag):
-        raise Problem(404, "no-such-tag", "the recording has no tag of this name")
+    if not service.archiving.archive.untag(_record(service, id_).sha256, tag):
+        raise Problem(404, "no-such-tag", "the recording doesn't have this tag")
     return Response(status_code=204)
 
 
-def _found(service: Service, id_: str) -> Found:
-    found = service.archiving.archive.by_outputs(service.library.directory(id_))
-    if found is None:
+def _record(service: Service, id_: str) -> ArchiveRecord:
+    record = service.archiving.archive.by_outputs(service.stored_outputs.directory(id_))
+    if record is None:
         raise Problem(404, "not-archived", "these outputs are not in the archive yet")
-    return found
+    return record
 
 
-def _facts(service: Service, found: Found) -> dict[str, Any]:
-    root, place = service.settings.outputs.absolute(), found.outputs
-    mine = place is not None and place.parent == root and library.ID.fullmatch(place.name) and place.is_dir()
+def _facts(service: Service, record: ArchiveRecord) -> dict[str, Any]:
+    root, path = service.settings.outputs.absolute(), record.outputs
+    ours = path is not None and path.parent == root and ID.fullmatch(path.name) and path.is_dir()
     return {
-        **found.to_dict(),
-        "output": place.name if mine and place is not None else None,
-        "created_at": found.created,
+        **record.to_dict(),
+        "output": path.name if ours and path is not None else None,
+        "created_at": record.created,
     }
 
 
-def _archived(service: Service, found: Found) -> Archived:
-    return Archived(**_facts(service, found))
+def _archived(service: Service, record: ArchiveRecord) -> Archived:
+    return Archived(**_facts(service, record))
 
 
-def _similar(service: Service, item: Neighbour) -> Similar:
-    near = {"similarity": item.similarity, "cosine": item.cosine, "segment": item.segment}
-    return Similar(**{**_facts(service, item.found), **near})
+def _similar(service: Service, neighbour: Neighbour) -> Similar:
+    facts = {"similarity": neighbour.similarity, "cosine": neighbour.cosine, "segment": neighbour.segment}
+    return Similar(**{**_facts(service, neighbour.record), **facts})
 
 
 def _text(value: str | None) -> str | None:
-    """Without the null bytes that no database has in a text."""
+    """Without null bytes, which databases don't allow in text."""
     return None if value is None else value.replace("\0", "�")

@@ -1,4 +1,4 @@
-"""Batches: many recordings at once, one job each, with one progress."""
+"""Batches: many recordings at once, a job for each, and their overall progress."""
 
 import asyncio
 import secrets
@@ -13,7 +13,7 @@ from emovox.server.http.openapi import body
 from emovox.server.http.problems import Problem, responses
 from emovox.server.jobs.jobs import Job
 from emovox.server.jobs.runner import Runner
-from emovox.server.jobs.views import BatchView, batch_progress, batch_view, dump
+from emovox.server.jobs.views import BatchView, batch_progress, batch_view
 from emovox.server.options import BatchOptions
 from emovox.server.polls import Event
 from emovox.server.service import service_of
@@ -34,19 +34,19 @@ BatchId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="of the batc
     openapi_extra=body(many=True),
 )
 async def begin(request: Request) -> Response:
-    """Recognise many recordings: a form with many files, whose options are for all of them.
+    """Recognise many recordings: a form with many files, and options for all of them.
 
-    With `split_channels` each channel is heard by itself; a recording of one channel is heard as it is.
+    With `split_channels` each channel is recognised by itself; a recording with one channel, as it is.
     """
     service, runner = service_of(request), runner_of(request)
     limits = replace(service.limits, files=service.settings.service.max_batch_files)
-    accepted = await accept(request, limits, BatchOptions)
+    submission = await accept(request, limits, BatchOptions)
     batch = secrets.token_hex(16)
     try:
-        accepted = await split(request, accepted)
-        jobs = await enqueue(service, runner, accepted, batch=batch)
+        submission = await split(request, submission)
+        jobs = await enqueue(service, runner, submission, batch=batch)
     except BaseException:
-        for file in accepted.files:
+        for file in submission.files:
             service.uploads.remove(file.token)
         raise
     answer = await _answer(batch, jobs, runner)
@@ -60,7 +60,7 @@ async def begin(request: Request) -> Response:
     responses={200: {"description": "The batch.", "model": BatchView}, **responses(404, 422, 503)},
 )
 async def get(request: Request, id_: BatchId) -> Response:
-    """A batch, its jobs and its progress."""
+    """A batch with its jobs and its progress."""
     return await _answer(id_, await _jobs(request, id_), runner_of(request))
 
 
@@ -79,9 +79,9 @@ async def follow(request: Request, id_: BatchId) -> StreamingResponse:
     async def poll() -> Event:
         states = await service.query(service.jobs.states, id_)
         if not states:
-            raise _none()
+            raise _no_such_batch()
         view = batch_progress(id_, states, runner)
-        return "finished" if view.finished else "progress", dump(view), view.finished
+        return "finished" if view.finished else "progress", view.model_dump(mode="json"), view.finished
 
     await poll()
     return events.stream(service, poll, key=f"batch {id_}")
@@ -93,7 +93,7 @@ async def follow(request: Request, id_: BatchId) -> StreamingResponse:
     responses={200: {"description": "The batch.", "model": BatchView}, **responses(404, 422, 503)},
 )
 async def cancel(request: Request, id_: BatchId) -> Response:
-    """Cancel all jobs of a batch that wait or run."""
+    """Cancel all queued and running jobs of a batch."""
     service, runner = service_of(request), runner_of(request)
     jobs = await _jobs(request, id_)
     await service.query(service.jobs.cancel_batch, id_)
@@ -107,15 +107,15 @@ async def _jobs(request: Request, id_: str) -> list[Job]:
     service = service_of(request)
     jobs = await service.query(service.jobs.of_batch, id_)
     if not jobs:
-        raise _none()
+        raise _no_such_batch()
     return jobs
 
 
 async def _answer(id_: str, jobs: list[Job], runner: Runner) -> Response:
-    """The batch's JSON, made by a thread: there may be ten thousand jobs."""
+    """The batch's JSON, made in a thread: there may be ten thousand jobs."""
     text = await asyncio.to_thread(lambda: batch_view(id_, jobs, runner).model_dump_json())
     return Response(text, media_type="application/json")
 
 
-def _none() -> Problem:
+def _no_such_batch() -> Problem:
     return Problem(404, "no-such-batch", "there is no batch with this id")

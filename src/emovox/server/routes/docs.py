@@ -1,4 +1,4 @@
-"""The documentation: a plain page made of the OpenAPI document, without scripts and without anybody's servers."""
+"""The documentation: a plain page made from the OpenAPI document, without scripts or anybody else's servers."""
 
 import json
 from html import escape
@@ -23,7 +23,7 @@ details { margin: .5rem 0 }
 
 @router.get("/docs", response_class=HTMLResponse)
 async def docs(request: Request) -> HTMLResponse:
-    """The API for people."""
+    """The API, for people."""
     document: dict[str, Any] = request.app.openapi()
     sections: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():

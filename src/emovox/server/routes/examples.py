@@ -1,4 +1,4 @@
-"""The examples: real speech that comes with the program, to try it on."""
+"""The examples: real speech that comes with Emovox, to try it with."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ router = APIRouter(prefix="/v1/examples", tags=["vocabulary"])
 
 
 class ExampleView(BaseModel):
-    """A recording to try."""
+    """An example recording."""
 
     name: str = Field(examples=["emodb_03b01Wa_angry.flac"])
     size: int = Field(description="bytes")
@@ -35,8 +35,8 @@ def examples() -> list[ExampleView]:
     responses={200: {"description": "The recording.", "content": {"audio/flac": {}}}, **responses(404, 422)},
 )
 def example(name: Annotated[str, Path(max_length=100, examples=["emodb_03b01Wa_angry.flac"])]) -> FileResponse:
-    """One of them."""
+    """One of the example recordings."""
     for path in example_files():
         if path.name == name:
             return FileResponse(path, media_type="audio/flac")
-    raise Problem(404, "no-such-example", "there is no example of this name")
+    raise Problem(404, "no-such-example", "there is no example with this name")

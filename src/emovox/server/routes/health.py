@@ -1,4 +1,4 @@
-"""Whether the service lives, whether it is ready, and what it measures."""
+"""Health: whether the service is alive, whether it is ready, and its metrics."""
 
 from typing import Literal
 
@@ -14,23 +14,23 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """All is well."""
+    """The service is well."""
 
     status: Literal["ok", "ready"]
 
 
 @router.get("/healthz", responses=responses())
 async def healthz() -> Health:
-    """Whether the process answers."""
+    """Whether the service is alive."""
     return Health(status="ok")
 
 
 @router.get("/readyz", responses=responses(503))
 async def readyz(request: Request) -> Health:
-    """Whether the default model is loaded, recordings are taken, and all that runs beside the requests is well."""
+    """Whether the default model is loaded, recordings are accepted, and all background tasks are well."""
     service = service_of(request)
-    if troubles := service.supervision.troubles():
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in troubles.items())
+    if failures := service.supervision.failures():
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
         raise Problem(503, "not-ready", reasons, headers={"Retry-After": "5"})
     if not service.ready or service.stopping:
         raise Problem(503, "not-ready", "the model is being loaded", headers={"Retry-After": "1"})
@@ -43,5 +43,5 @@ async def readyz(request: Request) -> Health:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **responses()},
 )
 def metrics(request: Request) -> Response:
-    """Measurements for Prometheus."""
+    """Metrics for Prometheus."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

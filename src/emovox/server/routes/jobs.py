@@ -1,4 +1,4 @@
-"""Jobs: their state, progress, result, and end."""
+"""Jobs: their state, progress, result and cancellation."""
 
 import asyncio
 import itertools
@@ -13,7 +13,7 @@ from emovox.server.http import events
 from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.jobs.jobs import FINISHED, Job, State
-from emovox.server.jobs.views import JobView, dump, job_view
+from emovox.server.jobs.views import JobView, job_view
 from emovox.server.polls import Event
 from emovox.server.service import service_of
 from emovox.server.submission import runner_of
@@ -23,27 +23,27 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="of the job")]
 
 
 class JobPage(BaseModel):
-    """Some of the jobs."""
+    """A page of jobs."""
 
     jobs: list[JobView]
-    next: str | None = Field(description="where the next page is")
+    next: str | None = Field(description="address of the next page; null: this is the last")
 
 
 @router.get("", responses=responses(422, 503))
 async def page(
     request: Request,
-    state: Annotated[State | None, Query(description="only those in this state")] = None,
+    state: Annotated[State | None, Query(description="only jobs in this state")] = None,
     before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="as in `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobPage:
     """The jobs, latest first."""
     service, runner = service_of(request), runner_of(request)
-    found = await service.query(service.jobs.page, state=state, before=before, limit=limit)
-    following = None
-    if len(found) == limit:
-        chosen = f"&state={state}" if state else ""
-        following = f"/v1/jobs?limit={limit}&before={found[-1].number}{chosen}"
-    return JobPage(jobs=[job_view(job, runner) for job in found], next=following)
+    jobs = await service.query(service.jobs.page, state=state, before=before, limit=limit)
+    next_ = None
+    if len(jobs) == limit:
+        filter_ = f"&state={state}" if state else ""
+        next_ = f"/v1/jobs?limit={limit}&before={jobs[-1].number}{filter_}"
+    return JobPage(jobs=[job_view(job, runner) for job in jobs], next=next_)
 
 
 @router.get("/{id_}", responses=responses(404, 422, 503))
@@ -61,13 +61,13 @@ async def get(request: Request, id_: JobId) -> JobView:
     },
 )
 async def follow(request: Request, id_: JobId) -> StreamingResponse:
-    """The job as a stream of events, one whenever it changes; the last says how it ended."""
+    """The job as a stream of events, one for each change; the last says how it ended."""
     await _job(request, id_)
     runner = runner_of(request)
 
     async def poll() -> Event:
         job = await _job(request, id_)
-        return job.state, dump(job_view(job, runner)), job.state in FINISHED
+        return job.state, job_view(job, runner).model_dump(mode="json"), job.state in FINISHED
 
     return events.stream(service_of(request), poll, key=f"job {id_}")
 
@@ -76,12 +76,12 @@ async def follow(request: Request, id_: JobId) -> StreamingResponse:
     "/{id_}/result",
     response_class=Response,
     responses={
-        200: {"description": "What was recognised.", "content": {"application/json": {"schema": RECOGNITION}}},
+        200: {"description": "The recognition.", "content": {"application/json": {"schema": RECOGNITION}}},
         **responses(404, 409, 422, 503),
     },
 )
 async def result(request: Request, id_: JobId) -> Response:
-    """The JSON of result.json of a job that is done."""
+    """The result.json of a job that is done."""
     service, job = service_of(request), await _job(request, id_)
     if job.state != "done":
         raise Problem(409, "not-done", f"the job is {job.state}")
@@ -93,19 +93,19 @@ async def result(request: Request, id_: JobId) -> Response:
         return StreamingResponse(pieces, media_type="application/json")
     if not runner_of(request).owns(job):
         raise Problem(
-            409, "elsewhere", "the outputs of this job are another service's on the same database: ask that"
+            409, "elsewhere", "another service on the same database has the outputs of this job: ask that one"
         )
-    path = await asyncio.to_thread(service.library.file, job.output, RESULT)
+    path = await asyncio.to_thread(service.stored_outputs.file, job.output, RESULT)
     return FileResponse(path, media_type="application/json")
 
 
 @router.delete("/{id_}", responses=responses(404, 409, 422, 503))
 async def cancel(request: Request, id_: JobId) -> JobView:
-    """Cancel a job that waits or runs."""
+    """Cancel a queued or running job."""
     service, runner = service_of(request), runner_of(request)
     job = await _job(request, id_)
     if not await service.query(service.jobs.cancel, id_):
-        raise Problem(409, "finished", f"the job is {job.state} already")
+        raise Problem(409, "finished", f"the job is already {job.state}")
     if job.state == "queued" and runner.owns(job):
         service.uploads.remove(job.upload)
     runner.stop(id_)

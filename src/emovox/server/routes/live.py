@@ -1,10 +1,11 @@
-"""Live hearing over a WebSocket: sound in as it comes, events out, and in the end stored outputs.
+"""Live recognition over a WebSocket: sound in as it comes, events out, and stored outputs in the end.
 
-The client's first message is JSON: `LiveStart`. Then binary messages of PCM, interleaved where there are channels,
-and in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live` (of
+The client's first message is JSON: `LiveStart`. Then come binary messages of PCM, with channels interleaved, and
+in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live` (of
 version 1, or as the query's `events` says), with
 `{"type": "heartbeat"}` while there is nothing else to say, and in the end with
-`{"type": "ended", "output": ID or null}`.
+`{"type": "ended", "output": ID or null}`; or, where it fails, with `{"type": "problem", "problem": …}`, which
+says where the sound is, if it was to be stored.
 """
 
 import asyncio
@@ -30,18 +31,18 @@ from emovox.inference.recognizer import Recognizer
 from emovox.saving import Save
 from emovox.server.http.problems import Problem, from_error, from_validation, log
 from emovox.server.options import RecognitionOptions
-from emovox.server.service import Service, begun, to_its_end
+from emovox.server.service import Service, begin_save, finish
 
 router = APIRouter()
 
 START = 10.0  # seconds for the first message
-IDLE = 60.0  # seconds in which less sound than LEAST came, after which nobody is there
+IDLE = 60.0  # seconds with less sound than LEAST, after which the stream ends
 LEAST = 1.0  # second of sound
 HEARTBEAT = 5.0
-HELD = 10.0  # seconds of sound that may wait; more waits at the client, held up by TCP
-HELD_BYTES = 2**22  # of it, before there can be more than one message of a megabyte
-MOST = 8_000_000  # samples a second of all channels together; 64 channels of 96 kHz are fewer
-LATE = 0.5  # seconds of sound behind, from which only the latest is judged
+BUFFER = 10.0  # seconds of sound that may wait; more waits at the client, by TCP
+BUFFER_BYTES = 2**22  # beyond which no more messages, of a megabyte at most, are read
+MOST = 8_000_000  # samples a second in all channels; 64 channels at 96 kHz are fewer
+LATE = 0.5  # seconds behind, from which only the latest sound is judged
 _TYPES = {"s16": "<i2", "f32": "<f4"}
 
 
@@ -63,11 +64,11 @@ class LiveStart(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> "LiveStart":
         if self.sample_rate * self.channels > MOST:
-            raise ValueError(f"so many channels at such a rate are more than {MOST:,} samples a second")
+            raise ValueError(f"sample_rate times channels must be at most {MOST:,} samples a second")
         return self
 
     def to_options(self) -> RecognitionOptions:
-        """What is wanted, checked as for a recording: all that is heard, by frame and with its segments."""
+        """The options, checked as for a recording, which in the end is recognised by frame and with segments."""
         emotions, export = (
             ",".join(words) if isinstance(words, list) else words for words in (self.emotions, self.export)
         )
@@ -90,16 +91,16 @@ class _Stream:
     def __init__(self, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
         self._socket, self._start, self._version = socket, start, version
         self._waiting: deque[NDArray[Any]] = deque()
-        self._seconds, self._bytes = 0.0, 0  # that wait
+        self._seconds, self._bytes = 0.0, 0  # of sound that waits
         self._changed = asyncio.Condition()
         self._rest = b""
-        self._since, self._fresh = time.monotonic(), 0.0  # seconds of sound that came since then
-        self.heard = 0.0
+        self._since, self._fresh = time.monotonic(), 0.0  # seconds of sound received since then
+        self.seconds = 0.0  # of sound in all
         self.ended = False  # no more sound will come
-        self.gone = False  # nor can anything be said
+        self.gone = False  # nothing can be sent, either
 
     async def receive(self) -> None:
-        """Take messages until the end; none while too much waits. What isn't sound keeps nothing alive."""
+        """Receive messages until the end, but none while too much waits. Only sound keeps the stream alive."""
         try:
             while True:
                 with fail_after(max(0.0, self._since + IDLE - time.monotonic())):
@@ -121,7 +122,7 @@ class _Stream:
                 self._changed.notify_all()
 
     async def next(self) -> tuple[NDArray[Any], bool] | None:
-        """All the sound that waits, and whether that is late; None after the last, nothing after a while."""
+        """All sound that waits, and whether it is late; None after the end, empty after a while without sound."""
         async with self._changed:
             with move_on_after(HEARTBEAT):
                 await self._changed.wait_for(lambda: self._waiting or self.ended)
@@ -147,15 +148,15 @@ class _Stream:
         whole = len(data) // width * width
         self._rest = data[whole:]
         samples = np.frombuffer(data[:whole], _TYPES[self._start.format]).reshape(-1, self._start.channels)
-        seconds, began = len(samples) / self._start.sample_rate, time.monotonic()
+        seconds, started = len(samples) / self._start.sample_rate, time.monotonic()
         async with self._changed:
-            await self._changed.wait_for(lambda: self._seconds < HELD and self._bytes < HELD_BYTES)
+            await self._changed.wait_for(lambda: self._seconds < BUFFER and self._bytes < BUFFER_BYTES)
             if len(samples):
                 self._waiting.append(samples)
             self._seconds, self._bytes = self._seconds + seconds, self._bytes + samples.nbytes
-            self.heard += seconds
+            self.seconds += seconds
             self._changed.notify_all()
-        self._since += time.monotonic() - began  # it was the service that let the client wait
+        self._since += time.monotonic() - started  # the service made the client wait
         self._fresh += seconds
         if self._fresh >= LEAST:
             self._since, self._fresh = time.monotonic(), 0.0
@@ -163,16 +164,16 @@ class _Stream:
 
 @router.websocket("/v1/live")
 async def live(socket: WebSocket, events: str = "1") -> None:
-    """Judge a stream as it comes."""
+    """Recognise a stream as it comes."""
     service = cast("Service", socket.app.state.service)
     await socket.accept()
     try:
         start = await _first(socket)
         if service.streams >= service.settings.service.max_streams:
-            raise Problem(503, "busy", "as many streams are heard as may: try again later")
+            raise Problem(503, "busy", "too many streams are open: try again later")
         service.streams += 1
         try:
-            await _hear(service, socket, start, _version(events))
+            await _run(service, socket, start, _version(events))
         finally:
             service.streams -= 1
     except WebSocketDisconnect:
@@ -187,7 +188,7 @@ async def live(socket: WebSocket, events: str = "1") -> None:
 
 def _version(text: str) -> EventsVersion:
     if text not in {"1", "2"}:
-        raise Problem(400, "unknown-version", "events is 1 or 2")
+        raise Problem(400, "unknown-version", "events must be 1 or 2")
     return 2 if text == "2" else 1
 
 
@@ -196,7 +197,7 @@ async def _first(socket: WebSocket) -> LiveStart:
         with fail_after(START):
             message = await socket.receive()
     except TimeoutError:
-        raise Problem(408, "too-slow", "the first message didn't come") from None
+        raise Problem(408, "too-slow", "the first message did not arrive in time") from None
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect
     try:
@@ -207,14 +208,14 @@ async def _first(socket: WebSocket) -> LiveStart:
     return start
 
 
-async def _hear(service: Service, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
+async def _run(service: Service, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
     stream = _Stream(socket, start, version)
     options = start.to_options()
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(_borrowed(service, options.choice(service.settings.model)))
-        save = await stack.enter_async_context(begun(service.saving(options)))
-        await stack.enter_async_context(_rescuing(save))
-        heard = recognizer.live(
+        save = await stack.enter_async_context(begin_save(service.saving(options)))
+        await stack.enter_async_context(_rescue(save))
+        recognition = recognizer.live(
             sample_rate=start.sample_rate,
             emotions=options.emotions,
             head=options.to_options().head,
@@ -222,34 +223,34 @@ async def _hear(service: Service, socket: WebSocket, start: LiveStart, version: 
         )
         receiving = asyncio.create_task(stream.receive())
         try:
-            if await _tell(service, stream, heard):
+            if await _tell(service, stream, recognition):
                 await receiving
         finally:
             receiving.cancel()
             await asyncio.wait([receiving])
-            _ = receiving.cancelled() or receiving.exception()  # if it matters it was raised above
-        await stream.tell(await asyncio.to_thread(heard.finish))
-        if options.store and stream.heard:
+            _ = receiving.cancelled() or receiving.exception()  # one that matters was raised above
+        await stream.tell(await asyncio.to_thread(recognition.finish))
+        if options.store and stream.seconds:
             await _store(service, save, options, start.name)
         await stream.send({"type": "ended", "output": save.directory and save.directory.name})
         await _close(socket)
 
 
-async def _tell(service: Service, stream: _Stream, heard: Live) -> bool:
-    """Hear what comes and tell what is heard; False: the service ended it, as it stops or it was too long."""
-    while (found := await stream.next()) is not None and not service.stopping:
-        samples, late = found
+async def _tell(service: Service, stream: _Stream, recognition: Live) -> bool:
+    """Recognise the sound and send events; False if the service ended it, because it stops or it got too long."""
+    while (sound := await stream.next()) is not None and not service.stopping:
+        samples, late = sound
         if not len(samples):
             await stream.send({"type": "heartbeat"})
             continue
-        await stream.tell(await asyncio.to_thread(heard.push, samples, catch_up=late))
-        if stream.heard > service.settings.max_duration:
+        await stream.tell(await asyncio.to_thread(recognition.push, samples, catch_up=late))
+        if stream.seconds > service.settings.max_duration:
             return False
     return not service.stopping
 
 
 async def _store(service: Service, save: Save, options: RecognitionOptions, name: str | None) -> None:
-    """Recognise all that was heard, and store it unless it was too short."""
+    """Recognise the whole stream, and store the result unless it was too short."""
     request = Request(
         await asyncio.to_thread(save.finish_audio),
         save.options(options.to_options()),
@@ -260,24 +261,24 @@ async def _store(service: Service, save: Save, options: RecognitionOptions, name
         recognition = await service.scheduler.recognize(options.choice(service.settings.model), request)
     except TooShortError:
         return
-    await service.commit(save, recognition)
+    await finish(service.commit(save, recognition))
 
 
 @asynccontextmanager
-async def _rescuing(save: Save) -> AsyncIterator[None]:
-    """Keep the sound of a stream that fails, if it was to be stored, and say where: it can't be sent again."""
+async def _rescue(save: Save) -> AsyncIterator[None]:
+    """If a stream that was to be stored fails, keep its sound, which can't be sent again, and say where."""
     try:
         yield
     except BaseException as error:
         try:
-            path = await to_its_end(asyncio.to_thread(save.rescue))
+            path = await finish(asyncio.to_thread(save.rescue))
         except OutputsError as refusal:
             log.error("the sound of a stream is lost: %s", refusal)
             path = None
         if path is None or not isinstance(error, Exception):
             raise
         problem = from_error(error)
-        problem.detail += f"; what was heard is among the service's outputs: {path.name}"
+        problem.detail += f"; the sound is kept in the service's outputs: {path.name}"
         raise problem from error
 
 
@@ -292,13 +293,13 @@ async def _borrowed(service: Service, choice: ModelChoice) -> AsyncIterator[Reco
 
 
 async def _say(socket: WebSocket, data: dict[str, Any]) -> None:
-    """Send a message, unless the client has gone: it may leave at any time, and that is no error."""
+    """Send a message, unless the client has left, which it may at any time without error."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         await socket.send_text(json.dumps(data, ensure_ascii=False))
 
 
 async def _close(socket: WebSocket, code: int = 1000, reason: str | None = None) -> None:
-    """Close, unless the client did."""
+    """Close, unless the client has."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         await socket.close(code, reason)
 

@@ -21,11 +21,11 @@ router = APIRouter(prefix="/v1", tags=["vocabulary"])
 
 
 class LicenceView(BaseModel):
-    """Under which terms a model comes."""
+    """The licence of a model."""
 
     name: str
     address: str
-    chinese: str = Field(description="the name in Chinese; empty: it has none")
+    chinese: str = Field(description="name in Chinese; empty: it has none")
 
 
 class ModelView(BaseModel):
@@ -33,26 +33,26 @@ class ModelView(BaseModel):
 
     name: str
     title: str
-    chinese: str = Field(description="the title in Chinese")
+    chinese: str = Field(description="title in Chinese")
     licence: LicenceView
     installed: bool
     loaded: bool
     downloadable: bool = Field(
-        description="whether it can be pulled: it isn't here, and the service may go online"
+        description="whether it can be pulled: it isn't installed, and the service may go online"
     )
-    default: bool = Field(description="whether it is taken where a request names none")
-    embeddings_only: bool = Field(description="whether it gives no emotions, and can't be listened to live")
+    default: bool = Field(description="whether it is used for requests that name none")
+    embeddings_only: bool = Field(description="whether it gives no emotions, and so can't be used live")
     precisions: list[Precision] = Field(
-        description="what it can be computed in on this machine; empty: it isn't installed"
+        description="precisions that it can run in on this machine; empty: it isn't installed"
     )
-    size: int | None = Field(description="bytes on disk, or of the download; null: not known")
+    size: int | None = Field(description="bytes on disk, or of the download; null: unknown")
     huggingface: str | None
     modelscope: str | None
 
 
 @router.get("/models", responses=responses())
 def models(request: Request) -> list[ModelView]:
-    """The models: which there are, which are on disk, which are in memory."""
+    """All models, with those that are installed and those in memory."""
     service = service_of(request)
     loaded, default = service.models.names(), _path(service.settings.model)
     return [
@@ -61,13 +61,13 @@ def models(request: Request) -> list[ModelView]:
             title=entry.title,
             chinese=entry.chinese,
             licence=LicenceView(**asdict(entry.licence)),
-            installed=(there := catalog.installed(entry.name)),
+            installed=(installed := catalog.installed(entry.name)),
             loaded=entry.name in loaded,
-            downloadable=not there and entry.file is None and not service.settings.offline,
-            default=there and _path(entry.name) == default,
+            downloadable=not installed and entry.file is None and not service.settings.offline,
+            default=installed and _path(entry.name) == default,
             embeddings_only=entry.embeddings_only,
-            precisions=list(_precisions(entry.name)) if there else [],
-            size=catalog.disk_size(entry.name) if there else entry.download_size,
+            precisions=list(_precisions(entry.name)) if installed else [],
+            size=catalog.disk_size(entry.name) if installed else entry.download_size,
             huggingface=entry.huggingface,
             modelscope=entry.modelscope,
         )
@@ -76,7 +76,7 @@ def models(request: Request) -> list[ModelView]:
 
 
 def _path(model: str) -> Path | None:
-    """Where a model lies; None where it doesn't."""
+    """The path of a model; None if it isn't installed."""
     try:
         return catalog.resolve(model)
     except ModelError:
@@ -87,11 +87,11 @@ def _precisions(name: str) -> tuple[Precision, ...]:
     try:
         path = catalog.resolve(name)
         return _possible(path, path.stat().st_mtime_ns)
-    except (ModelError, OSError):  # damaged, or gone in the meantime: whoever asks it is told
+    except (ModelError, OSError):  # damaged, or deleted in the meantime: whoever uses it is told
         return ()
 
 
-# Trying precisions takes a while: it is done again when the file has changed.
+# Reading a model file takes a fifth of a second: it is read again when it has changed.
 @lru_cache(maxsize=16)
 def _possible(path: Path, changed: int) -> tuple[Precision, ...]:
     del changed
@@ -107,15 +107,15 @@ def _possible(path: Path, changed: int) -> tuple[Precision, ...]:
     },
 )
 async def pull(request: Request, name: str) -> StreamingResponse:
-    """Download a model; the answer is a stream of events. It goes on without listeners; later ones join it."""
+    """Download a model; the answer is a stream of events. It goes on if clients leave, and others may join it."""
     service = service_of(request)
     try:
         model = catalog.find(name)
     except UnknownModelError as error:
         raise Problem(404, "unknown-model", str(error)) from None
     if model.file:
-        raise Problem(409, "bundled-model", f"{name} is part of Emovox: nothing to download")
-    from emovox.models.hub import pull as hub  # noqa: PLC0415  nothing else may even load what goes online
+        raise Problem(409, "bundled-model", f"{name} is part of Emovox: there is nothing to download")
+    from emovox.models.hub import pull as hub  # noqa: PLC0415  nothing else may even import what goes online
 
     pull = service.pulls.join(model, lambda progress: hub.pull(model, progress=progress))
 

@@ -13,24 +13,23 @@ from pydantic import BaseModel, Field
 from emovox import exports
 from emovox.emotions import NAMES
 from emovox.exports import FORMATS
-from emovox.server import stored_outputs as library
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, responses
 from emovox.server.service import service_of
-from emovox.server.stored_outputs import MEDIA_TYPES, Summary
+from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES, OutputQuery, Summary
 from emovox.server.timeline import Timeline
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
-OutputId = Annotated[str, Path(pattern=f"^{library.ID.pattern}$", examples=["outputs_20240104_223000"])]
+OutputId = Annotated[str, Path(pattern=f"^{ID.pattern}$", examples=["outputs_20240104_223000"])]
 EmotionName = Literal[NAMES]  # type: ignore[valid-type]
 _FORMATS = "|".join(FORMATS)
 
 
 class OutputPage(BaseModel):
-    """Some of the outputs."""
+    """A page of outputs."""
 
     outputs: list[Summary]
-    next: str | None = Field(description="`after` of the next page; null: there is none")
+    next: str | None = Field(description="`after` of the next page; null: this is the last")
 
 
 class FileView(BaseModel):
@@ -46,9 +45,9 @@ class OutputView(Summary):
     """An outputs directory."""
 
     files: list[FileView]
-    zip: str = Field(description="where all of them are in one")
-    segments: bool = Field(description="whether segments were asked for; there may be none all the same")
-    recognition: dict[str, Any] = Field(description="result.json, but for its segments and frames")
+    zip: str = Field(description="address of a zip of all files")
+    segments: bool = Field(description="whether segments were requested; there may be none all the same")
+    recognition: dict[str, Any] = Field(description="result.json without its segments and frames")
 
 
 class Written(BaseModel):
@@ -60,23 +59,23 @@ class Written(BaseModel):
 @router.get("", responses=responses(422))
 def page(
     request: Request,
-    emotion: Annotated[EmotionName | None, Query(description="only these")] = None,
+    emotion: Annotated[EmotionName | None, Query(description="only this emotion")] = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
     since: Annotated[DateTime, Query(description="created then or later")] = None,
     until: Annotated[DateTime, Query(description="created earlier")] = None,
-    after: Annotated[str | None, Query(pattern=f"^{library.ID.pattern}$", description="as in `next`")] = None,
+    after: Annotated[str | None, Query(pattern=f"^{ID.pattern}$", description="as in `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OutputPage:
     """The stored outputs, latest first. Times without a zone are UTC."""
-    query = library.Query(emotion, name, since, until)
-    found, following = service_of(request).library.find(query, before=after, limit=limit)
-    return OutputPage(outputs=found, next=following)
+    query = OutputQuery(emotion, name, since, until)
+    summaries, next_ = service_of(request).stored_outputs.find(query, before=after, limit=limit)
+    return OutputPage(outputs=summaries, next=next_)
 
 
 @router.get("/{id_}", responses=responses(404, 422))
 def get(request: Request, id_: OutputId) -> OutputView:
-    """One outputs directory and its files."""
-    stored = service_of(request).library
+    """An outputs directory and its files."""
+    stored = service_of(request).stored_outputs
     stored.directory(id_)
     summary = stored.summary(id_)
     if summary is None:
@@ -99,10 +98,10 @@ def timeline(
     end: Annotated[
         float | None, Query(gt=0, allow_inf_nan=False, description="seconds; by default the recording's end")
     ] = None,
-    points: Annotated[int, Query(ge=1, le=10_000, description="at most so many")] = 1000,
+    points: Annotated[int, Query(ge=1, le=10_000, description="at most")] = 1000,
 ) -> Timeline:
-    """A stretch of the recording as a picture needs it: peaks of its sound, the curve, and segments."""
-    return service_of(request).library.timeline(id_, start=start, end=end, points=points)
+    """A stretch of the recording for a picture: the sound's peaks, the curve, and the segments."""
+    return service_of(request).stored_outputs.timeline(id_, start=start, end=end, points=points)
 
 
 @router.api_route(
@@ -111,15 +110,13 @@ def timeline(
     response_class=Response,
     responses={
         200: {"description": "The file.", "content": {"*/*": {}}},
-        206: {"description": "The part asked for with `Range`.", "content": {"*/*": {}}},
+        206: {"description": "The part requested with `Range`.", "content": {"*/*": {}}},
         **responses(404, 416, 422),
     },
 )
-def file(
-    request: Request, id_: OutputId, name: Annotated[str, Path(pattern=f"^{library.FILE.pattern}$")]
-) -> FileResponse:
-    """One file; players may ask for parts of it with `Range`."""
-    path = service_of(request).library.file(id_, name)
+def file(request: Request, id_: OutputId, name: Annotated[str, Path(pattern=f"^{FILE.pattern}$")]) -> FileResponse:
+    """A file; players may request parts of it with `Range`."""
+    path = service_of(request).stored_outputs.file(id_, name)
     return FileResponse(
         path,
         media_type=MEDIA_TYPES[name.rpartition(".")[2]],
@@ -140,8 +137,8 @@ def file(
     },
 )
 def archive(request: Request, id_: OutputId) -> StreamingResponse:
-    """All files in one zip, made while it is sent."""
-    files = service_of(request).library.files(id_)
+    """All files in a zip, made while it is sent."""
+    files = service_of(request).stored_outputs.files(id_)
     headers = {"Content-Disposition": f'attachment; filename="{id_}.zip"'}
     return StreamingResponse(_zipped(id_, files), media_type="application/zip", headers=headers)
 
@@ -153,13 +150,13 @@ async def export(
     formats: Annotated[
         str, Query(alias="export", pattern=f"^({_FORMATS})(,({_FORMATS}))*$", examples=["srt,csv"])
     ],
-    labels: Annotated[Literal["en", "zh"] | None, Query(description="language of the emotions")] = None,
+    labels: Annotated[Literal["en", "zh"] | None, Query(description="language of the emotions' names")] = None,
 ) -> Written:
-    """Write outputs in other formats, beside the files that are there."""
+    """Write outputs in other formats, beside the existing files."""
     service = service_of(request)
 
     def write() -> list[FileView]:
-        recognition, directory = service.library.recognition(id_), service.library.directory(id_)
+        recognition, directory = service.stored_outputs.recognition(id_), service.stored_outputs.directory(id_)
         written = exports.write(
             recognition, directory, formats.split(","), language=labels or service.settings.labels
         )
@@ -171,8 +168,8 @@ async def export(
 
 @router.delete("/{id_}", status_code=204, response_class=Response, responses=responses(404, 422, 507))
 def remove(request: Request, id_: OutputId) -> Response:
-    """Delete an outputs directory with all that is in it."""
-    service_of(request).library.remove(id_)
+    """Delete an outputs directory with everything in it."""
+    service_of(request).stored_outputs.remove(id_)
     return Response(status_code=204)
 
 
@@ -180,7 +177,7 @@ def _view(id_: str, path: FilePath) -> FileView:
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        raise Problem(404, "no-such-output", "the outputs were deleted meanwhile") from None
+        raise Problem(404, "no-such-output", "the outputs have just been deleted") from None
     return FileView(
         name=path.name,
         size=size,
@@ -190,7 +187,7 @@ def _view(id_: str, path: FilePath) -> FileView:
 
 
 class _Pipe:
-    """A file that can only be written; what was written is taken out again."""
+    """A file that can only be written, and whose content is taken out piece by piece."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -203,8 +200,8 @@ class _Pipe:
         pass
 
     def take(self) -> bytes:
-        taken, self._pieces = b"".join(self._pieces), []
-        return taken
+        data, self._pieces = b"".join(self._pieces), []
+        return data
 
 
 def _zipped(id_: str, files: list[FilePath]) -> Iterator[bytes]:

@@ -27,11 +27,11 @@ _UNBUILT = """\
 <!doctype html><html lang="en"><head><meta charset="utf-8"><title>Emovox</title>
 <meta name="viewport" content="width=device-width"></head><body>
 <h1>Emovox</h1>
-<p>The service works, but this installation has no page: when it was installed, the page could not be built.
-It is built with npm, and npm's packages must be within reach. In Emovox's source directory:</p>
+<p>The service works, but it has no page, because the page could not be built during the installation.
+Building it needs npm and access to npm's packages. In Emovox's source directory:</p>
 <pre>npm ci --prefix web
 npm run build --prefix web</pre>
-<p>or install it again: <code>pip install --force-reinstall --no-deps .</code>, which brings its own npm where
+<p>or reinstall: <code>pip install --force-reinstall --no-deps .</code>, which brings its own npm if
 there is none. The API is described at <a href="/docs">/docs</a>.</p>
 <p lang="zh">服务运行正常，但安装时未能构建网页。请在 Emovox 源码目录中运行以上命令（需要能访问 npm 软件源），
 或重新安装。接口说明见 <a href="/docs">/docs</a>。</p>
@@ -49,7 +49,7 @@ def page(request: Request) -> Response:
 
 @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
 def asset(request: Request, name: str) -> Response:
-    """A script, a style or a picture of the page."""
+    """A script, style sheet or picture of the page."""
     if not _ASSET.fullmatch(name):
         raise Problem(404, "not-found", "the page has no such file")
     return _answer(request, f"assets/{name}", {"Cache-Control": _FOREVER})
@@ -57,12 +57,12 @@ def asset(request: Request, name: str) -> Response:
 
 @router.api_route("/favicon.svg", methods=["GET", "HEAD"])
 def favicon(request: Request) -> Response:
-    """The page's picture in the browser's tab."""
+    """The page's icon in the browser's tab."""
     return _answer(request, "favicon.svg", {"Cache-Control": "no-cache"})
 
 
 def _answer(request: Request, name: str, headers: dict[str, str]) -> FileResponse:
-    """A built file, compressed for whoever takes that."""
+    """A built file, compressed if the client accepts that."""
     path = BUILT / name
     if not path.is_file():
         raise Problem(404, "not-found", "the page has no such file")

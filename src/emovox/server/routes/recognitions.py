@@ -1,4 +1,4 @@
-"""Recognising one recording: at once, or as a job."""
+"""Recognition of one recording: right away, or as a job."""
 
 import asyncio
 from typing import Any
@@ -10,18 +10,18 @@ from emovox.errors import TooLargeError
 from emovox.server.http.openapi import EXAMPLE, RECOGNITION, body
 from emovox.server.http.problems import responses
 from emovox.server.jobs.progress import JobProgress
-from emovox.server.jobs.views import JobView, dump, job_view
+from emovox.server.jobs.views import JobView, job_view
 from emovox.server.service import service_of
-from emovox.server.submission import Accepted, accept, enqueue, runner_of, unless_gone
+from emovox.server.submission import Submission, accept, enqueue, runner_of, unless_gone
 
 router = APIRouter(prefix="/v1", tags=["recognition"])
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "What was recognised: the JSON of result.json. `Location` is that of the stored outputs.",
+        "description": "The recognition: result.json. `Location` is the address of the stored outputs.",
         "content": {"application/json": {"schema": RECOGNITION, "example": EXAMPLE}},
     },
-    202: {"description": "A job will do it. `Location` is that of the job.", "model": JobView},
+    202: {"description": "A job will recognise it. `Location` is the job's address.", "model": JobView},
 }
 
 
@@ -32,33 +32,33 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     openapi_extra=body(),
 )
 async def recognize(request: Request) -> Response:
-    """Recognise one recording: a file of a form, or the body itself; options as fields of the form or the query.
+    """Recognise one recording: a file in a form, or the body itself. Options are fields of the form or the query.
 
     Recordings longer than EMOVOX_SYNC_SECONDS, and those sent with `Prefer: respond-async`, become jobs.
     """
     service = service_of(request)
-    accepted = await accept(request, service.limits)
-    file, handed_over = accepted.files[0], False
+    submission = await accept(request, service.limits)
+    file, handed_over = submission.files[0], False
     progress = JobProgress(size=file.size)
     try:
         if not _prefers_async(request):
             longest = min(service.settings.service.sync_seconds, service.settings.max_duration)
             try:
                 with service.admission.admit(progress):
-                    run = service.hear(
-                        file.token, file.name, accepted.options, max_seconds=longest, progress=progress
+                    work = service.recognize(
+                        file.token, file.name, submission.options, max_seconds=longest, progress=progress
                     )
-                    recognition, place = await unless_gone(request, run)
+                    recognition, directory = await unless_gone(request, work)
             except TooLargeError:
                 if longest == service.settings.max_duration:
                     raise
             else:
                 headers = {"Server-Timing": _server_timing(progress)}
-                if place is not None:
-                    headers["Location"] = f"/v1/outputs/{place.name}"
-                text = await asyncio.to_thread(recognition.to_json)  # which for frames takes a while
+                if directory is not None:
+                    headers["Location"] = f"/v1/outputs/{directory.name}"
+                text = await asyncio.to_thread(recognition.to_json)  # with frames this takes a while
                 return Response(text, media_type="application/json", headers=headers)
-        answer = await _as_job(request, accepted)
+        answer = await _as_job(request, submission)
         handed_over = True
         return answer
     finally:
@@ -66,17 +66,17 @@ async def recognize(request: Request) -> Response:
             service.uploads.remove(file.token)
 
 
-async def _as_job(request: Request, accepted: Accepted) -> Response:
+async def _as_job(request: Request, submission: Submission) -> Response:
     runner = runner_of(request)
-    job = (await enqueue(service_of(request), runner, accepted))[0]
+    job = (await enqueue(service_of(request), runner, submission))[0]
     headers = {"Location": f"/v1/jobs/{job.id}"}
     if _prefers_async(request):
         headers["Preference-Applied"] = "respond-async"
-    return JSONResponse(dump(job_view(job, runner)), 202, headers)
+    return JSONResponse(job_view(job, runner).model_dump(mode="json"), 202, headers)
 
 
 def _server_timing(progress: JobProgress) -> str:
-    """The steps as a header that browsers show (W3C Server Timing), in milliseconds."""
+    """The steps in milliseconds, as a header that browsers show (W3C Server Timing)."""
     return ", ".join(f"{step};dur={1000 * seconds:.1f}" for step, seconds in progress.timings.items())
 
 

@@ -1,4 +1,4 @@
-"""The schema of results: their form, and the emotions, heads and export formats that they may have."""
+"""The schema of results: their form, and the emotions, heads and export formats they may have."""
 
 from contextlib import suppress
 from dataclasses import asdict
@@ -30,21 +30,25 @@ class EmotionView(BaseModel):
     name: str
     chinese: str
     emoji: str
-    colour: str = Field(pattern="^#[0-9a-f]{6}$", description="on a light ground")
-    dark_colour: str = Field(pattern="^#[0-9a-f]{6}$", description="on a dark ground")
+    colour: str = Field(pattern="^#[0-9a-f]{6}$", description="on a light background")
+    dark_colour: str = Field(pattern="^#[0-9a-f]{6}$", description="on a dark background")
 
 
 class HeadView(BaseModel):
-    """A trained head: classes of somebody's own on a model's embeddings."""
+    """A trained head: a user's own classes, on a model's embeddings."""
 
     name: str
     classes: list[str]
-    model: str = Field(description="name of the model that it belongs to")
+    model: str = Field(description="name of the model it belongs to")
     revision: str = Field(description="of that model")
-    usable: bool = Field(description="whether that model is installed, with the weights that it was trained on")
+    usable: bool = Field(
+        description="whether that model is installed, with the weights that the head was trained on"
+    )
     created_at: AwareDatetime
-    unweighted: float | None = Field(description="mean recall of the classes, held out; null: not measured")
-    recalls: dict[str, float] = Field(description="of each class, held out")
+    unweighted: float | None = Field(
+        description="mean recall of the classes, on held-out recordings; null: not measured"
+    )
+    recalls: dict[str, float] = Field(description="of each class, on held-out recordings")
 
 
 class ExportView(BaseModel):
@@ -53,8 +57,8 @@ class ExportView(BaseModel):
     name: str
     title: str
     chinese: str = Field(description="the title in Chinese")
-    parts: list[Part] = Field(description="what it shows; a result must have one of them")
-    missing: str | None = Field(description="the package that writes it and isn't installed here; null: it can be")
+    parts: list[Part] = Field(description="parts of a result that it shows; the result must have one of them")
+    missing: str | None = Field(description="package that must be installed to write it; null: none is missing")
 
 
 @router.get("/emotions", responses=responses())
@@ -71,13 +75,13 @@ async def schema() -> dict[str, Any]:
 
 @router.get("/heads", responses=responses())
 def heads() -> list[HeadView]:
-    """The trained heads that recognitions may ask, by `head`. One that can't be read is left out."""
-    found = []
+    """The trained heads that recognitions may use as `head`. Those that can't be read are left out."""
+    views = []
     for name in names():
         with suppress(HeadError):
             head = Head.find(name)
             facts = head.training
-            found.append(
+            views.append(
                 HeadView(
                     name=name,
                     classes=list(head.classes),
@@ -89,12 +93,12 @@ def heads() -> list[HeadView]:
                     recalls=facts.recalls,
                 )
             )
-    return found
+    return views
 
 
 @router.get("/exports", responses=responses())
 def export_formats() -> list[ExportView]:
-    """The formats of exports, and which of them can be written here."""
+    """The export formats, and which of them can be written here."""
     return [
         ExportView(
             name=name,
@@ -108,12 +112,12 @@ def export_formats() -> list[ExportView]:
 
 
 def _usable(head: Head) -> bool:
-    """Whether a head's model is on disk, as it was when the head was trained."""
+    """Whether a head's model is installed, unchanged since the head was trained."""
     try:
         path = catalog.resolve(head.model.name) if catalog.installed(head.model.name) else None
         if path is None:
             return False
-        if path.is_dir():  # its weights are gigabytes: what the hub called them must do
+        if path.is_dir():  # its weights are gigabytes: the hub's revision must do
             source = SnapshotSource.read(path)
             return source is None or head.model.revision in {source.commit, source.revision}
         head.check(_metadata(path, path.stat().st_mtime_ns))

@@ -1,4 +1,4 @@
-"""A browser's session: a key once given counts from then on, for players and WebSockets too."""
+"""A browser's session: a key entered once counts from then on, for players and WebSockets, too."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -12,32 +12,32 @@ FORMER = "emovox_key"  # the cookie of 0.1, which held the key itself
 
 
 class Session(BaseModel):
-    """How this client stands."""
+    """The session of this client."""
 
-    keys_needed: bool = Field(description="the service demands API keys")
-    known: bool = Field(description="this client has shown one, or needs none")
+    keys_needed: bool = Field(description="whether the service requires API keys")
+    known: bool = Field(description="whether this client has sent one, or needs none")
 
 
 @router.get("", responses=responses())
 async def session(request: Request, answer: Response) -> Session:
-    """Whether a key is needed, and was given. Open to all."""
+    """Whether a key is needed, and whether this client has one. Needs no key."""
     access = access_of(request)
     _forget_former(request, answer)
-    known = not access.needed or await access.key(request.headers) is not None
-    return Session(keys_needed=access.needed, known=known)
+    key = await access.key(request.headers)
+    return Session(keys_needed=access.needed, known=key is not None or not access.needed)
 
 
 @router.post("", status_code=204, response_class=Response, responses=responses(401))
 async def begin(request: Request) -> Response:
-    """Begin a session with the key of the `Authorization` header: a cookie stands for the key for 30 days.
+    """Begin a session with the key in the `Authorization` header: a cookie stands in for the key for 30 days.
 
-    A page's players, downloads, events and WebSockets can't say headers; with the cookie they needn't. Scripts
-    can't read it, other sites can't send it, and but for this machine's own names it goes over HTTPS alone.
+    A page's players, downloads, events and WebSockets can't send headers; with the cookie they needn't. Scripts
+    can't read it, other sites can't send it, and except for this machine's own names it is sent over HTTPS only.
     """
     answer = Response(status_code=204)
     local = _is_local(request)
     if not local and request.headers.get("origin", "").startswith("http://"):
-        detail = "over plain HTTP browsers keep no session: put a proxy with TLS before it"
+        detail = "browsers keep no session over plain HTTP: put a proxy with TLS in front of the service"
         raise Problem(400, "needs-https", detail)
     token = await access_of(request).begin(request.headers)
     if token is not None:

@@ -1,7 +1,7 @@
-"""Pending: the embeddings of what is stored and not archived yet, on disk, so that neither a kill loses them.
+"""The backlog: embeddings of outputs that are not archived yet, on disk, so that not even a kill loses them.
 
-Everything else about a recognition stands in its outputs directory. A file has the directory's name and float32
-rows: the recording's embedding, then the segments'; where there is none, a row of what is no number.
+Everything else about a recognition is in its outputs directory. A file has the directory's name, and float32 rows:
+the recording's embedding, then the segments'; a row of NaN where there is none.
 """
 
 import io
@@ -17,21 +17,21 @@ from emovox.archive.record import ArchiveRecord, Floats, read_directory
 from emovox.outputs import RESULT
 
 
-class Pending:
-    """What one service has stored and not archived yet. Its methods are for threads."""
+class Backlog:
+    """The outputs that one service has stored but not archived yet. Its methods are for threads."""
 
     def __init__(self, directory: Path, outputs: Path) -> None:
         """Begin.
 
         Args:
-            directory: where the files are.
-            outputs: where the outputs directories are.
+            directory: of the files.
+            outputs: the parent of the outputs directories.
         """
         self._directory, self._outputs = directory, outputs
         private.make_directory(directory)
 
     def add(self, record: ArchiveRecord) -> None:
-        """Keep the embeddings of an entry until it is archived.
+        """Keep a record's embeddings until it is archived.
 
         Raises:
             OSError: they can't be written.
@@ -47,25 +47,25 @@ class Pending:
         files.write(self._file(record.outputs.name), file.getvalue(), durable=False)
 
     def remove(self, name: str) -> None:
-        """Forget what is kept of an outputs directory."""
+        """Remove an outputs directory from the backlog."""
         with suppress(OSError):
             self._file(name).unlink(missing_ok=True)
 
     def names(self) -> Iterator[str]:
-        """The outputs directories of which something is kept."""
+        """The names of the outputs directories in the backlog."""
         for file in sorted(self._directory.glob("outputs_*.npy")):
             yield file.stem
 
     def record(self, name: str) -> ArchiveRecord | None:
-        """What is to be archived of an outputs directory, with its embeddings; None: it is gone.
+        """The record of an outputs directory, with its embeddings; None if the directory is gone.
 
         Raises:
             ArchiveError: it can't be read.
         """
-        place = self._outputs / name
-        if not (place / RESULT).is_file():
+        directory = self._outputs / name
+        if not (directory / RESULT).is_file():
             return None
-        return with_embeddings(read_directory(place), self._rows(name))
+        return with_embeddings(read_directory(directory), self._rows(name))
 
     def _rows(self, name: str) -> Floats | None:
         try:
@@ -79,7 +79,7 @@ class Pending:
 
 
 def with_embeddings(record: ArchiveRecord, rows: Floats | None) -> ArchiveRecord:
-    """An entry with rows of embeddings as `Pending` keeps them, if they are its own."""
+    """A record with embeddings as the backlog keeps them, if they are its own."""
     if rows is None or len(rows) != 1 + len(record.segments):
         return record
     vectors = [row if np.isfinite(row).all() else None for row in rows]

@@ -1,0 +1,160 @@
+"""The wav2vec 2.0 and HuBERT network as an ONNX graph, built from a snapshot's settings and weights.
+
+    waveform → strided convolutions → projection → + positional convolution → transformer layers
+             → the last, or a weighted sum of all → frames → head
+
+Frames are what the head sees, the last layer or the sum. The head's two layers, with the mean over time between
+them, are linear, so they are one matrix here, and the logits of the whole are the mean of the frames'.
+
+Transformers pads a batch with zeros, and a model with `feat_extract_norm: group` is run without an attention mask:
+there the padding leaks into every row. Here each row gets what transformers gives it alone.
+
+In a model with `do_stable_layer_norm`, the last of the layers summed is the encoder's output, after its last norm:
+so SUPERB's heads were trained (S3PRL hooks the encoder), and so transformers computed up to 4.57. Transformers 5
+sums it before the norm (`capture_outputs(tie_last_hidden_states=False)`), which isn't what they were trained on.
+
+Source: Baevski et al. 2020, https://arxiv.org/abs/2006.11477; Hsu et al. 2021, https://arxiv.org/abs/2106.07447;
+Yang et al. 2021, https://arxiv.org/abs/2105.01051 (SUPERB); and models/wav2vec2 and models/hubert in transformers
+4.57 and 5.24 (Apache-2.0), for what each setting means and which weight goes where.
+"""
+
+import numpy as np
+
+from emovox.models.checkpoints.weights import Weights
+from emovox.models.onnx.graph import Graph
+from emovox.models.onnx.speech import EPSILON, NEVER, Convolution, Floats, SpeechEncoder
+from emovox.models.wav2vec2.snapshot import Wav2Vec2Snapshot
+from emovox.models.wav2vec2.weights import LAYER_WEIGHTS, POSITIONS
+
+# What Wav2Vec2FeatureExtractor adds to the waveform's variance.
+_WAVEFORM_EPSILON = 1e-7
+
+
+class Wav2Vec2Builder(SpeechEncoder):
+    """Adds the network to a graph, part by part in the order of the computation."""
+
+    def __init__(self, graph: Graph, snapshot: Wav2Vec2Snapshot, weights: Weights) -> None:
+        super().__init__(graph, weights, snapshot.convolutions)
+        self.config = snapshot.config
+        self.normalize = snapshot.normalize
+        self.labels = snapshot.labels
+
+    def build(self) -> None:
+        """Add everything between the inputs and the outputs of the model contract."""
+        graph = self.graph
+        samples, length = self.valid_samples()
+        with graph.scope("waveform"):
+            waveform = self.waveform(samples, length, epsilon=_WAVEFORM_EPSILON if self.normalize else None)
+        frame_count, frame_total, valid = self.valid_frames(samples, length)
+        with graph.scope("front"):
+            x = self._front(waveform, samples, frame_total)
+        with graph.scope("positions"):
+            x = graph.add("Add", x, self._positional(x, valid))
+        x = self._transformer(x, valid)
+        self.outputs(x, valid, frame_count, self.labels, *self._head())
+
+    def _front(self, waveform: str, samples: str, frame_total: str) -> str:
+        """The strided convolutions and the projection: (B, N) to (B, T, D)."""
+        config = self.config
+        by_layer = config.feat_extract_norm == "layer"
+        parts = []
+        for index in range(len(config.convolutions)):
+            name = f"feature_extractor.conv_layers.{index}"
+            norm = f"{name}.layer_norm" if by_layer or index == 0 else None
+            parts.append(Convolution(f"{name}.conv", norm, bias=config.conv_bias))
+        x = self.front(waveform, samples, frame_total, parts, over_time=not by_layer)
+        if config.feat_proj_layer_norm:
+            x = self.layer_norm(x, "feature_projection.layer_norm", config.layer_norm_eps)
+        return self.linear(x, "feature_projection.projection")
+
+    def _positional(self, x: str, valid: str) -> str:
+        """A convolution over neighbouring frames, (B, T, D) to the same; it sees nothing but valid frames."""
+        graph, name = self.graph, f"{POSITIONS}.conv"
+        if self.config.conv_pos_batch_norm:
+            scale, shift = self._batch_norm()
+            x = graph.add("Mul", x, graph.weight(f"{POSITIONS}.batch_norm.scale", scale))
+            x = graph.add("Add", x, graph.weight(f"{POSITIONS}.batch_norm.shift", shift))
+            kernel = self.weights[f"{name}.weight"]
+        else:  # each step of the kernel has its own length, and a direction
+            direction = self.weights[f"{name}.weight_v"].astype(np.float64)
+            length = np.sqrt(np.square(direction).sum(axis=(0, 1), keepdims=True))
+            kernel = (self.weights[f"{name}.weight_g"] / length * direction).astype(np.float32)
+        x = self.neighbours(x, valid, name, kernel, groups=self.config.num_conv_pos_embedding_groups)
+        return graph.add("Gelu", x)
+
+    def _batch_norm(self) -> tuple[Floats, Floats]:
+        """What a batch norm that no longer learns multiplies by and adds, (D,) each."""
+        weight, bias, mean, variance = (
+            self.weights[f"{POSITIONS}.batch_norm.{part}"].astype(np.float64)
+            for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        scale = weight / np.sqrt(variance + EPSILON)
+        return scale.astype(np.float32), (bias - mean * scale).astype(np.float32)
+
+    def _transformer(self, x: str, valid: str) -> str:
+        """The layers, (B, T, D) to the same: the last one's output, or the weighted sum of all and their input."""
+        graph, config = self.graph, self.config
+        with graph.scope("biases"):
+            bias = graph.add("Where", valid, graph.number(0), graph.number(NEVER))
+            bias = graph.add("Unsqueeze", graph.add("Squeeze", bias, graph.integers(2)), graph.integers(1, 2))
+        if not config.do_stable_layer_norm:
+            x = self._norm(x, "encoder.layer_norm")
+        shares = self._shares()
+        total = graph.add("Mul", x, graph.number(shares[0])) if shares else ""
+        for index in range(config.num_hidden_layers):
+            name = f"encoder.layers.{index}"
+            with graph.scope(name):
+                x = self._layer(x, name, bias)
+            last = index == config.num_hidden_layers - 1
+            if last and config.do_stable_layer_norm:
+                x = self._norm(x, "encoder.layer_norm")
+            if shares:  # at once: no layer's output is kept for the end
+                total = graph.add("Add", total, graph.add("Mul", x, graph.number(shares[index + 1])))
+        return total or x
+
+    def _shares(self) -> list[float]:
+        """Of the first layer's input and of each layer's output in the sum, 1 together; empty: the last alone."""
+        if not self.config.use_weighted_layer_sum:
+            return []
+        weights = self.weights[LAYER_WEIGHTS].astype(np.float64)
+        raised = np.exp(weights - weights.max())
+        return [float(share) for share in raised / raised.sum()]
+
+    def _layer(self, x: str, name: str, bias: str) -> str:
+        """One transformer layer, (B, T, D) to the same."""
+        add = self.graph.add
+        before, after = f"{name}.layer_norm", f"{name}.final_layer_norm"
+        if self.config.do_stable_layer_norm:
+            x = add("Add", x, self._attention(self._norm(x, before), name, bias))
+            return add("Add", x, self._middle(self._norm(x, after), name))
+        x = self._norm(add("Add", x, self._attention(x, name, bias)), before)
+        return self._norm(add("Add", x, self._middle(x, name)), after)
+
+    def _middle(self, x: str, name: str) -> str:
+        with self.graph.scope("feed_forward"):
+            x = self.graph.add("Gelu", self.linear(x, f"{name}.feed_forward.intermediate_dense"))
+            return self.linear(x, f"{name}.feed_forward.output_dense")
+
+    def _attention(self, x: str, name: str, bias: str) -> str:
+        """Multi-head self-attention, (B, T, D) to the same; its three projections are one product."""
+        weight, shift = (
+            np.concatenate([self.weights[f"{name}.attention.{part}_proj.{kind}"] for part in "qkv"])
+            for kind in ("weight", "bias")
+        )
+        with self.graph.scope("attention"):
+            projected = self.graph.linear(x, f"{name}.attention.qkv", weight, shift)
+            width, heads = self.config.hidden_size, self.config.num_attention_heads
+            mixed = self.attention(projected, bias, width=width, heads=heads)
+            return self.linear(mixed, f"{name}.attention.out_proj")
+
+    def _head(self) -> tuple[Floats, Floats]:
+        """The projector and the classifier in one: (classes, D) and (classes,)."""
+        projector, classifier = (self.weights[f"{name}.weight"].astype(np.float64) for name in _HEAD)
+        bias = classifier @ self.weights["projector.bias"] + self.weights["classifier.bias"]
+        return (classifier @ projector).astype(np.float32), bias.astype(np.float32)
+
+    def _norm(self, x: str, name: str) -> str:
+        return self.layer_norm(x, name, self.config.layer_norm_eps)
+
+
+_HEAD = ("projector", "classifier")

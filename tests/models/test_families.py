@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from emovox.errors import ModelError
+from emovox.models.families import FAMILIES, family_of, read_snapshot
+from support import snapshots, wav2vec2_snapshots
+
+
+def test_each_folder_is_read_by_its_family(tmp_path: Path) -> None:
+    folders = [snapshots.write(tmp_path / "e"), wav2vec2_snapshots.write(tmp_path / "w")]
+    families = [family_of(read_snapshot(folder)) for folder in folders]
+    assert families == list(FAMILIES)
+    recognised = [[family.recognises(folder) for family in FAMILIES] for folder in folders]
+    assert recognised == [[True, False], [False, True]]
+
+
+def test_a_checkpoint_of_a_training_is_read_by_its_config(tmp_path: Path) -> None:
+    """Transformers' Trainer leaves an optimizer.pt and a scheduler.pt in the folder."""
+    folder = wav2vec2_snapshots.write(tmp_path)
+    for name in ("optimizer.pt", "scheduler.pt", "training_args.bin"):
+        (folder / name).touch()
+    assert read_snapshot(folder).weights == folder / "model.safetensors"
+
+
+@pytest.mark.parametrize("config", [None, "{}", '{"model_type": "whisper"}'])
+def test_a_folder_of_no_family_is_told_which_there_are(tmp_path: Path, config: str | None) -> None:
+    if config:
+        (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    with pytest.raises(
+        ModelError, match=r"no snapshot that can be computed; .*Emotion2Vec.*wav2vec 2\.0 and HuBERT"
+    ):
+        read_snapshot(tmp_path)

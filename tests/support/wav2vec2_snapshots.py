@@ -1,0 +1,127 @@
+"""Snapshots of wav2vec 2.0 and HuBERT with random weights, written without torch and without transformers."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from emovox.models.wav2vec2.snapshot import ARCHITECTURES, ModelConfig
+from emovox.models.wav2vec2.weights import expected_shapes
+from support import torch_zip
+
+SUPERB = ("neu", "hap", "ang", "sad")
+MEANINGS = {"neu": "neutral", "hap": "happy", "ang": "angry", "sad": "sad"}
+NAMED = ("neutral", "happy", "angry", "sad")
+
+TINY: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "conv_dim": [16, 16, 16, 16, 16, 24, 16],
+    "num_conv_pos_embeddings": 18,
+    "num_conv_pos_embedding_groups": 4,
+    "classifier_proj_size": 12,
+}
+# As published, superb/wav2vec2-base-superb-er and superb/hubert-large-superb-er by facebook/hubert-large-ll60k.
+BASE: dict[str, Any] = {"use_weighted_layer_sum": True}
+LARGE: dict[str, Any] = {
+    "model_type": "hubert",
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+    "feat_extract_norm": "layer",
+    "conv_bias": True,
+    "do_stable_layer_norm": True,
+    "use_weighted_layer_sum": True,
+}
+
+
+def configure(changes: dict[str, Any], labels: tuple[str, ...] = NAMED) -> dict[str, Any]:
+    """Return a config.json with transformers' defaults but for ``changes``."""
+    config = {"model_type": "wav2vec2", **changes}
+    config["architectures"] = [ARCHITECTURES[config["model_type"]]]
+    config["id2label"] = {str(index): label for index, label in enumerate(labels)}
+    return config
+
+
+def tiny(changes: dict[str, Any] | None = None, labels: tuple[str, ...] = NAMED) -> dict[str, Any]:
+    """Return the config of a model of some 30 thousand weights, and changes to it."""
+    return configure(TINY | (changes or {}), labels)
+
+
+def random_state(config: dict[str, Any], *, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]:
+    """Return random weights by the network's own names, with variances that keep the signal alive."""
+    generator = np.random.default_rng(seed)
+    state = {}
+    for name, shape in expected_shapes(ModelConfig.model_validate(config), len(config["id2label"])).items():
+        values: npt.NDArray[Any] = generator.standard_normal(shape, np.float32)
+        if name.endswith("running_var"):
+            values = np.abs(values) + 0.3
+        elif name.endswith(("layer_weights", "weight_g")):
+            values = values * 0.7 + 1
+        elif len(shape) == 1:
+            values = values * 0.2 + float("norm" in name and name.endswith("weight"))
+        else:
+            values = values / np.sqrt(np.prod(shape[1:]))
+        state[name] = np.asarray(values, np.float32)
+    return state
+
+
+def stored(config: dict[str, Any], state: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """The same under the names that transformers gives them in a checkpoint."""
+    head = ("layer_weights", "projector", "classifier")
+    return {
+        name if name.startswith(head) else f"{config['model_type']}.{name}": value for name, value in state.items()
+    }
+
+
+def save_safetensors(path: Path, state: dict[str, npt.NDArray[Any]]) -> Path:
+    """Write a model.safetensors of float32, float16 and float64; uint16 is written as bfloat16's."""
+    kinds = {"float32": "F32", "float16": "F16", "float64": "F64", "uint16": "BF16", "int64": "I64"}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    body = b""
+    for name, value in state.items():
+        content = np.ascontiguousarray(value).tobytes()
+        header[name] = {
+            "dtype": kinds[value.dtype.name],
+            "shape": list(value.shape),
+            "data_offsets": [len(body), len(body) + len(content)],
+        }
+        body += content
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+    return path
+
+
+def describe(directory: Path, config: dict[str, Any], **preprocessor: Any) -> Path:
+    """Write a snapshot but for its weights; ``preprocessor`` are changes to preprocessor_config.json."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    settings = {"do_normalize": True, "feature_size": 1, "sampling_rate": 16_000, **preprocessor}
+    (directory / "preprocessor_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    return directory
+
+
+def write(
+    directory: Path,
+    config: dict[str, Any] | None = None,
+    *,
+    state: dict[str, npt.NDArray[Any]] | None = None,
+    safe: bool = True,
+    **preprocessor: Any,
+) -> Path:
+    """Write a whole snapshot, of a tiny model with random weights where nothing else is asked for."""
+    config = config or tiny()
+    describe(directory, config, **preprocessor)
+    state = stored(config, state or random_state(config))
+    if safe:
+        save_safetensors(directory / "model.safetensors", state)
+    else:
+        torch_zip.save(directory / "pytorch_model.bin", state)
+    return directory
