@@ -22,7 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_NOT_SETTINGS = ("EMOVOX_CONFIG", "EMOVOX_PAGE")  # where the file is; whether an installation builds the page
+_NOT_SETTINGS = ("EMOVOX_CONFIG", "EMOVOX_PAGE")  # where the file is; whether installing builds the page
 _RENAMED = {  # names of 0.1, taken until 0.3
     "batch_files": "max_batch_files",
     "hearers": "inference_threads",
@@ -39,7 +39,7 @@ _RENAMED = {  # names of 0.1, taken until 0.3
 
 
 class ServiceSettings(BaseModel):
-    """The settings of `emovox serve` alone; in `config.toml` they stand in the table `[service]`."""
+    """The settings of `emovox serve` alone, in the table `[service]` of `config.toml`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -83,7 +83,7 @@ class ServiceSettings(BaseModel):
 
 
 class Settings(BaseModel):
-    """What a user may set once instead of on every call.
+    """What users may set once instead of on every call.
 
     The file is `config.toml` in the user's configuration directory (`emovox --help` names it), or the one that
     `EMOVOX_CONFIG` points to; a key `max_duration` there is the variable `EMOVOX_MAX_DURATION`, and a key
@@ -123,7 +123,7 @@ class Settings(BaseModel):
 _OWN = {name: field for name, field in Settings.model_fields.items() if name != "service"}
 _SERVICE = ServiceSettings.model_fields
 FIELDS: dict[str, FieldInfo] = {**_OWN, **_SERVICE}
-"""Every setting by its name, those of the service last."""
+"""Every setting by name, those of the service last."""
 
 
 def config_path() -> Path:
@@ -137,7 +137,7 @@ _options: dict[str, Any] = {}
 
 @contextmanager
 def given(**values: Any) -> Iterator[None]:
-    """A block in which these settings are what a command's options say, whatever else says otherwise."""
+    """A block in which these settings, from a command's options, override all others."""
     _options.update(values)
     settings.cache_clear()
     try:
@@ -150,10 +150,10 @@ def given(**values: Any) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once. A setting that is given by an old name is a `FutureWarning`.
+    """The settings of this process, read once. A setting given by an old name raises a `FutureWarning`.
 
     Raises:
-        SettingsError: a value out of range, an unknown key, or a file that is no TOML.
+        SettingsError: a value out of range, an unknown key, or a file that isn't TOML.
     """
     sources = _Sources()
     if sources.unreadable:
@@ -174,13 +174,13 @@ def settings() -> Settings:
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting as it stands.
+    """A setting and its present value.
 
     Attributes:
         name: as in `config.toml`.
-        value: what counts; None where what was given can't be used.
+        value: the effective one; None if the given one can't be used.
         origin: `default`, `config file`, or the name of the variable.
-        problem: what is wrong with what was given.
+        problem: what is wrong with the given value.
     """
 
     name: str
@@ -190,7 +190,7 @@ class Setting:
 
 
 def survey() -> tuple[list[Setting], list[str]]:
-    """Every setting by itself, whatever is wrong with the others; and what is wrong besides, a sentence each."""
+    """Every setting on its own, whatever is wrong with the others; and other problems, a sentence each."""
     sources = _Sources()
     problems = [*misspelt(), *([sources.unreadable] if sources.unreadable else []), *sources.unknown]
     rows = []
@@ -210,25 +210,25 @@ def survey() -> tuple[list[Setting], list[str]]:
 
 
 def misspelt() -> list[str]:
-    """Variables that begin as settings do and are none, a sentence each: other programs may own them."""
+    """Variables named like settings that aren't any, a sentence each: other programs may own them."""
     known = {*(f"EMOVOX_{name.upper()}" for name in (*FIELDS, *_RENAMED)), *_NOT_SETTINGS}
     names = sorted(name for name in environ if name.upper().startswith("EMOVOX_") and name.upper() not in known)
     return [_unknown(name) for name in names]
 
 
 def renamed() -> list[str]:
-    """What is given by an old name, a sentence each."""
+    """Settings given by an old name, a sentence each."""
     return _Sources().renamed
 
 
 class _Sources:
-    """What the file and the environment give.
+    """The settings in the file and the environment.
 
     Attributes:
         values: by name.
-        places: what gave each: the file's path, or the variable.
-        renamed: what was given by an old name or in an old place, a sentence each.
-        unknown: keys of the file that are no settings, a sentence each.
+        places: where each comes from: the file's path, or the variable.
+        renamed: settings given by an old name or in an old place, a sentence each.
+        unknown: keys of the file that aren't settings, a sentence each.
         unreadable: why the file can't be read.
     """
 
@@ -268,7 +268,7 @@ class _Sources:
 
     def _read_environment(self) -> None:
         variables = {key.upper(): key for key in environ if environ[key]}
-        for name in (*_RENAMED, *FIELDS):  # where both are given, the new name counts
+        for name in (*_RENAMED, *FIELDS):  # if both are given, the new name counts
             variable = variables.get(f"EMOVOX_{name.upper()}")
             if variable is None:
                 continue

@@ -20,12 +20,12 @@ WARNINGS = {
 SILENCE = 2.0**-15  # one step of 16-bit audio: processed_audio.wav would hold nothing
 QUIET = 0.01  # -40 dBFS
 FULL_SCALE = 0.999
-CLIPPED_SHARE = 0.001  # of all samples; single peaks at full scale are what normalising leaves behind
+CLIPPED_SHARE = 0.001  # of all samples; normalising leaves single peaks at full scale
 SHORT = 1.0  # seconds
 
 
 class Level:
-    """Peak and clipping of a recording, gathered block by block at its own rate, before any resampling."""
+    """Peak and clipping of a recording, gathered block by block at its own rate, before resampling."""
 
     def __init__(self) -> None:
         self.peak = 0.0
@@ -33,7 +33,7 @@ class Level:
         self._at_full_scale = 0
 
     def add(self, channels: Waveform, mono: Waveform) -> None:
-        """Take samples (n, channels), where clipping shows, and their mean (n,), which is what is heard."""
+        """Take samples (n, channels), for clipping, and their mean (n,), which the model gets."""
         if mono.size:
             self.peak = max(self.peak, float(np.abs(mono).max()))
             self._samples += channels.size
@@ -45,7 +45,7 @@ class Level:
         return self.peak <= SILENCE
 
     def warnings(self, samples: int) -> list[str]:
-        """The codes that level and length (16 kHz samples) give, in the order of `WARNINGS`."""
+        """The codes for level and length (16 kHz samples), in the order of `WARNINGS`."""
         found = []
         if self.silent:
             found.append("silence")

@@ -23,7 +23,7 @@ from emovox.inference.options import Options
 from emovox.models.loading import Wanted
 from emovox.settings import settings
 
-_LINE = 30.0  # seconds from one line of progress to the next, where there is no terminal
+_LINE = 30.0  # seconds between lines of progress, without a terminal
 
 
 @click.command(no_args_is_help=True)
@@ -155,7 +155,7 @@ def _engine(name: str, address: str | None, workers: int | None) -> Callable[[Pl
 
 
 class BatchProgress:
-    """A bar on a terminal, a line now and then elsewhere."""
+    """A bar on a terminal; elsewhere a line now and then."""
 
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
@@ -179,7 +179,7 @@ class BatchProgress:
         self._bar.stop()
 
     def tell(self, status: Status) -> None:
-        """Show how far a run is."""
+        """Show how far a run has come."""
         finished = status.done + status.failed
         total = None if status.listing else status.listed
         if self._terminal:
@@ -190,7 +190,7 @@ class BatchProgress:
 
 
 def line(status: Status) -> str:
-    """How far a run is, in one line."""
+    """How far a run has come, in one line."""
     hours = status.seconds / 3600
     listed = f"{status.listed:,}{'+' if status.listing else ''}"
     pace = f"{hours:,.2f} h of audio, {3600 * hours / status.elapsed:,.1f} h per hour"

@@ -16,7 +16,7 @@ from emovox.settings import settings
 def formats_option(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...] | None:
-    """Read the names of formats between commas; a usage error where one can't be written here."""
+    """Names of formats between commas; a usage error if one can't be written here."""
     try:
         return None if value is None else exports.check_formats(name.strip().lower() for name in value.split(","))
     except ExportError as error:
@@ -66,11 +66,11 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
     for directory in dict.fromkeys(found for argument in paths for found in _matches(argument, failed)):
         try:
             written = exports.write(read_result(directory), directory, formats, language=language)
-        except OutputsError as error:  # names the file itself
+        except OutputsError as error:  # its message names the file
             failures.append(("", str(error)))
         except EmovoxError as error:
             failures.append((str(directory), str(error)))
-        except Exception as error:  # what nobody thought of must not stop the others either
+        except Exception as error:  # a bug must not stop the others either
             if click.get_current_context().find_root().obj:
                 traceback.print_exc()
             reason = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
@@ -84,7 +84,7 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
 
 
 def _matches(argument: str, failed: directories.Failed) -> list[Path]:
-    """The directories that one argument means, sorted; shells that don't expand globs leave it to us."""
+    """The directories that an argument means, sorted; some shells don't expand globs."""
     if os.path.lexists(argument) or not directories.MAGIC.search(argument):
         return [Path(argument)]
     return [path for path, _ in directories.glob(argument, failed)] or [Path(argument)]

@@ -158,7 +158,7 @@ def listen(
 
 
 class _Ear:
-    """Follows what is heard.
+    """Follows the sound.
 
     Attributes:
         seconds: so far.
@@ -193,11 +193,10 @@ def _hear(
     *,
     catch_up: bool,
 ) -> None:
-    """Listen until the sound ends, or `seconds` of it were heard, or somebody stops it.
+    """Listen until the sound ends, `seconds` of it have passed, or somebody stops it.
 
-    Each round takes all that has come while the last one was being heard. Where the model is slower than the
-    sound, a round is long and only its end goes to the model: events come less often, and never late by more
-    than a run of the model.
+    Each round takes all that came in during the last one. If the model is slower than the sound, rounds are long
+    and only their ends go to the model: events are fewer, but never later than one run of the model.
     """
     left = seconds * sound.rate
     while left >= 1 and not stopped():
@@ -216,7 +215,7 @@ def _show(display: Lines, events: list[Event], ear: _Ear, sound: Sound) -> None:
 
 
 def _save(recognizer: Recognizer, save: Save, name: str, options: Options) -> Path | None:
-    """Recognise what was heard, as any recording; None where it is too short to be one."""
+    """Recognise the whole as a recording; None if it is too short to be one."""
     try:
         recognition = recognizer.recognize(
             save.finish_audio(), name=name, embedding_sink=save.embedding_sink, **vars(save.options(options))
@@ -229,7 +228,7 @@ def _save(recognizer: Recognizer, save: Save, name: str, options: Options) -> Pa
 
 @contextmanager
 def _rescuing(save: Save) -> Iterator[None]:
-    """Keep the sound, and say where, if it can't be recognised: it is not spoken again."""
+    """Keep the sound, and say where, if it can't be recognised: it won't be spoken again."""
     try:
         yield
     except BaseException:
@@ -242,7 +241,7 @@ def _rescuing(save: Save) -> Iterator[None]:
 
 @contextmanager
 def _stopping() -> Iterator[Callable[[], bool]]:
-    """Whether it shall stop: Ctrl-C, SIGTERM, or the terminal was closed. A second Ctrl-C interrupts."""
+    """Whether to stop: on Ctrl-C, SIGTERM, or when the terminal was closed. A second Ctrl-C interrupts."""
     asked = False
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -266,7 +265,7 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 
 
 def _abandon_terminal() -> None:
-    """Send what is still shown nowhere: the terminal has gone, and what was heard must be saved all the same."""
+    """Discard further output: the terminal is gone, and the recording must be saved all the same."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         with suppress(OSError):

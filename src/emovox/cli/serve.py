@@ -25,7 +25,7 @@ EXTRA = (
 
 @contextmanager
 def needing_server() -> Iterator[None]:
-    """Say what to install where the service's packages are missing.
+    """Say what to install if packages of the service are missing.
 
     Raises:
         SettingsError: one is.
