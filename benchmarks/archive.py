@@ -80,7 +80,7 @@ def run(rows: int, width: int, shape: str, queries: int) -> None:
         print(f"first query, with whitening and cache: {time.perf_counter() - started:.1f} s")
         for title, more in (
             ("whitened", {}),
-            ("whitened, emotion=angry", {"wanted": Filter(emotion="angry")}),
+            ("whitened, emotion=angry", {"where": Filter(emotion="angry")}),
             ("raw", {"raw": True}),
         ):
             archive.similar(chosen[0], **more)
@@ -115,7 +115,7 @@ def recall(archive: Archive, chosen: list[str]) -> None:
     found, true = 0, 0
     exact = exact_neighbours(archive, chosen)
     for id_, nearest in zip(chosen, exact, strict=True):
-        ten = {item.found.id for item in archive.similar(id_)}
+        ten = {item.record.id for item in archive.similar(id_)}
         found, true = found + len(ten & nearest), true + len(nearest)
     print(f"recall of the ten nearest: {found / true:.3f}")
 
@@ -168,7 +168,7 @@ def blocks(rows: int, width: int, shape: str) -> Iterator[list[ArchiveRecord]]:
 
 def entry(number: int, emotion: int, vector: Floats) -> ArchiveRecord:
     """One that was made up."""
-    scores = tuple(float(index == emotion) for index in range(9))
+    scores = {name: float(index == emotion) for index, name in enumerate(NAMES)}
     return ArchiveRecord(
         id=digest(number), sha256=digest(-1 - number), name=f"{number}.wav",
         created=START + timedelta(seconds=number), emotion=NAMES[emotion], confidence=1.0, scores=scores,

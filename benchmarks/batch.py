@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from emovox.audio.files import find
 from emovox.silence import import_ray, without_reports
 
-RATE = re.compile(r"([\d.,]+) h of audio in (\d+):(\d\d):(\d\d) .* ([\d.,]+) h an hour")
+RATE = re.compile(r"([\d.,]+) h of audio in (\d+):(\d\d):(\d\d) .* ([\d.,]+) h per hour")
 TINY = 3200  # samples of the tiny files
 Command = list[str]
 

@@ -203,7 +203,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "file" / "deeper"):
-        with pytest.raises(OutputsError, match=r"can't be written: .*choose another place"):
+        with pytest.raises(OutputsError, match=r"can't be written: .*choose another directory"):
             Outputs(path)
     outputs = Outputs(tmp_path)
 

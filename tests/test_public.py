@@ -33,6 +33,13 @@ def test_old_names_warn() -> None:
     with pytest.warns(FutureWarning, match=r"emovox\.library\.Filter is now emovox\.archive\.Filter"):
         from emovox.library import Filter  # noqa: PLC0415
     assert Filter.__module__ == "emovox.archive.filter"
+    from emovox import archive, library  # noqa: PLC0415
+
+    for package in (archive, library):
+        with pytest.warns(
+            FutureWarning, match=rf"{package.__name__}\.Found is now emovox\.archive\.ArchiveRecord"
+        ):
+            assert package.Found is archive.ArchiveRecord
 
 
 def test_every_error_is_public() -> None:

@@ -19,7 +19,7 @@ def refusal(code: int) -> OSError:
 
 @pytest.mark.parametrize("code", [errno.ENOENT, errno.EMFILE, errno.ENFILE, errno.EACCES, errno.EROFS, errno.EIO])
 def test_only_a_full_disk_is_full(code: int) -> None:
-    reason = refusals.reason(refusal(code), "choose another place")
+    reason = refusals.reason(refusal(code), "choose another directory")
     assert "full" not in reason
     assert os.strerror(code) in reason
     assert refusals.is_exhausted(refusal(code)) == (code in {errno.EMFILE, errno.ENFILE})
@@ -37,7 +37,7 @@ def test_it_is_seen_behind_what_was_raised_from_it(tmp_path: Path) -> None:
         draft.write(np.zeros(800, np.float32))
         (draft.finish_audio()).unlink()
         draft.finish_audio().parent.rmdir()  # somebody deleted it meanwhile
-        with pytest.raises(OutputsError, match="No such file or directory; choose another place") as caught:
+        with pytest.raises(OutputsError, match="No such file or directory; choose another directory") as caught:
             draft.complete(recognition())
     cause = refusals.behind(caught.value)
     assert cause is not None

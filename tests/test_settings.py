@@ -68,7 +68,7 @@ def test_variables_that_are_misspelt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMOVOX_ZZZ", "")
     assert misspelt() == [
         "EMOVOX_OUTPTS is not a setting: did you mean EMOVOX_OUTPUTS?",
-        "EMOVOX_ZZZ is not a setting; `emovox config show` lists those that there are",
+        "EMOVOX_ZZZ is not a setting; `emovox config show` lists all settings",
     ]
 
 

@@ -3,24 +3,24 @@
 import warnings
 from importlib import import_module
 
-_HOME = {
-    "Archive": "archive",
-    "Evaluation": "evaluation",
-    "Filter": "archive",
-    "Found": "archive",
-    "Labelled": "labels",
-    "Neighbour": "archive",
-    "Stats": "archive",
-    "Trained": "heads",
-    "evaluate": "evaluation",
-    "read_labels": "labels",
-    "train": "heads",
+_MOVED = {
+    "Archive": "archive.Archive",
+    "Evaluation": "evaluation.Evaluation",
+    "Filter": "archive.Filter",
+    "Found": "archive.ArchiveRecord",
+    "Labelled": "labels.Labelled",
+    "Neighbour": "archive.Neighbour",
+    "Stats": "archive.Stats",
+    "Trained": "heads.Trained",
+    "evaluate": "evaluation.evaluate",
+    "read_labels": "labels.read_labels",
+    "train": "heads.train",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in _MOVED:
         raise AttributeError(f"module 'emovox.library' has no attribute {name!r}")
-    home = f"emovox.{_HOME[name]}"
-    warnings.warn(f"emovox.library.{name} is now {home}.{name}", FutureWarning, stacklevel=2)
-    return getattr(import_module(home), name)
+    package, new = _MOVED[name].split(".")
+    warnings.warn(f"emovox.library.{name} is now emovox.{package}.{new}", FutureWarning, stacklevel=2)
+    return getattr(import_module(f"emovox.{package}"), new)

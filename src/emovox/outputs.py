@@ -1,8 +1,8 @@
 """Outputs directories: `outputs/outputs_YYYYMMDD_HHMMSS/`, complete or not there at all.
 
-Everything is written in a draft directory under `outputs/.emovox/`, on the same file system, and renamed into
-its place when it is complete. A draft's owner holds a lock on it for as long as it lives; a draft that nobody
-holds was left by a process that died, and the next start clears it.
+Everything is written in a draft directory under `outputs/.emovox/`, on the same file system, and renamed when it
+is complete. A draft's owner holds a lock on it as long as it lives; a draft without an owner was left by a process
+that died, and is cleared at the next start.
 """
 
 import errno
@@ -38,19 +38,19 @@ _PREFIX = "outputs_"
 
 
 def is_outputs(directory: Path) -> bool:
-    """Whether this is an outputs directory, by its name and what is in it."""
+    """Whether this is an outputs directory, by its name and its contents."""
     return directory.name.startswith(_PREFIX) and (directory / RESULT).exists()
 
 
 def find_directories(root: Path, *, failed: directories.Failed | None = None) -> list[Path]:
-    """The outputs directories that a path means: itself, or all below it, sorted; hidden ones are none.
+    """The outputs directories of a path: itself, or all below it, sorted, without hidden ones.
 
     Args:
         root: where to look.
-        failed: is told of directories that can't be read; the rest is searched all the same.
+        failed: is called for directories that can't be read; the rest is searched all the same.
 
     Raises:
-        OutputsError: there are none; or one can't be read, and nobody is told.
+        OutputsError: there are none; or one can't be read, without `failed`.
     """
     if os.path.isfile(root / RESULT):  # noqa: PTH113  what is too deep raises no error here
         return [root]
@@ -65,7 +65,9 @@ def find_directories(root: Path, *, failed: directories.Failed | None = None) ->
     found = [path.parent for path in directories.files(root, note) if path.name == RESULT]
     if not found and not unreadable:
         there = os.path.isdir(root)  # noqa: PTH112
-        reason = f"no outputs directories in it: none has a {RESULT}" if there else "no such directory"
+        reason = (
+            f"no outputs directories in it, as nothing in it is called {RESULT}" if there else "no such directory"
+        )
         raise OutputsError(f"{root}: {reason}")
     return sorted(found)
 
@@ -75,24 +77,24 @@ def read_result(directory: Path, only: stored.Part | None = None) -> Recognition
 
     Args:
         directory: the outputs directory.
-        only: leave out the segments or the frames that aren't this part, which may be long.
+        only: read this part alone, of segments and frames, which may be long.
 
     Raises:
-        ExportError: there is none, or it isn't one that Emovox wrote.
+        ExportError: there is none, or Emovox didn't write it.
         OutputsError: it can't be read.
     """
     try:
         return stored.read(directory / RESULT, only)
     except (FileNotFoundError, NotADirectoryError) as error:
-        inside = " (there are some inside it: name those)" if _has_outputs(directory) else ""
-        raise ExportError(f"no outputs directory: it has no {RESULT}{inside}") from error
+        inside = " (there are some inside it: give those)" if _has_outputs(directory) else ""
+        raise ExportError(f"not an outputs directory: it has no {RESULT}{inside}") from error
     except OSError as error:
         raise OutputsError(f"{directory / RESULT}: can't be read: {error.strerror or error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise ExportError(
-            f"{RESULT} is not one that Emovox wrote, or is damaged ({where}: {first['msg']}); "
+            f"{RESULT} wasn't written by Emovox, or is damaged ({where}: {first['msg']}); "
             "recognise the recording again"
         ) from error
 
@@ -118,7 +120,7 @@ class Draft:
         """Append to processed_audio.wav: float32 (n,), 16 kHz. This is a `sink` for `Recognizer.recognize`.
 
         Raises:
-            OutputsError: the disk is full, or the place can't be written to.
+            OutputsError: the disk is full, or the directory can't be written to.
         """
         with _explained(self._root):
             self._begun().write(block)
@@ -127,7 +129,7 @@ class Draft:
         """Append to embedding.npy: float32 (n, D). This is an `embedding_sink` for `Recognizer.recognize`.
 
         Raises:
-            OutputsError: the disk is full, or the place can't be written to.
+            OutputsError: the disk is full, or the directory can't be written to.
         """
         with _explained(self._root):
             self._begun()
@@ -135,19 +137,19 @@ class Draft:
             self._embedding.write(rows)
 
     def finish_audio(self) -> Path:
-        """Complete processed_audio.wav and give its path, which holds until the draft is published or discarded.
+        """Complete processed_audio.wav and return its path, valid until the draft is published or discarded.
 
-        So what was written can be recognised from there, when it was heard before it was recognised.
+        So a live stream can be recognised as a recording at its end.
 
         Raises:
-            OutputsError: the disk is full, or the place can't be written to.
+            OutputsError: the disk is full, or the directory can't be written to.
         """
         with _explained(self._root):
             self._begun().close()
             return self._path / AUDIO
 
     def keep_audio(self) -> Path | None:
-        """Save the sound alone, as `recording_YYYYMMDD_HHMMSS.wav`: for when there will be no recognition of it.
+        """Save the sound alone, as `recording_YYYYMMDD_HHMMSS.wav`, if it can't be recognised.
 
         Returns:
             Where it is; None: there is none.
@@ -159,19 +161,19 @@ class Draft:
             return None
         audio = self.finish_audio()
         with _explained(self._root):
-            stamp, number = datetime.now().strftime("%Y%m%d_%H%M%S"), 1  # local time, as of the directories
+            stamp, number = datetime.now().strftime("%Y%m%d_%H%M%S"), 1  # local time, as for the directories
             while (place := self._root / f"recording_{stamp}{f'_{number}' if number > 1 else ''}.wav").exists():
                 number += 1
             return audio.rename(place)
 
     def complete(self, recognition: Recognition) -> Path:
-        """Add result.json and the embeddings that there are; once.
+        """Add result.json and the embeddings, if there are any; once.
 
         Returns:
             The draft's directory, where exports may be added before it is published.
 
         Raises:
-            OutputsError: the disk is full, or the directory has gone.
+            OutputsError: the disk is full, or the directory is gone.
         """
         with _explained(self._root):
             self._begun().close()
@@ -194,14 +196,14 @@ class Draft:
 
         Args:
             recognition: what was recognised.
-            claim: is told every name before it is tried; the last one is the directory's. Whoever writes it down
-                finds out after a crash whether the directory was published.
+            claim: is given every name before it is tried; the last one is the directory's. A caller that stores it
+                can tell after a crash whether the directory was published.
 
         Returns:
-            The directory, named by the recognition's `timestamp`; with `_2`, `_3`… where that name is taken.
+            The directory, named after the recognition's `timestamp`; with `_2`, `_3`… if that name is taken.
 
         Raises:
-            OutputsError: the disk is full, or the directory has gone.
+            OutputsError: the disk is full, or the directory is gone.
         """
         self.complete(recognition)
         with _explained(self._root):
@@ -216,14 +218,14 @@ class Draft:
             return place
 
     def close(self) -> None:
-        """Let go of the files; what was published stays, the rest is cleared by whoever opened the draft."""
+        """Close the files. What was published stays; whoever opened the draft clears the rest."""
         for file in (self._wav, self._embedding):
             if file is not None:
                 with suppress(OSError):
                     file.close()
 
     def _begun(self) -> WavWriter:
-        """The sound, begun now if it wasn't: a recording that can't be read leaves nothing at all."""
+        """The sound file, created when first needed: a recording that can't be read leaves nothing at all."""
         if self._wav is None:
             self._path = self._begin()
             self._wav = WavWriter(self._path / AUDIO)
@@ -231,7 +233,7 @@ class Draft:
 
     def _claim(self, stamp: str, number: int, claim: Callable[[str], None]) -> Path | None:
         place = self._root / (f"{_PREFIX}{stamp}" if number == 1 else f"{_PREFIX}{stamp}_{number}")
-        # Renaming onto an empty directory succeeds on POSIX: one that another program has just made is its own.
+        # On POSIX, renaming onto an empty directory succeeds; but another program may just have made it.
         if os.path.lexists(place):
             return None
         claim(place.name)
@@ -245,7 +247,7 @@ class Draft:
 
 
 class Outputs:
-    """The place where outputs directories go.
+    """The directory for outputs directories.
 
     Example:
         >>> outputs = emovox.Outputs("outputs")
@@ -255,7 +257,7 @@ class Outputs:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Check the place, and clear drafts that dead processes left; it is made when there is something to write.
+        """Check the directory and clear drafts of dead processes; it is made when there is something to write.
 
         Raises:
             OutputsError: it can't be written to.
@@ -298,7 +300,7 @@ class Outputs:
                 draft.close()
 
     def _gate(self) -> BaseFileLock:
-        """Held while drafts begin or are swept, so that no draft is seen before it is locked."""
+        """Held while drafts are created or swept, so that none is seen before it is locked."""
         return _lock(self._drafts / "gate")
 
     def _sweep(self) -> None:
@@ -314,7 +316,7 @@ def _lock(path: Path) -> BaseFileLock:
 
 
 def _clear(path: Path, lock: BaseFileLock) -> None:
-    """Remove a draft whose lock is held, and the lock."""
+    """Remove a draft whose lock we hold, and the lock."""
     shutil.rmtree(path, ignore_errors=True)
     lock.release()
     Path(lock.lock_file).unlink(missing_ok=True)
@@ -325,4 +327,4 @@ def _explained(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputsError(f"{place}: {refusals.reason(error, 'choose another place')}") from error
+        raise OutputsError(f"{place}: {refusals.reason(error, 'choose another directory')}") from error

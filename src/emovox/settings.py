@@ -22,7 +22,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_NOT_SETTINGS = ("EMOVOX_CONFIG", "EMOVOX_PAGE")  # where the file is; whether an installation builds the page
+_NOT_SETTINGS = ("EMOVOX_CONFIG", "EMOVOX_PAGE")  # where the file is; whether installing builds the page
 _RENAMED = {  # names of 0.1, taken until 0.3
     "batch_files": "max_batch_files",
     "hearers": "inference_threads",
@@ -39,45 +39,51 @@ _RENAMED = {  # names of 0.1, taken until 0.3
 
 
 class ServiceSettings(BaseModel):
-    """The settings of `emovox serve` alone; in `config.toml` they stand in the table `[service]`."""
+    """The settings of `emovox serve` alone, in the table `[service]` of `config.toml`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="address to listen on")
-    port: int = Field(7860, ge=0, le=65535, description="port to listen on; 0: any that is free")
+    port: int = Field(7860, ge=0, le=65535, description="port to listen on; 0: any free port")
     no_keys: bool = Field(False, description="listen on any address without API keys")
-    allowed_hosts: str = Field("", description="further names it is reached by, between commas; * for any")
-    cors_origins: str = Field("", description="web pages that may use it, between commas, as https://a.example")
-    rate_limit: int = Field(600, ge=0, description="requests a minute of one API key; 0: no limit")
-    queue_size: int = Field(64, gt=0, description="recordings that are decoded, wait or are inferred at once")
+    allowed_hosts: str = Field("", description="other host names it may be reached by, between commas; * for any")
+    cors_origins: str = Field(
+        "", description="origins of web pages that may use it, between commas, such as https://a.example"
+    )
+    rate_limit: int = Field(600, ge=0, description="requests a minute for each API key; 0: no limit")
+    queue_size: int = Field(64, gt=0, description="recordings being decoded, waiting or being inferred at once")
     inference_threads: int = Field(2, gt=0, le=64, description="recordings inferred at the same time")
     decoders: int = Field(0, ge=0, le=256, description="decoding processes; 0: one per usable core")
-    upload_stall: float = Field(10, gt=0, description="seconds an upload may pause")
+    upload_stall: float = Field(10, gt=0, description="seconds an upload may stall")
     upload_rate: int = Field(
-        4096, ge=0, description="bytes a second that uploads must reach, after the first 30 s"
+        4096, ge=0, description="bytes a second that an upload must reach after the first 30 s"
     )
-    max_uploads: int = Field(256, gt=0, description="uploads received at once")
-    max_uploads_size: int = Field(32 * 2**30, gt=0, description="bytes of uploads, received and waiting, at once")
+    max_uploads: int = Field(256, gt=0, description="most uploads received at once")
+    max_uploads_size: int = Field(
+        32 * 2**30, gt=0, description="most bytes of uploads, received and waiting, at once"
+    )
     max_waveforms_size: int = Field(
-        4 * 2**30, gt=0, description="bytes of decoded recordings on the disk at once; one always fits"
+        4 * 2**30, gt=0, description="most bytes of decoded recordings on disk at once; one is always allowed"
     )
     max_streams: int = Field(16, gt=0, description="most live streams at once")
     sync_seconds: float = Field(60, ge=0, description="longer recordings become jobs")
     max_batch_files: int = Field(1000, gt=0, description="most recordings in one batch")
-    max_jobs: int = Field(10_000, gt=0, description="most jobs that wait")
+    max_jobs: int = Field(10_000, gt=0, description="most jobs waiting")
     max_models: int = Field(2, gt=0, description="most models in memory at once")
     model_idle: float = Field(900, gt=0, description="seconds after which an unused model is unloaded")
     retention_days: float = Field(
-        0, ge=0, le=365_000, description="days after which outputs and jobs go; 0: never"
+        0, ge=0, le=365_000, description="days after which outputs and jobs are deleted; 0: never"
     )
-    max_outputs_size: int = Field(0, ge=0, description="bytes of outputs beyond which the oldest go; 0: no limit")
-    webhook_url: str = Field("", max_length=2000, description="address that is told of every finished job")
+    max_outputs_size: int = Field(
+        0, ge=0, description="bytes of outputs beyond which the oldest are deleted; 0: no limit"
+    )
+    webhook_url: str = Field("", max_length=2000, description="URL that is notified of every finished job")
     webhook_secret: SecretStr = Field(SecretStr(""), description="key of the webhooks' HMAC-SHA256")
-    webhook_private: bool = Field(False, description="webhooks may go to private addresses")
+    webhook_private: bool = Field(False, description="allow webhooks to private addresses")
 
 
 class Settings(BaseModel):
-    """What a user may set once instead of on every call.
+    """What users may set once instead of on every call.
 
     The file is `config.toml` in the user's configuration directory (`emovox --help` names it), or the one that
     `EMOVOX_CONFIG` points to; a key `max_duration` there is the variable `EMOVOX_MAX_DURATION`, and a key
@@ -87,26 +93,28 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field("auto", description="catalog name or path of the model")
-    outputs: Path = Field(Path("outputs"), description="where outputs directories go")
-    engine: Literal["auto", "onnxruntime", "openvino"] = Field("auto", description="what runs the model")
+    outputs: Path = Field(Path("outputs"), description="where outputs directories are made")
+    engine: Literal["auto", "onnxruntime", "openvino"] = Field(
+        "auto", description="the engine that runs the model"
+    )
     labels: Literal["en", "zh"] = Field("en", description="language of the emotions shown")
     max_duration: float = Field(6 * 3600, gt=0, description="longest recording, seconds")
-    max_file_size: int = Field(2 * 2**30, gt=0, description="biggest file, bytes")
+    max_file_size: int = Field(2 * 2**30, gt=0, description="largest file, bytes")
     threads: int = Field(0, ge=0, le=256, description="threads of the model; 0: one per usable core")
     decoder_memory: int = Field(
         2 * 2**30, ge=2**29, description="address space of a decoding process, bytes (on Linux)"
     )
-    decode_stall: float = Field(20, gt=0, description="seconds without progress after which decoding is given up")
+    decode_stall: float = Field(20, gt=0, description="seconds without progress after which decoding is abandoned")
     cache: Path = Field(
         default_factory=lambda: user_cache_path("emovox", appauthor=False),
-        description="where downloaded and converted models go",
+        description="where downloaded and converted models are kept",
     )
     heads: Path = Field(
         default_factory=lambda: user_data_path("emovox", appauthor=False) / "heads",
         description="where trained heads are kept",
     )
     database: SecretStr = Field(
-        SecretStr(""), description="SQLAlchemy URL of the archive and the service; by default SQLite files"
+        SecretStr(""), description="SQLAlchemy URL of the database of archive and service; by default SQLite files"
     )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
     service: ServiceSettings = Field(default_factory=ServiceSettings)
@@ -115,7 +123,7 @@ class Settings(BaseModel):
 _OWN = {name: field for name, field in Settings.model_fields.items() if name != "service"}
 _SERVICE = ServiceSettings.model_fields
 FIELDS: dict[str, FieldInfo] = {**_OWN, **_SERVICE}
-"""Every setting by its name, those of the service last."""
+"""Every setting by name, those of the service last."""
 
 
 def config_path() -> Path:
@@ -129,7 +137,7 @@ _options: dict[str, Any] = {}
 
 @contextmanager
 def given(**values: Any) -> Iterator[None]:
-    """A block in which these settings are what a command's options say, whatever else says otherwise."""
+    """A block in which these settings, from a command's options, override all others."""
     _options.update(values)
     settings.cache_clear()
     try:
@@ -142,10 +150,10 @@ def given(**values: Any) -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once. A setting that is given by an old name is a `FutureWarning`.
+    """The settings of this process, read once. A setting given by an old name raises a `FutureWarning`.
 
     Raises:
-        SettingsError: a value out of range, an unknown key, or a file that is no TOML.
+        SettingsError: a value out of range, an unknown key, or a file that isn't TOML.
     """
     sources = _Sources()
     if sources.unreadable:
@@ -166,13 +174,13 @@ def settings() -> Settings:
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting as it stands.
+    """A setting and its present value.
 
     Attributes:
         name: as in `config.toml`.
-        value: what counts; None where what was given can't be used.
+        value: the effective one; None if the given one can't be used.
         origin: `default`, `config file`, or the name of the variable.
-        problem: what is wrong with what was given.
+        problem: what is wrong with the given value.
     """
 
     name: str
@@ -182,7 +190,7 @@ class Setting:
 
 
 def survey() -> tuple[list[Setting], list[str]]:
-    """Every setting by itself, whatever is wrong with the others; and what is wrong besides, a sentence each."""
+    """Every setting on its own, whatever is wrong with the others; and other problems, a sentence each."""
     sources = _Sources()
     problems = [*misspelt(), *([sources.unreadable] if sources.unreadable else []), *sources.unknown]
     rows = []
@@ -202,25 +210,25 @@ def survey() -> tuple[list[Setting], list[str]]:
 
 
 def misspelt() -> list[str]:
-    """Variables that begin as settings do and are none, a sentence each: other programs may own them."""
+    """Variables named like settings that aren't any, a sentence each: other programs may own them."""
     known = {*(f"EMOVOX_{name.upper()}" for name in (*FIELDS, *_RENAMED)), *_NOT_SETTINGS}
     names = sorted(name for name in environ if name.upper().startswith("EMOVOX_") and name.upper() not in known)
     return [_unknown(name) for name in names]
 
 
 def renamed() -> list[str]:
-    """What is given by an old name, a sentence each."""
+    """Settings given by an old name, a sentence each."""
     return _Sources().renamed
 
 
 class _Sources:
-    """What the file and the environment give.
+    """The settings in the file and the environment.
 
     Attributes:
         values: by name.
-        places: what gave each: the file's path, or the variable.
-        renamed: what was given by an old name or in an old place, a sentence each.
-        unknown: keys of the file that are no settings, a sentence each.
+        places: where each comes from: the file's path, or the variable.
+        renamed: settings given by an old name or in an old place, a sentence each.
+        unknown: keys of the file that aren't settings, a sentence each.
         unreadable: why the file can't be read.
     """
 
@@ -246,7 +254,7 @@ class _Sources:
             return
         table = content.pop("service", {})
         if not isinstance(table, dict):
-            self.unknown.append(f"{path}: service is a table, [service]")
+            self.unknown.append(f"{path}: service must be a table, [service]")
             table = {}
         for name, value in [*content.items(), *table.items()]:
             new = _RENAMED.get(name, name)
@@ -260,7 +268,7 @@ class _Sources:
 
     def _read_environment(self) -> None:
         variables = {key.upper(): key for key in environ if environ[key]}
-        for name in (*_RENAMED, *FIELDS):  # where both are given, the new name counts
+        for name in (*_RENAMED, *FIELDS):  # if both are given, the new name counts
             variable = variables.get(f"EMOVOX_{name.upper()}")
             if variable is None:
                 continue
@@ -275,5 +283,5 @@ def _unknown(name: str) -> str:
     word = name[len(prefix) :].lower()
     near = difflib.get_close_matches(word, FIELDS, n=1)
     meant = near[0].upper() if prefix and near else near[0] if near else ""
-    hint = f": did you mean {prefix}{meant}?" if near else "; `emovox config show` lists those that there are"
+    hint = f": did you mean {prefix}{meant}?" if near else "; `emovox config show` lists all settings"
     return f"{name} is not a setting{hint}"

@@ -14,7 +14,6 @@ from emovox.archive import Archive, Filter
 from emovox.archive.importing import import_directories
 from emovox.archive.record import possible_ids, read_directory
 from emovox.archive.watching import Watch
-from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, OutputsError
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs, find_directories
@@ -73,7 +72,7 @@ def test_directories_of_revisions_with_the_same_embeddings_are_compared(tmp_path
             kept = archive.by_outputs(places[one])
             assert kept is not None
             [near] = archive.similar(kept)
-            assert near.found.name == f"{other}.mp3"
+            assert near.record.name == f"{other}.mp3"
 
 
 @pytest.mark.parametrize("shape", [(6,), (1, 6), (40, 6)])
@@ -81,7 +80,7 @@ def test_other_programs_directories(tmp_path: Path, shape: tuple[int, ...]) -> N
     embedding = np.random.default_rng(0).standard_normal(shape).astype(np.float64)
     record = read_directory(classic(tmp_path / "outputs_20240104_223000", embedding))
     assert (record.emotion, record.confidence, record.model) == ("happy", 0.9, "unknown")
-    assert record.scores[NAMES.index("sad")] == 0.1
+    assert record.scores["sad"] == 0.1
     assert record.created.strftime("%Y-%m-%d %H:%M:%S") == "2024-01-04 22:30:00"
     assert record.embedding is not None
     np.testing.assert_allclose(record.embedding, np.atleast_2d(embedding).mean(axis=0), rtol=1e-6)
@@ -161,16 +160,16 @@ def test_labels_in_chinese_and_classes_never_taught(tmp_path: Path) -> None:
     record = read_directory(
         classic(tmp_path / "a", scores={"难过": 0.5, "愤怒": 0.4, "unuse_0": 0.1}, emotion="?")
     )
-    assert (record.emotion, record.scores[0]) == ("sad", 0.4)
+    assert (record.emotion, record.scores["angry"]) == ("sad", 0.4)
 
 
-def test_our_own_result_with_scores_that_are_none(tmp_path: Path) -> None:
+def test_our_own_result_with_invalid_scores(tmp_path: Path) -> None:
     place = publish(tmp_path, segments=[segment(0, 1)])
     text = (place / "result.json").read_text()
     for damage, reason in (
-        (text.replace('"happy": 1.0', '"happy": 0.0'), "result.json has scores whose sum is 0, and not about 1"),
-        (text.replace('"happy": 1.0', '"happy": NaN'), "result.json has scores that are no numbers from 0 to 1"),
-        (text.replace('"happy": 0.75', '"happy": 0.0'), "scores whose sum is 0.25, and not about 1"),
+        (text.replace('"happy": 1.0', '"happy": 0.0'), "result.json has scores that sum to 0 instead of 1"),
+        (text.replace('"happy": 1.0', '"happy": NaN'), "result.json has scores that aren't all between 0 and 1"),
+        (text.replace('"happy": 0.75', '"happy": 0.0'), "scores that sum to 0.25 instead of 1"),
     ):
         assert damage != text
         (place / "result.json").write_text(damage)
@@ -184,15 +183,15 @@ def test_our_own_result_with_scores_that_are_none(tmp_path: Path) -> None:
         ("{", "can't be read"),
         ("[]", "holds no result"),
         ("{}", "no scores"),
-        ('{"scores": {"bored": 1}}', "'bored', which is none of the nine"),
+        ('{"scores": {"bored": 1}}', "'bored', which is not one of the nine"),
         ('{"scores": {"sad": "x"}}', "can't be read"),
-        ('{"scores": {"sad": NaN}}', "no numbers"),
-        ('{"scores": {"sad": 70}}', "no numbers from 0 to 1"),
-        ('{"scores": {"sad": -1, "angry": 1}}', "no numbers from 0 to 1"),
-        ('{"scores": {"sad": 0, "angry": 0}}', "scores whose sum is 0, and not about 1"),
-        ('{"scores": {"sad": 0.4, "angry": 0.3}}', "scores whose sum is 0.7, and not about 1"),
-        ('{"scores": {"sad": 0, "unuse_0": 1}}', "no scores above 0"),
-        ('{"labels": ["a/sad", "b/angry"], "scores": [[1, 0], [0, 0]]}', "scores whose sum is 0,"),
+        ('{"scores": {"sad": NaN}}', "aren't all between 0 and 1"),
+        ('{"scores": {"sad": 70}}', "aren't all between 0 and 1"),
+        ('{"scores": {"sad": -1, "angry": 1}}', "aren't all between 0 and 1"),
+        ('{"scores": {"sad": 0, "angry": 0}}', "scores that sum to 0 instead of 1"),
+        ('{"scores": {"sad": 0.4, "angry": 0.3}}', "scores that sum to 0.7 instead of 1"),
+        ('{"scores": {"sad": 0, "unuse_0": 1}}', "no emotion with a score above 0"),
+        ('{"labels": ["a/sad", "b/angry"], "scores": [[1, 0], [0, 0]]}', "scores that sum to 0 instead"),
         ('{"scores": {"sad": 1' + 400 * "0" + "}}", "can't be read"),
         (100_000 * "[", "can't be read"),
         ('{"labels": ["a/sad"], "scores": [1, 2]}', "can't be read"),
@@ -220,7 +219,7 @@ def test_a_bad_directory_is_named_and_skipped(tmp_path: Path, content: str, reas
         assert {item.outputs for item in archive.all()} == set(good)
 
 
-def test_a_directory_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_directory_whose_name_isn_t_text_is_named(tmp_path: Path) -> None:
     good, bad = classic(tmp_path / "outputs_1"), tmp_path / "\udcc4rger"
     (good / "result.json").write_text('{"scores": {"sad": 1}, "key": "no \\ud800 character"}')
     try:
@@ -234,7 +233,7 @@ def test_a_directory_whose_name_is_no_text_is_named(tmp_path: Path) -> None:
         assert [item.name for item in archive.all()] == ["no � character"]
         assert archive.lookup(str(bad)) == []
         assert [item.outputs for item in archive.all(Filter.parse(["name=\udcc4"]))] == [good]
-    assert [(path, "name is no text" in reason) for path, reason in failures] == [(bad, True)]
+    assert [(path, "isn't valid text" in reason) for path, reason in failures] == [(bad, True)]
 
 
 def test_where_there_are_none(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_length_limits(encode: Encode, speech: np.ndarray) -> None:
     assert isinstance(error((np.zeros(0), 16_000)), NoAudioError)
     too_short = error((np.ones(399) / 2, 16_000))
     assert isinstance(too_short, TooShortError)
-    assert too_short.reason == "too short: 24.9 ms, and 25 ms are needed"
+    assert too_short.reason == "too short: 24.9 ms, but at least 25 ms are needed"
     assert len(heard((np.ones(400) / 2, 16_000))[0]) == 400
     header = encode(speech, "x.wav", "pcm_s16le", sample_format="s16").read_bytes()
     header = header[: header.index(b"data")] + b"data" + bytes(4)

@@ -113,7 +113,7 @@ def test_a_failure_has_the_name_of_its_recording() -> None:
 
     assert str(fail(ValueError("two\nlines"))) == "x.wav: it can't be read (ValueError: two lines)"
     assert str(fail(KeyError())) == "x.wav: it can't be read (KeyError)"
-    assert str(fail(MemoryError())).startswith("x.wav: reading it needs more memory")
+    assert str(fail(MemoryError())).startswith("x.wav: there isn't enough memory")
     short = fail(TooShortError("too short"))
     assert (type(short), str(short)) == (TooShortError, "x.wav: too short")
     assert str(fail(TooShortError("too short", "y.wav"))) == "y.wav: too short"

@@ -66,7 +66,7 @@ def test_a_directory_that_can_not_be_read_costs_itself(tree: Path) -> None:
 
 
 def test_nothing_found_is_said(tree: Path) -> None:
-    with pytest.raises(RecordingNotFoundError, match="was a variable meant"):
+    with pytest.raises(RecordingNotFoundError, match="is a variable unset"):
         find("")
     with pytest.raises(RecordingNotFoundError, match="no audio or video file"):
         find(str(tree / "empty"))

@@ -51,10 +51,10 @@ def test_json_lines() -> None:
     ("name", "text", "said"),
     [
         ("x.csv", "path\n愤怒.wav\n".encode("gb18030"), "x.csv: not UTF-8 text"),
-        ("x.csv", f"path\n{200_000 * 'x'}\n", "no CSV after line 1: field larger"),
-        ("x.jsonl", '{"path": "a"}\n{"pa', "line 2 is no JSON: "),
-        ("x.jsonl", "[1]\n", "line 1 is no JSON object"),
-        ("x.jsonl", 100_000 * "[", "line 1 is no JSON: "),
+        ("x.csv", f"path\n{200_000 * 'x'}\n", "not valid CSV after line 1: field larger"),
+        ("x.jsonl", '{"path": "a"}\n{"pa', "line 2 is not valid JSON: "),
+        ("x.jsonl", "[1]\n", "line 1 is not a JSON object"),
+        ("x.jsonl", 100_000 * "[", "line 1 is not valid JSON: "),
     ],
 )
 def test_what_can_not_be_read_is_named(name: str, text: str | bytes, said: str) -> None:
@@ -78,7 +78,7 @@ def test_columns() -> None:
     assert lists.column(["Path", "path"], None, lists.COLUMNS, "x") == "path"
     assert lists.column(["label", " FILE "], None, lists.COLUMNS, "x") == " FILE "
     assert lists.column(["path", "call"], "Call", lists.COLUMNS, "x") == "call"
-    with pytest.raises(LabelsError, match="x: no column 'y'; there are path"):
+    with pytest.raises(LabelsError, match="x: no column 'y'; it has path"):
         lists.column(["path"], "y", lists.COLUMNS, "x")
 
 

@@ -55,7 +55,7 @@ def test_the_size_is_limited(tmp_path: Path, wrap: type) -> None:
     ):
         pass
     (tmp_path / "x").write_bytes(b"x" * 1001)
-    with pytest.raises(TooLargeError, match=r"^x: bigger"), open_recording(tmp_path / "x", max_bytes=LIMIT):
+    with pytest.raises(TooLargeError, match=r"^x: larger"), open_recording(tmp_path / "x", max_bytes=LIMIT):
         pass
 
 

@@ -101,7 +101,7 @@ def test_a_track_can_be_chosen(tmp_path: Path, speech: Sound) -> None:
         waveform, decoding = decoded(path, track=track)
         assert (decoding.warnings, decoding.track) == ((), track or 1)
         np.testing.assert_allclose(waveform, loudness * speech, atol=1e-4)
-    with pytest.raises(NoAudioError, match="there is no track 3 in it: it has 2 audio tracks"):
+    with pytest.raises(NoAudioError, match="there is no track 3: it has 2 audio tracks"):
         decoded(path, track=3)
 
 

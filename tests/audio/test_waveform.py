@@ -140,7 +140,7 @@ def test_silence_has_no_scale() -> None:
     ],
 )
 def test_a_scale_that_cannot_be_told_is_asked_for(samples: np.ndarray) -> None:
-    with pytest.raises(UnreadableAudioError, match=r"16 bits wide"):
+    with pytest.raises(UnreadableAudioError, match=r"16-bit"):
         to_own_scale(samples)
 
 

@@ -109,10 +109,10 @@ def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
     monkeypatch.setattr("emovox.batch.cluster.JOIN", 0.0)
     engines.clear()
     with pytest.raises(
-        ClusterError, match=r"has had no place for a worker for 5 s; what was heard is kept, and the"
+        ClusterError, match=r"has had no room for a worker for 5 s; finished recordings are kept; once"
     ):
         Batch(BatchConfig("calls", "rest", model=model, longest=30), make, take_the_last).run()
-    assert "no worker is left on the cluster: waiting for a node" in told
+    assert "no workers are left on the cluster: waiting for a node" in told
     assert len(table(tmp_path / "rest")) >= 10
 
 

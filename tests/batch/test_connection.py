@@ -28,7 +28,7 @@ import emovox.batch.connection, emovox.batch.tables, emovox.cli
 emovox.batch.tables.AGE, emovox.batch.connection.PING, emovox.batch.connection.GRACE = 0.5, 0.5, 3.0
 emovox.cli.main()
 """
-GOES_ON = "what was heard is kept, and the same command goes on from there once there is a cluster"
+GOES_ON = "finished recordings are kept; once there is a cluster, run the same command again to resume"
 
 
 @pytest.mark.slow
@@ -56,10 +56,10 @@ def test_the_head_dies(run: Run, tmp_path: Path) -> None:
             assert batch.returncode == 3, told
             assert said == ""
             last = told.splitlines()[-1]
-            assert last.startswith("Error: the Ray cluster is lost: ")
+            assert last.startswith("Error: the Ray cluster was lost: ")
             assert last.endswith(GOES_ON)
-            assert ("has been silent for 3 s" in last) == (out == "joined")
-            assert ("; the cluster's head does not answer\n" in told) == (out == "joined")
+            assert ("has not responded for 3 s" in last) == (out == "joined")
+            assert ("; the cluster's head does not respond\n" in told) == (out == "joined")
             assert not [word for word in ("Traceback", "raylet", "GCS", "channel") if word in told], told
 
     for out in batches:
@@ -71,7 +71,7 @@ def test_the_head_dies(run: Run, tmp_path: Path) -> None:
                 path.unlink(missing_ok=True)
         code, _, err = run("batch", *command, "--out", out)
         assert code == 0
-        assert f"{len(rows):,} before" in err
+        assert f"{len(rows):,} in earlier runs" in err
         again = table(Path(out))
         assert (
             len(again)

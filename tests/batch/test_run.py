@@ -214,7 +214,7 @@ def test_what_is_damaged_is_named(calls: Path, model: str, tmp_path: Path) -> No
     shard.unlink()
     assert run(wish)[0].done == 1
     (tmp_path / "out/batch.json").write_text("[1]")
-    with pytest.raises(BatchError, match="not the facts of a batch"):
+    with pytest.raises(BatchError, match="not written by a batch"):
         run(wish)
 
 
@@ -223,7 +223,7 @@ def test_workers_that_never_get_ready_end_the_run(
 ) -> None:
     monkeypatch.setattr("support.batches.Inline._spawn", lambda self, index: Member(index, ready=False))
     monkeypatch.setattr("support.batches.Inline._wait", lambda self, _: iter([(self._members[0], 0, Died())]))
-    with pytest.raises(ModelError, match="die while they load the model"):
+    with pytest.raises(ModelError, match="die while loading the model"):
         run(BatchConfig(str(calls), str(tmp_path / "out"), model=model))
 
 
@@ -233,13 +233,13 @@ def test_bad_input_costs_nothing(calls: Path, model: str, tmp_path: Path) -> Non
         with pytest.raises(BatchError, match=reason):
             run(BatchConfig(str(tmp_path / source), str(tmp_path / "out"), model=model))
     assert not (tmp_path / "out").exists()
-    with FileLock(tmp_path / ".lock"), pytest.raises(BatchError, match="another batch works on this output"):
+    with FileLock(tmp_path / ".lock"), pytest.raises(BatchError, match="another batch is writing to this output"):
         run(BatchConfig(str(calls), str(tmp_path), model=model))
 
 
 def test_a_manifest_that_breaks_in_the_middle_costs_what_follows(calls: Path, model: str, tmp_path: Path) -> None:
     (tmp_path / "list.jsonl").write_text('{"path": "calls/00.wav"}\n{"path": "calls/01.wav"}\nnothing\n')
-    with pytest.raises(BatchError, match="line 3 is no JSON"):
+    with pytest.raises(BatchError, match="line 3 is not valid JSON"):
         run(BatchConfig(str(tmp_path / "list.jsonl"), str(tmp_path / "out"), model=model))
     assert len(table(tmp_path / "out")) == 2
 
@@ -304,7 +304,7 @@ def test_bytes_from_a_table(calls: Path, model: str, tmp_path: Path) -> None:
     rows = table(tmp_path / "out")
     assert [row["path"] for row in rows] == [f"{tmp_path}/x.parquet#{number}" for number in range(3)]
     assert rows[0]["sha256"] == rows[2]["sha256"] != rows[1]["sha256"]
-    assert [row["reason"] for row in table(tmp_path / "out", "errors")] == ["there are no bytes in this row"] * 2
+    assert [row["reason"] for row in table(tmp_path / "out", "errors")] == ["this row has no bytes"] * 2
 
 
 @pytest.mark.parametrize("split_channels", [False, True])
@@ -350,7 +350,7 @@ def test_outputs_directories(calls: Path, model: str, tmp_path: Path) -> None:
         place = out / "outputs" / row["outputs"]
         assert {path.name for path in place.iterdir()} == {AUDIO, RESULT, "segments.srt", MADE}
         assert Recognition.from_json((place / RESULT).read_text("utf-8")).recording.sha256 == row["sha256"]
-    with pytest.raises(BatchError, match="this machine only"):
+    with pytest.raises(BatchError, match="only be made on this machine"):
         run(BatchConfig(str(calls), "s3://bucket/out", model=model, outputs_dirs=True))
 
 

@@ -141,10 +141,14 @@ def test_addresses_of_files(tree: Path) -> None:
 
 
 def test_nothing_there(tree: Path) -> None:
-    for source, reason in ((tree / "no", "no such file"), (tree / "*.ogg", "nothing matches"), ("", "empty name")):
+    for source, reason in (
+        (tree / "no", "no such file"),
+        (tree / "*.ogg", "nothing matches"),
+        ("", "name is empty"),
+    ):
         with pytest.raises(BatchError, match=reason):
             list(find(str(source)))
-    with pytest.raises(BatchError, match="--column belongs to a manifest"):
+    with pytest.raises(BatchError, match="--column is for a manifest"):
         find(str(tree), "path")
 
 
@@ -167,7 +171,7 @@ def test_manifests_name_paths_and_addresses(tmp_path: Path, kind: str) -> None:
     expected = ["/abs/c.wav", str(tmp_path / "a.wav"), "s3://bucket/安.wav"]
     assert names(manifest) == expected
     assert names(manifest, "path") == expected
-    with pytest.raises(BatchError, match=r"no column 'call'; there are id, path: choose with --column"):
+    with pytest.raises(BatchError, match=r"no column 'call'; it has id, path: choose with --column"):
         list(find(str(manifest), "call"))
     with pytest.raises(BatchError, match="no column of path, file"):
         list(find(str(write(kind, tmp_path, [{"call": "a.wav"}]))))
@@ -204,15 +208,15 @@ def test_a_row_without_a_path_fails_alone(tmp_path: Path, kind: str) -> None:
     first, bad, last = find(str(manifest))
     assert isinstance(first, Item)
     assert isinstance(last, Item)
-    assert bad == Failed(f"{manifest}#1", "there is no path in the column path")
+    assert bad == Failed(f"{manifest}#1", "no path in the column path")
 
 
 def test_broken_manifests_are_named(tmp_path: Path) -> None:
     for name, content, reason in (
-        ("x.jsonl", b'{"path": "a"}\n{"pa', "line 2 is no JSON"),
-        ("y.jsonl", b"[1]\n", "line 1 is no JSON object"),
+        ("x.jsonl", b'{"path": "a"}\n{"pa', "line 2 is not valid JSON"),
+        ("y.jsonl", b"[1]\n", "line 1 is not a JSON object"),
         ("x.csv", b"path\n\xff\xfe\n", "not UTF-8 text"),
-        ("x.parquet", b"nothing", "not a table of Parquet"),
+        ("x.parquet", b"nothing", "not a Parquet file"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BatchError, match=reason):
@@ -228,7 +232,7 @@ def test_broken_manifests_are_named(tmp_path: Path) -> None:
 def test_cells_beyond_the_heading_are_no_column(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("id,call\n1,a.wav,note\n")
     assert names(tmp_path / "x.csv", "call") == [str(tmp_path / "a.wav")]
-    with pytest.raises(BatchError, match="there are id, call: choose with --column"):
+    with pytest.raises(BatchError, match="it has id, call: choose with --column"):
         names(tmp_path / "x.csv")
 
 

@@ -106,17 +106,15 @@ def test_a_manifest_in_a_bucket(bucket: str, tmp_path: Path) -> None:
     model = str(tiny.write(tmp_path / "tiny.onnx"))
     status, _ = run(BatchConfig(f"{bucket}/2026/list.csv", str(tmp_path / "out"), model=model))
     assert (status.done, status.failed) == (2, 1)
-    assert table(tmp_path / "out", "errors") == [
-        {"path": f"{bucket}/2026/no.flac", "reason": "there is no such file"}
-    ]
+    assert table(tmp_path / "out", "errors") == [{"path": f"{bucket}/2026/no.flac", "reason": "no such file"}]
 
 
 def test_no_bucket_and_no_server(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BatchError, match="s3://nowhere"):
         Place.of("s3://nowhere/x").write(b"x")
-    with pytest.raises(BatchError, match=r"what://x/y: no storage of this kind is known: s3://"):
+    with pytest.raises(BatchError, match=r"what://x/y: unknown kind of storage: choose s3://"):
         Place.of("what://x/y")
-    with pytest.raises(BatchError, match=r"https://x/y: .* list them in a manifest"):
+    with pytest.raises(BatchError, match=r"https://x/y: .* give a manifest of them"):
         Place.of("https://x/y")
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT", raising=False)
     with pytest.raises(BatchError, match="AZURE_STORAGE_ACCOUNT"):
@@ -183,8 +181,8 @@ def test_web_addresses(examples: list[Path], tmp_path: Path) -> None:
         with fetched(f"{root}/a.flac", tmp_path, max_bytes=settings().max_file_size) as path:
             assert path.read_bytes() == examples[0].read_bytes()
         for address, limit, kind, reason in (
-            (f"{root}/b", 99, UnreadableAudioError, r"the server answers 404 Not Found$"),
-            (f"{root}/a.flac", 99, TooLargeError, "bigger than the limit"),
+            (f"{root}/b", 99, UnreadableAudioError, r"the server answered 404 Not Found$"),
+            (f"{root}/a.flac", 99, TooLargeError, "larger than the limit"),
         ):
             with pytest.raises(kind, match=reason), fetched(address, tmp_path, max_bytes=limit):
                 pass

@@ -14,7 +14,6 @@ import pytest
 
 from emovox.archive import Archive
 from emovox.archive.record import ArchiveRecord, read_directory
-from emovox.archive.stored_record import Found
 from emovox.archive.watching import Watch
 from emovox.errors import ArchiveError
 from emovox.server.database import open_database, owner, state_directory
@@ -42,7 +41,7 @@ def kept(run: Run) -> list[Path]:
         )
         for number in range(6)
     ]
-    assert run("archive", "import", "outputs") == (0, "", "6 new, 0 known before, 0 unreadable\n")
+    assert run("archive", "import", "outputs") == (0, "", "6 new, 0 already there, 0 unreadable\n")
     return places
 
 
@@ -50,7 +49,7 @@ def test_import_again_and_with_failures(run: Run, kept: list[Path]) -> None:
     (classic(Path("outputs/bad")) / "result.json").write_text("{")
     code, _, err = run("archive", "import", "outputs", "nowhere")
     assert code == 1
-    assert "0 new, 6 known before, 2 unreadable" in err
+    assert "0 new, 6 already there, 2 unreadable" in err
     assert "Error: outputs/bad: can't be read" in err
     assert "Error: nowhere: no such directory" in err
     assert Path("outputs.db").is_file()
@@ -62,7 +61,7 @@ def test_import_names_directories_that_can_t_be_read(run: Run) -> None:
     last = too_deep(Path("old"))
     code, _, err = run("archive", "import", "old", last)
     assert code == 1
-    assert err == "2 new, 0 known before, 2 unreadable\n" + 2 * f"Error: {last}: File name too long\n"
+    assert err == "2 new, 0 already there, 2 unreadable\n" + 2 * f"Error: {last}: File name too long\n"
 
 
 def test_list_and_show(run: Run, kept: list[Path]) -> None:
@@ -180,16 +179,16 @@ def test_an_export_that_fails_leaves_the_old_file(
     file = tmp_path / "new" / "a.table"
     file.parent.mkdir()
     file.write_text("old")
-    facts, count = Found.to_dict, 0
+    facts, count = ArchiveRecord.to_dict, 0
 
-    def failing(found: Found) -> dict[str, Any]:
+    def failing(record: ArchiveRecord) -> dict[str, Any]:
         nonlocal count
         count += 1
         if count == 3:
             raise ArchiveError("the database went away")
-        return facts(found)
+        return facts(record)
 
-    monkeypatch.setattr(Found, "to_dict", failing)
+    monkeypatch.setattr(ArchiveRecord, "to_dict", failing)
     code, _, err = run("archive", "export", "--format", form, "--output", str(file))
     assert (code, "the database went away" in err) == (1, True)
     assert [path.read_text() for path in file.parent.iterdir()] == ["old"]
@@ -254,7 +253,7 @@ def test_recognize_into_the_archive(run: Run, examples: list[Path]) -> None:
     code, _, err = run("recognize", *examples[:3], "--archive", "--segments", "--quiet", "--model", "lite")
     assert (code, err) == (0, "")
     assert not list(Path("outputs").glob("*/*.npy"))
-    assert run("archive", "import", "outputs")[2] == "0 new, 3 known before, 0 unreadable\n"
+    assert run("archive", "import", "outputs")[2] == "0 new, 3 already there, 0 unreadable\n"
     with Archive() as archive:
         found = list(archive.all())
         assert {item.link for item in found} == {str(path) for path in examples[:3]}
@@ -338,7 +337,7 @@ def test_watch_runs_and_tells(run: Run, kept: list[Path], monkeypatch: pytest.Mo
     assert "none is not there yet" in run("archive", "watch", "none", "--once")[2]
     classic(Path("outputs/outputs_20240106_000000"), scores={"sad": 1}, key="another")
     code, _, err = run("archive", "watch", "--once", "--run", "false")
-    assert (code, "false ended with 1" in err) == (1, True)
+    assert (code, "false failed with exit code 1" in err) == (1, True)
 
 
 def test_watch_tells_of_what_others_archived_at_once(

@@ -24,12 +24,12 @@ def test_a_folder_becomes_tables(run: Run, examples: list[Path], model: Path) ->
     rows = table(Path("heard"))
     assert [row["path"] for row in rows] == [str(path) for path in examples]
     assert all(row["segments"] for row in rows)
-    assert "7 recordings heard; 0.01 h of audio in 0:00:0" in err
-    assert "with 1 workers; tables in heard" in err
+    assert "7 recordings recognised; 0.01 h of audio in 0:00:0" in err
+    assert "with 1 worker; tables in heard" in err
     assert " %  ██" in err
     code, _, err = run("batch", source, "--out", "heard", "--model", model, "--segments", "--workers", 1)
     assert code == 0
-    assert "0 recordings heard, 7 before" in err
+    assert "0 recordings recognised, 7 in earlier runs" in err
     code, _, err = run("batch", source, "--out", "heard", "--model", model, "--workers", 1)
     assert code == 1
     assert "it differs in options (segments)" in err
@@ -51,10 +51,10 @@ def test_what_fails_is_counted(run: Run, examples: list[Path], model: Path, tmp_
     )
     code, out, err = run(*command, "--quiet")
     assert (code, out) == (1, "")
-    assert err == "Error: 1 recordings can't be used: heard/errors says why\n"
+    assert err == "Error: 1 recording failed: heard/errors says why\n"
     code, _, err = run(*command)
     assert code == 1
-    assert "0 recordings heard, 1 before, 1 failed" in err
+    assert "0 recordings recognised, 1 in earlier runs, 1 failed" in err
     assert table(Path("heard"), "errors") == [{"path": str(tmp_path / "no.wav"), "reason": "no such file"}]
 
 
@@ -74,12 +74,12 @@ def test_a_folder_becomes_an_archive(run: Run, examples: list[Path], model: Path
     [
         (["--out", "x", "--archive"], "add --outputs-dirs"),
         (["--out", "x", "--export", "srt"], "add --outputs-dirs"),
-        (["--out", "x", "--address", "ray://head:10001"], "belongs to --engine ray"),
-        (["--out", "x", "--engine", "ray", "--outputs-dirs"], "works on others"),
+        (["--out", "x", "--address", "ray://head:10001"], "only for --engine ray"),
+        (["--out", "x", "--engine", "ray", "--outputs-dirs"], "runs on others"),
         (["--out", "x", "--emotions", "bored"], "bored"),
-        (["--out", "x", "--smoothing", "nan"], "nan is no number"),
+        (["--out", "x", "--smoothing", "nan"], "nan is not a number"),
         ([], "--out"),
-        (["--out", ""], "an empty name"),
+        (["--out", ""], "the name is empty"),
     ],
 )
 def test_usage(run: Run, options: list[str], reason: str) -> None:
@@ -91,16 +91,16 @@ def test_usage(run: Run, options: list[str], reason: str) -> None:
 
 def test_input_that_is_not_there(run: Run) -> None:
     code, _, err = run("batch", "no/where", "--out", "x")
-    assert (code, err) == (1, "Error: no/where: there is no such file or directory\n")
+    assert (code, err) == (1, "Error: no/where: no such file or directory\n")
     assert "emovox batch s3://" in run("batch", "--help")[1]
 
 
 def test_a_line_of_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     status = Status(listed=4000, listing=True, done=990, failed=10, seconds=36_000)
     monkeypatch.setattr("emovox.batch.status.time.monotonic", lambda: status.started + 1800)
-    assert line(status) == "1,000 of 4,000+: 10.00 h of audio, 20.0 h an hour, 10 failed"
+    assert line(status) == "1,000 of 4,000+: 10.00 h of audio, 20.0 h per hour, 10 failed"
     status.listing = False
-    assert line(status) == "1,000 of 4,000: 10.00 h of audio, 20.0 h an hour, 1:30:00 left, 10 failed"
+    assert line(status) == "1,000 of 4,000: 10.00 h of audio, 20.0 h per hour, 1:30:00 left, 10 failed"
     monkeypatch.setattr("emovox.cli.batch._LINE", 0.0)
     for shown, expected in ((True, f"{line(status)}\n"), (False, "")):
         with BatchProgress(shown=shown) as progress:

@@ -68,7 +68,7 @@ def test_a_layout_and_a_missing_file(run: Run, manifest: Path, examples: list[Pa
     assert "angry           2   50.0 %" in out
     assert "Error: 03a01Wb.wav:" in err
     code, _, err = run("evaluate", place)
-    assert "say how it is laid out: --layout emodb|" in err
+    assert "give its layout with --layout emodb|" in err
 
 
 def test_directories_that_can_t_be_read_are_named(run: Run, examples: list[Path], tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_labels_map(run: Run, manifest: Path, tmp_path: Path) -> None:
     assert "other" in out
     code, _, err = run("evaluate", manifest, "--labels-map", "nonsense")
     assert code == 2
-    assert "neither LABEL=CLASS nor a file of JSON" in err
+    assert "neither LABEL=CLASS nor a JSON file" in err
 
 
 def test_a_recording_that_kills_its_decoder_is_listed(

@@ -72,27 +72,27 @@ def test_a_directory_that_can_t_be_exported_doesn_t_stop_the_others(run: Run) ->
         assert line.startswith(f"Error: {name}: ")
     assert "recognise again with --segments" in lines[0]
     assert "recognise again with --segments" in lines[1]
-    assert "result.json is not one that Emovox wrote" in lines[2]
+    assert "result.json wasn't written by Emovox" in lines[2]
     assert "recognise the recording again" in lines[2]
-    assert "result.json is not one that Emovox wrote" in lines[3]
-    assert "no outputs directory: it has no result.json" in lines[4]
-    assert "no outputs directory" in lines[5]
-    assert "some inside it: name those" in lines[6]
+    assert "result.json wasn't written by Emovox" in lines[3]
+    assert "not an outputs directory: it has no result.json" in lines[4]
+    assert "not an outputs directory" in lines[5]
+    assert "some inside it: give those" in lines[6]
 
 
-def test_scores_that_are_none_are_refused(run: Run) -> None:
+def test_invalid_scores_are_refused(run: Run) -> None:
     place = save(Path("outputs/zero"))
     text = (place / "result.json").read_text()
     zero = Path("outputs/zero/result.json")
     zero.write_text(text.replace('"happy": 1.0', '"happy": 0.0'))
     code, out, err = run("export", str(place), "--format", "csv")
     assert (code, out) == (1, "")
-    assert "or is damaged (scores: Value error, scores whose sum is 0, and not about 1)" in err
+    assert "or is damaged (scores: Value error, scores that sum to 0 instead of 1)" in err
     head, series = text.rsplit('"scores": [[', 1)  # of the frames
     zero.write_text(f'{head}"scores": [[{"0.0, " * 8}0.0]{series[series.index("]") + 1 :]}')
     code, out, err = run("export", str(place), "--format", "csv")
     assert (code, out) == (1, "")
-    assert "(frames.scores: Value error, scores whose sum is 0, and not about 1)" in err
+    assert "(frames.scores: Value error, scores that sum to 0 instead of 1)" in err
 
 
 def test_directories_that_can_t_be_read_are_named(run: Run) -> None:
@@ -117,7 +117,7 @@ def test_usage(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     place = save(Path("outputs/x"))
     code, _, err = run("export", place, "--format", "srt,xls")
     assert code == 2
-    assert "no format 'xls'; there are srt, vtt" in err
+    assert "no format 'xls': choose srt, vtt" in err
     assert run("export", place)[0] == 2
     assert run("export", place, "--format", "")[0] == 2
     assert run("export")[0] == 2

@@ -162,7 +162,7 @@ def test_usage(run: Run, examples: list[Path]) -> None:
         ((examples[0], "--device", "1"), "not both"),
         (("--fast",), "--fast is for a file"),
         ((examples[0], "--emotions", "joy"), "the nine are"),
-        ((examples[0], "--outputs", ""), "was a variable meant"),
+        ((examples[0], "--outputs", ""), "is a variable unset"),
         ((examples[0], "--duration", "0"), "x>0"),
         ((examples[0], "--model", "huge"), "auto, lite"),
         ((examples[0], "--export", "docx"), "there are srt, vtt"),
@@ -475,15 +475,15 @@ def test_fake_devices_are_listed(run: Run, driver: FakeDriver) -> None:
         code, _, err = run("listen", "--device", name)
         assert code == 1
         assert f"the microphone '{name}' can't be opened" in err
-        assert "there are 1: Headset *; 2: Webcam" in err
+        assert "available: 1: Headset *; 2: Webcam" in err
 
 
 def test_without_a_microphone_or_what_drives_it(
     run: Run, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver.devices = DEVICES[:1]
-    assert run("listen") == (1, "", "Error: there is no microphone here\n")
-    assert run("listen", "--devices")[1] == "there is no microphone here\n"
+    assert run("listen") == (1, "", "Error: no microphone found\n")
+    assert run("listen", "--devices")[1] == "no microphone found\n"
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     code, _, err = run("listen")
     assert (code, err) == (1, f"Error: listening to a microphone needs sounddevice: {install('sounddevice')}\n")

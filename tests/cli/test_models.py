@@ -67,7 +67,9 @@ def test_pull_names_the_licence_before_anything(run: Run, served: Hub) -> None:
         f"{NAME}, about 1.12 GB, licence: FunASR model licence "
         "(https://github.com/modelscope/FunASR/blob/main/MODEL_LICENSE)"
     )
-    assert second.startswith("Error: Hugging Face doesn't give emotion2vec/emotion2vec_plus_base, revision main")
+    assert second.startswith(
+        "Error: Hugging Face doesn't provide emotion2vec/emotion2vec_plus_base, revision main"
+    )
 
 
 def test_pull(run: Run, served: Hub) -> None:
@@ -84,7 +86,7 @@ def test_pull_says_when_it_takes_another_hub(run: Run, served: Hub, monkeypatch:
         monkeypatch.setenv("HF_ENDPOINT", empty.url)
         code, _, err = run("pull", NAME)
     assert code == 0
-    assert "is no snapshot" in err
+    assert "is not a snapshot" in err
     assert err.rstrip().endswith("Trying the next hub")
 
 

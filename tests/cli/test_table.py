@@ -41,7 +41,7 @@ def test_of_a_folder(run: Run, heard: list[Path]) -> None:
         (f"call {number}.wav", str(heard[number]), emotion) for number in (0, 1) for emotion in ("happy", "sad")
     ]
     assert list(found[0]) == ["path", "outputs", "start", "end", "emotion", "confidence", *NAMES, "channel"]
-    assert err == "1 of 3 recordings have no segments: they come with `emovox recognize --segments`\n"
+    assert err == "1 of 3 recordings have no segments: recognise them with --segments\n"
     assert run("table", "segments")[1] == out
     assert run("table", "segments", "--outputs", "outputs")[1] == out
     assert len(rows(run("table", "segments", heard[1], heard[1], "outputs")[1])) == 4

@@ -71,7 +71,7 @@ def test_bad_files_stay_in_every_denominator(
     assert found.measures.weighted == pytest.approx(whole.measures.weighted * 7 / 9)
     assert found.measures.recalls["sad"] == whole.measures.recalls["sad"] / 2
     assert found.groups["speaker"]["99"].weighted == 0
-    assert "Not heard" in evaluation_report(found, "x").html()
+    assert "Not recognised" in evaluation_report(found, "x").html()
 
 
 def test_where_nobody_speaks_nothing_is_recognised(
@@ -88,7 +88,7 @@ def test_where_nobody_speaks_nothing_is_recognised(
 def test_labels_of_others(recognizer: Recognizer, examples: list[Path]) -> None:
     words = {"angry": "Wut", "sad": "难过", "neutral": "calm", "happy": "laughter", "fearful": "?"}
     given = [Labelled(row.path, words[row.label], row.name) for row in rows(examples) if row.label in words]
-    with pytest.raises(LabelsError, match=r"no class for the labels .* Say --labels-map"):
+    with pytest.raises(LabelsError, match=r"no class for the labels .* Map it with --labels-map"):
         evaluate(given, recognizer, source=Path("x.csv"))
     found = evaluate(given, recognizer, source=Path("x.csv"), labels_map={"laughter": "happy", "?": ""})
     assert found.classes == ("angry", "happy", "neutral", "sad")
@@ -136,14 +136,17 @@ def test_a_head_is_flattered_by_what_trained_it(recognizer: Recognizer, examples
     assert doubt(known) == (
         count,
         [
-            f"{count} of the {count} recordings that were heard trained the head calls: the figures flatter. "
-            "Measure on others."
+            f"The head calls was trained on {count} of these {count} recordings, so the figures flatter it. "
+            "Evaluate it on others."
         ],
     )
     assert doubt(frozenset({"0" * 16})) == (0, [])
     assert doubt(None) == (
         None,
-        ["The head calls doesn't say what trained it: recordings that did would flatter it."],
+        [
+            "The head calls doesn't say which recordings it was trained on: if some of these are among them, the "
+            "figures flatter it."
+        ],
     )
 
 
@@ -161,11 +164,11 @@ def test_folds_and_groups_are_said(recognizer: Recognizer, examples: list[Path])
 
 
 def test_what_can_t_be_compared(recognizer: Recognizer, examples: list[Path]) -> None:
-    with pytest.raises(LabelsError, match=r"one class alone \(sad\) is always right"):
+    with pytest.raises(LabelsError, match=r"only one class competes \(sad\) and is always right"):
         evaluate([Labelled(examples[0], "sad", "x")], recognizer, source=Path("x.csv"))
-    with pytest.raises(LabelsError, match="no recording is left of the 1 with labels sad"):
+    with pytest.raises(LabelsError, match="every recording is left out, with the labels sad"):
         evaluate([Labelled(examples[0], "sad", "x")], recognizer, source=Path("x.csv"), labels_map={"sad": ""})
-    with pytest.raises(LabelsError, match="no column 'room' with two values; there are speaker"):
+    with pytest.raises(LabelsError, match="no column 'room' with two or more values; there are speaker"):
         evaluate(rows(examples), recognizer, source=Path("x.csv"), group="room")
 
 

@@ -53,7 +53,7 @@ def test_emotions_are_named_in_chinese_where_a_font_has_them(
     names = ("Lob", "sad")
     table = measure(np.eye(2), names, names=names).to_dict()
     pictures.draw_confusions(BytesIO(), {"x": table}, names=names, language="zh")
-    assert drawn.pop() == ("heard (% of the true class)", "x: 100.0 % unweighted recall", "sad")
+    assert drawn.pop() == ("predicted (% of the true class)", "x: 100.0 % unweighted recall", "sad")
     characters = "".join([CHINESE, *pictures._WORDS["zh"].values()])
     font_manager.fontManager.addfont(make_font(tmp_path / "font.ttf", "SimHei", characters))
     pictures.draw_confusions(BytesIO(), {"x": table}, names=names, language="zh")

@@ -49,14 +49,14 @@ def test_what_is_no_sound_of_ours(tmp_path: Path) -> None:
         envelope(path, 10)
     sound(path, 1000)
     path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(OutputsError, match=r"x\.wav: can't be read: it ends too early"):
+    with pytest.raises(OutputsError, match=r"x\.wav: can't be read: it is cut short"):
         envelope(path, 10)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(16_000)
         file.writeframes(bytes(4000))
-    with pytest.raises(OutputsError, match="not the 16-bit mono WAV"):
+    with pytest.raises(OutputsError, match="not a 16-bit mono WAV"):
         envelope(path, 10)
 
 

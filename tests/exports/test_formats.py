@@ -87,7 +87,7 @@ def test_needs() -> None:
 def test_names() -> None:
     assert exports.FORMATS == ("srt", "vtt", "textgrid", "audacity", "csv", "parquet", "png", "svg")
     assert exports.check_formats(["svg", "srt", "svg"]) == ("srt", "svg")
-    with pytest.raises(ExportError, match="no format 'SRT', 'xls'; there are srt, vtt, "):
+    with pytest.raises(ExportError, match="no format 'SRT', 'xls': choose srt, vtt, "):
         exports.check_formats(["xls", "srt", "SRT"])
     with pytest.raises(ExportError, match="name at least one format"):
         exports.check_formats([])

@@ -152,7 +152,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_there(places: list[Path]) -
     (places[1] / "result.json").unlink()  # meanwhile
     rows = read(readable, "segments", lambda path, reason: failures.append(reason))
     assert [item.outputs for item in rows] == [str(place) for place in places[2:]]
-    assert failures[2].startswith("no outputs directory: it has no result.json")
+    assert failures[2].startswith("not an outputs directory: it has no result.json")
     assert [item.outputs for item in read([Source("away.wav", None)], "frames", never)] == [None]
 
 

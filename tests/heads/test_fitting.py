@@ -142,9 +142,9 @@ def test_two_examples_a_class_are_enough() -> None:
 
 def test_what_can_t_be_learnt_from_is_refused() -> None:
     given_ = examples()
-    with pytest.raises(LabelsError, match=r"there is only a \(20\)"):
+    with pytest.raises(LabelsError, match=r"the list has only a \(20\)"):
         fit_head(Examples(given_.embeddings[:20], given_.labels[:20], ("a",), None, given_.names[:20]))
-    with pytest.raises(LabelsError, match=r"a single example of c: .* There are a \(20\), b \(20\), c \(1\)"):
+    with pytest.raises(LabelsError, match=r"c has one; the list has a \(20\), b \(20\), c \(1\)"):
         fit_head(given_.part(np.arange(41)))
 
 
@@ -153,7 +153,7 @@ def test_very_many_are_sampled_for_what_is_held_out(monkeypatch: pytest.MonkeyPa
     given_ = examples(each=40)
     few = given_.part(np.concatenate([np.arange(40), np.arange(40, 45), np.arange(80, 120)]))
     found = fit_head(few, method="prototypes")
-    counts = found.heard.counts
+    counts = found.held_out.counts
     assert counts == {"a": 12, "b": 5, "c": 12}
     everything = prototypes(few.embeddings, few.labels).divided(found.temperature)
     np.testing.assert_allclose(found.linear.weights, everything.weights)

@@ -134,5 +134,5 @@ def test_a_strong_penalty_leaves_a_multiple_of_the_own_head() -> None:
 def test_without_scipy_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
     prototypes(*clouds(0))
-    with pytest.raises(LabelsError, match=r"needs SciPy: .* -m pip install scipy, or take --method prototypes"):
+    with pytest.raises(LabelsError, match=r"needs SciPy: .* -m pip install scipy, or use --method prototypes"):
         logistic(*clouds(0))

@@ -48,7 +48,7 @@ def test_a_head_from_stored_embeddings(recognizer: Recognizer, stored: Path) -> 
     assert head.training.unweighted > 0.9
     assert found.failures[0][0] == "broken.npy"
     assert found.doubts[0].name == "7.npy"
-    assert (found.doubts[0].label, found.doubts[0].heard) == ("Lob & Dank", "<投诉>")
+    assert (found.doubts[0].label, found.doubts[0].prediction) == ("Lob & Dank", "<投诉>")
     embedding = np.load(stored.parent / "5.npy").mean(axis=0)
     assert head.scores(embedding)[0] > 0.8
     head.check(recognizer.metadata)
@@ -102,7 +102,7 @@ def test_a_head_from_speech_starts_from_the_models_own(
         assert heard is not None
         if "angry" in path.name or "sad" in path.name:
             assert heard.label == ("Wut" if "angry" in path.name else "Trauer")
-    assert "Speakers are not known" in head_report(found).html()
+    assert "The speakers are not known" in head_report(found).html()
 
 
 def test_lists_that_can_t_be_learnt_from(recognizer: Recognizer, stored: Path, tmp_path: Path) -> None:
@@ -114,14 +114,14 @@ def test_lists_that_can_t_be_learnt_from(recognizer: Recognizer, stored: Path, t
             train(tmp_path / "bad.csv", "x", recognizer, begin=heard.append, **options)  # type: ignore[arg-type]
         return str(caught.value)
 
-    assert "a single example of b" in refused("path,label\n0.npy,a\n1.npy,a\n2.npy,b\n")
-    assert "not there: nowhere.npy" in refused("path,label\nnowhere.npy,a\n1.npy,a\n2.npy,b\n3.npy,b\n")
-    assert "have the same speaker, 'anna'" in refused(
+    assert "b has one; the list has a (2), b (1)" in refused("path,label\n0.npy,a\n1.npy,a\n2.npy,b\n")
+    assert "not found: nowhere.npy" in refused("path,label\nnowhere.npy,a\n1.npy,a\n2.npy,b\n3.npy,b\n")
+    assert "have the speaker 'anna'" in refused(
         "path,label,speaker\n0.npy,a,anna\n1.npy,a,anna\n2.npy,b,anna\n3.npy,b,anna\n", group="speaker"
     )
-    assert "no column 'mood'; there are path, label" in refused("path,label\n0.npy,a\n", labels="mood")
+    assert "no column 'mood'; it has path, label" in refused("path,label\n0.npy,a\n", labels="mood")
     assert heard == []
-    with pytest.raises(HeadError, match="is no name for a head"):
+    with pytest.raises(HeadError, match="the name of a head"):
         train(stored, "../x", recognizer)
 
 

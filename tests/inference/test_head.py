@@ -12,7 +12,7 @@ from emovox.inference.options import Options, Request
 from emovox.inference.recognition import Recognition, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.stored_result import read
-from emovox.models.head import Head, place
+from emovox.models.head import Head, head_path
 from support.heads import head
 
 
@@ -116,7 +116,7 @@ def test_silence_has_no_class(recognizer: Recognizer, own: Head) -> None:
 def test_a_head_by_name_by_path_and_in_a_batch(
     recognizer: Recognizer, own: Head, examples: list[Path], tmp_path: Path
 ) -> None:
-    own.write(place("calls"))
+    own.write(head_path("calls"))
     own.write(tmp_path / "h.json")
     expected = recognizer.recognize(examples[0], head=own).head
     for given in ("calls", tmp_path / "h.json", str(tmp_path / "h.json")):

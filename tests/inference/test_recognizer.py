@@ -224,7 +224,7 @@ def test_limits_come_from_the_settings(
 def test_wrong_options_are_said(recognizer: Recognizer, examples: list[Path]) -> None:
     with pytest.raises(ValueError, match="choose utterance or frame"):
         recognizer.recognize(examples[0], granularity="word")  # type: ignore[arg-type]
-    with pytest.raises(errors.ModelError, match="is fp32 and can't be run in int8"):
+    with pytest.raises(errors.ModelError, match="is fp32 and can't be computed in int8"):
         Recognizer("lite", precision="int8")
     with pytest.raises(errors.UnknownModelError, match="auto, lite"):
         Recognizer("huge")

@@ -196,7 +196,7 @@ def test_channels_are_recognised_by_themselves(recognizer: Recognizer, examples:
         assert (result.recording.channel, result.recording.channels) == (channel, 2)
         assert [item.start for item in segments_of(result)] == [item.start for item in segments_of(mono)]
         assert {item.channel for item in segments_of(result)} == {channel}
-    with pytest.raises(NoAudioError, match="no channel 3 in it: it has 2 channels"):
+    with pytest.raises(NoAudioError, match="no channel 3: it has 2 channels"):
         recognizer.recognize((stereo, RATE), channel=3)
     with pytest.raises(ValueError, match="channel 0: give 1 or more"):
         recognizer.recognize((stereo, RATE), channel=0)

@@ -131,9 +131,9 @@ def test_what_can_not_be_read_costs_itself(tmp_path: Path) -> None:
 def test_nothing_of_the_kind(tmp_path: Path) -> None:
     assert set(SHAPES) == set(LAYOUTS)
     for layout in LAYOUTS:
-        with pytest.raises(LabelsError, match="nothing in it is named as the files of"):
+        with pytest.raises(LabelsError, match="no files named as those of"):
             read_layout(layout, tmp_path)
     with pytest.raises(LabelsError, match="no such directory"):
         read_layout("emodb", tmp_path / "none")
-    with pytest.raises(LabelsError, match="no layout 'x'; there are emodb"):
+    with pytest.raises(LabelsError, match="no layout 'x': choose emodb"):
         read_layout("x", tmp_path)

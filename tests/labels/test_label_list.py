@@ -5,7 +5,7 @@ import pytest
 
 from emovox.errors import LabelsError
 from emovox.labels.aliases import SYNONYMS, emotion_of, to_classes
-from emovox.labels.label_list import find_group, missing, read_labels
+from emovox.labels.label_list import check_exists, find_group, read_labels
 
 ROWS = [("a.wav", "anger", "anna"), ("b/c d.wav", "joy", "bert")]
 
@@ -37,9 +37,9 @@ def test_columns_by_name(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("clip,label,mood\na.wav,1,sad\nb.wav,1,happy\n")
     assert [row.label for row in read_labels(path, paths="clip", labels="MOOD")] == ["sad", "happy"]
-    with pytest.raises(LabelsError, match=r"no column of path, file, .*; there are clip, label, mood"):
+    with pytest.raises(LabelsError, match=r"no column of path, file, .*; it has clip, label, mood"):
         read_labels(path)
-    with pytest.raises(LabelsError, match="no column 'who'; there are clip, label, mood"):
+    with pytest.raises(LabelsError, match="no column 'who'; it has clip, label, mood"):
         read_labels(path, paths="clip", labels="who")
 
 
@@ -51,9 +51,9 @@ def test_columns_by_name(tmp_path: Path) -> None:
         ("x.csv", "path,label\na.wav,\n", "row 1 has no label"),
         ("x.csv", "path,label\n,sad\n", "row 1 has no path"),
         ("x.csv", "path,label\na.wav,sad\na.wav,happy\n", "a.wav is labelled 'sad' and 'happy'"),
-        ("x.csv", f"path,label\n{200_000 * 'x'},sad\n", "no CSV after line 1: field larger"),
-        ("x.jsonl", "{\n", "line 1 is no JSON"),
-        ("x.jsonl", "[1]\n", "line 1 is no JSON object"),
+        ("x.csv", f"path,label\n{200_000 * 'x'},sad\n", "not valid CSV after line 1: field larger"),
+        ("x.jsonl", "{\n", "line 1 is not valid JSON"),
+        ("x.jsonl", "[1]\n", "line 1 is not a JSON object"),
     ],
 )
 def test_a_bad_list_says_what_is_wrong(tmp_path: Path, name: str, text: str, said: str) -> None:
@@ -106,9 +106,9 @@ def test_missing_recordings_are_named(tmp_path: Path) -> None:
     path.write_text("path,label\n" + "".join(f"{number}.wav,sad\n" for number in range(7)))
     (tmp_path / "3.wav").touch()
     with pytest.raises(
-        LabelsError, match=r"6 recordings not there: 0\.wav, .*5\.wav and 1 more\. Paths are relative"
+        LabelsError, match=r"6 recordings not found: 0\.wav, .*5\.wav and 1 more\. Paths are relative"
     ):
-        missing(read_labels(path), path)
+        check_exists(read_labels(path), path)
 
 
 def test_groups(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_groups(tmp_path: Path) -> None:
     rows = read_labels(path)
     assert find_group(rows, None, path) is None  # one speaker parts nothing
     assert find_group(rows, "agent", path) == "agent"
-    with pytest.raises(LabelsError, match="all 2 recordings have the same speaker, 'x'"):
+    with pytest.raises(LabelsError, match="all 2 recordings have the speaker 'x'"):
         find_group(rows, "speaker", path)
-    with pytest.raises(LabelsError, match="no column 'room'; there are speaker, agent"):
+    with pytest.raises(LabelsError, match="no column 'room'; it has speaker, agent"):
         find_group(rows, "room", path)
 
 

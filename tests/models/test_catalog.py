@@ -98,7 +98,7 @@ def test_anything_else_lists_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(UnknownModelError, match="unknown model 'large': choose auto, lite, emotion2vec"):
         resolve("large")
     (tmp_path / "model.pt").touch()
-    with pytest.raises(ModelError, match="no model"):
+    with pytest.raises(ModelError, match="not a model"):
         resolve(tmp_path / "model.pt")
     with pytest.raises(UnknownModelError, match="unknown model"):
         resolve("a" * 5_000)

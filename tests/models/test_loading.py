@@ -48,18 +48,18 @@ def test_a_snapshot_by_its_path_in_the_best_precision(tmp_path: Path) -> None:
 def test_a_file_has_its_own_precision(tmp_path: Path) -> None:
     path = tiny.write(tmp_path / "tiny.onnx")
     assert load(path).precision == load(path, precision="fp32").precision == "fp32"
-    with pytest.raises(ModelError, match="is fp32 and can't be run in int8"):
+    with pytest.raises(ModelError, match="is fp32 and can't be computed in int8"):
         load(path, precision="int8")
     for wrong in (tmp_path / "model.pt", tmp_path / "empty"):
         wrong.touch() if wrong.suffix else wrong.mkdir()
-        with pytest.raises(ModelError, match=r"no model|no snapshot"):
+        with pytest.raises(ModelError, match=r"not a model|not a snapshot"):
             load(wrong)
 
 
 def test_arithmetic_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMOVOX_ENGINE", "onnxruntime")
     place = snapshots.write(tmp_path / "mine", WIDE)
-    with pytest.raises(ModelError, match="bf16 can't be computed here; there are fp32, int8"):
+    with pytest.raises(ModelError, match="bf16 can't be computed on this machine: choose fp32, int8"):
         load(place, precision="bf16")
 
 

@@ -25,7 +25,7 @@ def test_properties_come_back() -> None:
         ("emovox.contract", "2", "contract 2"),
         ("emovox.sample_rate", "8000", "8000 Hz"),
         ("emovox.labels", '["happy"]', "1 labels"),
-        ("emovox.classes", '["joy"]', "not among the nine"),
+        ("emovox.classes", '["joy"]', "not one of the nine"),
         ("emovox.classes", "happy", "can't be used"),
         ("emovox.hop", "0", "can't be used"),
         ("emovox.colour", "red", "can't be used"),

@@ -36,14 +36,14 @@ def test_rounded_scores_are_scores(scores: list[float]) -> None:
 @pytest.mark.parametrize(
     ("scores", "reason"),
     [
-        ([0.0, 0.0], "sum is 0, and not about 1"),
-        ([0.5, 0.3], "sum is 0.8, and"),
-        ([0.8, 0.8], "sum is 1.6, and"),
-        ([[1.0, 0.0], [0.0, 0.0]], "sum is 0, and"),
-        ([1.5, -0.5], "no numbers from 0 to 1"),
-        ([np.nan, 1.0], "no numbers from 0 to 1"),
-        ([np.inf, 0.0], "no numbers from 0 to 1"),
-        ([70.0, 30.0], "no numbers from 0 to 1"),
+        ([0.0, 0.0], "sum to 0 instead of 1"),
+        ([0.5, 0.3], "sum to 0.8 instead"),
+        ([0.8, 0.8], "sum to 1.6 instead"),
+        ([[1.0, 0.0], [0.0, 0.0]], "sum to 0 instead"),
+        ([1.5, -0.5], "aren't all between 0 and 1"),
+        ([np.nan, 1.0], "aren't all between 0 and 1"),
+        ([np.inf, 0.0], "aren't all between 0 and 1"),
+        ([70.0, 30.0], "aren't all between 0 and 1"),
     ],
 )
 def test_what_are_no_scores(scores: list[float], reason: str) -> None:

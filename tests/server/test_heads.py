@@ -8,7 +8,7 @@ import pytest
 from websockets.sync.client import connect
 
 from emovox.inference.recognizer import Recognizer
-from emovox.models.head import Head, place
+from emovox.models.head import Head, head_path
 from support.heads import head
 from support.service import Client
 
@@ -16,12 +16,12 @@ from support.service import Client
 @pytest.fixture
 def own(recognizer: Recognizer) -> Head:
     own = head(recognizer.metadata)
-    own.write(place("calls"))
+    own.write(head_path("calls"))
     return own
 
 
 def test_they_are_listed(shared: Client, own: Head) -> None:
-    place("broken").write_text("{")
+    head_path("broken").write_text("{")
     [found] = shared.get("/v1/heads").json()
     assert (found["name"], found["classes"], found["model"]) == ("calls", list(own.classes), "lite")
 
@@ -49,20 +49,20 @@ def test_only_names_of_heads_that_there_are(shared: Client, own: Head, examples:
     answer = shared.post_file(examples[0], head=name)
     assert answer.status_code == 422
     assert "calls" in answer.text
-    assert str(place("calls").parent) not in answer.text
+    assert str(head_path("calls").parent) not in answer.text
 
 
 def test_a_file_of_the_services_machine_is_not_read(
     shared: Client, own: Head, examples: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(place("calls").parent)
+    monkeypatch.chdir(head_path("calls").parent)
     assert Head.find("calls.json").name == "calls"  # a user's command may
     assert shared.post_file(examples[0], head="calls.json").status_code == 422
     assert shared.post_file(examples[0], head="./calls.json").status_code == 422
 
 
 def test_another_models_head_is_refused(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
-    head(recognizer.metadata.model_copy(update={"name": "large"})).write(place("other"))
+    head(recognizer.metadata.model_copy(update={"name": "large"})).write(head_path("other"))
     answer = shared.post_file(examples[0], head="other", model="lite")
     assert (answer.status_code, answer.json()["title"]) == (422, "Head can't be used")
     assert "trained on the model large" in answer.json()["detail"]
@@ -85,7 +85,7 @@ def test_a_stream_asks_one(shared: Client, own: Head, speech: np.ndarray) -> Non
 def test_outputs_say_whether_they_have_segments_and_a_head_s_verdict(
     shared: Client, recognizer: Recognizer, examples: list[Path]
 ) -> None:
-    head(recognizer.metadata).write(place("calls"))
+    head(recognizer.metadata).write(head_path("calls"))
     for options, segments, name in (
         ({"segments": "true", "head": "calls", "granularity": "frame"}, True, "calls"),
         ({"granularity": "frame"}, False, None),

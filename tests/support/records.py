@@ -25,7 +25,7 @@ def record(number: int, **changes: Any) -> ArchiveRecord:
     """One of its own: recording, recognition, embedding, and one segment."""
     digest = hashlib.sha256(str(number).encode()).hexdigest()
     emotion = NAMES[number % 9]
-    scores = tuple(float(name == emotion) for name in NAMES)
+    scores = {name: float(name == emotion) for name in NAMES}
     facts: dict[str, Any] = {
         "id": digest, "sha256": digest[::-1], "name": f"{number}.wav", "created": START + timedelta(hours=number),
         "emotion": emotion, "confidence": 1.0, "scores": scores, "model": "tiny", "revision": "1",

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from emovox.inference.recognizer import Recognizer
 from emovox.models.converted.clips import example_clips
-from emovox.models.head import place
+from emovox.models.head import head_path
 from emovox.server.jobs.jobs import Job, Jobs
 from support.browser import Tab, axe
 from support.browser import tab as opened
@@ -45,8 +45,8 @@ def test_a_head_is_asked(
     column: str,
 ) -> None:
     own = head(recognizer.metadata, classes=("calm", "upset caller", "投诉"))
-    own.write(place("calls"))
-    head(recognizer.metadata.model_copy(update={"name": "emotion2vec_plus_large"})).write(place("far"))
+    own.write(head_path("calls"))
+    head(recognizer.metadata.model_copy(update={"name": "emotion2vec_plus_large"})).write(head_path("far"))
     expected = recognizer.recognize(angry, head=own).head
     assert expected is not None
     with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
@@ -174,7 +174,7 @@ def test_a_channel_is_tried_again_alone(
 
 def test_own_classes_are_in_the_csv(tab: Tab, recognizer: Recognizer, examples: list[Path], angry: Path) -> None:
     own = head(recognizer.metadata, classes=("calm", "upset, very"))
-    own.write(place("calls"))
+    own.write(head_path("calls"))
     page = tab.open()
     page.get_by_role("combobox", name="Own classes").select_option("calls")
     tab.choose(*examples[:2])
@@ -192,8 +192,8 @@ def test_own_classes_are_in_the_csv(tab: Tab, recognizer: Recognizer, examples: 
 
 
 def test_a_head_of_weights_that_have_changed_can_t_be_chosen(tab: Tab, recognizer: Recognizer) -> None:
-    head(recognizer.metadata).write(place("calls"))
-    head(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(place("old"))
+    head(recognizer.metadata).write(head_path("calls"))
+    head(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(head_path("old"))
     page = tab.open()
     select = page.get_by_role("combobox", name="Own classes")
     expect(select.locator("option[value=calls]")).to_be_enabled()

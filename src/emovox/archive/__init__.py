@@ -1,4 +1,4 @@
-"""The archive: every recognition that was kept, searched, counted, compared and drawn as a map.
+"""The archive: recognitions in a database, to be found, counted, compared and drawn as a map.
 
     from emovox.archive import Archive
 
@@ -6,7 +6,7 @@
         archive.add(recognition)
         archive.similar(recognition, k=5)
 
-Its packages are an extra.
+The packages that it needs are an extra.
 """
 
 from typing import TYPE_CHECKING
@@ -16,18 +16,19 @@ from emovox import lazy
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
     from emovox.archive.filter import Filter
+    from emovox.archive.record import ArchiveRecord
     from emovox.archive.similarity.search import Neighbour
     from emovox.archive.statistics import Stats
-    from emovox.archive.stored_record import Found
 
-__all__ = ["Archive", "Filter", "Found", "Neighbour", "Stats"]
+__all__ = ["Archive", "ArchiveRecord", "Filter", "Neighbour", "Stats"]
 __getattr__ = lazy.names(
     __name__,
     {
         "Archive": "archive",
+        "ArchiveRecord": "record",
         "Filter": "filter",
-        "Found": "stored_record",
         "Neighbour": "similarity.search",
         "Stats": "statistics",
     },
+    renamed={"Found": "ArchiveRecord"},
 )

@@ -58,8 +58,8 @@ _POSTGRES = {  # of libpq: a server that is away, or a network that is cut, is n
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-# What SQLite says when a file can't be read or written now, whatever was asked; of tables, where it was deleted.
-# After the second group what is open is no good any more: by the next time the file may be another.
+# What SQLite says when a file can't be read or written now, whatever was asked; of tables, if it was deleted.
+# After the second group connections are useless: the file may be another by now.
 _BLOCKED = ("no such table", "is locked", "is full", "out of memory", "locking protocol")
 _BROKEN = ("malformed", "not a database", "disk I/O error", "unable to open", "readonly database")
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
@@ -87,7 +87,7 @@ recordings = Table(
 recognitions = Table(
     "recognitions",
     metadata,
-    Column("id", String(64), primary_key=True),  # as `Entry.id`
+    Column("id", String(64), primary_key=True),  # as `ArchiveRecord.id`
     Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), nullable=False, index=True),
     Column("created", Float, nullable=False),
     Column("day", String(10), nullable=False),  # YYYY-MM-DD, local
@@ -136,10 +136,8 @@ spaces = Table(  # embeddings of one space can be compared, and never those of t
     Column("revision", Text, nullable=False),
     Column("dimensions", Integer, nullable=False),
     Column("kind", String(16), nullable=False),  # recording or segment
-    Column("token", String(16), nullable=False),  # random: a cache of another database is none of this one's
-    Column(
-        "deletions", Integer, nullable=False
-    ),  # rows that have gone from it: by which caches see that they must
+    Column("token", String(16), nullable=False),  # random: tells it from a space of another database, in caches
+    Column("deletions", Integer, nullable=False),  # of its rows so far: tells caches to follow
     UniqueConstraint("model", "revision", "dimensions", "kind"),
 )
 
@@ -169,40 +167,37 @@ fits = Table(  # how a space is centred and whitened
 
 
 def archive_file(outputs: Path | None = None) -> Path:
-    """Where the archive is when it is SQLite: `outputs.db` beside `outputs/`, or in `outputs/.emovox/`.
+    """Where the archive is if it is SQLite: `outputs.db` beside `outputs/`, or in `outputs/.emovox/`.
 
-    In it where it is there already, nobody may write beside it, or it is a volume of its own, as in a container:
-    what stood beside that would go with the container.
+    Inside if it is there already, if nothing can be written beside it, or if `outputs/` is a volume of its own, as
+    in a container: what is beside that is lost with the container.
 
     Args:
         outputs: whose archive; by default that of the settings.
     """
     outputs = (outputs or settings().outputs).absolute()
     beside, inside = outputs.with_name(f"{outputs.name}.db"), outputs / HIDDEN / "outputs.db"
-    if beside.exists():
-        return beside
-    there = next(place for place in outputs.parents if place.exists())
-    if inside.exists() or outputs.is_mount() or not os.access(there, os.W_OK | os.X_OK):
-        return inside
-    return beside
+    parent = next(path for path in outputs.parents if path.exists())
+    writable = os.access(parent, os.W_OK | os.X_OK)
+    return beside if beside.exists() or not (inside.exists() or outputs.is_mount() or not writable) else inside
 
 
 def open_database(file: Path, *, patience: float = PATIENCE, make: bool = True) -> Engine:
     """Connect to the database of the settings, by default an SQLite file, and bring its tables up to date.
 
-    Before an SQLite file changes, it is copied to FILE.before-VERSION.
+    An SQLite file is copied to FILE.before-VERSION before its tables are changed.
 
     Args:
-        file: the SQLite file, where the settings name no database.
-        patience: seconds that an SQLite file which somebody else has locked is waited for, once it is open.
-        make: where there is none, or one without tables, make it; else an empty one in memory stands for it.
+        file: the SQLite file, if the settings name no database.
+        patience: seconds to wait for an SQLite file that another program has locked, once it is open.
+        make: whether to make it, or its tables, if they aren't there; otherwise it is an empty one in memory then.
 
     Raises:
         SettingsError: it can't be reached, or a newer Emovox wrote it.
     """
-    given = settings().database.get_secret_value()
+    own_url = settings().database.get_secret_value()
     try:
-        url = make_url(given) if given else URL.create("sqlite", database=str(file))
+        url = make_url(own_url) if own_url else URL.create("sqlite", database=str(file))
         if url.drivername in {"postgres", "postgresql"}:
             url = url.set(drivername="postgresql+psycopg")
         if url.get_backend_name() not in {"sqlite", "postgresql"}:
@@ -219,32 +214,31 @@ def open_database(file: Path, *, patience: float = PATIENCE, make: bool = True) 
             with engine.begin() as connection:
                 _migrate(connection)
     except (SQLAlchemyError, OSError, ImportError) as error:
-        hint = (
-            f": {install('psycopg[binary]')}" if isinstance(error, ImportError) and "psycopg" in str(error) else ""
-        )
-        where = "" if given else f" ({file}; EMOVOX_DATABASE puts it elsewhere)"
+        no_driver = isinstance(error, ImportError) and "psycopg" in str(error)
+        hint = f": {install('psycopg[binary]')}" if no_driver else ""
+        where = "" if own_url else f" ({file}; put it elsewhere with EMOVOX_DATABASE)"
         reason = " ".join(str(error).split())[:300]
         raise SettingsError(f"the database can't be opened{where}: {reason}{hint}") from error
     return engine
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether an error says that the database can't be used now, and not that what was asked of it is wrong.
+    """Whether an error means that the database can't be used now, not that the query is wrong.
 
-    It may be stopped, cut off, locked by somebody else, damaged, or its disk full: the same may work later.
+    It may be stopped, cut off, locked by another program, damaged, or its disk full: the same may work later.
     """
     if isinstance(error, PoolTimeoutError):
         return True
     if not isinstance(error, DBAPIError):
         return False
-    if isinstance(error.orig, sqlite3.Error):  # whose OperationalError is also said of tables that aren't there
+    if isinstance(error.orig, sqlite3.Error):  # whose OperationalError may also be about a missing table
         return any(words in str(error.orig) for words in (*_BLOCKED, *_BROKEN))
-    read_only = getattr(error.orig, "sqlstate", None) == "25006"  # it is a standby, for as long as it is
+    read_only = getattr(error.orig, "sqlstate", None) == "25006"  # it is a standby at present
     return error.connection_invalidated or read_only or isinstance(error, (OperationalError, InterfaceError))
 
 
 def upgrade(engine: Engine) -> bool:
-    """Bring a database's tables up to date, or make them; whether there was anything to do."""
+    """Bring a database's tables up to date, or make them; gives whether anything had to be done."""
     with engine.connect() as connection:
         if _version(connection) == HEAD:
             return False
@@ -265,7 +259,7 @@ def upgrade(engine: Engine) -> bool:
             connection.commit()
             return True
         finally:
-            connection.invalidate()  # its patience is another than that of the rest
+            connection.invalidate()  # it has another busy_timeout than the rest
 
 
 def _engine(url: URL, patience: float) -> Engine:
@@ -275,11 +269,11 @@ def _engine(url: URL, patience: float) -> Engine:
             url,
             connect_args=given,
             hide_parameters=True,
-            isolation_level="READ COMMITTED",  # whoever has waited for a lock sees what was done meanwhile
+            isolation_level="READ COMMITTED",  # after waiting for a lock one sees what was done meanwhile
             pool_pre_ping=True,
             pool_timeout=_POOL_PATIENCE,
         )
-    engine = create_engine(url, hide_parameters=True)  # names of recordings are nothing for logs
+    engine = create_engine(url, hide_parameters=True)  # names of recordings don't belong in logs
     event.listen(engine, "connect", partial(_prepare, patience))
     if (path := sqlite_path(url)) is not None:
         event.listen(engine, "do_connect", partial(_make_file, path))
@@ -290,14 +284,14 @@ def _engine(url: URL, patience: float) -> Engine:
 
 
 def sqlite_path(url: URL) -> Path | None:
-    """The file of an SQLite database; None: it is in memory, or no SQLite."""
+    """The file of an SQLite database; None: it is in memory, or not SQLite."""
     file = url.database if url.get_backend_name() == "sqlite" else None
     return None if not file or file.startswith((":memory:", "file:")) else Path(file).absolute()
 
 
 def _make_file(path: Path, *_: object) -> None:
     """Make the file before SQLite does, which would let others read it."""
-    with suppress(OSError):  # of which SQLite says more
+    with suppress(OSError):  # SQLite's own error says more
         private.touch(path)
 
 
@@ -306,9 +300,9 @@ def _note_file(path: Path, _: DBAPIConnection, record: ConnectionPoolEntry) -> N
 
 
 def _check_file(path: Path, _: DBAPIConnection, record: ConnectionPoolEntry, __: object) -> None:
-    """Use no connection to a file that somebody has deleted, or put another in its place."""
+    """Refuse a connection to a file that was deleted or replaced."""
     if record.info["file"] != _file(path):
-        raise DisconnectionError("the file is another")
+        raise DisconnectionError("the file was replaced")
 
 
 def _file(path: Path) -> tuple[int, int] | None:
@@ -320,7 +314,7 @@ def _file(path: Path) -> tuple[int, int] | None:
 
 
 def _renew(context: ExceptionContext) -> None:
-    """Let go of all connections to a file that can't be used, and open it anew the next time."""
+    """Close all connections to a file that can't be used, so that it is opened again the next time."""
     if any(words in str(context.original_exception) for words in _BROKEN):
         context.is_disconnect = True
 
@@ -348,13 +342,13 @@ def _configure(connection: DBAPIConnection, patience: float) -> None:
 
 
 def _write_ahead(cursor: DBAPICursor, patience: float) -> None:
-    """Let readers not wait for a writer. Where several processes begin that at once, SQLite may refuse it."""
-    given_up = time.monotonic() + patience
+    """Let readers go on while somebody writes; SQLite may refuse that to several processes at once."""
+    deadline = time.monotonic() + patience
     while True:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > given_up:
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
         else:
@@ -366,23 +360,23 @@ def _lower(value: object) -> str | None:
 
 
 def _version(connection: Connection) -> str | None:
-    """The last migration that a database had; None: none that was noted."""
+    """The last migration of a database; None: none is recorded."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    found: str | None = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  a constant
-    return found
+    version: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608  a constant
+    return version
 
 
 def _check_known(version: str | None) -> None:
     if version is not None and not any((_MIGRATIONS / "versions").glob(f"m{version}_*.py")):
         raise SettingsError(
-            f"the database can't be opened: a newer Emovox wrote it (its version is {version}, and this one knows "
-            f"{HEAD}); install that, or go back to a copy made before"
+            f"the database can't be opened: a newer Emovox wrote it (version {version}; this one knows {HEAD}): "
+            "install that Emovox, or restore a copy from before"
         )
 
 
 def _migrate(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415  it takes a while to load, and is seldom needed
+    from alembic import command  # noqa: PLC0415  slow to load, and seldom needed
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()

@@ -1,4 +1,4 @@
-"""The filter: what is looked for in the archive, in words, as a command's options and as SQL."""
+"""The filter: which records of the archive are meant, in words as a command's options, and in SQL."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -14,14 +14,14 @@ from emovox.errors import ArchiveError
 
 @dataclass(frozen=True)
 class Filter:
-    """All that is given must hold.
+    """What must hold of a record, all of it.
 
     Attributes:
         emotion: the recognition's, or a segment's where segments are looked for.
-        tag: the recording has it.
+        tag: of the recording.
         name: part of the recording's name, whatever its case.
-        model: which recognised it.
-        warning: a code that the recognition has.
+        model: that recognised it.
+        warning: a code among the recognition's warnings.
         since: recognised then or later; a time without a zone is local.
         until: recognised earlier.
     """
@@ -39,47 +39,47 @@ class Filter:
         """Read words like `emotion=angry`, `tag=calls`, `since=2026-11-01`.
 
         Raises:
-            ArchiveError: one can't be read, or two are of the same kind.
-            UnknownEmotionError: none of the nine.
+            ArchiveError: a word can't be read, or two have the same key.
+            UnknownEmotionError: not one of the nine.
         """
-        known = [field.name for field in fields(cls)]
-        found: dict[str, str | datetime] = {}
+        keys = [field.name for field in fields(cls)]
+        values: dict[str, str | datetime] = {}
         for word in words:
             key, equals, value = clean(word).partition("=")
-            if key not in known or not equals or not value:
-                raise ArchiveError(f"filter {word!r}: write {', '.join(f'{name}=…' for name in known)}")
-            if key in found:
-                raise ArchiveError(f"filter {word!r}: {key} was said before")
+            if key not in keys or not equals or not value:
+                raise ArchiveError(f"filter {word!r}: write {', '.join(f'{name}=…' for name in keys)}")
+            if key in values:
+                raise ArchiveError(f"filter {word!r}: {key} is given twice")
             if key == "emotion":
                 (value,) = check_names([value.strip().lower()])
-            found[key] = _moment(value) if key in {"since", "until"} else value
-        return cls(**found)  # type: ignore[arg-type]
+            values[key] = _time(value) if key in {"since", "until"} else value
+        return cls(**values)  # type: ignore[arg-type]
 
     def conditions(self, emotion: ColumnElement[str] | None = None) -> list[ColumnElement[bool]]:
-        """As SQL over recognitions; `emotion` is compared with this column."""
-        found: list[ColumnElement[bool]] = []
+        """As SQL over recognitions; `emotion` is the column that the filter's is compared with."""
+        conditions: list[ColumnElement[bool]] = []
         if self.emotion is not None:
-            found.append((recognitions.c.emotion if emotion is None else emotion) == self.emotion)
+            conditions.append((recognitions.c.emotion if emotion is None else emotion) == self.emotion)
         if self.tag is not None:
-            tagged = select(tags.c.recording).where(tags.c.name == self.tag)
-            found.append(recognitions.c.recording.in_(tagged))
+            query = select(tags.c.recording).where(tags.c.name == self.tag)
+            conditions.append(recognitions.c.recording.in_(query))
         if self.name is not None:
             like = func.lower(recordings.c.name).contains(self.name.lower(), autoescape=True)
-            found.append(recognitions.c.recording.in_(select(recordings.c.sha256).where(like)))
+            conditions.append(recognitions.c.recording.in_(select(recordings.c.sha256).where(like)))
         if self.model is not None:
-            found.append(recognitions.c.model == self.model)
+            conditions.append(recognitions.c.model == self.model)
         if self.warning is not None:
             padded = " " + recognitions.c.warnings + " "
-            found.append(padded.contains(f" {self.warning} ", autoescape=True))
+            conditions.append(padded.contains(f" {self.warning} ", autoescape=True))
         if self.since is not None:
-            found.append(recognitions.c.created >= self.since.timestamp())
+            conditions.append(recognitions.c.created >= self.since.timestamp())
         if self.until is not None:
-            found.append(recognitions.c.created < self.until.timestamp())
-        return found
+            conditions.append(recognitions.c.created < self.until.timestamp())
+        return conditions
 
 
-def _moment(text: str) -> datetime:
+def _time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ArchiveError(f"{text!r} is no time: write 2026-11-23 or 2026-11-23T14:30") from None
+        raise ArchiveError(f"{text!r} is not a date or time: write 2026-11-23 or 2026-11-23T14:30") from None

@@ -1,4 +1,4 @@
-"""Importing: outputs directories into the archive, again and again, without anything being there twice."""
+"""Importing: outputs directories into the archive; what is there already isn't added again."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -20,8 +20,8 @@ def import_directories(
 
     Args:
         archive: where they go.
-        directories: of Emovox, or of another program with the same layout.
-        model: NAME or NAME@REVISION of those that don't say which model it was.
+        directories: Emovox's, or another program's of the same layout.
+        model: NAME or NAME@REVISION, for those that don't name their model.
         failed: is told of each that can't be read, and why.
         done: is called after each.
 

@@ -1,4 +1,4 @@
-"""The entry: what the archive keeps of a recognition; made of one, or read from an outputs directory."""
+"""The archive record: one recognition as the archive keeps it, made of one or read from an outputs directory."""
 
 import hashlib
 import json
@@ -28,9 +28,9 @@ Floats = NDArray[np.float32]
 
 UNKNOWN_MODEL = "unknown"
 _HALF = float(np.finfo(np.float16).max)
-# Whatever bytes JSON and NumPy may meet: nested too deep, numbers too great.
+# What JSON and NumPy raise on any bytes: nested too deeply, numbers too large.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError)
-# What FunASR's models call the nine besides the names that Emovox has.
+# FunASR's names of the nine, where they are not Emovox's.
 _CHINESE = {"生气": "angry", "开心": "happy", "中立": "neutral", "难过": "sad", "吃惊": "surprised"}
 _LABELS = {
     **{name: name for name in NAMES},
@@ -42,36 +42,47 @@ _STAMP = re.compile(r"outputs_(\d{8}_\d{6})")
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
+# In JSON, and in this order.
+FIELDS = (
+    "id", "sha256", "name", "link", "duration", "speech", "created", "emotion", "confidence", "scores", "model",
+    "revision", "precision", "granularity", "channel", "warnings", "outputs", "tags",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class SegmentRecord:
-    """A stretch of speech."""
+    """A segment, its embedding float32 (D,)."""
 
     start: float
     end: float
     emotion: str
     confidence: float
-    scores: tuple[float, ...]
+    scores: dict[str, float]
     channel: int | None = None
     embedding: Floats | None = None
 
 
 @dataclass(frozen=True)
 class ArchiveRecord:
-    """What is kept of one recognition.
+    """One recognition as the archive keeps it.
+
+    `segments` and `embedding` go into tables of their own: records that the archive gives back are without them,
+    and `Archive.segments` and `Archive.embedding` read them. So are `embedding_revision` and `earlier_id`.
 
     Attributes:
-        id: by which it is known again: sha256 of its result.json; of another program's, which doesn't say of which
-            sound it is, of that and of the sound beside it.
-        earlier_id: what versions before would have called it, where that is another.
+        id: sha256 of its result.json; another program's doesn't name its sound, so there it is that of the result
+            and the sound beside it.
+        earlier_id: the id that earlier versions gave it, if different.
         sha256: of the recording.
         link: where the recording was: a path or an address.
-        created: when it was recognised, with its zone.
+        created: when it was recognised, with its time zone.
         day: the same as a local date.
         scores: of the nine emotions, in their order.
-        speech: seconds of it in what was heard.
-        embedding_revision: an earlier revision that gives the very same embeddings; None: they are its own.
-        outputs: the outputs directory.
+        speech: seconds of it in what was recognised; None: not known, as in records of earlier versions.
+        embedding_revision: an earlier revision that gives the very same embeddings; None: none does.
+        outputs: the outputs directory, which may have been deleted since.
         embedding: float32 (D,), the mean over the recording.
+        tags: of the recording, sorted; only in records that the archive gives back.
     """
 
     id: str
@@ -80,7 +91,7 @@ class ArchiveRecord:
     created: datetime
     emotion: str
     confidence: float
-    scores: tuple[float, ...]
+    scores: dict[str, float]
     model: str = UNKNOWN_MODEL
     revision: str = ""
     embedding_revision: str | None = None
@@ -100,10 +111,11 @@ class ArchiveRecord:
     embedding: Floats | None = None
     segments: tuple[SegmentRecord, ...] = ()
     earlier_id: str | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def embeddings_of(self) -> str:
-        """The revision that the embeddings go by."""
+        """The revision whose embeddings these are."""
         return self.embedding_revision or self.revision
 
     @property
@@ -112,16 +124,14 @@ class ArchiveRecord:
         return self.created.astimezone().strftime("%Y-%m-%d")
 
     def to_dict(self) -> dict[str, Any]:
-        """As `Found.to_dict` has it, of a recording without tags."""
+        """As JSON: the `FIELDS`."""
         return {
-            **{name: getattr(self, name) for name in ("id", "sha256", "name", "link", "duration", "speech")},
+            **{name: getattr(self, name) for name in FIELDS},
             "created": self.created.astimezone().isoformat(),
-            **{name: getattr(self, name) for name in ("emotion", "confidence")},
-            "scores": dict(zip(NAMES, self.scores, strict=True)),
-            **{name: getattr(self, name) for name in ("model", "revision", "precision", "granularity", "channel")},
+            "scores": dict(self.scores),
             "warnings": list(self.warnings),
             "outputs": None if self.outputs is None else str(self.outputs),
-            "tags": [],
+            "tags": list(self.tags),
         }
 
 
@@ -133,17 +143,17 @@ def from_recognition(
     outputs: Path | None = None,
     embedding: Floats | None = None,
 ) -> ArchiveRecord:
-    """What is kept of a recognition.
+    """The record of a recognition.
 
     Args:
-        recognition: with or without its embeddings.
-        id_: sha256 of its result.json, where that is known.
+        recognition: with or without embeddings.
+        id_: sha256 of its result.json, if known.
         link: where the recording is.
         outputs: its outputs directory.
-        embedding: (D,), (1, D) or (T, D); by default the mean of the recognition's own.
+        embedding: (D,), (1, D) or (T, D); by default the recognition's own. Its mean is kept.
 
     Raises:
-        ArchiveError: the embedding is none.
+        ArchiveError: the embedding has another shape, or isn't finite.
     """
     facts = recognition.recording
     own = recognition.embedding if recognition.mean_embedding is None else recognition.mean_embedding
@@ -155,7 +165,7 @@ def from_recognition(
         created=recognition.created_at,
         emotion=recognition.emotion,
         confidence=recognition.confidence,
-        scores=tuple(recognition.scores[name] for name in NAMES),
+        scores={name: recognition.scores[name] for name in NAMES},
         model=recognition.model.name,
         revision=recognition.model.revision,
         embedding_revision=recognition.model.embedding_revision,
@@ -179,7 +189,7 @@ def from_recognition(
                 item.end,
                 item.emotion,
                 item.confidence,
-                tuple(item.scores[name] for name in NAMES),
+                {name: item.scores[name] for name in NAMES},
                 item.channel,
                 None if item.embedding is None else pooled(item.embedding),
             )
@@ -189,28 +199,28 @@ def from_recognition(
 
 
 def read_directory(directory: Path, *, model: str | None = None) -> ArchiveRecord:
-    """What is kept of an outputs directory, Emovox's or another program's of the same layout.
+    """The record of an outputs directory, Emovox's or another program's of the same layout.
 
-    Another program's result.json needs scores alone: `scores` by name, or `labels` and `scores` as FunASR gives
-    them, with labels such as `生气/angry`. Its model is unknown unless it is named, as NAME or NAME@REVISION.
+    Another program's result.json needs only scores: `scores` by name, or `labels` and `scores` as FunASR writes
+    them, with labels such as `生气/angry`. If it doesn't name its model, `model` does, as NAME or NAME@REVISION.
 
     Raises:
-        ArchiveError: it is none, or can't be read; the message begins with its path.
+        ArchiveError: not an outputs directory, or unreadable; the message begins with its path.
     """
     try:
         if clean(str(directory)) != str(directory):
-            raise ArchiveError("its name is no text: rename it, or the archive could not find it again")
+            raise ArchiveError("its name isn't valid text, so the archive couldn't find it again: rename it")
         content = _read(directory / RESULT)
-        id_, counted = files.digest(directory / RESULT), None
+        id_, mask = files.digest(directory / RESULT), None
         try:
             recognition = Recognition.model_validate(content)
             record = from_recognition(recognition, id_=id_, outputs=directory)
-            counted = _counted(recognition, directory)
+            mask = _speech_mask(recognition, directory)
         except ValidationError:
             record = _foreign(content, id_, directory, model)
-        return _with_embeddings(record, directory, counted)
+        return _with_embeddings(record, directory, mask)
     except FileNotFoundError:
-        raise ArchiveError(f"{directory}: no outputs directory: it has no {RESULT}") from None
+        raise ArchiveError(f"{directory}: not an outputs directory: it has no {RESULT}") from None
     except ArchiveError as error:
         raise ArchiveError(f"{directory}: {error}") from None
     except _UNREADABLE as error:
@@ -218,87 +228,91 @@ def read_directory(directory: Path, *, model: str | None = None) -> ArchiveRecor
 
 
 def clean(text: str) -> str:
-    """A text that any database can hold: without what is no character, as in a file's name that isn't UTF-8."""
+    """Text that any database can hold: � for NUL, and for bytes of a file's name that aren't UTF-8."""
     return _NO_CHARACTER.sub("�", text)
 
 
 def possible_ids(directory: Path) -> set[str]:
-    """The ids that the archive may have of what an outputs directory holds.
+    """The ids under which the archive may have what an outputs directory holds.
 
     Raises:
-        OSError: there is none, or it can't be read.
+        OSError: it isn't there, or can't be read.
     """
     result, audio = files.digest(directory / RESULT), directory / AUDIO
     return {result, _joint_id(result, files.digest(audio))} if audio.is_file() else {result}
 
 
-def pooled(embedding: NDArray[Any], counted: NDArray[np.bool_] | None = None) -> Floats:
-    """One vector, float32 (D,), of an embedding (D,), (1, D) or (T, D): the mean over frames, or those that count.
+def pooled(embedding: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> Floats:
+    """One vector, float32 (D,), of an embedding (D,), (1, D) or (T, D): the mean over all or the masked frames.
 
     Raises:
-        ArchiveError: another shape, or numbers that are none.
+        ArchiveError: another shape, or not finite.
     """
     array = np.asarray(embedding)
     if array.ndim not in {1, 2} or not array.size or array.dtype.kind not in "fiu":
-        raise ArchiveError(f"an embedding is (D,), (1, D) or (T, D), not {array.dtype} {array.shape}")
-    some = True if counted is None or len(counted) != len(array) else counted[:, np.newaxis]
-    mean = array if array.ndim == 1 else array.mean(axis=0, dtype=np.float64, where=some)
+        raise ArchiveError(
+            f"an embedding has the shape (D,), (1, D) or (T, D), not {array.shape} of {array.dtype}"
+        )
+    frames = True if mask is None or len(mask) != len(array) else mask[:, np.newaxis]
+    mean = array if array.ndim == 1 else array.mean(axis=0, dtype=np.float64, where=frames)
     if not np.isfinite(mean).all() or float(np.abs(mean).max()) > _HALF:
-        raise ArchiveError("the embedding holds numbers that are none, or above 65504")
+        raise ArchiveError("the embedding holds NaN, infinity, or a number above 65504")
     return mean.astype(np.float32)
 
 
 def _read(path: Path) -> Any:
-    """What a result.json holds, without the frames, which may be hundreds of megabytes."""
+    """A result.json without its frames, which may be hundreds of megabytes."""
     try:
         content = stored.read_head(path)
-    except ValueError:  # a list, or no JSON at all: which says the whole
+    except ValueError:  # a list, or not JSON: reading all of it says which
         return json.loads(path.read_bytes())
     segments = None if "segments" in content else stored.read_segments(path)
     return content if segments is None else {**content, "segments": segments}
 
 
 def _digest(recognition: Recognition) -> str:
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for piece in recognition.json_pieces():
-        found.update(piece.encode())
-    return found.hexdigest()
+        digest.update(piece.encode())
+    return digest.hexdigest()
 
 
-def _counted(recognition: Recognition, directory: Path) -> NDArray[np.bool_] | None:
-    """Which frames count, (T,), where not all do: silence is unknown with certainty. None: all."""
+def _speech_mask(recognition: Recognition, directory: Path) -> NDArray[np.bool_] | None:
+    """The frames (T,) that the verdict goes by; None: all. Silence among them has the score 1 for `unknown`."""
     if not recognition.speech_only or recognition.granularity != "frame":
         return None
     frames = recognition.frames or stored.read_frames(directory / RESULT)
-    counted = None if frames is None else frames.scores[:, NAMES.index("unknown")] < 1
-    return counted if counted is not None and counted.any() else None
+    mask = None if frames is None else frames.scores[:, NAMES.index("unknown")] < 1
+    return mask if mask is not None and mask.any() else None
 
 
-def _with_embeddings(record: ArchiveRecord, directory: Path, counted: NDArray[np.bool_] | None) -> ArchiveRecord:
-    """With what the .npy files beside result.json hold."""
+def _with_embeddings(record: ArchiveRecord, directory: Path, mask: NDArray[np.bool_] | None) -> ArchiveRecord:
+    """The record with the embeddings of the .npy files beside result.json."""
     if (directory / EMBEDDING).is_file():
-        found = open_memmap(directory / EMBEDDING, mode="r")  # no pickle, no .npz
-        record = replace(record, embedding=pooled(found, counted))
+        embedding = open_memmap(directory / EMBEDDING, mode="r")  # no pickle, no .npz
+        record = replace(record, embedding=pooled(embedding, mask))
     if record.segments and (directory / SEGMENT_EMBEDDINGS).is_file():
         rows = open_memmap(directory / SEGMENT_EMBEDDINGS, mode="r")
         if rows.ndim != 2 or len(rows) != len(record.segments):
-            raise ArchiveError(f"{SEGMENT_EMBEDDINGS} has the shape {rows.shape}, and there are other segments")
+            raise ArchiveError(
+                f"{SEGMENT_EMBEDDINGS} has the shape {rows.shape} for {len(record.segments)} segments"
+            )
         pairs = zip(record.segments, rows, strict=True)
         record = replace(record, segments=tuple(replace(item, embedding=pooled(row)) for item, row in pairs))
     return record
 
 
 def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> ArchiveRecord:
-    """What another program's result.json says."""
-    if isinstance(content, list) and len(content) == 1:  # as FunASR's generate gives it
+    """The record of another program's result.json."""
+    if isinstance(content, list) and len(content) == 1:  # as FunASR's generate returns it
         content = content[0]
     if not isinstance(content, dict):
         raise ArchiveError(f"{RESULT} holds no result")
     scores = _scores(content)
     recording = content["recording"] if isinstance(content.get("recording"), dict) else {}
-    said = content["model"] if isinstance(content.get("model"), dict) else {"name": content.get("model")}
+    own_model = content["model"] if isinstance(content.get("model"), dict) else {"name": content.get("model")}
     name, _, revision = (model or "").partition("@")
-    emotion = _emotion(content.get("emotion")) or NAMES[max(range(len(NAMES)), key=scores.__getitem__)]
+    emotion = _emotion(content.get("emotion")) or max(scores, key=scores.__getitem__)
     audio = directory / AUDIO
     sound = files.digest(audio) if audio.is_file() else None
     return ArchiveRecord(
@@ -308,18 +322,18 @@ def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Arch
         name=_text(recording.get("name")) or _text(content.get("key")),
         created=_created(content, directory),
         emotion=emotion,
-        confidence=scores[NAMES.index(emotion)],
+        confidence=scores[emotion],
         scores=scores,
-        model=name or _text(said.get("name")) or UNKNOWN_MODEL,
-        revision=revision if name else _text(said.get("revision")) or "",
-        embedding_revision=None if name else _text(said.get("embedding_revision")),
+        model=name or _text(own_model.get("name")) or UNKNOWN_MODEL,
+        revision=revision if name else _text(own_model.get("revision")) or "",
+        embedding_revision=None if name else _text(own_model.get("embedding_revision")),
         granularity=_text(content.get("granularity")) or "utterance",
         duration=_duration(audio),
         outputs=directory,
     )
 
 
-def _scores(content: Mapping[str, Any]) -> tuple[float, ...]:
+def _scores(content: Mapping[str, Any]) -> dict[str, float]:
     """Of the nine emotions; those that the other program doesn't know have 0."""
     given, labels = content.get("scores"), content.get("labels")
     if isinstance(given, list) and isinstance(labels, list):
@@ -329,34 +343,34 @@ def _scores(content: Mapping[str, Any]) -> tuple[float, ...]:
         rows = np.array([float(value) for value in given.values()])
     if not isinstance(given, dict) or not given:
         raise ArchiveError(f"{RESULT} has no scores by emotion")
-    found = dict.fromkeys(NAMES, 0.0)
+    scores = dict.fromkeys(NAMES, 0.0)
     for label, value in given.items():
         if name := _emotion(label):
-            found[name] += float(value)
-        elif not str(label).startswith("unuse"):  # classes that a model was never taught
-            raise ArchiveError(f"{RESULT} has the label {label!r}, which is none of the nine emotions")
+            scores[name] += float(value)
+        elif not str(label).startswith("unuse"):  # a class that the model wasn't trained on
+            raise ArchiveError(f"{RESULT} has the label {label!r}, which is not one of the nine emotions")
     try:
-        check_scores(rows)  # with what a model was never taught
+        check_scores(rows)  # the classes that the model wasn't trained on among them
     except ValueError as error:
         raise ArchiveError(f"{RESULT} has {error}") from error
-    if not any(found.values()):
-        raise ArchiveError(f"{RESULT} has no scores above 0 by emotion")
-    return tuple(found[name] for name in NAMES)
+    if not any(scores.values()):
+        raise ArchiveError(f"{RESULT} has no emotion with a score above 0")
+    return scores
 
 
 def _emotion(label: object) -> str | None:
-    """Which of the nine a label means."""
+    """The emotion that a label means, if it is one of the nine."""
     text = str(label).strip()
     return _LABELS.get(text) or _LABELS.get(text.rpartition("/")[2].strip().lower())
 
 
 def _created(content: Mapping[str, Any], directory: Path) -> datetime:
-    """When it was recognised: as it says, as its directory is called, or when the file was written."""
+    """When it was recognised, by its timestamp, its directory's name, or the time of its file."""
     with suppress(TypeError, ValueError, OverflowError):
         return datetime.fromisoformat(content.get("timestamp")).astimezone()  # type: ignore[arg-type]
-    if found := _STAMP.match(directory.name):
+    if stamp := _STAMP.match(directory.name):
         with suppress(ValueError):
-            return datetime.strptime(found[1], "%Y%m%d_%H%M%S").astimezone()
+            return datetime.strptime(stamp[1], "%Y%m%d_%H%M%S").astimezone()
     return datetime.fromtimestamp((directory / RESULT).stat().st_mtime).astimezone()
 
 
@@ -367,9 +381,9 @@ def _duration(audio: Path) -> float | None:
 
 
 def _checksum(value: object) -> str | None:
-    """A sha256; what another program calls so may be anything, and two recordings might be taken for one."""
-    found = str(value).strip().lower()
-    return found if re.fullmatch("[0-9a-f]{64}", found) else None
+    """A SHA-256, if it is one: by anything else of that name two recordings might be taken for one."""
+    digest = str(value).strip().lower()
+    return digest if re.fullmatch("[0-9a-f]{64}", digest) else None
 
 
 def _text(value: object) -> str | None:
@@ -377,5 +391,5 @@ def _text(value: object) -> str | None:
 
 
 def _joint_id(result: str, sound: str) -> str:
-    """Of a result.json and a sound, by their checksums: results of two recordings may be equal, as of silence."""
+    """The id of a result.json and its sound, by their checksums: results of two silent recordings may be equal."""
     return hashlib.sha256(f"{result} {sound}".encode()).hexdigest()

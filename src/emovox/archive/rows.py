@@ -1,70 +1,105 @@
-"""Rows: how entries stand in the database's tables."""
+"""Rows: how records stand in the database's tables, and how they come back."""
 
+import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from emovox.archive.database import embeddings, recognitions, recordings, segments, spaces
+from emovox.archive.database import HIDDEN, embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.archive.record import ArchiveRecord, Floats, clean
-from emovox.archive.stored_record import RecordReader
 from emovox.emotions import NAMES
 
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
 RECORDING, SEGMENT = "recording", "segment"
 SpaceKey = tuple[str, str, int, str]
-"""Model, the revision that its embeddings go by, dimensions, kind."""
+"""Model, the revision whose embeddings they are, dimensions, kind."""
+
+_CONVERTED = {"created", "warnings", "outputs"}
+_COLUMNS = [*(column for column in recordings.c if column.name != "created"), *recognitions.c]
+_PLAIN = {field.name for field in fields(ArchiveRecord)} & {column.name for column in _COLUMNS} - _CONVERTED
+_MANY = 500  # values in one IN
+
+
+class RecordMapper:
+    """Turns records into rows of a database and back; paths are relative to an SQLite file if they can be."""
+
+    def __init__(self, database: Engine) -> None:
+        file = database.url.database if database.dialect.name == "sqlite" else None
+        directory = None if file is None else Path(file).absolute().parent
+        self._base = directory.parent if directory is not None and directory.name == HIDDEN else directory
+
+    def row(self, table: Table, record: ArchiveRecord) -> dict[str, Any]:
+        """A record's row of `recordings` or `recognitions`: a column is the field of its name, but for some."""
+        cells = {
+            "recording": record.sha256,
+            "created": record.created.timestamp(),
+            "warnings": " ".join(record.warnings),
+            "outputs": None if record.outputs is None else self.stored(record.outputs),
+            **record.scores,
+        }
+        names = [column.name for column in table.c]
+        return {name: cells[name] if name in cells else _text(getattr(record, name)) for name in names}
+
+    def records(self, connection: Connection, query: Select[Any]) -> list[ArchiveRecord]:
+        """The records of a query of `joined`, with the tags of their recordings."""
+        rows = connection.execute(query).mappings().all()
+        names: dict[str, list[str]] = {}
+        for part in parts({row["sha256"] for row in rows}):
+            for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
+                names.setdefault(tag.recording, []).append(tag.name)
+        return [self._record(row, names.get(row["sha256"], ())) for row in rows]
+
+    def stored(self, path: Path) -> str:
+        """A path as it is stored: relative to where an SQLite file is, so that both can be moved together."""
+        whole = Path(clean(os.path.abspath(path)))  # noqa: PTH100  links stay as they are
+        if self._base is not None and whole.is_relative_to(self._base):
+            return whole.relative_to(self._base).as_posix()
+        return str(whole)
+
+    def resolved(self, text: str) -> Path:
+        """The path that is stored so."""
+        return Path(text) if self._base is None else self._base / text
+
+    def _record(self, row: RowMapping, names: Iterable[str]) -> ArchiveRecord:
+        return ArchiveRecord(
+            **{name: row[name] for name in _PLAIN},
+            created=datetime.fromtimestamp(row["created"]).astimezone(),
+            scores={name: row[name] for name in NAMES},
+            warnings=tuple(row["warnings"].split()),
+            outputs=None if row["outputs"] is None else self.resolved(row["outputs"]),
+            tags=tuple(names),
+        )
+
+
+def joined() -> Select[Any]:
+    """The query of all recognitions with their recordings."""
+    return select(*_COLUMNS).select_from(recognitions.join(recordings))
+
+
+def parts(values: Iterable[str]) -> Iterator[list[str]]:
+    """Values, sorted, as many at once as a query takes."""
+    remaining = iter(sorted(values))
+    while part := list(islice(remaining, _MANY)):
+        yield part
 
 
 def insert(connection: Connection, table: Table, values: Sequence[dict[str, Any]]) -> None:
-    """Insert the rows that aren't there."""
+    """Insert the rows that aren't in the table."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     if values:
         connection.execute(dialect.insert(table).on_conflict_do_nothing(), values)
 
 
-def of_recording(record: ArchiveRecord) -> dict[str, Any]:
-    """The recording's."""
-    return {
-        "sha256": record.sha256,
-        "name": _text(record.name),
-        "link": _text(record.link),
-        "duration": record.duration,
-        "sample_rate": record.sample_rate,
-        "channels": record.channels,
-        "codec": record.codec,
-        "created": record.created.timestamp(),
-    }
-
-
-def of_recognition(record: ArchiveRecord) -> dict[str, Any]:
-    """The recognition's, but for its outputs directory."""
-    return {
-        "id": record.id,
-        "recording": record.sha256,
-        "created": record.created.timestamp(),
-        "day": record.day,
-        "model": _text(record.model),
-        "revision": _text(record.revision),
-        "precision": record.precision,
-        "checksum": record.checksum,
-        "granularity": _text(record.granularity),
-        "channel": record.channel,
-        "emotion": record.emotion,
-        "confidence": record.confidence,
-        **dict(zip(NAMES, record.scores, strict=True)),
-        "speech": record.speech,
-        "warnings": " ".join(record.warnings),
-        "emovox": record.emovox,
-    }
-
-
 def of_segments(record: ArchiveRecord) -> Iterator[dict[str, Any]]:
-    """The segments'."""
+    """The rows of a record's segments."""
     for number, item in enumerate(record.segments):
         yield {
             "recognition": record.id,
@@ -73,83 +108,59 @@ def of_segments(record: ArchiveRecord) -> Iterator[dict[str, Any]]:
             "end": item.end,
             "emotion": item.emotion,
             "confidence": item.confidence,
-            **dict(zip(NAMES, item.scores, strict=True)),
+            **item.scores,
             "channel": item.channel,
         }
 
 
 def vectors(record: ArchiveRecord) -> Iterator[tuple[SpaceKey, int, bytes]]:
-    """The embeddings: each with its space and its segment's number."""
+    """A record's embeddings: each with its space and its segment's number."""
     if record.embedding is not None:
-        yield (
-            (record.model, record.embeddings_of, len(record.embedding), RECORDING),
-            WHOLE,
-            content(record.embedding),
-        )
+        space = (record.model, record.embeddings_of, len(record.embedding), RECORDING)
+        yield space, WHOLE, packed(record.embedding)
     for number, item in enumerate(record.segments):
         if item.embedding is not None:
             space = (record.model, record.embeddings_of, len(item.embedding), SEGMENT)
-            yield space, number, content(item.embedding)
+            yield space, number, packed(item.embedding)
 
 
-def lock_spaces(connection: Connection, wanted: Iterable[SpaceKey]) -> dict[SpaceKey, int]:
+def lock_spaces(connection: Connection, keys: Iterable[SpaceKey]) -> dict[SpaceKey, int]:
     """The numbers of spaces, made where they are new, and held against others until the transaction ends."""
-    found: dict[SpaceKey, int] = {}
-    for space in sorted(wanted):
-        named = dict(zip(("model", "revision", "dimensions", "kind"), space, strict=True))
-        insert(connection, spaces, [{**named, "token": secrets.token_hex(8), "deletions": 0}])
-        chosen = select(spaces.c.id).where(*(spaces.c[name] == value for name, value in named.items()))
-        found[space] = connection.execute(chosen.with_for_update()).scalar_one()
-    return found
+    numbers: dict[SpaceKey, int] = {}
+    for key in sorted(keys):
+        values = dict(zip(("model", "revision", "dimensions", "kind"), key, strict=True))
+        insert(connection, spaces, [{**values, "token": secrets.token_hex(8), "deletions": 0}])
+        query = select(spaces.c.id).where(*(spaces.c[name] == value for name, value in values.items()))
+        numbers[key] = connection.execute(query.with_for_update()).scalar_one()
+    return numbers
 
 
-def content(vector_: Floats) -> bytes:
-    """A vector as it is kept."""
-    return vector_.astype("<f2").tobytes()
+def packed(vector: Floats) -> bytes:
+    """A vector as it is stored."""
+    return vector.astype("<f2").tobytes()
 
 
-def vector(kept: bytes) -> Floats:
-    """A vector that was kept, float32 (D,)."""
-    return np.frombuffer(kept, "<f2").astype(np.float32)
+def unpacked(content: bytes) -> Floats:
+    """A vector as it was stored, float32 (D,)."""
+    return np.frombuffer(content, "<f2").astype(np.float32)
 
 
-def _text(value: str | None) -> str | None:
-    return None if value is None else clean(value)
-
-
-def keep(connection: Connection, batch: Sequence[ArchiveRecord], reader: RecordReader) -> int:
-    """Keep entries that are not there yet; gives how many are new. What has moved is noted."""
-    batch = _as_known(connection, batch)
+def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> int:
+    """Add the records that aren't in the archive, and note which outputs have moved; gives how many are new."""
+    batch = _with_known_ids(connection, batch)
     # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's
     # embeddings are seen in their order, and who saw the last has seen all.
     numbers = lock_spaces(connection, {key for record in batch for key, _, _ in vectors(record)})
-    known = {
-        row.id: row.outputs
-        for row in connection.execute(
-            select(recognitions.c.id, recognitions.c.outputs).where(
-                recognitions.c.id.in_([record.id for record in batch])
-            )
-        )
-    }
-    new = sorted(
-        (record for record in batch if record.id not in known), key=lambda record: (record.sha256, record.id)
-    )
-    insert(connection, recordings, [of_recording(record) for record in new])
+    ids = [record.id for record in batch]
+    query = select(recognitions.c.id, recognitions.c.outputs).where(recognitions.c.id.in_(ids))
+    known = {row.id: row.outputs for row in connection.execute(query)}
+    new = sorted((record for record in batch if record.id not in known), key=lambda item: (item.sha256, item.id))
+    insert(connection, recordings, [mapper.row(recordings, record) for record in new])
     for sha256, link in {record.sha256: record.link for record in new if record.link}.items():
-        # An outputs directory that was imported before didn't say where its recording was.
-        found = update(recordings).where(recordings.c.sha256 == sha256, recordings.c.link.is_(None))
-        connection.execute(found.values(link=_text(link)))
-    insert(
-        connection,
-        recognitions,
-        [
-            {
-                **of_recognition(record),
-                "outputs": None if record.outputs is None else reader.stored(record.outputs),
-            }
-            for record in new
-        ],
-    )
+        # An outputs directory that was imported earlier didn't say where its recording was.
+        linkless = update(recordings).where(recordings.c.sha256 == sha256, recordings.c.link.is_(None))
+        connection.execute(linkless.values(link=_text(link)))
+    insert(connection, recognitions, [mapper.row(recognitions, record) for record in new])
     insert(connection, segments, [row for record in new for row in of_segments(record)])
     insert(
         connection,
@@ -160,18 +171,18 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], reader: RecordR
             for key, number, content in vectors(record)
         ],
     )
-    for record in batch:  # a directory that was moved
+    for record in batch:
         before = known.get(record.id)
-        if record.outputs is None or before is None or before == reader.stored(record.outputs):
+        if record.outputs is None or before is None or before == mapper.stored(record.outputs):
             continue
-        if not reader.resolved(before).exists():
+        if not mapper.resolved(before).exists():
             moved = update(recognitions).where(recognitions.c.id == record.id)
-            connection.execute(moved.values(outputs=reader.stored(record.outputs)))
+            connection.execute(moved.values(outputs=mapper.stored(record.outputs)))
     return len(new)
 
 
-def _as_known(connection: Connection, batch: Sequence[ArchiveRecord]) -> list[ArchiveRecord]:
-    """Entries, with their earlier ids where the archive has their recordings' recognitions under those."""
+def _with_known_ids(connection: Connection, batch: Sequence[ArchiveRecord]) -> list[ArchiveRecord]:
+    """Records, by their earlier ids where the archive has the recognitions of their recordings under those."""
     earlier = {record.earlier_id for record in batch if record.earlier_id is not None}
     query = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.id.in_(earlier))
     pairs = {(row.id, row.recording) for row in connection.execute(query)} if earlier else set()
@@ -181,3 +192,7 @@ def _as_known(connection: Connection, batch: Sequence[ArchiveRecord]) -> list[Ar
         else record
         for record in batch
     ]
+
+
+def _text(value: Any) -> Any:
+    return clean(value) if isinstance(value, str) else value

@@ -21,19 +21,18 @@ class Stats:
     by_model: dict[str, int]
 
 
-def count(connection: Connection, wanted: Filter) -> Stats:
-    """How much there is of what is wanted."""
-    conditions = wanted.conditions()
-    chosen = select(recognitions.c.recording).where(*conditions)
+def count(connection: Connection, where: Filter) -> Stats:
+    """How much there is."""
+    conditions = where.conditions()
     columns = (recognitions.c.emotion, recognitions.c.day, recognitions.c.model)
     grouped = select(*columns, func.count()).where(*conditions).group_by(*columns)
     length = select(func.count(), func.sum(recordings.c.duration))
     if conditions:
-        length = length.where(recordings.c.sha256.in_(chosen))
+        length = length.where(recordings.c.sha256.in_(select(recognitions.c.recording).where(*conditions)))
     tagged = select(tags.c.name, func.count()).join(recognitions, recognitions.c.recording == tags.c.recording)
     tagged = tagged.where(*conditions).group_by(tags.c.name).order_by(tags.c.name)
     groups = connection.execute(grouped).all()
-    recorded, seconds = connection.execute(length).one()
+    total, seconds = connection.execute(length).one()
     by_tag = {name: count for name, count in connection.execute(tagged)}  # noqa: C416  rows are no pairs
 
     def by(column: int) -> dict[str, int]:
@@ -42,4 +41,4 @@ def count(connection: Connection, wanted: Filter) -> Stats:
             counts[row[column]] = counts.get(row[column], 0) + row[3]
         return counts
 
-    return Stats(recorded, sum(row[3] for row in groups), seconds or 0.0, by(0), by(1), by_tag, by(2))
+    return Stats(total, sum(row[3] for row in groups), seconds or 0.0, by(0), by(1), by_tag, by(2))

@@ -15,52 +15,37 @@ from emovox.spreadsheets import writer
 
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
-    from emovox.archive.stored_record import Found
 
-FORMATS = ("csv", "jsonl", "parquet")
-_PLAIN = ("id", "name", "sha256", "link", "created", "emotion", "confidence")
-_FACTS = (
-    "duration",
-    "speech",
-    "model",
-    "revision",
-    "precision",
-    "granularity",
-    "channel",
-    "warnings",
-    "tags",
-    "outputs",
-)
+# The record's fields, but a column for each score.
+COLUMNS = (
+    "id", "name", "sha256", "link", "created", "emotion", "confidence", *NAMES, "duration", "speech", "model",
+    "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs",
+)  # fmt: skip
 _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
 
 
-def write_csv(found: "Iterable[Found | ArchiveRecord]", file: IO[Any]) -> None:
-    """A line a recognition, the nine scores in columns of their own."""
+def write_csv(records: Iterable[ArchiveRecord], file: IO[Any]) -> None:
+    """A line for each record."""
     write = writer(file)
-    write([*_PLAIN, *NAMES, *_FACTS])
-    for row in map(_flat, found):
-        lists = {
-            name: " ".join(row["warnings"]) if name == "warnings" else ",".join(row["tags"])
-            for name in ("warnings", "tags")
-        }
-        write([{**row, **lists}[name] for name in (*_PLAIN, *NAMES, *_FACTS)])
+    write(COLUMNS)
+    for row in map(_flat, records):
+        row |= {"warnings": " ".join(row["warnings"]), "tags": ",".join(row["tags"])}
+        write([row[name] for name in COLUMNS])
 
 
-def write_jsonl(found: "Iterable[Found | ArchiveRecord]", file: IO[Any], archive: "Archive | None" = None) -> None:
-    """An object a line; with the archive, its embeddings too."""
-    for item in found:
-        row = item.to_dict()
+def write_jsonl(records: Iterable[ArchiveRecord], file: IO[Any], archive: "Archive | None" = None) -> None:
+    """An object on a line for each record; with the archive, its embedding too."""
+    for record in records:
+        row = record.to_dict()
         if archive is not None:
-            vector = archive.embedding(item.id)
+            vector = archive.embedding(record.id)
             row["embedding"] = None if vector is None else vector.round(6).tolist()
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def write_parquet(
-    found: "Iterable[Found | ArchiveRecord]", file: IO[bytes], archive: "Archive | None" = None
-) -> None:
-    """Typed columns; with the archive, its embeddings too, as lists of float32.
+def write_parquet(records: Iterable[ArchiveRecord], file: IO[bytes], archive: "Archive | None" = None) -> None:
+    """A row for each record, in typed columns; with the archive, its embedding too, as a list of float32.
 
     Raises:
         ArchiveError: pyarrow is not installed.
@@ -70,7 +55,7 @@ def write_parquet(
         from pyarrow import parquet  # noqa: PLC0415
     except ImportError:
         raise ArchiveError(f"Parquet needs the package pyarrow: {install('pyarrow')}") from None
-    types: dict[str, Any] = dict.fromkeys((*_PLAIN, *NAMES, *_FACTS), pa.string())
+    types: dict[str, Any] = dict.fromkeys(COLUMNS, pa.string())
     types |= {name: pa.float64() for name in _NUMBERS}
     types |= {"channel": pa.int32(), "created": pa.timestamp("us", tz="UTC")}
     types |= {"warnings": pa.list_(pa.string()), "tags": pa.list_(pa.string())}
@@ -78,25 +63,26 @@ def write_parquet(
         types["embedding"] = pa.list_(pa.float32())
     schema = pa.schema(list(types.items()))
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        for group in _groups(found):
-            rows = [{**_flat(item), "created": item.created} for item in group]
+        remaining = iter(records)
+        while group := list(islice(remaining, _TOGETHER)):
+            rows = [{**_flat(record), "created": record.created} for record in group]
             if archive is not None:
                 for row in rows:
                     row["embedding"] = archive.embedding(row["id"])
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
-def segments(archive: "Archive", found: "Iterable[Found]") -> Iterator[Rows]:
-    """The segments of recognitions, as the archive has them: without what heads hear."""
-    for item in found:
-        outputs = None if item.outputs is None else str(item.outputs)
-        yield Rows(item.link or item.name, outputs, [_segment(row) for row in archive.segments(item.id)])
+def segments(archive: "Archive", records: Iterable[ArchiveRecord]) -> Iterator[Rows]:
+    """The segments of records, as the archive has them: without those of heads."""
+    for record in records:
+        outputs = None if record.outputs is None else str(record.outputs)
+        yield Rows(record.link or record.name, outputs, [_segment(row) for row in archive.segments(record.id)])
 
 
-def sources(found: "Iterable[Found]") -> Iterator[Source]:
-    """Where the frames of recognitions are: in the outputs directories, and not in the archive."""
-    for item in found:
-        yield Source(item.link or item.name, item.outputs)
+def sources(records: Iterable[ArchiveRecord]) -> Iterator[Source]:
+    """Where the frames of records are: in their outputs directories, not in the archive."""
+    for record in records:
+        yield Source(record.link or record.name, record.outputs)
 
 
 def _segment(row: dict[str, Any]) -> Segment:
@@ -105,12 +91,6 @@ def _segment(row: dict[str, Any]) -> Segment:
     return Segment.model_construct(**facts, scores=scores)  # checked when it was archived
 
 
-def _flat(item: "Found | ArchiveRecord") -> dict[str, Any]:
-    row = item.to_dict()
+def _flat(record: ArchiveRecord) -> dict[str, Any]:
+    row = record.to_dict()
     return {**row, **row.pop("scores")}
-
-
-def _groups(found: "Iterable[Found | ArchiveRecord]") -> "Iterator[list[Found | ArchiveRecord]]":
-    waiting = iter(found)
-    while group := list(islice(waiting, _TOGETHER)):
-        yield group

@@ -1,7 +1,7 @@
 """Watching: new outputs directories, as they are completed.
 
-A look every second: what is new is seen by the time of the directory above, so a look at an unchanged place costs
-one call to the system, and works on network disks, which tell nobody of changes.
+It looks every second: whether there is something new is seen by the modification time of the root, so that a look
+costs one system call while nothing changes, and works on network disks, which announce no changes.
 """
 
 import os
@@ -15,7 +15,7 @@ from emovox.errors import ArchiveError
 from emovox.outputs import RESULT
 
 EVERY = 1.0  # seconds
-PATIENCE = 60.0  # seconds for another program to write a directory to its end
+PATIENCE = 60.0  # seconds that another program may take to complete a directory
 
 
 class Watch:
@@ -27,47 +27,47 @@ class Watch:
         """Begin.
 
         Args:
-            root: where outputs directories come.
-            model: NAME or NAME@REVISION of those that don't say which model it was.
-            known: whether a directory was seen before.
+            root: where outputs directories are made.
+            model: NAME or NAME@REVISION, for those that don't name their model.
+            known: whether a directory is known already.
         """
         self._root, self._model, self._known = root, model, known
         self._changed: int | None = None
         self._seen: set[str] = set()
-        self._trouble = ""  # why there was no looking the last time
-        self._waiting: dict[Path, float] = {}  # until when
+        self._trouble = ""  # why the last look failed
+        self._incomplete: dict[Path, float] = {}  # with the time until which they are waited for
 
     def look(self) -> Iterator[ArchiveRecord | ArchiveError]:
-        """What was completed since the last look, and what never will be."""
+        """The directories that were completed since the last look, and errors about those that never will be."""
         now = time.monotonic()
         try:
             new, trouble = self._new(), ""
         except OSError as error:
             new, trouble = [], error.strerror or str(error)
-        if trouble and trouble != self._trouble:  # once, not every second
+        if trouble and trouble != self._trouble:  # said once, not every second
             yield ArchiveError(f"{self._root}: {trouble}")
         self._trouble = trouble
         for name in new:
             path = self._root / name
             if not self._known(path):
-                self._waiting[path] = now + PATIENCE
-        for path, until in list(self._waiting.items()):
+                self._incomplete[path] = now + PATIENCE
+        for path, until in list(self._incomplete.items()):
             try:
                 record = read_directory(path, model=self._model)
             except ArchiveError as error:
                 if not os.path.lexists(path):
-                    del self._waiting[path]
+                    del self._incomplete[path]
                 elif now >= until:
-                    del self._waiting[path]
-                    # Without it there is no outputs directory, but where nobody may look.
+                    del self._incomplete[path]
+                    # Without a result it isn't an outputs directory, unless it can't be read.
                     if os.path.lexists(path / RESULT) or not os.access(path, os.R_OK | os.X_OK):
                         yield error
             else:
-                del self._waiting[path]
+                del self._incomplete[path]
                 yield record
 
     def run(self, *, every: float = EVERY) -> Iterator[ArchiveRecord | ArchiveError]:
-        """Look for ever."""
+        """Look again and again, for ever."""
         while True:
             yield from self.look()
             time.sleep(every)
@@ -75,7 +75,7 @@ class Watch:
     def _new(self) -> list[str]:
         try:
             changed = self._root.stat().st_mtime_ns
-        except FileNotFoundError:  # not there yet
+        except FileNotFoundError:  # not made yet
             return []
         if changed == self._changed:
             return []
@@ -84,6 +84,7 @@ class Watch:
         }
         new = sorted(names - self._seen)
         self._seen = names
-        # A change within the clock's step would have the same time: it is looked for once more.
+        # A later change within the clock's resolution would have the same time, so a recent one is looked at
+        # again.
         self._changed = changed if time.time_ns() - changed > 2 * 10**9 else None
         return new

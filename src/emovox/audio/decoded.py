@@ -1,4 +1,4 @@
-"""A recording that was decoded before it is heard: its waveform lies in a file, its facts are known.
+"""A recording that was decoded before inference: its waveform is in a file, its facts are known.
 
 The service decodes in a process of its own, so that a file which breaks FFmpeg breaks nothing else.
 """
@@ -14,7 +14,7 @@ from emovox.audio.quality import CHANNELS_CANCEL
 from emovox.audio.recording import Source, open_recording
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 
-BLOCK = 65_536  # samples that are read at once
+BLOCK = 65_536  # samples read at a time
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Decoded:
 
     @property
     def asked_channel(self) -> int | None:
-        """The channel that was asked for; the mean was, where the channels cancel out."""
+        """The channel that was asked for; None, the mean, where the channels cancel out."""
         return None if CHANNELS_CANCEL in self.warnings else self.channel
 
     def blocks(self) -> Iterator[Waveform]:
@@ -78,19 +78,19 @@ def decode_to(
     """Decode a recording into the file `path`.
 
     Args:
-        path: of the file, which is made anew.
+        path: of the file, which is overwritten.
         source: the recording.
         name: what to call it; by default its file name.
         channel: this one alone, from 1; by default the mean of all.
         track: this audio track, from 1; by default the main one.
-        max_bytes: the biggest file taken.
-        max_seconds: the longest recording taken.
-        progress: is told the seconds decoded so far, again and again.
+        max_bytes: the largest file accepted.
+        max_seconds: the longest recording accepted.
+        progress: is called with the seconds decoded so far, again and again.
 
     Raises:
         AudioError: it can't be used; the subclasses say why.
     """
-    from emovox.audio.decoding import decode  # noqa: PLC0415  where it is decoded already, nobody needs FFmpeg
+    from emovox.audio.decoding import decode  # noqa: PLC0415  what is decoded already needs no FFmpeg
 
     with (
         open_recording(source, name=name, max_bytes=max_bytes, progress=lambda _: progress(0.0)) as recording,

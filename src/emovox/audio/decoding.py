@@ -23,26 +23,26 @@ from emovox.errors import NoAudioError, TooLargeError, TooShortError, Unreadable
 
 LEAST_OF_DAMAGED = SAMPLE_RATE // 10  # a damaged file must give 0.1 s to be used
 LEAST = SAMPLE_RATE // 40  # 25 ms, one frame
-BLOCK = 65_536  # samples at the recording's rate that are resampled together
+BLOCK = 65_536  # samples at the recording's rate, resampled at a time
 NO_NETWORK = {"protocol_whitelist": "none"}  # a playlist must not make FFmpeg open addresses or other files
 
 
 @dataclass
 class Decoding:
-    """One pass over a recording; facts are there from the start, findings once `blocks` is exhausted.
+    """One pass over a recording; its facts are known from the start, findings once `blocks` is exhausted.
 
     Attributes:
         name: what to call it.
         sample_rate: the recording's own, Hz.
         channels: the recording's own.
         codec: FFmpeg's name of it; None for an array.
-        declared: seconds that the header promises; None where it doesn't say.
+        declared: seconds according to the header; None if it doesn't say.
         channel: the one that is given, from 1; None: the mean of all.
         track: which of its audio tracks it is, from 1; None where there is no other.
         tracks: what its audio tracks are called; empty where there is one.
         samples: 16 kHz samples given so far.
         level: peak and clipping so far.
-        truncated: the file ended before its header said.
+        truncated: the file ended earlier than its header says.
         damaged: some of it could not be decoded.
     """
 
@@ -63,7 +63,7 @@ class Decoding:
 
     @property
     def truncated(self) -> bool:
-        """Whether the file ended before its header said."""
+        """Whether the file ended earlier than its header says."""
         return self.source is not None and self.source.truncated
 
     @property
@@ -77,7 +77,7 @@ class Decoding:
         Raises:
             NoAudioError: there was no sample, or no such channel.
             TooShortError: less than 25 ms.
-            TooLargeError: more than `max_seconds`; found as soon as it is passed.
+            TooLargeError: more than `max_seconds`; raised as soon as that is passed.
             UnreadableAudioError: damaged, and less than 0.1 s could be decoded; or NaN among the samples.
         """
         blocks = self._blocks()
@@ -99,16 +99,16 @@ class Decoding:
         if (self.truncated or self.damaged) and self.samples < LEAST_OF_DAMAGED:
             raise UnreadableAudioError("truncated or damaged: less than 0.1 s of it could be decoded")
         if not self.samples:
-            raise NoAudioError("there is no sound in it, not one sample")
+            raise NoAudioError("it has no sound, not a single sample")
         if self.samples < LEAST:
             milliseconds = 1000 * self.samples / SAMPLE_RATE
-            raise TooShortError(f"too short: {milliseconds:.3g} ms, and 25 ms are needed")
+            raise TooShortError(f"too short: {milliseconds:.3g} ms, but at least 25 ms are needed")
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Codes of what may spoil the verdict, once `blocks` is exhausted, in the order of `quality.WARNINGS`."""
+        """Codes of what may impair the verdict, once `blocks` is exhausted, in the order of `quality.WARNINGS`."""
         found = {*self.level.warnings(self.samples), *self.notes}
-        if self.truncated:  # what broke off leaves a damaged packet at the end, which says nothing more
+        if self.truncated:  # a truncated file ends with a damaged packet, which isn't worth a second warning
             found.add("truncated")
         elif self.damaged:
             found.add("damaged")
@@ -119,7 +119,7 @@ class Decoding:
         held: list[Waveform] = []
         size = 0
         for samples, rate in self.frames:
-            if resampler is not None and rate != resampler.rate:  # some streams change their rate midway
+            if resampler is not None and rate != resampler.rate:  # the rate may change midway
                 yield resampler.push(np.concatenate([*held, np.empty(0, np.float32)]), last=True)
                 resampler, held, size = None, [], 0
             resampler = resampler or self._begin(samples, rate)
@@ -132,7 +132,7 @@ class Decoding:
             yield resampler.push(np.concatenate([*held, np.empty(0, np.float32)]), last=True)
 
     def _begin(self, samples: NDArray[np.generic], rate: float) -> Resampler:
-        # Some containers leave it to the frames to say.
+        # In some containers only the frames say.
         self.sample_rate = self.sample_rate or round(rate)
         self.channels = self.channels or samples.shape[1]
         self._check_channel()
@@ -141,10 +141,10 @@ class Decoding:
     def _check_channel(self) -> None:
         if self.channel is not None and self.channel > self.channels > 0:
             have = "1 channel" if self.channels == 1 else f"{self.channels} channels"
-            raise NoAudioError(f"there is no channel {self.channel} in it: it has {have}")
+            raise NoAudioError(f"there is no channel {self.channel}: it has {have}")
 
     def _to_mono(self, samples: NDArray[np.generic]) -> Waveform:
-        if self.channel is not None:  # a stream whose channels change midway has what it has
+        if self.channel is not None:  # the number of channels may change midway
             samples = samples[:, min(self.channel, samples.shape[1]) - 1 :][:, :1]
         scaled = to_float(samples)
         mono = scaled[:, 0] if scaled.shape[1] == 1 else scaled.mean(axis=1, dtype=np.float32)
@@ -156,12 +156,12 @@ class Decoding:
 def decode(
     recording: Recording, *, max_seconds: float, channel: int | None = None, track: int | None = None
 ) -> Iterator[Decoding]:
-    """Open a recording's sound: an audio stream of whatever container FFmpeg recognises.
+    """Open a recording's sound: an audio stream in any container that FFmpeg recognises.
 
     Args:
         recording: from `open_recording`, still open.
-        max_seconds: the longest recording taken.
-        channel: give this one alone, from 1; by default the mean of all, or the loudest where they cancel out.
+        max_seconds: the longest recording accepted.
+        channel: decode this one alone, from 1; by default the mean of all, or the loudest where they cancel out.
         track: take this audio track, from 1; by default the main one, or the first other where it begins with a
             minute of silence.
 
@@ -182,7 +182,7 @@ def decode(
 
 def _of_array(recording: Recording, max_seconds: float, channel: int | None, track: int | None) -> Decoding:
     samples, rate = recording.samples, recording.rate
-    assert samples is not None  # noqa: S101  a recording is one or the other
+    assert samples is not None  # noqa: S101  a recording has one or the other
     assert rate is not None  # noqa: S101
     _check_track(track, 1)
 
@@ -204,7 +204,7 @@ def _of_array(recording: Recording, max_seconds: float, channel: int | None, tra
 
 
 class _File:
-    """A recording's file, which FFmpeg may open several times: to look at it first."""
+    """A recording's file, which FFmpeg may open several times, first to survey it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._structure, self._data = inspect(file)
@@ -213,11 +213,11 @@ class _File:
     def decoding(
         self, name: str | None, max_seconds: float, channel: int | None, track: int | None
     ) -> Iterator[Decoding]:
-        """Open it for good."""
+        """Open it for decoding."""
         with self._opened() as (container, view):
             streams = container.streams.audio
             if not streams:
-                raise NoAudioError("there is no sound in it")
+                raise NoAudioError("it has no sound")
             _check_track(track, len(streams))
             notes = set()
             survey = None
@@ -229,7 +229,7 @@ class _File:
             elif track is None:
                 track = next(iter(order), 1)
             if track not in order:
-                raise UnreadableAudioError("its sound is in a codec that FFmpeg doesn't know")
+                raise UnreadableAudioError("its sound has a codec that FFmpeg doesn't know")
             source = Track(container, streams[track - 1], view, self._structure)
             if channel is None and source.channels != 1:
                 channel = (survey or self._survey(track)).louder
@@ -254,11 +254,11 @@ class _File:
     def _opened(self) -> Iterator[tuple[InputContainer, View]]:
         view = View(self._data, self._structure.parts)
         try:
-            # Names and titles may be in any encoding; nobody reads them here.
+            # Names and titles may be in any encoding; they aren't used here.
             container = av.open(view, "r", options=NO_NETWORK, metadata_errors="replace")
         except av.FFmpegError as error:
             raise UnreadableAudioError(
-                "not a recording in any format FFmpeg knows, or its end is missing"
+                "not a recording in any format that FFmpeg knows, or its end is missing"
             ) from error
         with container:
             yield container, view
@@ -279,7 +279,7 @@ class _File:
 def _check_track(track: int | None, count: int) -> None:
     if track is not None and track > count:
         have = "1 audio track" if count == 1 else f"{count} audio tracks"
-        raise NoAudioError(f"there is no track {track} in it: it has {have}")
+        raise NoAudioError(f"there is no track {track}: it has {have}")
 
 
 def _order(container: InputContainer) -> list[int]:
@@ -291,5 +291,5 @@ def _order(container: InputContainer) -> list[int]:
 
 
 def _name(stream: AudioStream) -> str:
-    """What a track is called by its container: language and title, as far as they are there."""
+    """A track's language and title in its container, as far as it has them."""
     return " ".join(filter(None, (stream.metadata.get("language"), stream.metadata.get("title"))))

@@ -1,7 +1,7 @@
-"""Failures: the one place where whatever a recording raises becomes its `AudioError`.
+"""Failures: the one place where any exception about a recording becomes an `AudioError`.
 
-FFmpeg, PyAV, NumPy, soxr and a caller's own objects raise all sorts of things at what they can't use. Whoever
-recognises many recordings must be able to go on with the next one.
+FFmpeg, PyAV, NumPy, soxr and a caller's own objects raise all sorts of exceptions. Whoever recognises many
+recordings must be able to go on with the next one.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from emovox.refusals import is_full
 
 @contextmanager
 def reading(name: str | None) -> Iterator[None]:
-    """What is done within it reads a recording, and nothing else; `name` is what to call it.
+    """A block that reads a recording, and does nothing else; `name` is what to call the recording.
 
     Raises:
         AudioError: it can't be used.
-        DecoderError: there is no room on the disk to keep it meanwhile.
+        DecoderError: there is no disk space to store it meanwhile.
     """
     try:
         yield
@@ -28,9 +28,9 @@ def reading(name: str | None) -> Iterator[None]:
     except EmovoxError:
         raise
     except MemoryError as error:
-        raise UnreadableAudioError("reading it needs more memory than there is", name) from error
+        raise UnreadableAudioError("there isn't enough memory to read it", name) from error
     except Exception as error:
         if isinstance(error, OSError) and is_full(error):  # no fault of the recording
-            raise DecoderError(f"no room to keep a recording: {error.strerror}") from error
+            raise DecoderError(f"no space to store a recording: {error.strerror}") from error
         said = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         raise UnreadableAudioError(f"it can't be read ({said})", name) from error

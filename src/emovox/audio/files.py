@@ -14,17 +14,17 @@ EXTENSIONS = frozenset(
     .ts .vob .voc .w64 .wav .webm .wma .wmv .wv
     """.split()  # noqa: SIM905  one list literal would be sixty lines
 )
-"""What counts as a recording in a directory; a file named by itself may have any name."""
+"""The extensions of recordings in a directory; a file that is named itself may have any name."""
 
 
 def is_remote(name: str) -> bool:
-    """Whether a name is an address, as `s3://bucket/key`, and not a path."""
+    """Whether a name is an address such as `s3://bucket/key`, not a path."""
     scheme, found, _ = name.partition("://")
     return bool(found) and scheme.isascii() and scheme[:1].isalpha() and scheme != "file"
 
 
 def local_path(name: str) -> str:
-    """A path, where a name is a `file://` address of one on this machine; another name stays as it is."""
+    """The path of a `file://` address on this machine; any other name is returned as it is."""
     scheme, found, rest = name.partition("://")
     if not found or scheme != "file":
         return name
@@ -37,32 +37,32 @@ def _refuse(path: Path, reason: str) -> None:
 
 
 def find(argument: str, *, failed: directories.Failed = _refuse) -> list[Path]:
-    """List the recordings that one argument means, sorted; a path that isn't there is returned as it is.
+    """List the recordings that an argument means, sorted; a path that doesn't exist is returned as it is.
 
     Directories are searched recursively for `EXTENSIONS`, without hidden files and without outputs directories,
     whose processed_audio.wav would be recognised again.
 
     Args:
         argument: a file, a directory or a pattern.
-        failed: is told of directories that can't be read; the rest is searched all the same.
+        failed: is called for directories that can't be read; the rest is searched all the same.
 
     Raises:
         RecordingNotFoundError: a directory without recordings, or a glob that matches none.
-        UnreadableAudioError: a directory can't be read, and nobody is told.
+        UnreadableAudioError: a directory can't be read, without `failed`.
     """
     if not argument:
-        raise RecordingNotFoundError("an empty name: was a variable meant?")
+        raise RecordingNotFoundError("the name is empty: is a variable unset?")
     unreadable: list[Path] = []
 
     def note(path: Path, reason: str) -> None:
-        if path not in unreadable:  # a pattern may lead there twice
+        if path not in unreadable:  # a pattern may match it twice
             unreadable.append(path)
             failed(path, reason)
 
     path = Path(argument)
     if os.path.isdir(path):  # noqa: PTH112  what is too deep raises no error here
         found = _search(path, note)
-        reason = "no audio or video file in this directory"
+        reason = "no audio or video files in this directory"
     elif os.path.lexists(path) or not directories.MAGIC.search(argument):
         return [path]
     else:

@@ -1,4 +1,4 @@
-"""The microphone, through PortAudio: the blocks it gives, and which microphones there are."""
+"""The microphone, through PortAudio: its blocks of sound, and the list of microphones."""
 
 from queue import Empty, SimpleQueue
 from types import ModuleType
@@ -19,17 +19,17 @@ class Microphone:
     Attributes:
         name: of the device.
         rate: samples a second, the device's own.
-        overflows: how often the system lost some sound because nobody took it in time.
+        overflows: how often the system dropped sound because it wasn't read in time.
     """
 
     def __init__(self, device: str | None = None) -> None:
-        """Open one and begin to listen.
+        """Open one and start to listen.
 
         Args:
             device: its number, or a part of its name; by default the system's own choice.
 
         Raises:
-            MicrophoneError: none there, or it can't be opened.
+            MicrophoneError: there is none, or it can't be opened.
         """
         sounddevice = _driver()
         self.overflows = 0
@@ -50,14 +50,14 @@ class Microphone:
             raise MicrophoneError(_why(sounddevice, device, error)) from error
 
     def read(self) -> NDArray[np.float32] | None:
-        """All that has come since the last time, float32 (n, channels), full scale ±1; n may be 0.
+        """All sound since the last call, float32 (n, channels), full scale ±1; n may be 0.
 
-        Waits a tenth of a second for something to come.
+        Waits up to a tenth of a second for some.
 
         Returns:
-            The samples; None once the device has stopped: it was unplugged, for example.
+            The samples; None once the device has stopped, for example because it was unplugged.
         """
-        active = bool(self._stream.active)  # asked before: what came last must not be lost
+        active = bool(self._stream.active)  # checked first: the last samples must not be lost
         blocks = []
         try:
             blocks.append(self._blocks.get(timeout=WAIT))
@@ -74,16 +74,16 @@ class Microphone:
         self._stream.close()
 
     def _take(self, block: NDArray[np.float32], _frames: int, _time: object, status: Any) -> None:
-        """Called by PortAudio's own thread, which must not wait; the block's memory is its own."""
+        """Called by PortAudio's own thread, which must not wait; the block's memory belongs to it."""
         self.overflows += bool(status.input_overflow)
         self._blocks.put(block.copy())
 
 
 def microphones() -> list[str]:
-    """The microphones there are, each as `number: name`, the system's own choice with a star behind.
+    """The microphones, each as `number: name`; the system's default has a star after it.
 
     Raises:
-        MicrophoneError: they can't be asked for.
+        MicrophoneError: they can't be listed.
     """
     sounddevice = _driver()
     try:
@@ -102,7 +102,7 @@ def _driver() -> ModuleType:
         import sounddevice  # noqa: PLC0415  an extra
     except ImportError as error:
         raise MicrophoneError(f"listening to a microphone needs sounddevice: {install('sounddevice')}") from error
-    except OSError as error:  # sounddevice is there, PortAudio is not
+    except OSError as error:  # sounddevice is installed, PortAudio isn't
         raise MicrophoneError(
             f"listening to a microphone needs the PortAudio library ({_line(error)}): "
             "on Debian and Ubuntu, sudo apt install libportaudio2"
@@ -112,7 +112,7 @@ def _driver() -> ModuleType:
 
 
 def _channels(sounddevice: ModuleType, device: int | str | None, rate: float, most: int) -> int:
-    """One, which most devices are glad to give; some give all they have or nothing."""
+    """The number of channels to open: one, which most devices support; some only all of theirs."""
     try:
         sounddevice.check_input_settings(device=device, channels=1, dtype="float32", samplerate=rate)
     except sounddevice.PortAudioError:
@@ -126,10 +126,10 @@ def _why(sounddevice: ModuleType, device: str | None, error: Exception) -> str:
     except MicrophoneError:
         there = []
     if not there:
-        return "there is no microphone here"
+        return "no microphone found"
     if device is None:
         return f"the microphone can't be opened: {_line(error)}; choose another with --device: {'; '.join(there)}"
-    return f"the microphone {device!r} can't be opened: {_line(error)}; there are {'; '.join(there)}"
+    return f"the microphone {device!r} can't be opened: {_line(error)}; available: {'; '.join(there)}"
 
 
 def _line(error: Exception) -> str:

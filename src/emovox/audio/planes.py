@@ -9,10 +9,10 @@ _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl":
 
 
 def samples_of(frame: av.AudioFrame) -> NDArray[np.generic]:
-    """The samples (n, channels) of a frame, of whatever type they have.
+    """The samples (n, channels) of a frame, in their own type.
 
-    `AudioFrame.to_ndarray` and `AudioFrame.planes` of PyAV 18 count planes until an empty one, and behind the
-    eighth there need not be one: they read foreign memory. They don't know integers of 64 bits either.
+    `AudioFrame.to_ndarray` and `AudioFrame.planes` of PyAV 18 count planes until an empty one, but
+    there needn't be one after the eighth: they read foreign memory. Nor do they know 64-bit integers.
     """
     name, channels = frame.format.name, frame.layout.nb_channels
     planar = frame.format.is_planar
@@ -27,10 +27,10 @@ def _plane(frame: av.AudioFrame, number: int, kind: np.dtype[np.generic], count:
 
 
 def without_names(context: av.AudioCodecContext) -> int:
-    """Forget which loudspeaker each channel is for, before decoding; gives their number.
+    """Drop the layout of the channels before decoding; returns their number.
 
     PyAV 18 frees the list of names together with each layout it hands out, and FFmpeg frees it again. With a
-    number in the place of names there is nothing to free.
+    number instead of names there is nothing to free.
     """
     named = context.layout
     channels = named.nb_channels

@@ -7,25 +7,25 @@ from emovox.audio.waveform import SAMPLE_RATE, Waveform
 CHANNELS_CANCEL, SILENT_TRACK = "channels_cancel", "silent_track"
 WARNINGS = {
     "silence": "nothing but silence: the emotion is unknown",
-    "quiet": "very quiet (peak under -40 dBFS): check the microphone's level",
+    "quiet": "very quiet (peak below -40 dBFS): check the microphone's level",
     "clipped": "overdriven: many samples at full scale, which distorts the voice",
     "short": "shorter than 1 s: little to judge by",
-    "truncated": "less sound than its header says: what could be decoded is used",
+    "truncated": "less sound than its header says: only what could be decoded is used",
     "damaged": "some parts could not be decoded and were left out",
-    CHANNELS_CANCEL: "the channels cancel each other out: only the loudest one is heard",
-    SILENT_TRACK: "the main audio track is silent: another one is heard (--track chooses)",
+    CHANNELS_CANCEL: "the channels cancel each other out: only the loudest one is used",
+    SILENT_TRACK: "the main audio track is silent: another one is used (choose with --track)",
 }
 """Every warning code, with its meaning."""
 
 SILENCE = 2.0**-15  # one step of 16-bit audio: processed_audio.wav would hold nothing
 QUIET = 0.01  # -40 dBFS
 FULL_SCALE = 0.999
-CLIPPED_SHARE = 0.001  # of all samples; single peaks at full scale are what normalising leaves behind
+CLIPPED_SHARE = 0.001  # of all samples; normalising leaves single peaks at full scale
 SHORT = 1.0  # seconds
 
 
 class Level:
-    """Peak and clipping of a recording, gathered block by block at its own rate, before any resampling."""
+    """Peak and clipping of a recording, gathered block by block at its own rate, before resampling."""
 
     def __init__(self) -> None:
         self.peak = 0.0
@@ -33,7 +33,7 @@ class Level:
         self._at_full_scale = 0
 
     def add(self, channels: Waveform, mono: Waveform) -> None:
-        """Take samples (n, channels), where clipping shows, and their mean (n,), which is what is heard."""
+        """Take samples (n, channels), for clipping, and their mean (n,), which the model gets."""
         if mono.size:
             self.peak = max(self.peak, float(np.abs(mono).max()))
             self._samples += channels.size
@@ -45,7 +45,7 @@ class Level:
         return self.peak <= SILENCE
 
     def warnings(self, samples: int) -> list[str]:
-        """The codes that level and length (16 kHz samples) give, in the order of `WARNINGS`."""
+        """The codes for level and length (16 kHz samples), in the order of `WARNINGS`."""
         found = []
         if self.silent:
             found.append("silence")

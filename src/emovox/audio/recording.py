@@ -16,7 +16,7 @@ from emovox.audio.failures import reading
 from emovox.audio.waveform import check_rate, to_channels_last, to_own_scale
 from emovox.errors import RecordingNotFoundError, TooLargeError, UnreadableAudioError
 
-MEMORY = 32 * 2**20  # bytes of a stream that are held before it goes to a temporary file
+MEMORY = 32 * 2**20  # bytes of a stream held in memory before it goes to a temporary file
 BLOCK = 2**20
 
 
@@ -46,20 +46,20 @@ class Recording:
 def open_recording(
     source: Source, *, name: str | None = None, max_bytes: int, progress: Callable[[int], None] = lambda _: None
 ) -> Iterator[Recording]:
-    """Open what the user gave; streams that can't seek are kept in a temporary file.
+    """Open what the user gave; streams that can't seek are copied to a temporary file.
 
     Args:
         source: the recording.
         name: what to call it in results; by default the file's name.
-        max_bytes: the largest file, bytes or stream taken.
-        progress: is told the size of each block of a file that was read, bytes: all of it is, for the checksum.
+        max_bytes: the largest file, bytes or stream accepted.
+        progress: is called with the size in bytes of each block read: all of the file is, for the checksum.
 
     Raises:
         RecordingNotFoundError: no such file.
-        UnreadableAudioError: a directory, an empty file, no permission, or an array that is no recording.
+        UnreadableAudioError: a directory, an empty file, no permission, or an array that isn't a recording.
         TooLargeError: more than `max_bytes`.
     """
-    if name is not None:  # one that is no valid UTF-8 must not make its result unwritable
+    if name is not None:  # a name that isn't valid UTF-8 must not make its result unwritable
         name = name.encode(errors="replace").decode()
     with ExitStack() as stack:
         with reading(name):
@@ -72,7 +72,7 @@ def _open(
 ) -> Recording:
     if isinstance(source, tuple):
         if len(source) != 2:
-            raise UnreadableAudioError("an array comes with its sample rate, as (array, sample_rate)")
+            raise UnreadableAudioError("an array needs its sample rate: give (array, sample_rate)")
         return _from_array(*source, name=name)
     if isinstance(source, (str, os.PathLike)):
         file = stack.enter_context(_open_path(Path(source)))
@@ -106,7 +106,7 @@ def _open_path(path: Path) -> BinaryIO:
 
 
 def read_bytes(path: Path) -> bytes:
-    """A recording's bytes as they are, to be sent elsewhere.
+    """A recording's raw bytes, to be sent elsewhere.
 
     Raises:
         RecordingNotFoundError: no such file.
@@ -122,11 +122,11 @@ def read_bytes(path: Path) -> bytes:
 def copy(
     source: bytes | bytearray | memoryview | Readable, file: BinaryIO, *, name: str | None, max_bytes: int
 ) -> None:
-    """Copy a recording's bytes, as far as it is allowed.
+    """Copy a recording's bytes, up to a limit.
 
     Raises:
         UnreadableAudioError: it can't be read.
-        TooLargeError: more than `max_bytes`, as soon as they are passed.
+        TooLargeError: more than `max_bytes`, as soon as that is passed.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         file.write(bytes(source))
@@ -148,13 +148,13 @@ def _read(source: Readable, name: str | None) -> bytes | bytearray:
     except (OSError, ValueError) as error:  # ValueError: it is closed
         raise UnreadableAudioError(f"the file object can't be read: {error}", name) from error
     if not isinstance(block, (bytes, bytearray)):
-        raise UnreadableAudioError("the file object gives no bytes: open it in binary mode, 'rb'", name)
+        raise UnreadableAudioError("the file object doesn't give bytes: open it in binary mode, 'rb'", name)
     return block
 
 
 def _too_large(name: str | None, max_bytes: int) -> TooLargeError:
     return TooLargeError(
-        f"bigger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE, in bytes)", name
+        f"larger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE, in bytes)", name
     )
 
 

@@ -1,7 +1,7 @@
 """Speech: where in a recording somebody speaks, found by Silero's voice activity detection.
 
 `silero_vad.onnx` is the 16 kHz sequence model of silero-vad 6.2.3 (MIT, LICENSE.silero), which gives a probability
-for every 32 ms and takes many at once. The rules that make spans of them are Silero's too, with longer pauses: a
+for every 32 ms and takes many at once. The rules that make spans of these are Silero's too, with longer pauses: a
 breath should not cut a sentence in two.
 """
 
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.silence import import_onnxruntime
 
-CHUNK = 512  # samples to which the network gives one probability
+CHUNK = 512  # samples for which the network gives one probability
 _CONTEXT = 64  # samples before them that it sees too
 _TOGETHER = 512  # chunks in one call
 _STATE = (1, 1, 128)
 
-SPEECH = 0.5  # a chunk at least this probable begins a span
-PAUSE = 0.35  # one less probable than this may end it
+SPEECH = 0.5  # a chunk with at least this probability begins a span
+PAUSE = 0.35  # one below this may end it
 SHORTEST = SAMPLE_RATE // 4  # of a span, samples; less is a click or a cough
-LEAST_PAUSE = 3 * SAMPLE_RATE // 10  # samples; less doesn't part two spans
+LEAST_PAUSE = 3 * SAMPLE_RATE // 10  # samples; less doesn't separate two spans
 LONGEST = (
     17 * SAMPLE_RATE
 )  # of a span, so that it fits a window; one without pauses is cut where speech is least probable
@@ -45,7 +45,7 @@ class Span:
 
 
 class VoiceActivity:
-    """Probabilities of speech for a stream; the same, however the stream is cut."""
+    """Probabilities of speech in a stream, the same however it is cut into blocks."""
 
     def __init__(self) -> None:
         self._session = _session()
@@ -55,7 +55,7 @@ class VoiceActivity:
         self._rest = np.empty(0, np.float32)
 
     def push(self, block: Waveform) -> NDArray[np.float32]:
-        """Take float32 samples (n,) at 16 kHz; gives the probability of each chunk that is complete, (k,)."""
+        """Take float32 samples (n,) at 16 kHz; returns the probability of each complete chunk, (k,)."""
         samples = np.concatenate([self._rest, np.clip(block, -1, 1)])
         whole = len(samples) // CHUNK * CHUNK
         self._rest = samples[whole:]
@@ -107,7 +107,7 @@ class SpeechFinder:
             self._hear(probability)
 
     def finish(self) -> None:
-        """The stream has ended: close what is open."""
+        """End the stream, and with it an open span."""
         for probability in self._activity.finish().tolist():
             self._hear(probability)
         if self._start is not None:
@@ -134,7 +134,7 @@ class SpeechFinder:
             self._cut()
 
     def _close(self, end: int) -> None:
-        """End the open span at a pause, or drop it where it is no speech."""
+        """End the open span at a pause, or drop it if it is too short to be speech."""
         start, self._start = self._start, None
         if start is None or end - start < SHORTEST:
             return
@@ -159,6 +159,6 @@ class SpeechFinder:
 def _session() -> Any:
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # too small to share out
+    options.intra_op_num_threads = options.inter_op_num_threads = 1  # too small for more threads
     weights = (files("emovox.audio") / "silero_vad.onnx").read_bytes()
     return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])

@@ -1,6 +1,6 @@
-"""The survey: the first minute of a recording, before it is decoded for good. What of it is worth inference?
+"""The survey: what in the first minute of a recording is worth inference, before it is decoded.
 
-A recorder with two inputs writes a silent track before the one with the voice; a cable with its wires swapped
+A recorder with two inputs writes a silent track before the one with the voice; a cable with swapped wires
 gives two channels whose mean is silence.
 """
 
@@ -17,22 +17,22 @@ from emovox.audio.waveform import to_float
 
 MINUTE = 60.0  # seconds
 CANCELLED = 0.1  # of their power is left in the sum of channels that cancel each other; of unlike ones all of it
-BLOCK = 16_384  # samples looked at together
+BLOCK = 16_384  # samples, at a time
 
 
 class Survey:
-    """What a minute of a track holds.
+    """The first minute of a track.
 
     Attributes:
-        silent: there is no sound in it, in any channel.
+        silent: no channel has any sound.
     """
 
     def __init__(self, frames: Iterable[Samples], *, patience: float = math.inf) -> None:
-        """Look at the first minute of sound.
+        """Survey the first minute of sound.
 
         Args:
             frames: samples (n, channels) of any type, and their rate in Hz.
-            patience: seconds of silence after which there will be no sound.
+            patience: seconds of silence after which it counts as silent.
         """
         self.silent = True
         self._count = 0
@@ -40,7 +40,7 @@ class Survey:
         self._total, self._total_square = 0.0, 0.0
         held: list[NDArray[np.generic]] = []
         passed = since = 0.0
-        with suppress(Exception):  # what can't be decoded is told when it is decoded for good
+        with suppress(Exception):  # errors are reported when it is decoded
             for samples, rate in frames:
                 if held and held[0].shape[1] != samples.shape[1]:
                     held = []
@@ -57,7 +57,7 @@ class Survey:
                 self._add(to_float(np.concatenate(held)))
 
     def _add(self, channels: NDArray[np.float32]) -> None:
-        if channels.shape[1] != len(self._sums):  # also where the number changes midway
+        if channels.shape[1] != len(self._sums):  # also if their number changes midway
             self._count = 0
             self._sums, self._squares = np.zeros(channels.shape[1]), np.zeros(channels.shape[1])
             self._total, self._total_square = 0.0, 0.0
@@ -74,7 +74,7 @@ class Survey:
 
     @property
     def louder(self) -> int | None:
-        """The loudest channel, from 1, where they cancel each other out; None where their mean is sound."""
+        """The loudest channel, from 1, if they cancel each other out; None if their mean is sound."""
         if self._count == 0 or len(self._sums) < 2:
             return None
         powers = self._squares / self._count - np.square(self._sums / self._count)

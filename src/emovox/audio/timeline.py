@@ -1,17 +1,17 @@
-"""The timeline: where decoded sound lies in its recording, and how much silence belongs before it."""
+"""The timeline: where decoded sound is in its recording, and how much silence comes before it."""
 
 GAP = 0.1  # seconds; what encoders leave out or add at the seams is less
-JUMP = 5.0  # seconds; no stream is silent for so long without others beside it going on
-BACK = 1.0  # seconds; no clock goes back by so much
+JUMP = 5.0  # seconds; no stream is silent for so long unless others go on beside it
+BACK = 1.0  # seconds; no clock goes back so far
 
 
 class Timeline:
-    """Places each frame behind the last one by what it says of its time.
+    """Places each frame after the last one, by its own time stamp.
 
     Attributes:
         given: seconds placed so far, silence included.
-        reached: where the last frame ended, in seconds from the beginning by its own word.
-        jumped: whether the clock jumped before the last frame, as where two captures were joined.
+        reached: where the last frame ended by its time stamp, in seconds from the beginning.
+        jumped: whether the clock jumped before the last frame, as it does where two captures were joined.
     """
 
     def __init__(self, began: float, ends: float, *, jumps: bool) -> None:
@@ -30,7 +30,7 @@ class Timeline:
         self._end: float | None = None
 
     def see(self, time: float | None) -> None:
-        """Something else in the recording has this time, a picture: the clock runs on without sound."""
+        """Take the time of something else in the recording, a picture: the clock runs on without sound."""
         if time is not None and 0 <= time - self._clock <= JUMP:
             self._clock = time
 
@@ -42,7 +42,7 @@ class Timeline:
             seconds: its length.
 
         Returns:
-            Seconds of silence that belong before it.
+            Seconds of silence before it.
         """
         missing = 0.0
         self.jumped = False

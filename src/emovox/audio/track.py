@@ -15,11 +15,11 @@ from emovox.audio.planes import samples_of, without_names
 from emovox.audio.structure import Structure, View, is_padding
 from emovox.audio.timeline import GAP, Timeline
 
-BLOCK = 65_536  # samples of silence given together
+BLOCK = 65_536  # samples of silence at a time
 UNDECODABLE = 1_000  # damaged packets in a row after which the rest is given up
-RESUMED = 10  # times in a row that reading is taken up again after an error
+RESUMED = 10  # times in a row that reading is resumed after an error
 FOLLOWING = 3  # frames that follow damage which is not the end
-TAIL = 65_536  # bytes looked at behind the last packet
+TAIL = 65_536  # bytes checked after the last packet
 SOME = 0.25, 0.02  # seconds, share: what may be missing of a duration that was rounded, and padded by the encoder
 
 COUNTS = frozenset({"flac", "wv", "tta", "ape", "tak"})
@@ -27,7 +27,7 @@ COUNTS = frozenset({"flac", "wv", "tta", "ape", "tak"})
 STATES = COUNTS | {"mov", "matroska", "asf", "rm", "mpc", "mpc8"}
 """Containers whose header states the duration; for others FFmpeg infers it from the bytes that are there."""
 JUMPS = frozenset({"mpegts", "mpeg", "flv"})
-"""Containers of broadcasts, whose clock goes on as it likes where two captures were joined."""
+"""Containers of broadcasts, whose clock may jump where two captures were joined."""
 
 Samples = tuple[NDArray[np.generic], float]
 """Samples (n, channels) of any type, and their rate in Hz."""
@@ -37,11 +37,11 @@ class Track:
     """One track of an open container, for one pass.
 
     Attributes:
-        sample_rate: the track's own, Hz; 0 where only its frames say.
+        sample_rate: the track's own, Hz; 0 if only its frames say.
         channels: the track's own; 0 likewise.
         codec: FFmpeg's name of it.
-        declared: seconds that the header promises; None where it doesn't say.
-        truncated: the file ended before its header said; known once `frames` is exhausted.
+        declared: seconds according to the header; None if it doesn't say.
+        truncated: the file ended earlier than its header says; known once `frames` is exhausted.
         damaged: some of it could not be decoded, or is missing; likewise.
     """
 
@@ -55,9 +55,9 @@ class Track:
         self.declared = _declared(container, stream) if formats & STATES else structure.seconds
         self.truncated, self.damaged = bool(structure.truncated), structure.damaged
         self._lost = False  # something could not be decoded, and little after it was yet
-        self._broken = False  # FFmpeg doubts a packet that it could decode
+        self._broken = False  # FFmpeg flags a packet as corrupt that it could decode
         self._since = 0  # frames decoded after it
-        self._read = 0  # the place in the file up to which packets have been read
+        self._read = 0  # position in the file up to which packets have been read
 
     def frames(self) -> Iterator[Samples]:
         """Give the sound, with silence where it pauses or begins later than the picture."""
@@ -119,11 +119,11 @@ class Track:
                 return
 
     def _at_end(self) -> bool:
-        """Whether no sound lies behind the last packet."""
+        """Whether there is no sound after the last packet."""
         return is_padding(self._view.peek(self._read, TAIL))
 
     def _decode(self, packet: "Packet[Any]") -> list[av.AudioFrame] | None:
-        """The frames that a packet gives; None where it can't be decoded and was no padding."""
+        """The frames of a packet; None if it can't be decoded and wasn't padding."""
         try:
             return cast("list[av.AudioFrame]", packet.decode())
         except MemoryError:

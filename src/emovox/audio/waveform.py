@@ -11,9 +11,9 @@ from emovox.errors import UnreadableAudioError
 SAMPLE_RATE = 16_000
 RATES = (1_000, 768_000)
 MAX_CHANNELS = 64
-LOUDEST = 1e6  # of floats, whose full scale is 1: beyond it sums overflow, and it is no sound
+LOUDEST = 1e6  # of floats, whose full scale is 1: beyond it sums overflow, and it isn't sound
 LOW = 21  # bits in the lower part of 32: a voice's usual level, if there are 24, and next to silence otherwise
-OVERDRIVEN = 100  # of an array's floats: what goes beyond it are integers by another name
+OVERDRIVEN = 100  # of an array's floats: beyond it they must be integers in disguise
 
 Waveform = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ def to_float(samples: NDArray[Any]) -> Waveform:
 
 
 def to_own_scale(samples: NDArray[Any]) -> NDArray[Any]:
-    """Give numbers the scale they have, where it isn't their type's: all samples of an array at once.
+    """Give an array's samples their true scale, if it isn't that of their type.
 
     Python's integers become 64 bits wide, whatever was counted with them, and samples of 24 bits are often
     unpacked into the lower part of 32.
@@ -48,7 +48,7 @@ def to_own_scale(samples: NDArray[Any]) -> NDArray[Any]:
         The same sound: integers of up to 16 bits as int16, of 24 in the upper part of int32.
 
     Raises:
-        UnreadableAudioError: what the scale is can't be told.
+        UnreadableAudioError: the scale can't be determined.
     """
     kind = samples.dtype.kind
     if not samples.size or (kind in "iu" and samples.dtype.itemsize <= 2):
@@ -57,24 +57,24 @@ def to_own_scale(samples: NDArray[Any]) -> NDArray[Any]:
     if kind == "f":  # NaN and infinity are refused by `to_float`
         if OVERDRIVEN < max(-least, most) <= LOUDEST:
             raise UnreadableAudioError(
-                f"floats have a full scale of ±1, and these go from {least:g} to {most:g}: divide them by 32768, "
-                "if they are 16 bits wide"
+                f"floats have a full scale of ±1, but these range from {least:g} to {most:g}: divide them by "
+                "32768 if they were 16-bit integers"
             )
         return samples
-    # What was scaled by 32768 reaches just that, one more than fits.
+    # Sound scaled by 32768 reaches exactly that, one more than fits.
     bits = max(-1 - int(least), int(most) - 1, 0).bit_length() + 1
     free = bits <= 2 or not (samples & 0xFF).any()  # the lowest byte, by samples in the upper part
     narrow = samples.dtype.itemsize == 4 and bits <= 16 and not free
     if (kind == "u" and 0 < most < 2**24) or (kind == "i" and narrow):
         raise UnreadableAudioError(
-            f"samples of type {samples.dtype} from {least} to {most} are no sound, if their scale is that type's: "
-            "give them as int16, if they are 16 bits wide, or as floats within ±1"
+            f"samples of type {samples.dtype} should fill that type's range, but these range from {least} to "
+            f"{most}: give them as int16 if they are 16-bit, or as floats within ±1"
         )
     return _narrow(samples, bits, free=bool(free)) if kind == "i" else samples
 
 
 def _narrow(samples: NDArray[Any], bits: int, *, free: bool) -> NDArray[Any]:
-    """Signed integers of 32 or 64 bits, of which so many are used."""
+    """Narrow signed integers of 32 or 64 bits, of which so many are used."""
     top = 2 ** (bits - 1) - 1
     if bits < 8 * samples.dtype.itemsize:
         samples = np.clip(samples, ~top, top)
@@ -106,19 +106,19 @@ def to_channels_last(samples: NDArray[np.generic]) -> NDArray[np.generic]:
 
 
 def check_rate(rate: object) -> None:
-    """Refuse a sample rate that no recording has.
+    """Refuse an impossible sample rate.
 
     Raises:
         UnreadableAudioError: outside 1 kHz to 768 kHz.
     """
     if not isinstance(rate, (int, float, np.integer, np.floating)) or not RATES[0] <= rate <= RATES[1]:
-        raise UnreadableAudioError(f"a sample rate of {rate!r} Hz is no number within {RATES[0]} to {RATES[1]}")
+        raise UnreadableAudioError(f"a sample rate of {rate!r} Hz is not a number from {RATES[0]} to {RATES[1]}")
 
 
 class Resampler:
     """A stream of mono blocks at one rate in, 16 kHz out (soxr, quality HQ); exact passthrough at 16 kHz.
 
-    Blocks may have any sizes: what comes out is the same samples, however the input was cut.
+    Blocks may have any sizes: the output is the same however the input was cut.
     """
 
     def __init__(self, rate: float) -> None:

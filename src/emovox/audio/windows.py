@@ -1,4 +1,4 @@
-"""Windows: the pieces of waveform that a model sees at once, none longer than 30 s."""
+"""Windows: the pieces of waveform that a model sees at once, at most 30 s long."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ LEAST = 3 * SAMPLE_RATE // 10
 """Of the last one."""
 BREATH = SAMPLE_RATE // 2
 """How far from speech a window may end in a long pause; in a shorter one it ends in the middle."""
-_OVER = 1 << 62  # beyond any recording
+_OVER = 1 << 62  # later than any recording's end
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Window:
 
 
 class _Held:
-    """The part of a stream that is not in a window yet."""
+    """The part of a stream that isn't in a window yet."""
 
     def __init__(self, hop: int, overlap: int) -> None:
         self.start = 0

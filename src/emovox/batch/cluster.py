@@ -1,7 +1,7 @@
-"""The engine of a cluster: the same workers as actors of Ray, one for each core or GPU that it has.
+"""The engine of a cluster: the same workers as Ray actors, one for each core or GPU in it.
 
-Ray places the actors, and asks for more nodes where it may; waveforms of long recordings go from node to node
-through its object store.
+Ray places the actors, and asks for more nodes where it is allowed to. The waveforms of long recordings travel from
+node to node through its object store.
 """
 
 import os
@@ -22,14 +22,14 @@ from emovox.errors import ClusterError, EmovoxError
 from emovox.inference.splitting import Piece
 from emovox.silence import import_ray
 
-DECODERS = 8  # of an actor with a GPU, at most; each wants a core
-START = 600.0  # seconds that a worker may take while there is no other: nodes may have to be rented
+DECODERS = 8  # at most, for an actor with a GPU; each needs a core
+START = 600.0  # seconds that the first worker may take to start: nodes may have to be rented
 JOIN = 10.0  # seconds from one look for new nodes to the next
-_OWN = {"EMOVOX_CACHE", "EMOVOX_CONFIG", "EMOVOX_OUTPUTS", "EMOVOX_THREADS"}  # settings that are this machine's
+_OWN = {"EMOVOX_CACHE", "EMOVOX_CONFIG", "EMOVOX_OUTPUTS", "EMOVOX_THREADS"}  # settings of this machine only
 
 
 class Claims:
-    """Whose content is whose, for all workers, and what was begun: an actor."""
+    """An actor that knows, for all workers, which recording owns each content, and which tasks were begun."""
 
     def __init__(self) -> None:
         self._place = ExitStack()
@@ -37,7 +37,7 @@ class Claims:
         self._begun: set[int] = set()
 
     def know(self, contents: list[str]) -> None:
-        """Take checksums of what was heard before."""
+        """Take the checksums of recordings that earlier runs recognised."""
         self._ledger.stored(((sha256, "") for sha256 in contents), "known")
 
     def claim(self, sha256: str, path: str) -> bool:
@@ -45,7 +45,7 @@ class Claims:
         return self._ledger.claim(sha256, path)
 
     def begin(self, number: int) -> None:
-        """A worker begins a task."""
+        """Note that a worker has begun a task."""
         self._begun.add(number)
 
     def begun(self, number: int) -> bool:
@@ -54,7 +54,7 @@ class Claims:
 
 
 class RayWorker:
-    """A worker: an actor."""
+    """A worker, as an actor."""
 
     def __init__(self, plan: Plan, claims: Any, decoders: int) -> None:
         ray = import_ray()
@@ -65,7 +65,7 @@ class RayWorker:
         def claim(sha256: str, path: str) -> bool:
             try:
                 return bool(ray.get(claims.claim.remote(sha256, path)))
-            except ray.exceptions.RayError:  # to hear something twice is better than never
+            except ray.exceptions.RayError:  # recognising a recording twice is better than never
                 return True
 
         self._claims = claims
@@ -79,18 +79,18 @@ class RayWorker:
             return error
 
     async def answer(self, task: Task, number: int | None = None) -> Answer | EmovoxError:
-        """As `Worker.answer`; pieces come and go through the object store.
+        """As `Worker.answer`; pieces travel through the object store.
 
         Args:
             task: what to do.
-            number: to say that it is begun, where that matters.
+            number: of the task, to report that it was begun where that matters.
         """
         if number is not None:
             with suppress(import_ray().exceptions.RayError):
                 await self._claims.begin.remote(number)
         try:
             return await self._answer(task)
-        except EmovoxError as error:  # which concerns all recordings
+        except EmovoxError as error:  # one that concerns all recordings
             return error
 
     async def _answer(self, task: Task) -> Answer:
@@ -98,7 +98,7 @@ class RayWorker:
         if isinstance(task, Share):
             try:
                 piece: Piece = await task.piece
-            except ray.exceptions.RayError:  # with the node that decoded it
+            except ray.exceptions.RayError:  # it was lost with the node that decoded it
                 return Again(task.path)
             answer = await self._worker.answer(replace(task, piece=piece))
             return replace(answer, share=replace(task, piece=None)) if isinstance(answer, Inferred) else answer
@@ -126,7 +126,7 @@ class RayEngine(BatchEngine):
 
         Raises:
             BatchError: Ray is not installed.
-            ClusterError: there is no cluster.
+            ClusterError: there is no such cluster.
         """
         super().__init__()
         self._plan, self._wanted = plan, workers
@@ -141,7 +141,7 @@ class RayEngine(BatchEngine):
             share = int(cluster.get("CPU", 1) / cluster["GPU"]) if self._gpu else 1
             self._decoders = min(max(1, share), DECODERS)
             self.workers = self._possible()
-            # Beside this program where it can be: then no other node's end takes the claims along.
+            # Beside this program if possible, so that the claims survive the loss of any other node.
             strategy = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 ray.get_runtime_context().get_node_id(), soft=True
             )
@@ -153,7 +153,7 @@ class RayEngine(BatchEngine):
         """Start one worker and wait for it, then start the others.
 
         Raises:
-            ClusterError: the cluster has no place for a worker, or is lost.
+            ClusterError: the cluster has no room for a worker, or was lost.
             EmovoxError: as `Worker.start`.
         """
         with self._cluster.watched():
@@ -163,10 +163,10 @@ class RayEngine(BatchEngine):
             try:
                 ready = self._cluster.result(call, START)
             except TimeoutError:
-                raise ClusterError(f"the cluster has had no place for a worker for {START:.0f} s") from None
+                raise ClusterError(f"the cluster has had no room for a worker for {START:.0f} s") from None
             except self._ray.exceptions.RayError as error:
                 raise ClusterError(
-                    f"no worker can be started on the cluster: {' '.join(str(error).split())[-300:]}"
+                    f"no worker could be started on the cluster: {' '.join(str(error).split())[-300:]}"
                 ) from error
             self._calls.clear()
             if isinstance(ready, EmovoxError):
@@ -178,22 +178,22 @@ class RayEngine(BatchEngine):
         return ready
 
     def know(self, contents: Iterable[list[str]]) -> None:
-        """As `Engine.know`."""
+        """As `BatchEngine.know`."""
         with self._cluster.watched():
             for some in contents:
                 self._cluster.result(self._claims.know.remote(some), START)
 
     def run(self, take: Take, more: Callable[[], bool]) -> Iterator[Answer | None]:
-        """As `Engine.run`.
+        """As `BatchEngine.run`.
 
         Raises:
-            ClusterError: the cluster is lost, or all its workers are.
+            ClusterError: the cluster was lost, or all of its workers.
         """
         with self._cluster.watched():
             yield from super().run(take, more)
 
     def close(self) -> None:
-        """End the actors, and leave the cluster."""
+        """End the actors and leave the cluster."""
         self._cluster.close([*(member.worker for member in self._members), self._claims])
 
     def _possible(self) -> int:
@@ -201,7 +201,7 @@ class RayEngine(BatchEngine):
         return self._wanted or max(1, int(resources.get("GPU" if self._gpu else "CPU", 0)))
 
     def _grow(self) -> None:
-        """One worker for each place; one whose node has gone waits for another."""
+        """Start a worker for each free place; one whose node is gone waits for another node."""
         self.workers = max(self._possible(), len(self._members))
         self._members += [self._spawn(index) for index in range(len(self._members), self.workers)]
 
@@ -229,7 +229,7 @@ class RayEngine(BatchEngine):
         if done:
             done, _ = self._ray.wait(calls, num_returns=len(calls), timeout=0)
         for call in done:
-            if call not in self._calls:  # of one that was lost a moment ago
+            if call not in self._calls:  # of a worker that was lost a moment ago
                 continue
             member, number = self._calls.pop(call)
             try:
@@ -247,28 +247,28 @@ class RayEngine(BatchEngine):
             yield member, number, answer
 
     def _begun(self, number: int) -> bool:
-        """Whether a task that was tried in isolation was begun; in doubt it was, lest it be tried for ever."""
+        """Whether a task tried in isolation was begun; when in doubt, yes: it must not be tried for ever."""
         try:
             return bool(self._cluster.result(self._claims.begun.remote(number), REACH))
         except (TimeoutError, self._ray.exceptions.RayError):
             return True
 
     def _look(self) -> None:
-        """See to what the cluster has become: its head, its places, its workers.
+        """Check on the cluster: its head, its free places, its workers.
 
         Raises:
-            ClusterError: the head is lost, or there has been no worker for as long as one may take to start.
+            ClusterError: the head was lost, or there has been no worker for as long as one may take to start.
         """
         self._cluster.look()
         now = time.monotonic()
         if any(member.ready for member in self._members):
             self._ready = now
         if now - self._ready > START:
-            raise self._cluster.lost(f"it has had no place for a worker for {START:.0f} s")
+            raise self._cluster.lost(f"it has had no room for a worker for {START:.0f} s")
         if self._cluster.silent:
-            self.trouble = "the cluster's head does not answer"
+            self.trouble = "the cluster's head does not respond"
         elif now - self._ready > JOIN:
-            self.trouble = "no worker is left on the cluster: waiting for a node"
+            self.trouble = "no workers are left on the cluster: waiting for a node"
         else:
             self.trouble = ""
         if now - self._looked > JOIN and not self._cluster.silent:

@@ -1,4 +1,4 @@
-"""The wish: what a batch is to do."""
+"""The configuration of a batch: what it is to do."""
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -12,22 +12,22 @@ LONGEST = 900.0  # seconds; a longer recording is shared out
 
 @dataclass(frozen=True)
 class BatchConfig:
-    """What is wanted of a batch.
+    """What a batch is to do.
 
     Attributes:
-        source: a directory, a glob, a manifest or a recording; a path or an address.
-        out: a directory; a path or an address.
-        column: of a manifest.
+        source: a directory, a glob, a manifest or a recording; as a path or an address.
+        out: a directory, as a path or an address.
+        column: of the manifest.
         model: a name or path.
         precision: of the arithmetic.
         device: where the model runs.
         options: of the recognition.
-        split_channels: hear each channel by itself.
-        outputs_dirs: make an outputs directory for each recording too, in `out`/outputs.
-        formats: exports in those.
-        archive: archive what is in those, in the archive of `out`/outputs.
+        split_channels: recognise each channel separately.
+        outputs_dirs: also make an outputs directory for each recording, in `out`/outputs.
+        formats: exports in these.
+        archive: also add these to the archive of `out`/outputs.
         labels: language of the exports.
-        retry_failed: try again what an earlier run noted in the table of errors.
+        retry_failed: retry the recordings that earlier runs noted in the table of errors.
         longest: seconds; a longer recording is shared out among the workers.
     """
 
@@ -47,7 +47,7 @@ class BatchConfig:
     longest: float = LONGEST
 
     def facts(self) -> dict[str, Any]:
-        """What must stay as it is from one run to the next, in plain data."""
+        """What must not change from one run to the next, as plain data."""
         head = self.options.head
         heard = replace(self.options, channel=1) if self.split_channels else self.options
         options = asdict(replace(self.options, channel=None, head=None, speech_only=heard.by_speech))

@@ -1,4 +1,4 @@
-"""The connection to a Ray cluster: one that is there, or a new one of this machine alone."""
+"""The connection to a Ray cluster: an existing one, or a new one on this machine alone."""
 
 import logging
 import os
@@ -13,26 +13,26 @@ from emovox.errors import BatchError, ClusterError
 from emovox.packages import install
 from emovox.silence import import_ray, start_ray
 
-PORT = 10001  # of a head for `ray://`, by default
+PORT = 10001  # the default for `ray://`
 REACH = 10.0  # seconds to reach the cluster
-PING = 2.0  # seconds from one look for the head to the next, and that it has to answer
+PING = 2.0  # seconds between checks on the head, and for its answer
 # Seconds without a head after which the cluster is given up. Some come back; but after 60 s Ray ends the whole
-# process, without a word, and after 30 s a connection by `ray://`.
+# process without a word, and a `ray://` connection after 30 s.
 GRACE = 30.0
-AGAIN = "what was heard is kept, and the same command goes on from there once there is a cluster"
+AGAIN = "finished recordings are kept; once there is a cluster, run the same command again to resume"
 
 
 class Connection:
-    """What a run has of a cluster.
+    """A run's connection to a cluster.
 
     Attributes:
         ray: the package.
-        by_client: whether it goes by `ray://`; then nothing can be asked of the cluster while its head is away.
-        silent: seconds for which the head has not answered.
+        by_client: whether it goes through `ray://`; then the cluster can't be asked while its head is away.
+        silent: seconds since the head last responded; 0: it responds.
     """
 
     def __init__(self, address: str | None, variables: Mapping[str, str]) -> None:
-        """Join.
+        """Join the cluster.
 
         Args:
             address: of the cluster; None: what RAY_ADDRESS says, or a new one on this machine.
@@ -59,7 +59,7 @@ class Connection:
             raise BatchError(f"the cluster engine needs one more package: {install('ray[client]')}") from None
         except ClusterError:
             raise
-        except Exception as error:  # Ray's share no base but this one
+        except Exception as error:  # Ray's exceptions have no narrower base
             raise ClusterError(f"no Ray cluster at {address}: {_one_line(error)}") from error
         self.by_client = address.startswith("ray://")
         self._address = address if self.by_client else self.ray.get_runtime_context().gcs_address
@@ -70,7 +70,7 @@ class Connection:
         self._quieten()
 
     def look(self) -> None:
-        """See whether the head still answers, now and then.
+        """Check now and then whether the head still responds.
 
         Raises:
             ClusterError: it hasn't for half a minute.
@@ -84,18 +84,18 @@ class Connection:
             if self.silent > GRACE:
                 reason = error.strerror or str(error)
                 raise self.lost(
-                    f"its head at {self._address} has been silent for {GRACE:.0f} s ({reason})"
+                    f"its head at {self._address} has not responded for {GRACE:.0f} s ({reason})"
                 ) from error
         else:
             self._answered, self.silent = now, 0.0
         self._asked = time.monotonic()
 
     def result(self, call: Any, patience: float) -> Any:
-        """What a call gives.
+        """The result of a call.
 
         Raises:
-            TimeoutError: nothing, for so many seconds.
-            ClusterError: the cluster is lost.
+            TimeoutError: there is none after so many seconds.
+            ClusterError: the cluster was lost.
         """
         deadline = time.monotonic() + patience
         while not self.ray.wait([call], timeout=PING)[0]:
@@ -106,7 +106,7 @@ class Connection:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """The block in which Ray is called: says what has happened when the connection breaks.
+        """A block that calls Ray, and reports it when the connection is lost.
 
         Raises:
             ClusterError: it has.
@@ -114,16 +114,16 @@ class Connection:
         try:
             yield
         except (ConnectionError, self.ray.exceptions.RaySystemError) as error:
-            raise self.lost(f"the connection to {self._address} broke ({_one_line(error)})") from error
+            raise self.lost(f"the connection to {self._address} was lost ({_one_line(error)})") from error
 
     def lost(self, reason: str) -> ClusterError:
-        """The error of a cluster that is gone; nothing more is asked of it."""
+        """The error for a lost cluster, which isn't called any more."""
         self._lost = True
-        return ClusterError(f"the Ray cluster is lost: {reason}; {AGAIN}")
+        return ClusterError(f"the Ray cluster was lost: {reason}; {AGAIN}")
 
     def close(self, actors: list[Any]) -> None:
-        """End actors, and leave the cluster."""
-        with suppress(Exception):  # a cluster that is lost can't be left either
+        """End actors and leave the cluster."""
+        with suppress(Exception):  # a lost cluster can't be left either
             for actor in [] if self._lost else actors:
                 self.ray.kill(actor)
         with suppress(Exception):
@@ -131,11 +131,11 @@ class Connection:
         threading.excepthook = self._excepthook
 
     def _quieten(self) -> None:
-        """Keep off the terminal what Ray says of workers, nodes and connections that end: all are seen to."""
+        """Silence Ray's reports of workers, nodes and connections that end: all of them are dealt with."""
         for name in list(logging.root.manager.loggerDict):
             if name.startswith("ray"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
-        with suppress(AttributeError):  # private parts, which another version may not have
+        with suppress(AttributeError):  # private attributes, which another version may lack
             if self.by_client:
                 self.ray.util.client.ray.worker.log_client.disable_logs()
             else:
@@ -153,7 +153,7 @@ class Connection:
 
 
 def _one_line(error: Exception) -> str:
-    """What an exception says; of a traceback, as a server sends it along, the end."""
+    """An exception in one line; of a traceback that a server sent along, the last line."""
     text = str(error).strip() or type(error).__name__
     if "Traceback (most recent call last)" in text:
         text = text.splitlines()[-1]
@@ -161,10 +161,10 @@ def _one_line(error: Exception) -> str:
 
 
 def _reach(address: str) -> None:
-    """Refuse an address where nobody answers, which Ray tries for minutes.
+    """Refuse an address where nothing answers, which Ray would try for minutes.
 
     Raises:
-        ClusterError: nobody does.
+        ClusterError: nothing does.
     """
     if address == "auto":
         return

@@ -1,4 +1,4 @@
-"""The engine: feeds workers with tasks, and sees to it that one that dies costs nothing but itself."""
+"""The engine: feeds tasks to workers, and makes sure that a worker that dies costs nothing but itself."""
 
 from abc import ABC, abstractmethod
 from collections import deque
@@ -9,14 +9,14 @@ from typing import Any
 from emovox.batch.tasks import Answer, Begun, Failed, Ready, Task
 from emovox.errors import ModelError
 
-AHEAD = 8  # tasks that a worker on a CPU holds: one is heard, the others are decoded or wait for it
-AHEAD_BATCHES = 96  # where it runs batches
-STILLBORN = 3  # times that each worker may die before it is ready while no other is
-LOOK = 0.2  # seconds between looks for something new to do
-DIED = "the process that heard it died twice: it is damaged, or the memory is too small"
+AHEAD = 8  # tasks that a worker on a CPU holds: one in inference, the others decoded or waiting
+AHEAD_BATCHES = 96  # for a worker that runs batches
+STILLBORN = 3  # times that each worker may die before any is ready
+LOOK = 0.2  # seconds between looks for new tasks
+DIED = "the worker died on it twice: it is damaged, or there is too little memory"
 
 Take = Callable[[], Task | None]
-"""The next task; None: there is none now."""
+"""Gives the next task; None: there is none at the moment."""
 
 
 @dataclass(eq=False)
@@ -26,9 +26,9 @@ class Member:
     Attributes:
         worker: the process or actor.
         ready: whether its model is loaded.
-        tasks: what it has, by number.
-        begun: numbers of those that it has begun.
-        alone: whether what it has is tried in isolation.
+        tasks: those it was given, by number.
+        begun: the numbers of those it has begun.
+        alone: whether it has a single task, tried in isolation.
     """
 
     worker: Any
@@ -38,16 +38,16 @@ class Member:
     alone: bool = False
 
 
-class Died(Exception):  # noqa: N818  it is news, and no error of the program
+class Died(Exception):  # noqa: N818  news rather than an error of the program
     """A worker died."""
 
 
 class BatchEngine(ABC):
-    """Workers and what they have in hand. What they are is a subclass's matter.
+    """Workers and their tasks. Subclasses decide what a worker is.
 
     Attributes:
         workers: how many.
-        trouble: what the engine waits for, in words; "": nothing.
+        trouble: what the engine is waiting for, in words; "": nothing.
     """
 
     workers: int
@@ -63,7 +63,7 @@ class BatchEngine(ABC):
 
     @abstractmethod
     def start(self) -> Ready:
-        """Start the workers; gives what the first one says.
+        """Start the workers and return what the first one reports.
 
         Raises:
             EmovoxError: as `Worker.start`.
@@ -73,8 +73,8 @@ class BatchEngine(ABC):
     def close(self) -> None:
         """End the workers."""
 
-    def know(self, contents: Iterable[list[str]]) -> None:  # noqa: B027  most have nothing to do
-        """Take the checksums of what earlier runs heard, where workers can't look into the ledger."""
+    def know(self, contents: Iterable[list[str]]) -> None:  # noqa: B027  most engines have nothing to do
+        """Take the checksums of what earlier runs recognised, where workers can't read the ledger."""
 
     def run(self, take: Take, more: Callable[[], bool]) -> Iterator[Answer | None]:
         """Work through tasks.
@@ -84,10 +84,10 @@ class BatchEngine(ABC):
             more: whether there may be one later.
 
         Yields:
-            Answers as they come, one for each task; None now and then, when nothing has happened.
+            Answers as they come, one for each task; None now and then when nothing has happened.
 
         Raises:
-            ModelError: workers do nothing but die while they load the model.
+            ModelError: workers keep dying while they load the model.
         """
         while True:
             for member in self._members:
@@ -115,17 +115,17 @@ class BatchEngine(ABC):
 
     @abstractmethod
     def _spawn(self, index: int) -> Member:
-        """Start a worker, which will say that it is ready."""
+        """Start a worker, which will report that it is ready."""
 
     @abstractmethod
     def _give(self, member: Member, number: int, task: Task) -> None:
-        """Send a task; whether the worker lives is seen by `_wait`."""
+        """Send a task; `_wait` notices if the worker is dead."""
 
     @abstractmethod
     def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Begun | Ready | Died]]:
-        """What workers have to say, after so many seconds at most: worker, number of the task, answer.
+        """The reports of workers, within so many seconds: worker, number of the task, answer.
 
-        That a task was begun comes before the end of its worker.
+        That a task was begun is reported before the death of its worker.
         """
 
     def _feed(self, member: Member, take: Take) -> None:
@@ -135,7 +135,7 @@ class BatchEngine(ABC):
             member.alone = True
             self._send(member, self._again.popleft())
             return
-        # Who may have to try something in isolation gets empty first.
+        # A worker that may have to try a task in isolation finishes its others first.
         while len(member.tasks) < self._depth and not self._again and (task := take()) is not None:
             self._send(member, task)
 
@@ -145,9 +145,9 @@ class BatchEngine(ABC):
         self._give(member, self._number, task)
 
     def _lost(self, member: Member) -> Iterator[Answer]:
-        """A worker died: another one takes its place, and what it had is tried once more, each task by itself.
+        """A worker died: another takes its place, and its tasks are tried once more, each in isolation.
 
-        It may have been dead when it was given a task: that is no try.
+        A task that it was given but hadn't begun doesn't count as tried.
         """
         for number, task in member.tasks.items():
             if number not in member.begun:
@@ -161,5 +161,7 @@ class BatchEngine(ABC):
         self._stillborn += not member.ready
         index = self._members.index(member)
         if self._stillborn > STILLBORN * len(self._members) and not any(other.ready for other in self._members):
-            raise ModelError("the workers die while they load the model: is there memory for so many? (--workers)")
+            raise ModelError(
+                "the workers die while loading the model: is there enough memory for so many? (--workers)"
+            )
         self._members[index] = self._spawn(index)

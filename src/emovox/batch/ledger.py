@@ -1,7 +1,7 @@
-"""The ledger: what is to do, what is done, and whose content is whose. A database beside the run, not in memory.
+"""The ledger: what is to be done, what is done, and which recording owns each content. On disk, not in memory.
 
-It is made anew at every start from the listing and from the shards that are there: they are the truth, and this is
-an index of them. Workers on the same machine open it too, to claim the contents they find.
+It is rebuilt at every start from the listing and the existing shards: those are the truth, and this is an index of
+them. Workers on the same machine open it too, to claim the contents they find.
 """
 
 import sqlite3
@@ -29,20 +29,20 @@ _WAITING, _DONE = 0, 1
 
 
 class Ledger:
-    """An index on disk. Safe to share between threads; another process opens the same file.
+    """An index on disk. Threads may share it; another process opens the same file.
 
-    Every method raises OutputsError where it can't be read or written: the disk is full, for example.
+    Every method raises OutputsError if it can't be read or written, for example because the disk is full.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Open it, or make it."""
+        """Open it, or create it."""
         self._lock = threading.Lock()
         self._path = path
         private.touch(Path(path))
         self._base = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
         with self._writing():
             self._base.execute("PRAGMA journal_mode=WAL")
-            self._base.execute("PRAGMA synchronous=OFF")  # it is made anew after a crash
+            self._base.execute("PRAGMA synchronous=OFF")  # it is rebuilt after a crash
             self._base.executescript(_TABLES)
 
     def close(self) -> None:
@@ -58,10 +58,10 @@ class Ledger:
             except sqlite3.OperationalError as error:
                 if self._base.in_transaction:
                     self._base.execute("ROLLBACK")
-                raise OutputsError(f"{self._path}: {error}: set TMPDIR to where there is room") from error
+                raise OutputsError(f"{self._path}: {error}: set TMPDIR to a directory with free space") from error
 
     def add_done(self, rows: Iterable[tuple[str, str | None]], shard: str) -> None:
-        """Take what a shard holds: path, and checksum or, where it failed, None."""
+        """Add the rows of a shard: path, and checksum, or None for a recording that failed."""
         rows = list(rows)
         with self._writing():
             self._base.execute("BEGIN")
@@ -75,22 +75,22 @@ class Ledger:
             self._base.execute("COMMIT")
 
     def done(self) -> int:
-        """How many items are settled."""
+        """How many items are done."""
         with self._writing():
             return int(self._base.execute("SELECT count(*) FROM items WHERE state=1").fetchone()[0])
 
     def keep(self, names: Iterable[str]) -> None:
-        """Note names of outputs directories that rows name."""
+        """Note the outputs directories that rows refer to."""
         with self._writing():
             self._base.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((name,) for name in names))
 
     def is_kept(self, name: str) -> bool:
-        """Whether a row names this outputs directory."""
+        """Whether a row refers to this outputs directory."""
         with self._writing():
             return self._base.execute("SELECT 1 FROM kept WHERE name=?", (name,)).fetchone() is not None
 
     def add(self, items: Iterable[Item], *, queued: bool = True) -> int:
-        """Take what was listed, to be given by `take` unless it is not to be `queued`; gives how many are new."""
+        """Add listed items, for `take` to hand out if they are `queued`; returns how many are new."""
         new = 0
         with self._writing():
             self._base.execute("BEGIN")
@@ -104,7 +104,7 @@ class Ledger:
         return new
 
     def take(self, count: int) -> list[Item]:
-        """The next items, which are then taken."""
+        """Hand out the next items, each once."""
         with self._writing():
             found = self._base.execute(
                 "SELECT number, items.path, row_group, row, name FROM queue JOIN items USING (path) "
@@ -116,19 +116,19 @@ class Ledger:
         return [Item(path, None if group is None else (group, row), name) for _, path, group, row, name in found]
 
     def settle(self, path: str) -> bool:
-        """Note that a recording is answered; gives whether that is news."""
+        """Note that a recording is done; returns whether it wasn't before."""
         with self._writing():
             return bool(self._base.execute("UPDATE items SET state=1 WHERE path=? AND state=0", (path,)).rowcount)
 
     def claim(self, sha256: str, path: str) -> bool:
-        """Whether the recording at `path` is the one of this content that is heard."""
+        """Whether the recording at `path` is the one to be recognised for this content."""
         with self._writing():
             self._base.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, NULL, NULL)", (sha256, path))
             row = self._base.execute("SELECT owner, shard FROM contents WHERE sha256=?", (sha256,)).fetchone()
         return bool(row[0] == path and row[1] is None)
 
     def stored(self, contents: Iterable[tuple[str, str]], shard: str) -> None:
-        """Note in which shard contents stand: (checksum, path)."""
+        """Note the shard that contents, (checksum, path), are in."""
         with self._writing():
             self._base.execute("BEGIN")
             self._base.executemany(
@@ -139,13 +139,13 @@ class Ledger:
             self._base.execute("COMMIT")
 
     def failed(self, sha256: str, path: str, reason: str) -> None:
-        """Note why the content of a recording can't be used, for those that have the same."""
+        """Note why a recording can't be used, for others with the same content."""
         with self._writing():
             self._base.execute("INSERT OR IGNORE INTO contents VALUES (?, ?, NULL, NULL)", (sha256, path))
             self._base.execute("UPDATE contents SET reason=? WHERE sha256=? AND shard IS NULL", (reason, sha256))
 
     def contents(self, count: int) -> Iterator[list[str]]:
-        """Checksums of what was stored before, so many at once."""
+        """Checksums of the contents stored before, so many at a time."""
         last = ""
         while True:
             with self._writing():
@@ -159,18 +159,18 @@ class Ledger:
             yield [row[0] for row in found]
 
     def add_twin(self, path: str, sha256: str) -> None:
-        """Note a recording whose content another one has."""
+        """Note a recording with the same content as another."""
         with self._writing():
             self._base.execute("INSERT OR IGNORE INTO twins VALUES (?, ?)", (path, sha256))
 
     def twins(
         self, count: int, *, all_of_them: bool = False
     ) -> Iterator[tuple[str | None, str | None, list[tuple[str, str]]]]:
-        """Twins whose content is settled, which are then taken: (shard, reason, (path, checksum)), by shard.
+        """Hand out twins whose content is done, each once: (shard, reason, [(path, checksum)]), by shard.
 
         Args:
-            count: so many at once.
-            all_of_them: those too whose content is not settled; they have neither shard nor reason.
+            count: how many at a time.
+            all_of_them: also those whose content isn't done; they have neither shard nor reason.
         """
         while True:
             with self._writing():

@@ -28,11 +28,11 @@ class LocalEngine(BatchEngine):
     """Workers on this machine."""
 
     def __init__(self, plan: Plan, *, workers: int = 0, threads: int = 1) -> None:
-        """Prepare; `start` starts.
+        """Prepare; `start` starts the workers.
 
         Args:
             plan: for the workers.
-            workers: how many; 0: one for each GPU where ONNX Runtime has one, else for each usable core.
+            workers: how many; 0: one for each GPU that ONNX Runtime can use, or else for each usable core.
             threads: of each model on a CPU.
         """
         super().__init__()
@@ -43,7 +43,7 @@ class LocalEngine(BatchEngine):
         self._context = multiprocessing.get_context("spawn")
 
     def start(self) -> Ready:
-        """Start one worker and wait for it, then start the others: what is converted once is converted once.
+        """Start one worker and wait for it, then start the others: a model is converted only once.
 
         Raises:
             EmovoxError: as `Worker.start`.
@@ -53,10 +53,10 @@ class LocalEngine(BatchEngine):
         try:
             ready = first.worker.connection.recv()
         except (EOFError, OSError):
-            raise ModelError("the worker died while it loaded the model: is there enough memory?") from None
+            raise ModelError("the worker died while loading the model: is there enough memory?") from None
         if isinstance(ready, EmovoxError):
             raise ready
-        assert isinstance(ready, Ready)  # noqa: S101  it says nothing else first
+        assert isinstance(ready, Ready)  # noqa: S101  nothing else comes first
         first.ready = True
         self._depth = AHEAD_BATCHES if ready.batches else AHEAD
         self._members += [self._spawn(index) for index in range(1, self.workers)]
@@ -67,7 +67,7 @@ class LocalEngine(BatchEngine):
         for member in self._members:
             member.worker.connection.close()
         for member in self._members:
-            member.worker.end(5 if member.ready else 0)  # one that still loads its model has nothing to finish
+            member.worker.end(5 if member.ready else 0)  # one still loading its model has nothing to finish
         self._members.clear()
 
     def _spawn(self, index: int) -> Member:
@@ -77,7 +77,7 @@ class LocalEngine(BatchEngine):
     def _give(self, member: Member, number: int, task: Task) -> None:
         try:
             member.worker.connection.send((number, task))
-        except OSError:  # it has died: its end is seen where answers are read
+        except OSError:  # it has died, which is noticed where answers are read
             return
 
     def _wait(self, patience: float) -> Iterator[tuple[Member, int, Answer | Begun | Ready | Died]]:
@@ -89,7 +89,7 @@ class LocalEngine(BatchEngine):
                 member.worker.end(0)
                 yield member, 0, Died()
                 continue
-            if isinstance(said, EmovoxError):  # which concerns all recordings
+            if isinstance(said, EmovoxError):  # one that concerns all recordings
                 raise said
             number, answer = (0, said) if isinstance(said, Ready) else said
             yield member, number, answer
@@ -99,12 +99,12 @@ class _Process:
     def __init__(self, context: Any, arguments: tuple[Any, ...]) -> None:
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_main, args=(theirs, *arguments))
-        with interrupts.kept_from_children():  # an interrupt on the terminal is for the command to handle
+        with interrupts.kept_from_children():  # interrupts from the terminal are for the command to handle
             self._process.start()
         theirs.close()
 
     def end(self, patience: float) -> None:
-        """Wait for its end, and make it end."""
+        """Wait for it to end, then kill it."""
         self.connection.close()
         self._process.join(patience)
         if self._process.is_alive():
@@ -127,7 +127,7 @@ def _gpus(plan: Plan) -> int:
 
 def _main(connection: Connection, plan: Plan, threads: int, decoders: int, gpu: int | None) -> None:
     """The worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it can't be kept from this process, as on Windows
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it reaches this process all the same, as on Windows
     threading.Thread(target=follow, args=(os.getppid(),), daemon=True).start()
     os.environ["EMOVOX_THREADS"] = str(threads)
     if gpu is not None:
@@ -142,7 +142,7 @@ async def _serve(connection: Connection, plan: Plan, decoders: int) -> None:
     running: set[asyncio.Task[None]] = set()
 
     def say(something: object) -> None:
-        with suppress(OSError):  # whoever asked has gone, and this process will see it
+        with suppress(OSError):  # the parent is gone, which this process will notice
             connection.send(something)
 
     async def answer(number: int, task: Task) -> None:

@@ -1,4 +1,4 @@
-"""The reader: fetches and decodes recordings, ahead of those who hear them; it needs no model."""
+"""The reader: fetches and decodes recordings ahead of inference; it needs no model."""
 
 import asyncio
 import os
@@ -25,19 +25,19 @@ from emovox.refusals import behind, is_full
 from emovox.settings import settings
 
 Claim = Callable[[str, str], bool]
-"""Whether the recording at a path is the one that is heard for its content: (sha256, path)."""
+"""Whether the recording at a path is the one to be recognised for its content: (sha256, path)."""
 Part = Decoded | tuple[Outline, tuple[Piece, ...]]
-"""A recording, or one of its channels: decoded, or, where it is long, in pieces."""
+"""A recording, or one of its channels: decoded, or in pieces if it is long."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A recording that was read.
+    """A recording that has been read.
 
     Attributes:
         path: which.
         sha256: its checksum.
-        parts: of it, one, or one for each channel; all of them in pieces, or none.
+        parts: one, or one for each channel; all of them in pieces, or none.
         files: of the waveforms.
         seconds: of sound.
         spent: seconds that it took.
@@ -71,7 +71,7 @@ class Reader:
         Args:
             plan: what is wanted.
             scratch: where waveforms go.
-            claim: is asked before a content is decoded.
+            claim: is called before a content is decoded.
             decoders: decoding processes.
         """
         self._plan, self._scratch, self._claim = plan, scratch, claim
@@ -94,10 +94,10 @@ class Reader:
         await self._decoders.close()
 
     async def read(self, item: Item) -> Reading | Same | Failed:
-        """Fetch and decode a recording, unless its content is another one's.
+        """Fetch and decode a recording, unless another has the same content.
 
         Raises:
-            DecoderError: no decoding process can be started, or there is no room for what it decodes.
+            DecoderError: no decoding process can be started, or there is no space for the waveform.
             OutputsError: the ledger can't be written.
         """
         started = time.monotonic()
@@ -124,7 +124,7 @@ class Reader:
                 file.unlink(missing_ok=True)
             if _is_full(error):
                 raise DecoderError(
-                    f"{self._scratch}: the disk is full: set TMPDIR to where there is room"
+                    f"{self._scratch}: the disk is full: set TMPDIR to a directory with free space"
                 ) from error
             if isinstance(error, Exception) and not isinstance(error, (DecoderError, OutputsError)):
                 return Failed(item.path, reason(error), sha256)
@@ -137,15 +137,15 @@ class Reader:
         async with self._reading:
             data = await asyncio.to_thread(self._rows.read, replace(item, path=self.locate(item.path)))
         if not data:
-            raise NoAudioError("there are no bytes in this row")
+            raise NoAudioError("this row has no bytes")
         return stack.enter_context(_kept(data, self._scratch))
 
     def locate(self, path: str) -> str:
-        """Where a recording is, as it is seen from here."""
+        """A recording's path as seen from this process."""
         return path if is_remote(path) else os.path.join(self._plan.directory, path)  # noqa: PTH118  as it is
 
     async def _decode(self, source: Path, target: Path, item: Item, channel: int | None) -> Decoded:
-        """Decode in one of the processes; a file that breaks it is tried once more, in a fresh one."""
+        """Decode in one of the processes; a file that breaks one is tried once more in a fresh one."""
         limits, name = settings(), item.path.rpartition("/")[2]
 
         async def decode() -> Decoded:
@@ -165,19 +165,19 @@ class Reader:
             return await decode()
 
     def _cut(self, decoded: Decoded) -> Part:
-        assert self._metadata is not None  # noqa: S101  nothing is read before the start
+        assert self._metadata is not None  # noqa: S101  nothing is read before `start`
         whole = outline(decoded, self._metadata, replace(self._plan.options, channel=decoded.asked_channel))
         return whole, tuple(pieces(whole, decoded.path, samples=PIECE))
 
 
 def _is_full(error: BaseException | None) -> bool:
-    """Whether it is a full disk that failed, and not the recording."""
+    """Whether the disk is full, which is no fault of the recording."""
     refusal = behind(error)
     return refusal is not None and is_full(refusal)
 
 
 def reason(error: Exception) -> str:
-    """What the table of errors says of an exception."""
+    """An exception as the table of errors states it."""
     if isinstance(error, AudioError):
         return error.reason
     if isinstance(error, EmovoxError):

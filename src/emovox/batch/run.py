@@ -1,7 +1,7 @@
-"""The run: lists what there is, lets an engine hear what is missing, and is the only one that writes.
+"""The run: lists recordings, has an engine recognise those that are missing, and does all the writing.
 
-A worker that dies takes nothing with it, for what it had is asked again; and nothing is there twice, for an answer
-counts once. A run that dies leaves complete shards; the next one reads which recordings they hold.
+When a worker dies nothing is lost, as its tasks are given out again; and no row appears twice, as an answer counts
+once. A run that dies leaves complete shards, from which the next one learns what is done.
 """
 
 import json
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
 FACTS = "batch.json"
 OUTPUTS = "outputs"
-UNHEARD = "its content is that of a recording that could not be heard"
-_TOGETHER = 1000  # recordings that are listed, taken or copied together
-_PATIENCE = 5.0  # seconds from one look for twins to the next
-_TOLD = 0.2  # seconds from one word about how far the run is to the next
+UNHEARD = "it has the same content as a recording that failed"
+_TOGETHER = 1000  # recordings listed, taken or copied at a time
+_PATIENCE = 5.0  # seconds between looks for twins
+_TOLD = 0.2  # seconds between reports of progress
 
 
 class Batch:
@@ -59,13 +59,13 @@ class Batch:
         Args:
             wish: what is wanted.
             engine: makes the engine.
-            tell: is told now and then how far the run is.
+            tell: is given the status now and then.
 
         Raises:
             BatchError: the output can't be used.
         """
         if wish.outputs_dirs and is_remote(wish.out):
-            raise BatchError("outputs directories can be made on this machine only: give --out a directory")
+            raise BatchError("outputs directories can only be made on this machine: give --out a directory")
         self._wish, self._make, self._tell = wish, engine, tell
         self.status = Status()
         self._out = Place.of(wish.out)
@@ -83,17 +83,17 @@ class Batch:
         self._told = self._looked = 0.0
 
     def run(self) -> Status:
-        """Hear what is missing, and end when nothing is.
+        """Recognise all that is missing.
 
         Raises:
-            BatchError: the input or the output can't be used, or the output belongs to other options.
+            BatchError: the input or the output can't be used, or the output was made with other options.
             EmovoxError: as `Recognizer` and `Archive`.
         """
         wish, out = self._wish, self._out
         found = find(wish.source, wish.column)
         first = list(islice(found, 1))
         if not first:
-            raise BatchError(f"{wish.source}: there is no audio or video file in it")
+            raise BatchError(f"{wish.source}: no audio or video files in it")
         with ExitStack() as stack:
             if out.local:
                 stack.enter_context(_only_one(Path(out.path)))
@@ -134,7 +134,7 @@ class Batch:
             stack.callback(self._ended.set)
             try:
                 self._work(engine)
-            except (KeyboardInterrupt, ClusterError):  # what is heard is kept
+            except (KeyboardInterrupt, ClusterError):  # keep what is done
                 self._flush()
                 raise
             if self._trouble is not None:
@@ -166,7 +166,7 @@ class Batch:
         self._tell(self.status)
 
     def _list(self, found: Iterator[Item | Failed]) -> None:
-        """Put down what is there; a thread of its own."""
+        """List the recordings, in a thread of its own."""
         some: list[Item | Failed] = []
         try:
             try:
@@ -254,7 +254,7 @@ class Batch:
         self._ledger.stored(((row["sha256"], row["path"]) for row in rows), name)
 
     def _copy(self, *, last: bool = False) -> None:
-        """Give recordings whose content was heard the rows of that."""
+        """Give recordings whose content is done the rows of that content."""
         for shard, reason, twins in self._ledger.twins(_TOGETHER, all_of_them=last):
             known: dict[str, list[dict[str, Any]]] = {}
             if shard is not None:
@@ -285,15 +285,15 @@ class Batch:
             return
         try:
             before = {"archive": False, **json.loads(place.read())}
-            # What it was begun without, as there was no such option, stood at its default.
+            # An option that didn't exist when the batch was begun had its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
         except (ValueError, TypeError, KeyError) as error:
-            raise BatchError(f"{place.address}: not the facts of a batch: choose another --out") from error
+            raise BatchError(f"{place.address}: not written by a batch: choose another --out") from error
         if before != facts:
             changed = ", ".join(_changed(before, facts))
             raise BatchError(
-                f"{self._out.address}: what is there was made otherwise: it differs in {changed}; "
-                f"choose another --out, or the same as in {place.address}"
+                f"{self._out.address}: it was made with other settings (it differs in {changed}): "
+                f"choose another --out, or use the settings in {place.address}"
             )
 
     def _load(self) -> None:
@@ -317,7 +317,7 @@ class Batch:
         status.before = self._ledger.done() - status.failed_before
 
     def _sweep(self, outputs: Path) -> None:
-        """Remove a batch's outputs directories that no row names: their recordings will be heard again."""
+        """Remove the batch's outputs directories that no row refers to: their recordings are recognised again."""
         if not outputs.is_dir():
             return
         made = (path for path in outputs.iterdir() if is_outputs(path) and (path / MADE).exists())
@@ -336,13 +336,13 @@ def _archive_of(outputs: Path) -> "Archive":
 
 
 def _located(model: str) -> str:
-    """A model's name, or its path as it is seen from anywhere."""
+    """A model's name, or its absolute path."""
     named = model in {AUTO, *(entry.name for entry in CATALOG)}
     return model if named or not os.path.lexists(model) else os.path.abspath(model)  # noqa: PTH100
 
 
 def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
-    """What differs, for people: `model`, `options (embedding)`."""
+    """What differs, in words: `model`, `options (embedding)`."""
     for key, value in facts.items():
         old = before.get(key)
         if old == value:
@@ -355,19 +355,19 @@ def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
 
 @contextmanager
 def _only_one(out: Path) -> Iterator[None]:
-    """Keep a second run out of the same directory.
+    """Keep a second run out of the directory.
 
     Raises:
-        BatchError: there is one, or the directory can't be written.
+        BatchError: there is another run, or the directory can't be written.
     """
     try:
         private.make_directory(out)
         lock = FileLock(out / ".lock", mode=private.lock_mode(out / ".lock"), thread_local=False)
         lock.acquire(blocking=False)
     except Timeout:
-        raise BatchError(f"{out}: another batch works on this output") from None
+        raise BatchError(f"{out}: another batch is writing to this output") from None
     except FileExistsError:
-        raise BatchError(f"{out}: a file, and no directory") from None
+        raise BatchError(f"{out}: a file, not a directory") from None
     except OSError as error:
         raise BatchError(f"{out}: {error.strerror or error}") from error
     with lock:

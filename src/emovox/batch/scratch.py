@@ -1,4 +1,4 @@
-"""A place for what is decoded and for the ledger, which a killed run leaves to the next one to clear."""
+"""A scratch directory for waveforms and the ledger; what a killed run leaves, the next one clears."""
 
 import secrets
 import shutil
@@ -15,9 +15,9 @@ _LOCK = ".lock"
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A new directory for the length of the block; those of runs that died are removed.
+    """A new directory for the length of the block; those that dead runs left are removed.
 
-    Its lock lies beside it and is held before it is made: whoever clears finds no directory that nobody holds yet.
+    Its lock, beside it, is taken before it is made, so that no directory is ever seen without an owner.
     """
     root = Path(tempfile.gettempdir())
     for lock in root.glob(f"{_PREFIX}*{_LOCK}"):
@@ -32,5 +32,5 @@ def scratch() -> Iterator[Path]:
             yield place
         finally:
             shutil.rmtree(place, ignore_errors=True)
-            with suppress(OSError):  # Windows keeps what is open
+            with suppress(OSError):  # Windows doesn't delete open files
                 lock.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A long recording, shared out among the workers and put together again."""
+"""A long recording, split among the workers and joined again."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +10,10 @@ from emovox.models.runtime.engine import Output
 
 
 class Shared:
-    """A long recording that is shared out."""
+    """A long recording that is split among the workers."""
 
     def __init__(self, surveyed: Surveyed) -> None:
-        """Begin with what a worker found."""
+        """Begin with a worker's survey of it."""
         self.surveyed = surveyed
         self.outputs: list[list[tuple[Output, ...] | None]] = [[None] * len(some) for _, some in surveyed.parts]
         self.spent = surveyed.spent
@@ -25,13 +25,13 @@ class Shared:
                 yield Share(self.surveyed.item.path, part, number, piece)
 
     def add(self, heard: Inferred) -> bool:
-        """Take outputs; gives whether all are there."""
+        """Add the outputs of a share; returns whether they are complete."""
         self.outputs[heard.share.part][heard.share.number] = heard.outputs
         self.spent += heard.spent
         return all(outputs is not None for part in self.outputs for outputs in part)
 
     def done(self, ready: Ready) -> Done:
-        """Put it together, once all is there.
+        """Join the outputs, once they are complete.
 
         Raises:
             EmovoxError: as `Recognizer.recognize`.

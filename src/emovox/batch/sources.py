@@ -1,4 +1,4 @@
-"""Sources: the recordings that a directory, a glob or a manifest means, one after the other."""
+"""Sources: the recordings in a directory, a glob or a manifest, one after the other."""
 
 import io
 import os
@@ -17,26 +17,26 @@ from emovox.errors import BatchError, LabelsError
 
 MANIFESTS = (".csv", ".tsv", ".txt", *lists.JSON_LINES, ".parquet")
 COLUMNS = (*lists.COLUMNS, "bytes")
-"""Where a manifest's recordings are looked for, when nobody says."""
-BAD_NAME = "its name is no valid UTF-8, as a table wants it: rename it"
+"""The columns of a manifest that may name recordings, where none is chosen."""
+BAD_NAME = "its name is not valid UTF-8, which the tables need: rename it"
 
 
 def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
-    """The recordings that `source` means; listing them holds no more than one directory's names.
+    """The recordings of `source`; no more than one directory's names are held at a time.
 
     Args:
         source: a directory, a glob, a manifest (CSV, TSV, JSON lines, Parquet) or one recording; path or address.
         column: of a manifest, with paths, addresses or bytes; by default the first of `COLUMNS` that it has.
 
     Yields:
-        Recordings; a directory's in the order in which the storage lists them.
+        Recordings; those of a directory in the order in which the storage lists them.
 
     Raises:
-        BatchError: there is nothing, or a manifest lacks the column.
+        BatchError: there are none, or a manifest lacks the column.
     """
     source = local_path(source)
     if not source:
-        raise BatchError("an empty name: was a variable meant?")
+        raise BatchError("the name is empty: is a variable unset?")
     place = Place.of(source)
     kind = place.kind()
     if kind == "file":
@@ -44,15 +44,15 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
             return _manifest(place, column)
         return iter([_item(place.address)])
     if column is not None:
-        raise BatchError(f"{source}: --column belongs to a manifest, and this is none")
+        raise BatchError(f"{source}: --column is for a manifest, and this isn't one")
     if kind == "directory":
         _check_readable(place)
         return _walk(place)
     if re.search(r"[*?\[]", source):
         return _glob(source)
-    reason = "there is no such file or directory"
+    reason = "no such file or directory"
     if place.local and os.path.islink(source):  # noqa: PTH114
-        reason = "a link that leads to nothing, or in a circle"
+        reason = "a broken link, or one that leads in a circle"
     raise BatchError(f"{source}: {reason}")
 
 
@@ -75,22 +75,22 @@ def _walk(place: Place) -> Iterator[Item | Failed]:
 
 
 def _leads_on(place: Place) -> bool:
-    """Whether a search goes on in a directory: not in an outputs directory, nor where a link leads."""
+    """Whether to search a directory: not an outputs directory, nor one behind a link."""
     name = place.path.rpartition("/")[2]
     outputs = name.startswith("outputs_") and (place / "result.json").kind() == "file"
     return not outputs and not place.is_link()
 
 
 def _unreadable(place: Place, error: Exception) -> Failed:
-    """A directory that this machine can't read: it costs itself only."""
-    if not place.local:  # the storage is gone, not a directory
+    """A directory that can't be read, as a failure that stops nothing else."""
+    if not place.local:  # the storage is gone, not just a directory
         raise error
     reason = str(error).removeprefix(f"{place.address}: ")
     return Failed(place.address.encode(errors="backslashreplace").decode(), reason)
 
 
 def _glob(pattern: str) -> Iterator[Item | Failed]:
-    """Recordings that a pattern matches: * and ? within a name, ** across directories."""
+    """Recordings that match a pattern: * and ? within a name, ** across directories."""
     fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0].rpartition("/")[0]
     absolute = pattern.startswith("/")
     root = Place.of(fixed or ("/" if absolute else "."))
@@ -133,7 +133,7 @@ def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:
                 if value := row.get(column or ""):
                     yield _item(_resolved(place, value))
                 else:
-                    yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
+                    yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
         except LabelsError as error:
             raise BatchError(str(error)) from error
 
@@ -146,7 +146,7 @@ def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
         try:
             table = pyarrow.parquet.ParquetFile(file)
         except pa.ArrowInvalid as error:
-            raise BatchError(f"{place.address}: not a table of Parquet: {error}") from error
+            raise BatchError(f"{place.address}: not a Parquet file: {error}") from error
         column = _choose(place, table.schema_arrow.names, column)
         column, kind = _inside(column, table.schema_arrow.field(column).type)
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
@@ -165,19 +165,19 @@ def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
                 if inner:
                     yield _item(_resolved(place, inner))
                 else:
-                    yield Failed(f"{place.address}#{number}", f"there is no path in the column {column}")
+                    yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
                 number += 1
 
 
 def _inside(column: str, kind: Any) -> tuple[str, Any]:
-    """Where in a column the bytes or paths are, and of which type."""
+    """Where in a column the bytes or paths are, and their type."""
     import pyarrow as pa  # noqa: PLC0415  an extra
 
-    if pa.types.is_struct(kind):  # as Hugging Face's datasets keep sound: bytes, or a path
+    if pa.types.is_struct(kind):  # as in Hugging Face datasets: bytes, or a path
         for name in ("bytes", "path"):
             if kind.get_field_index(name) >= 0:
                 return f"{column}.{name}", kind.field(name).type
-    return column, kind.value_type if pa.types.is_dictionary(kind) else kind  # as pandas keeps categories
+    return column, kind.value_type if pa.types.is_dictionary(kind) else kind  # as pandas stores categories
 
 
 def _choose(place: Place, names: list[str], column: str | None) -> str:
@@ -188,20 +188,20 @@ def _choose(place: Place, names: list[str], column: str | None) -> str:
 
 
 def _resolved(place: Place, value: str) -> str:
-    """A manifest's paths are seen from where it lies."""
+    """The address of a manifest's entry; paths are relative to the manifest."""
     if is_remote(value):
         return value
     if place.local:
         return str(lists.locate(Path(place.address).parent, value))
     folder = place.address.rpartition("/")[0]
     address = f"{folder}/{local_path(value)}"
-    if "\\" in value and Place.of(address).kind() == "nothing":  # Windows wrote it
+    if "\\" in value and Place.of(address).kind() == "nothing":  # written on Windows
         return f"{folder}/{value}".replace("\\", "/")
     return address
 
 
 class _Raw(io.RawIOBase):
-    """Arrow's file as Python's io wants it."""
+    """One of Arrow's files, as a raw stream for Python's io."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -216,7 +216,7 @@ class _Raw(io.RawIOBase):
 
 
 class RowReader:
-    """The bytes of a Parquet table's rows, read in their order; a jump back begins a row group again."""
+    """Reads the bytes of a Parquet table's rows in order; a jump back restarts the row group."""
 
     def __init__(self) -> None:
         self._key: tuple[str, str, int] | None = None
@@ -224,12 +224,12 @@ class RowReader:
         self._next = 0
 
     def read(self, item: Item) -> bytes | None:
-        """The bytes of an item that has a row.
+        """The bytes of an item with a row.
 
         Raises:
             BatchError: the table can't be read.
         """
-        assert item.row is not None  # noqa: S101  whoever asks has looked
+        assert item.row is not None  # noqa: S101  the caller has checked
         group, row = item.row
         key = (item.path.rpartition("#")[0], item.column or "", group)
         if key != self._key or row < self._next:
@@ -238,7 +238,7 @@ class RowReader:
             self._next += 1
             if self._next > row:
                 return value
-        raise BatchError(f"{item.path}: the table has no such row any more")
+        raise BatchError(f"{item.path}: the table no longer has this row")
 
 
 def _rows(address: str, column: str, group: int) -> Iterator[bytes | None]:

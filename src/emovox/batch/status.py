@@ -1,4 +1,4 @@
-"""The status: how far a run is, for people."""
+"""The status: how far a run has come."""
 
 import time
 from collections import Counter
@@ -6,28 +6,28 @@ from dataclasses import dataclass, field
 
 from emovox.inference.recognition import ModelFacts
 
-SLOWEST = 5  # recordings that the summary names
+SLOWEST = 5  # recordings named in the summary
 
 
 @dataclass
 class Status:
-    """How far a run is.
+    """How far a run has come.
 
     Attributes:
-        model: what hears.
-        workers: that hear.
-        trouble: what the run waits for, in words; "": nothing.
-        before: recordings that earlier runs heard.
-        failed_before: recordings that they could not use.
-        listed: recordings found that are new.
+        model: of the workers.
+        workers: how many.
+        trouble: what the run is waiting for, in words; "": nothing.
+        before: recordings that earlier runs recognised.
+        failed_before: recordings that failed in earlier runs.
+        listed: new recordings found.
         listing: whether more may be found.
-        done: recordings heard now.
-        same: of these, those whose content was known.
-        failed: recordings that could not be used now.
-        seconds: of sound heard now.
+        done: recordings recognised in this run.
+        same: how many of these have the same content as another.
+        failed: recordings that failed in this run.
+        seconds: of sound recognised in this run.
         started: on the monotonic clock.
         emotions: recordings by emotion, of all runs.
-        slowest: seconds taken and path, of the slowest now.
+        slowest: seconds taken and path, of the slowest in this run.
     """
 
     model: ModelFacts | None = None
@@ -52,7 +52,7 @@ class Status:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds that what is listed will take, at this pace; None: nobody knows yet."""
+        """Seconds that the rest will take at this pace; None: not known yet."""
         finished = self.done + self.failed
         if self.listing or not finished:
             return None

@@ -1,7 +1,7 @@
 """Storage: a directory on this machine or a prefix in object storage, through Arrow's file systems.
 
-Arrow's, because pyarrow is there anyway to write Parquet: s3, gs and az need no further package, and it reaches
-`hf://` through fsspec where huggingface_hub is installed.
+Arrow's, because pyarrow is needed for Parquet anyway: s3, gs and az need no other package, and it reaches `hf://`
+through fsspec where huggingface_hub is installed.
 """
 
 import os
@@ -20,8 +20,7 @@ from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, Unr
 from emovox.packages import install
 
 BLOCK = 2**20
-"""How the name of a file on this machine ends, after a dot in front, while it is written."""
-RETRIES = 30  # seconds; Google's own library would ask in vain for a quarter of an hour
+RETRIES = 30  # seconds; Google's own library would retry for a quarter of an hour
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Place:
     """A directory or file in a file system.
 
     Attributes:
-        address: as it was given; what lies in it is named after it.
+        address: as given; its entries are named after it.
         filesystem: Arrow's.
         path: in the file system.
         local: whether it is on this machine.
@@ -42,10 +41,10 @@ class Place:
 
     @classmethod
     def of(cls, address: str) -> "Place":
-        """Where an address or path is.
+        """The place of an address or path.
 
         Raises:
-            BatchError: no such kind of storage, or the package that opens it is missing.
+            BatchError: unknown kind of storage, or its package is missing.
         """
         try:
             from pyarrow import ArrowException, fs  # noqa: PLC0415  an extra
@@ -75,19 +74,19 @@ class Place:
         """`directory`, `file` or `nothing`.
 
         Raises:
-            BatchError: the storage can't be asked.
+            BatchError: the storage refuses.
         """
         with _explained(self):
             name = self.filesystem.get_file_info(self.path).type.name
         return {"Directory": "directory", "File": "file"}.get(name, "nothing")
 
     def entries(self) -> Iterator[tuple[str, bool]]:
-        """Names in this directory, and whether each is a directory; none where there is no such directory.
+        """The names in this directory, and whether each is a directory; none if there is no such directory.
 
         Raises:
             BatchError: it can't be listed.
         """
-        if self.local:  # as the system gives them, never all at once
+        if self.local:  # one by one, never all at once
             with _explained(self):
                 yield from directories.scan(self.path)
             return
@@ -98,11 +97,11 @@ class Place:
                 yield info.base_name, info.type == fs.FileType.Directory
 
     def is_link(self) -> bool:
-        """Whether this is a link to a directory, which may lead back to where one came from."""
+        """Whether this is a link to a directory, which may lead in a circle."""
         return self.local and directories.is_link(self.path)
 
     def open(self) -> Any:
-        """A file opened for reading, that can seek.
+        """A file opened for reading, which can seek.
 
         Raises:
             BatchError: it can't be.
@@ -111,7 +110,7 @@ class Place:
             return self.filesystem.open_input_file(self.path)
 
     def read(self) -> bytes:
-        """All of a small file.
+        """The contents of a small file.
 
         Raises:
             BatchError: it can't be read.
@@ -120,17 +119,17 @@ class Place:
             return bytes(file.read())
 
     def write(self, data: Any) -> None:
-        """Make a file, all of it or nothing.
+        """Write a file, whole or not at all.
 
-        On this machine it is written beside its place, forced to the disk and renamed. To object storage it goes
-        in one stream, which appears when it is closed and not before.
+        On this machine it is written under another name, synced and renamed. In object storage it is a single
+        stream, which appears when it is closed and not before.
 
         Raises:
             BatchError: the storage refuses.
         """
         with _explained(self):
             if not self.local:
-                # The data are complete before the stream begins: leaving a block early would publish half of them.
+                # The data is complete before the stream is opened: closing it early would publish half of it.
                 stream = self.filesystem.open_output_stream(self.path)
                 stream.write(data)
                 stream.close()
@@ -157,10 +156,10 @@ class Place:
 
 @contextmanager
 def fetched(address: str, scratch: Path, *, max_bytes: int) -> Iterator[Path]:
-    """A recording as a file on this machine; one from elsewhere lies in `scratch` for the length of the block.
+    """A recording as a file on this machine; one from elsewhere is in `scratch` for the length of the block.
 
     Raises:
-        AudioError: it isn't there, can't be read, or is bigger than `max_bytes`.
+        AudioError: it doesn't exist, can't be read, or is larger than `max_bytes`.
     """
     if not is_remote(address):
         yield Path(address)
@@ -176,7 +175,7 @@ def fetched(address: str, scratch: Path, *, max_bytes: int) -> Iterator[Path]:
         yield path
     except BatchError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise RecordingNotFoundError("there is no such file", address) from error
+            raise RecordingNotFoundError("no such file", address) from error
         raise UnreadableAudioError(str(error).removeprefix(f"{address}: "), address) from error
     except OSError as error:
         raise UnreadableAudioError(" ".join(str(error).split()), address) from error
@@ -186,22 +185,22 @@ def fetched(address: str, scratch: Path, *, max_bytes: int) -> Iterator[Path]:
 
 def _copy(source: Any, file: BinaryIO, max_bytes: int) -> None:
     if source.size() > max_bytes:
-        raise TooLargeError(f"bigger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE)")
+        raise TooLargeError(f"larger than the limit of {max_bytes} bytes (raise it with EMOVOX_MAX_FILE_SIZE)")
     shutil.copyfileobj(source, file, BLOCK)
 
 
 def _download(address: str, file: BinaryIO, max_bytes: int) -> None:
-    import httpx  # noqa: PLC0415  a manifest that names web addresses is rare
+    import httpx  # noqa: PLC0415  few manifests have web addresses
 
     try:
         with httpx.stream("GET", address, follow_redirects=True, timeout=60) as response:
             if not response.is_success:
                 raise UnreadableAudioError(
-                    f"the server answers {response.status_code} {response.reason_phrase}".rstrip(), address
+                    f"the server answered {response.status_code} {response.reason_phrase}".rstrip(), address
                 )
             for block in response.iter_bytes():
                 if file.tell() + len(block) > max_bytes:
-                    raise TooLargeError(f"bigger than the limit of {max_bytes} bytes (EMOVOX_MAX_FILE_SIZE)")
+                    raise TooLargeError(f"larger than the limit of {max_bytes} bytes (EMOVOX_MAX_FILE_SIZE)")
                 file.write(block)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UnreadableAudioError(" ".join(str(error).split()), address) from error
@@ -213,7 +212,7 @@ def _filesystem(scheme: str, authority: str) -> tuple[Any, str]:
     from pyarrow import fs  # noqa: PLC0415  an extra
 
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if scheme == "s3" and endpoint:  # which Arrow does not look for
+    if scheme == "s3" and endpoint:  # Arrow doesn't read it
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         return fs.S3FileSystem(endpoint_override=endpoint, region=region), authority
     if scheme == "az":
@@ -222,14 +221,14 @@ def _filesystem(scheme: str, authority: str) -> tuple[Any, str]:
             raise ValueError("set AZURE_STORAGE_ACCOUNT to the account's name")
         return fs.AzureFileSystem(account, account_key=os.environ.get("AZURE_STORAGE_KEY")), authority
     if scheme in {"http", "https"}:
-        raise ValueError("web addresses are read one by one: list them in a manifest")
+        raise ValueError("web addresses can't be listed: give a manifest of them")
     limit = f"?retry_limit_seconds={RETRIES}" if scheme in {"gs", "gcs"} else ""
     try:
         found: tuple[Any, str] = fs.FileSystem.from_uri(f"{scheme}://{authority}{limit}")
     except ValueError as error:
         if "Unrecognized filesystem type" not in str(error):
             raise
-        raise ValueError("no storage of this kind is known: s3://, gs://, az:// and hf:// are") from error
+        raise ValueError("unknown kind of storage: choose s3://, gs://, az:// or hf://") from error
     return found
 
 
@@ -240,8 +239,8 @@ def _explained(place: Place) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise BatchError(f"{place.address}: there is no such file") from error
-    except ArrowException as error:  # what Azure's library raises without a login, for example
+        raise BatchError(f"{place.address}: no such file") from error
+    except ArrowException as error:  # such as Azure's library raises without a login
         raise BatchError(f"{place.address}: {' '.join(str(error).split())}") from error
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""The tables: recognitions and errors, as shards of Parquet that appear complete or not at all."""
+"""The tables: recognitions and errors, as Parquet shards that appear complete or not at all."""
 
 import secrets
 import time
@@ -13,9 +13,9 @@ from emovox.files import DRAFT
 from emovox.inference.recognition import HeadScores, Recognition, Segment
 
 RECOGNITIONS, ERRORS = "recognitions", "errors"
-ROWS = 5000  # of a shard, at most
-AGE = 10.0  # seconds after which a shard is written, however few rows it has: what an interruption may cost
-SIZE = 64 * 2**20  # bytes, about, after which it is too: curves and embeddings of frames are large
+ROWS = 5000  # in a shard, at most
+AGE = 10.0  # seconds after which a shard is written, however few its rows: what an interruption may cost
+SIZE = 64 * 2**20  # approximate bytes after which it is, too: curves and embeddings of frames are large
 
 
 @cache
@@ -114,11 +114,11 @@ def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> d
 
 
 class Shards:
-    """The shards of a table: rows are held until there are enough of them, and written together.
+    """The shards of a table: rows are buffered and written together.
 
     Attributes:
         place: the directory.
-        written: rows in the shards that this one wrote.
+        written: rows in the shards written so far.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Shards:
         Args:
             out: the batch's output.
             table: `RECOGNITIONS` or `ERRORS`.
-            wrote: is told of every shard, its rows and its name, once it is there.
+            wrote: is given the rows and the name of every shard that was written.
             before: is called before each is written.
         """
         self.place = out / table
@@ -144,13 +144,13 @@ class Shards:
         self._name, self._size, self._since = "", 0, 0.0
 
     def names(self) -> Iterator[str]:
-        """Names of the shards that are there."""
+        """The names of the existing shards."""
         for name, directory in self.place.entries():
             if name.endswith(".parquet") and not name.startswith(".") and not directory:
                 yield name
 
     def sweep(self) -> None:
-        """Remove what a run that was killed while it wrote left on this machine.
+        """Remove the drafts that a killed run left on this machine.
 
         Raises:
             BatchError: the storage refuses.
@@ -161,10 +161,10 @@ class Shards:
                     (self.place / name).delete()
 
     def read(self, name: str, columns: list[str] | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
-        """Rows of one shard, those whose columns have one of the values that `filters` names.
+        """The rows of one shard whose columns have one of the values in `filters`.
 
         Raises:
-            BatchError: it is damaged, no shard of this table, or can't be read.
+            BatchError: it is damaged, isn't a shard of this table, or can't be read.
         """
         import pyarrow as pa  # noqa: PLC0415  an extra
         import pyarrow.compute as pc  # noqa: PLC0415  an extra
@@ -175,7 +175,7 @@ class Shards:
             try:
                 table = pyarrow.parquet.ParquetFile(file)
                 if not table.schema_arrow.equals(schema(self._table)):
-                    raise BatchError(f"{place.address}: not a shard of this table: take it away and run again")
+                    raise BatchError(f"{place.address}: not a shard of this table: remove it and run again")
                 for batch in table.iter_batches(columns=columns):
                     chosen = batch
                     for column, values in filters.items():
@@ -183,18 +183,18 @@ class Shards:
                     yield from chosen.to_pylist()
             except (pa.ArrowInvalid, OSError) as error:
                 raise BatchError(
-                    f"{place.address}: damaged: delete it, and its recordings are heard again when the batch is "
-                    f"run again ({' '.join(str(error).split())})"
+                    f"{place.address}: damaged: delete it and run the batch again, which recognises its "
+                    f"recordings again ({' '.join(str(error).split())})"
                 ) from error
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Take rows that belong together: they will stand in one shard.
+        """Add rows that belong together, in one shard.
 
         Raises:
             BatchError: the storage refuses.
         """
         if not self._rows:
-            # Named once: a flush that is interrupted and made good must not leave two shards of the same rows.
+            # Named once: a flush that is interrupted and repeated must not leave two shards of the same rows.
             self._name = _name()
             self._since = time.monotonic()
         rows = list(rows)
@@ -211,7 +211,7 @@ class Shards:
             self.flush()
 
     def tick(self) -> None:
-        """Write what has waited long enough.
+        """Write rows that have waited long enough.
 
         Raises:
             BatchError: the storage refuses.
@@ -220,7 +220,7 @@ class Shards:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held.
+        """Write the buffered rows.
 
         Raises:
             BatchError: the storage refuses.
@@ -235,7 +235,7 @@ class Shards:
         self._wrote(rows, name)
 
     def conclude(self) -> None:
-        """Write what is held, and an empty shard where there is none: readers want a table that is there.
+        """Write the buffered rows, and an empty shard if there is none: readers expect a table.
 
         Raises:
             BatchError: the storage refuses.

@@ -1,4 +1,4 @@
-"""What a worker is asked, and what it answers."""
+"""The tasks of workers, and their answers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +15,11 @@ from emovox.models.runtime.session import Device
 
 @dataclass(frozen=True)
 class Item:
-    """A recording to hear.
+    """A recording to recognise.
 
     Attributes:
-        path: its path or address, as it stands in the tables.
-        row: where its bytes are, when they stand in a table of Parquet: row group and row in that.
+        path: its path or address, as in the tables.
+        row: where its bytes are, if they are in a Parquet table: row group, and row within it.
         column: of the bytes in that table.
     """
 
@@ -30,21 +30,21 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """What every worker must know.
+    """What every worker needs to know.
 
     Attributes:
         model: a name or path.
         precision: of the arithmetic.
         device: where.
         options: of the recognition.
-        split_channels: whether each channel is heard by itself.
+        split_channels: whether each channel is recognised separately.
         formats: exports that go into each outputs directory.
         labels: language of the exports.
         outputs: where outputs directories go; None: there are none.
-        ledger: where the claims are kept.
-        scratch: a directory for what is decoded.
-        longest: seconds; a longer recording is shared out.
-        directory: where relative paths are seen from; workers may run elsewhere. "": where each worker runs.
+        ledger: path of the claims.
+        scratch: a directory for waveforms.
+        longest: seconds; a longer recording is split.
+        directory: what paths are relative to, as workers may run elsewhere; "": where each worker runs.
         archive: whether outputs directories are archived; the run does that.
     """
 
@@ -69,9 +69,9 @@ class Share:
 
     Attributes:
         path: of the recording.
-        part: which of the channels that are heard by themselves, from 0.
-        number: which piece of that, from 0.
-        piece: a `Piece`; on a cluster, where it is.
+        part: which of the separate channels, from 0.
+        number: which piece of it, from 0.
+        piece: a `Piece`; on a cluster, a reference to it.
     """
 
     path: str
@@ -85,7 +85,7 @@ Task = Item | Share
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker has its model."""
+    """A worker has loaded its model."""
 
     model: ModelFacts
     metadata: Metadata
@@ -95,18 +95,18 @@ class Ready:
 
 @dataclass(frozen=True)
 class Begun:
-    """A worker begins a task; an answer follows, or its end."""
+    """A worker has begun a task; an answer follows, or its death."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """A recording was heard.
+    """A recording was recognised.
 
     Attributes:
         path: which.
-        rows: of the table; several where its channels were heard by themselves.
+        rows: of the table; several where its channels are separate.
         seconds: of sound.
-        spent: seconds that it took its worker.
+        spent: seconds of the worker's time.
         records: of what was published, to be archived.
     """
 
@@ -119,7 +119,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """A recording can't be used; its checksum is there where it could be read."""
+    """A recording can't be used; it has a checksum if it could be read."""
 
     path: str
     reason: str
@@ -128,7 +128,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Same:
-    """A recording whose content another one has, that is or was heard."""
+    """A recording with the same content as one that is being or was recognised."""
 
     path: str
     sha256: str
@@ -136,13 +136,13 @@ class Same:
 
 @dataclass(frozen=True)
 class Surveyed:
-    """A long recording, to be shared out.
+    """A long recording, to be split among the workers.
 
     Attributes:
         item: which.
-        parts: an outline and its pieces, or where these are, for each channel that is heard by itself.
-        files: of its waveforms, which go when it is done.
-        spent: seconds that it took so far.
+        parts: an outline and its pieces, or where these are, for each separate channel.
+        files: of its waveforms, deleted when it is done.
+        spent: seconds of worker time so far.
     """
 
     item: Item
@@ -153,7 +153,7 @@ class Surveyed:
 
 @dataclass(frozen=True)
 class Inferred:
-    """What the model gave for a piece."""
+    """The model's outputs for a piece."""
 
     share: Share
     outputs: tuple[Output, ...]
@@ -162,7 +162,7 @@ class Inferred:
 
 @dataclass(frozen=True)
 class Again:
-    """The pieces of a long recording are lost: it must be read again."""
+    """The pieces of a long recording were lost: it must be read again."""
 
     path: str
 

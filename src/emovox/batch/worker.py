@@ -1,4 +1,4 @@
-"""The worker: decodes and hears recordings, in a process of its own on this machine."""
+"""The worker: decodes and recognises recordings, in a process of its own."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ from emovox.outputs import Outputs
 from emovox.saving import Saving
 
 MADE = ".batch"
-"""In each outputs directory that a batch made: it removes no others."""
+"""Marks the outputs directories that a batch made; it removes no others."""
 
 
 class Worker:
@@ -35,7 +35,7 @@ class Worker:
         Args:
             plan: what is wanted.
             scratch: where waveforms go.
-            claim: is asked before a content is decoded.
+            claim: is called before a content is decoded.
             decoders: decoding processes.
         """
         self._plan, self._choice = plan, ModelChoice(plan.model, plan.precision)
@@ -62,12 +62,12 @@ class Worker:
         return ready
 
     async def close(self) -> None:
-        """End the decoders and hear no more."""
+        """End the decoders and unload the model."""
         await self._reader.close()
         await asyncio.to_thread(self._scheduler.close)
 
     async def answer(self, task: Task) -> Answer:
-        """Do what is asked. What goes wrong with a recording is an answer.
+        """Do a task. A recording that fails is an answer, not an error.
 
         Raises:
             OutputsError: the disk is full, for example; the next recording would fare no better.
@@ -94,7 +94,7 @@ class Worker:
             return Failed(task.path, why(error), sha256)
 
     async def _recognize(self, reading: Reading, link: str | None) -> Done:
-        """Recognise what was read of a recording, none of it to be shared out; its waveforms go."""
+        """Recognise a recording that was read in one piece, and delete its waveforms."""
         rows, records = [], []
         try:
             for part in reading.parts:
@@ -105,7 +105,9 @@ class Worker:
                         part,
                         save.options(options),
                         sink=save.sink,
-                        embedding_sink=None if options.embedding else save.embedding_sink,  # rows have them, too
+                        embedding_sink=None
+                        if options.embedding
+                        else save.embedding_sink,  # the rows have them, too
                     )
                     recognition = await self._scheduler.recognize(self._choice, request)
                     recognition = await asyncio.to_thread(save.commit, recognition)
@@ -118,7 +120,7 @@ class Worker:
         return Done(reading.path, tuple(rows), reading.seconds, reading.spent, tuple(records))
 
     def _link(self, item: Item) -> str | None:
-        """Where a recording is, for the archive; the bytes in a table have no address of their own."""
+        """Where a recording is, for the archive; bytes in a table have no address of their own."""
         if item.row is not None:
             return None
         path = self._reader.locate(item.path)
@@ -133,7 +135,7 @@ class Worker:
         return Recognizer(choice.model, precision=choice.precision, device=self._plan.device)
 
     def _spent(self, started: float) -> float:
-        """Seconds that an answer took this worker: not those for which it waited behind the one before."""
+        """Seconds that this worker spent on an answer, without those that it waited behind another."""
         now = time.monotonic()
         spent, self._answered = now - max(started, self._answered), now
         return spent

@@ -15,18 +15,18 @@ from emovox.errors import ClusterError, EmovoxError, SettingsError, UnknownEmoti
 EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED = 1, 2, 3, interrupts.CODE
 COMMANDS = {
     "recognize": "Recognise the emotion in recordings.",
-    "batch": "Recognise many recordings into tables of Parquet.",
-    "export": "Write results that are there already in other formats.",
+    "batch": "Recognise many recordings into Parquet tables.",
+    "export": "Write saved results in other formats.",
     "table": "Write one table of many recordings: a row for each recording, segment, or frame.",
     "archive": "Keep recognitions in a database: find, tag, count, export, delete them.",
     "similar": "Find what in the archive sounds most like a recording.",
     "map": "Draw the archive as a map, a page by itself.",
-    "listen": "Hear the emotion in what is spoken now.",
+    "listen": "Recognise emotion live, from the microphone or a file.",
     "head": "Train heads: classes of your own on a model's embeddings.",
     "evaluate": "Measure a model on recordings whose emotions are known.",
     "models": "List, download, convert, verify and remove models.",
     "serve": "Start the service: the page and an HTTP API at http://localhost:7860.",
-    "keys": "Make, list and remove the service's API keys.",
+    "keys": "Create, list and remove the service's API keys.",
     "config": "Show the settings.",
     "schema": "Print the JSON Schema of result.json.",
 }

@@ -1,4 +1,4 @@
-"""`emovox archive`: what was recognised, kept in a database."""
+"""`emovox archive`: recognitions in a database."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from emovox.outputs import find_directories
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.archive import Archive, Found
+    from emovox.archive import Archive, ArchiveRecord
 
 _OUTPUTS = parameters.outputs("The outputs whose archive it is.")
 _LABELS = click.option(
@@ -33,9 +33,9 @@ _LABELS = click.option(
 def archive() -> None:
     """Keep recognitions in a database: find, tag, count, export, delete them.
 
-    The archive is outputs.db beside outputs/ (where only outputs/ can be written to, in outputs/.emovox/), for
-    --outputs DIR DIR.db beside DIR; or the database that EMOVOX_DATABASE names. `--archive` of recognize, listen
-    and batch fills it, the service always does.
+    The archive is outputs.db beside outputs/ (or in outputs/.emovox/, if nothing can be written beside it), DIR.db
+    for --outputs DIR, or the database that EMOVOX_DATABASE names. `--archive` of recognize, listen and batch fills
+    it, and the service.
 
     \b
     emovox archive import outputs/
@@ -52,15 +52,15 @@ archive.add_command(watch)
 
 @archive.command("import", no_args_is_help=True)
 @click.argument("paths", nargs=-1, required=True, metavar="DIR...", type=click.Path(path_type=Path))
-@click.option("--model", metavar="NAME[@REVISION]", help="Of results that don't say which model they are from.")
+@click.option("--model", metavar="NAME[@REVISION]", help="For results that don't name their model.")
 @click.option("--quiet", "-q", is_flag=True, help="Errors only.")
 @_OUTPUTS
 def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
-    """Archive outputs directories, and all that are below DIR; again and again, nothing is there twice.
+    """Archive outputs directories: DIR, and all below it. What is in the archive already isn't added again.
 
-    Other programs' of the same layout, too: a result.json with `scores` by name, or with `labels` and `scores` as
-    FunASR writes them, and embedding.npy of the shape (D,), (1, D) or (T, D). Whoever doesn't say which model it
-    was has the model `unknown`; --model names it.
+    Other programs' directories of the same layout, too: a result.json with `scores` by name, or with `labels` and
+    `scores` as FunASR writes them, and embedding.npy of the shape (D,), (1, D) or (T, D). If a result doesn't name
+    its model, that is `unknown`, or what --model says.
 
     \b
     emovox archive import outputs/
@@ -83,10 +83,10 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
         except OutputsError as error:
             failures.append((path, str(error).removeprefix(f"{path}: ")))
     try:
-        with library.open_archive() as kept, _bar(quiet) as bar:
+        with library.open_archive() as archive, _bar(quiet) as bar:
             task = bar.add_task("importing", total=len(directories))
             new = import_directories(
-                kept,
+                archive,
                 directories,
                 model=model,
                 failed=failed,
@@ -94,7 +94,7 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
             )
         if not quiet:
             known = len(directories) - new - sum(path in directories for path, _ in failures)
-            click.echo(f"{new} new, {known} known before, {len(failures)} unreadable", err=True)
+            click.echo(f"{new} new, {known} already there, {len(failures)} unreadable", err=True)
     finally:
         for path, reason in failures:
             click.echo(f"Error: {printable(str(path))}: {printable(reason)}", err=True)
@@ -116,63 +116,54 @@ def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -
     emovox archive list
     emovox archive list --filter emotion=angry --filter tag=complaint --limit 200
     """  # noqa: D301  click needs the backspace itself
-    wanted = library.parse(filters)
-    with library.read_archive() as kept:
-        found, more = kept.find(wanted, limit=limit)
+    where = library.parse(filters)
+    with library.read_archive() as archive:
+        records, more = archive.find(where, limit=limit)
     if form == "json":
-        click.echo(json.dumps([item.to_dict() for item in found], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([record.to_dict() for record in records], ensure_ascii=False, indent=2))
         return
-    for item in found:
+    for record in records:
         text = (
-            json.dumps(item.to_dict(), ensure_ascii=False)
+            json.dumps(record.to_dict(), ensure_ascii=False)
             if form == "jsonl"
-            else library.line(item, _language(labels))
+            else library.line(record, _language(labels))
         )
         click.echo(text)
     if form == "table" and more:
-        click.echo(f"… and more: --limit shows over {limit}", err=True)
+        click.echo(f"… and more: show them with a --limit above {limit}", err=True)
 
 
 @archive.command(no_args_is_help=True)
-@click.argument("words", metavar="ID|OUTPUTS_DIR")
+@click.argument("name", metavar="ID|OUTPUTS_DIR")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @_LABELS
 @_OUTPUTS
-def show(words: str, form: str, labels: str | None) -> None:
-    """Show everything that the archive has of a recognition: by its id or its beginning, or its outputs directory.
+def show(name: str, form: str, labels: str | None) -> None:
+    """Show all that the archive has of a recognition, by its id, the beginning of it, or its outputs directory.
 
     \b
     emovox archive show 3f9a12c0ffee
     emovox archive show outputs/outputs_20240104_223000 --format json
     """  # noqa: D301  click needs the backspace itself
-    with library.read_archive(needed=True) as kept:
-        for found in _lookup(kept, words):
-            segments, vector = kept.segments(found.id), kept.embedding(found.id)
+    with library.read_archive(needed=True) as archive:
+        for record in _lookup(archive, name):
+            segments, vector = archive.segments(record.id), archive.embedding(record.id)
+            facts = record.to_dict()
             if form == "json":
-                shown = {
-                    **found.to_dict(),
-                    "segments": segments,
-                    "dimensions": None if vector is None else len(vector),
-                }
-                click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+                facts |= {"segments": segments, "dimensions": None if vector is None else len(vector)}
+                click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
                 continue
-            facts = {
-                key: value
-                for key, value in found.to_dict().items()
-                if value not in (None, [], {}) and key != "scores"
-            }
             for key, value in facts.items():
-                text = ", ".join(value) if isinstance(value, list) else value
-                click.echo(f"{key:12}{printable(str(text))}")
-            for name, score in sorted(found.scores.items(), key=lambda item: -item[1]):
-                click.echo(f"{'':12}{100 * score:5.1f} %  {label(name, _language(labels))}")
+                if value not in (None, [], {}) and key != "scores":
+                    text = ", ".join(value) if isinstance(value, list) else value
+                    click.echo(f"{key:12}{printable(str(text))}")
+            for emotion, score in sorted(record.scores.items(), key=lambda item: -item[1]):
+                click.echo(f"{'':12}{100 * score:5.1f} %  {label(emotion, _language(labels))}")
             click.echo(f"{'embedding':12}{'none' if vector is None else f'{len(vector)} numbers'}")
             for item in segments:
-                times, name = (
-                    f"{clock(item['start'])} – {clock(item['end'])}",
-                    label(item["emotion"], _language(labels)),
-                )
-                click.echo(f"{'segment':12}{times}  {100 * item['confidence']:5.1f} %  {name}")
+                times = f"{clock(item['start'])} – {clock(item['end'])}"
+                emotion = label(item["emotion"], _language(labels))
+                click.echo(f"{'segment':12}{times}  {100 * item['confidence']:5.1f} %  {emotion}")
 
 
 @archive.command()
@@ -182,7 +173,7 @@ def show(words: str, form: str, labels: str | None) -> None:
     type=click.Choice(["recordings", "segments", "frames"]),
     default="recordings",
     show_default=True,
-    help="A row for each recording as it was recognised, for each segment, or for each frame.",
+    help="A row for each recognition of a recording, for each segment, or for each frame.",
 )
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl", "parquet"]), default="csv", show_default=True)
 @click.option(
@@ -190,15 +181,16 @@ def show(words: str, form: str, labels: str | None) -> None:
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to; Parquet needs it.  [default: standard output]",
+    help="The file to write; required for Parquet.  [default: standard output]",
 )
-@click.option("--embedding", is_flag=True, help="Embeddings of recordings too: in JSON lines and Parquet.")
+@click.option("--embedding", is_flag=True, help="Add the embeddings of recordings: in JSON lines and Parquet.")
 @_OUTPUTS
 def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, embedding: bool) -> int:
     """Write the archive as a table: of recordings, of their segments, or of their frames.
 
-    Segments are in the archive, but for what heads hear; frames are read from the outputs directories. Both tables
-    are those of `emovox table`, which reads outputs directories that are in no archive, too.
+    The archive has the segments, but not the verdicts of heads on them; frames are read from the outputs
+    directories. Both tables are those of `emovox table`, which also reads outputs directories that are in no
+    archive.
 
     \b
     emovox archive export > archive.csv
@@ -209,25 +201,25 @@ def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, 
     """  # noqa: D301  click needs the backspace itself
     output = None if output == Path("-") else output
     if form == "parquet" and output is None:
-        raise click.UsageError("Parquet is no text: name a file with --output")
+        raise click.UsageError("Parquet is not text: name a file with --output")
     if form == "csv" and embedding:
-        raise click.UsageError("embeddings don't fit CSV: take --format jsonl or parquet")
+        raise click.UsageError("CSV can't hold embeddings: use --format jsonl or parquet")
     if rows != "recordings" and (embedding or form == "jsonl"):
-        raise click.UsageError("JSON lines and embeddings are of --rows recordings alone")
+        raise click.UsageError("JSON lines and --embedding need --rows recordings")
     if form == "parquet":
         check(form)
-    wanted = library.parse(filters)
+    where = library.parse(filters)
     failures: Failures = []
     try:
-        with library.read_archive() as kept:
+        with library.read_archive() as archive:
             if form == "jsonl" or embedding:
-                from emovox.archive import table as archived  # noqa: PLC0415  an extra
+                from emovox.archive import table  # noqa: PLC0415  an extra
 
-                write = archived.write_parquet if form == "parquet" else archived.write_jsonl
+                write = table.write_parquet if form == "parquet" else table.write_jsonl
                 with opened(output, form) as file:
-                    write(kept.all(wanted), file, kept if embedding else None)
+                    write(archive.all(where), file, archive if embedding else None)
             else:
-                write_archive(kept, wanted, rows, cast("Form", form), output, failures)
+                write_archive(archive, where, rows, cast("Form", form), output, failures)
     finally:
         tell(failures)
     return 1 if failures else 0
@@ -245,22 +237,22 @@ def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
     emovox archive stats
     emovox archive stats --filter tag=complaint --filter since=2026-11-01
     """  # noqa: D301  click needs the backspace itself
-    with library.read_archive() as kept:
-        found = kept.stats(library.parse(filters))
+    with library.read_archive() as archive:
+        totals = archive.stats(library.parse(filters))
     if form == "json":
-        click.echo(json.dumps(vars(found), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(vars(totals), ensure_ascii=False, indent=2))
         return
-    click.echo(f"{found.recordings} recordings ({clock(found.seconds)}), {found.recognitions} recognitions")
+    click.echo(f"{totals.recordings} recordings ({clock(totals.seconds)}), {totals.recognitions} recognitions")
     emotions = {
-        label(name, _language(labels)): found.by_emotion[name] for name in NAMES if name in found.by_emotion
+        label(name, _language(labels)): totals.by_emotion[name] for name in NAMES if name in totals.by_emotion
     }
-    parts = {"emotion": emotions, "day": found.by_day, "tag": found.by_tag, "model": found.by_model}
+    parts = {"emotion": emotions, "day": totals.by_day, "tag": totals.by_tag, "model": totals.by_model}
     for title, counts in parts.items():
         if counts:
             click.echo(f"\nby {title}")
             library.table(
                 [
-                    (f"  {printable(name)}", f"{count:8d}", f"{100 * count / found.recognitions:5.1f} %")
+                    (f"  {printable(name)}", f"{count:8d}", f"{100 * count / totals.recognitions:5.1f} %")
                     for name, count in counts.items()
                 ]
             )
@@ -268,112 +260,112 @@ def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
 
 @archive.command(no_args_is_help=True)
 @click.argument("name")
-@click.argument("words", nargs=-1, metavar="ID|OUTPUTS_DIR...")
+@click.argument("records", nargs=-1, metavar="ID|OUTPUTS_DIR...")
 @library.filters
 @click.option("--remove", is_flag=True, help="Take the tag off instead.")
 @_OUTPUTS
-def tag(name: str, words: tuple[str, ...], filters: tuple[str, ...], remove: bool) -> None:
-    """Give recordings the tag NAME: those named, or those of a filter.
+def tag(name: str, records: tuple[str, ...], filters: tuple[str, ...], remove: bool) -> None:
+    """Give recordings the tag NAME: those named, or those that match a filter.
 
     \b
     emovox archive tag complaint 3f9a12c0ffee outputs/outputs_20240104_223000
     emovox archive tag november --filter since=2026-11-01 --filter until=2026-12-01
     emovox archive tag complaint 3f9a12c0ffee --remove
     """  # noqa: D301  click needs the backspace itself
-    with library.read_archive() as kept:
-        chosen = sorted({item.sha256 for item in _chosen(kept, words, filters)})
-        for sha256 in chosen:
+    with library.read_archive() as archive:
+        sha256s = sorted({record.sha256 for record in _select(archive, records, filters)})
+        for sha256 in sha256s:
             if remove:
-                kept.untag(sha256, name)
+                archive.untag(sha256, name)
             else:
-                kept.tag(sha256, name)
-    click.echo(f"{len(chosen)} recordings", err=True)
+                archive.tag(sha256, name)
+    click.echo(f"{len(sha256s)} recordings", err=True)
 
 
 @archive.command(no_args_is_help=True)
-@click.argument("words", nargs=-1, metavar="ID|OUTPUTS_DIR...")
+@click.argument("names", nargs=-1, metavar="ID|OUTPUTS_DIR...")
 @library.filters
-@click.option("--keep-outputs", is_flag=True, help="Leave the outputs directories where they are.")
+@click.option("--keep-outputs", is_flag=True, help="Don't delete the outputs directories.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 @_OUTPUTS
-def delete(words: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool, yes: bool) -> int:
-    """Delete recordings and everything of them: recognitions, embeddings, tags, and their outputs directories.
+def delete(names: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool, yes: bool) -> int:
+    """Delete recordings from the archive: recognitions, embeddings, tags, and their outputs directories.
 
-    What was deleted is overwritten in an SQLite archive. Copies of the database made before it was migrated
-    (outputs.db.before-…), and the recording itself where you keep it, are yours to delete.
+    An SQLite archive overwrites what is deleted. Copies of the database from before a migration
+    (outputs.db.before-…) and your own recordings are left: delete them yourself.
 
     \b
     emovox archive delete 3f9a12c0ffee
     emovox archive delete --filter tag=withdrawn --yes
     """  # noqa: D301  click needs the backspace itself
-    with library.read_archive() as kept:
-        chosen = {item.sha256 for item in _chosen(kept, words, filters)}
-        found = [item for sha256 in sorted(chosen) for item in kept.lookup(sha256)]
-        if not found:
+    with library.read_archive() as archive:
+        sha256s = {record.sha256 for record in _select(archive, names, filters)}
+        records = [record for sha256 in sorted(sha256s) for record in archive.lookup(sha256)]
+        if not records:
             click.echo("nothing to delete", err=True)
             return 0
-        directories = [
-            item
-            for item in found
-            if not keep_outputs and item.outputs and os.path.isdir(item.outputs)  # noqa: PTH112
+        stored = [
+            record
+            for record in records
+            if not keep_outputs and record.outputs and os.path.isdir(record.outputs)  # noqa: PTH112
         ]
-        for item in found:
-            click.echo(library.line(item, settings().labels), err=True)
-        question = f"Delete {len(chosen)} recordings and {len(directories)} outputs directories?"
+        for record in records:
+            click.echo(library.line(record, settings().labels), err=True)
+        question = f"Delete {len(sha256s)} recordings and {len(stored)} outputs directories?"
         if not yes and not click.confirm(question, err=True):
             return 0
-        failures = {item.outputs: reason for item in directories if (reason := _remove(item))}
-        kept.delete(chosen)
-    _forget_jobs([item.outputs for item in directories if item.outputs and item.outputs not in failures])
+        failures = {record.outputs: reason for record in stored if (reason := _remove(record))}
+        archive.delete(sha256s)
+    _forget_jobs([record.outputs for record in stored if record.outputs and record.outputs not in failures])
     for reason in failures.values():
         click.echo(f"Error: {printable(reason)}", err=True)
     return 1 if failures else 0
 
 
-def _remove(found: "Found") -> str | None:
+def _remove(record: "ArchiveRecord") -> str | None:
     """Remove an outputs directory, if it is still the one that was archived; else why not."""
     from emovox.archive.record import possible_ids  # noqa: PLC0415  an extra
 
-    assert found.outputs is not None  # noqa: S101  whoever asks has looked
+    assert record.outputs is not None  # noqa: S101  the caller has looked
     try:
-        if found.id not in possible_ids(found.outputs):
-            return f"{found.outputs} holds another result by now, and was left"
-        shutil.rmtree(found.outputs)
+        if record.id not in possible_ids(record.outputs):
+            return f"{record.outputs} was not deleted: it holds another result now"
+        shutil.rmtree(record.outputs)
     except OSError as error:
-        return f"{found.outputs} can't be deleted: {error}"
+        return f"{record.outputs} can't be deleted: {error}"
     return None
 
 
-def _forget_jobs(removed: list[Path]) -> None:
-    """Forget the service's jobs that made these outputs: they know the recordings' names."""
+def _forget_jobs(paths: list[Path]) -> None:
+    """Forget the service's jobs that made these outputs: they hold the recordings' names."""
     from emovox.server.database import open_database, owner, state_directory  # noqa: PLC0415  an extra
     from emovox.server.jobs.jobs import Jobs  # noqa: PLC0415
 
     own = settings().outputs.resolve()
-    names = [outputs.name for outputs in removed if outputs.parent.resolve() == own]
+    names = [path.name for path in paths if path.parent.resolve() == own]
     if names and state_directory().is_dir():  # else no service has ever worked on these outputs
         database = open_database()
         Jobs(database, owner(state_directory())).forget_outputs(names)
         database.dispose()
 
 
-def _chosen(kept: "Archive", words: tuple[str, ...], filters: tuple[str, ...]) -> "list[Found]":
-    """What is named, or else what a filter finds."""
-    if bool(words) == bool(filters):
-        raise click.UsageError("name recordings, or a --filter, and not both")
-    if words:
-        return [item for word in words for item in _lookup(kept, word)]
-    return list(kept.all(library.parse(filters)))
+def _select(archive: "Archive", names: tuple[str, ...], filters: tuple[str, ...]) -> "list[ArchiveRecord]":
+    """The records that are named, or else those that match the filters."""
+    if bool(names) == bool(filters):
+        raise click.UsageError("name recordings or give a --filter, not both")
+    if names:
+        return [record for name in names for record in _lookup(archive, name)]
+    return list(archive.all(library.parse(filters)))
 
 
-def _lookup(kept: "Archive", words: str) -> "list[Found]":
-    found = kept.lookup(words)
-    if not found:
+def _lookup(archive: "Archive", name: str) -> "list[ArchiveRecord]":
+    records = archive.lookup(name)
+    if not records:
         raise ArchiveError(
-            f"{printable(words)}: nothing in the archive has this id, checksum or outputs directory; an id may be "
-            "cut to eight letters or more"
+            f"{printable(name)}: nothing in the archive has this id, checksum or outputs directory; give at least "
+            "eight letters of an id"
         )
-    return found
+    return records
 
 
 def _language(labels: str | None) -> str:

@@ -23,48 +23,51 @@ from emovox.inference.options import Options
 from emovox.models.loading import Wanted
 from emovox.settings import settings
 
-_LINE = 30.0  # seconds from one line of progress to the next, where there is no terminal
+_LINE = 30.0  # seconds between lines of progress, without a terminal
 
 
 @click.command(no_args_is_help=True)
 @click.argument("source", metavar="INPUT")
 @click.option(
-    "--out", required=True, metavar="DIR|URL", help="Where the tables go; a run that stopped goes on there."
+    "--out",
+    required=True,
+    metavar="DIR|URL",
+    help="Where the tables are written; a run that stopped resumes there.",
 )
 @click.option(
     "--column",
     metavar="NAME",
-    help="Of a manifest: paths, addresses or audio bytes.  [default: path, file, url, audio…, whichever it has]",
+    help="The manifest's column of paths, URLs or audio bytes.  [default: path, file, url, audio…, if it has one]",
 )
 @parameters.recognition
 @click.option(
-    "--outputs-dirs", is_flag=True, help="Make an outputs directory for each recording too, in DIR/outputs."
+    "--outputs-dirs", is_flag=True, help="Also make an outputs directory for each recording, in DIR/outputs."
 )
-@parameters.exports("Write these into each outputs directory.")
+@parameters.exports("Write these files into each outputs directory.")
 @click.option(
     "--archive",
     is_flag=True,
     help="Archive each outputs directory too, with its embedding: in DIR/outputs.db, see `emovox archive`.",
 )
-@click.option("--retry-failed", is_flag=True, help="Try again what stands in the table of errors.")
+@click.option("--retry-failed", is_flag=True, help="Retry the recordings in the table of errors.")
 @click.option(
     "--engine",
     "engine_name",
     type=click.Choice(["local", "ray"]),
     default="local",
     show_default=True,
-    help="What does the work: this machine's cores or GPUs, or a Ray cluster.",
+    help="Where to run: on this machine's cores or GPUs, or on a Ray cluster.",
 )
 @click.option(
     "--address",
     metavar="ADDRESS",
-    help="Of the Ray cluster.  [default: RAY_ADDRESS, or a new one on this machine]",
+    help="Address of the Ray cluster.  [default: RAY_ADDRESS, or a new one on this machine]",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1, 4096),
     metavar="N",
-    help="Processes that hear.  [default: one for each core, or for each GPU]",
+    help="Number of worker processes.  [default: one per core, or per GPU]",
 )
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
 @click.option("--quiet", "-q", is_flag=True, help="Errors only: no progress, no summary.")
@@ -86,12 +89,13 @@ def batch(
     labels: str | None,
     quiet: bool,
 ) -> int:
-    """Recognise many recordings into tables of Parquet: a folder on a laptop, a bucket on a cluster.
+    """Recognise many recordings into Parquet tables: a folder on a laptop, or a bucket on a cluster.
 
-    INPUT is a directory, a glob, or a manifest: CSV, JSON lines or Parquet with a column of paths, of addresses,
-    or of audio bytes. INPUT and OUT may be in object storage: s3://, gs://, az://, hf://.
+    INPUT is a directory, a glob, or a manifest: CSV, JSON lines or Parquet with a column of paths, URLs
+    or audio bytes. INPUT and OUT may be in object storage: s3://, gs://, az://, hf://.
 
-    Stopped, killed or crashed, the same command goes on where it was. Content that was heard is not heard again.
+    After an interruption or a crash, run the same command again to resume. Content that was already recognised is
+    not recognised again.
 
     \b
     emovox batch recordings/ --out heard
@@ -102,19 +106,19 @@ def batch(
     emovox batch s3://calls/2026/ --out s3://results/2026 --engine ray --address ray://head:10001
     python -c "import pandas; print(pandas.read_parquet('heard/recognitions'))"
 
-    Exit code: 0 all well, 1 some recordings failed (heard/errors says why), 2 usage, 3 the Ray cluster can't be
-    reached or was lost: the same command goes on where it was.
+    Exit code: 0 success, 1 some recordings failed (heard/errors says why), 2 usage error, 3 the Ray cluster
+    can't be reached or was lost: run the same command again to resume.
     """  # noqa: D301  click needs the backspace itself
     if not out:
-        raise click.BadParameter("an empty name: was a variable meant?", param_hint="--out")
+        raise click.BadParameter("the name is empty: is a variable unset?", param_hint="--out")
     if formats and not outputs_dirs:
         raise click.UsageError("--export writes files into outputs directories: add --outputs-dirs")
     if archive and not outputs_dirs:
         raise click.UsageError("--archive keeps what outputs directories hold: add --outputs-dirs")
     if address is not None and engine_name != "ray":
-        raise click.UsageError("--address belongs to --engine ray")
+        raise click.UsageError("--address is only for --engine ray")
     if outputs_dirs and engine_name != "local":
-        raise click.UsageError("--outputs-dirs writes on this machine, and --engine ray works on others")
+        raise click.UsageError("--outputs-dirs writes to this machine, and --engine ray runs on others")
     if archive:
         library.need_library()
     wish = BatchConfig(
@@ -138,7 +142,7 @@ def batch(
             click.echo(line, err=True)
     failed = status.failed + status.failed_before
     if failed:
-        click.echo(f"Error: {failed} recordings can't be used: {out.rstrip('/')}/errors says why", err=True)
+        click.echo(f"Error: {_count(failed, 'recording')} failed: {out.rstrip('/')}/errors says why", err=True)
     return 1 if failed else 0
 
 
@@ -151,7 +155,7 @@ def _engine(name: str, address: str | None, workers: int | None) -> Callable[[Pl
 
 
 class BatchProgress:
-    """A bar on a terminal, a line now and then elsewhere."""
+    """A bar on a terminal; elsewhere a line now and then."""
 
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
@@ -175,7 +179,7 @@ class BatchProgress:
         self._bar.stop()
 
     def tell(self, status: Status) -> None:
-        """Show how far a run is."""
+        """Show how far a run has come."""
         finished = status.done + status.failed
         total = None if status.listing else status.listed
         if self._terminal:
@@ -186,14 +190,18 @@ class BatchProgress:
 
 
 def line(status: Status) -> str:
-    """How far a run is, in one line."""
+    """How far a run has come, in one line."""
     hours = status.seconds / 3600
     listed = f"{status.listed:,}{'+' if status.listing else ''}"
-    pace = f"{hours:,.2f} h of audio, {3600 * hours / status.elapsed:,.1f} h an hour"
+    pace = f"{hours:,.2f} h of audio, {3600 * hours / status.elapsed:,.1f} h per hour"
     remaining = "" if status.remaining is None else f", {_clock(status.remaining)} left"
     failures = f", {status.failed:,} failed" if status.failed else ""
     trouble = f"; {status.trouble}" if status.trouble else ""
     return f"{status.done + status.failed:,} of {listed}: {pace}{remaining}{failures}{trouble}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _clock(seconds: float) -> str:
@@ -214,14 +222,15 @@ def _summary(status: Status, wish: BatchConfig) -> list[str]:
     if status.slowest and status.slowest[0][0] >= 1:
         lines.append("slowest:")
         lines += [f"  {seconds:8.1f} s  {printable(path)}" for seconds, path in status.slowest if seconds >= 1]
-    facts = [f"{status.done:,} recordings heard"]
-    facts += [f"{status.same:,} of them by their content, known already"] if status.same else []
-    facts += [f"{status.before:,} before"] if status.before else []
+    facts = [f"{_count(status.done, 'recording')} recognised"]
+    facts += [f"{status.same:,} of them duplicates"] if status.same else []
+    facts += [f"{status.before:,} in earlier runs"] if status.before else []
     facts += [f"{status.failed + status.failed_before:,} failed"] if status.failed + status.failed_before else []
     model = status.model
     heard_by = "" if model is None else f" by {model.name} {model.revision} ({model.precision})"
     lines.append(
         f"{', '.join(facts)}; {status.seconds / 3600:,.2f} h of audio in {_clock(status.elapsed)}{heard_by}, "
-        f"{status.seconds / status.elapsed:,.1f} h an hour with {status.workers} workers; tables in {wish.out}"
+        f"{status.seconds / status.elapsed:,.1f} h per hour with {_count(status.workers, 'worker')}; "
+        f"tables in {wish.out}"
     )
     return lines

@@ -18,7 +18,7 @@ def config() -> None:
 def show(form: str) -> int:
     """Print every setting: its value, where that comes from, and what it is for.
 
-    Exit code: 0 all well, 2 something is wrong with a setting, which is named; the others are printed.
+    Exit code: 0 success, 2 a setting is wrong: it is named, and the others are printed.
     """
     settings, problems = survey()
     rows = []
@@ -40,10 +40,10 @@ def show(form: str) -> int:
     if form == "json":
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
     else:
-        click.echo(f"# config file: {config_path()}{'' if config_path().exists() else ' (there is none)'}")
+        click.echo(f"# config file: {config_path()}{'' if config_path().exists() else ' (not found)'}")
         for number, row in enumerate(rows):
             if row["table"] and not rows[number - 1]["table"]:
-                click.echo("# the service's; in the file they stand below the line [service]")
+                click.echo("# settings of the service; in the file they go below the line [service]")
             value = json.dumps(row["value"], ensure_ascii=False)
             click.echo(f"{row['name']} = {value}  # {row['origin']}; {row['for']}")
     for notice in renamed():

@@ -16,7 +16,7 @@ from emovox.settings import settings
 def formats_option(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[str, ...] | None:
-    """Read the names of formats between commas; a usage error where one can't be written here."""
+    """Names of formats between commas; a usage error if one can't be written here."""
     try:
         return None if value is None else exports.check_formats(name.strip().lower() for name in value.split(","))
     except ExportError as error:
@@ -47,7 +47,7 @@ _WIDTH = max(map(len, exports.FORMATS))
     help="Language of the emotions in captions, annotations and pictures.  [default: en]",
 )
 def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Language | None) -> int:
-    """Write results that are there already in other formats, into their outputs directories.
+    """Write saved results in other formats, into their outputs directories.
 
     Segments come with `emovox recognize --segments`, frames with `--granularity frame`.
 
@@ -55,7 +55,7 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
     emovox export outputs/outputs_20240104_223000 --format srt,textgrid
     emovox export outputs/outputs_202401* --format csv,png --labels zh
 
-    Exit code: 0 all well, 1 some directories failed (the others are done), 2 usage.
+    Exit code: 0 success, 1 some directories failed (the others are done), 2 usage error.
     """  # noqa: D301  click needs the backspace itself
     language = labels or settings().labels
     failures: list[tuple[str, str]] = []
@@ -66,11 +66,11 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
     for directory in dict.fromkeys(found for argument in paths for found in _matches(argument, failed)):
         try:
             written = exports.write(read_result(directory), directory, formats, language=language)
-        except OutputsError as error:  # names the file itself
+        except OutputsError as error:  # its message names the file
             failures.append(("", str(error)))
         except EmovoxError as error:
             failures.append((str(directory), str(error)))
-        except Exception as error:  # what nobody thought of must not stop the others either
+        except Exception as error:  # a bug must not stop the others either
             if click.get_current_context().find_root().obj:
                 traceback.print_exc()
             reason = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
@@ -84,7 +84,7 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
 
 
 def _matches(argument: str, failed: directories.Failed) -> list[Path]:
-    """The directories that one argument means, sorted; shells that don't expand globs leave it to us."""
+    """The directories that an argument means, sorted; some shells don't expand globs."""
     if os.path.lexists(argument) or not directories.MAGIC.search(argument):
         return [Path(argument)]
     return [path for path, _ in directories.glob(argument, failed)] or [Path(argument)]

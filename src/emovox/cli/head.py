@@ -1,4 +1,4 @@
-"""`emovox head`: own classes, trained, listed, shown, removed, exported."""
+"""`emovox head`: train, list, show, remove and export heads."""
 
 import json
 import sys
@@ -22,12 +22,12 @@ from emovox.models.head import Head
 from emovox.models.loading import Wanted
 from emovox.packages import install, missing
 
-REPORT = ".html"  # of the report that stands beside a head
+REPORT = ".html"  # suffix of the report, beside the head
 
 
 @click.group(no_args_is_help=True)
 def head() -> None:
-    """Train heads: classes of your own on a model's embeddings, from five examples of each.
+    """Train heads: classes of your own on a model's embeddings, from five examples of each or more.
 
     \b
     emovox head train labels.csv --name calls
@@ -40,39 +40,39 @@ def head() -> None:
 @head.command(no_args_is_help=True)
 @click.argument("labels", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="What to call the head.")
-@click.option("--path-column", metavar="COLUMN", help="Of the recordings.  [default: path, file, …]")
-@click.option("--label-column", metavar="COLUMN", help="Of the classes.  [default: label, emotion, …]")
+@click.option("--path-column", metavar="COLUMN", help="The column of recordings.  [default: path, file, …]")
+@click.option("--label-column", metavar="COLUMN", help="The column of classes.  [default: label, emotion, …]")
 @click.option(
     "--group",
     metavar="COLUMN",
-    help="Whose recordings are held out together, so that recall is measured on other voices.  "
-    "[default: speaker, group, session, … where there is one]",
+    help="The column of groups that are held out together, so that recall is measured on other voices.  "
+    "[default: speaker, group, session, … if there is one]",
 )
 @click.option(
     "--method",
     type=click.Choice(["auto", "prototypes", "logistic"]),
     default="auto",
     show_default=True,
-    help="auto: what hears the recordings best that were held out.",
+    help="auto: whichever does best on recordings that are held out.",
 )
 @click.option(
     "--model",
     metavar="NAME|PATH",
-    help="Whose embeddings: catalog name, snapshot directory or .onnx file.  [default: auto]",
+    help="The model whose embeddings are used: catalog name, snapshot directory or .onnx file.  [default: auto]",
 )
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
     default="auto",
     show_default=True,
-    help="Of the arithmetic; the head may be used with another.",
+    help="Of the arithmetic; the head can be used with another.",
 )
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the report goes, .html.  [default: beside the head]",
+    help="The report's file, .html.  [default: beside the head]",
 )
-@click.option("--yes", "-y", is_flag=True, help="Replace a head of that name without asking.")
+@click.option("--yes", "-y", is_flag=True, help="Replace an existing head without asking.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no summary.")
 def train(
     labels: Path,
@@ -89,8 +89,8 @@ def train(
 ) -> int:
     """Train a head on LABELS: a CSV, TSV or JSON lines file with a recording and its class in each row.
 
-    Paths are relative to the file; an embedding.npy may stand in a recording's place. Embeddings are kept, so that
-    a second training is quick. Nothing leaves this machine.
+    Paths are relative to the file; an embedding.npy may take a recording's place. Embeddings are cached, so that
+    training again is quick. Nothing leaves this machine.
 
     \b
     path,label,speaker
@@ -101,16 +101,16 @@ def train(
     emovox head train labels.csv --name calls
     emovox head train labels.tsv --name calls --label-column class --group agent --report calls.html
 
-    Exit code: 0 all well, 1 some recordings could not be used (the head is made of the others), 2 usage.
+    Exit code: 0 all well, 1 some recordings could not be used (the head is trained on the others), 2 usage.
     """  # noqa: D301  click needs the backspace itself
     from emovox.evaluation.html_page import need_pictures  # noqa: PLC0415
-    from emovox.heads.training import train as teach  # noqa: PLC0415  what nobody trains needn't load
+    from emovox.heads import training  # noqa: PLC0415  what others needn't load
 
-    draws = report is not None or not missing(["matplotlib"])
-    if draws:
+    with_report = report is not None or not missing(["matplotlib"])
+    if with_report:
         need_pictures()
-    place = heads.place(name)
-    if place.exists() and not yes and not click.confirm(f"Replace the head {name}?", err=True):
+    path = heads.head_path(name)
+    if path.exists() and not yes and not click.confirm(f"Replace the head {name}?", err=True):
         raise click.Abort
     recognizer = Recognizer(
         model,
@@ -119,7 +119,7 @@ def train(
         isolate=True,
     )
     with _Steps(shown=not quiet) as steps:
-        trained = teach(
+        trained = training.train(
             labels,
             name,
             recognizer,
@@ -127,58 +127,56 @@ def train(
             labels=label_column,
             group=group,
             method=method,
-            found=steps.found,
+            start=steps.start,
             begin=steps.begin,
-            progress=steps.fitted,
+            progress=steps.fit,
         )
     if method == "auto" and not quiet and find_spec("scipy") is None:
-        click.echo(
-            f"prototypes: SciPy is not installed, and regression is often better ({install('scipy')})", err=True
-        )
-    trained.head.write(place)
-    page = report or place.with_suffix(REPORT)
-    if draws:
+        click.echo(f"using prototypes: regression is often better, but needs SciPy ({install('scipy')})", err=True)
+    trained.head.write(path)
+    page = report or path.with_suffix(REPORT)
+    if with_report:
         from emovox.heads.report import head_report  # noqa: PLC0415
 
         head_report(trained).write(page)
     elif not quiet:
-        click.echo(f"no report, whose pictures need matplotlib: {install('matplotlib')}", err=True)
+        click.echo(f"no report: its pictures need matplotlib ({install('matplotlib')})", err=True)
     for item, reason in trained.failures:
         click.echo(f"Error: {printable(item)}: {reason}", err=True)
     if not quiet:
         _print(trained.head)
-        click.echo(f"saved as {place}" + (f"; report: {page}" if draws else ""), err=True)
+        click.echo(f"saved as {path}" + (f"; report: {page}" if with_report else ""), err=True)
     return 1 if trained.failures else 0
 
 
 @head.command("list")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def list_heads(form: str) -> int:
-    """List your heads: name, classes, recall where it was measured, model.
+    """List your heads: name, recall if it was measured, model, classes.
 
     Exit code: 0 all well, 1 some can't be read (the others are listed).
     """
-    found, code = [], 0
+    items, code = [], 0
     for name in heads.names():
         try:
-            found.append(Head.find(name))
+            items.append(Head.find(name))
         except HeadError as error:
             click.echo(f"Error: {printable(str(error))}", err=True)
             code = 1
     if form == "json":
         rows = [
             item.model_dump(mode="json", exclude={"weights": True, "bias": True, "training": {"recordings"}})
-            for item in found
+            for item in items
         ]
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return code
-    if not found:
-        click.echo("no heads yet: emovox head train labels.csv --name NAME")
+    if not items:
+        click.echo("no heads yet: train one with `emovox head train labels.csv --name NAME`")
         return code
     table = [("name", "recall", "model", "classes")]
     table += [
         (item.name, _percent(item), f"{item.model.name} {item.model.revision}", ", ".join(item.classes))
-        for item in found
+        for item in items
     ]
     widths = [max(cell_len(line[column]) for line in table) for column in range(3)]
     for line in table:
@@ -190,7 +188,7 @@ def list_heads(form: str) -> int:
 @head.command(no_args_is_help=True)
 @click.argument("name", metavar="NAME|PATH")
 def show(name: str) -> None:
-    """Show what is known of a head: how it was trained, and its recall on what was held out."""
+    """Show how a head was trained, and its recall on what was held out."""
     _print(Head.find(name))
 
 
@@ -199,34 +197,34 @@ def show(name: str) -> None:
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 def remove(name: str, yes: bool) -> None:
     """Delete the head NAME and its report."""
-    place = heads.place(name)
-    if not place.exists():
-        click.echo(f"{name} is not there: nothing to remove")
+    path = heads.head_path(name)
+    if not path.exists():
+        click.echo(f"no head {name}: nothing to remove")
     elif yes or click.confirm(f"Delete the head {name}?"):
         try:
-            place.unlink()
-            place.with_suffix(REPORT).unlink(missing_ok=True)
+            path.unlink()
+            path.with_suffix(REPORT).unlink(missing_ok=True)
         except OSError as error:
-            raise HeadError(f"{place}: can't be removed: {error.strerror or error}") from error
+            raise HeadError(f"{path}: can't be removed: {error.strerror or error}") from error
 
 
 @head.command(no_args_is_help=True)
 @click.argument("name", metavar="NAME|PATH")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export(name: str, file: Path) -> None:
-    """Copy a head to FILE, to give it to somebody: `--head FILE.json` uses it there."""
+    """Copy a head to FILE, to use it elsewhere: `--head FILE.json`."""
     Head.find(name).write(file)
     click.echo(file)
 
 
 class _Steps:
-    """Two bars, one after the other: recordings heard, heads fitted."""
+    """Two bars, one after the other: for recordings, and for fits."""
 
     def __init__(self, *, shown: bool) -> None:
         self._shown = shown
-        self._heard: Progress | None = None
+        self._recordings: Progress | None = None
         self._bar = rich.progress.Progress(
-            rich.progress.TextColumn("learning"),
+            rich.progress.TextColumn("fitting"),
             rich.progress.BarColumn(),
             rich.progress.MofNCompleteColumn(),
             rich.progress.TimeRemainingColumn(),
@@ -241,37 +239,37 @@ class _Steps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end_run()
+        self._end_recordings()
         self._bar.stop()
 
-    def found(self, rows: Sequence[Labelled]) -> None:
-        """How many recordings there are."""
-        self._heard = Progress(len(rows), shown=self._shown)
-        self._heard.__enter__()
+    def start(self, rows: Sequence[Labelled]) -> None:
+        """Show that the recordings of a list come."""
+        self._recordings = Progress(len(rows), shown=self._shown)
+        self._recordings.__enter__()
 
     def begin(self, name: str) -> None:
-        """The next recording."""
-        if self._heard is not None:
+        """Show that a recording is being recognised."""
+        if self._recordings is not None:
             if not self._first:
-                self._heard.end()
+                self._recordings.end()
             self._first = False
-            self._heard.begin(printable(name))
+            self._recordings.begin(printable(name))
 
-    def fitted(self, done: int, total: int) -> None:
-        """Some fits are done."""
-        self._end_run()
+    def fit(self, done: int, total: int) -> None:
+        """Show that some fits are done."""
+        self._end_recordings()
         self._bar.start()
         self._bar.update(self._task, completed=done, total=total)
 
-    def _end_run(self) -> None:
-        if self._heard is not None:
-            self._heard.__exit__(None, None, None)
-            self._heard = None
+    def _end_recordings(self) -> None:
+        if self._recordings is not None:
+            self._recordings.__exit__(None, None, None)
+            self._recordings = None
 
 
 def _percent(item: Head) -> str:
-    found = item.training.unweighted
-    return "?" if found is None else f"{100 * found:.0f} %"
+    recall = item.training.unweighted
+    return "?" if recall is None else f"{100 * recall:.0f} %"
 
 
 def _print(item: Head) -> None:

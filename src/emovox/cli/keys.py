@@ -12,12 +12,12 @@ from emovox.cli.report import printable
 if TYPE_CHECKING:
     from emovox.server.keys import Keys
 
-_OUTPUTS = parameters.outputs("The outputs of the service.")
+_OUTPUTS = parameters.outputs("The service's outputs.")
 
 
 @click.group(no_args_is_help=True)
 def keys() -> None:
-    """Make, list and remove the keys that the service demands on any address but this machine's own."""
+    """Create, list and remove the API keys that the service requires on any address but this machine's own."""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def _keys(*, make: bool) -> "Iterator[Keys]":
 @click.argument("name")
 @_OUTPUTS
 def add(name: str) -> None:
-    """Make a key called NAME and print it, this once: only its hash is kept."""
+    """Create a key called NAME and print it. It is shown only once: only its hash is stored."""
     with _keys(make=True) as kept:
         click.echo(kept.add(name))
 
@@ -46,7 +46,7 @@ def add(name: str) -> None:
 @keys.command("list")
 @_OUTPUTS
 def list_keys() -> None:
-    """List the keys: id, when made, name."""
+    """List the keys: id, creation time, name."""
     with _keys(make=False) as kept:
         rows = kept.all()
     for key in rows:
@@ -57,7 +57,7 @@ def list_keys() -> None:
 @click.argument("id_", metavar="ID")
 @_OUTPUTS
 def remove(id_: str) -> int:
-    """Remove the key ID: from now on it opens nothing."""
+    """Remove the key ID: it gives access no longer."""
     with _keys(make=False) as kept:
         removed = kept.remove(id_)
     if removed:

@@ -1,4 +1,4 @@
-"""What the library's commands share: its packages, the archive, filters, and one line of it."""
+"""What the archive's commands share: its packages, opening it, filters, and a record as one line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from emovox.packages import install, missing
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.archive import Archive, Filter, Found
+    from emovox.archive import Archive, ArchiveRecord, Filter
 
 PACKAGES = ("sqlalchemy", "alembic", "numkong")
 filters = click.option(
@@ -23,15 +23,15 @@ filters = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Only these: emotion=angry, tag=calls, name=part, model=lite, warning=quiet, since=2026-11-01, "
-    "until=2026-12-01. Several must all hold.",
+    "until=2026-12-01. If several are given, all must hold.",
 )
 
 
 def need_library() -> None:
-    """Say what to install where the library's packages are missing.
+    """Check that the archive's packages are installed.
 
     Raises:
-        SettingsError: one is.
+        SettingsError: one isn't.
     """
     if names := missing(PACKAGES):
         raise SettingsError(f"the archive needs more packages: {install(*names)}")
@@ -39,7 +39,7 @@ def need_library() -> None:
 
 @contextmanager
 def open_archive() -> "Iterator[Archive]":
-    """The archive of the settings, to write into; it is made if it isn't there.
+    """The archive of the settings, to write to; it is made if it isn't there.
 
     Raises:
         SettingsError: it can't be opened, or its packages are missing.
@@ -53,13 +53,13 @@ def open_archive() -> "Iterator[Archive]":
 
 @contextmanager
 def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
-    """The archive of the settings, to look into: where there is none, none is made. Says so if it is empty.
+    """The archive of the settings, to read from: it isn't made if it isn't there. Says so if it is empty.
 
     Args:
-        needed: to be empty is an error.
+        needed: whether an empty one is an error.
 
     Raises:
-        ArchiveError: it is empty, and there must be something.
+        ArchiveError: it is empty, and `needed`.
         SettingsError: as `open_archive`.
     """
     need_library()
@@ -68,11 +68,11 @@ def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
 
     with Archive(make=False) as archive:
         if archive.is_empty():
-            named = settings().database.get_secret_value()
-            where = "the database that EMOVOX_DATABASE names" if named else printable(str(archive_file()))
+            url = settings().database.get_secret_value()
+            where = "the database that EMOVOX_DATABASE names" if url else printable(str(archive_file()))
             text = (
                 f"the archive is empty ({where}): `emovox recognize --archive`, `emovox archive import` and the "
-                "service fill it, each that of its --outputs"
+                "service fill it, if they have the same --outputs"
             )
             if needed:
                 raise ArchiveError(text)
@@ -81,7 +81,7 @@ def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
 
 
 def parse(words: tuple[str, ...]) -> "Filter":
-    """The filter that the options mean; a usage error where one can't be read."""
+    """The filter of the options; a usage error if one can't be read."""
     need_library()
     from emovox.archive import Filter  # noqa: PLC0415
 
@@ -91,14 +91,14 @@ def parse(words: tuple[str, ...]) -> "Filter":
         raise click.BadParameter(str(error), param_hint="--filter") from error
 
 
-def line(found: "Found", language: str) -> str:
-    """A recognition as one line: id, when, emotion, confidence, name, tags."""
-    emotion = f"{BY_NAME[found.emotion].emoji} {label(found.emotion, language)}"
-    name = printable(found.name or (found.outputs.name if found.outputs else found.sha256[:12]))
-    channel = "" if found.channel is None else f" [{found.channel}]"
-    tags = "".join(f"  #{printable(tag)}" for tag in found.tags)
-    when = found.created.strftime("%Y-%m-%d %H:%M")
-    facts = f"{found.id[:12]}  {when}  {set_cell_size(emotion, 13)}  {100 * found.confidence:5.1f} %"
+def line(record: "ArchiveRecord", language: str) -> str:
+    """A record as one line: id, time, emotion, confidence, name, tags."""
+    emotion = f"{BY_NAME[record.emotion].emoji} {label(record.emotion, language)}"
+    name = printable(record.name or (record.outputs.name if record.outputs else record.sha256[:12]))
+    channel = "" if record.channel is None else f" [{record.channel}]"
+    tags = "".join(f"  #{printable(tag)}" for tag in record.tags)
+    time = record.created.strftime("%Y-%m-%d %H:%M")
+    facts = f"{record.id[:12]}  {time}  {set_cell_size(emotion, 13)}  {100 * record.confidence:5.1f} %"
     return f"{facts}  {name}{channel}{tags}"
 
 

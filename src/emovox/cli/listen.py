@@ -34,12 +34,18 @@ STDIN = "-"
 @click.command()
 @click.argument("source", required=False, metavar="[FILE|-]")
 @click.option("--device", metavar="NUMBER|NAME", help="The microphone.  [default: the system's choice]")
-@click.option("--devices", is_flag=True, help="List the microphones and stop.")
+@click.option("--devices", is_flag=True, help="List the microphones and exit.")
 @click.option(
-    "--rate", type=click.IntRange(1_000, 768_000), default=SAMPLE_RATE, show_default=True, help="Of -, in Hz."
+    "--rate",
+    type=click.IntRange(1_000, 768_000),
+    default=SAMPLE_RATE,
+    show_default=True,
+    help="Sample rate of -, in Hz.",
 )
-@click.option("--fast", is_flag=True, help="Hear all of a file or of -, as fast as it goes, not in real time.")
-@click.option("--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop after so much.")
+@click.option("--fast", is_flag=True, help="Process a file or - as fast as possible, not in real time.")
+@click.option(
+    "--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop after this much audio."
+)
 @click.option("--model", metavar="NAME|PATH", help="As for `emovox recognize`.")
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the screen.  [default: en]")
 @click.option(
@@ -49,21 +55,23 @@ STDIN = "-"
     help=f"Choose only among these: {', '.join(NAMES)}.",
 )
 @click.option(
-    "--head", metavar="NAME|PATH", help="Also ask this head of yours; --jsonl and the saved result have it."
+    "--head",
+    metavar="NAME|PATH",
+    help="Also apply this trained head; its result is in --jsonl and in the saved result.",
 )
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
-@parameters.outputs("Where the result goes; the archive is beside it.")
+@parameters.outputs("Where the result is saved; the archive is kept beside it.")
 @click.option(
-    "--archive", is_flag=True, help="Keep it in the archive too, with its embedding: see `emovox archive`."
+    "--archive", is_flag=True, help="Also add the result to the archive, with its embedding: see `emovox archive`."
 )
-@click.option("--no-save", is_flag=True, help="Write nothing.")
+@click.option("--no-save", is_flag=True, help="Save nothing.")
 @click.option("--jsonl", is_flag=True, help="Print every event as a line of JSON instead.")
 @click.option(
     "--events",
     type=click.Choice(["1", "2"]),
     default="1",
     show_default=True,
-    help="Version of --jsonl's events: in 2 `heard` is called `update`. 1 goes with 0.3.",
+    help="Version of the events of --jsonl: in 2, `heard` is called `update`. 0.3 will drop 1.",
 )
 def listen(
     source: str | None,
@@ -82,10 +90,10 @@ def listen(
     jsonl: bool,
     events: str,
 ) -> None:
-    """Hear the emotion in what is spoken now: into the microphone, or in a file or - (samples on standard input).
+    """Recognise emotion live: from the microphone, a file, or - (samples on standard input).
 
-    Shows the scores four times a second, and a line whenever the emotion changes. Ctrl-C stops. What was heard is
-    then recognised as a recording, and saved with its segments and frames in outputs/outputs_YYYYMMDD_HHMMSS/.
+    Shows the scores four times a second, and a line whenever the emotion changes. Ctrl-C stops. The whole
+    recording is then recognised, and saved with its segments and frames in outputs/outputs_YYYYMMDD_HHMMSS/.
 
     \b
     emovox listen
@@ -95,19 +103,18 @@ def listen(
     arecord -t raw -f S16_LE -r 16000 -c 1 | emovox listen - --rate 16000
     emovox listen call.wav --fast --jsonl --events 2 --no-save > events.jsonl
 
-    The microphone needs the package sounddevice. Standard input is 16 bits a sample,
-    little-endian, one channel.
+    The microphone needs the package sounddevice. Standard input must be 16-bit little-endian samples, one channel.
     """  # noqa: D301  click needs the backspace itself
     if devices:
-        for line in microphones() or ["there is no microphone here"]:
+        for line in microphones() or ["no microphone found"]:
             click.echo(line)
         return
     if source is not None and device is not None:
-        raise click.UsageError("--device is the microphone's: give it or a file, not both")
+        raise click.UsageError("--device chooses a microphone: give it or a file, not both")
     if fast and source is None:
-        raise click.UsageError("--fast is for a file or -: a microphone gives no more than is spoken")
+        raise click.UsageError("--fast is for a file or -: a microphone is always in real time")
     if no_save and (formats or archive):
-        raise click.UsageError("--export and --archive are of what is saved, and --no-save forbids that")
+        raise click.UsageError("--export and --archive save results, so they can't be used with --no-save")
     language = cast("Language", labels or settings().labels)
     options = Options(
         granularity="frame", segments=True, emotions=emotions, head=None if head is None else Head.find(head)
@@ -151,7 +158,7 @@ def listen(
 
 
 class _Ear:
-    """Follows what is heard.
+    """Follows the sound.
 
     Attributes:
         seconds: so far.
@@ -186,11 +193,10 @@ def _hear(
     *,
     catch_up: bool,
 ) -> None:
-    """Listen until the sound ends, or `seconds` of it were heard, or somebody stops it.
+    """Listen until the sound ends, `seconds` of it have passed, or somebody stops it.
 
-    Each round takes all that has come while the last one was being heard. Where the model is slower than the
-    sound, a round is long and only its end goes to the model: events come less often, and never late by more
-    than a run of the model.
+    Each round takes all that came in during the last one. If the model is slower than the sound, rounds are long
+    and only their ends go to the model: events are fewer, but never later than one run of the model.
     """
     left = seconds * sound.rate
     while left >= 1 and not stopped():
@@ -209,7 +215,7 @@ def _show(display: Lines, events: list[Event], ear: _Ear, sound: Sound) -> None:
 
 
 def _save(recognizer: Recognizer, save: Save, name: str, options: Options) -> Path | None:
-    """Recognise what was heard, as any recording; None where it is too short to be one."""
+    """Recognise the whole as a recording; None if it is too short to be one."""
     try:
         recognition = recognizer.recognize(
             save.finish_audio(), name=name, embedding_sink=save.embedding_sink, **vars(save.options(options))
@@ -222,20 +228,20 @@ def _save(recognizer: Recognizer, save: Save, name: str, options: Options) -> Pa
 
 @contextmanager
 def _rescuing(save: Save) -> Iterator[None]:
-    """Keep the sound, and say where, if it can't be recognised: it is not spoken again."""
+    """Keep the sound, and say where, if it can't be recognised: it won't be spoken again."""
     try:
         yield
     except BaseException:
         path = save.rescue()
         if path is not None:
             with suppress(OSError):
-                click.echo(f"not recognised; what was heard is in {path}: emovox recognize {path}", err=True)
+                click.echo(f"not recognised; the recording is saved in {path}: emovox recognize {path}", err=True)
         raise
 
 
 @contextmanager
 def _stopping() -> Iterator[Callable[[], bool]]:
-    """Whether it shall stop: Ctrl-C, SIGTERM, or the terminal was closed. A second Ctrl-C interrupts."""
+    """Whether to stop: on Ctrl-C, SIGTERM, or when the terminal was closed. A second Ctrl-C interrupts."""
     asked = False
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -259,7 +265,7 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 
 
 def _abandon_terminal() -> None:
-    """Send what is still shown nowhere: the terminal has gone, and what was heard must be saved all the same."""
+    """Discard further output: the terminal is gone, and the recording must be saved all the same."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""`emovox models`: what there is, downloading, converting, verifying, removing."""
+"""`emovox models`: list, download, convert, verify and remove models."""
 
 import json
 import sys
@@ -40,7 +40,7 @@ def models() -> None:
 def list_models(form: str) -> None:
     """List the models: name, whether on disk, size, licence, what it is.
 
-    The size of a model that isn't on disk is that of its download, where it is known.
+    The size of a model that isn't on disk is that of its download, if known.
     """
     rows = [_row(entry) for entry in CATALOG]
     if form == "json":
@@ -70,14 +70,14 @@ def list_models(form: str) -> None:
     type=click.Choice(["auto", "huggingface", "modelscope"]),
     default="auto",
     show_default=True,
-    help="Where from; auto: Hugging Face, and ModelScope where that can't be reached.",
+    help="auto: Hugging Face, or ModelScope if that can't be reached.",
 )
 @click.option("--revision", metavar="NAME", help="Branch, tag or commit.  [default: the hub's main branch]")
 def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision: str | None) -> None:
-    """Download the model NAME. An interrupted download is continued by the next one.
+    """Download the model NAME, and resume an interrupted download.
 
-    Goes through the proxies of the environment. HF_ENDPOINT and MODELSCOPE_ENDPOINT name mirrors, HF_TOKEN is sent
-    to Hugging Face; EMOVOX_OFFLINE or HF_HUB_OFFLINE forbid it.
+    Uses the proxies of the environment. HF_ENDPOINT and MODELSCOPE_ENDPOINT name mirrors, HF_TOKEN is sent to
+    Hugging Face; EMOVOX_OFFLINE or HF_HUB_OFFLINE forbid downloads.
     """
     entry = catalog.find(name)
     if entry.file:
@@ -89,21 +89,21 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
     click.echo(f"{name}{size}, licence: {entry.licence}", err=True)
     with _bar() as bar:
         task = bar.add_task(name, total=None)
-        place = hubs.pull(
+        path = hubs.pull(
             entry,
             hub=hub,
             revision=revision,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             notice=lambda line: bar.console.print(line, markup=False, highlight=False, soft_wrap=True),
         )
-    click.echo(f"{name} is in {place}, {amount(catalog.disk_size(name))}")
+    click.echo(f"{name} is in {path}, {amount(catalog.disk_size(name))}")
 
 
 @models.command(no_args_is_help=True)
 @click.argument("name")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 def remove(name: str, yes: bool) -> None:
-    """Delete the model NAME from the disk, and what an interrupted download left of it."""
+    """Delete the model NAME from the disk, with what an interrupted download left."""
     size = catalog.disk_size(name)
     if not size:
         click.echo(f"{name} is not on disk: nothing to remove")
@@ -114,9 +114,9 @@ def remove(name: str, yes: bool) -> None:
 @models.command(no_args_is_help=True)
 @click.argument("model", metavar="NAME|PATH")
 def show(model: str) -> None:
-    """Show what is known of a model: a catalog name, a snapshot's directory or an .onnx file.
+    """Show what is known of a model: a catalog name, a snapshot directory or an .onnx file.
 
-    For a snapshot also how its precisions compare with fp32 on this machine, once that was tried.
+    For a snapshot also how its precisions compare with fp32 on this machine, if they were compared.
     """
     path = catalog.resolve(model)
     if not path.is_dir():
@@ -143,7 +143,7 @@ def show(model: str) -> None:
     if comparison:
         _print_comparison(comparison)
     else:
-        click.echo(f"precisions: not compared yet, `emovox models convert {model}` does it")
+        click.echo(f"precisions: not compared yet; run `emovox models convert {model}`")
 
 
 @models.command(no_args_is_help=True)
@@ -156,7 +156,7 @@ def show(model: str) -> None:
     help="auto: all that can run here, compared with fp32 on the example recordings.",
 )
 def convert(model: str, precision: Wanted) -> None:
-    """Convert a snapshot, NAME or PATH, so that its first use doesn't have to."""
+    """Convert a snapshot, NAME or PATH, so that its first use needn't wait for that."""
     stored = _snapshot(model)
     if precision == "auto":
         _print_comparison(compare(stored, notice=lambda line: click.echo(line, err=True)))
@@ -170,7 +170,7 @@ def verify(model: str) -> int:
     """Check that this installation computes what a model's authors computed.
 
     Compares a snapshot's files with the checksums its hub published, runs its own example/test.wav in fp32, and
-    compares with the published answer where there is one. Exit code 1 if anything differs.
+    compares the result with the published one, if there is one. Exit code 1 if anything differs.
     """
     stored = _snapshot(model)
     verification = verify_snapshot(stored, notice=lambda line: click.echo(line, err=True))
@@ -180,7 +180,7 @@ def verify(model: str) -> int:
 
 
 def amount(size: int) -> str:
-    """A number of bytes as people read it, in powers of 1000 as the hubs' pages do."""
+    """A number of bytes as people read it, in powers of 1000 like the hubs' pages."""
     for unit, power in (("GB", 3), ("MB", 2), ("kB", 1)):
         if size >= 1000**power:
             return f"{size / 1000**power:.3g} {unit}"
@@ -188,14 +188,14 @@ def amount(size: int) -> str:
 
 
 def _row(entry: CatalogModel) -> dict[str, Any]:
-    there = catalog.installed(entry.name)
-    path = (entry.file or catalog.snapshot_path(entry.name)) if there else None
+    installed = catalog.installed(entry.name)
+    path = (entry.file or catalog.snapshot_path(entry.name)) if installed else None
     return {
         "name": entry.name,
         "title": entry.title,
         "licence": asdict(entry.licence),
-        "installed": there,
-        "size": catalog.disk_size(entry.name) if there else entry.download_size,
+        "installed": installed,
+        "size": catalog.disk_size(entry.name) if installed else entry.download_size,
         "path": None if path is None else str(path),
         "huggingface": entry.huggingface,
         "modelscope": entry.modelscope,
@@ -218,7 +218,7 @@ def _bar() -> rich.progress.Progress:
 def _snapshot(model: str) -> StoredModel:
     path = catalog.resolve(model)
     if not path.is_dir():
-        raise ModelError(f"{model} is a model file already; give the name or directory of a snapshot")
+        raise ModelError(f"{model} is an .onnx file already: give the name or directory of a snapshot")
     return open_snapshot(path)
 
 
@@ -233,9 +233,9 @@ def _print_comparison(comparison: Comparison) -> None:
     click.echo(f"precisions, on {comparison.machine}:")
     click.echo("  precision  times real time  same emotion  largest error of a score")
     for trial in comparison.trials:
-        taken = "  <- auto" if trial.precision == comparison.best else "" if trial.good else "  over the limit"
+        mark = "  <- auto" if trial.precision == comparison.best else "" if trial.good else "  over the limit"
         click.echo(
             f"  {trial.precision:9}  {1 / max(trial.seconds, 1e-9):15.1f}  {100 * trial.agreement:10.0f} %"
-            f"  {trial.error:24.5f}{taken}"
+            f"  {trial.error:24.5f}{mark}"
         )
     click.echo(f"  auto takes the fastest with the same emotion everywhere and no error above {TOLERANCE}")

@@ -1,4 +1,4 @@
-"""What several commands' options mean."""
+"""Options that several commands share."""
 
 import functools
 import math
@@ -21,7 +21,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def emotions(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """Names of emotions between commas; a usage error where one is not among the nine."""
+    """Names of emotions between commas; a usage error if one is not among the nine."""
     try:
         return None if value is None else check_names(name.strip().lower() for name in re.split("[,，、]", value))
     except UnknownEmotionError as error:
@@ -29,10 +29,10 @@ def emotions(context: click.Context, parameter: click.Parameter, value: str | No
 
 
 def outputs(text: str) -> Callable[[Command], Command]:
-    """The option of the outputs, beside which the archive is: while the command runs, it is the setting.
+    """The option for the outputs, with the archive beside them: while the command runs, it overrides the setting.
 
     Args:
-        text: begins its help.
+        text: the beginning of its help.
     """
     return click.option(
         "--outputs",
@@ -44,7 +44,7 @@ def outputs(text: str) -> Callable[[Command], Command]:
 
 
 def recognition(command: Command) -> Command:
-    """The options of a recognition, as every command has them; it gets them as `options`, and `channels` apart."""
+    """The options of a recognition, which a command gets as `options`; and `channels`, `model`, `precision`."""
 
     @functools.wraps(command)
     def call(*args: Any, **values: Any) -> Any:
@@ -57,26 +57,26 @@ def recognition(command: Command) -> Command:
 
 
 def exports(text: str) -> Callable[[Command], Command]:
-    """The option of the exports, which begins its help with `text`."""
+    """The option for the exports; `text` begins its help."""
     return click.option(
         "--export",
         "formats",
         callback=_formats,
         metavar="FORMAT,FORMAT...",
-        help=f"{text} Implies what they show: segments, and of pictures the curve.",
+        help=f"{text} Implies --segments and, for pictures, --granularity frame.",
     )
 
 
 def _outputs(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     if value == "":
-        raise click.BadParameter("an empty name: was a variable meant?", context, parameter)
+        raise click.BadParameter("the name is empty: is a variable unset?", context, parameter)
     if value is not None:
         context.with_resource(given(outputs=Path(value)))
 
 
 def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
     if math.isnan(value):
-        raise click.BadParameter("nan is no number", context, parameter)
+        raise click.BadParameter("nan is not a number", context, parameter)
     return value
 
 
@@ -92,14 +92,14 @@ _CHANNELS = click.option(
     type=click.Choice(["mix", "split"]),
     default="mix",
     show_default=True,
-    help="Recognise the mix of all channels, or each by itself, as the two sides of a call.",
+    help="Recognise the mix of all channels, or each separately, as for the two sides of a call.",
 )
 
 _SPELLING: dict[str, dict[str, Any]] = {
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},
     "head": {
         "metavar": "NAME|PATH",
-        "help": "Also ask this head, trained by `emovox head train`: classes of your own.",
+        "help": "Also apply this head, trained with `emovox head train`: classes of your own.",
     },
     "smoothing": {"metavar": "SECONDS", "callback": _number},
     "track": {"metavar": "N"},
@@ -109,7 +109,7 @@ _SPELLING: dict[str, dict[str, Any]] = {
 
 def _option(name: str, info: FieldInfo) -> Callable[[Command], Command]:
     """The option that a field becomes."""
-    if name == "channel":  # one alone is of little use where they can be split
+    if name == "channel":  # one alone is of little use if they can be split
         return _CHANNELS
     text, default = str(info.description), getattr(Options, name)
     kinds = set(get_args(info.annotation)) or {info.annotation}
@@ -139,6 +139,6 @@ _MODEL = (
         type=click.Choice(["auto", *get_args(Precision)]),
         default="auto",
         show_default=True,
-        help="Of the arithmetic; auto: the fastest that recognises what fp32 recognises here.",
+        help="Of the arithmetic; auto: the fastest that gives the same emotions as fp32 here.",
     ),
 )

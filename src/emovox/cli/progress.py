@@ -1,4 +1,4 @@
-"""Progress of a run over recordings: a bar on a terminal, elsewhere a line now and then."""
+"""The progress of a run: a bar on a terminal, elsewhere a line now and then."""
 
 import sys
 import time
@@ -10,11 +10,11 @@ from rich.console import Console
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.inference.options import Sink
 
-EVERY = 10.0  # seconds from one line to the next, where there is no terminal
+EVERY = 10.0  # seconds between lines, without a terminal
 
 
 class Progress:
-    """A bar with what is being recognised, how many are done, the rate and the time that remains."""
+    """A bar with the current recording, how many are done, the rate and the time left."""
 
     def __init__(self, total: int, *, shown: bool) -> None:
         self._heard = self._done = 0
@@ -44,11 +44,11 @@ class Progress:
         self._bar.stop()
 
     def begin(self, name: str) -> None:
-        """Name the recording that is being heard."""
+        """Name the recording that is being recognised."""
         self._bar.update(self._task, description=name if len(name) <= 40 else "…" + name[-39:])
 
     def follow(self, sink: Sink | None) -> Sink:
-        """A sink that counts the audio that goes by into `sink`."""
+        """A sink that counts the audio it passes on to `sink`."""
 
         def heard(block: Waveform) -> None:
             if sink is not None:
@@ -71,7 +71,7 @@ class Progress:
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d} of audio, {speed:.0f}× real time"
 
     def _say(self) -> None:
-        """Print a line, if it is time for one."""
+        """Print a line if it is time for one."""
         if self._lines and time.monotonic() - self._said >= EVERY:
             self._said = time.monotonic()
             sys.stderr.write(f"{self._done} of {self._total} done, {self._rate()}\n")

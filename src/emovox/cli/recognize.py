@@ -44,11 +44,11 @@ STDIN = "-"
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @parameters.recognition
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
-@parameters.outputs("Where results go; the archive is beside it.")
+@parameters.outputs("Where results are saved; the archive is kept beside them.")
 @click.option(
-    "--archive", is_flag=True, help="Keep it in the archive too, with its embedding: see `emovox archive`."
+    "--archive", is_flag=True, help="Also add the results to the archive, with embeddings: see `emovox archive`."
 )
-@click.option("--no-save", is_flag=True, help="Only print; write nothing.")
+@click.option("--no-save", is_flag=True, help="Only print; save nothing.")
 @click.option(
     "--format", "form", type=click.Choice(list(REPORTS)), default="table", show_default=True, help="What to print."
 )
@@ -73,7 +73,7 @@ def recognize(
 ) -> int:
     """Recognise the emotion in recordings: files, directories, globs, or - for standard input.
 
-    Audio and video of any format FFmpeg reads. Each recording gets a directory
+    Audio and video in any format that FFmpeg reads. Each recording gets a directory
     outputs/outputs_YYYYMMDD_HHMMSS/ with processed_audio.wav, result.json and, when asked for, embedding.npy.
 
     \b
@@ -87,12 +87,12 @@ def recognize(
     emovox recognize recordings/ --archive --segments
     ffmpeg -i film.mkv -f wav - | emovox recognize - --no-save
 
-    Exit code: 0 all well, 1 some recordings failed (the others are done), 2 usage.
+    Exit code: 0 success, 1 some recordings failed (the others are done), 2 usage error.
     """  # noqa: D301  click needs the backspace itself
     if formats and no_save:
-        raise click.UsageError("--export writes files, and --no-save forbids it")
+        raise click.UsageError("--export writes files, so it can't be used with --no-save")
     wanted = options.showing(needs(formats)) if formats else options
-    wanted = replace(wanted, embedding=options.embedding and not no_save)  # nothing printed has it
+    wanted = replace(wanted, embedding=options.embedding and not no_save)  # it isn't printed
     if archive:
         library.need_library()
     started = time.monotonic()
@@ -143,7 +143,7 @@ def recognize(
 
 
 def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]]:
-    """The recordings that the arguments mean; and what means none or can't be searched, with the reason."""
+    """The recordings of the arguments; and the arguments without any, or that can't be searched, with reasons."""
     files: list[str | Path] = []
     failures: list[tuple[str, str]] = []
 
@@ -161,7 +161,7 @@ def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]
 def _recognize(
     recognizer: Recognizer, file: str | Path, saving: Saving, options: Options, progress: Progress, *, split: bool
 ) -> Iterator[Row | str]:
-    """Recognise one recording and save it; or each of its channels, one after the other. Or why it failed."""
+    """Recognise and save a recording, or each of its channels in turn; yields the reason if it fails."""
     link = None if file == STDIN else os.path.abspath(file)  # noqa: PTH100  links stay as they are
     try:
         with _source(file, again=split) as (source, name):
@@ -180,11 +180,11 @@ def _recognize(
                 yield Row(str(file), recognition, save.directory)
                 if channel == recognition.recording.channels:
                     return
-    except (OutputsError, DecoderError, UnknownEmotionError):  # the next one would fare no better
+    except (OutputsError, DecoderError, UnknownEmotionError):  # the next one would fail, too
         raise
     except EmovoxError as error:
         yield error.reason if isinstance(error, AudioError) else str(error)
-    except Exception as error:  # what nobody thought of must not stop the others either
+    except Exception as error:  # a bug must not stop the others either
         if click.get_current_context().find_root().obj:
             traceback.print_exc()
         yield f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
@@ -192,7 +192,7 @@ def _recognize(
 
 @contextmanager
 def _source(file: str | Path, *, again: bool) -> Iterator[tuple[str | Path | BinaryIO, str | None]]:
-    """What to recognise, and what to call it; standard input is kept on disk if it must be read `again`."""
+    """What to recognise, and its name; standard input is copied to disk if it must be read `again`."""
     if file != STDIN:
         yield file, None
         return
@@ -207,7 +207,7 @@ def _source(file: str | Path, *, again: bool) -> Iterator[tuple[str | Path | Bin
 
 
 def _summary(model: ModelFacts, seconds: float, elapsed: float, saved: list[Path | None]) -> str:
-    """One line: how much was heard, by which model, how fast, and where it is."""
+    """One line: how much was recognised, by which model, how fast, and where it was saved."""
     kept = [directory for directory in saved if directory is not None]
     place = "" if not kept else f"; saved in {kept[0]}" if len(kept) == 1 else f"; saved in {kept[0].parent}/"
     many = "1 recording" if len(saved) == 1 else f"{len(saved)} recordings"

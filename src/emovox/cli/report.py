@@ -1,4 +1,4 @@
-"""What `recognize` prints: a table, JSON, JSON lines or CSV; every row as soon as it is known."""
+"""What `recognize` prints: a table, JSON, JSON lines or CSV, row by row."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 @dataclass(frozen=True)
 class Row:
-    """One recognised recording: the path as it was given, the result, and where it was saved."""
+    """A recognised recording: the path as given, the result, and where it was saved."""
 
     path: str
     recognition: Recognition
@@ -29,12 +29,12 @@ class Row:
 
 
 def label(emotion: str, language: str) -> str:
-    """The name of an emotion as people read it, `en` or `zh`."""
+    """The name of an emotion in a language, `en` or `zh`."""
     return BY_NAME[emotion].label(language)
 
 
 def clock(seconds: float) -> str:
-    """A time as people read it: 1:02:03.4, or 2:03.4 within the first hour."""
+    """A time in words: 1:02:03.4, or 2:03.4 within the first hour."""
     tenths = round(10 * seconds)
     minutes, rest = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
@@ -43,13 +43,13 @@ def clock(seconds: float) -> str:
 
 
 def bar(share: float) -> str:
-    """A bar of `BAR` cells for a share of 0 to 1, to an eighth of a cell."""
+    """A bar of `BAR` cells for a share from 0 to 1, to an eighth of a cell."""
     eighths = round(share * BAR * 8)
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).ljust(BAR)
 
 
 class Report:
-    """Prints rows; a format overrides what it does otherwise."""
+    """Prints rows; each format overrides what it does differently."""
 
     def __init__(
         self, *, paths: list[str], language: str, top: int, head: bool = False, segments: bool = False
@@ -107,7 +107,7 @@ class Table(Report):
 
 
 class Json(Report):
-    """One array; each item is what result.json holds, with the path and the outputs directory in front."""
+    """One array; each item is a result.json, with the path and the outputs directory in front."""
 
     def begin(self) -> None:  # noqa: D102
         self._before = "[\n"
@@ -121,16 +121,16 @@ class Json(Report):
 
 
 class JsonLines(Report):
-    """The items of `Json`, one a line."""
+    """The items of `Json`, one per line."""
 
     def add(self, row: Row) -> None:  # noqa: D102
         click.echo(json.dumps(_item(row), ensure_ascii=False))
 
 
 class Csv(Report):
-    """One line a recording, the nine scores in columns of their own; with a head its name, label, confidence.
+    """One line per recording, with a column for each score; with a head, its name, label and confidence.
 
-    Where segments were asked for, one line a segment: a recording without speech has none.
+    If segments were asked for, one line per segment: a recording without speech has none.
     """
 
     def begin(self) -> None:  # noqa: D102
@@ -204,10 +204,10 @@ REPORTS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "json
 
 
 def _tracks(recording: RecordingFacts) -> str:
-    """Which audio track was heard, and which others there are."""
+    """The audio track that was used, and the others."""
     names = [f"{number} {printable(name)}".strip() for number, name in enumerate(recording.tracks or [], 1)]
     heard = recording.track or 1
-    return f": {names[heard - 1]}; there are also {', '.join(names[: heard - 1] + names[heard:])}"
+    return f": {names[heard - 1]}; also available: {', '.join(names[: heard - 1] + names[heard:])}"
 
 
 def _head_cells(found: Recognition) -> list[str]:
@@ -222,7 +222,7 @@ def _item(row: Row) -> dict[str, Any]:
 
 
 def printable(path: str) -> str:
-    """A path as one printable line: control characters in a file's name must not steer the terminal."""
+    """A path as one printable line: control characters in a file name must not control the terminal."""
     return "".join(character if character.isprintable() else "�" for character in path)
 
 

@@ -1,4 +1,4 @@
-"""What `emovox listen` shows while it listens: a screen on a terminal, lines elsewhere, or JSON lines."""
+"""What `emovox listen` shows: a screen on a terminal, lines elsewhere, or JSON lines."""
 
 import json
 import math
@@ -15,10 +15,10 @@ from emovox.cli.report import bar, clock, label
 from emovox.emotions import BY_NAME, EMOTIONS
 from emovox.inference.live import EmotionChanged, Event, EventsVersion, LiveUpdate
 
-QUIETEST = -60.0  # dBFS, where the level meter begins
+QUIETEST = -60.0  # dBFS, the lower end of the level meter
 
 _WORDS = {
-    "en": {"speech": "speech", "pause": "pause", "nobody": "nobody speaks", "lost": "sound was lost, times:"},
+    "en": {"speech": "speech", "pause": "pause", "nobody": "no speech", "lost": "audio dropouts:"},
     "zh": {"speech": "有人说话", "pause": "停顿", "nobody": "无人说话", "lost": "声音丢失次数："},
 }
 
@@ -37,7 +37,7 @@ class Lines:
         """Leave what was shown as it is."""
 
     def show(self, events: Sequence[Event], *, seconds: float, peak: float, lost: int) -> None:
-        """Show what has happened.
+        """Show new events.
 
         Args:
             events: since the last time.
@@ -73,7 +73,7 @@ class JsonLines(Lines):
 
 
 class Screen(Lines):
-    """The present emotion, the nine scores, the level; the changes scroll by above."""
+    """The current emotion, the nine scores and the level, with the changes scrolling by above."""
 
     def __init__(self, language: str) -> None:
         super().__init__(language)

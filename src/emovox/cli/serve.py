@@ -25,7 +25,7 @@ EXTRA = (
 
 @contextmanager
 def needing_server() -> Iterator[None]:
-    """Say what to install where the service's packages are missing.
+    """Say what to install if packages of the service are missing.
 
     Raises:
         SettingsError: one is.
@@ -37,20 +37,20 @@ def needing_server() -> Iterator[None]:
 
 
 @click.command()
-@click.option("--host", metavar="ADDRESS", help="Where to listen.  [default: 127.0.0.1, this machine alone]")
-@click.option("--port", type=click.IntRange(0, 65535), help="Where to listen; 0: any free one.  [default: 7860]")
+@click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1, this machine only]")
 @click.option(
-    "--model", metavar="NAME|PATH", help="What recognises by default.  [default: auto, the best on disk]"
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0: any free port.  [default: 7860]"
 )
+@click.option("--model", metavar="NAME|PATH", help="The default model.  [default: auto, the best one on disk]")
 @click.option(
-    "--no-keys", is_flag=True, help="Demand no API keys, although other machines can reach this address."
+    "--no-keys", is_flag=True, help="Require no API keys, even if other machines can reach this address."
 )
-@parameters.outputs("Where results go; the archive is beside it.")
+@parameters.outputs("Where results are saved; the archive is kept beside them.")
 def serve(host: str | None, port: int | None, model: str | None, no_keys: bool) -> int:
     """Start the service: an HTTP API at http://localhost:7860, described at /docs.
 
-    On another address than this machine's own it demands API keys: `emovox keys add NAME`.
-    `emovox config show` lists what can be set.
+    On any address but this machine's own it requires API keys: `emovox keys add NAME`.
+    `emovox config show` lists the settings.
     """
     if model is not None:
         os.environ["EMOVOX_MODEL"] = model

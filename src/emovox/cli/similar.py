@@ -21,9 +21,9 @@ from emovox.settings import settings
 @library.filters
 @click.option("--segments", is_flag=True, help="Look among segments instead of recordings.")
 @click.option(
-    "--raw", is_flag=True, help="By the embeddings as the model gives them, neither centred nor whitened."
+    "--raw", is_flag=True, help="Compare embeddings as the model gives them, neither centred nor whitened."
 )
-@click.option("--model", metavar="NAME|PATH", help="What hears CLIP.  [default: auto]")
+@click.option("--model", metavar="NAME|PATH", help="The model that CLIP is recognised with.  [default: auto]")
 @click.option(
     "--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]), default="auto", show_default=True
 )
@@ -43,47 +43,49 @@ def similar(
 ) -> None:
     """Find what in the archive sounds most like a recording: CLIP, or one in the archive.
 
-    Two cosines are shown: of the embeddings centred and whitened on the archive, by which they are ordered, and of
-    the raw ones, which lie close together; --raw orders by these. Those of different models are never compared.
-    Embeddings come into the archive with `emovox recognize --archive`, or from embedding.npy.
+    Two cosines are shown: of embeddings that are centred and whitened on the archive, which is what the list is
+    ordered by, and of raw embeddings, which lie close together; --raw orders by those. Embeddings of different
+    models are never compared. They get into the archive with `emovox recognize --archive`, or from embedding.npy.
 
     \b
     emovox similar call.wav
     emovox similar call.wav --k 5 --filter emotion=angry --segments
     emovox similar outputs/outputs_20240104_223000 --raw
     """  # noqa: D301  click needs the backspace itself
-    wanted = library.parse(filters)
-    with library.read_archive(needed=True) as kept:
-        known = kept.lookup(clip)
-        to: Any = known[0] if known else None
+    where = library.parse(filters)
+    with library.read_archive(needed=True) as archive:
+        records = archive.lookup(clip)
+        to: Any = records[0] if records else None
         if to is None:
-            if not os.path.lexists(clip):  # which, unlike exists, also takes a name that is too long for one
-                raise ArchiveError(f"{printable(clip)}: no such file, and nothing in the archive is called that")
+            if not os.path.lexists(clip):  # which, unlike exists, also takes a name that is too long
+                raise ArchiveError(
+                    f"{printable(clip)}: neither a file nor an id or outputs directory of the archive"
+                )
             to = Recognizer(model, precision=precision, isolate=True).recognize(clip, embedding=True)
-        found = kept.similar(to, k=k, wanted=wanted, segments=segments, raw=raw)
+        neighbours = archive.similar(to, k=k, where=where, segments=segments, raw=raw)
     if form == "json":
-        click.echo(json.dumps([item.to_dict() for item in found], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([item.to_dict() for item in neighbours], ensure_ascii=False, indent=2))
         return
-    if not found:
-        click.echo("nothing to compare it with: no other of its model has an embedding and fits", err=True)
+    if not neighbours:
+        click.echo("nothing to compare it with: no other embedding of its model matches", err=True)
         return
     language = labels or settings().labels
     click.echo("similarity    raw  id            emotion")
-    for item in found:
-        name, confidence, when = item.found.emotion, item.found.confidence, ""
+    for item in neighbours:
+        name, confidence, times = item.record.emotion, item.record.confidence, ""
         if item.segment:
             name, confidence = item.segment["emotion"], item.segment["confidence"]
-            when = f"  {clock(item.segment['start'])} – {clock(item.segment['end'])}"
+            times = f"  {clock(item.segment['start'])} – {clock(item.segment['end'])}"
         emotion = f"{BY_NAME[name].emoji} {label(name, language)}"
         library.table(
             [
                 (
                     f"{item.similarity:10.3f}",
                     f"{item.cosine:5.3f}",
-                    item.found.id[:12],
+                    item.record.id[:12],
                     f"{emotion:13}",
                     f"{100 * confidence:5.1f} %",
-                    f"{printable(item.found.name or '')}{when}",
+                    f"{printable(item.record.name or '')}{times}",
                 )
             ]
         )

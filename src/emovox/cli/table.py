@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from emovox.archive.archive import Archive
     from emovox.archive.filter import Filter
     from emovox.archive.record import ArchiveRecord
-    from emovox.archive.stored_record import Found
 
 Form = Literal["csv", "parquet"]
 Failures = list[tuple[Path, str]]
-"""What can't be read, and why."""
+"""Directories that can't be read, and why."""
 
 Item = TypeVar("Item")
 _HOW = {"segments": "--segments", "frames": "--granularity frame"}
@@ -34,25 +33,24 @@ _HOW = {"segments": "--segments", "frames": "--granularity frame"}
 @click.command(no_args_is_help=True)
 @click.argument("rows", type=click.Choice(["recordings", "segments", "frames"]))
 @click.argument("paths", nargs=-1, metavar="[DIR...]", type=click.Path(path_type=Path))
-@click.option("--archive", is_flag=True, help="Of what is in the archive, instead of DIR.")
+@click.option("--archive", "of_archive", is_flag=True, help="Of what is in the archive, instead of DIR.")
 @library.filters
-@parameters.outputs("What is read where no DIR is named; with --archive, the outputs whose archive it is.")
+@parameters.outputs("What is read if no DIR is named; with --archive, the outputs whose archive it is.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="FILE.csv or FILE.parquet.  [default: CSV on standard output]",
 )
-def table(rows: str, paths: tuple[Path, ...], archive: bool, filters: tuple[str, ...], out: Path | None) -> int:
+def table(rows: str, paths: tuple[Path, ...], of_archive: bool, filters: tuple[str, ...], out: Path | None) -> int:
     """Write one table of many recordings: a row for each recording, segment, or frame.
 
     Of the outputs directories DIR and all below them, or of the archive. The rows of segments and frames have the
-    columns that `emovox export` gives them, and before those `path` and `outputs`: where the recording was as far
-    as it is known, which is its name where only the directory is, and the directory. The rows of recordings are
-    those of `emovox archive export`.
+    columns of `emovox export`, after `path`, where the recording was (its name, if only that is known), and
+    `outputs`, its directory. The rows of recordings are those of `emovox archive export`.
 
-    Segments come with `emovox recognize --segments`, frames with `--granularity frame`; a recording without has no
-    rows. A directory that can't be read is named, and doesn't stop the others.
+    Segments come with `emovox recognize --segments`, frames with `--granularity frame`; a recording without them
+    has no rows. A directory that can't be read is named, and doesn't stop the others.
 
     \b
     emovox table segments outputs/ > segments.csv
@@ -63,20 +61,20 @@ def table(rows: str, paths: tuple[Path, ...], archive: bool, filters: tuple[str,
     """  # noqa: D301  click needs the backspace itself
     out = None if out == Path("-") else out
     form = _form(out)
-    if archive and paths:
-        raise click.UsageError("name directories, or --archive, and not both")
-    if filters and not archive:
-        raise click.UsageError("--filter looks into the archive: add --archive")
+    if of_archive and paths:
+        raise click.UsageError("name directories or give --archive, not both")
+    if filters and not of_archive:
+        raise click.UsageError("--filter is for the archive: add --archive")
     failures: Failures = []
     try:
-        if archive:
-            wanted = library.parse(filters)
-            with library.read_archive() as kept:
-                write_archive(kept, wanted, rows, form, out, failures)
+        if of_archive:
+            where = library.parse(filters)
+            with library.read_archive() as archive:
+                write_archive(archive, where, rows, form, out, failures)
         else:
             directories = _directories(paths or (settings().outputs,), failures)
             if rows == "recordings":
-                write_recordings(_entries(directories, failures), form, out, failures)
+                write_recordings(_records(directories, failures), form, out, failures)
             else:
                 _write_sources(
                     (Source(None, path) for path in directories), cast("Part", rows), form, out, failures
@@ -88,7 +86,7 @@ def table(rows: str, paths: tuple[Path, ...], archive: bool, filters: tuple[str,
 
 def write_archive(
     archive: "Archive",
-    wanted: "Filter",
+    where: "Filter",
     rows: str,
     form: Form,
     out: Path | None,
@@ -98,39 +96,37 @@ def write_archive(
 
     Args:
         archive: the archive.
-        wanted: all of it must hold.
+        where: what must hold.
         rows: recordings, segments or frames.
         form: of the file.
-        out: where to; None: standard output.
+        out: the file; None: standard output.
         failures: gets the directories that can't be read, and why.
     """
-    from emovox.archive import table as archived  # noqa: PLC0415  an extra
+    from emovox.archive import table as archive_table  # noqa: PLC0415  an extra
 
     if rows == "recordings":
-        write_recordings(archive.all(wanted), form, out, failures)
+        write_recordings(archive.all(where), form, out, failures)
     elif rows == "segments":
-        _write(Table("segments"), archived.segments(archive, archive.all(wanted)), form, out, failures)
+        _write(Table("segments"), archive_table.segments(archive, archive.all(where)), form, out, failures)
     else:
-        _write_sources(archived.sources(archive.all(wanted)), "frames", form, out, failures)
+        _write_sources(archive_table.sources(archive.all(where)), "frames", form, out, failures)
 
 
-def write_recordings(
-    found: "Iterator[Found | ArchiveRecord]", form: Form, out: Path | None, failures: Failures
-) -> None:
-    """Write a row for each recognition, as the archive is exported."""
-    from emovox.archive import table as archived  # noqa: PLC0415  what others needn't load
+def write_recordings(records: "Iterator[ArchiveRecord]", form: Form, out: Path | None, failures: Failures) -> None:
+    """Write a row for each record, as in the archive's export."""
+    from emovox.archive import table as archive_table  # noqa: PLC0415  what others needn't load
 
-    found = _some(found, failures)
+    records = _some(records, failures)
     with opened(out, form) as file:
         if form == "parquet":
-            archived.write_parquet(found, file)
+            archive_table.write_parquet(records, file)
         else:
-            archived.write_csv(found, file)
+            archive_table.write_csv(records, file)
 
 
 @contextmanager
 def opened(out: Path | None, form: str) -> Iterator[IO[Any]]:
-    """A file to write, which appears when all is well, or standard output; of bytes for Parquet, else of text."""
+    """A file to write, which appears only if all goes well, or standard output; binary for Parquet, else text."""
     if out is None:
         with click.open_file("-", "w", encoding="utf-8") as file:
             yield file
@@ -141,11 +137,11 @@ def opened(out: Path | None, form: str) -> Iterator[IO[Any]]:
             return
         text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
         yield text
-        text.detach()  # flushes, and leaves the file open to what opened it
+        text.detach()  # flushes, and leaves it to `replacing` to close the file
 
 
 def check(form: str) -> None:
-    """A usage error where a format's package isn't installed, before anything is read."""
+    """A usage error if a format's package isn't installed, before anything is read."""
     try:
         check_formats([form])
     except ExportError as error:
@@ -153,7 +149,7 @@ def check(form: str) -> None:
 
 
 def tell(failures: Iterable[tuple[Path, str]]) -> None:
-    """Name what can't be read."""
+    """Print the directories that can't be read, and why."""
     for path, reason in failures:
         where = "" if reason.startswith(str(path)) else f"{path}: "
         click.echo(f"Error: {printable(where + reason)}", err=True)
@@ -179,7 +175,7 @@ def _directories(paths: Iterable[Path], failures: Failures) -> list[Path]:
     return list(dict.fromkeys(directories))
 
 
-def _entries(directories: Iterable[Path], failures: Failures) -> "Iterator[ArchiveRecord]":
+def _records(directories: Iterable[Path], failures: Failures) -> "Iterator[ArchiveRecord]":
     from emovox.archive.record import read_directory  # noqa: PLC0415  what others needn't load
 
     for directory in directories:
@@ -199,23 +195,23 @@ def _write_sources(
     _write(Table(part, labels), read(readable, part, failed), form, out, failures)
 
 
-def _write(whole: Table, recordings: Iterator[Rows], form: Form, out: Path | None, failures: Failures) -> None:
+def _write(output: Table, recordings: Iterator[Rows], form: Form, out: Path | None, failures: Failures) -> None:
     recordings = _some(recordings, failures)
     with opened(out, form) as file:
         if form == "parquet":
-            whole.write_parquet(recordings, file)
+            output.write_parquet(recordings, file)
         else:
-            whole.write_csv(recordings, file)
-    if whole.empty:
+            output.write_csv(recordings, file)
+    if output.empty:
         click.echo(
-            f"{whole.empty} of {whole.recordings} recordings have no {whole.part}: "
-            f"they come with `emovox recognize {_HOW[whole.part]}`",
+            f"{output.empty} of {output.recordings} recordings have no {output.part}: recognise them with "
+            f"{_HOW[output.part]}",
             err=True,
         )
 
 
 def _some(items: Iterator[Item], failures: Failures) -> Iterator[Item]:
-    """What there is to write; where none can be read, the command ends: no table is better than an empty one."""
+    """What there is to write; if none can be read the command ends: no table is better than an empty one."""
     first = next(items, None)
     if first is None:
         if failures:

@@ -17,7 +17,7 @@ from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
 
 if TYPE_CHECKING:
-    from emovox.archive import Found
+    from emovox.archive import ArchiveRecord
 
 ATTEMPTS = 3
 TIMEOUT = 10.0  # seconds
@@ -29,12 +29,12 @@ TIMEOUT = 10.0  # seconds
     "--run",
     "command",
     metavar="COMMAND",
-    help="Run this for each: {} becomes its directory, and JSON is on its standard input.",
+    help="Run this for each: {} becomes its directory, and its standard input is JSON.",
 )
 @click.option(
-    "--webhook", metavar="URL", help="Tell this address, signed with EMOVOX_WEBHOOK_SECRET if that is set."
+    "--webhook", metavar="URL", help="Post each to this address, signed if EMOVOX_WEBHOOK_SECRET is set."
 )
-@click.option("--model", metavar="NAME[@REVISION]", help="Of results that don't say which model they are from.")
+@click.option("--model", metavar="NAME[@REVISION]", help="For results that don't name their model.")
 @click.option(
     "--every",
     type=click.FloatRange(0.01),
@@ -43,15 +43,15 @@ TIMEOUT = 10.0  # seconds
     metavar="SECONDS",
     help="How often to look.",
 )
-@click.option("--once", is_flag=True, help="Look once, and end.")
+@click.option("--once", is_flag=True, help="Look only once.")
 @parameters.outputs("The outputs whose archive it is.")
 def watch(
     root: Path | None, command: str | None, webhook: str | None, model: str | None, every: float, once: bool
 ) -> int:
-    """Archive the outputs directories that are completed under OUTPUTS, as they come, until interrupted.
+    """Archive outputs directories as they are completed under OUTPUTS, until interrupted.
 
-    What is there already is archived first. For each new one a command can be run and an address told; what fails
-    is said, and doesn't stop the others. COMMAND is no shell's: write `sh -c '…' {}` where it should be.
+    Those that are there already are archived first. For each new one a command can be run and an address notified;
+    failures are printed, and don't stop the others. COMMAND isn't run in a shell: for one, write `sh -c '…' {}`.
 
     \b
     emovox archive watch
@@ -60,30 +60,30 @@ def watch(
     """  # noqa: D301  click needs the backspace itself
     words = _split(command)
     if webhook and not webhook.startswith(("http://", "https://")):
-        raise click.BadParameter("an address begins with http:// or https://", param_hint="--webhook")
+        raise click.BadParameter("an address starts with http:// or https://", param_hint="--webhook")
     library.need_library()
     from emovox.archive.watching import Watch  # noqa: PLC0415  an extra
 
     code = 0
     root = root or settings().outputs
-    if not os.path.isdir(root):  # noqa: PTH112  what nobody may look at raises no error here
+    if not os.path.isdir(root):  # noqa: PTH112  what may not be read raises no error here
         click.echo(f"{printable(str(root))} is not there yet", err=True)
-    with library.open_archive() as kept:
-        known = {os.path.abspath(path) for path in kept.known_outputs()}  # noqa: PTH100  links stay as they are
-        looking = Watch(root, model=model, known=lambda path: os.path.abspath(path) in known)  # noqa: PTH100
-        for record in looking.look() if once else looking.run(every=every):
-            if isinstance(record, ArchiveError):
-                click.echo(f"Error: {printable(str(record))}", err=True)
+    with library.open_archive() as archive:
+        known = {os.path.abspath(path) for path in archive.known_outputs()}  # noqa: PTH100  links stay as they are
+        watcher = Watch(root, model=model, known=lambda path: os.path.abspath(path) in known)  # noqa: PTH100
+        for item in watcher.look() if once else watcher.run(every=every):
+            if isinstance(item, ArchiveError):
+                click.echo(f"Error: {printable(str(item))}", err=True)
                 code = 1
                 continue
-            kept.add_records([record])
-            # It is new here even where whoever made it, as the service does, archived it at once. A copy of what
-            # is somewhere else isn't.
-            found = kept.by_outputs(record.outputs) if record.outputs else None
-            if found is None:
+            archive.add_records([item])
+            # New here means even if its maker, as the service does, archived it at once; but a copy of one that is
+            # archived from elsewhere isn't new.
+            record = archive.by_outputs(item.outputs) if item.outputs else None
+            if record is None:
                 continue
-            click.echo(library.line(found, settings().labels))
-            reasons = [_run(words, found) if words else None, _tell(webhook, found) if webhook else None]
+            click.echo(library.line(record, settings().labels))
+            reasons = [_run(words, record) if words else None, _post(webhook, record) if webhook else None]
             for reason in filter(None, reasons):
                 click.echo(f"Error: {printable(reason)}", err=True)
                 code = 1
@@ -97,28 +97,29 @@ def _split(command: str | None) -> list[str]:
         raise click.BadParameter(f"{error}", param_hint="--run") from error
 
 
-def _run(words: list[str], found: "Found") -> str | None:
-    """Run a command; or why it failed."""
-    whole = [word.replace("{}", str(found.outputs)) for word in words]
+def _run(words: list[str], record: "ArchiveRecord") -> str | None:
+    """Run a command; gives why it failed, if it did."""
+    command = [word.replace("{}", str(record.outputs)) for word in words]
+    content = json.dumps(record.to_dict(), ensure_ascii=False).encode()
     try:
-        ended = subprocess.run(whole, input=json.dumps(found.to_dict(), ensure_ascii=False).encode(), check=False)
+        code = subprocess.run(command, input=content, check=False).returncode
     except OSError as error:
         return f"{words[0]}: {error.strerror or error}"
-    return f"{words[0]} ended with {ended.returncode} for {found.outputs}" if ended.returncode else None
+    return f"{words[0]} failed with exit code {code} for {record.outputs}" if code else None
 
 
-def _tell(url: str, found: "Found") -> str | None:
-    """Tell an address; or why it couldn't be."""
+def _post(url: str, record: "ArchiveRecord") -> str | None:
+    """Notify an address; gives why it failed, if it did."""
     import httpx  # noqa: PLC0415  nothing else may even load what goes online
 
-    body = json.dumps({"event": "output.archived", "output": found.to_dict()}, ensure_ascii=False).encode()
+    body = json.dumps({"event": "output.archived", "output": record.to_dict()}, ensure_ascii=False).encode()
     reason = ""
     for attempt in range(ATTEMPTS):
         time.sleep(0.5 * (2**attempt - 1))
-        moment = str(int(time.time()))
+        timestamp = str(int(time.time()))
         headers = {"Content-Type": "application/json", "User-Agent": "Emovox"}
         if secret := settings().service.webhook_secret.get_secret_value():
-            headers[SIGNATURE] = sign(secret, moment, body)
+            headers[SIGNATURE] = sign(secret, timestamp, body)
         try:
             answer = httpx.post(url, content=body, headers=headers, timeout=TIMEOUT)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -126,5 +127,5 @@ def _tell(url: str, found: "Found") -> str | None:
             continue
         if answer.is_success:
             return None
-        reason = f"it answers {answer.status_code}"
-    return f"webhook: {reason}, for {found.outputs}"
+        reason = f"the answer is {answer.status_code}"
+    return f"webhook: {reason}, for {record.outputs}"

@@ -1,4 +1,4 @@
-"""Evaluation: figures and a report of recordings whose labels are known."""
+"""Evaluation: how well a model or a head does on labelled recordings, in figures and a report."""
 
 from typing import TYPE_CHECKING
 

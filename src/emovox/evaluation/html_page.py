@@ -1,4 +1,4 @@
-"""A page: one HTML file with its pictures in it, for any browser and no network."""
+"""A page: one HTML file with its pictures in it, for any browser, and without a network."""
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
@@ -39,7 +39,7 @@ class Page:
         self._parts.append(f"<p{' class=note' if note else ''}>{escape(text)}</p>")
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str | float | int]]) -> None:
-        """Add a table; numbers stand at the right, floats with three decimals."""
+        """Add a table; numbers are aligned right, floats have three decimals."""
         lines = [tuple(row) for row in rows]
         numbers = [
             bool(lines) and all(not isinstance(row[column], str) for row in lines) for column in range(len(head))
@@ -82,10 +82,10 @@ class Page:
 
 
 def need_pictures() -> None:
-    """Find out before the work begins whether there can be pictures.
+    """Check before the work begins that pictures can be drawn.
 
     Raises:
-        LabelsError: matplotlib isn't there.
+        LabelsError: matplotlib isn't installed.
     """
     try:
         import matplotlib  # noqa: F401, PLC0415  an extra

@@ -1,4 +1,4 @@
-"""How well scores meet labels, and how much a confidence is worth."""
+"""Metrics: how well scores agree with labels, and how far a confidence can be trusted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Bin:
-    """Clips whose confidence lies in one of `BINS` equal parts of 0 to 1: how many, and their means."""
+    """The clips whose confidence lies in one of `BINS` equal parts of 0 to 1: how many, and their means."""
 
     clips: int
     confidence: float
@@ -28,12 +28,12 @@ class Bin:
 
 @dataclass(frozen=True)
 class Intervals:
-    """Where 95 % of the figures lie.
+    """95 % intervals of the figures.
 
     Attributes:
         whole: of `unweighted`, `weighted` and `macro_f1`.
-        recalls: of each class' recall.
-        f1s: of each class' F1.
+        recalls: of each class's recall.
+        f1s: of each class's F1.
     """
 
     whole: Mapping[str, Interval]
@@ -43,15 +43,15 @@ class Intervals:
 
 @dataclass(frozen=True)
 class Measures:
-    """How well scores meet labels.
+    """How well scores agree with labels.
 
     Attributes:
         names: of the rows and columns of the confusion matrix, C of them.
         classes: those that occur among the labels, in the order of `names`.
-        confusion: clips of a class (rows) heard as a class (columns): (C, C).
-        failed: clips of a class that could not be heard: (C,). They count as not recognised.
+        confusion: clips of a class (rows) recognised as a class (columns): (C, C).
+        failed: clips of a class that could not be recognised: (C,). They count as wrong.
         confidence: mean highest score.
-        reliability: the bins of confidence that hold a clip.
+        reliability: the bins of confidence that aren't empty.
     """
 
     names: tuple[str, ...]
@@ -63,21 +63,21 @@ class Measures:
 
     @property
     def recalls(self) -> dict[str, float]:
-        """The share of each class that was heard as such."""
+        """The share of each class that was recognised as such."""
         index = self._index
         shares = np.diag(self.confusion)[index] / (self.confusion.sum(axis=1) + self.failed)[index]
         return dict(zip(self.classes, shares.tolist(), strict=True))
 
     @property
     def f1s(self) -> dict[str, float]:
-        """Of each class, 2 · right / (clips of the class + clips heard as it)."""
+        """Of each class, 2 · right / (clips of the class + clips recognised as it)."""
         right, rows = np.diag(self.confusion), self.confusion.sum(axis=1) + self.failed
         values = (2 * right / np.maximum(rows + self.confusion.sum(axis=0), 1))[self._index]
         return dict(zip(self.classes, values.tolist(), strict=True))
 
     @property
     def clips(self) -> int:
-        """How many there are, those that could not be heard among them."""
+        """How many there are, including those that could not be recognised."""
         return int(self.confusion.sum() + self.failed.sum())
 
     @property
@@ -87,7 +87,7 @@ class Measures:
 
     @property
     def weighted(self) -> float:
-        """The share of clips that were heard right."""
+        """The share of clips that were recognised right."""
         return float(np.trace(self.confusion) / self.clips)
 
     @property
@@ -106,7 +106,7 @@ class Measures:
         return [self.names.index(name) for name in self.classes]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; confusion matrix and how many could not be heard in the order of `names`."""
+        """As JSON; `confusion` and `unheard` are in the order of `names`."""
         return {
             "clips": self.clips,
             "classes": list(self.classes),
@@ -131,42 +131,41 @@ def measure(
     """Compare scores (clips, classes) with labels.
 
     Args:
-        scores: of the clips that were heard.
+        scores: of the clips that were recognised.
         labels: of these clips, each among the names.
         names: of the columns.
-        failed: labels of clips that could not be heard.
+        failed: labels of clips that could not be recognised.
     """
     size, columns = len(names), {name: column for column, name in enumerate(names)}
     truth = np.array([columns[label] for label in labels], np.int64)
-    heard, confidences = scores.argmax(axis=1), scores.max(axis=1, initial=0)
+    predictions, confidences = scores.argmax(axis=1), scores.max(axis=1, initial=0)
     confusion = np.zeros((size, size), np.int64)
-    np.add.at(confusion, (truth, heard), 1)
-    missed = np.bincount([columns[label] for label in failed], minlength=size).astype(np.int64)
-    place = np.minimum((confidences * BINS).astype(int), BINS - 1)
+    np.add.at(confusion, (truth, predictions), 1)
+    failures = np.bincount([columns[label] for label in failed], minlength=size).astype(np.int64)
+    bin_numbers = np.minimum((confidences * BINS).astype(int), BINS - 1)
     bins = tuple(
-        Bin(int(own.sum()), float(confidences[own].mean()), float((heard == truth)[own].mean()))
-        for own in (place == number for number in range(BINS))
+        Bin(int(own.sum()), float(confidences[own].mean()), float((predictions == truth)[own].mean()))
+        for own in (bin_numbers == number for number in range(BINS))
         if own.any()
     )
-    there = {*labels, *failed}
-    classes = tuple(name for name in names if name in there)
+    classes = tuple(name for name in names if name in {*labels, *failed})
     confidence = float(confidences.mean()) if len(confidences) else 0.0
-    return Measures(tuple(names), classes, confusion, missed, confidence, bins)
+    return Measures(tuple(names), classes, confusion, failures, confidence, bins)
 
 
 def measure_logits(
     logits: Floats, labels: Sequence[str], classes: Sequence[str], temperature: float = 1
 ) -> Measures:
-    """Compare the scores of logits (clips, 9), among some classes, with labels."""
+    """Compare the scores of logits (clips, 9), among some of the classes, with labels."""
     return measure(to_scores(logits / temperature, classes), labels)
 
 
 def bootstrap(
     measures: Measures, groups: Sequence[Measures] = (), *, draws: int = DRAWS, seed: int = 0
 ) -> Intervals:
-    """Where 95 % of the figures lie that other clips, or other groups of clips, would have given.
+    """95 % intervals of the figures by the bootstrap.
 
-    Whole groups are drawn again where there are two or more: clips of one speaker are alike, and drawn alone they
+    Whole groups are resampled if there are two or more: clips of one speaker are alike, so resampling clips alone
     would make the intervals too narrow.
 
     Args:
@@ -179,16 +178,16 @@ def bootstrap(
     size = len(measures.names)
     if len(groups) > 1:
         cells = np.stack([np.column_stack([group.confusion, group.failed]).ravel() for group in groups])
-        drawn = rng.multinomial(len(groups), [1 / len(groups)] * len(groups), draws) @ cells
-    else:  # drawing clips again is drawing the cells they fall in
-        cell = np.column_stack([measures.confusion, measures.failed]).ravel()
-        drawn = rng.multinomial(cell.sum(), cell / cell.sum(), draws)
-    tables = drawn.reshape(draws, size, size + 1)
+        samples = rng.multinomial(len(groups), [1 / len(groups)] * len(groups), draws) @ cells
+    else:  # resampling clips is resampling the cells they fall into
+        cells = np.column_stack([measures.confusion, measures.failed]).ravel()
+        samples = rng.multinomial(cells.sum(), cells / cells.sum(), draws)
+    tables = samples.reshape(draws, size, size + 1)
     right, rows = np.diagonal(tables, axis1=1, axis2=2), tables.sum(axis=2)
     columns = tables[:, :, :size].sum(axis=1)
-    there = rows > 0  # a draw may lack a class
-    recalls = np.where(there, right / np.maximum(rows, 1), np.nan)
-    f1s = np.where(there, 2 * right / np.maximum(rows + columns, 1), np.nan)
+    present = rows > 0  # a draw may lack a class
+    recalls = np.where(present, right / np.maximum(rows, 1), np.nan)
+    f1s = np.where(present, 2 * right / np.maximum(rows + columns, 1), np.nan)
     figures = {
         "unweighted": np.nanmean(recalls, axis=1),
         "weighted": right.sum(axis=1) / rows.sum(axis=1),
@@ -209,14 +208,14 @@ def fit_temperature(
     *,
     doubt: float = 0.0,
 ) -> float:
-    """What logits are to be divided by for the lowest log loss: its mean over parts that count the same.
+    """The temperature to divide logits by for the lowest log loss, on average over parts that count the same.
 
     Args:
-        parts: logits (clips, 9), or as many columns as there are names, and labels of each part.
+        parts: logits (clips, names) and labels of each part.
         classes: those that compete.
         names: of the columns.
-        doubt: clips of each part that are counted as if they had been any class. Without any, few clips that are
-            all heard right make every confidence 100 %; so Platt (1999) smoothed his targets.
+        doubt: clips that are added to each part with all classes equally likely. Without them a few clips that are
+            all right would make every confidence 100 %; likewise Platt (1999) smoothed his targets.
     """
     columns = [names.index(name) for name in classes]
     right = [(np.arange(len(labels)), [names.index(label) for label in labels]) for _, labels in parts]
@@ -232,15 +231,15 @@ def fit_temperature(
 
 
 def by_group(groups: Mapping[str, Measures]) -> dict[str, dict[str, int | float]]:
-    """Of each group: its clips, and the figures that mean something for a few of them."""
+    """Of each group: its clips, and the figures that are meaningful for a few of them."""
     return {
         value: {
-            "clips": found.clips,
-            "unweighted": round(found.unweighted, 4),
-            "weighted": round(found.weighted, 4),
-            "macro_f1": round(found.macro_f1, 4),
+            "clips": measures.clips,
+            "unweighted": round(measures.unweighted, 4),
+            "weighted": round(measures.weighted, 4),
+            "macro_f1": round(measures.macro_f1, 4),
         }
-        for value, found in groups.items()
+        for value, measures in groups.items()
     }
 
 
@@ -250,7 +249,7 @@ def _middle(values: Floats) -> Interval:
 
 
 def _lowest(function: Any, low: float, high: float) -> float:
-    """Where a function with one valley is lowest, by golden sections, to 1e-4."""
+    """Where a unimodal function is lowest, by golden-section search, to 1e-4."""
     ratio = (5**0.5 - 1) / 2
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     at_left, at_right = function(left), function(right)

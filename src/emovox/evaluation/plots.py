@@ -1,4 +1,4 @@
-"""Confusion matrices, reliability plots and learning curves, by matplotlib."""
+"""Plots by matplotlib: confusion matrices, reliability, learning curves."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,24 +17,24 @@ from emovox.exports.fonts import drawable, families, missing
 
 Table = Mapping[str, Any]
 """`Measures.to_dict`."""
-Place = Path | BytesIO
+Target = Path | BytesIO
 
 _WORDS = {
-    "en": {"heard": "heard (% of the true class)", "true": "true", "recall": "unweighted recall"},
-    "zh": {"heard": "识别为（占该类录音的百分比）", "true": "标注", "recall": "未加权召回率"},
+    "en": {"predicted": "predicted (% of the true class)", "true": "true", "recall": "unweighted recall"},
+    "zh": {"predicted": "识别为（占该类录音的百分比）", "true": "标注", "recall": "未加权召回率"},
 }
 
 
 def draw_confusions(
-    place: Place, tables: Mapping[str, Table], *, names: Sequence[str] = NAMES, language: str = "en"
+    target: Target, tables: Mapping[str, Table], *, names: Sequence[str] = NAMES, language: str = "en"
 ) -> None:
-    """Confusion matrices side by side: shares of a true class (row) heard as each class (column).
+    """Confusion matrices side by side: shares of a true class (row) recognised as each class (column).
 
     Args:
-        place: a .png or .svg file, or memory for a PNG.
+        target: a .png or .svg file, or a buffer for a PNG.
         tables: by title.
         names: of the rows and columns.
-        language: `en` or `zh`, of the words and the emotions; English where no font has the Chinese.
+        language: `en` or `zh`, of the words and the emotions; English if no font has the Chinese.
     """
     chinese = "".join([*_WORDS["zh"].values(), *(emotion.chinese for emotion in EMOTIONS)])
     if language == "zh" and missing(chinese, families(chinese)):
@@ -49,11 +49,11 @@ def draw_confusions(
             _confusion(axes, np.array(table["confusion"]), table, names, fonts, shown)
             recall = f"{100 * table['unweighted']:.1f} % {words['recall']}"
             axes.set_title(f"{drawable(title, fonts)}: {recall}", fontsize=10)
-            axes.set(xlabel=words["heard"], ylabel=words["true"])
-        _save(figure, place)
+            axes.set(xlabel=words["predicted"], ylabel=words["true"])
+        _save(figure, target)
 
 
-def draw_reliability(place: Place, tables: Mapping[str, Table]) -> None:
+def draw_reliability(target: Target, tables: Mapping[str, Table]) -> None:
     """Reliability plots side by side: accuracy over confidence, a dot's area the share of the clips."""
     with _style(list(tables)) as fonts:
         figure = Figure(figsize=(3.9 * len(tables), 3.9), layout="constrained")
@@ -68,10 +68,10 @@ def draw_reliability(place: Place, tables: Mapping[str, Table]) -> None:
             axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", aspect="equal")
             error = f"error {table['calibration_error']:.3f}"
             axes.set_title(f"{drawable(title, fonts)}: {error}", fontsize=10)
-        _save(figure, place)
+        _save(figure, target)
 
 
-def draw_curve(place: Place, curve: Sequence[tuple[int, float, float, float]], *, chance: float) -> None:
+def draw_curve(target: Target, curve: Sequence[tuple[int, float, float, float]], *, chance: float) -> None:
     """A learning curve: unweighted recall over examples of a class, with the lowest and highest of the draws."""
     with _style(()):
         figure = Figure(figsize=(5.6, 3.6), layout="constrained")
@@ -85,14 +85,12 @@ def draw_curve(place: Place, curve: Sequence[tuple[int, float, float, float]], *
         axes.set_xticks(sizes, [f"{size:.0f}" for size in sizes], minor=False)
         axes.minorticks_off()
         axes.set(ylim=(0, 100), xlabel="examples of a class", ylabel="unweighted recall, %")
-        _save(figure, place)
+        _save(figure, target)
 
 
 @contextmanager
 def _style(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Fonts, where there are any, that have the texts' characters, of which a $ is one; and the same numbers give
-    the same file.
-    """  # noqa: D205
+    """Fonts that have the texts' characters, if there are any; $ is only a $; equal plots give equal files."""
     fonts = families("".join(texts))
     with mpl.rc_context({"svg.hashsalt": "emovox", "font.family": fonts, "text.parse_math": False}):
         yield fonts
@@ -106,14 +104,14 @@ def _confusion(
     fonts: Sequence[str],
     labels: Sequence[str],
 ) -> None:
-    # Where no font has a name's characters its number must do: that in the report's tables.
+    # If no font has a name's characters, its row's number in the report's tables identifies it.
     shown = [
         label if (text := drawable(label, fonts)) == label else f"{number} {text}"
         for number, label in enumerate(labels, 1)
     ]
     rows = [names.index(name) for name in table["classes"]]
     columns = [index for index in range(len(names)) if index in rows or confusion[:, index].any()]
-    # What could not be heard is in no column, and counts all the same, as it does in the recalls.
+    # Clips that could not be recognised are in no column, but count, as they do in the recalls.
     clips = confusion.sum(axis=1) + np.array(table.get("unheard", 0))
     shares = confusion[np.ix_(rows, columns)] / np.maximum(clips[rows, np.newaxis], 1)
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
@@ -125,6 +123,6 @@ def _confusion(
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=9, color=colour)
 
 
-def _save(figure: Figure, place: Place) -> None:
-    kind = "png" if isinstance(place, BytesIO) else place.suffix[1:]
-    figure.savefig(place, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {"Software": None})
+def _save(figure: Figure, target: Target) -> None:
+    kind = "png" if isinstance(target, BytesIO) else target.suffix[1:]
+    figure.savefig(target, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {"Software": None})

@@ -12,7 +12,7 @@ _MOST_ROWS = 60  # of a table of groups; the JSON has all
 def evaluation_report(evaluation: Evaluation, title: str) -> Page:
     """The page about an evaluation."""
     measures, model = evaluation.measures, evaluation.model
-    page = Page(f"{title}: what {_who(evaluation)} hears")
+    page = Page(f"{title}: {_name(evaluation)}")
     facts = measures.to_dict()
     page.text(
         f"{facts['clips']} recordings; {model.name} {model.revision} in {model.precision}"
@@ -52,19 +52,21 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
     for column, values in evaluation.groups.items():
         page.heading(f"By {column}")
         lines = [
-            (value, found.clips, found.unweighted, found.weighted, found.macro_f1)
-            for value, found in values.items()
+            (value, group.clips, group.unweighted, group.weighted, group.macro_f1)
+            for value, group in values.items()
         ]
         page.table([column, "recordings", "unweighted", "weighted", "macro F1"], lines[:_MOST_ROWS])
         if len(lines) > _MOST_ROWS:
             page.text(f"and {len(lines) - _MOST_ROWS} more, in evaluation.json", note=True)
     if evaluation.failures:
-        page.heading("Not heard")
-        page.text("These count as not recognised in every figure above.")
+        page.heading("Not recognised")
+        page.text("These count as wrong in every figure above.")
         page.table(["recording", "why"], evaluation.failures)
     if evaluation.left_out:
         page.heading("Left out")
-        page.text("No figure counts these: their label was given as left out, or means no class that competed.")
+        page.text(
+            "No figure counts these: their label was mapped to nothing, or means a class that didn't compete."
+        )
         page.table(["label", "recordings"], list(evaluation.left_out.items()))
     return page
 
@@ -76,7 +78,7 @@ _FIGURES = {
 }
 
 
-def _who(evaluation: Evaluation) -> str:
+def _name(evaluation: Evaluation) -> str:
     return evaluation.model.name if evaluation.head is None else f"the head {evaluation.head.name}"
 
 

@@ -1,4 +1,4 @@
-"""Exports: a recognition in the formats of other people's tools, written into its outputs directory.
+"""Exports: recognitions in the formats of other tools, written into outputs directories.
 
 from emovox import exports
 

@@ -1,4 +1,4 @@
-"""The columns of tables, and frames in pieces that fit the memory."""
+"""Columns of tables, and frames in chunks that fit into memory."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,29 +12,29 @@ from emovox.inference.recognition import Frames
 _ROWS = 2**14  # frames at once: five and a half minutes
 
 ORIGIN = ("path", "outputs")
-"""What stands before the others in a table of many recordings: where the recording was, and its directory."""
+"""The first columns in a table of many recordings: where the recording was, and its outputs directory."""
 
 
 def segment_columns(*, head: bool) -> list[str]:
-    """Of the table of segments; a trained head adds its own."""
+    """The columns of segments; a head adds its own."""
     own = ["head_label", "head_confidence"] if head else []
     return ["start", "end", "emotion", "confidence", *NAMES, "channel", *own]
 
 
 def frame_columns(labels: Sequence[str]) -> list[str]:
-    """Of the table of frames; a trained head adds its classes."""
+    """The columns of frames; a head adds its classes."""
     return ["time", *NAMES, *(f"logit_{name}" for name in NAMES), *(f"head_{label}" for label in labels)]
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some frames.
+    """n frames.
 
     Attributes:
         times: their centres, seconds, (n,).
         scores: smoothed, (n, 9), in the order of `NAMES`.
         logits: (n, 9).
-        head: smoothed scores of a trained head, (n, classes); NaN: of a class that this recording's hasn't.
+        head: smoothed scores of a head, (n, classes); NaN for a class that this recording's head lacks.
     """
 
     times: NDArray[np.float64]
@@ -49,7 +49,7 @@ class Chunk:
 
 
 def chunks(frames: Frames | None, labels: Sequence[str]) -> Iterator[Chunk]:
-    """All frames in order, some at a time, with these classes of a trained head."""
+    """All frames in order, in chunks, with these classes of a head."""
     if frames is None:
         return
     own = frames.head_labels or []

@@ -1,4 +1,4 @@
-"""Tables as CSV. All of it is ASCII, so that a spreadsheet needn't guess the encoding, but a head's classes."""
+"""Tables as CSV: ASCII except for a head's classes, so that a spreadsheet needn't guess the encoding."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
@@ -10,14 +10,14 @@ from emovox.spreadsheets import writer
 
 
 def segments(recognition: Recognition) -> Iterator[str]:
-    """A row for each segment: seconds, emotion, its scores, the channel heard alone, and what a head hears."""
+    """A row for each segment: times in seconds, emotion, scores, channel, and the verdict of a head."""
     head = recognition.head is not None
     yield line(segment_columns(head=head))
     yield from segment_lines(recognition.segments or [], head=head)
 
 
 def segment_lines(segments: Iterable[Segment], *, head: bool) -> Iterator[str]:
-    """The rows of segments, with the columns of a head or without."""
+    """The rows of segments, with or without the columns of a head."""
     for item in segments:
         numbers = ",".join(f"{item.scores[name]:.{SCORE_DIGITS}f}" for name in NAMES)
         channel = "" if item.channel is None else item.channel
@@ -31,7 +31,7 @@ def segment_lines(segments: Iterable[Segment], *, head: bool) -> Iterator[str]:
 
 
 def frames(recognition: Recognition) -> Iterator[str]:
-    """A row for each frame: seconds, smoothed scores, logits, and a head's smoothed scores."""
+    """A row for each frame: its time in seconds, smoothed scores, logits, and a head's smoothed scores."""
     labels = (recognition.frames and recognition.frames.head_labels) or []
     yield line(frame_columns(labels))
     for lines in frame_lines(recognition.frames, labels):
@@ -39,7 +39,7 @@ def frames(recognition: Recognition) -> Iterator[str]:
 
 
 def frame_lines(frames: Frames | None, labels: Sequence[str]) -> Iterator[list[str]]:
-    """The rows of frames, some at a time, with these classes of a head; those that it hasn't stay empty."""
+    """The rows of frames, in chunks, with columns for these classes of a head; those that it lacks stay empty."""
     known = (frames and frames.head_labels) or []
     digits = [6, *[SCORE_DIGITS] * len(NAMES), *[LOGIT_DIGITS] * len(NAMES)]
     cells = [f"%.{count}f" for count in digits]

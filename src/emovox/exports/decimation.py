@@ -1,4 +1,4 @@
-"""Hours in a picture's columns: the waveform's envelope, and the curves' means."""
+"""Decimation to the columns of a picture: the waveform's envelope, and the means of curves."""
 
 import wave
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ _BLOCK = 2**20  # samples read at once, about
 
 @dataclass(frozen=True)
 class Envelope:
-    """The waveform's reach in each column.
+    """The waveform's range in each column.
 
     Attributes:
         times: the columns' centres, seconds, (n,).
         lowest: the smallest sample in each, full scale ±1, (n,).
-        highest: the greatest.
+        highest: the largest.
     """
 
     times: NDArray[np.float64]
@@ -29,15 +29,15 @@ class Envelope:
 
 
 def envelope(sound: Path, columns: int) -> Envelope:
-    """Read a 16-bit mono WAV block by block.
+    """Read a 16-bit mono WAV in blocks.
 
     Raises:
-        OutputsError: it can't be read, or it isn't such a WAV.
+        OutputsError: it can't be read, or is another kind of WAV.
     """
     try:
         with wave.open(str(sound), "rb") as file:
             if (file.getnchannels(), file.getsampwidth()) != (1, 2):
-                raise OutputsError(f"{sound}: not the 16-bit mono WAV that Emovox writes; recognise again")
+                raise OutputsError(f"{sound}: not a 16-bit mono WAV, as Emovox writes: recognise again")
             edges = _edges(file.getnframes(), columns)
             lowest, highest = np.zeros(len(edges) - 1), np.zeros(len(edges) - 1)
             at_once = max(_BLOCK * len(lowest) // max(file.getnframes(), 1), 1)
@@ -52,7 +52,7 @@ def envelope(sound: Path, columns: int) -> Envelope:
             times = (edges[:-1] + edges[1:]) / (2 * file.getframerate())
             return Envelope(times, lowest / 32768, highest / 32768)
     except (OSError, EOFError, wave.Error) as error:
-        raise OutputsError(f"{sound}: can't be read: {str(error) or 'it ends too early'}") from error
+        raise OutputsError(f"{sound}: can't be read: {str(error) or 'it is cut short'}") from error
 
 
 def curves(frames: Frames, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -66,6 +66,6 @@ def curves(frames: Frames, columns: int) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def _edges(count: int, columns: int) -> NDArray[np.int64]:
-    """Where `count` things are cut into columns, at most one column for each."""
+    """The bounds of at most `columns` columns of `count` items, none of them empty."""
     columns = min(columns, count)
     return np.arange(columns + 1, dtype=np.int64) * count // max(columns, 1)

@@ -1,4 +1,4 @@
-"""Fonts that have the characters: no box where a letter should be."""
+"""Fonts: those that have the characters of a text, so that no box is drawn instead of one."""
 
 import logging
 from collections.abc import Iterable
@@ -27,40 +27,40 @@ CHINESE = (
     "Droid Sans Fallback",
     "Arial Unicode MS",
 )
-"""Families with simplified Chinese on the usual systems, the most readable in small print first."""
+"""Families with simplified Chinese on common systems, the most readable in small print first."""
 
 # A family that isn't installed is looked for on purpose here: nothing to tell anybody.
 logging.getLogger(font_manager.__name__).addFilter(lambda record: not record.getMessage().startswith("findfont"))
 
 
 def families(needed: str) -> list[str]:
-    """Families in which to look for each character: Latin, then one that has all `needed` if Latin hasn't.
+    """Font families for a text: Latin, and if that lacks some of its characters one that has them.
 
-    `needed` may still be out of reach, on a system without such a font: `missing` tells.
+    On a system without such a font some are missing all the same: `missing` says which.
     """
-    wanted = set(missing(needed, [LATIN]))
-    if wanted:
+    others = set(missing(needed, [LATIN]))
+    if others:
         _refresh()
         installed = {font.name for font in font_manager.fontManager.ttflist}
         for family in CHINESE:
-            if family in installed and not wanted - _characters(family):
+            if family in installed and not others - _characters(family):
                 return [LATIN, family]
     return [LATIN]
 
 
 def missing(text: str, names: Iterable[str]) -> str:
     """The characters of `text` that none of these families has."""
-    there: set[str] = set().union(*map(_characters, names))
-    return "".join(character for character in text if character not in there)
+    known: set[str] = set().union(*map(_characters, names))
+    return "".join(character for character in text if character not in known)
 
 
 def drawable(text: str, names: Iterable[str]) -> str:
-    """A text in characters that these families have, an ellipsis for each run of others."""
-    lost, drawn = missing(text, names), ""
+    """A text in characters that these families have, with an ellipsis for each run of others."""
+    others, result = missing(text, names), ""
     for character in text:
-        bad = character in lost or not character.isprintable()
-        drawn += "" if bad and drawn.endswith("…") else "…" if bad else character
-    return drawn
+        bad = character in others or not character.isprintable()
+        result += "" if bad and result.endswith("…") else "…" if bad else character
+    return result
 
 
 def _characters(family: str) -> set[str]:
@@ -69,7 +69,7 @@ def _characters(family: str) -> set[str]:
 
 
 def _refresh() -> None:
-    """Let matplotlib see fonts that were installed since it made its list, which it keeps for ever."""
+    """Let matplotlib know fonts that were installed after it made its list, which it never updates."""
     known = {font.fname for font in font_manager.fontManager.ttflist}
     if not any(font.name in CHINESE for font in font_manager.fontManager.ttflist):
         for path in font_manager.findSystemFonts():

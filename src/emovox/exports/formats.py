@@ -1,4 +1,4 @@
-"""The formats: what each is called, what it shows, and what writes it."""
+"""The formats: the name of each, what it shows, and what writes it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Language = Literal["en", "zh"]
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Input:
     """What a file is made from."""
 
     recognition: Recognition
@@ -27,7 +27,7 @@ class _Job:
     language: Language
 
 
-_Write = Callable[[_Job, BinaryIO], None]
+_Write = Callable[[_Input, BinaryIO], None]
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class _Format:
     chinese: str = ""
 
 
-def _text(pieces: Callable[[_Job], Iterable[str]]) -> _Write:
-    def write(job: _Job, file: BinaryIO) -> None:
+def _text(pieces: Callable[[_Input], Iterable[str]]) -> _Write:
+    def write(job: _Input, file: BinaryIO) -> None:
         for piece in pieces(job):
             file.write(piece.encode("utf-8"))
 
@@ -64,7 +64,7 @@ def _text(pieces: Callable[[_Job], Iterable[str]]) -> _Write:
 
 
 def _drawn(kind: Literal["png", "svg"]) -> _Write:
-    def write(job: _Job, file: BinaryIO) -> None:
+    def write(job: _Input, file: BinaryIO) -> None:
         timeline.write(job.recognition, job.sound, file, kind=kind, language=job.language)
 
     return write
@@ -160,12 +160,12 @@ def about(name: str) -> str:
 
 
 def parts(name: str) -> tuple[Part, ...]:
-    """What a format shows, of which a result must hold one: `segments`, `frames`."""
+    """What a format shows, of which a result must have one: `segments`, `frames`."""
     return tuple(_FORMATS[name].writers)
 
 
 def missing_package(name: str) -> str | None:
-    """The package that a format needs and that isn't installed."""
+    """The package that a format needs, if it isn't installed."""
     package = _FORMATS[name].package
     return package if package and find_spec(package) is None else None
 
@@ -174,17 +174,17 @@ _HOW = {"segments": "--segments", "frames": "--granularity frame"}
 
 
 def check_formats(names: Iterable[str]) -> tuple[str, ...]:
-    """Return `names` without repeats in the order of `FORMATS`, when this installation can write them.
+    """Return `names` in the order of `FORMATS`, each once, if this installation can write them.
 
     Raises:
-        ExportError: there is no such format, none is named, or the package that writes it isn't installed.
+        ExportError: no such format, none at all, or a package that writes it isn't installed.
     """
-    wanted = set(names)
-    if strangers := sorted(wanted - set(FORMATS)):
-        raise ExportError(f"no format {', '.join(map(repr, strangers))}; there are {', '.join(FORMATS)}")
-    if not wanted:
+    unique = set(names)
+    if strangers := sorted(unique - set(FORMATS)):
+        raise ExportError(f"no format {', '.join(map(repr, strangers))}: choose {', '.join(FORMATS)}")
+    if not unique:
         raise ExportError(f"name at least one format of {', '.join(FORMATS)}")
-    formats = tuple(name for name in FORMATS if name in wanted)
+    formats = tuple(name for name in FORMATS if name in unique)
     for name in formats:
         package = _FORMATS[name].package
         if package is None:
@@ -197,9 +197,9 @@ def check_formats(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def needs(formats: Iterable[str]) -> frozenset[Part]:
-    """What a recognition should hold so that these formats show all they can: `segments`, `frames`, or both.
+    """What a recognition should have, so that these formats show what they can: `segments`, `frames`, or both.
 
-    Tables have a file for each, and are content with either, as pictures are; but only pictures ask for frames.
+    Tables and pictures can do with either; tables don't ask for frames, pictures do.
 
     Raises:
         ExportError: as `check_formats`.
@@ -215,16 +215,16 @@ def needs(formats: Iterable[str]) -> frozenset[Part]:
 def write(
     recognition: Recognition, directory: str | Path, formats: Iterable[str], *, language: Language = "en"
 ) -> list[Path]:
-    """Write a recognition into its outputs directory, in these formats; nothing if one of them can't be.
+    """Write a recognition into its outputs directory in these formats, or nothing if one of them can't be written.
 
-    Files are called segments.srt, frames.csv, timeline.png…; with `_channel2` for a recording's second channel.
-    Each is complete or isn't there, and takes the place of an older one.
+    Files are called segments.srt, frames.csv, timeline.png…, with `_channel2` for a recording's second channel.
+    Each is complete or isn't there, and replaces an older one.
 
     Args:
         recognition: what to write.
-        directory: its outputs directory, whose processed_audio.wav pictures show; without one they go without.
+        directory: its outputs directory; pictures show the waveform of processed_audio.wav, if it is there.
         formats: names among `FORMATS`.
-        language: of the emotions where people read them; tables keep the English names.
+        language: of the emotions where people read them; tables have the English names.
 
     Returns:
         The files written.
@@ -234,7 +234,7 @@ def write(
         OutputsError: the disk is full, or the directory can't be read or written.
     """
     directory = Path(directory)
-    job = _Job(recognition, directory / AUDIO, language)
+    job = _Input(recognition, directory / AUDIO, language)
     plan = [item for name in check_formats(formats) for item in _plan(name, recognition)]
     for file_name, writer in plan:
         with replacing(directory / file_name) as file:
@@ -245,13 +245,13 @@ def write(
 def _plan(name: str, recognition: Recognition) -> Iterator[tuple[str, _Write]]:
     """The files of one format that this recognition can fill, each with its writer."""
     form = _FORMATS[name]
-    there = [part for part in form.writers if getattr(recognition, part) is not None]
-    if not there:
+    present = [part for part in form.writers if getattr(recognition, part) is not None]
+    if not present:
         how = " or ".join(_HOW[part] for part in form.writers)
         raise ExportError(
-            f"{name} needs {' or '.join(form.writers)}, and this result has none: recognise again with {how}"
+            f"{name} needs {' or '.join(form.writers)}, which this result lacks: recognise again with {how}"
         )
     channel = recognition.recording.channel
-    for part in there[:1] if form.together else there:
+    for part in present[:1] if form.together else present:
         stem = "timeline" if form.together else part
         yield f"{stem}{'' if channel is None else f'_channel{channel}'}{form.suffix}", form.writers[part]

@@ -1,4 +1,4 @@
-"""Tables as Parquet: typed columns, and where they come from in the file's metadata."""
+"""Tables as Parquet: typed columns, and their origin in the file's metadata."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from emovox.emotions import NAMES
 from emovox.exports.columns import chunks, frame_columns, segment_columns
 from emovox.inference.recognition import Frames, Recognition, Segment
 
-_TOGETHER = 2**14  # rows of a group, at least, but for the last
+_TOGETHER = 2**14  # rows of a group, at least; the last may have fewer
 
 
 def write_segments(recognition: Recognition, file: BinaryIO) -> None:
@@ -37,7 +37,7 @@ def segment_fields(*, head: bool) -> list[tuple[str, Any]]:
 
 
 def segment_table(segments: Sequence[Segment], *, head: bool) -> Any:
-    """Segments as Arrow's table."""
+    """Segments as an Arrow table."""
     import pyarrow  # noqa: PLC0415  an extra
 
     rows = [
@@ -60,7 +60,7 @@ def frame_fields(labels: Sequence[str]) -> list[tuple[str, Any]]:
 
 
 def frame_tables(frames: Frames | None, labels: Sequence[str]) -> Iterator[Any]:
-    """Frames as Arrow's tables, some at a time; null: a class that the head hasn't."""
+    """Frames as Arrow tables, in chunks; null for a class that the head lacks."""
     import pyarrow  # noqa: PLC0415  an extra
 
     schema = pyarrow.schema(frame_fields(labels))
@@ -74,25 +74,25 @@ def frame_tables(frames: Frames | None, labels: Sequence[str]) -> Iterator[Any]:
 def writer(
     file: IO[bytes], fields: Sequence[tuple[str, Any]], metadata: dict[str, str] | None = None
 ) -> Iterator[Callable[[Any], None]]:
-    """A function that writes tables into a file; small ones together, for a group of rows costs a kilobyte."""
+    """A function that writes tables into a file; small ones together, since a group of rows costs a kilobyte."""
     import pyarrow.parquet  # noqa: PLC0415  an extra
 
     schema = pyarrow.schema(fields, metadata)
-    waiting: list[Any] = []
+    group: list[Any] = []
     count = 0
 
     def write(table: Any) -> None:
         nonlocal count
-        waiting.append(table)
+        group.append(table)
         count += table.num_rows
         if count >= _TOGETHER:
             flush()
 
     def flush() -> None:
         nonlocal count
-        if waiting:
-            parquet.write_table(pyarrow.concat_tables(waiting))
-        waiting.clear()
+        if group:
+            parquet.write_table(pyarrow.concat_tables(group))
+        group.clear()
         count = 0
 
     with pyarrow.parquet.ParquetWriter(file, schema) as parquet:
@@ -105,7 +105,7 @@ def _head_cells(item: Segment) -> list[object]:
 
 
 def _metadata(recognition: Recognition) -> dict[str, str]:
-    """What to know of a table that has lost its directory; keys begin with `emovox.`."""
+    """The facts of a table, for when its directory is lost; keys begin with `emovox.`."""
     recording, model, frames = recognition.recording, recognition.model, recognition.frames
     facts = {
         "version": recognition.emovox,

@@ -1,4 +1,4 @@
-"""Spans: segments on a clock of whole ticks, as formats write them, where none may overlap."""
+"""Spans: segments in whole ticks, none of them overlapping, as formats need them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from emovox.inference.recognition import Recognition, Segment
 
 @dataclass(frozen=True)
 class Span:
-    """A segment from tick `start` to tick `end`, which is later."""
+    """A segment from tick `start` to the later tick `end`."""
 
     start: int
     end: int
@@ -16,10 +16,9 @@ class Span:
 
 
 def spans(recognition: Recognition, rate: int) -> Iterator[Span]:
-    """The segments in order, on a clock of `rate` ticks a second, none beyond the recording's end.
+    """The segments in order, in `rate` ticks a second, none beyond the recording's end.
 
-    Where rounding, or the segments themselves, made two overlap, the later one is cut; what has no tick left is
-    left out.
+    If two overlap, by themselves or after rounding, the later one is cut; one that has no tick left is left out.
     """
     free, limit = 0, round(recognition.recording.duration * rate)
     for segment in sorted(recognition.segments or [], key=lambda item: (item.start, item.end)):

@@ -1,4 +1,4 @@
-"""One table of many recordings: the rows of all their segments, or of all their frames."""
+"""The table of many recordings: the rows of all their segments, or of all their frames."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Source:
     """Where the rows of a recording are.
 
     Attributes:
-        path: where the recording was; None: as its result.json calls it.
-        directory: its outputs directory; None: it has none, and no rows.
+        path: where the recording was; None: its name in result.json.
+        directory: its outputs directory; None: it has none, so no rows.
     """
 
     path: str | None
@@ -32,7 +32,7 @@ class Rows:
     """The rows of one recording: of its segments or its frames.
 
     Attributes:
-        path: where the recording was, or what it is called.
+        path: where the recording was, or its name.
         outputs: its outputs directory.
     """
 
@@ -48,13 +48,13 @@ class Rows:
 
 
 class Table:
-    """The table of a part of recordings.
+    """The table of the segments, or frames, of recordings.
 
     Attributes:
         part: what its rows are.
-        labels: classes of the recordings' heads, which have columns of their own; of segments it counts whether
-            there are any.
-        recordings: how many were written so far.
+        labels: classes of the recordings' heads, which have columns in a table of frames; in one of segments it
+            only matters whether there are any.
+        recordings: how many have been written.
         empty: how many of them had no rows.
     """
 
@@ -63,7 +63,7 @@ class Table:
         self.recordings = self.empty = 0
 
     def write_csv(self, recordings: Iterable[Rows], file: IO[str]) -> None:
-        """Write rows as CSV, a recording after the other."""
+        """Write rows as CSV, one recording after the other."""
         own = segment_columns(head=bool(self.labels)) if self.part == "segments" else frame_columns(self.labels)
         file.write(comma_separated.line([*ORIGIN, *own]))
         for rows in self._counted(recordings):
@@ -72,7 +72,7 @@ class Table:
                 file.write("".join(f"{origin},{line}" for line in lines))
 
     def write_parquet(self, recordings: Iterable[Rows], file: IO[bytes]) -> None:
-        """Write rows as Parquet, a group of rows after the other."""
+        """Write rows as Parquet, one group of rows after the other."""
         import pyarrow as pa  # noqa: PLC0415  an extra
 
         segments = self.part == "segments"
@@ -80,11 +80,11 @@ class Table:
         with parquet.writer(file, [*((name, pa.string()) for name in ORIGIN), *fields]) as write:
             for rows in self._counted(recordings):
                 for table in self._tables(rows):
-                    whole = table
+                    joined = table
                     for column, (name, cell) in enumerate(zip(ORIGIN, rows.origin, strict=True)):
                         cells = pa.repeat(pa.scalar(cell, pa.string()), table.num_rows)
-                        whole = whole.add_column(column, name, cells)
-                    write(whole)
+                        joined = joined.add_column(column, name, cells)
+                    write(joined)
 
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
         if self.part == "segments":
@@ -106,11 +106,11 @@ class Table:
 def survey(
     sources: Iterable[Source], part: Part, failed: Callable[[Path, str], None]
 ) -> tuple[list[Source], list[str]]:
-    """Those that can be read, and all classes of their heads, without reading their rows.
+    """The sources that can be read, and all classes of their heads; doesn't read the rows.
 
     Args:
         sources: of the rows.
-        part: what they are.
+        part: what the rows are.
         failed: is told of each that can't be read, and why.
     """
     readable: list[Source] = []
@@ -127,7 +127,7 @@ def survey(
 
 
 def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], None]) -> Iterator[Rows]:
-    """The rows of outputs directories, a recording at a time; one that can't be read doesn't stop the others."""
+    """The rows of outputs directories, by recording; one that can't be read doesn't stop the others."""
     for source in sources:
         if source.directory is None:
             yield Rows(source.path, None)
@@ -142,13 +142,13 @@ def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], No
 
 
 def _labels(directory: Path, part: Part) -> Iterable[str]:
-    """The classes of the head that a directory's recording was heard with."""
+    """The classes of the head in a directory's result."""
     try:
         if part == "frames":
             return stored.read_head_labels(directory / RESULT)
         head = stored.read_head(directory / RESULT).get("head")
         return head["scores"] if head else ()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # what is wrong, reading it all says
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # reading all of it says what is wrong
         recognition = read_result(directory)
         if part == "frames":
             return (recognition.frames and recognition.frames.head_labels) or ()

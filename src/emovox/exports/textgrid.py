@@ -11,9 +11,9 @@ _RATE = 1_000_000  # ticks a second: finer than a sample, and exact as a decimal
 
 
 def pieces(recognition: Recognition, language: str) -> Iterator[str]:
-    """Two interval tiers, `emotion` and `confidence`; each tiles the recording, empty between segments.
+    """Two interval tiers, `emotion` and `confidence`, which tile the recording and are empty between segments.
 
-    A trained head has a third one of its name.
+    A head has a third one with its name.
     """
     intervals = list(_tiles(recognition))
     xmax = _seconds(max(round(recognition.recording.duration * _RATE), 1))
@@ -51,7 +51,7 @@ def _tiles(recognition: Recognition) -> Iterator[tuple[int, int, Segment | None]
 
 
 def _quoted(text: str) -> str:
-    """Text as it stands between quotation marks."""
+    """Text to put between quotation marks."""
     return text.replace('"', '""')
 
 

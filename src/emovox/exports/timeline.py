@@ -1,4 +1,4 @@
-"""The timeline as a picture: waveform, the nine curves, segments, over one time axis."""
+"""The timeline as a picture: waveform, the nine curves and segments, over one time axis."""
 
 from pathlib import Path
 from threading import Lock
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH, DPI = 12.8, 150  # inches, and pixels in each: a full HD screen across
-SHOWN = 0.05  # a curve that never gets this high is drawn, and not named
+SHOWN = 0.05  # a curve that stays below this is drawn, but not named
 
 _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 0.72, 0.38, 1.30, 0.52, 0.14  # inches
 _HEIGHTS = {"waveform": 1.35, "curves": 3.35, "segments": 0.62}
@@ -33,7 +33,7 @@ _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text that can be searched, and set in the reader's own fonts
     "svg.hashsalt": "emovox",  # the same picture is the same file
 }
-# Colours alone don't tell greys and brown apart for everybody.
+# Not everybody can tell greys and brown apart by colour.
 _DASHES: dict[str, Any] = {"neutral": (0, (3, 1)), "other": (0, (1.7, 0.9)), "unknown": (0, (0.9, 0.9))}
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000, 86400)
 _MOST_TICKS = 13
@@ -48,7 +48,7 @@ def write(
     """Draw into a file.
 
     Raises:
-        OutputsError: the sound is there and can't be read.
+        OutputsError: the sound is there, but can't be read.
     """
     from matplotlib import style  # noqa: PLC0415  an extra, and slow to load
 
@@ -59,12 +59,12 @@ def write(
 
 
 def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
-    """The picture: of waveform, curves and segments those that are there.
+    """The picture of those of waveform, curves and segments that there are.
 
-    Emotions are named in English where no font on this machine has the Chinese.
+    Emotions are named in English if no font on this machine has the Chinese.
 
     Raises:
-        OutputsError: the sound is there and can't be read.
+        OutputsError: the sound is there, but can't be read.
     """
     import matplotlib as mpl  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
@@ -76,33 +76,33 @@ def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
     names = fonts.families(chinese if language == "zh" or fonts.missing(name, [fonts.LATIN]) else "")
     if fonts.missing(chinese, names):
         language = "en"
-    there = {
+    present = {
         "waveform": sound.exists(),
         "curves": recognition.frames is not None,
         "segments": recognition.segments is not None,
     }
-    rows = [row for row in _HEIGHTS if there[row]]
+    rows = [row for row in _HEIGHTS if present[row]]
     height = _TOP + sum(_HEIGHTS[row] for row in rows) + _GAP * (len(rows) - 1) + _BOTTOM
     with mpl.rc_context({"font.family": [*names, "sans-serif"]}):
         figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
         axes = _rows(figure, rows, recognition.recording.duration)
         columns = round((WIDTH - _LEFT - _RIGHT) * DPI)
-        heard = {segment.emotion for segment in recognition.segments or []}
+        emotions = {segment.emotion for segment in recognition.segments or []}
         if "waveform" in axes:
             _draw_waveform(axes["waveform"], sound, columns, recognition.segments or [])
         if "curves" in axes:
-            heard |= _draw_curves(axes["curves"], recognition, columns)
+            emotions |= _draw_curves(axes["curves"], recognition, columns)
         if "segments" in axes:
             _draw_segments(axes["segments"], recognition.segments or [], language)
         model = f"{recognition.model.name} {recognition.model.revision}"
         name, model = (fonts.drawable(text, names) for text in (name, model))
         _head(figure, recognition, name, model, language)
-        _legend(figure, heard, language)
+        _legend(figure, emotions, language)
     return figure
 
 
 def _rows(figure: "Figure", rows: list[str], duration: float) -> dict[str, "Axes"]:
-    """An axes for each row, all over the same time, whose figures stand below the last."""
+    """An axes for each row, all over the same time, which is labelled below the last."""
     from matplotlib.ticker import FixedLocator, FuncFormatter  # noqa: PLC0415
 
     height = figure.get_figheight()
@@ -112,8 +112,8 @@ def _rows(figure: "Figure", rows: list[str], duration: float) -> dict[str, "Axes
     top = height - _TOP
     for row in rows:
         bottom = top - _HEIGHTS[row]
-        place = (_LEFT / WIDTH, bottom / height, 1 - (_LEFT + _RIGHT) / WIDTH, _HEIGHTS[row] / height)
-        each = axes[row] = figure.add_axes(place, label=row)
+        bounds = (_LEFT / WIDTH, bottom / height, 1 - (_LEFT + _RIGHT) / WIDTH, _HEIGHTS[row] / height)
+        each = axes[row] = figure.add_axes(bounds, label=row)
         each.set_xlim(0, duration or 1)
         each.xaxis.set_major_locator(FixedLocator(ticks))
         each.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, step, duration)))
@@ -127,7 +127,7 @@ def _rows(figure: "Figure", rows: list[str], duration: float) -> dict[str, "Axes
 
 
 def clock(seconds: float, step: float, duration: float) -> str:
-    """A time as a tick shows it: m:ss, h:mm:ss in recordings of an hour, tenths where ticks stand that close."""
+    """A time as the label of a tick: m:ss, or h:mm:ss in recordings of an hour; tenths if ticks are that close."""
     tenths = round(seconds * 10)
     minutes, rest = divmod(tenths, 600)
     second = f"{rest // 10:02}.{rest % 10}" if step < 1 else f"{rest // 10:02}"
@@ -137,7 +137,9 @@ def clock(seconds: float, step: float, duration: float) -> str:
 def _draw_waveform(axes: "Axes", sound: Path, columns: int, segments: list[Segment]) -> None:
     """The waveform's envelope, in the colours of its segments."""
     shape = envelope(sound, columns)
-    loudest = max(np.abs([shape.lowest, shape.highest]).max(initial=0), 0.01)  # what is quieter looks quiet
+    loudest = max(
+        np.abs([shape.lowest, shape.highest]).max(initial=0), 0.01
+    )  # so that quiet recordings look quiet
     axes.set_ylim(-1.06 * loudest, 1.06 * loudest)
     emotions = _emotion_at(shape.times, segments)
     hair = 0.004 * loudest  # silence is a line, not a gap
@@ -156,7 +158,7 @@ def _draw_waveform(axes: "Axes", sound: Path, columns: int, segments: list[Segme
 
 
 def _emotion_at(times: NDArray[np.float64], segments: list[Segment]) -> NDArray[np.int64]:
-    """The index of the emotion in which each time lies, (n,); -1 in none."""
+    """The index of the emotion at each time, (n,); -1: in no segment."""
     emotions = np.full(len(times), -1, dtype=np.int64)
     for segment in segments:
         first, last = np.searchsorted(times, [segment.start, segment.end])
@@ -174,21 +176,21 @@ def _joined(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _draw_curves(axes: "Axes", recognition: Recognition, columns: int) -> set[str]:
     """The nine curves, and the highest one's colour below it; both pale where nobody speaks.
 
-    Returns the emotions that get anywhere.
+    Returns the emotions that rise above `SHOWN`.
     """
     assert recognition.frames is not None  # noqa: S101  has its row
-    # Nine lines that turn in every pixel are a thicket: each point is the mean over four.
+    # Nine lines that change in every pixel would be unreadable: each point is the mean over four.
     times, scores = curves(recognition.frames, columns // 4)
     width = 1.9 if recognition.recording.duration < 600 else 1.3
     axes.set_ylim(0, 1.03)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "", "50 %", "", "100 %"])
     axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.8)
     highest = scores.argmax(axis=1) if len(scores) else np.zeros(0, dtype=np.int64)
-    spoken = np.ones(len(times), dtype=np.bool_)
-    if recognition.segments is not None:  # silence is no emotion, whatever a model makes of it
-        spoken = _emotion_at(times, recognition.segments) >= 0
-        highest[~spoken] = -1
-    risen = set()
+    speech = np.ones(len(times), dtype=np.bool_)
+    if recognition.segments is not None:  # silence is no emotion, whatever the model makes of it
+        speech = _emotion_at(times, recognition.segments) >= 0
+        highest[~speech] = -1
+    emotions = set()
     for column, label in enumerate(recognition.frames.labels):
         emotion, curve = BY_NAME[label], scores[:, column]
         where = highest == column
@@ -204,14 +206,13 @@ def _draw_curves(axes: "Axes", recognition: Recognition, columns: int) -> set[st
             "zorder": 3 if shown else 2,
         }
         axes.plot(times, curve, alpha=0.22, label=f"_{label}", **line)
-        heard = np.where(_joined(spoken), curve, np.nan)
-        axes.plot(times, heard, alpha=1 if shown else 0.45, label=label, **line)
-        risen |= {label} if shown else set()
-    return risen
+        axes.plot(times, np.where(_joined(speech), curve, np.nan), alpha=1 if shown else 0.45, label=label, **line)
+        emotions |= {label} if shown else set()
+    return emotions
 
 
 def _draw_segments(axes: "Axes", segments: list[Segment], language: str) -> None:
-    """Blocks in the emotions' colours, with name and confidence where they fit."""
+    """Blocks in the emotions' colours, with name and confidence if they fit."""
     from matplotlib.font_manager import FontProperties  # noqa: PLC0415
 
     axes.set_ylim(0, 1)
@@ -219,10 +220,10 @@ def _draw_segments(axes: "Axes", segments: list[Segment], language: str) -> None
     second = (WIDTH - _LEFT - _RIGHT) / (axes.get_xlim()[1])  # inches
     face = FontProperties(size=8.5, weight="bold")
     for emotion in EMOTIONS:
-        mine = [segment for segment in segments if segment.emotion == emotion.name]
-        if not mine:
+        own = [segment for segment in segments if segment.emotion == emotion.name]
+        if not own:
             continue
-        blocks = [(item.start, max(item.end - item.start, 1 / (DPI * second))) for item in mine]
+        blocks = [(item.start, max(item.end - item.start, 1 / (DPI * second))) for item in own]
         wide = [width * second > 0.06 for _, width in blocks]
         axes.broken_barh(
             blocks,
@@ -233,9 +234,9 @@ def _draw_segments(axes: "Axes", segments: list[Segment], language: str) -> None
             label=emotion.name,
         )
         text = emotion.label(language)
-        needed = max(_inches(text, face), _inches("100 %", face)) + 0.08
-        for item in mine:
-            if (item.end - item.start) * second > needed:
+        minimum = max(_inches(text, face), _inches("100 %", face)) + 0.08
+        for item in own:
+            if (item.end - item.start) * second > minimum:
                 for height, line in ((0.55, text), (0.27, f"{100 * item.confidence:.0f} %")):
                     axes.text(
                         (item.start + item.end) / 2,
@@ -244,22 +245,22 @@ def _draw_segments(axes: "Axes", segments: list[Segment], language: str) -> None
                         fontproperties=face,
                         color=_on(emotion.colour),
                         ha="center",
-                        va="baseline",  # in line with its neighbours, whatever letters it has
+                        va="baseline",  # aligned with its neighbours, whatever letters it has
                     )
 
 
 def _head(figure: "Figure", recognition: Recognition, name: str, model: str, language: str) -> None:
-    """The file's name; below it the verdict, the duration, the channel and the model."""
+    """The file's name; below it the verdict, duration, channel and model."""
     from matplotlib.font_manager import FontProperties  # noqa: PLC0415
 
     height, left = figure.get_figheight(), _LEFT / WIDTH
     face = FontProperties(size=15, weight="bold")
     room = WIDTH - _LEFT - _RIGHT
-    shown, kept = name, len(name) // 2
-    while _inches(shown, face) > room:
-        kept = min(kept - 1, 200)  # more never fit
-        shown = f"{name[:kept]}…{name[-kept:]}"
-    figure.text(left, 1 - 0.30 / height, shown, fontproperties=face, va="center")
+    title, half = name, len(name) // 2
+    while _inches(title, face) > room:
+        half = min(half - 1, 200)  # more never fit
+        title = f"{name[:half]}…{name[-half:]}"
+    figure.text(left, 1 - 0.30 / height, title, fontproperties=face, va="center")
     emotion, recording = BY_NAME[recognition.emotion], recognition.recording
     verdict = FontProperties(size=11.5, weight="bold")
     text = f"{emotion.label(language)} {100 * recognition.confidence:.0f} %"
@@ -274,11 +275,11 @@ def _head(figure: "Figure", recognition: Recognition, name: str, model: str, lan
     figure.text(after, line, "   ·   ".join(facts), color=_FAINT, size=10, va="center")
 
 
-def _legend(figure: "Figure", heard: set[str], language: str) -> None:
-    """A swatch and a name for each emotion that matters here, in one line below the head."""
+def _legend(figure: "Figure", names: set[str], language: str) -> None:
+    """A swatch and a name for each emotion of the picture, in one line below the head."""
     from matplotlib.lines import Line2D  # noqa: PLC0415
 
-    shown = [emotion for emotion in EMOTIONS if emotion.name in heard]
+    shown = [emotion for emotion in EMOTIONS if emotion.name in names]
     if shown:
         lines = [
             Line2D([], [], color=each.colour, linewidth=3, linestyle=_DASHES.get(each.name, "-")) for each in shown
@@ -300,7 +301,7 @@ def _legend(figure: "Figure", heard: set[str], language: str) -> None:
 
 
 def _inches(text: str, face: Any) -> float:
-    """How wide a line of text is."""
+    """The width of a line of text."""
     from matplotlib.textpath import text_to_path  # noqa: PLC0415
 
     width, _, _ = text_to_path.get_text_width_height_descent(text, face, ismath=False)
@@ -308,7 +309,7 @@ def _inches(text: str, face: Any) -> float:
 
 
 def _on(colour: str) -> str:
-    """Black or white, whichever is read better on a colour."""
+    """Black or white, whichever is more readable on a colour."""
     return max("#0b0f14", "#ffffff", key=lambda text: contrast(text, colour))
 
 

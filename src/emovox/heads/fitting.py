@@ -1,4 +1,4 @@
-"""Teaching: from labelled embeddings to a head, with what it hears in those that were held out."""
+"""Fitting: from labelled embeddings to a head, and how it does on those that were held out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from emovox.models.scores import to_scores
 
 FOLDS = 5
 PENALTIES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
-FEW = 20  # examples of the rarest class under which the usual penalty does better than one chosen from them
-DOUBT = 1.0  # examples of each class that the temperature counts as any class: a few heard right prove little
-MOST_HELD_OUT = 20_000  # examples of which some are held out in turn; the head itself learns from all
+FEW = 20  # examples of the rarest class; with fewer the usual penalty does better than one chosen on them
+DOUBT = 1.0  # examples of each class that the temperature counts as any class: a few that are right prove little
+MOST_HELD_OUT = 20_000  # examples that are held out in turn; the head itself is fitted to all
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Examples of a class at which the learning curve is measured."""
 _DRAWS = 5  # at a size of the curve, up to _OFTEN examples; fewer vary less and cost more
@@ -30,13 +30,13 @@ FitProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Examples:
-    """What a head is to learn from.
+    """What a head is fitted to.
 
     Attributes:
         embeddings: float32 (n, D).
         labels: index of each one's class, (n,).
         classes: their names, in order.
-        groups: of each, who is held out together; None: nobody knows.
+        groups: of each, the group that is held out together; None: not known.
         names: of each, as the list has it.
     """
 
@@ -46,11 +46,11 @@ class Examples:
     groups: Sequence[str] | None
     names: Sequence[str]
 
-    def part(self, chosen: Integers | NDArray[np.bool_]) -> "Examples":
-        """Some of them."""
-        index = np.arange(len(self.labels))[chosen]
-        groups = None if self.groups is None else [self.groups[place] for place in index]
-        names = [self.names[place] for place in index]
+    def part(self, selection: Integers | NDArray[np.bool_]) -> "Examples":
+        """Some of them, by their indices or a mask."""
+        index = np.arange(len(self.labels))[selection]
+        groups = None if self.groups is None else [self.groups[number] for number in index]
+        names = [self.names[number] for number in index]
         return Examples(self.embeddings[index], self.labels[index], self.classes, groups, names)
 
     @property
@@ -61,21 +61,21 @@ class Examples:
 
 @dataclass(frozen=True)
 class FitResult:
-    """A head, and what is known of it.
+    """A head, and how it does.
 
     Attributes:
-        linear: the head, its temperature in it.
+        linear: the head, divided by its temperature.
         method: `prototypes` or `logistic`.
         penalty: of the regression; None for prototypes.
-        chosen: whether what was held out chose between several.
+        chosen: whether method and penalty were chosen on what was held out.
         temperature: by which its logits were divided.
         folds: parts that were held out in turn; 0: too few examples to hold any out.
-        heard: the examples that were held out, (m,) of them.
-        scores: what they were given by heads that hadn't seen them or their group, after the temperature that the
-            other folds gave: (m, classes).
+        held_out: the examples that were held out, m of them.
+        scores: theirs, (m, classes), by heads that hadn't seen them or their group, with the temperature of the
+            other folds.
         before: measures without the temperature.
         after: measures with it.
-        curve: examples of a class, and the lowest, mean and highest unweighted recall of draws of so many.
+        curve: examples of a class, and the lowest, mean and highest unweighted recall of draws of that size.
     """
 
     linear: Linear
@@ -84,7 +84,7 @@ class FitResult:
     chosen: bool
     temperature: float
     folds: int
-    heard: Examples
+    held_out: Examples
     scores: Floats
     before: Measures | None
     after: Measures | None
@@ -92,18 +92,18 @@ class FitResult:
 
 
 def check(examples: Examples) -> None:
-    """Refuse what nothing can be learnt from.
+    """Refuse examples that no head can be fitted to.
 
     Raises:
-        LabelsError: one class only, or one with a single example.
+        LabelsError: only one class, or a class with a single example.
     """
     counts = examples.counts
-    said = ", ".join(f"{name} ({count})" for name, count in counts.items())
+    classes = ", ".join(f"{name} ({count})" for name, count in counts.items())
     if len(counts) < 2:
-        raise LabelsError(f"one class can't be told from nothing: there is only {said}. Two at least are needed")
+        raise LabelsError(f"a head needs two classes or more; the list has only {classes}")
     if few := [name for name, count in counts.items() if count < 2]:
         raise LabelsError(
-            f"a single example of {', '.join(few)}: give two at least, five are better. There are {said}"
+            f"a class needs two examples or more, better five: {', '.join(few)} has one; the list has {classes}"
         )
 
 
@@ -115,21 +115,21 @@ def fit_head(
     progress: FitProgress = lambda _, __: None,
     seed: int = 0,
 ) -> FitResult:
-    """Teach a head, choose how, and measure it on what was held out.
+    """Fit a head, choose how, and measure it on what is held out.
 
     `auto` is whichever of prototypes and regressions of several penalties has the lowest log loss on examples that
-    were held out, group by group where groups are known; with fewer than `FEW` of a class the regression of the
-    usual penalty; without SciPy, prototypes.
+    are held out, group by group if groups are known; with fewer than `FEW` examples of a class, the regression
+    with the usual penalty; without SciPy, prototypes.
 
     Args:
-        examples: two of each class at least.
+        examples: two or more of each class.
         own: the model's own head for the same classes, in their order, to start from.
-        method: insist on one.
-        progress: is told how many fits are done, and of how many.
+        method: one of the two, or `auto`.
+        progress: is told how many fits are done, of how many.
         seed: of what is drawn.
 
     Raises:
-        LabelsError: as `check`; or logistic regression is wanted, and SciPy isn't there.
+        LabelsError: as `check`; or the method is `logistic`, and SciPy isn't installed.
     """
     check(examples)
     rng = np.random.default_rng(seed)
@@ -146,25 +146,25 @@ def fit_head(
         done += fits
         progress(done, steps)
 
-    held = {}
+    held_out = {}
     for key, fit in candidates.items() if count else []:
-        held[key] = hold_out(sample, folds, fit)
+        held_out[key] = hold_out(sample, folds, fit)
         step(count)
-    chosen = min(held, key=lambda key: _loss(held[key], sample)) if held else next(iter(candidates))
-    fit = candidates[chosen]
+    penalty = min(held_out, key=lambda key: _loss(held_out[key], sample)) if held_out else next(iter(candidates))
+    fit = candidates[penalty]
     curve = []
     for size in sizes:
-        curve.append((size, *_at_size(sample, folds, chosen, own, size, rng)))
+        curve.append((size, *_at_size(sample, folds, penalty, own, size, rng)))
         step(count)
     linear = fit(examples.embeddings, examples.labels)
     step(1)
-    name, penalty = ("prototypes", None) if chosen is None else ("logistic", chosen)
-    if not held:
+    name = "prototypes" if penalty is None else "logistic"
+    if not held_out:
         empty = sample.part(np.zeros(0, np.int64))
         return FitResult(
             linear, name, penalty, False, 1.0, 0, empty, np.zeros((0, len(sample.classes))), None, None, ()
         )
-    logits = held[chosen]
+    logits = held_out[penalty]
     temperature = _temperature(logits, sample, np.ones(len(folds), np.bool_), doubt=DOUBT)
     by_fold = np.array([_temperature(logits, sample, folds != fold, doubt=DOUBT) for fold in range(count)])
     labels = [sample.classes[index] for index in sample.labels]
@@ -185,11 +185,10 @@ def fit_head(
 
 
 def deal(examples: Examples, rng: np.random.Generator) -> Integers:
-    """The fold in which each example is held out: whole groups, or as many of each class in every fold.
+    """The fold in which each example is held out: whole groups, or each class spread evenly.
 
     Returns:
-        (n,), from 0; every fold holds some, and there are at most `FOLDS`. Of one group alone none can be held
-        out: (0,).
+        (n,), from 0; at most `FOLDS`, and none is empty. A single group can't be held out: (0,).
     """
     labels = examples.labels
     if examples.groups is not None:
@@ -198,12 +197,12 @@ def deal(examples: Examples, rng: np.random.Generator) -> Integers:
         if len(values) < 2:
             return np.zeros(0, np.int64)
         load = np.zeros(min(FOLDS, len(values)))
-        dealt = {}
-        for index in np.argsort(-sizes, kind="stable"):  # big ones first, each where there is the least
+        fold_of = {}
+        for index in np.argsort(-sizes, kind="stable"):  # the largest first, each into the smallest fold
             fold = int(load.argmin())
-            dealt[values[index]] = fold
+            fold_of[values[index]] = fold
             load[fold] += sizes[index]
-        return np.array([dealt[value] for value in groups], np.int64)
+        return np.array([fold_of[value] for value in groups], np.int64)
     folds = np.zeros(len(labels), np.int64)
     count = min(FOLDS, int(np.bincount(labels).min()))
     for index in range(len(examples.classes)):
@@ -213,9 +212,9 @@ def deal(examples: Examples, rng: np.random.Generator) -> Integers:
 
 
 def hold_out(examples: Examples, folds: Integers, fit: Fit) -> Floats:
-    """Logits (n, classes) of each example by a head that learnt from the other folds.
+    """Logits (n, classes) of each example by a head that was fitted to the other folds.
 
-    A class that the other folds lack can't be heard: its logits are -inf.
+    A class that the other folds lack has the logit -inf.
     """
     logits = np.full((len(examples.labels), len(examples.classes)), -np.inf)
     for fold in range(int(folds.max()) + 1):
@@ -225,48 +224,48 @@ def hold_out(examples: Examples, folds: Integers, fit: Fit) -> Floats:
 
 
 def fitted(examples: Examples, fit: Fit) -> Linear:
-    """A head from examples that may lack classes; these get no logits."""
-    there = np.unique(examples.labels)
+    """A head for examples that may lack classes, whose logits are -inf then."""
+    classes = np.unique(examples.labels)
     count, width = len(examples.classes), examples.embeddings.shape[1]
-    if len(there) == count:
+    if len(classes) == count:
         return fit(examples.embeddings, examples.labels)
     if isinstance(fit, partial) and fit.keywords.get("own") is not None:
         own = fit.keywords["own"]
-        fit = partial(fit, own=Linear(own.weights[there], own.bias[there]))
+        fit = partial(fit, own=Linear(own.weights[classes], own.bias[classes]))
     weights, bias = np.zeros((count, width)), np.full(count, -np.inf)
-    if len(there) == 1:
-        bias[there] = 0.0
+    if len(classes) == 1:
+        bias[classes] = 0.0
     else:
-        found = fit(examples.embeddings, np.searchsorted(there, examples.labels))
-        weights[there], bias[there] = found.weights, found.bias
+        linear = fit(examples.embeddings, np.searchsorted(classes, examples.labels))
+        weights[classes], bias[classes] = linear.weights, linear.bias
     return Linear(weights, bias)
 
 
 def _candidates(method: Method, own: Linear | None, *, few: bool) -> dict[float | None, Fit]:
-    """What may be chosen: prototypes under None, regressions under their penalties."""
-    found: dict[float | None, Fit] = {}
+    """The fits to choose from: prototypes under None, regressions under their penalties."""
+    fits: dict[float | None, Fit] = {}
     regression = method == "logistic" or (method == "auto" and find_spec("scipy") is not None)
     if method == "prototypes" or not regression or (method == "auto" and not few):
-        found[None] = partial(prototypes, own=own)
+        fits[None] = partial(prototypes, own=own)
     if regression:
         penalties = (PENALTY,) if few else PENALTIES
-        found.update({penalty: partial(logistic, own=own, penalty=penalty) for penalty in penalties})
-    return found
+        fits.update({penalty: partial(logistic, own=own, penalty=penalty) for penalty in penalties})
+    return fits
 
 
 def _at_size(
     examples: Examples,
     folds: Integers,
-    chosen: float | None,
+    penalty: float | None,
     own: Linear | None,
     size: int,
     rng: np.random.Generator,
 ) -> tuple[float, float, float]:
-    """The lowest, mean and highest unweighted recall with so many examples of each class."""
+    """The lowest, mean and highest unweighted recall with `size` examples of each class."""
     fit: Fit = partial(prototypes, own=own)
-    if chosen is not None:  # few examples want a stronger hand: as strong as PENALTY is at five
-        fit = partial(logistic, own=own, penalty=max(chosen, 5 * PENALTY / size))
-    found = []
+    if penalty is not None:  # few examples need a stronger one: as strong as PENALTY is at five
+        fit = partial(logistic, own=own, penalty=max(penalty, 5 * PENALTY / size))
+    recalls = []
     for _ in range(_DRAWS if size <= _OFTEN else 1):
         logits = np.full((len(examples.labels), len(examples.classes)), -np.inf)
         for fold in range(int(folds.max()) + 1):
@@ -274,8 +273,8 @@ def _at_size(
             few = rest[list(_few(examples.labels[rest], size, rng))]
             logits[folds == fold] = fitted(examples.part(few), fit).logits(examples.embeddings[folds == fold])
         labels = [examples.classes[index] for index in examples.labels]
-        found.append(measure(_scores(logits, examples), labels, names=examples.classes).unweighted)
-    return min(found), float(np.mean(found)), max(found)
+        recalls.append(measure(_scores(logits, examples), labels, names=examples.classes).unweighted)
+    return min(recalls), float(np.mean(recalls)), max(recalls)
 
 
 def _few(labels: Integers, size: int, rng: np.random.Generator) -> Iterator[int]:
@@ -284,10 +283,10 @@ def _few(labels: Integers, size: int, rng: np.random.Generator) -> Iterator[int]
 
 
 def _some(examples: Examples, rng: np.random.Generator) -> Integers:
-    """At most `MOST_HELD_OUT` examples, of every class as many as of another where there are so many."""
+    """At most `MOST_HELD_OUT` examples, as many of each class as of the others, if it has so many."""
     counts = np.bincount(examples.labels)
     low, high = 1, int(counts.max())
-    while low < high:  # the most of a class that stays within the sum
+    while low < high:  # the most of each class that stays within the sum
         middle = (low + high + 1) // 2
         low, high = (middle, high) if np.minimum(counts, middle).sum() <= MOST_HELD_OUT else (low, middle - 1)
     return np.sort(np.fromiter(_few(examples.labels, low, rng), np.int64))
@@ -297,11 +296,11 @@ def _scores(logits: Floats, examples: Examples) -> Floats:
     return to_scores(logits, examples.classes, examples.classes)
 
 
-def _temperature(logits: Floats, examples: Examples, chosen: NDArray[np.bool_], *, doubt: float = 0.0) -> float:
-    """That of the lowest log loss, every class counting the same as it does in the fit."""
+def _temperature(logits: Floats, examples: Examples, mask: NDArray[np.bool_], *, doubt: float = 0.0) -> float:
+    """The temperature of the lowest log loss; every class counts the same, as in the fit."""
     parts = []
     for index, name in enumerate(examples.classes):
-        own = chosen & (examples.labels == index) & np.isfinite(logits[:, index])
+        own = mask & (examples.labels == index) & np.isfinite(logits[:, index])
         if own.any():
             parts.append((logits[own], [name] * int(own.sum())))
     return fit_temperature(parts, examples.classes, examples.classes, doubt=doubt) if parts else 1.0

@@ -11,10 +11,10 @@ from emovox.errors import LabelsError
 from emovox.packages import install
 
 PENALTY = 0.005
-"""Of the regression's weights where nothing can be held out to choose it; benchmarks/heads.py compares."""
+"""Of the regression's weights, where nothing is held out to choose it on; benchmarks/heads.py compares."""
 SHARE = 0.3
-"""How much the model's own head counts beside prototypes, both at the same spread."""
-_FLOOR = 0.3  # of the mean deviation: five clips must not make a dimension look constant
+"""How much the model's own head counts beside prototypes, with logits of the same spread."""
+_FLOOR = 0.3  # of the mean deviation: five examples mustn't make a dimension look constant
 _RIDGE = 0.03  # keeps the own head's factor near _FACTOR
 _FACTOR = 2.0
 _BIAS_RIDGE = 0.001
@@ -41,33 +41,33 @@ class Linear:
         return embeddings @ self.weights.T + self.bias
 
     def divided(self, temperature: float) -> "Linear":
-        """The same with cooler or hotter logits."""
+        """The same with its logits divided by a temperature."""
         return Linear(self.weights / temperature, self.bias / temperature)
 
 
 Fit = Callable[[Floats, Integers], Linear]
-"""From embeddings (n, D) and class indices (n,), in which every class occurs, to a head."""
+"""From embeddings (n, D) and class indices (n,), among which every class occurs, to a head."""
 
 
 def prototypes(embeddings: Floats, classes: Integers, own: Linear | None = None) -> Linear:
-    """Nearest class mean, on embeddings that are centred and brought to one deviation in each dimension.
+    """Nearest class mean, of standardised embeddings.
 
-    Distances to the means differ by what is linear in the embedding, so this is a linear head.
+    Squared distances to the means differ by what is linear in the embedding, so this is a linear head.
 
     Args:
         embeddings: (n, D).
         classes: index of each one's class, (n,); every class occurs.
-        own: the model's own head for the same classes, which then has a say.
+        own: the model's own head for the same classes, which counts `SHARE`.
     """
     mean, deviation = _standard(embeddings)
     normal = (embeddings - mean) / deviation
     means = np.stack([normal[classes == index].mean(axis=0) for index in range(classes.max() + 1)])
-    found = _unstandard(means, -0.5 * (means**2).sum(axis=1), mean, deviation)
-    found = found.divided(_spread(found.logits(embeddings)))
+    linear = _unstandard(means, -0.5 * (means**2).sum(axis=1), mean, deviation)
+    linear = linear.divided(_spread(linear.logits(embeddings)))
     if own is None:
-        return found
+        return linear
     share = SHARE / _spread(own.logits(embeddings))
-    return Linear(found.weights + share * own.weights, found.bias + share * own.bias)
+    return Linear(linear.weights + share * own.weights, linear.bias + share * own.bias)
 
 
 def logistic(
@@ -78,10 +78,10 @@ def logistic(
     penalty: float = PENALTY,
     balanced: bool = True,
 ) -> Linear:
-    """Logistic regression that is drawn towards the model's own head, or towards no opinion.
+    """Logistic regression, shrunk towards the model's own head, or towards equal scores.
 
-    The mean log loss, plus half the penalty times the squared weights that are added to a multiple of the own
-    head; embeddings are standardised and divided by the root of D, so that a penalty means the same for any model.
+    Minimises the mean log loss plus half the penalty times the squared weights that are added to a multiple of the
+    own head. Embeddings are standardised and divided by √D, so that a penalty means the same for any model.
 
     Args:
         embeddings: (n, D).
@@ -97,20 +97,20 @@ def logistic(
         from scipy.optimize import minimize  # noqa: PLC0415  an extra, for training only
     except ImportError as error:
         raise LabelsError(
-            f"logistic regression needs SciPy: {install('scipy')}, or take --method prototypes"
+            f"logistic regression needs SciPy: {install('scipy')}, or use --method prototypes"
         ) from error
     count, width = int(classes.max()) + 1, embeddings.shape[1]
     mean, deviation = _standard(embeddings)
     deviation = deviation * np.sqrt(width)
     normal = ((embeddings - mean) / deviation).astype(np.float32)
-    wanted = np.eye(count, dtype=np.float32)[classes]
+    targets = np.eye(count, dtype=np.float32)[classes]
     shares = 1 / np.bincount(classes)[classes] / count if balanced else np.full(len(classes), 1 / len(classes))
     shares = shares.astype(np.float32)[:, np.newaxis]
     offset, spread = np.zeros((len(classes), count), np.float32), 1.0
     if own is not None:
-        given = own.logits(embeddings)
-        spread = _spread(given)
-        offset = (given / spread).astype(np.float32)
+        own_logits = own.logits(embeddings)
+        spread = _spread(own_logits)
+        offset = (own_logits / spread).astype(np.float32)
 
     def loss(point: Floats) -> tuple[float, Floats]:
         weights, bias, factor = point[: count * width].reshape(width, count), point[-count - 1 : -1], point[-1]
@@ -119,10 +119,10 @@ def logistic(
         scores = np.exp(logits)
         sums = scores.sum(axis=1, keepdims=True)
         lost = -float(
-            (shares * (wanted * (logits - np.log(sums))).sum(axis=1, keepdims=True)).sum(dtype=np.float64)
+            (shares * (targets * (logits - np.log(sums))).sum(axis=1, keepdims=True)).sum(dtype=np.float64)
         )
         ridge = penalty * (weights**2).sum() + _BIAS_RIDGE * (bias**2).sum() + _RIDGE * (factor - _FACTOR) ** 2
-        slope = shares * (scores / sums - wanted)
+        slope = shares * (scores / sums - targets)
         return lost + ridge / 2, np.concatenate(
             [
                 (normal.T @ slope + penalty * weights).ravel(),
@@ -132,13 +132,13 @@ def logistic(
         ).astype(np.float64)
 
     start = np.append(np.zeros(count * width + count), _FACTOR)
-    bounds = [(None, None)] * (len(start) - 1) + [(0, None)]  # few examples must not turn the own head round
+    bounds = [(None, None)] * (len(start) - 1) + [(0, None)]  # few examples mustn't turn the own head round
     point = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=_STOP).x
-    found = _unstandard(point[: count * width].reshape(width, count).T, point[-count - 1 : -1], mean, deviation)
+    linear = _unstandard(point[: count * width].reshape(width, count).T, point[-count - 1 : -1], mean, deviation)
     if own is None:
-        return found
+        return linear
     factor = point[-1] / spread
-    return Linear(found.weights + factor * own.weights, found.bias + factor * own.bias)
+    return Linear(linear.weights + factor * own.weights, linear.bias + factor * own.bias)
 
 
 def _standard(embeddings: Floats) -> tuple[Floats, Floats]:
@@ -155,5 +155,5 @@ def _unstandard(weights: Floats, bias: Floats, mean: Floats, deviation: Floats) 
 
 
 def _spread(logits: Floats) -> float:
-    """How far logits are from their mean over the classes."""
+    """The root mean square of logits around their mean over the classes."""
     return float(np.sqrt(((logits - logits.mean(axis=1, keepdims=True)) ** 2).mean())) + 1e-12

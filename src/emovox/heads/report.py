@@ -1,4 +1,4 @@
-"""The report of a training: what the head hears, how sure it may be, and which labels to look at again."""
+"""The report of a training: how well the head does, how sure it may be, and which labels to check."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,8 +9,8 @@ from emovox.heads.training import Trained
 
 
 def head_report(trained: Trained) -> Page:
-    """The page about a head that was trained."""
-    head, taught = trained.head, trained.taught
+    """The page about a trained head."""
+    head, fit = trained.head, trained.fit
     facts, model = head.training, head.model
     page = Page(f"Head “{head.name}”")
     clips = sum(facts.clips.values())
@@ -20,14 +20,14 @@ def head_report(trained: Trained) -> Page:
     )
     page.text(_how(trained))
     page.heading("Recall")
-    if taught.before is None or taught.after is None:
+    if fit.before is None or fit.after is None:
         page.table(["class", "recordings"], list(facts.clips.items()))
         page.text("Too few recordings or groups to hold any out: nothing was measured.")
     else:
         _measured(page, trained)
     if trained.failures:
         page.heading("Left out")
-        page.text("These recordings could not be used, and nothing above counts them.")
+        page.text("These recordings could not be used; no figure above counts them.")
         page.table(["recording", "why"], trained.failures)
     return page
 
@@ -41,73 +41,72 @@ def _how(trained: Trained) -> str:
     if not facts.folds:
         return f"{kind}{start}."
     apart = f"by {facts.group} ({facts.groups} of them)" if facts.group else "recording by recording"
-    chosen = " The same parts chose the method and its penalty, which flatters a little."
-    flatters = chosen if trained.taught.chosen else ""
-    known = "" if facts.group else (
-        " Speakers are not known, so these figures flatter: a voice that was held out may have been learnt from. "
-        "Add a column “speaker”."
+    choice = " Method and penalty were chosen on the same parts, which flatters the figures a little."
+    chosen = choice if trained.fit.chosen else ""
+    voices = "" if facts.group else (
+        " The speakers are not known, so the figures flatter: the head may have been fitted to other recordings "
+        "of a voice that was held out. Add a column “speaker”."
     )  # fmt: skip
-    return f"{kind}{start}. Measured on what was held out in {facts.folds} parts, {apart}.{flatters}{known}"
+    return f"{kind}{start}. Measured on what was held out in {facts.folds} parts, {apart}.{chosen}{voices}"
 
 
 def _measured(page: Page, trained: Trained) -> None:
-    taught, classes = trained.taught, trained.head.classes
-    assert taught.before is not None  # noqa: S101
-    assert taught.after is not None  # noqa: S101
-    after = taught.after
+    fit, classes = trained.fit, trained.head.classes
+    assert fit.before is not None  # noqa: S101
+    assert fit.after is not None  # noqa: S101
+    after = fit.after
     page.text(
         f"Unweighted {100 * after.unweighted:.1f} % (chance {100 / len(classes):.1f} %), weighted "
         f"{100 * after.weighted:.1f} %, macro F1 {after.macro_f1:.3f}."
     )
-    counts = taught.heard.counts
+    counts = fit.held_out.counts
     page.table(
-        ["class", "recordings", "recall", "heard instead"],
+        ["class", "recordings", "recall", "mistaken for"],
         [(name, counts[name], after.recalls[name], _instead(trained, name)) for name in after.classes],
     )
     if alone := _alone(trained):
         page.text(
-            f"{', '.join(alone)}: all recordings are of one {trained.head.training.group}, so a head without them "
-            "can't know the class; its recall says nothing."
+            f"{', '.join(alone)}: all recordings are of one {trained.head.training.group}, so the head that is "
+            "measured on them has no example of the class; its recall says nothing."
         )
     page.picture(partial(draw_confusions, tables={"held out": after.to_dict()}, names=classes), "Confusion matrix")
     page.heading("Calibration")
     page.text(
-        f"Expected calibration error {taught.before.calibration_error:.3f}, and "
-        f"{after.calibration_error:.3f} with logits divided by {taught.temperature:.2f}, as the head has them "
-        "(each part with the temperature that the others gave; of few recordings it makes no certainty, whatever "
-        "they were heard as). On the line, a confidence of 70 % is right in "
-        "70 % of the recordings."
+        f"Expected calibration error {fit.before.calibration_error:.3f}, and {after.calibration_error:.3f} with "
+        f"logits divided by the temperature {fit.temperature:.2f}, as in the head (each part with the temperature "
+        "of the others; on few recordings it keeps the head unsure, even if all of them are right). On the line, "
+        "a confidence of 70 % is right for 70 % of the recordings."
     )
     page.picture(
-        partial(draw_reliability, tables={"before": taught.before.to_dict(), "after": after.to_dict()}),
+        partial(draw_reliability, tables={"before": fit.before.to_dict(), "after": after.to_dict()}),
         "Reliability before and after",
     )
-    if taught.curve:
+    if fit.curve:
         page.heading("Would more recordings help?")
-        page.picture(partial(draw_curve, curve=taught.curve, chance=1 / len(classes)), "Learning curve")
+        page.picture(partial(draw_curve, curve=fit.curve, chance=1 / len(classes)), "Learning curve")
         page.table(
             ["examples of a class", "unweighted recall", "lowest draw", "highest draw"],
-            [(size, mean, low, high) for size, low, mean, high in taught.curve],
+            [(size, mean, low, high) for size, low, mean, high in fit.curve],
         )
         page.text("Held-out recall with fewer recordings of each class, drawn at random.", note=True)
-    page.heading("Labels to look at again")
+    page.heading("Labels to check")
     if not trained.doubts:
-        page.text("None: everything held out was heard as it is labelled.")
+        page.text("None: the head agrees with the label of every recording that was held out.")
         return
     page.text(
-        "Held out, these were heard as something else than their label, the surest first. Some labels will be "
-        "wrong, some recordings hard, and the head wrong about others: listen to them."
+        "When these were held out, the head disagreed with their label; the surest come first. Some labels will "
+        "be wrong, some recordings ambiguous, and sometimes the head is wrong: listen to them."
     )
     rows = [
-        (doubt.name, doubt.label, doubt.heard, why)
+        (doubt.name, doubt.label, doubt.prediction, why)
         for doubt, why in zip(trained.doubts, _why(trained), strict=True)
     ]
-    page.table(["recording", "label", "heard", "why"], rows)
+    page.table(["recording", "label", "head", "why"], rows)
 
 
 def _instead(trained: Trained, name: str) -> str:
-    """The class that it is most often taken for."""
-    after, classes = trained.taught.after, trained.head.classes
+    """The class that it is most often mistaken for."""
+    after, classes = trained.fit.after, trained.head.classes
     assert after is not None  # noqa: S101
     row = after.confusion[classes.index(name)].copy()
     row[classes.index(name)] = 0
@@ -116,17 +115,17 @@ def _instead(trained: Trained, name: str) -> str:
 
 def _alone(trained: Trained) -> list[str]:
     """Classes whose recordings are all of one group."""
-    heard = trained.taught.heard
-    if heard.groups is None:
+    examples = trained.fit.held_out
+    if examples.groups is None:
         return []
-    spoken: dict[int, set[str]] = {}
-    for label, group in zip(heard.labels.tolist(), heard.groups, strict=True):
-        spoken.setdefault(label, set()).add(group)
-    return [heard.classes[label] for label, groups in sorted(spoken.items()) if len(groups) == 1]
+    by_label: dict[int, set[str]] = {}
+    for label, group in zip(examples.labels.tolist(), examples.groups, strict=True):
+        by_label.setdefault(label, set()).add(group)
+    return [examples.classes[label] for label, groups in sorted(by_label.items()) if len(groups) == 1]
 
 
 def _why(trained: Trained) -> Sequence[str]:
     return [
-        f"sounds {100 * doubt.confidence:.0f} % {doubt.heard}, {100 * doubt.score:.0f} % {doubt.label}"
+        f"{100 * doubt.confidence:.0f} % {doubt.prediction}, {100 * doubt.score:.0f} % {doubt.label}"
         for doubt in trained.doubts
     ]

@@ -50,15 +50,19 @@ class CommonOptions:
     granularity: Annotated[Granularity, Field(description="`frame` adds the scores of every frame (20 ms)")] = (
         "utterance"
     )
-    embedding: Annotated[bool, Field(description="give the embedding: float32 (1, D), or (T, D) by frame")] = False
-    segments: Annotated[bool, Field(description="give each stretch of speech with its times and emotion")] = False
+    embedding: Annotated[
+        bool, Field(description="also give the embedding: float32 (1, D), or (T, D) by frame")
+    ] = False
+    segments: Annotated[bool, Field(description="also give each stretch of speech with its times and emotion")] = (
+        False
+    )
     merge: Annotated[
         bool, Field(description="join segments of one emotion up to a second apart; implies segments")
     ] = False
     speech_only: Annotated[
         bool | None,
         Field(
-            description="leave silence out of verdict and curve; by default where a channel is recognised alone"
+            description="leave silence out of verdict and curve; by default only for a channel that was asked for"
         ),
     ] = None
     smoothing: Annotated[
@@ -88,7 +92,7 @@ class Options(CommonOptions):
         OptionsError: a value that means nothing.
     """
 
-    head: Annotated[Head | None, Field(description="also ask this trained head: classes of your own")] = None
+    head: Annotated[Head | None, Field(description="also apply this trained head: classes of your own")] = None
 
     def __post_init__(self) -> None:
         for name, info in declared(Options).items():

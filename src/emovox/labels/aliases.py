@@ -1,4 +1,4 @@
-"""What other people call the nine emotions, and own names for classes."""
+"""Other names of the nine emotions, and the classes that labels mean."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,14 +22,14 @@ SYNONYMS = {
     **{emotion.name: emotion.name for emotion in EMOTIONS},
     **{emotion.chinese: emotion.name for emotion in EMOTIONS},
 }
-"""The emotion that a word means; words in lower case, with spaces."""
+"""The emotion of each word; words are in lower case, with spaces."""
 
 EMODB = {"W": "angry", "L": "other", "E": "disgusted", "A": "fearful", "F": "happy", "T": "sad", "N": "neutral"}
 """The letters of EmoDB: Wut, Langeweile, Ekel, Angst, Freude, Trauer, neutral."""
 
 
 def emotion_of(label: str) -> str | None:
-    """The emotion that a label means, in English, Chinese, German and some others; None: no known one."""
+    """The emotion that a label means, in English, Chinese, German and some other languages; None: none known."""
     word = " ".join(label.strip().casefold().replace("_", " ").replace("-", " ").split())
     return SYNONYMS.get(word)
 
@@ -37,7 +37,7 @@ def emotion_of(label: str) -> str | None:
 def to_classes(
     labels: Sequence[str], classes: Sequence[str], given: Mapping[str, str], path: Path
 ) -> dict[str, str | None]:
-    """For each label the class it means: as given, the same word, or a word for the same emotion.
+    """The class of each label: the one given, the same word, or a word for the same emotion.
 
     Args:
         labels: of a list.
@@ -46,29 +46,30 @@ def to_classes(
         path: of the list, for the message.
 
     Returns:
-        A class, or None for what was given to be left out.
+        By label: a class, or None to leave it out.
 
     Raises:
-        LabelsError: a label means none of the classes, or one is given that there isn't.
+        LabelsError: a label means none of the classes, or an unknown class is given.
     """
-    own = {name.casefold(): name for name in classes}
-    meant = {emotion: name for name in reversed(classes) if (emotion := emotion_of(name))}
+    by_word = {name.casefold(): name for name in classes}
+    by_emotion = {emotion: name for name in reversed(classes) if (emotion := emotion_of(name))}
     letters = EMODB if set(labels) <= set(EMODB) and not set(classes) & set(EMODB) else {}
-    found: dict[str, str | None] = {}
+    meaning: dict[str, str | None] = {}
     strangers = []
     for label in dict.fromkeys(labels):
         word = given.get(label, label)
         if not word:
-            found[label] = None
+            meaning[label] = None
             continue
-        name = own.get(word.casefold()) or meant.get(letters.get(word) or emotion_of(word) or "")
-        found[label] = name
+        name = by_word.get(word.casefold()) or by_emotion.get(letters.get(word) or emotion_of(word) or "")
+        meaning[label] = name
         if name is None:
             strangers.append(word if word == label else f"{label}={word}")
     if strangers:
+        first = strangers[0].split("=")[0]
         raise LabelsError(
-            f"{path}: no class for the label{'s' * (len(strangers) > 1)} {', '.join(map(repr, strangers))}; "
-            f"the classes are {', '.join(classes)}. Say --labels-map {strangers[0].split('=')[0]}=CLASS, or "
-            f"{strangers[0].split('=')[0]}= to leave its recordings out"
+            f"{path}: no class for the label{'s' * (len(strangers) > 1)} {', '.join(map(repr, strangers))}; the "
+            f"classes are {', '.join(classes)}. Map it with --labels-map {first}=CLASS, or leave its recordings "
+            f"out with {first}="
         )
-    return found
+    return meaning

@@ -1,4 +1,4 @@
-"""Known corpora, read by the names of their files: who speaks, what is felt, in which language."""
+"""Known corpora, read by the names of their files: speaker, emotion, language."""
 
 import os
 import re
@@ -20,7 +20,7 @@ _FOLD = re.compile(r"_fold_?(\d+)\.jsonl$")
 _IEMOCAP_LINE = re.compile(r"^\[[\d. -]+\]\s+(Ses\S+)\s+(\S+)\s", re.MULTILINE)
 
 Layout = Callable[[Path, directories.Failed], Iterator[Labelled]]
-"""Reads a corpus, and tells of directories that can't be read."""
+"""Reads a corpus, and is told what to call with what can't be read."""
 Facts = tuple[str, dict[str, str]]
 """A label and groups."""
 
@@ -29,50 +29,49 @@ def _refuse(path: Path, reason: str) -> None:
     raise LabelsError(f"{path}: {reason}")
 
 
-def read_layout(layout: str, place: Path, *, failed: directories.Failed = _refuse) -> list[Labelled]:
+def read_layout(layout: str, path: Path, *, failed: directories.Failed = _refuse) -> list[Labelled]:
     """The recordings of a corpus as it is distributed.
 
     Args:
         layout: one of `LAYOUTS`.
-        place: its directory; for `emobox` one of its .jsonl splits, or a directory with some.
-        failed: is told of directories and files that can't be read; the rest is read all the same.
+        path: its directory; for `emobox` one of its .jsonl splits, or a directory of some.
+        failed: is told of directories and files that can't be read, and why; the rest is read. By default an
+            error.
 
     Raises:
-        LabelsError: no such layout, or nothing there that is named as its files are; or some of it can't be read,
-            and nobody is told.
+        LabelsError: no such layout, or no file is named as in this layout; or some can't be read.
     """
     if layout not in LAYOUTS:
-        raise LabelsError(f"no layout {layout!r}; there are {', '.join(LAYOUTS)}")
+        raise LabelsError(f"no layout {layout!r}: choose {', '.join(LAYOUTS)}")
     try:
-        place.stat()
+        path.stat()
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
-        raise LabelsError(f"{place}: {'no such directory' if missing else error.strerror}") from error
-    found = list(LAYOUTS[layout](place, failed))
-    if not found:
-        raise LabelsError(f"{place}: nothing in it is named as the files of {layout} are: {SHAPES[layout]}")
-    return found
+        raise LabelsError(f"{path}: {'no such directory' if missing else error.strerror}") from error
+    rows = list(LAYOUTS[layout](path, failed))
+    if not rows:
+        raise LabelsError(f"{path}: no files named as those of {layout}: {SHAPES[layout]}")
+    return rows
 
 
 def _by_name(facts: Callable[[Path], Facts | None]) -> Layout:
     """A layout whose file names say it all."""
 
-    def read(place: Path, failed: directories.Failed) -> Iterator[Labelled]:
-        paths = directories.files(place, failed)
+    def read(root: Path, failed: directories.Failed) -> Iterator[Labelled]:
+        paths = directories.files(root, failed)
         for path in sorted(path for path in paths if path.suffix.lower() in EXTENSIONS):
-            found = facts(path)
-            if found is not None:
-                yield Labelled(path, found[0], path.relative_to(place).as_posix(), found[1])
+            if (pair := facts(path)) is not None:
+                yield Labelled(path, pair[0], path.relative_to(root).as_posix(), pair[1])
 
     return read
 
 
 def _emodb(path: Path) -> Facts | None:
-    found = re.fullmatch(r"(\d\d)([ab]\d\d)([WLEAFTN])[a-z]?", path.stem)
-    if not found:
+    match = re.fullmatch(r"(\d\d)([ab]\d\d)([WLEAFTN])[a-z]?", path.stem)
+    if not match:
         return None
-    gender = "female" if found[1] in _EMODB_WOMEN else "male"
-    return EMODB[found[3]], {"speaker": found[1], "gender": gender, "language": "de", "text": found[2]}
+    gender = "female" if match[1] in _EMODB_WOMEN else "male"
+    return EMODB[match[3]], {"speaker": match[1], "gender": gender, "language": "de", "text": match[2]}
 
 
 def _ravdess(path: Path) -> Facts | None:
@@ -92,26 +91,26 @@ def _ravdess(path: Path) -> Facts | None:
 
 
 def _crema(path: Path) -> Facts | None:
-    found = re.fullmatch(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX|X)", path.stem)
-    if not found or found[3] not in _CREMA:
+    match = re.fullmatch(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX|X)", path.stem)
+    if not match or match[3] not in _CREMA:
         return None
-    intensity = {"LO": "low", "MD": "medium", "HI": "high"}.get(found[4], "unspecified")
-    return _CREMA[found[3]], {"speaker": found[1], "language": "en", "intensity": intensity, "text": found[2]}
+    intensity = {"LO": "low", "MD": "medium", "HI": "high"}.get(match[4], "unspecified")
+    return _CREMA[match[3]], {"speaker": match[1], "language": "en", "intensity": intensity, "text": match[2]}
 
 
 def _esd(path: Path) -> Facts | None:
-    found = re.fullmatch(r"(\d{4})_\d{6}", path.stem)
+    match = re.fullmatch(r"(\d{4})_\d{6}", path.stem)
     kinds = {"angry", "happy", "neutral", "sad", "surprise"}
     label = next((part for part in reversed(path.parts[:-1]) if part.lower() in kinds), None)
-    if not found or label is None:
+    if not match or label is None:
         return None
-    return label, {"speaker": found[1], "language": "en" if int(found[1]) in _ESD_ENGLISH else "zh"}
+    return label, {"speaker": match[1], "language": "en" if int(match[1]) in _ESD_ENGLISH else "zh"}
 
 
-def _iemocap(place: Path, failed: directories.Failed) -> Iterator[Labelled]:
-    """Labels stand in Session*/dialog/EmoEvaluation/*.txt, sound in Session*/sentences/wav/."""
-    for notes in sorted(path for path in directories.files(place, failed) if path.suffix == ".txt"):
-        if notes.relative_to(place).parts[-3:-1] != ("dialog", "EmoEvaluation"):
+def _iemocap(root: Path, failed: directories.Failed) -> Iterator[Labelled]:
+    """Labels are in Session*/dialog/EmoEvaluation/*.txt, sound is in Session*/sentences/wav/."""
+    for notes in sorted(path for path in directories.files(root, failed) if path.suffix == ".txt"):
+        if notes.relative_to(root).parts[-3:-1] != ("dialog", "EmoEvaluation"):
             continue
         try:
             text = notes.read_text(encoding="utf-8", errors="replace")
@@ -121,7 +120,7 @@ def _iemocap(place: Path, failed: directories.Failed) -> Iterator[Labelled]:
         sentences = notes.parents[2] / "sentences" / "wav"
         for name, label in _IEMOCAP_LINE.findall(text):
             path = sentences / name.rsplit("_", 1)[0] / f"{name}.wav"
-            yield Labelled(path, label, path.relative_to(place).as_posix(), _iemocap_groups(name))
+            yield Labelled(path, label, path.relative_to(root).as_posix(), _iemocap_groups(name))
 
 
 def _iemocap_groups(name: str) -> dict[str, str]:
@@ -135,12 +134,12 @@ def _iemocap_groups(name: str) -> dict[str, str]:
     }
 
 
-def _emobox(place: Path, failed: directories.Failed) -> Iterator[Labelled]:
-    """Splits name files from EmoBox's own folder, some folders above them; corpora known here give speakers."""
-    if place.is_file():
-        splits = [place]
+def _emobox(root: Path, failed: directories.Failed) -> Iterator[Labelled]:
+    """Paths in splits are relative to EmoBox's own folder, some levels up; known corpora add their speakers."""
+    if root.is_file():
+        splits = [root]
     else:  # beside these lie lists of an older form, without the columns that are read here
-        paths = [path for path in sorted(directories.files(place, failed)) if path.suffix == ".jsonl"]
+        paths = [path for path in sorted(directories.files(root, failed)) if path.suffix == ".jsonl"]
         splits = [path for path in paths if "_test_fold_" in path.name] or [
             path for path in paths if "test" in path.name
         ]
@@ -150,8 +149,8 @@ def _emobox(place: Path, failed: directories.Failed) -> Iterator[Labelled]:
             homes = (parent / row.name for parent in split.absolute().parents)
             path = next((home for home in homes if os.path.isfile(home)), row.path)  # noqa: PTH113
             corpus = row.groups.get("dataset", "")
-            known = _NAMED[corpus](path) if corpus in _NAMED else None
-            groups = {"corpus": corpus, **({} if known is None else known[1])}
+            facts = _NAMED[corpus](path) if corpus in _NAMED else None
+            groups = {"corpus": corpus, **({} if facts is None else facts[1])}
             if fold:
                 groups["fold"] = fold[1]
             if corpus == "iemocap" and path.stem.startswith("Ses"):
@@ -184,4 +183,4 @@ SHAPES = {
 }
 """An example of each, for messages."""
 AGREED = {"iemocap": {"xxx": ""}}
-"""Labels that mean that nobody agreed: left out, unless --labels-map says otherwise."""
+"""Labels of recordings whose raters didn't agree: left out, unless --labels-map says otherwise."""

@@ -12,21 +12,24 @@ from emovox.errors import LabelsError
 PATHS = tuple(name for name in lists.COLUMNS if name not in {"url", "uri"})  # what is elsewhere isn't fetched
 LABELS = ("label", "emotion", "class", "emo")
 GROUPS = ("speaker", "group", "session", "subject", "actor")
-"""Columns that are taken for what their names say, in this order, where none is named."""
+"""Usual names of columns of groups, in the order in which they are looked for."""
+
+Failure = tuple[str, str]
+"""A recording that could not be used, by its name in the list, and why."""
 
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A recording and what somebody says of it.
+    """A recording and its label.
 
     Attributes:
         path: where it is.
         label: its class.
         name: the path as the list has it.
-        groups: what else the list says: speaker, language, …
-        original: its label as the list has it, where `label` is the class that this means.
+        groups: the other columns: speaker, language, …
+        original: the label as the list has it, if `label` is the class that it means.
     """
 
     path: Path
@@ -37,15 +40,15 @@ class Labelled:
 
 
 def read_labels(path: Path, *, paths: str | None = None, labels: str | None = None) -> list[Labelled]:
-    """Read a list with a column of paths, relative to it, and one of labels; further columns are groups.
+    """Read a list with a column of paths, relative to it, and one of labels; all other columns are groups.
 
     Args:
         path: .csv, .tsv or .jsonl, as `emovox.audio.lists` reads it.
-        paths: the column of paths; by default the first of `PATHS` that there is.
-        labels: the column of labels; by default the first of `LABELS` that there is.
+        paths: the column of paths; by default the first of `PATHS` that the list has.
+        labels: the column of labels; by default the first of `LABELS` that the list has.
 
     Raises:
-        LabelsError: unreadable, or a column is missing or empty, or one recording has two labels.
+        LabelsError: unreadable, a column is missing or a cell of it empty, or one recording has two labels.
     """
     try:
         with path.open("rb") as file:
@@ -55,52 +58,54 @@ def read_labels(path: Path, *, paths: str | None = None, labels: str | None = No
     if not rows:
         raise LabelsError(f"{path}: the list is empty")
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    where, what = column(columns, paths, PATHS, str(path)), column(columns, labels, LABELS, str(path))
-    found: dict[str, Labelled] = {}
+    path_column, label_column = (
+        column(columns, paths, PATHS, str(path)),
+        column(columns, labels, LABELS, str(path)),
+    )
+    by_name: dict[str, Labelled] = {}
     for number, row in enumerate(rows, 1):
-        name, label = row.get(where, ""), row.get(what, "")
+        name, label = row.get(path_column, ""), row.get(label_column, "")
         if not name or not label:
-            missing = where if not name else what
-            raise LabelsError(f"{path}: row {number} has no {missing}")
-        groups = {key: value for key, value in row.items() if key not in (where, what)}
+            raise LabelsError(f"{path}: row {number} has no {label_column if name else path_column}")
+        groups = {key: value for key, value in row.items() if key not in (path_column, label_column)}
         item = Labelled(lists.locate(path.parent, name), label, name, groups)
-        if name in found and found[name].label != label:
-            raise LabelsError(f"{path}: {name} is labelled {found[name].label!r} and {label!r}")
-        found[name] = item
-    return list(found.values())
+        if name in by_name and by_name[name].label != label:
+            raise LabelsError(f"{path}: {name} is labelled {by_name[name].label!r} and {label!r}")
+        by_name[name] = item
+    return list(by_name.values())
 
 
-def find_group(rows: Sequence[Labelled], wanted: str | None, path: Path) -> str | None:
-    """The column of groups: the wanted one, or the first usual one that has two values at least.
+def find_group(rows: Sequence[Labelled], name: str | None, path: Path) -> str | None:
+    """The column of groups: the named one, or the first of `GROUPS` that has two or more values.
 
     Raises:
-        LabelsError: the wanted one isn't there, or has one value only.
+        LabelsError: the named one isn't there, or has only one value.
     """
     columns = list(dict.fromkeys(key for row in rows for key in row.groups))
-    if wanted is None:
-        named = {key.casefold(): key for key in columns}
-        usual = [named[key] for key in GROUPS if key in named]
+    if name is None:
+        by_word = {key.casefold(): key for key in columns}
+        usual = [by_word[key] for key in GROUPS if key in by_word]
         return next((key for key in usual if len({row.groups.get(key, "") for row in rows}) > 1), None)
-    found = column(columns, wanted, (), str(path))
-    values = {row.groups.get(found, "") for row in rows}
+    group = column(columns, name, (), str(path))
+    values = {row.groups.get(group, "") for row in rows}
     if len(values) < 2:
         raise LabelsError(
-            f"{path}: all {len(rows)} recordings have the same {found}, {values.pop()!r}: what is heard in others "
-            "can't be measured. Add others, or leave out --group and measure on the same one"
+            f"{path}: all {len(rows)} recordings have the {group} {values.pop()!r}, so none can be held out: add "
+            "recordings with another, or leave out --group to measure on the same one"
         )
-    return found
+    return group
 
 
-def missing(rows: Iterable[Labelled], path: Path) -> None:
-    """Refuse a list whose recordings aren't there, before hours are spent on the others.
+def check_exists(rows: Iterable[Labelled], path: Path) -> None:
+    """Refuse a list whose recordings don't exist, before hours are spent on the others.
 
     Raises:
-        LabelsError: some are missing; the message names the first ones.
+        LabelsError: some don't; the message names the first ones.
     """
-    gone = [row.name for row in rows if not os.path.isfile(row.path)]  # noqa: PTH113  whose path may be too long
-    if gone:
-        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+    missing = [row.name for row in rows if not os.path.isfile(row.path)]  # noqa: PTH113  the path may be too long
+    if missing:
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
         raise LabelsError(
-            f"{path}: {len(gone)} recording{'s' * (len(gone) > 1)} not there: {', '.join(gone[:_SHOWN])}{more}. "
-            "Paths are relative to the list"
+            f"{path}: {len(missing)} recording{'s' * (len(missing) > 1)} not found: {', '.join(missing[:_SHOWN])}"
+            f"{more}. Paths are relative to the list"
         )

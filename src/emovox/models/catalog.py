@@ -1,4 +1,4 @@
-"""The catalog: the models Emovox knows by name, where they lie on disk, and what `--model` resolves to."""
+"""The catalog: the models that Emovox knows by name, where they are on disk, and what `--model` means."""
 
 import os
 import shutil
@@ -21,12 +21,12 @@ _CONVERTED = "converted"
 
 @dataclass(frozen=True)
 class Licence:
-    """Under which terms a model comes, and where they can be read."""
+    """The terms of a model, and where they can be read."""
 
     name: str
     address: str
     chinese: str = ""
-    """The name in Chinese, where it has one."""
+    """The name in Chinese, if it has one."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.address})"
@@ -34,17 +34,17 @@ class Licence:
 
 @dataclass(frozen=True)
 class CatalogModel:
-    """One model known by name: bundled, or downloaded from a hub."""
+    """A model that is known by name: bundled, or downloaded from a hub."""
 
     name: str
     title: str
     licence: Licence
     file: Path | None = None
-    """The model file, where it is bundled."""
+    """The model file, if it is bundled."""
     download_size: int | None = None
-    """About how many bytes a pull transfers, as the hub's page shows it; None: bundled, or not known."""
+    """About how many bytes a pull transfers, by the hub's page; None: bundled, or not known."""
     published: str | None = None
-    """The emotion that FunASR gives the snapshot's own example/test.wav, score 1, where that is known."""
+    """The emotion that FunASR gives the snapshot's own example/test.wav with a score of 1, if that is known."""
     huggingface: str | None = None
     """Its id on Hugging Face."""
     modelscope: str | None = None
@@ -52,11 +52,11 @@ class CatalogModel:
     chinese: str = ""
     """The title in Chinese."""
     embeddings_only: bool = False
-    """Whether it gives no emotions without a head of the user's own."""
+    """Whether it gives no emotions without a head of the user's."""
     layout: Layout = FUNASR
     """Which files make its snapshot."""
     labels: tuple[tuple[str, str], ...] = ()
-    """Labels of its snapshot that are none of the nine by themselves, each with the one that it means."""
+    """Labels of its snapshot that aren't names of the nine, each with the one that it means."""
 
 
 # The cards say `license: other`, `license_name: model-license` and link to FunASR's repository, where this lies:
@@ -73,7 +73,7 @@ _SUPERB = (("neu", "neutral"), ("hap", "happy"), ("ang", "angry"), ("sad", "sad"
 CATALOG = (
     CatalogModel(
         name="lite",
-        title="bundled: three blocks of Whisper base, taught nine emotions on acted speech in three languages",
+        title="bundled: three blocks of Whisper base, trained on acted speech in three languages; nine emotions",
         licence=Licence("CC BY-NC-SA 4.0", "https://creativecommons.org/licenses/by-nc-sa/4.0/"),
         file=_BUNDLED / "lite.onnx",
         chinese="内置：Whisper base 的前三层，用三种语言的表演语音学会九种情感",
@@ -156,21 +156,21 @@ def find(name: str) -> CatalogModel:
     """The catalog's entry of that name.
 
     Raises:
-        UnknownModelError: there is none; the message lists those that there are.
+        UnknownModelError: there is none; the message lists the names.
     """
     for entry in CATALOG:
         if entry.name == name:
             return entry
-    raise UnknownModelError(f"no model is called {name!r}: choose {', '.join(entry.name for entry in CATALOG)}")
+    raise UnknownModelError(f"unknown model {name!r}: choose {', '.join(entry.name for entry in CATALOG)}")
 
 
 def snapshot_path(name: str) -> Path:
-    """Where the snapshot of a catalog model lies or would lie: there, it is complete."""
+    """Where the snapshot of a catalog model is, or would be; what is there is complete."""
     return settings().cache.expanduser() / _SNAPSHOTS / name
 
 
 def converted_path(name: str, key: str) -> Path:
-    """Where the conversions of a snapshot lie that `key` identifies."""
+    """Where the conversions of the snapshot that `key` identifies are."""
     return settings().cache.expanduser() / _CONVERTED / f"{name}-{key}"
 
 
@@ -179,12 +179,12 @@ def _conversions(name: str) -> list[Path]:
 
 
 def partial_path(name: str) -> Path:
-    """Where the snapshot lies while it is downloaded: beside its place, to be renamed."""
+    """Where the snapshot is while it is being downloaded: beside its directory, to be renamed."""
     return snapshot_path(name).with_name(f".{name}.partial")
 
 
 def snapshot_lock(name: str) -> FileLock:
-    """The lock that whoever changes a snapshot holds.
+    """The lock to hold while changing a snapshot.
 
     Raises:
         ModelError: the cache directory can't be written.
@@ -194,7 +194,7 @@ def snapshot_lock(name: str) -> FileLock:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(
-            f"{path.parent} can't be made: {error.strerror}; EMOVOX_CACHE puts it elsewhere"
+            f"{path.parent} can't be made ({error.strerror}): put models elsewhere with EMOVOX_CACHE"
         ) from error
     return FileLock(path)
 
@@ -210,15 +210,15 @@ def installed(name: str) -> bool:
 
 
 def disk_size(name: str) -> int:
-    """Bytes on disk that belong to a catalog model: download, finished or not, and conversions."""
+    """Bytes on disk of a catalog model: its download, finished or not, and its conversions."""
     file = find(name).file
     files = (
         [file]
         if file
         else [
             path
-            for place in (snapshot_path(name), partial_path(name), *_conversions(name))
-            for path in place.rglob("*")
+            for directory in (snapshot_path(name), partial_path(name), *_conversions(name))
+            for path in directory.rglob("*")
         ]
     )
     total = 0
@@ -232,11 +232,11 @@ def remove(name: str) -> int:
     """Delete the snapshot of a catalog model, its conversions, and what an interrupted download left of it.
 
     Returns:
-        How many bytes that freed.
+        Bytes freed.
 
     Raises:
         UnknownModelError: the catalog has no such model.
-        ModelError: it is bundled, it is being downloaded, or the disk refuses.
+        ModelError: it is bundled, it is being downloaded, or the file system refuses.
     """
     if find(name).file:
         raise ModelError(f"{name} is part of Emovox and can't be removed on its own")
@@ -245,29 +245,29 @@ def remove(name: str) -> int:
     try:
         with snapshot_lock(name).acquire(timeout=0):
             freed = disk_size(name)
-            doomed = snapshot_path(name).with_name(f".{name}.removed")
-            shutil.rmtree(doomed, ignore_errors=True)
+            trash = snapshot_path(name).with_name(f".{name}.removed")
+            shutil.rmtree(trash, ignore_errors=True)
             if snapshot_path(name).exists():
-                snapshot_path(name).rename(doomed)  # at once: never half a snapshot in its place
-            for place in (doomed, partial_path(name), *_conversions(name)):
-                if place.exists():
-                    shutil.rmtree(place)
+                snapshot_path(name).rename(trash)  # at once: there is never half a snapshot
+            for directory in (trash, partial_path(name), *_conversions(name)):
+                if directory.exists():
+                    shutil.rmtree(directory)
     except Timeout as error:
-        raise ModelError(f"{name} is being downloaded: interrupt that first") from error
+        raise ModelError(f"{name} is being downloaded: stop that first") from error
     except OSError as error:
         raise ModelError(f"{name} can't be removed: {error}") from error
     return freed
 
 
 def resolve(model: str | Path) -> Path:
-    """Find what a catalog name, `auto` or a path means: an .onnx file, or a snapshot's directory.
+    """The .onnx file or snapshot directory that a catalog name, `auto` or a path means.
 
-    `auto` is emotion2vec_plus_large where that is on disk, and the bundled model otherwise.
+    `auto` is emotion2vec_plus_large if that is on disk, otherwise the bundled model.
 
     Raises:
         UnknownModelError: neither a name in the catalog nor an existing path; the message lists the names.
-        NotInstalledError: a model of the catalog that is not on disk; the message has the command that pulls it.
-        ModelError: a path that is no model.
+        NotInstalledError: a model of the catalog that isn't on disk; the message has the command that pulls it.
+        ModelError: a path that isn't a model.
     """
     names = [entry.name for entry in CATALOG]
     if model == AUTO:
@@ -277,11 +277,11 @@ def resolve(model: str | Path) -> Path:
             raise NotInstalledError(f"{model} is not on this machine: run `emovox models pull {model}`")
         return find(model).file or snapshot_path(model)
     path = Path(model)
-    if not os.path.lexists(path):  # which, unlike exists, also takes a name that is too long for one
+    if not os.path.lexists(path):  # which, unlike exists, also takes a name that is too long
         raise UnknownModelError(
-            f"unknown model {str(model)!r}: choose {', '.join([AUTO, *names])}, the path of an .onnx file, or of "
-            "a snapshot"
+            f"unknown model {str(model)!r}: choose {', '.join([AUTO, *names])}, or the path of an .onnx file or a "
+            "snapshot"
         )
     if path.is_dir() or path.suffix == ".onnx":
         return path
-    raise ModelError(f"{path} is no model: give an .onnx file, or the directory of a snapshot")
+    raise ModelError(f"{path} is not a model: give an .onnx file or the directory of a snapshot")

@@ -31,7 +31,7 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> S
             snapshot: Snapshot = family.read(directory, labels or {})
             return snapshot
     kinds = "; ".join(f"{family.title} ({family.layout.config})" for family in FAMILIES)
-    raise ModelError(f"{directory} is no snapshot that can be computed; these can: {kinds}")
+    raise ModelError(f"{directory} is not a snapshot that can be computed; these can: {kinds}")
 
 
 def family_of(snapshot: Snapshot) -> Family[Any]:

@@ -1,7 +1,7 @@
-"""A trained head: own classes on a model's embeddings, in one small file of JSON.
+"""A head: classes of the user's own on a model's embeddings, in a small JSON file.
 
-A head is linear, as the models' own are: so its logits of an utterance are the mean of those of the frames, and
-the curve over time explains the verdict.
+A head is linear, like the models' own: so its logits of an utterance are the mean of those of the frames, and the
+curve over time explains the verdict.
 """
 
 import base64
@@ -30,7 +30,7 @@ from emovox.settings import settings
 
 FORMAT: Literal[1] = 1
 SUFFIX = ".json"
-DIGEST = 8  # bytes of a recording's SHA-256 that are kept: none of ten million is taken for another
+DIGEST = 8  # bytes of a recording's SHA-256 that are stored: enough to tell ten million apart
 MAX_BYTES = 64 * 2**20  # 4000 classes of Large's embeddings
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 
@@ -68,22 +68,22 @@ class _Facts(BaseModel):
 
 
 class HeadModel(_Facts):
-    """The model whose embeddings a head was trained on. Only what leaves these alone may change."""
+    """The model on whose embeddings a head was trained. A model that differs in any of this is another."""
 
     name: str
-    revision: str = Field(description="that the embeddings go by: a later one may give the same")
+    revision: str = Field(description="whose embeddings these are: a later one may give the same")
     source_sha256: str = Field(description="checksum of the weights that the model's file was made from")
     embedding_size: int = Field(gt=0)
 
     @classmethod
     def of(cls, metadata: Metadata) -> "HeadModel":
-        """What a model's metadata says."""
+        """As a model's metadata says."""
         facts = metadata.model_dump(include=set(cls.model_fields))
         return cls.model_validate({**facts, "revision": metadata.embeddings_of})
 
 
 class Training(_Facts):
-    """How a head came about, and what was measured on recordings that it was not trained on."""
+    """How a head was trained, and how it does on recordings that were held out."""
 
     created_at: AwareDatetime
     emovox: str = Field(description="version of the program")
@@ -105,7 +105,7 @@ class Training(_Facts):
     )
 
     def knows(self, sha256: str) -> bool:
-        """Whether the head was trained on the recording of this checksum, as far as is known."""
+        """Whether the head was trained on the recording with this checksum, as far as is known."""
         return self.recordings is not None and sha256[: 2 * DIGEST] in self.recordings
 
 
@@ -132,14 +132,14 @@ class Head(_Facts):
             raise ValueError("a class is named twice")
         shape = (len(self.classes), self.model.embedding_size)
         if self.weights.size != shape[0] * shape[1] or self.bias.shape != shape[:1]:
-            raise ValueError(f"the weights are not those of {shape[0]} classes on {shape[1]} numbers")
+            raise ValueError(f"the weights don't have the shape of {shape[0]} classes on {shape[1]} numbers")
         if not (np.isfinite(self.weights).all() and np.isfinite(self.bias).all()):
-            raise ValueError("the weights are not all numbers")
+            raise ValueError("the weights aren't finite")
         object.__setattr__(self, "weights", self.weights.reshape(shape))
         return self
 
     def logits(self, embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Logits (..., classes) of embeddings (..., D); those of a mean are the mean of those."""
+        """Logits (..., classes) of embeddings (..., D); the logits of a mean are the mean of the logits."""
         return np.asarray(embeddings.astype(np.float32) @ self.weights.T + self.bias, np.float32)
 
     def scores(self, embeddings: NDArray[np.floating[Any]]) -> Scores:
@@ -147,7 +147,7 @@ class Head(_Facts):
         return to_scores(self.logits(embeddings), self.classes, self.classes)
 
     def check(self, metadata: Metadata) -> None:
-        """Refuse another model's embeddings: nothing would fail, and every score would be wrong.
+        """Refuse another model: with its embeddings nothing would fail, but every score would be wrong.
 
         Raises:
             HeadError: the head was trained on another model.
@@ -158,9 +158,9 @@ class Head(_Facts):
                 " (same name, other weights)"
             )  # fmt: skip
             raise HeadError(
-                f"the head {self.name} was trained on the model {self.model.name} {self.model.revision}, and this "
-                f"is {metadata.name} {metadata.revision}{weights}: choose that model with --model, or train a "
-                "head for this one"
+                f"the head {self.name} was trained on the model {self.model.name} {self.model.revision}, not on "
+                f"{metadata.name} {metadata.revision}{weights}: choose that model with --model, or train a head "
+                "for this one"
             )
 
     def write(self, path: Path) -> None:
@@ -180,22 +180,22 @@ class Head(_Facts):
         """Read a file that `write` made. Nothing in it is executed.
 
         Raises:
-            HeadError: it isn't there, or is no head.
+            HeadError: it isn't there, or isn't a head.
         """
         try:
             if path.stat().st_size > MAX_BYTES:
-                raise HeadError(f"{path}: no head: it is bigger than {MAX_BYTES >> 20} MB")
+                raise HeadError(f"{path}: not a head: it is larger than {MAX_BYTES >> 20} MB")
             return cls.model_validate_json(path.read_bytes())
         except OSError as error:
             raise HeadError(f"{path}: can't be read: {error.strerror or error}") from error
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(map(str, first["loc"])) or "the file"
-            raise HeadError(f"{path}: no head that Emovox wrote, or damaged ({where}: {first['msg']})") from error
+            raise HeadError(f"{path}: not a head of Emovox, or damaged ({where}: {first['msg']})") from error
 
     @classmethod
     def find(cls, head: "str | Path | Head") -> "Head":
-        """A head by its name in the user's heads, or by its path: what has a slash or ends in .json is a path.
+        """A head by its name among the user's, or by its path, which has a slash or ends in .json.
 
         Raises:
             HeadError: there is none, or it can't be read.
@@ -205,33 +205,33 @@ class Head(_Facts):
         text = str(head)
         if isinstance(head, Path) or text.endswith(SUFFIX) or "/" in text or "\\" in text:
             return cls.read(Path(head))
-        path = place(text)
+        path = head_path(text)
         if not path.is_file():
-            there = ", ".join(names()) or "none yet"
-            raise HeadError(f"no head {text!r}; there are: {there}. `emovox head train LABELS --name {text}`")
+            choice = f"choose {', '.join(names())}, or train" if names() else "train"
+            raise HeadError(f"no head {text!r}: {choice} it with `emovox head train LABELS --name {text}`")
         return cls.read(path)
 
 
 def check_name(name: str) -> str:
-    """Return `name` if a head can be called that.
+    """Return `name` if it is valid for a head.
 
     Raises:
-        HeadError: it can't, as a file of that name might lie anywhere.
+        HeadError: it isn't: its file might be anywhere.
     """
     if not _NAME.fullmatch(name) or name.endswith((SUFFIX, ".", " ")):
-        raise HeadError(f"{name!r} is no name for a head: letters, digits, - and _, up to 64 of them")
+        raise HeadError(f"{name!r} can't be the name of a head: use up to 64 letters, digits, - and _")
     return name
 
 
-def place(name: str) -> Path:
-    """Where the head of that name is, or would be.
+def head_path(name: str) -> Path:
+    """The file of the head of that name, whether it is there or not.
 
     Raises:
-        HeadError: nothing can be called that.
+        HeadError: no head can have that name.
     """
     return settings().heads / f"{check_name(name)}{SUFFIX}"
 
 
 def names() -> list[str]:
-    """Of the user's heads, sorted."""
+    """The names of the user's heads, sorted."""
     return sorted(path.stem for path in settings().heads.glob(f"[!.]*{SUFFIX}"))

@@ -1,4 +1,4 @@
-"""Loading: from what `--model` says to an engine that is ready, whatever has to be converted on the way."""
+"""Loading: from the value of `--model` to an engine that is ready, converting what must be converted."""
 
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ from emovox.settings import settings
 UNKNOWN = "unknown"
 
 Wanted = Literal["auto"] | Precision
-"""A precision, or `auto`: of a snapshot the fastest that hears what fp32 hears, of an .onnx file its own."""
+"""A precision, or `auto`: the fastest that agrees with fp32 for a snapshot, and an .onnx file's own."""
 
 
 def load(
@@ -32,12 +32,12 @@ def load(
         model: a catalog name, `auto`, an .onnx file, or a snapshot's directory.
         precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
         device: `auto`, `cpu` or `cuda`.
-        notice: is told of what takes long and is done once: converting, comparing precisions.
+        notice: is told of what takes long and is done only once: converting, comparing precisions.
 
     Raises:
         UnknownModelError: no such name or path.
         NotInstalledError: a model of the catalog that must be pulled first.
-        PrecisionError: not in this precision, or not here.
+        PrecisionError: the model, or this machine, can't compute in this precision.
         ModelError: it can't be read, converted or run.
     """
     path = resolve(model)
@@ -46,37 +46,37 @@ def load(
         stored = open_snapshot(path)
         chosen = compare(stored, device=device, notice=notice).best if precision == "auto" else precision
         if chosen not in (possible := precisions(device=device, engine=options.engine)):
-            raise PrecisionError(f"{chosen} can't be computed here; there are {', '.join(possible)}")
+            raise PrecisionError(f"{chosen} can't be computed on this machine: choose {', '.join(possible)}")
         path = stored.file(chosen, notice=notice)
     else:
         own = read_metadata(path).precision
         chosen = own if precision == "auto" else precision
         if chosen != own and not (chosen == "bf16" and own == "fp32"):
-            raise PrecisionError(f"{path.name} is {own} and can't be run in {precision}")
+            raise PrecisionError(f"{path.name} is {own} and can't be computed in {precision}")
     return Engine(path, precision=chosen, device=device, engine=options.engine, threads=options.threads)
 
 
 def possible_precisions(path: Path) -> list[Precision]:
-    """What a model can be computed in on this machine.
+    """The precisions in which a model can be computed on this machine.
 
     Args:
         path: an .onnx file, or a snapshot's directory.
 
     Raises:
-        ModelError: the file is no model, or the engine of the settings isn't there.
+        ModelError: the file isn't a model, or the engine of the settings isn't installed.
     """
-    here = precisions(engine=settings().engine)
+    possible = precisions(engine=settings().engine)
     if path.is_dir():
-        return here
+        return possible
     own = read_metadata(path).precision
-    return [own, "bf16"] if own == "fp32" and "bf16" in here else [own]
+    return [own, "bf16"] if own == "fp32" and "bf16" in possible else [own]
 
 
 def open_snapshot(directory: Path) -> StoredModel:
-    """A snapshot's directory as a stored model, named and licensed as the catalog and its download say.
+    """A snapshot's directory as a stored model, with the name and licence of the catalog and its download.
 
     Raises:
-        ModelError: no snapshot that can be computed.
+        ModelError: not a snapshot that can be converted.
     """
     entry = next((entry for entry in CATALOG if directory == snapshot_path(entry.name)), None)
     source = SnapshotSource.read(directory)

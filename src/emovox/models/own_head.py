@@ -1,4 +1,4 @@
-"""A model's own head, read from its file: what a trained head may start from."""
+"""The own head of a model, read from its file, for a trained head to start from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,10 @@ from emovox.models.runtime.engine import read_metadata
 
 @dataclass(frozen=True)
 class OwnHead:
-    """What maps a model's embeddings to the logits of its classes.
+    """The matrix and bias from a model's embeddings to the logits of its classes.
 
     Attributes:
-        classes: that it was taught.
+        classes: that it was trained on.
         weights: float32 (classes, D).
         bias: float32 (classes,).
     """
@@ -27,22 +27,22 @@ class OwnHead:
 
 
 def read_own_head(path: Path) -> OwnHead | None:
-    """The head of a model file: the matrix that its `frames` are multiplied with, and what is added then.
+    """The head of a model file: the matrix that its `frames` are multiplied by, and what is added to the product.
 
     Returns:
-        None where the model has no head, or one that is more than a matrix and a bias.
+        None if the model has no head, or one that is more than a matrix and a bias.
 
     Raises:
-        ModelError: the file can't be read, or is not a model under the contract.
+        ModelError: the file can't be read, or isn't a model under the contract.
     """
     metadata = read_metadata(path)
     graph = onnx.load(str(path), load_external_data=False).graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
-    widened = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
+    casts = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "Cast"}
 
     def constant(names: list[str], shape: tuple[int, ...]) -> NDArray[np.float32] | None:
         for name in names:
-            tensor = tensors.get(widened.get(name, name))
+            tensor = tensors.get(casts.get(name, name))
             if tensor is not None and tuple(tensor.dims) == shape:
                 return np.asarray(numpy_helper.to_array(tensor, str(path.parent)), np.float32)
         return None
@@ -51,11 +51,11 @@ def read_own_head(path: Path) -> OwnHead | None:
     for product in graph.node:
         if product.op_type != "MatMul" or product.input[0] != "frames":
             continue
-        added = next(
+        addition = next(
             (node for node in graph.node if node.op_type == "Add" and product.output[0] in node.input), None
         )
         weights = constant(list(product.input[1:]), (metadata.embedding_size, len(metadata.labels)))
-        bias = None if added is None else constant(list(added.input), (len(metadata.labels),))
+        bias = None if addition is None else constant(list(addition.input), (len(metadata.labels),))
         if weights is not None and bias is not None and columns:
             return OwnHead(metadata.classes, weights.T[columns], bias[columns])
     return None

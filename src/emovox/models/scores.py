@@ -1,4 +1,4 @@
-"""Scores: how they come of logits, and what are none."""
+"""Scores: from logits, and what makes them valid."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -14,11 +14,11 @@ SUM_ROUNDING = 0.05  # of the sum of nine that were rounded to two decimals
 
 
 def to_scores(logits: NDArray[Any], classes: Collection[str], names: Sequence[str] = NAMES) -> Scores:
-    """Softmax over some of the classes; the others are masked before it and score exactly 0.
+    """Softmax over some of the classes; the others are masked out and score exactly 0.
 
     Args:
-        logits: (..., 9), or as many columns as there are `names`.
-        classes: names of the classes that may win, at least one.
+        logits: (..., names).
+        classes: names of the classes that compete, at least one.
         names: of the columns.
 
     Returns:
@@ -31,26 +31,26 @@ def to_scores(logits: NDArray[Any], classes: Collection[str], names: Sequence[st
 
 
 def check_scores(scores: ArrayLike) -> None:
-    """Refuse what are no probabilities, whoever wrote them.
+    """Refuse scores that aren't probabilities, whoever wrote them.
 
     Args:
         scores: (..., classes).
 
     Raises:
-        ValueError: some aren't from 0 to 1, or don't sum to about 1 along the last axis; silence is `unknown`, and
-            not all zero.
+        ValueError: some aren't between 0 and 1, or don't sum to about 1 along the last axis; all zeros neither,
+            since silence is `unknown`.
     """
     rows = np.asarray(scores)
     if not rows.size:
         return
     if not ((rows >= 0) & (rows <= 1 + ROUNDING)).all():
-        raise ValueError("scores that are no numbers from 0 to 1")
+        raise ValueError("scores that aren't all between 0 and 1")
     sums = rows.sum(axis=-1, dtype=np.float64).ravel()
     worst = sums[np.abs(sums - 1).argmax()]
     if abs(worst - 1) > SUM_ROUNDING:
-        raise ValueError(f"scores whose sum is {worst:.3g}, and not about 1")
+        raise ValueError(f"scores that sum to {worst:.3g} instead of 1")
 
 
 def certain(name: str) -> Scores:
-    """Scores (9,) that give one class everything."""
+    """Scores (9,): 1 for one class, 0 for the others."""
     return np.array([float(name == other) for other in NAMES])

@@ -47,7 +47,7 @@ class Snapshot(ABC):
     Attributes:
         directory: where it is.
         weights: the checkpoint.
-        labels: name of each row of the head, ``None`` for a row that was never taught; empty without a head.
+        labels: name of each row of the head, ``None`` for a row that wasn't trained; empty without a head.
     """
 
     directory: Path
@@ -80,13 +80,13 @@ def read_text(path: Path) -> str:
     """Read a small text file of a snapshot.
 
     Raises:
-        ModelError: it can't be read, is too long for one, or is no text.
+        ModelError: it can't be read, is too long for one, or isn't text.
     """
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_TEXT + 1)
         if len(content) > _MAX_TEXT:
-            raise ModelError(f"{path.name} is over {_MAX_TEXT // 1000} kB: not a file of a snapshot")
+            raise ModelError(f"{path.name} is over {_MAX_TEXT // 1000} kB, too large for a file of a snapshot")
         return content.decode("utf-8-sig")
     except OSError as error:
         raise ModelError(f"{path} can't be read: {error.strerror or error}") from error
@@ -103,7 +103,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path.name} is not JSON that can be read") from error
+        raise ModelError(f"{path.name} is not valid JSON") from error
     if not isinstance(settings, dict):
         raise ModelError(f"{path.name} has no settings")
     return settings

@@ -22,7 +22,7 @@ from emovox.exports import FORMATS, check_formats, needs
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Channel, CommonOptions, Options
 from emovox.models.catalog import AUTO, CATALOG
-from emovox.models.head import Head, names, place
+from emovox.models.head import Head, head_path, names
 from emovox.models.loading import Wanted
 from emovox.models.metadata import Precision
 from emovox.server.http.problems import from_validation, invalid
@@ -64,7 +64,7 @@ def _head(value: object) -> object:
     """Names only, for the same reason; and one that is there, so that no job waits for nothing."""
     try:
         if value is not None:
-            Head.find(str(place(str(value))))
+            Head.find(str(head_path(str(value))))
     except HeadError as error:
         there = ", ".join(names()) or "none"
         raise ValueError(f"choose one of the heads: {there}") from error
@@ -106,13 +106,13 @@ class RecognitionOptions(CommonOptions):
     ] = None
     precision: Annotated[
         Wanted,
-        Field(description="of the arithmetic; `auto`: the fastest that recognises what fp32 recognises"),
+        Field(description="of the arithmetic; `auto`: the fastest that gives the same emotions as fp32"),
         WithJsonSchema({**_TEXT, "enum": ["auto", *get_args(Precision)]}),
     ] = "auto"
     head: Annotated[
         str | None,
         BeforeValidator(_head),
-        Field(description="also ask this trained head, one of GET /v1/heads"),
+        Field(description="also apply this trained head, one of GET /v1/heads"),
         WithJsonSchema({**_TEXT, "maxLength": 64}),
     ] = None
     store: Annotated[

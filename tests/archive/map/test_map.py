@@ -10,7 +10,7 @@ import pytest
 
 from emovox.archive import Archive, Filter
 from emovox.archive.map.map import write_map
-from emovox.archive.map.projection import cluster, place
+from emovox.archive.map.projection import cluster, project
 from emovox.emotions import EMOTIONS
 from emovox.errors import ArchiveError
 from support.records import record
@@ -94,13 +94,13 @@ def test_what_is_alike_lies_together(method: Any) -> None:
     if method == "umap":
         pytest.importorskip("umap")
     rows, which = groups()
-    places, used = place(rows, method=method)
+    points, used = project(rows, method=method)
     assert used == method
-    assert places.shape == (120, 2)
-    centres = np.stack([places[which == group].mean(axis=0) for group in range(3)])
-    nearest = np.linalg.norm(places[:, np.newaxis] - centres, axis=2).argmin(axis=1)
+    assert points.shape == (120, 2)
+    centres = np.stack([points[which == group].mean(axis=0) for group in range(3)])
+    nearest = np.linalg.norm(points[:, np.newaxis] - centres, axis=2).argmin(axis=1)
     assert (nearest == which).mean() > 0.98
-    np.testing.assert_allclose(place(rows, method=method)[0], places, atol=1e-3)  # the same map again
+    np.testing.assert_allclose(project(rows, method=method)[0], points, atol=1e-3)  # the same map again
 
 
 def test_clusters_are_found() -> None:
@@ -118,14 +118,14 @@ def test_clusters_are_found() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_few_recordings(count: int) -> None:
-    places, _ = place(groups()[0][:count])
-    assert places.shape == (count, 2)
-    assert np.isfinite(places).all()
+    points, _ = project(groups()[0][:count])
+    assert points.shape == (count, 2)
+    assert np.isfinite(points).all()
 
 
 def test_umap_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name in {"umap", "sklearn"} else sys)
     with pytest.raises(ArchiveError, match="pip install umap-learn"):
-        place(groups()[0], method="umap")
-    assert place(groups()[0])[1] == "pca"
+        project(groups()[0], method="umap")
+    assert project(groups()[0])[1] == "pca"
     assert cluster(groups()[0]) is None

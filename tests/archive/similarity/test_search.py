@@ -26,8 +26,10 @@ def test_the_nearest_by_raw_cosine(archive: Archive) -> None:
     rows = unit(np.stack([vector(number) for number in range(50)]).astype(np.float16).astype(np.float32))
     cosines = rows @ rows[7]
     near = archive.similar(record(7).id, k=5, raw=True)
+    with pytest.warns(FutureWarning, match=r"Neighbour\.found is now Neighbour\.record"):
+        assert near[0].found is near[0].record
     wanted = [number for number in np.argsort(-cosines) if number != 7][:5]
-    assert [item.found.name for item in near] == [f"{number}.wav" for number in wanted]
+    assert [item.record.name for item in near] == [f"{number}.wav" for number in wanted]
     np.testing.assert_allclose([item.cosine for item in near], cosines[wanted], atol=1e-4)
     np.testing.assert_allclose([item.similarity for item in near], cosines[wanted], atol=2e-3)
 
@@ -39,7 +41,7 @@ def test_the_nearest_after_whitening(archive: Archive) -> None:
     rows = np.concatenate([rows for _, rows in archive.neighbours.vectors()])
     cosines = rows @ rows[7]
     wanted = [number for number in np.argsort(-cosines) if number != 7][:5]
-    assert [item.found.name for item in near] == [f"{number}.wav" for number in wanted]
+    assert [item.record.name for item in near] == [f"{number}.wav" for number in wanted]
     np.testing.assert_allclose([item.similarity for item in near], cosines[wanted], atol=2e-3)
     assert min(item.cosine for item in near) > max(item.similarity for item in near)  # raw ones lie close together
 
@@ -50,25 +52,25 @@ def test_filters_and_segments(archive: Archive) -> None:
     for raw in (False, True):
         for segments in (False, True):
             more = {"raw": raw, "segments": segments}
-            near = archive.similar(record(0).id, k=7, wanted=Filter(emotion="sad"), **more)
-            assert [item.found.emotion for item in near] == ["sad"] * 7
+            near = archive.similar(record(0).id, k=7, where=Filter(emotion="sad"), **more)
+            assert [item.record.emotion for item in near] == ["sad"] * 7
             assert [item.similarity for item in near] == sorted((item.similarity for item in near), reverse=True)
-            (only,) = archive.similar(record(0).id, k=3, wanted=Filter(tag="far"), **more)
-            assert only.found.name == "390.wav"
+            (only,) = archive.similar(record(0).id, k=3, where=Filter(tag="far"), **more)
+            assert only.record.name == "390.wav"
             assert (only.segment is not None) == segments
             everything = archive.similar(record(0).id, k=1000, **more)  # type: ignore[arg-type]
             assert (
                 len(everything) == 399 if raw else len(everything) > 200
             )  # an index need not find the last of all
-            assert archive.similar(record(0).id, wanted=Filter(name="nobody"), **more) == []
+            assert archive.similar(record(0).id, where=Filter(name="nobody"), **more) == []
 
 
 def test_a_recording_is_no_neighbour_of_its_own_nor_twice_one(archive: Archive) -> None:
     archive.add_records(record(number) for number in range(12))
     archive.add_records(record(3, id=f"{number:064x}") for number in range(30))
     near = archive.similar(record(1).id, k=11)
-    assert sorted(item.found.name or "" for item in near) == sorted(f"{n}.wav" for n in range(12) if n != 1)
-    assert "3.wav" not in {item.found.name for item in archive.similar(record(3).id, k=11)}
+    assert sorted(item.record.name or "" for item in near) == sorted(f"{n}.wav" for n in range(12) if n != 1)
+    assert "3.wav" not in {item.record.name for item in archive.similar(record(3).id, k=11)}
 
 
 def test_models_are_never_mixed(archive: Archive) -> None:
@@ -78,8 +80,8 @@ def test_models_are_never_mixed(archive: Archive) -> None:
     archive.add_records([record(number, embedding=vector(number, width=5)) for number in range(15, 20)])
     for first in (0, 5, 10, 15):
         near = archive.similar(record(first).id, k=50)
-        assert {item.found.name for item in near} == {f"{number}.wav" for number in range(first + 1, first + 5)}
-    with pytest.raises(ArchiveError, match=r"by the model new 1.*it has those of other 1, tiny 1, tiny 2"):
+        assert {item.record.name for item in near} == {f"{number}.wav" for number in range(first + 1, first + 5)}
+    with pytest.raises(ArchiveError, match=r"by the model new 1, only by other 1, tiny 1, tiny 2"):
         archive.similar(
             recognition(embedding=np.ones((1, WIDTH), np.float32)).model_copy(
                 update={"model": recognition().model.model_copy(update={"name": "new"})}
@@ -95,10 +97,10 @@ def test_revisions_with_the_same_embeddings_are_one_space(archive: Archive) -> N
         for segments in (False, True):
             near = archive.similar(record(first).id, k=50, segments=segments)
             names = {f"{number}.wav" for number in range(10) if number != first}
-            assert {item.found.name for item in near} == names
+            assert {item.record.name for item in near} == names
     newer = recognition().model.model_copy(update={"revision": "1.1", "embedding_revision": "1"})
     given = recognition(embedding=vector(3)[np.newaxis], model=newer)
-    assert {item.found.name for item in archive.similar(given, k=50)} == {f"{number}.wav" for number in range(10)}
+    assert {item.record.name for item in archive.similar(given, k=50)} == {f"{number}.wav" for number in range(10)}
     found, vectors = archive.embedded()  # the latest of them, which is of the newer revision, comes first
     assert [item.revision for item in found] == ["1.1"] * 5 + ["1"] * 5
     assert vectors.shape == (10, WIDTH)
@@ -133,7 +135,7 @@ def test_a_cache_of_another_database_is_none_of_this_ones(tmp_path: Path) -> Non
             archive.add_records(record(number) for number in numbers)
             assert len(archive.similar(record(numbers[0]).id, k=99)) == 9
             near = archive.similar(record(numbers[0]).id, k=99, raw=True)
-            assert {item.found.name for item in near} == {f"{number}.wav" for number in numbers[1:]}
+            assert {item.record.name for item in near} == {f"{number}.wav" for number in numbers[1:]}
             for item in near:  # by the cache, and by the database
                 assert item.similarity == pytest.approx(item.cosine, abs=5e-3)
         for file in tmp_path.glob("a.db*"):
@@ -159,7 +161,7 @@ def test_pgvector_finds_what_the_matrix_finds(
     settings.cache_clear()
     with Archive() as archive:
         archive.add_records(record(number) for number in range(500))
-        by_index = [[item.found.id for item in archive.similar(record(number).id)] for number in range(20)]
+        by_index = [[item.record.id for item in archive.similar(record(number).id)] for number in range(20)]
         with archive.database.connect() as connection:
             plan = connection.exec_driver_sql(
                 "SELECT indexdef FROM pg_indexes WHERE tablename = 'nearest_1_1'"
@@ -167,7 +169,7 @@ def test_pgvector_finds_what_the_matrix_finds(
         assert any("hnsw" in row[0] for row in plan)
     monkeypatch.setattr(PostgresIndex, "takes", lambda *_: False)
     with Archive() as archive:
-        exactly = [[item.found.id for item in archive.similar(record(number).id)] for number in range(20)]
+        exactly = [[item.record.id for item in archive.similar(record(number).id)] for number in range(20)]
     shared = sum(len(set(one) & set(other)) for one, other in zip(by_index, exactly, strict=True))
     assert shared >= 0.95 * 200
 
@@ -177,5 +179,5 @@ def test_one_recording_recognised_very_often(tmp_path: Path) -> None:
     with Archive(tmp_path / "a.db") as archive:
         archive.add_records([record(number) for number in (1, 2)])
         archive.add_records(record(3, id=f"{number:064x}", segments=()) for number in range(40_000))
-        near = archive.similar(record(1).id, k=100, wanted=Filter(model="tiny"), raw=True)
-        assert sorted(item.found.name or "" for item in near) == ["2.wav", "3.wav"]
+        near = archive.similar(record(1).id, k=100, where=Filter(model="tiny"), raw=True)
+        assert sorted(item.record.name or "" for item in near) == ["2.wav", "3.wav"]

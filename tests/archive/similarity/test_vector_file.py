@@ -181,9 +181,9 @@ def test_an_archives_caches_equal_its_database(
                 archive.delete(record(number).sha256 for number in numbers)
             for raw in (False, True):
                 near = archive.similar(record(100).id, k=100, raw=raw)
-                assert {item.found.id for item in near} == {item.id for item in archive.all()} - {record(100).id}
+                assert {item.record.id for item in near} == {item.id for item in archive.all()} - {record(100).id}
                 ids = np.concatenate([ids for ids, _ in archive.neighbours.vectors(raw=raw)])
                 rows = np.concatenate([rows for _, rows in archive.neighbours.vectors(raw=raw)])
-                cached = archive.neighbours._matrix(1, raw=raw).rows()
+                cached = archive.neighbours._file(1, raw=raw).rows()
                 np.testing.assert_array_equal(cached[0], ids)
                 np.testing.assert_allclose(cached[1], unit(rows), atol=1e-3)

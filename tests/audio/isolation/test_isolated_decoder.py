@@ -83,7 +83,7 @@ def test_errors_are_those_of_this_process(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "message"), [("MAX_FILE_SIZE", "100", "bigger than"), ("MAX_DURATION", "1", "longer than")]
+    ("name", "value", "message"), [("MAX_FILE_SIZE", "100", "larger than"), ("MAX_DURATION", "1", "longer than")]
 )
 def test_limits(
     monkeypatch: pytest.MonkeyPatch, examples: list[Path], name: str, value: str, message: str

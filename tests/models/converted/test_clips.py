@@ -13,6 +13,6 @@ def test_the_examples_are_there() -> None:
 
 
 def test_an_installation_without_them_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clips, "_PLACES", (tmp_path,))
+    monkeypatch.setattr(clips, "_DIRECTORIES", (tmp_path,))
     with pytest.raises(ModelError, match="example recordings"):
         clips.example_clips.__wrapped__()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emovox.errors import ModelError
 from emovox.models.converted.store import Comparison, StoredModel, Trial
 from emovox.models.metadata import Precision
-from emovox.models.onnx.speech import UNTAUGHT
+from emovox.models.onnx.speech import UNTRAINED
 from emovox.models.runtime.engine import Engine
 from emovox.models.runtime.session import EngineName, precisions
 from support import snapshots, wav2vec2_snapshots
@@ -50,7 +50,7 @@ def test_a_precision_is_converted_once(open_model: Open, wide: Path) -> None:
     paths: dict[Precision, Path] = {
         precision: model.file(precision, notice=said.append) for precision in ("fp32", "bf16", "fp16", "int8")
     }
-    assert said == [f"converting wide to {stored}, once" for stored in ("fp32", "fp16", "int8")]
+    assert said == [f"converting wide to {stored} (only once)" for stored in ("fp32", "fp16", "int8")]
     assert paths["bf16"] == paths["fp32"] != paths["int8"]
     before = paths["int8"].stat().st_mtime_ns
     assert open_model(wide).file("int8", notice=said.append).stat().st_mtime_ns == before
@@ -170,7 +170,7 @@ def test_a_lower_precision_is_near_and_its_frames_explain_the_verdict(
     [exact] = Engine(open_model(of_each_family).file("fp32"), engine=engine).run([speech])
     path = open_model(of_each_family).file(precision)
     [output] = Engine(path, precision=precision, engine=engine).run([speech], frame_logits=True, frames=True)
-    taught = exact.logits > UNTAUGHT / 2
+    taught = exact.logits > UNTRAINED / 2
     assert np.abs(output.logits - exact.logits)[taught].max() < logits
     assert output.logits.tobytes() != exact.logits.tobytes()
     assert output.frames is not None

@@ -73,7 +73,7 @@ def test_another_answer_is_wrong(place: Path) -> None:
 def test_nothing_is_claimed_where_nothing_is_known(place: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "somebody's"
     shutil.copytree(place, elsewhere)
-    assert "no answer of the authors is known" in verify_snapshot(open_snapshot(elsewhere)).lines[-1]
+    assert "no published result is known" in verify_snapshot(open_snapshot(elsewhere)).lines[-1]
     shutil.rmtree(elsewhere / "example")
     found = verify_snapshot(open_snapshot(elsewhere))
     assert found.good

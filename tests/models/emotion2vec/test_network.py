@@ -16,7 +16,7 @@ from emovox.models.converted.conversion import convert
 from emovox.models.emotion2vec.network import alibi_slopes
 from emovox.models.emotion2vec.snapshot import read_snapshot
 from emovox.models.metadata import Metadata
-from emovox.models.onnx.speech import UNTAUGHT
+from emovox.models.onnx.speech import UNTRAINED
 from support import snapshots, torch_zip
 from support.funasr_model import build, infer, parity
 from support.inference import Floats, load, run, softmax, speech
@@ -225,7 +225,7 @@ class TestWeights:
         state: dict[str, Any] = random_state(tiny())
         state["blocks.0.attn.proj.weight"] = np.full((32, 32), value)
         folder = snapshots.write(tmp_path / "snapshot", state=state)
-        with pytest.raises(ModelError, match=r"blocks\.0\.attn\.proj\.weight has values that are no finite"):
+        with pytest.raises(ModelError, match=r"blocks\.0\.attn\.proj\.weight has values that aren't finite"):
             converted(folder, tmp_path / "model")
         assert sorted(entry.name for entry in tmp_path.iterdir()) == ["snapshot"]
 
@@ -307,7 +307,7 @@ class TestHead:
         assert metadata.classes == ("happy", "sad", "unknown")
         result = run(session, speech(4000))
         rows = result["embedding"] @ state["proj.weight"].T + state["proj.bias"]
-        expected = np.full(9, UNTAUGHT)
+        expected = np.full(9, UNTRAINED)
         for row, name in ((0, "sad"), (2, "happy"), (4, "unknown")):
             expected[NAMES.index(name)] = rows[0, row]
         np.testing.assert_allclose(result["logits"][0], expected, rtol=1e-5, atol=1e-5)
@@ -322,7 +322,7 @@ class TestHead:
         assert metadata.classes == ()
         result = run(session, speech(4000))
         assert result["embedding"].any()
-        assert set(result["logits"].ravel()) == {UNTAUGHT}
+        assert set(result["logits"].ravel()) == {UNTRAINED}
 
     def test_a_head_that_the_config_speaks_of_must_be_there(self, tmp_path: Path) -> None:
         state = random_state(tiny(), classes=0)

@@ -35,7 +35,7 @@ def test_too_little_room_is_seen_before(served: Hub, monkeypatch: pytest.MonkeyP
     served.requests.clear()
     rest = 100_000 + hub._DISK_MARGIN
     monkeypatch.setattr("emovox.models.hub.pull.shutil.disk_usage", usage(rest - 1))
-    with pytest.raises(ModelError, match=r"needs 0\.27 GB .* make room"):
+    with pytest.raises(ModelError, match=r"needs 0\.27 GB, .* make room"):
         pull()
     assert {request.what for request in served.requests} == {LISTING}
     monkeypatch.setattr("emovox.models.hub.pull.shutil.disk_usage", usage(rest))

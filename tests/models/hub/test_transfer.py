@@ -134,13 +134,17 @@ LASTING = {
     "break": (Fault(cut=2), HubUnreachableError, "broke off"),
     "stall": (Fault(stall=2), HubUnreachableError, r"sends nothing for 0\.3 s"),
     "trickle": (Fault(trickle=0.1), HubUnreachableError, "next to nothing"),
-    "endless redirect": (Fault(status=302, headers={"Location": "?again"}), HubError, "redirects to nowhere"),
+    "endless redirect": (
+        Fault(status=302, headers={"Location": "?again"}),
+        HubError,
+        "redirects to an invalid address",
+    ),
     "bad redirect": (Fault(status=302, headers={"Location": "ftp://elsewhere/x"}), HubError, "address"),
 }
 SPOILT = {
-    "same size, other bytes": (Fault(body=WEIGHTS[:-1] + b"!"), HubMismatchError, "checksum differs, twice"),
-    "longer, other bytes": (Fault(body=b"!" * 700_000), HubMismatchError, "Nothing was kept"),
-    "a page": (Fault(body=b"<html>"), HubUnreachableError, "sends 6 bytes as model.pt and announced 600000"),
+    "same size, other bytes": (Fault(body=WEIGHTS[:-1] + b"!"), HubMismatchError, "checksum is wrong, twice"),
+    "longer, other bytes": (Fault(body=b"!" * 700_000), HubMismatchError, "It was discarded"),
+    "a page": (Fault(body=b"<html>"), HubUnreachableError, "sends 6 bytes of model.pt, which should have 600000"),
     "shorter, unannounced": (Fault(body=WEIGHTS[:-9], unannounced=True), HubUnreachableError, "broke off|another"),
 }
 
@@ -181,7 +185,7 @@ def test_a_bad_file_is_removed(served: Hub) -> None:
 @HUBS
 def test_a_lie_about_the_checksum(served: Hub, which: Any) -> None:
     served.published["tokens.txt"] = b"x" * len(FILES["tokens.txt"])
-    with pytest.raises(HubMismatchError, match=r"tokens\.txt .* checksum differs"):
+    with pytest.raises(HubMismatchError, match=r"tokens\.txt .* checksum is wrong"):
         pull(hub=which)
     assert_absent()
 

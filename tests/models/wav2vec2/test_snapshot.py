@@ -151,12 +151,12 @@ class TestLabels:
                 SUPERB,
                 r"'neu', 'hap', 'ang'\. Say which of angry, .* in an emovox-labels\.json beside it, .*\"neu\"",
             ),
-            (("anger", "sad"), "none of the nine by name: 'anger'"),
+            (("anger", "sad"), "not names of the nine: 'anger'"),
             (("LABEL_0", "LABEL_1"), "'LABEL_0', 'LABEL_1'"),
             (("angry", "Angry"), "several classes that are angry: 'angry', 'Angry'"),
             ((), "id2label"),
-            (("x" * 10_000,), "none of the nine"),
-            (tuple(f"class {number}" for number in range(900)), "none of the nine"),
+            (("x" * 10_000,), "not names of the nine"),
+            (tuple(f"class {number}" for number in range(900)), "not names of the nine"),
         ],
     )
     def test_none_is_guessed_or_left_out(self, folder: Path, labels: tuple[str, ...], says: str) -> None:
@@ -182,7 +182,7 @@ class TestLabels:
             ('{"sad": ["sad"]}', "'sad' must be one of"),
             ('{"happy": "sad"}', "several classes that are sad: 'happy', 'sad'"),
             ("[]", "no settings"),
-            ("{", "not JSON"),
+            ("{", "not valid JSON"),
         ],
     )
     def test_a_map_that_cant_be_followed(self, folder: Path, content: str, says: str) -> None:

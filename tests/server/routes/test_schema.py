@@ -4,17 +4,17 @@ import pytest
 
 from emovox.exports import FORMATS
 from emovox.inference.recognizer import Recognizer
-from emovox.models.head import place
+from emovox.models.head import head_path
 from support.heads import head
 from support.service import Client
 
 
 def test_heads_of_another_revision_or_of_no_model_can_t_be_used(shared: Client, recognizer: Recognizer) -> None:
     facts = recognizer.metadata
-    head(facts).write(place("calls"))
-    head(facts.model_copy(update={"revision": "4", "source_sha256": "0" * 64})).write(place("old"))
-    head(facts.model_copy(update={"name": "emotion2vec_plus_large"})).write(place("far"))
-    head(facts.model_copy(update={"name": "somebody's"})).write(place("strange"))
+    head(facts).write(head_path("calls"))
+    head(facts.model_copy(update={"revision": "4", "source_sha256": "0" * 64})).write(head_path("old"))
+    head(facts.model_copy(update={"name": "emotion2vec_plus_large"})).write(head_path("far"))
+    head(facts.model_copy(update={"name": "somebody's"})).write(head_path("strange"))
     usable = {item["name"]: item["usable"] for item in shared.get("/v1/heads").json()}
     assert usable == {"calls": True, "old": False, "far": False, "strange": False}
 

@@ -2861,13 +2861,13 @@ export interface operations {
             query?: {
                 /** @description `frame` adds the scores of every frame (20 ms) */
                 granularity?: "utterance" | "frame";
-                /** @description give the embedding: float32 (1, D), or (T, D) by frame */
+                /** @description also give the embedding: float32 (1, D), or (T, D) by frame */
                 embedding?: boolean;
-                /** @description give each stretch of speech with its times and emotion */
+                /** @description also give each stretch of speech with its times and emotion */
                 segments?: boolean;
                 /** @description join segments of one emotion up to a second apart; implies segments */
                 merge?: boolean;
-                /** @description leave silence out of verdict and curve; by default where a channel is recognised alone */
+                /** @description leave silence out of verdict and curve; by default only for a channel that was asked for */
                 speech_only?: boolean;
                 /** @description seconds over which the curve's scores are smoothed; 0: not at all */
                 smoothing?: number;
@@ -2879,11 +2879,11 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own */
-                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
-                /** @description of the arithmetic; `auto`: the fastest that recognises what fp32 recognises */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own */
+                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
-                /** @description also ask this trained head, one of GET /v1/heads */
+                /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
@@ -2908,12 +2908,12 @@ export interface operations {
                      */
                     granularity?: "utterance" | "frame";
                     /**
-                     * @description give the embedding: float32 (1, D), or (T, D) by frame
+                     * @description also give the embedding: float32 (1, D), or (T, D) by frame
                      * @default false
                      */
                     embedding?: boolean;
                     /**
-                     * @description give each stretch of speech with its times and emotion
+                     * @description also give each stretch of speech with its times and emotion
                      * @default false
                      */
                     segments?: boolean;
@@ -2922,7 +2922,7 @@ export interface operations {
                      * @default false
                      */
                     merge?: boolean;
-                    /** @description leave silence out of verdict and curve; by default where a channel is recognised alone */
+                    /** @description leave silence out of verdict and curve; by default only for a channel that was asked for */
                     speech_only?: boolean;
                     /**
                      * @description seconds over which the curve's scores are smoothed; 0: not at all
@@ -2938,17 +2938,17 @@ export interface operations {
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
                     /**
-                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own
+                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own
                      * @enum {string}
                      */
-                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
                     /**
-                     * @description of the arithmetic; `auto`: the fastest that recognises what fp32 recognises
+                     * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
                      * @default auto
                      * @enum {string}
                      */
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
-                    /** @description also ask this trained head, one of GET /v1/heads */
+                    /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
@@ -3742,13 +3742,13 @@ export interface operations {
             query?: {
                 /** @description `frame` adds the scores of every frame (20 ms) */
                 granularity?: "utterance" | "frame";
-                /** @description give the embedding: float32 (1, D), or (T, D) by frame */
+                /** @description also give the embedding: float32 (1, D), or (T, D) by frame */
                 embedding?: boolean;
-                /** @description give each stretch of speech with its times and emotion */
+                /** @description also give each stretch of speech with its times and emotion */
                 segments?: boolean;
                 /** @description join segments of one emotion up to a second apart; implies segments */
                 merge?: boolean;
-                /** @description leave silence out of verdict and curve; by default where a channel is recognised alone */
+                /** @description leave silence out of verdict and curve; by default only for a channel that was asked for */
                 speech_only?: boolean;
                 /** @description seconds over which the curve's scores are smoothed; 0: not at all */
                 smoothing?: number;
@@ -3760,11 +3760,11 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own */
-                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
-                /** @description of the arithmetic; `auto`: the fastest that recognises what fp32 recognises */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own */
+                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
-                /** @description also ask this trained head, one of GET /v1/heads */
+                /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
@@ -3788,12 +3788,12 @@ export interface operations {
                      */
                     granularity?: "utterance" | "frame";
                     /**
-                     * @description give the embedding: float32 (1, D), or (T, D) by frame
+                     * @description also give the embedding: float32 (1, D), or (T, D) by frame
                      * @default false
                      */
                     embedding?: boolean;
                     /**
-                     * @description give each stretch of speech with its times and emotion
+                     * @description also give each stretch of speech with its times and emotion
                      * @default false
                      */
                     segments?: boolean;
@@ -3802,7 +3802,7 @@ export interface operations {
                      * @default false
                      */
                     merge?: boolean;
-                    /** @description leave silence out of verdict and curve; by default where a channel is recognised alone */
+                    /** @description leave silence out of verdict and curve; by default only for a channel that was asked for */
                     speech_only?: boolean;
                     /**
                      * @description seconds over which the curve's scores are smoothed; 0: not at all
@@ -3818,17 +3818,17 @@ export interface operations {
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
                     /**
-                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base; by default the service's own
+                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own
                      * @enum {string}
                      */
-                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base";
+                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
                     /**
-                     * @description of the arithmetic; `auto`: the fastest that recognises what fp32 recognises
+                     * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
                      * @default auto
                      * @enum {string}
                      */
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
-                    /** @description also ask this trained head, one of GET /v1/heads */
+                    /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be

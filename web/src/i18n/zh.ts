@@ -159,7 +159,7 @@ export const zh: Words = {
   },
   held: (seconds) => `服务已满，${seconds} 秒后自动重试…`,
   empty: {
-    title: '这段声音是什么情绪？',
+    title: '这段声音是什么情感？',
     text: '添加录音，然后按「开始识别」。这里会显示结论、九项分数，以及可以播放和缩放的时间轴。',
     nine: '可识别九种情感',
   },
@@ -179,7 +179,7 @@ export const zh: Words = {
     permalink: '此结果的链接',
     delete: '删除',
     damaged: '无法显示此结果。',
-    disclaimer: '声音听起来的情绪，并不等于人的真实感受。',
+    disclaimer: '声音听起来的情感，并不等于人的真实感受。',
   },
   warnings: {
     silence: '只有静音：情感为未知。',

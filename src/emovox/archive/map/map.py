@@ -1,4 +1,4 @@
-"""The map: one page in which every recording of the archive is a point that plays it."""
+"""The map: one page on which every recording of the archive is a point; a click plays it."""
 
 import base64
 import json
@@ -12,13 +12,12 @@ from urllib.parse import quote
 import numpy as np
 
 from emovox import private
-from emovox.archive.map.projection import Method, cluster, place
-from emovox.archive.record import Floats
-from emovox.archive.stored_record import Found
+from emovox.archive.map.projection import Method, cluster, project
+from emovox.archive.record import ArchiveRecord, Floats
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.outputs import AUDIO
 
-EMBEDDED, EMBEDDED_IN_ALL = 2 * 2**20, 200 * 2**20  # bytes of sound that a page may hold, of one and of all
+EMBEDDED, EMBEDDED_IN_ALL = 2 * 2**20, 200 * 2**20  # bytes of sound in a page: of a recording, and of all
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Map:
         points: how many.
         sounding: how many can be played.
         method: `umap` or `pca`.
-        clusters: how many; 0: nobody looked for any.
+        clusters: how many; 0: none, without scikit-learn.
     """
 
     points: int
@@ -40,7 +39,7 @@ class Map:
 
 def write_map(
     file: Path,
-    found: Sequence[Found],
+    records: Sequence[ArchiveRecord],
     vectors: Floats,
     *,
     method: Method = "auto",
@@ -50,37 +49,37 @@ def write_map(
     """Write the page.
 
     Args:
-        file: where to; sounds are linked relative to it.
-        found: what is shown.
+        file: the page; sounds are linked relative to it.
+        records: the points, at least one.
         vectors: their embeddings, float32 (n, D).
-        method: how they are placed.
-        embed_audio: sounds up to 2 MB are in the page itself, up to 200 MB in all, and the rest is linked.
+        method: of the projection.
+        embed_audio: sounds up to 2 MB are in the page itself, up to 200 MB in all; the rest is linked.
         language: `en` or `zh`.
 
     Raises:
         ArchiveError: UMAP is asked for and not installed.
         OSError: it can't be written.
     """
-    places, used = place(vectors, method=method)
-    places = places - places.mean(axis=0)
-    places = places / max(float(np.abs(places).max()), 1e-9)
+    positions, projection = project(vectors, method=method)
+    positions = positions - positions.mean(axis=0)
+    positions = positions / max(float(np.abs(positions).max()), 1e-9)
     clusters = cluster(vectors)
-    left, points = EMBEDDED_IN_ALL, []
-    for index, item in enumerate(found):
-        sound = _sound(item)
+    budget, points = EMBEDDED_IN_ALL, []
+    for index, record in enumerate(records):
+        sound = _sound(record)
         url = None if sound is None else _link(sound, file)
-        if sound is not None and embed_audio and sound.stat().st_size <= min(EMBEDDED, left):
-            left -= sound.stat().st_size
+        if sound is not None and embed_audio and sound.stat().st_size <= min(EMBEDDED, budget):
+            budget -= sound.stat().st_size
             url = f"data:audio/wav;base64,{base64.b64encode(sound.read_bytes()).decode()}"
         points.append(
             {
-                "x": round(float(places[index, 0]), 4),
-                "y": round(float(places[index, 1]), 4),
-                "emotion": NAMES.index(item.emotion),
-                "confidence": round(item.confidence, 3),
-                "name": item.name or item.sha256[:12],
-                "time": item.created.strftime("%Y-%m-%d %H:%M"),
-                "tags": list(item.tags),
+                "x": round(float(positions[index, 0]), 4),
+                "y": round(float(positions[index, 1]), 4),
+                "emotion": NAMES.index(record.emotion),
+                "confidence": round(record.confidence, 3),
+                "name": record.name or record.sha256[:12],
+                "time": record.created.strftime("%Y-%m-%d %H:%M"),
+                "tags": list(record.tags),
                 "cluster": 0 if clusters is None else int(clusters[index]),
                 "sound": url,
             }
@@ -88,8 +87,8 @@ def write_map(
     count = 0 if clusters is None or not len(clusters) else int(clusters.max()) + 1
     data = {
         "language": language,
-        "method": used,
-        "model": f"{found[0].model} {found[0].revision}".strip(),
+        "method": projection,
+        "model": f"{records[0].model} {records[0].revision}".strip(),
         "clusters": count,
         "emotions": [
             {
@@ -101,19 +100,19 @@ def write_map(
         ],
         "points": points,
     }
-    # Nothing in a name may end the element that holds it.
+    # No name may end the element that holds the data.
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     page = resources.files("emovox.archive.map").joinpath("map.html").read_text(encoding="utf-8")
     draft = file.with_name(f".{file.name}.draft")
-    with private.create(draft, "w", encoding="utf-8") as written:
-        written.write(page.replace("__LANGUAGE__", language).replace("__DATA__", text))
+    with private.create(draft, "w", encoding="utf-8") as output:
+        output.write(page.replace("__LANGUAGE__", language).replace("__DATA__", text))
     draft.replace(file)
-    return Map(len(points), sum(point["sound"] is not None for point in points), used, count)
+    return Map(len(points), sum(point["sound"] is not None for point in points), projection, count)
 
 
-def _sound(found: Found) -> Path | None:
-    """What the model heard, or else the recording, where they are still there."""
-    for path in (found.outputs and found.outputs / AUDIO, found.link and Path(found.link)):
+def _sound(record: ArchiveRecord) -> Path | None:
+    """The waveform in the outputs directory, or else the recording, if they still exist."""
+    for path in (record.outputs and record.outputs / AUDIO, record.link and Path(record.link)):
         if path and path.is_file() and (path.name == AUDIO or path.suffix.lower() in _PLAYED):
             return path
     return None

@@ -16,46 +16,42 @@ MOST_CLUSTERS = 12
 _SAMPLE = 2000  # rows by which the number of clusters is chosen
 
 
-def place(vectors: Floats, *, method: Method = "auto") -> tuple[Floats, str]:
-    """Places (n, 2) of vectors (n, D), and how they came about: `umap` or `pca`.
+def project(vectors: Floats, *, method: Method = "auto") -> tuple[Floats, str]:
+    """Points (n, 2) for vectors (n, D), and the method that gave them, `umap` or `pca`.
 
-    UMAP keeps neighbours together; PCA is the two directions in which most varies. `auto` is UMAP where it is
-    installed and there are vectors enough.
+    UMAP keeps neighbours together; PCA takes the two directions of the largest variance. `auto` is UMAP if it is
+    installed and there are enough vectors.
 
     Raises:
         ArchiveError: UMAP is asked for and not installed.
     """
-    there = importlib.util.find_spec("umap") is not None
-    if method == "umap" and not there:
-        raise ArchiveError(f"UMAP is not installed: {install('umap-learn')}, or take --method pca")
-    if method == "umap" or (method == "auto" and there and len(vectors) >= 15):
+    installed = importlib.util.find_spec("umap") is not None
+    if method == "umap" and not installed:
+        raise ArchiveError(f"UMAP is not installed: {install('umap-learn')}, or use --method pca")
+    if method == "umap" or (method == "auto" and installed and len(vectors) >= 15):
         return _umap(vectors), "umap"
     return _pca(vectors), "pca"
 
 
 def cluster(vectors: Floats) -> NDArray[np.int64] | None:
-    """A number (n,) for each vector (n, D), from 0 and biggest first; None without scikit-learn.
+    """The cluster (n,) of each vector (n, D), numbered from 0, the largest first; None without scikit-learn.
 
-    k-means, with the number of clusters (up to twelve) at which they are best told apart: that with the highest
-    silhouette (Rousseeuw 1987).
+    k-means, with the number of clusters (up to twelve) of the highest silhouette (Rousseeuw 1987).
     """
     if importlib.util.find_spec("sklearn") is None or len(vectors) < 4:
         return None
     from sklearn.cluster import KMeans  # noqa: PLC0415  an extra
     from sklearn.metrics import silhouette_score  # noqa: PLC0415
 
-    chosen = np.random.default_rng(0).permutation(len(vectors))[:_SAMPLE]
+    sample = vectors[np.random.default_rng(0).permutation(len(vectors))[:_SAMPLE]]
     best: tuple[float, Any] = (-2.0, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fewer distinct points than clusters
         for count in range(2, min(MOST_CLUSTERS, len(vectors) - 1) + 1):
-            means = KMeans(count, n_init=3, random_state=0).fit(vectors[chosen])
+            means = KMeans(count, n_init=3, random_state=0).fit(sample)
             if len(set(means.labels_.tolist())) == count:
-                best = max(
-                    best,
-                    (float(silhouette_score(vectors[chosen], means.labels_)), means),
-                    key=lambda pair: pair[0],
-                )
+                score = float(silhouette_score(sample, means.labels_))
+                best = max(best, (score, means), key=lambda pair: pair[0])
     if best[1] is None:
         return np.zeros(len(vectors), np.int64)
     labels = np.asarray(best[1].predict(vectors), np.int64)
@@ -68,15 +64,17 @@ def _pca(vectors: Floats) -> Floats:
     centred = vectors - vectors.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     main = axes[:, ::-1][:, :2]
-    main = main * np.where(main[np.abs(main).argmax(axis=0), range(main.shape[1])] < 0, -1, 1)  # one sign, always
-    places = np.zeros((len(vectors), 2), np.float32)
-    places[:, : main.shape[1]] = centred @ main
-    return places
+    main = main * np.where(
+        main[np.abs(main).argmax(axis=0), range(main.shape[1])] < 0, -1, 1
+    )  # always the same sign
+    points = np.zeros((len(vectors), 2), np.float32)
+    points[:, : main.shape[1]] = centred @ main
+    return points
 
 
 def _umap(vectors: Floats) -> Floats:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its dependencies, and that a seed makes it slower
+        warnings.simplefilter("ignore")  # its dependencies', and that a seed makes it slower
         from umap import UMAP  # noqa: PLC0415  an extra
 
         neighbours = min(15, len(vectors) - 1)

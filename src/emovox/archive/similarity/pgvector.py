@@ -1,7 +1,8 @@
-"""The nearest by PostgreSQL: whitened vectors in pgvector's columns, with an HNSW index. A cache like the matrix.
+"""Search by PostgreSQL: whitened vectors in pgvector's columns with an HNSW index; a cache, like the vector file.
 
-Each fit of a space has a table of its own, since columns of vectors have a fixed number of dimensions; rows go
-from it when their embedding does. Raw embeddings have none: they are asked for to compare, and matrices have them.
+Each fit of a space has a table of its own, since a column of vectors has a fixed number of dimensions; its rows
+are deleted with their embeddings. Raw embeddings have no table: they are seldom asked for, and vector files have
+them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +17,9 @@ from emovox.archive.record import Floats
 from emovox.archive.similarity.vector_file import Ids
 from emovox.archive.similarity.whitening import Whitening
 
-MOST = 4000  # dimensions that HNSW takes of halfvec
-EF_SEARCH = 600  # candidates: what finds 95 of 100 true neighbours and more, see benchmarks/archive.py
-_LOCK = 0x656D6F76 << 16  # and the space's number, of advisory locks
+MOST = 4000  # dimensions of halfvec that HNSW takes
+EF_SEARCH = 600  # candidates: enough for 95 of 100 true neighbours or more, see benchmarks/archive.py
+_LOCK = 0x656D6F76 << 16  # of advisory locks; the space's number is added
 _HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # of COPY's binary format, and its end
 _TAIL = b"\xff\xff"
 
@@ -28,21 +29,21 @@ class PostgresIndex:
 
     def __init__(self, database: Engine) -> None:
         self._database = database
-        self._there: bool | None = None
+        self._available: bool | None = None
         self._last: dict[str, int] = {}
 
     def takes(self, dimensions: int) -> bool:
-        """Whether pgvector is there, or can be made to be, and takes so many dimensions."""
-        if self._there is None:
+        """Whether pgvector is installed, or can be, and takes that many dimensions."""
+        if self._available is None:
             try:
                 with self._database.begin() as connection:
                     connection.execute(text("CREATE EXTENSION IF NOT EXISTS vector"))
-                self._there = True
-            except SQLAlchemyError as error:  # not installed, or no permission
+                self._available = True
+            except SQLAlchemyError as error:  # not on the server, or not allowed
                 if is_away(error):
                     raise
-                self._there = False
-        return self._there and dimensions <= MOST
+                self._available = False
+        return self._available and dimensions <= MOST
 
     def refresh(
         self,
@@ -52,7 +53,7 @@ class PostgresIndex:
         whitening: Whitening,
         read: Callable[[int, int], Iterator[tuple[Ids, Floats]]],
     ) -> None:
-        """Make the table of a space's fit hold all up to the embedding `last`; older fits' tables go."""
+        """Bring the table of a space's fit up to the embedding `last`, and drop the tables of older fits."""
         name = _name(space, whitening.id)
         if self._last.get(name, -1) >= last:
             return
@@ -69,10 +70,10 @@ class PostgresIndex:
             above = connection.scalar(text(f"SELECT max(embedding) FROM {name}")) or 0  # noqa: S608  made of numbers
             for ids, vectors in read(space, above):
                 _copy(connection, name, ids, whitening.apply(vectors))
-            if new:  # which is faster than row by row
+            if new:  # faster than with every row
                 connection.execute(text("SET LOCAL maintenance_work_mem = '1GB'"))
                 connection.execute(text(f"CREATE INDEX ON {name} USING hnsw (vector halfvec_cosine_ops)"))
-        if new:  # not before: it would hold back those who read embeddings, and that is this very thread
+        if new:  # only now: it would block those who read embeddings, as this very thread did
             with self._database.begin() as connection:
                 tables = text(
                     "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE :names"
@@ -91,24 +92,23 @@ class PostgresIndex:
         joined: Any,
         conditions: Sequence[ColumnElement[bool]],
     ) -> list[tuple[int, float]]:
-        """The ids of the k nearest that fulfil the conditions with their cosines, nearest first; nearly always."""
+        """The ids and cosines of the k nearest that fulfil the conditions, nearest first; a few may be missed."""
         nearest = table(_name(space, fit), column("embedding", Integer), column("vector"))
         distance = text(f"{nearest.name}.vector <=> CAST(:query AS halfvec({dimensions}))")
-        chosen = (
+        statement = (
             select(nearest.c.embedding, distance)
             .select_from(nearest.join(joined, nearest.c.embedding == embeddings.c.id))
             .where(*conditions)
             .order_by(text("2"))
             .limit(k)
         )
-        given = "[" + ",".join(f"{value:.6g}" for value in query.tolist()) + "]"
+        vector = "[" + ",".join(f"{value:.6g}" for value in query.tolist()) + "]"
         with self._database.connect() as connection:
             connection.execute(text(f"SET LOCAL hnsw.ef_search = {max(EF_SEARCH, min(1000, 2 * k))}"))
-            connection.execute(
-                text("SET LOCAL hnsw.iterative_scan = relaxed_order")
-            )  # on, where a filter leaves few
-            found = connection.execute(chosen, {"query": given}).all()
-        return sorted(((row[0], 1 - row[1]) for row in found), key=lambda item: -item[1])
+            # Goes on where a filter leaves few.
+            connection.execute(text("SET LOCAL hnsw.iterative_scan = relaxed_order"))
+            rows = connection.execute(statement, {"query": vector}).all()
+        return sorted(((row[0], 1 - row[1]) for row in rows), key=lambda item: -item[1])
 
 
 def _name(space: int, fit: int) -> str:
@@ -116,7 +116,7 @@ def _name(space: int, fit: int) -> str:
 
 
 def _copy(connection: Connection, name: str, ids: Ids, vectors: Floats) -> None:
-    """Append rows, in COPY's binary format: a row's fields, each with its length before it."""
+    """Append rows in COPY's binary format: the number of fields, then each field after its length."""
     width = vectors.shape[1]
     layout = [
         ("fields", ">i2"), ("id_size", ">i4"), ("id", ">i4"),

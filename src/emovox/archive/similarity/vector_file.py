@@ -1,11 +1,11 @@
-"""The matrix: the vectors of one space in a memory-mapped file, a cache of the database.
+"""The vector file: the vectors of one space, memory-mapped; a cache of the database.
 
-    NAME.json              what the files hold; whatever they have beyond that is none of it
+    NAME.json              how many rows are valid, and how they were made
     NAME.SERIAL.vectors    float16 (rows, D), each of length 1
-    NAME.SERIAL.ids        int64 (rows,), the embeddings' ids, rising
+    NAME.SERIAL.ids        int64 (rows,), the embeddings' ids, ascending
 
-New rows are appended. When rows have gone from the database, the rest is written anew beside the old files, which
-are removed then; whoever still reads those goes on reading them. Deleting all of it loses nothing.
+New rows are appended. When rows were deleted from the database, the others are copied to files of the next serial,
+and the old ones removed; whoever has those open goes on reading them. All of it may be deleted at any time.
 """
 
 import json
@@ -24,7 +24,7 @@ from emovox import private
 from emovox.archive.record import Floats
 
 Ids = NDArray[np.int64]
-_BLOCK = 65_536  # rows that are moved at once
+_BLOCK = 65_536  # rows that are copied at once
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class State:
         serial: in the files' names.
         key: how the vectors were made.
         width: D.
-        rows: how many there are.
-        last: the highest id among all that were read from the database.
+        rows: how many are valid.
+        last: the highest id that was read from the database.
         deletions: of the space, when they were read.
     """
 
@@ -50,25 +50,25 @@ class State:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Rows with their cosines; −∞: out of the question."""
+    """Rows with their cosines; −∞: left out."""
 
     ids: Ids
     cosines: Floats
 
     def first(self, k: int) -> list[tuple[int, float]]:
-        """The ids of the k nearest with their cosines, nearest first."""
+        """The ids and cosines of the k nearest, nearest first."""
         best = np.argpartition(-self.cosines, k)[:k] if k < len(self.ids) else np.arange(len(self.ids))
         best = best[np.lexsort((best, -self.cosines[best]))]
         return [(int(self.ids[row]), float(self.cosines[row])) for row in best if self.cosines[row] > -np.inf]
 
     def among(self, ids: Ids) -> "Ranking":
-        """Only these."""
+        """The rows with these ids."""
         rows = np.flatnonzero(np.isin(self.ids, ids, assume_unique=True))
         return Ranking(self.ids[rows], self.cosines[rows])
 
 
 class VectorFile:
-    """The vectors of one space. For one thread at a time; other processes may use the same files."""
+    """The vectors of one space. One thread at a time may use it; other processes may use the same files."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._directory, self._name = directory, name
@@ -89,20 +89,15 @@ class VectorFile:
         """Make it equal to the database.
 
         Args:
-            key: how vectors are made; with another one all is made anew.
+            key: how vectors are made; if it has changed all of them are made again.
             width: D.
             last: the highest id in the database.
-            deletions: how many rows have gone from it so far.
-            alive: all ids in the database, rising.
-            read: blocks of rows with ids above one, rising.
+            deletions: how many rows have been deleted from it so far.
+            alive: gives all ids in the database, ascending.
+            read: gives blocks of the rows with ids above one, ascending.
         """
-        wanted = {"key": key, "width": width, "deletions": deletions}
         state = self._read_state()
-        if (
-            state is None
-            or state.last != last
-            or any(getattr(state, name) != value for name, value in wanted.items())
-        ):
+        if state is None or (state.key, state.width, state.last, state.deletions) != (key, width, last, deletions):
             private.make_directory(self._directory)
             lock = self._directory / f"{self._name}.lock"
             with FileLock(lock, mode=private.lock_mode(lock)):
@@ -117,10 +112,10 @@ class VectorFile:
         self._map()
 
     def rank(self, query: Floats, *, without: Ids) -> "Ranking":
-        """All rows by their cosine to a query, float32 (D,) of length 1, but for those of some ids."""
+        """All rows with their cosines to a query, float32 (D,) of length 1, but those with some ids."""
         if not len(self._ids):
             return Ranking(self._ids, np.empty(0, np.float32))
-        import numkong  # noqa: PLC0415  no other command needs it
+        import numkong  # noqa: PLC0415  only searching needs it
 
         distances = numkong.cdist(query.astype(np.float16)[np.newaxis], self._vectors, "angular")
         cosines = 1 - np.asarray(distances, np.float32)[0]
@@ -134,14 +129,14 @@ class VectorFile:
         return self._ids, self._vectors
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Unmap the files."""
         self._open, self._ids = None, np.empty(0, np.int64)
         self._vectors = np.empty((0, 0), np.float16)
 
     def _append(self, state: State, read: Callable[[int], Iterator[tuple[Ids, Floats]]]) -> State:
         rows, last = state.rows, state.last
         vectors, ids = self._files(state)
-        with _opened(vectors) as vector_file, _opened(ids) as id_file:
+        with _writable(vectors) as vector_file, _writable(ids) as id_file:
             vector_file.seek(rows * state.width * 2)
             id_file.seek(rows * 8)
             for block_ids, block in read(last):
@@ -155,18 +150,18 @@ class VectorFile:
         return State(state.serial, state.key, state.width, rows, last, state.deletions)
 
     def _compact(self, state: State, alive: Ids, deletions: int) -> State:
-        """What is alive, in files of its own."""
-        before = np.fromfile(self._files(state)[1], "<i8", state.rows)
-        kept = np.flatnonzero(np.isin(before, alive, assume_unique=True))
-        last = int(before[kept[-1]]) if len(kept) else 0
-        new = State(self._next_serial(), state.key, state.width, len(kept), last, deletions)
+        """Copy the rows that are still in the database to new files."""
+        old_ids = np.fromfile(self._files(state)[1], "<i8", state.rows)
+        rows = np.flatnonzero(np.isin(old_ids, alive, assume_unique=True))
+        last = int(old_ids[rows[-1]]) if len(rows) else 0
+        new = State(self._next_serial(), state.key, state.width, len(rows), last, deletions)
         vectors, ids = self._files(new)
-        with _opened(vectors) as vector_file, _opened(ids) as id_file:
-            if len(kept):
+        with _writable(vectors) as vector_file, _writable(ids) as id_file:
+            if len(rows):
                 old = np.memmap(self._files(state)[0], "<f2", "r", shape=(state.rows, state.width))
-                for first in range(0, len(kept), _BLOCK):
-                    old[kept[first : first + _BLOCK]].tofile(vector_file)
-            before[kept].tofile(id_file)
+                for first in range(0, len(rows), _BLOCK):
+                    old[rows[first : first + _BLOCK]].tofile(vector_file)
+            old_ids[rows].tofile(id_file)
         return new
 
     def _map(self) -> None:
@@ -182,7 +177,7 @@ class VectorFile:
         self._open = state
 
     def _read_state(self) -> State | None:
-        """What the files hold; None where they can't be trusted."""
+        """What the files hold; None if they are missing, damaged or too short."""
         try:
             state = State(**json.loads((self._directory / f"{self._name}.json").read_text(encoding="utf-8")))
             sizes = [path.stat().st_size for path in self._files(state)]
@@ -202,20 +197,20 @@ class VectorFile:
         return self._directory / f"{name}.vectors", self._directory / f"{name}.ids"
 
     def _next_serial(self) -> int:
-        taken = [path.name.split(".")[-2] for path in self._directory.glob(f"{self._name}.*.ids")]
-        return 1 + max((int(number) for number in taken), default=0)
+        serials = [path.name.split(".")[-2] for path in self._directory.glob(f"{self._name}.*.ids")]
+        return 1 + max(map(int, serials), default=0)
 
     def _sweep(self) -> None:
-        """Remove files that the state doesn't name."""
+        """Remove files of other serials."""
         state = self._read_state()
         current = () if state is None else self._files(state)
         for suffix in ("vectors", "ids"):
             for path in self._directory.glob(f"{self._name}.*.{suffix}"):
                 if path not in current:
-                    with suppress(OSError):  # on Windows, while somebody reads it
+                    with suppress(OSError):  # on Windows, while another process has it open
                         path.unlink()
 
 
-def _opened(path: Path) -> Any:
-    """A file to write to, from its beginning or anywhere."""
+def _writable(path: Path) -> Any:
+    """A file that is open for writing, made if it isn't there; what it holds stays."""
     return private.create(path, "rb+" if path.exists() else "wb+")

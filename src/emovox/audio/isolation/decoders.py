@@ -13,7 +13,7 @@ class Decoders:
     """A fixed number of decoding processes, each replaced when it dies, hangs or grows old."""
 
     def __init__(self, count: int, *, memory: int, stall: float) -> None:
-        """Prepare; `start` starts them, or the first recordings do.
+        """Prepare; `start` starts them, or else the first recordings do.
 
         Args:
             count: of processes, at most.
@@ -21,7 +21,7 @@ class Decoders:
             stall: seconds without progress after which one is killed.
         """
         self._count, self._memory, self._stall = count, memory, stall
-        self._free: asyncio.LifoQueue[Process | None] = asyncio.LifoQueue()  # the warm ones lie on top
+        self._free: asyncio.LifoQueue[Process | None] = asyncio.LifoQueue()  # warm ones on top
         self._all: set[Process] = set()
         for _ in range(count):
             self._free.put_nowait(None)
@@ -60,7 +60,7 @@ class Decoders:
 
         Raises:
             AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
-            DecoderError: no process can be started, or there is no room for `target`.
+            DecoderError: no process can be started, or there is no disk space for `target`.
         """
         request = {
             "do": "write",
@@ -90,7 +90,7 @@ class Decoders:
             )
 
     async def channels(self, source: Path, *, track: int | None = None, max_bytes: int) -> int:
-        """How many channels the file `source` has, by what it says of itself.
+        """How many channels the file `source` has, according to its header.
 
         Raises:
             AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
@@ -103,14 +103,14 @@ class Decoders:
             return int(answer["channels"])
 
     async def take(self) -> Process:
-        """A process for one request, as soon as one is free; whoever takes it gives it back.
+        """A process for one request, as soon as one is free; the caller gives it back.
 
         Raises:
             DecoderError: none can be started.
         """
         process = await self._free.get()
         try:
-            if process is not None and not process.usable:  # it died while it had nothing to do
+            if process is not None and not process.usable:  # it died while idle
                 await self._end(process)
             if process is None or not process.usable:
                 process = None
@@ -122,7 +122,7 @@ class Decoders:
         return process
 
     async def give_back(self, process: Process) -> None:
-        """Give back what was taken; it is ended when it is of no more use, as when its request was given up."""
+        """Give a process back; it is ended if it is of no more use, as after a request was given up."""
         try:
             if not process.usable:
                 await self._end(process)
@@ -135,7 +135,7 @@ class Decoders:
         try:
             yield process
         finally:
-            # Also when the request was cancelled: what is half done must not answer the next one.
+            # Even if the request was cancelled: a half-finished answer must not go to the next one.
             await asyncio.shield(self.give_back(process))
 
     async def _end(self, process: Process) -> None:

@@ -1,4 +1,4 @@
-"""What a decoding process sees of this one's environment: what an interpreter needs, and no secret."""
+"""The environment of decoding processes: what an interpreter needs, and no secrets."""
 
 import os
 
@@ -11,14 +11,14 @@ _ALLOWED = frozenset(
     SYSTEMROOT SYSTEMDRIVE WINDIR COMSPEC PATHEXT
     """.split()  # noqa: SIM905  one list literal would be thirty lines
 )
-# FFmpeg and NumPy's linear algebra would take threads, and each thread address space.
+# FFmpeg and NumPy's linear algebra would start threads, each of which takes address space.
 _OWN = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def environment() -> dict[str, str]:
-    """The variables for a process that reads bytes of strangers, which may come to run what they like.
+    """The variables for a process that reads untrusted bytes, which may take control of it.
 
-    A list of what is allowed, because nobody knows the names of all secrets.
+    A list of what is allowed, as the names of all secrets can't be known.
     """
     allowed = {name: value for name, value in os.environ.items() if name in _ALLOWED or name.startswith("LC_")}
     return allowed | _OWN

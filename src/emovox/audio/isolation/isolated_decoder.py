@@ -1,4 +1,4 @@
-"""The isolated decoder: decodes in processes that may die, for callers that wait, in whatever thread they are."""
+"""The isolated decoder: decodes in processes that may die, for synchronous callers in any thread."""
 
 import asyncio
 import os
@@ -22,11 +22,11 @@ from emovox.settings import settings
 
 Result = TypeVar("Result")
 
-AT_ONCE = 32  # recordings of as many threads; further ones wait
+AT_ONCE = 32  # recordings at once, from as many threads; others wait
 
 
 class IsolatedDecoding:
-    """What `decoding.Decoding` is, of a recording that another process decodes.
+    """Like `decoding.Decoding`, for a recording that another process decodes.
 
     Attributes:
         name: what to call it in results.
@@ -63,7 +63,7 @@ class IsolatedDecoding:
 
         Raises:
             AudioError: it can't be used.
-            DecoderError: there is no room for what is decoded.
+            DecoderError: there is no disk space for the waveform.
         """
         while isinstance(message := self._part(), bytes):
             block = np.frombuffer(message, "<f4")
@@ -90,7 +90,7 @@ class IsolatedDecoder:
     """
 
     def __init__(self) -> None:
-        """Begin to start a process, and don't wait for it."""
+        """Start a process without waiting for it."""
         self._settings = settings()
         self._begin()
 
@@ -98,17 +98,17 @@ class IsolatedDecoder:
         memory, stall = self._settings.decoder_memory, self._settings.decode_stall
         self._pid = os.getpid()
         self._background = _Background(Decoders(AT_ONCE, memory=memory, stall=stall))
-        weakref.finalize(self, self._background.close)  # at the end of the program, too
-        # What is expected, and who decodes it already: of each one or none. To pop from a list is safe in threads.
+        weakref.finalize(self, self._background.close)  # at exit, too
+        # The expected recording and the process already decoding it: one each, or none. Popping is thread-safe.
         self._expected: list[dict[str, Any]] = []
         self._ahead: list[tuple[dict[str, Any], Future[Process]]] = []
 
     def expect(
         self, path: str | os.PathLike[str], *, channel: int | None = None, track: int | None = None
     ) -> None:
-        """Say what will be opened after the next one: it is decoded as soon as that is.
+        """Announce the recording that will be opened after the next: it is decoded as soon as that one is.
 
-        A megabyte or two, that is, and no more of it until it is opened.
+        Only a megabyte or two of it, until it is opened.
         """
         self._expected[:] = [self._request(path, None, channel, track)]
 
@@ -133,7 +133,7 @@ class IsolatedDecoder:
             AudioError: it can't be used, or the process that tried died, hung, or ran out of memory.
             DecoderError: no process can be started.
         """
-        if self._pid != os.getpid():  # a fork has the processes of its parent, and not the thread
+        if self._pid != os.getpid():  # a fork has its parent's processes, but not the thread
             self._begin()
         background = self._background
         with ExitStack() as stack:
@@ -150,7 +150,7 @@ class IsolatedDecoder:
             def run(work: Coroutine[Any, Any, Result]) -> Result:
                 try:
                     return background.run(work)
-                except AudioError as error:  # what went wrong is said of the name that was given
+                except AudioError as error:  # errors are about the name that was given
                     given = path is not None and error.name == request["source"]
                     raise type(error)(error.reason, path if given else error.name or request["name"]) from error
 
@@ -184,12 +184,12 @@ class IsolatedDecoder:
             self._ahead.append((request, self._background.begin(request)))
 
     def _decoded_ahead(self, request: dict[str, Any]) -> Process | None:
-        """The process that decodes this already; one that decodes what was not opened after all is given back."""
+        """The process that already decodes this, if any; one that decodes something else is given back."""
         with suppress(IndexError):
             while True:
                 expected, process = self._ahead.pop()
                 if expected == request:
-                    with suppress(EmovoxError):  # it is tried again, and said then
+                    with suppress(EmovoxError):  # it is tried again, and reported then
                         return process.result()
                 else:
                     process.add_done_callback(self._background.drop)
@@ -197,7 +197,7 @@ class IsolatedDecoder:
 
 
 class _Background:
-    """An event loop in a thread of its own, for the decoders: it runs beside any other that the program has."""
+    """An event loop for the decoders in a thread of its own, beside any other that the program has."""
 
     def __init__(self, decoders: Decoders) -> None:
         self._decoders, self._pid = decoders, os.getpid()
@@ -208,7 +208,7 @@ class _Background:
         self._first = self._submit(self._warm())
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Wait for something; when the wait is interrupted, so is the work."""
+        """Wait for some work; if the wait is interrupted, so is the work."""
         future = self._submit(work)
         try:
             return future.result()
@@ -218,14 +218,14 @@ class _Background:
 
     def take(self) -> Process:
         """As `Decoders.take`."""
-        wait([self._first])  # it is nearly there, and a second one would be later
+        wait([self._first])  # it is nearly ready, and a second one would take longer
         return self.run(self._decoders.take())
 
     def begin(self, request: dict[str, Any]) -> "Future[Process]":
-        """Take a process and give it a request, without waiting."""
+        """Take a process and send it a request, without waiting."""
         return self._submit(self._send(request))
 
-    # The garbage collector may call what follows, in any thread: it doesn't wait.
+    # The garbage collector may call the following in any thread: it doesn't wait.
 
     def give_back(self, process: Process) -> None:
         """As `Decoders.give_back`."""
@@ -273,7 +273,7 @@ class _Background:
         self._loop.close()
 
     async def _end(self) -> None:
-        tasks = list(filter(None, self._tasks))  # not those of asyncio itself: the start of a process is one
+        tasks = list(filter(None, self._tasks))  # but not asyncio's own, such as the start of a process
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -281,7 +281,7 @@ class _Background:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    if sys.platform == "win32":  # where the loop of Jupyter can't start processes
+    if sys.platform == "win32":  # where Jupyter's loop can't start processes
         return asyncio.ProactorEventLoop()
     return asyncio.new_event_loop()
 
@@ -289,5 +289,5 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 def _real(path: str) -> str:
     try:
         return os.path.realpath(path)
-    except (OSError, ValueError):  # it will be said why it can't be read
+    except (OSError, ValueError):  # the reason is reported when it is read
         return path

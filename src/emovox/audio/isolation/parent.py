@@ -1,11 +1,11 @@
-"""The process that started this one, and its end."""
+"""The parent process, and what to do when it ends."""
 
 import os
 import time
 
 
 def follow(parent: int) -> None:
-    """End with the process that started this one, even in the middle of a recording, when it was killed."""
+    """End with the parent process, even if it was killed in the middle of a recording."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

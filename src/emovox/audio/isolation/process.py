@@ -1,4 +1,4 @@
-"""One decoding process, as whoever started it sees it: a request goes in, answers and blocks of sound come out."""
+"""One decoding process, as its parent sees it: a request goes in, answers and blocks of sound come out."""
 
 import asyncio
 import json
@@ -17,14 +17,14 @@ from emovox import errors
 from emovox.audio.isolation.environment import environment
 from emovox.errors import AudioError, BrokenDecoderError, DecoderError, UnreadableAudioError
 
-USES = 500  # recordings after which a process is replaced: what FFmpeg leaks is given back
-AHEAD = 2**20  # bytes of answers that are taken before anybody asks for them, twice: half a minute of sound
+USES = 500  # recordings after which a process is replaced, because FFmpeg leaks memory
+AHEAD = 2**20  # half of the bytes of answers read ahead: half a minute of sound
 START = 60.0  # seconds that a process may take to start
-_PARTS = 4  # of waiting: when it was this process that was stopped, as by Ctrl-Z, one of them is lost and not all
-_PIECE = 2**18  # bytes of a recording that are written at once
-_LARGEST = 2**26  # bytes of a block of sound; honest ones have 4 MiB at most
-_KILLED = -9  # by the system: what this module kills, it asks nothing any more
-# Not -m, which would import from the current directory: the recordings may lie there, and modules beside them.
+_PARTS = 4  # of waiting: if this very process was stopped, as by Ctrl-Z, one of them is lost, not all
+_PIECE = 2**18  # bytes of a recording written at a time
+_LARGEST = 2**26  # bytes of a block of sound; genuine ones have 4 MiB at most
+_KILLED = -9  # by the system, as this module asks nothing more of a process that it kills
+# Not -m, which would import from the current directory: modules may lie there beside the recordings.
 _CODE = "import sys; sys.path[:] = sys.argv[2:]; from emovox.audio.isolation.worker import main; main()"
 _CANNOT = "no decoding process can be started"
 
@@ -38,7 +38,7 @@ class Process:
     def __init__(
         self, transport: asyncio.SubprocessTransport, process: asyncio.subprocess.Process, *, stall: float
     ) -> None:
-        """Take one that was started; `start` starts one."""
+        """Wrap a started process; `start` starts one."""
         self._transport, self._process, self._stall = transport, process, stall
         self._requests = 0
         self._owes = False  # the end of an answer
@@ -49,14 +49,14 @@ class Process:
 
         Args:
             memory: its address space, bytes.
-            stall: seconds without a word after which it is given up.
+            stall: seconds without a report after which it is given up.
 
         Raises:
             DecoderError: it can't be started.
         """
         loop, command = asyncio.get_running_loop(), _command(memory)
         try:
-            # As create_subprocess_exec does; but it hides the transport, which `kill` needs.
+            # Like create_subprocess_exec, which hides the transport that `kill` needs.
             transport, protocol = await loop.subprocess_exec(
                 lambda: asyncio.subprocess.SubprocessStreamProtocol(limit=AHEAD, loop=loop),
                 *command,
@@ -64,7 +64,7 @@ class Process:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env=environment(),
-                # An interrupt on the terminal is for whoever started it to handle.
+                # Interrupts from the terminal are for the parent to handle.
                 start_new_session=True,
                 creationflags=0x200 if sys.platform == "win32" else 0,  # CREATE_NEW_PROCESS_GROUP
             )
@@ -91,18 +91,18 @@ class Process:
 
     @property
     def usable(self) -> bool:
-        """Whether it may be given a request: it lives, owes no answer, and isn't old."""
+        """Whether it may be given a request: it is alive, owes no answer, and isn't old."""
         lives = self._process.returncode is None and not self._stdout.at_eof()
         return lives and not self._owes and self._requests < USES
 
     async def ask(
         self, request: dict[str, Any], progress: Callable[[float], None] = lambda _: None
     ) -> dict[str, Any]:
-        """Give a request, and wait for all of the answer.
+        """Send a request and wait for the whole answer.
 
         Args:
             request: as `worker` has it.
-            progress: is told the seconds decoded so far.
+            progress: is called with the seconds decoded so far.
 
         Raises:
             AudioError: the recording can't be used, or the process that tried died, hung, or ran out of memory.
@@ -119,7 +119,7 @@ class Process:
                 progress(float(message["seconds"]))
 
     async def send(self, request: dict[str, Any], content: BinaryIO | None = None) -> None:
-        """Give a request, with the bytes of the recording where it names no file.
+        """Send a request, with the bytes of the recording if it names no file.
 
         Raises:
             BrokenDecoderError: the process died or hung.
@@ -155,10 +155,10 @@ class Process:
             return answer
 
     async def kill(self) -> None:
-        """End it, whatever it does, and leave nothing of it."""
+        """End it, whatever it is doing, and leave nothing behind."""
         with suppress(ProcessLookupError):
             self._transport.kill()
-        # Where nobody reads what it wrote last, the end of a pipe isn't seen, and would be waited for.
+        # Unless its last output is read, the end of the pipe isn't noticed, and would be waited for.
         for pipe in filter(None, map(self._transport.get_pipe_transport, (0, 1))):
             pipe.close()
         await self._process.wait()
@@ -166,7 +166,7 @@ class Process:
 
     @property
     def _stdout(self) -> asyncio.StreamReader:
-        return cast("asyncio.StreamReader", self._process.stdout)  # a pipe was asked for
+        return cast("asyncio.StreamReader", self._process.stdout)  # it was opened with a pipe
 
     async def _write(self, data: bytes) -> None:
         stdin = cast("asyncio.StreamWriter", self._process.stdin)
@@ -185,7 +185,7 @@ class Process:
 
     @staticmethod
     async def _patiently(wait: Callable[[], Awaitable[Any]], patience: float) -> Any:
-        """Wait for so many seconds; what is given up can be begun again, and nothing is lost."""
+        """Wait for so many seconds; what times out can be started again, and nothing is lost."""
         for _ in range(_PARTS):
             # asyncio.wait_for before Python 3.12 forgets a cancellation that comes together with the line.
             with move_on_after(patience / _PARTS):
@@ -220,7 +220,7 @@ class Process:
 
 @contextmanager
 def understood() -> Iterator[None]:
-    """Reading what a decoder answered, which may be any nonsense.
+    """A block that reads a decoder's answer, which may be any nonsense.
 
     Raises:
         BrokenDecoderError: it was.
@@ -234,7 +234,7 @@ def understood() -> Iterator[None]:
 
 
 def number(value: object) -> int | None:
-    """A number that a decoder answered, or none."""
+    """A number in a decoder's answer, or none."""
     return None if value is None else int(cast("int", value))
 
 
@@ -248,7 +248,7 @@ def _error(answer: dict[str, Any]) -> AudioError | DecoderError:
 
 
 def _command(memory: int) -> list[str]:
-    """What starts one: the same Python, which imports from where this process does."""
+    """The command that starts one: the same Python, importing from the same places as this process."""
     python = os.fsdecode(spawn.get_executable() or "")
     if not python or (python == sys.executable and getattr(sys, "frozen", False)):
         raise DecoderError(f"{_CANNOT}: this program has no Python: name one by multiprocessing.set_executable")

@@ -1,7 +1,7 @@
 """The process that decodes: requests on standard input, a line each, and answers on standard output.
 
 A request says what to `do`: `count` the channels, `write` the waveform into a file, or `stream` it. It names the
-recording's file as `source`, or gives its `size` and lets so many bytes follow.
+recording's file as `source`, or gives its `size` and is followed by so many bytes.
 
 An answer is one or more lines: `seconds` (it goes on: so much is decoded), `opened` and `block` (facts, and the
 size of samples that follow, when it streams), and `done` or `error` at the end.
@@ -28,11 +28,11 @@ from emovox.audio.recording import Source, open_recording
 from emovox.errors import AudioError, DecoderError, UnreadableAudioError
 from emovox.refusals import is_full
 
-EVERY = 0.5  # seconds from one word of progress to the next, at least
+EVERY = 0.5  # seconds between reports of progress, at least
 
 
 class Content:
-    """The bytes of a recording that follow its request: a file object that ends with them."""
+    """The bytes of a recording that follow its request, as a file object that ends with them."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         """Begin."""
@@ -54,20 +54,20 @@ class Output:
         self._said = time.monotonic()
 
     def say(self, answer: dict[str, Any], samples: bytes = b"") -> None:
-        """Say a part of an answer."""
+        """Write a part of an answer."""
         self._file.write(json.dumps(answer).encode() + b"\n")
         self._file.write(samples)
         self._file.flush()
         self._said = time.monotonic()
 
     def progress(self, seconds: float) -> None:
-        """Say that work goes on, unless something was said just now."""
+        """Report progress, unless something was reported just now."""
         if time.monotonic() - self._said >= EVERY:
             self.say({"seconds": seconds})
 
 
 def limit_memory(size: int) -> None:
-    """Let this process have so many bytes of address space, where the system can, and leave no core file."""
+    """Limit this process to so many bytes of address space, where the system can, and to no core file."""
     try:
         import resource  # noqa: PLC0415  not on Windows
     except ImportError:
@@ -80,11 +80,11 @@ def limit_memory(size: int) -> None:
 
 
 def answer(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
-    """Do what a request wants, and give the end of the answer; an error is one, too."""
+    """Do what a request asks for, and return the end of the answer, which may be an error."""
     try:
         return {"done": WORK[request["do"]](request, source, out)}
     except AudioError as error:
-        if isinstance(error.__cause__, MemoryError):  # of which there is only so much here
+        if isinstance(error.__cause__, MemoryError):  # of which this process has little
             return {**_unexpected(request, error.__cause__), "name": request["name"]}
         kind = type(error).__name__
         known = kind if hasattr(errors, kind) else UnreadableAudioError.__name__
@@ -94,7 +94,7 @@ def answer(request: dict[str, Any], source: Source, out: Output) -> dict[str, An
 
 
 def count(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
-    """Open a recording, and decode no more of it than is needed to choose among its tracks."""
+    """Open a recording, decoding no more of it than is needed to choose a track."""
     with (
         open_recording(
             source, name=request["name"], max_bytes=request["max_bytes"], progress=_reading(out)
@@ -130,7 +130,7 @@ def write(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any
 
 
 def stream(request: dict[str, Any], source: Source, out: Output) -> dict[str, Any]:
-    """Decode a recording, and say what is decoded, as fast as it is taken."""
+    """Decode a recording and write its sound, as fast as it is read."""
     with (
         open_recording(
             source, name=request["name"], max_bytes=request["max_bytes"], progress=_reading(out)
@@ -151,7 +151,7 @@ def stream(request: dict[str, Any], source: Source, out: Output) -> dict[str, An
         for block in decoding.blocks():
             if samples := block.astype("<f4", copy=False).tobytes():
                 out.say({"block": len(samples)}, samples)
-        # Some formats say these only with their first frame.
+        # In some formats only the first frame says these.
         return {
             "warnings": decoding.warnings,
             "sample_rate": decoding.sample_rate,
@@ -174,7 +174,7 @@ def main() -> None:
         request = json.loads(line)
         content = Content(requests, request["size"] or 0)
         out.say(answer(request, Path(request["source"]) if request["size"] is None else content, out))
-        while content.read(2**20):  # what nobody needed to read
+        while content.read(2**20):  # bytes that weren't needed
             pass
 
 
@@ -186,7 +186,7 @@ def _unexpected(request: dict[str, Any], error: Exception) -> dict[str, Any]:
     if isinstance(error, MemoryError):
         reason = "decoding it needs more memory than is allowed (set EMOVOX_DECODER_MEMORY to more bytes)"
         return {"error": UnreadableAudioError.__name__, "reason": reason}
-    if isinstance(error, OSError) and is_full(error):  # the next recording would fare no better
+    if isinstance(error, OSError) and is_full(error):  # the next recording would fail, too
         where = Path(request["target"]).parent if request["do"] == "write" else tempfile.gettempdir()
         return {"error": DecoderError.__name__, "reason": f"{where}: {error.strerror}"}
     return {"error": UnreadableAudioError.__name__, "reason": f"decoding it failed ({type(error).__name__})"}

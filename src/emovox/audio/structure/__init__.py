@@ -1,6 +1,6 @@
 """The structure of files: what their own headers, sizes, numbers and checksums say, before FFmpeg reads them.
 
-FFmpeg gives what it can get and doesn't tell what is missing; it takes tags for damage, and lies for lengths.
+FFmpeg returns what it can get and doesn't say what is missing; it takes tags for damage, and believes any length.
 """
 
 from collections.abc import Callable
@@ -32,13 +32,13 @@ _WALKS: tuple[tuple[tuple[tuple[int, bytes], ...], Callable[[Bytes, int, int], S
     (((0, chunks.W64_RIFF),), chunks.wave64),
     (((0, chunks.ASF_HEADER),), chunks.asf),
 )
-"""What stands where in a file's first 16 bytes, and what walks through such a file."""
+"""What a file's first 16 bytes hold at which place, and what walks through such a file."""
 
 __all__ = ["Structure", "View", "inspect", "is_padding"]
 
 
 def inspect(file: BinaryIO) -> tuple[Structure, Bytes]:
-    """What is known of a file, and the file itself for a `View` of its parts.
+    """The structure of a file, and the file itself for a `View` of its parts.
 
     Args:
         file: seekable; its position is lost.
@@ -53,7 +53,7 @@ def inspect(file: BinaryIO) -> tuple[Structure, Bytes]:
 
 
 def _by_name(data: Bytes, start: int, end: int, head: bytes) -> Structure | None:
-    """By what stands at the beginning; None: nothing that is known here."""
+    """The structure, by the first bytes; None: an unknown format."""
     for names, walk in _WALKS:
         if all(head[place : place + len(name)] == name for place, name in names):
             return walk(data, start, end)

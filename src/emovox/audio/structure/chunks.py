@@ -1,4 +1,4 @@
-"""Other formats that say in a header how many bytes of sound follow: AIFF, AU, CAF, Wave64, AVI, MP4, ASF."""
+"""Other formats whose headers say how many bytes of sound follow: AIFF, AU, CAF, Wave64, AVI, MP4, ASF."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ BOXES = frozenset(
 )
 
 Chunk = tuple[bytes, int, int | None]
-"""Its kind, where it ends by its size, and where the next one begins; None: it is open, to the end of the file."""
+"""Its kind, where it ends by its size, and where the next one begins; None: open, up to the end of the file."""
 
 
 def aiff(data: Bytes, start: int, end: int) -> Structure:

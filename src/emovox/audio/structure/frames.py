@@ -1,4 +1,4 @@
-"""Streams of frames without a container: MP3 and its elders, AAC, AC-3, DTS. Each frame says how long it is."""
+"""Streams of frames without a container: MP3 and its predecessors, AAC, AC-3, DTS. Each frame has its length."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,8 @@ from emovox.audio.structure.structure import Structure
 from emovox.audio.structure.view import Bytes
 
 HEAD = 8  # bytes that tell a frame's length
-TAIL = 65_536  # bytes before the end in which the last frames are looked for
-FOLLOWING = 3  # frames in a row that are no chance
+TAIL = 65_536  # bytes before the end that are searched for the last frames
+FOLLOWING = 3  # frames in a row that can't be chance
 _KBITS = {
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -19,11 +19,11 @@ _RATES = (44_100, 48_000, 32_000)
 _AC3_KBITS = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)
 
 Length = Callable[[bytes], int]
-"""The bytes of the frame with this head; 0: it is none."""
+"""The bytes of the frame with this head; 0: it isn't a frame."""
 
 
 def frames(data: Bytes, start: int, end: int) -> Structure | None:
-    """The structure of a file that begins with a frame; None: it doesn't."""
+    """The structure of a file that begins with a frame; None if it doesn't."""
     length = _kind(data.at(start, HEAD))
     if length is None:
         return None
@@ -52,7 +52,7 @@ def _last(tail: bytes, length: Length) -> tuple[int, bool]:
 
 
 def _follow(tail: bytes, place: int, length: Length) -> int | None:
-    """Where a row of frames that begins here ends; None: none begins here."""
+    """Where a row of frames that begins here ends; None if none begins here."""
     count, first = 0, place
     while size := length(tail[place : place + HEAD]):
         place += size
@@ -84,7 +84,7 @@ def _mpeg_head(head: bytes) -> tuple[int, int, int, int, int] | None:
 
 
 def _counted(data: Bytes, start: int) -> float | None:
-    """Seconds, where the first frame is none of sound but counts the others: Xing, Info or VBRI."""
+    """Seconds, if the first frame has no sound but counts the others: Xing, Info or VBRI."""
     head = _mpeg_head(data.at(start, 4))
     first = data.at(start, 64)
     place = max(first.find(b"Xing"), first.find(b"Info"))
@@ -94,7 +94,7 @@ def _counted(data: Bytes, start: int) -> float | None:
         count = data.number(start + place + 14, 4, "big")
     else:
         return None
-    assert head is not None  # noqa: S101  whoever asks has seen it
+    assert head is not None  # noqa: S101  the caller has checked
     generation, layer, _, rate, _ = head
     return count * (384 if layer == 1 else 576 if layer == 3 and generation == 2 else 1152) / rate
 

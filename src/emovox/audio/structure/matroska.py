@@ -7,7 +7,7 @@ from emovox.audio.structure.view import Bytes
 
 HEADER, SEGMENT, CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
 CUES, TAGS = 0x1C53BB6B, 0x1254C367
-WINDOW = 2**20  # bytes searched together
+WINDOW = 2**20  # bytes searched at a time
 _IN_SEGMENT = frozenset(
     {HEADER, SEGMENT, CLUSTER, CUES, TAGS, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1941A469, 0x1043A770, 0xEC, 0xBF}
 )
@@ -25,7 +25,7 @@ def matroska(data: Bytes, start: int, end: int) -> Structure:
         known = identity in _IN_SEGMENT or (inside and identity in _IN_CLUSTER)
         if not known:
             following = _find(data, place + 1, end)
-            if following is None:  # something was appended, or half an element is there
+            if following is None:  # something was appended, or an element is incomplete
                 truncated = inside and len(head) < 12 and head[0] >= 0x80
                 break
             place, inside, damaged = following, False, True
@@ -41,7 +41,7 @@ def matroska(data: Bytes, start: int, end: int) -> Structure:
 
 
 def _element(head: bytes) -> tuple[int, int | None, int]:
-    """Identity (0: it is none), size of the body (None: open) and of the head of the element that begins so."""
+    """An element's identity (0: it isn't one), and the sizes of its body (None: open) and of its head."""
     width = 9 - head[0].bit_length()
     if width > 4 or len(head) <= width or not head[width]:
         return 0, None, 0

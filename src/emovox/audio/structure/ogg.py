@@ -1,4 +1,4 @@
-"""Ogg: numbered pages with checksums. FFmpeg leaves out broken pages without a word."""
+"""Ogg: numbered pages with checksums. FFmpeg silently leaves out broken pages."""
 
 import struct
 import zlib
@@ -6,7 +6,7 @@ import zlib
 from emovox.audio.structure.structure import Structure
 from emovox.audio.structure.view import Bytes
 
-WINDOW = 2**20  # bytes read together; a page has 65,307 at most
+WINDOW = 2**20  # bytes read at a time; a page has 65,307 at most
 _TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -38,7 +38,7 @@ def ogg(data: Bytes, start: int, end: int) -> Structure:
 
 
 def _page(window: bytes, offset: int) -> bytes | None:
-    """The page that begins there, if all of it is there."""
+    """The page that begins there, if it is complete."""
     head = window[offset : offset + 27]
     if len(head) < 27 or head[:4] != b"OggS":
         return None
@@ -48,7 +48,7 @@ def _page(window: bytes, offset: int) -> bytes | None:
 
 
 def _checksum(page: bytes) -> int:
-    """0 where a page's checksum is right: a CRC-32 with bits in the other order, begun and ended with 0."""
+    """0 if a page's checksum is right: a CRC-32 with the bits in reverse order, initial and final value 0."""
     body = (page[:22] + bytes(4) + page[26:]).translate(_TURNED)
     turned = zlib.crc32(body, 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{turned:032b}"[::-1], 2) ^ int.from_bytes(page[22:26], "little")

@@ -12,9 +12,9 @@ class Structure:
 
     Attributes:
         parts: what FFmpeg is to read, for a `View`.
-        truncated: whether the sound goes on beyond the end of the file; None: the format doesn't say.
-        damaged: parts of it are missing, or are not what their checksums say.
-        seconds: of sound that the header counts, where FFmpeg would only estimate it.
+        truncated: whether the sound should go on beyond the end of the file; None: the format doesn't say.
+        damaged: parts of it are missing, or don't match their checksums.
+        seconds: of sound according to the header, where FFmpeg would only estimate it.
     """
 
     parts: Sequence[Part]

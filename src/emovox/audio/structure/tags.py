@@ -1,17 +1,17 @@
-"""Tags around a recording: ID3 before it; ID3, APEv2 and Lyrics3 behind it. They are no part of the sound."""
+"""Tags around a recording: ID3 before it; ID3, APEv2 and Lyrics3 after it. They aren't part of the sound."""
 
 import re
 
 from emovox.audio.structure.view import Bytes
 
-SEARCHED = 4 * 2**20  # bytes before the end in which an ID3v2 tag may begin that has no footer
+SEARCHED = 4 * 2**20  # bytes before the end within which an ID3v2 tag without a footer may begin
 LYRICS_1 = 5_100 + 11 + 9  # the longest Lyrics3 tag of version 1
 
 _NO_SOUND = re.compile(rb"ID3[\2-\4]|TAG|APETAGEX|LYRICSBEGIN|LYRICS200|3DI[\2-\4]")
 
 
 def leading(data: Bytes, start: int, end: int) -> int:
-    """Where the recording begins, behind ID3v2 tags."""
+    """Where the recording begins, after ID3v2 tags."""
     while size := _id3(data.at(start, 10)):
         if start + size > end:
             break
@@ -29,7 +29,7 @@ def trailing(data: Bytes, start: int, end: int) -> int:
 
 
 def is_padding(data: bytes) -> bool:
-    """Whether bytes between or behind frames are none that were lost: tags, zeros, ends of lines."""
+    """Whether bytes between or after frames are no lost sound: tags, zeros, ends of lines."""
     return not data.strip(b"\0\r\n\t ") or _NO_SOUND.match(data) is not None
 
 
@@ -38,7 +38,7 @@ def _syncsafe(data: bytes) -> int:
 
 
 def _id3(head: bytes) -> int:
-    """The size of the ID3v2 tag that begins with these bytes; 0: it is none."""
+    """The size of the ID3v2 tag that begins with these bytes; 0: it isn't a tag."""
     if len(head) < 10 or head[:3] != b"ID3" or not 2 <= head[3] <= 4 or max(head[6:10]) > 0x7F:
         return 0
     return 10 + _syncsafe(head[6:10]) + (10 if head[5] & 0x10 else 0)

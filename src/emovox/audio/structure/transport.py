@@ -5,12 +5,12 @@ from emovox.audio.structure.view import Bytes
 
 SYNC = 0x47
 SIZES = {188: 0, 192: 4, 204: 0}  # bytes of a packet, and where its sync byte is
-ROW = 4  # sync bytes in a row that are no chance
-TAIL = 65_536  # bytes before the end in which the last packet is looked for
+ROW = 4  # sync bytes in a row that can't be chance
+TAIL = 65_536  # bytes before the end that are searched for the last packet
 
 
 def transport(data: Bytes, start: int, end: int) -> Structure | None:
-    """The structure of a file that begins with packets; None: it doesn't. What was appended is left out."""
+    """The structure of a file that begins with packets; None if it doesn't. What was appended is left out."""
     head = data.at(start, ROW * max(SIZES))
     for size, sync in SIZES.items():
         if _row(head, sync + (ROW - 1) * size, size):
@@ -26,6 +26,6 @@ def transport(data: Bytes, start: int, end: int) -> Structure | None:
 
 
 def _row(data: bytes, last: int, size: int) -> bool:
-    """Whether sync bytes stand where the last one does, and before it."""
+    """Whether there are sync bytes at the last packet and before it."""
     places = [last - number * size for number in range(ROW)]
     return last < len(data) and places[-1] >= 0 and all(data[place] == SYNC for place in places)

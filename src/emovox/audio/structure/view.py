@@ -7,11 +7,11 @@ from itertools import accumulate
 from typing import BinaryIO
 
 Part = bytes | tuple[int, int]
-"""Bytes that stand there instead, or a range of the file's: from, to."""
+"""Bytes to read instead, or a range of the file: from, to."""
 
 
 class Bytes:
-    """A file, read by place; its position means nothing."""
+    """A file, read by offset; its own position means nothing."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -25,18 +25,18 @@ class Bytes:
         return self.file.read(min(size, self.size - start))
 
     def number(self, start: int, size: int, order: str = "little") -> int:
-        """A number of `size` bytes, `little` or `big` end first; what is missing at the end counts as 0."""
+        """A number of `size` bytes, `little` or `big` end first; missing bytes at the end count as 0."""
         return int.from_bytes(self.at(start, size), "little" if order == "little" else "big")
 
 
 class View:
-    """Parts of a file, one behind the other, as a file to read; views of one file don't disturb each other.
+    """Parts of a file, one after the other, as a file to read; views of one file don't disturb each other.
 
-    Seeking beyond either end ends there: files that lie send FFmpeg to absurd places, which is no reason to fail.
+    Seeking beyond either end stops there: false headers send FFmpeg to absurd offsets, which is no reason to fail.
     """
 
     def __init__(self, data: Bytes, parts: Sequence[Part]) -> None:
-        self.name = str(getattr(data.file, "name", ""))  # FFmpeg looks at its ending where the bytes say little
+        self.name = str(getattr(data.file, "name", ""))  # FFmpeg goes by its ending if the bytes say little
         self._data = data
         self._parts = [part for part in parts if _size(part)]
         self._starts = [0, *accumulate(_size(part) for part in self._parts)]
@@ -55,7 +55,7 @@ class View:
                 piece = part[offset : offset + count]
             else:
                 piece = self._data.at(part[0] + offset, count)
-            if not piece:  # the file was cut meanwhile
+            if not piece:  # the file was truncated meanwhile
                 break
             pieces.append(piece)
             self._place += len(piece)
@@ -63,7 +63,7 @@ class View:
         return b"".join(pieces)
 
     def peek(self, start: int, size: int) -> bytes:
-        """Up to `size` bytes from `start` on; the place stays."""
+        """Up to `size` bytes from `start` on, without moving."""
         place, self._place = self._place, min(start, self.size)
         try:
             return self.read(size)
@@ -71,13 +71,13 @@ class View:
             self._place = place
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place, within the view."""
+        """Go to an offset, within the view."""
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self.size}[whence]
         self._place = max(0, min(base + offset, self.size))
         return self._place
 
     def tell(self) -> int:
-        """The place."""
+        """The offset."""
         return self._place
 
     def seekable(self) -> bool:

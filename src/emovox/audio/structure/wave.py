@@ -1,4 +1,4 @@
-"""RIFF/WAVE, RIFX, RF64 and BW64: the commonest recordings, and the ones with the most mistaken headers.
+"""RIFF/WAVE, RIFX, RF64 and BW64: the commonest recordings, with the most mistakes in their headers.
 
 FFmpeg reads samples of odd widths, more than one data chunk, and big-endian RIFX wrongly. Where the samples are
 plain it is given a header of our own, and the samples.
@@ -13,11 +13,11 @@ from emovox.audio.structure.structure import Structure
 from emovox.audio.structure.view import Bytes, Part
 
 PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
-OPEN = 0x7FFFF000  # sizes from here on mean that a program wrote to a pipe and didn't know it
+OPEN = 0x7FFFF000  # sizes from here on mean that a program wrote to a pipe and didn't know the size
 LOW = (
     2**20
 )  # of 24 bits in the lower part of 32 it is the usual level of a voice; of 32 bits it is next to silence
-BLOCK = 2**22  # bytes of samples looked at together
+BLOCK = 2**22  # bytes of samples, at a time
 _SUN = {
     (PCM, 2): 3,
     (PCM, 3): 4,
@@ -50,7 +50,7 @@ class _Samples:
         )
 
     def header(self, size: int) -> bytes:
-        """Of a file of so many bytes of samples."""
+        """The header of a file with so many bytes of samples."""
         if self.order == "big" and self.width > 1:
             return struct.pack(
                 ">4s5I", b".snd", 24, min(size, 0xFFFFFFFF), _SUN[self.tag, self.width], self.rate, self.channels
@@ -87,7 +87,7 @@ def wave(data: Bytes, start: int, end: int) -> Structure:
                 ranges.append((body, end))
                 break
             missing = body + size - end
-            # A header that counts itself is no sound that was lost, nor is what contradicts the size of the whole.
+            # A header that counts itself is not lost sound, nor is a size that contradicts that of the whole.
             whole = start + 8 + data.number(start + 4, 4, order)
             truncated = missing > (0 if whole >= body + size or large else body - start)
             ranges.append((body, min(body + size, end)))
@@ -105,7 +105,7 @@ def _read_format(chunk: bytes, order: str) -> _Samples | None:
     bits = struct.unpack_from(f"{sign}H", chunk, 14)[0] if len(chunk) >= 16 else 0
     if tag == EXTENSIBLE:
         tag = struct.unpack_from(f"{sign}I", chunk, 24)[0] if len(chunk) >= 40 else PCM
-    elif tag == PCM and len(chunk) > 18:  # an old program's floats, by what stands behind
+    elif tag == PCM and len(chunk) > 18:  # an old program's floats, by what follows
         return None
     whole = block // channels if channels and not block % channels else 0
     width = max(whole, (bits + 7) // 8)
@@ -115,7 +115,7 @@ def _read_format(chunk: bytes, order: str) -> _Samples | None:
 
 
 def _is_chunk(data: Bytes, place: int, end: int) -> bool:
-    """Whether a chunk, or the end, is there and not samples."""
+    """Whether a chunk or the end is there, rather than samples."""
     if place >= end:
         return True
     name, size = data.at(place, 4), data.number(place + 4, 4)
@@ -123,7 +123,7 @@ def _is_chunk(data: Bytes, place: int, end: int) -> bool:
 
 
 def _next(data: Bytes, body: int, size: int, end: int) -> int:
-    """Where the next chunk begins; some programs forget the byte that evens an odd one."""
+    """Where the next chunk begins; some programs forget to pad odd sizes."""
     padded = body + size + size % 2
     if size % 2 and not _is_chunk(data, padded, end) and _is_chunk(data, padded - 1, end):
         return padded - 1
@@ -131,7 +131,7 @@ def _next(data: Bytes, body: int, size: int, end: int) -> int:
 
 
 def _are_floats(data: Bytes, samples: _Samples, first: int, stop: int) -> bool:
-    """Whether 4 bytes that are called integers are floats up to 2^23, as an old editor wrote them."""
+    """Whether 4-byte integers are really floats up to 2^23, as an old editor wrote them."""
     if (samples.tag, samples.width, samples.bits) != (PCM, 4, 24):
         return False
     block = data.at(first, min(BLOCK, stop - first))
@@ -153,7 +153,7 @@ def _parts(data: Bytes, samples: _Samples, ranges: list[tuple[int, int]]) -> lis
 
 
 def _spare(data: Bytes, samples: _Samples, ranges: list[tuple[int, int]]) -> int:
-    """How many bytes at the upper end of an integer of 4 are never used: 1 where 24 bits lie low, or 0."""
+    """How many upper bytes of 4-byte integers are never used: 1 for 24 bits in the lower part, or 0."""
     if (samples.tag, samples.width) != (PCM, 4):
         return 0
     in_use, peak = 0, 0

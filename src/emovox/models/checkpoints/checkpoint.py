@@ -33,7 +33,7 @@ _ENCRYPTED = 1
 
 
 class _BoundedReader(io.BufferedReader):
-    """A file that refuses a big read: `zipfile` reads an archive's directory at once and makes objects of it."""
+    """A file that refuses a big read: `zipfile` reads an archive's whole directory at once, into objects."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > _MAX_DIRECTORY:
@@ -48,15 +48,15 @@ class _Archive:
         self.path = path
         try:
             self._bytes: npt.NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
-            with _BoundedReader(path.open("rb", buffering=0)) as stream, zipfile.ZipFile(stream) as opened:
-                self._members = {member.filename: member for member in opened.infolist()}
+            with _BoundedReader(path.open("rb", buffering=0)) as stream, zipfile.ZipFile(stream) as archive:
+                self._members = {member.filename: member for member in archive.infolist()}
         except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
             raise ModelError(f"{path.name} is not a torch checkpoint, or is cut short: {error}") from error
         except OSError as error:
             raise ModelError(f"{path.name} can't be read: {error.strerror or error}") from error
         indexes = [name for name in self._members if name.endswith("/data.pkl") and name.count("/") == 1]
         if len(indexes) != 1:
-            raise ModelError(f"{path.name} is a zip file and no torch checkpoint: it has no data.pkl")
+            raise ModelError(f"{path.name} is a zip file, but not a torch checkpoint: it has no data.pkl")
         self._root = indexes[0].removesuffix("data.pkl")
         self.byte_order: Literal["<", ">"] = "<"
         if self._root + "byteorder" in self._members:
@@ -66,7 +66,7 @@ class _Archive:
             self.byte_order = "<" if order == b"little" else ">"
 
     def size(self, name: str) -> int:
-        """Bytes of a member, uncompressed; -1 where there is none."""
+        """Bytes of a member, uncompressed; -1 if there is none."""
         member = self._members.get(self._root + name)
         return member.file_size if member else -1
 
@@ -86,21 +86,21 @@ class _Archive:
         if member.compress_type != zipfile.ZIP_DEFLATED:
             raise ModelError(f"{self.path.name} is compressed in a way that torch doesn't use")
         try:
-            with zipfile.ZipFile(self.path) as opened, opened.open(member) as stream:
+            with zipfile.ZipFile(self.path) as archive, archive.open(member) as stream:
                 return np.frombuffer(stream.read(limit), np.uint8)
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise ModelError(f"{self.path.name} is damaged at its part {name!r:.100}: {error}") from error
 
     def _mapped(self, member: zipfile.ZipInfo) -> npt.NDArray[np.uint8]:
-        """The member's bytes in the file; only its local header tells where they begin."""
+        """The member's bytes in the file; only its local header says where they begin."""
         header = self._bytes[member.header_offset : member.header_offset + _LOCAL_SIZE].tobytes()
         if len(header) < _LOCAL_SIZE or not header.startswith(_LOCAL):
             raise ModelError(f"{self.path.name} is damaged: a part's header is missing")
         start = member.header_offset + _LOCAL_SIZE + sum(struct.unpack_from("<HH", header, 26))
-        found = self._bytes[start : start + member.file_size]
-        if len(found) != member.file_size:
+        content = self._bytes[start : start + member.file_size]
+        if len(content) != member.file_size:
             raise ModelError(f"{self.path.name} is cut short")
-        return found
+        return content
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,9 @@ class Tensor:
     _archive: _Archive
 
     def array(self) -> npt.NDArray[Any]:
-        """Return the elements, shape `shape`: a read-only view of the file where its form allows that.
+        """Return the elements, shape `shape`: a read-only view of the file if its form allows that.
 
-        bfloat16 comes back as float32, which holds each of its values.
+        bfloat16 becomes float32, which can hold each of its values.
 
         Raises:
             ModelError: the storage is damaged.
@@ -146,10 +146,10 @@ class Tensor:
 
 
 def read_checkpoint(path: Path) -> dict[str, Tensor | Inert]:
-    """Return the state of a checkpoint by name; a value that is no tensor is left out, or inert.
+    """Return the state of a checkpoint by name; a value that isn't a tensor is left out, or inert.
 
-    The state may lie under ``state_dict``, ``model_state_dict`` or ``model``. Reads the index alone: elements come
-    with `Tensor.array`.
+    The state may be under ``state_dict``, ``model_state_dict`` or ``model``. Reads only the index: `Tensor.array`
+    reads elements.
 
     Raises:
         ModelError: no such file, not a checkpoint of torch 1.6 or newer, damaged, or holding no tensors.
@@ -157,7 +157,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor | Inert]:
     archive = _Archive(path)
     if archive.size("data.pkl") > _MAX_INDEX:
         raise ModelError(
-            f"{path.name} has an index of over {_MAX_INDEX // 1_000_000} MB: not a model of this kind"
+            f"{path.name} has an index of over {_MAX_INDEX // 1_000_000} MB, too large for a model of this kind"
         )
     state = walk(archive.read("data.pkl", limit=_MAX_INDEX).tobytes())
     for key in _NESTED:

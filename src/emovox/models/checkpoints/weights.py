@@ -32,7 +32,7 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
     """Weights by the network's own names, each read from disk when it is asked for.
 
     Attributes:
-        labels: name of each row of the head, ``None`` for a row that was never taught; empty without a head.
+        labels: name of each row of the head, ``None`` for a row that wasn't trained; empty without a head.
         nbytes: bytes of them all as float32.
     """
 
@@ -85,7 +85,7 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
         with np.errstate(over="ignore", invalid="ignore"):
             values = self._tensors[name].array().astype(np.float32, copy=False)
         if not np.isfinite(values).all():
-            raise ModelError(f"the checkpoint's weight {name} has values that are no finite numbers")
+            raise ModelError(f"the checkpoint's weight {name} has values that aren't finite")
         return values
 
     def __iter__(self) -> Iterator[str]:

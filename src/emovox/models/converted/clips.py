@@ -1,4 +1,4 @@
-"""Real speech that comes with the program: the examples, to compare precisions on."""
+"""Clips: the example recordings that come with the program, to compare precisions on."""
 
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from emovox.audio.recording import open_recording
 from emovox.audio.waveform import Waveform
 from emovox.errors import ModelError
 
-_PLACES = (
+_DIRECTORIES = (
     Path(__file__).parents[2] / "examples",  # in the wheel
     Path(__file__).parents[4] / "examples",  # in a checkout
 )
@@ -20,17 +20,17 @@ def example_clips() -> tuple[Waveform, ...]:
     """The seven examples, float32 (n,) each, 16 kHz.
 
     Raises:
-        ModelError: this installation has lost them.
+        ModelError: they are missing from this installation.
     """
     files = example_files()
     if not files:
-        raise ModelError(f"the example recordings are not where they belong: {_PLACES[0]}")
+        raise ModelError(f"the example recordings are missing from {_DIRECTORIES[0]}: install Emovox again")
     return tuple(_read(file) for file in files)
 
 
 def example_files() -> list[Path]:
-    """Where they are, in order."""
-    return sorted(file for place in _PLACES for file in place.glob("*.flac"))
+    """Their paths, sorted."""
+    return sorted(file for directory in _DIRECTORIES for file in directory.glob("*.flac"))
 
 
 def _read(file: Path) -> Waveform:

@@ -1,4 +1,4 @@
-"""From a snapshot to a model under the contract: a directory with model.onnx and, beside it, its weights."""
+"""Conversion: a snapshot to a model under the contract, a directory with model.onnx and its weights beside it."""
 
 import shutil
 from pathlib import Path
@@ -43,7 +43,7 @@ def convert(
 
     Args:
         snapshot: what to convert.
-        directory: the model's own; its parent is made where it is missing.
+        directory: the model's; its parent is made if it isn't there.
         precision: of the matrices, `fp32`, `fp16` or `int8`.
         name: catalog name, for the metadata, as are the rest.
         revision: version of the weights.
@@ -75,8 +75,8 @@ def convert(
         free = shutil.disk_usage(directory.parent).free
         if free < weights.nbytes:
             raise ModelError(
-                f"the converted model takes {weights.nbytes / 1e9:.1f} GB, and {directory.parent} has "
-                f"{free / 1e9:.1f} GB free"
+                f"the converted model needs {weights.nbytes / 1e9:.1f} GB, and {directory.parent} has only "
+                f"{free / 1e9:.1f} GB free: make room, or put models elsewhere with EMOVOX_CACHE"
             )
         temporary = files.aside(directory)
         temporary.mkdir()

@@ -1,4 +1,4 @@
-"""The store: converted models in the cache, and which precision of them is fast and right on this machine."""
+"""The store: converted models in the cache, and how their precisions compare on this machine."""
 
 import hashlib
 import json
@@ -29,11 +29,11 @@ from emovox.models.snapshot import Snapshot
 from emovox.settings import settings
 
 TOLERANCE = 0.02
-"""How far any score may be from fp32's for `auto` to take a precision; the top emotion must be the same."""
+"""How far any score may be from fp32's if `auto` is to take a precision; the emotion must be the same."""
 _REPEATS = 3  # of each clip, for the median of its time
 
 Notice = Callable[[str], None]
-"""Is told what takes time, in a sentence."""
+"""Is told what takes long, in a sentence."""
 
 
 class Trial(BaseModel):
@@ -87,13 +87,13 @@ class StoredModel:
 
         Args:
             directory: the snapshot.
-            name: what the model is called in results, as are the rest.
+            name: of the model, for results, as are the rest.
             revision: of the weights.
             licence: of the weights.
             labels: the nine's names for labels of the snapshot that have others.
 
         Raises:
-            ModelError: the folder is no snapshot that can be computed.
+            ModelError: the folder isn't a snapshot that can be converted.
         """
         self.snapshot: Snapshot = read_snapshot(directory, labels)
         self.name, self.revision, self.licence = name, revision, licence
@@ -114,7 +114,7 @@ class StoredModel:
         with self._lock():
             if not path.exists():
                 self._sweep()
-                notice(f"converting {self.name} to {stored}, once")
+                notice(f"converting {self.name} to {stored} (only once)")
                 convert(
                     self.snapshot,
                     path.parent,
@@ -153,11 +153,11 @@ class StoredModel:
         audio = sum(map(len, clips)) / SAMPLE_RATE
         for precision in precisions(device=device, engine=engine):
             path = self.file(precision, notice=notice)
-            notice(f"trying {self.name} in {precision} on {len(clips)} clips, once")
+            notice(f"trying {self.name} in {precision} on {len(clips)} clips (only once)")
             runner = Engine(path, precision=precision, device=device, engine=engine, threads=threads)
-            found, elapsed = _run(runner, clips)
-            reference = reference or found
-            pairs = list(zip(found, reference, strict=True))
+            outputs, elapsed = _run(runner, clips)
+            reference = reference or outputs
+            pairs = list(zip(outputs, reference, strict=True))
             trials.append(
                 Trial(
                     precision=precision,
@@ -167,17 +167,17 @@ class StoredModel:
                     agreement=float(np.mean([one.argmax() == other.argmax() for one, other in pairs])),
                 )
             )
-            del runner  # a gigabyte, before the next one comes
+            del runner  # a gigabyte, before the next one is loaded
         comparison = Comparison(machine=_machine(device, engine), trials=tuple(trials))
         _write(self.directory / "comparison.json", comparison.model_dump_json(indent=2))
         return comparison
 
     def comparison(self, *, device: Device = "auto", engine: EngineName = "auto") -> Comparison | None:
-        """What `compare` remembered, if that was with the engines that are here now."""
+        """What `compare` remembered, if the machine and its engine are still the same."""
         with suppress(OSError, ValidationError):
-            found = Comparison.model_validate_json((self.directory / "comparison.json").read_bytes())
-            if found.machine == _machine(device, engine):
-                return found
+            comparison = Comparison.model_validate_json((self.directory / "comparison.json").read_bytes())
+            if comparison.machine == _machine(device, engine):
+                return comparison
         return None
 
     def _key(self) -> str:
@@ -192,59 +192,61 @@ class StoredModel:
         return digest.hexdigest()[:16]
 
     def _remembered_checksum(self) -> str:
-        """The weights' checksum; a gigabyte is not read again while its size and time stand."""
+        """The weights' checksum; a gigabyte isn't read again while its size and modification time are the same."""
         file = self.snapshot.weights
         state = file.stat()
         key = f"{file.resolve()} {state.st_size} {state.st_mtime_ns}"
-        place = settings().cache.expanduser() / "checksums" / hashlib.sha256(key.encode()).hexdigest()[:32]
+        memory = settings().cache.expanduser() / "checksums" / hashlib.sha256(key.encode()).hexdigest()[:32]
         with suppress(OSError, ValueError):
-            checksum = place.read_text(encoding="ascii").strip()
+            checksum = memory.read_text(encoding="ascii").strip()
             if len(checksum) == 64:
                 return checksum
         checksum = self.snapshot.sha256()
-        _write(place, checksum)
+        _write(memory, checksum)
         return checksum
 
     def _lock(self) -> FileLock:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ModelError(f"{self.directory}: {error.strerror}; EMOVOX_CACHE puts it elsewhere") from error
+            raise ModelError(
+                f"{self.directory} can't be made ({error.strerror}): put models elsewhere with EMOVOX_CACHE"
+            ) from error
         return FileLock(self.directory / "lock")
 
     def _sweep(self) -> None:
-        """Remove what conversions that were killed left behind; the lock is held."""
-        for left in self.directory.glob(".*"):
-            shutil.rmtree(left, ignore_errors=True)
+        """Remove what killed conversions left; the caller holds the lock."""
+        for path in self.directory.glob(".*"):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _run(engine: Engine, clips: Sequence[Floats]) -> tuple[list[NDArray[Any]], float]:
-    """What is compared of each clip, and seconds for all of them: the sum of each one's median after a first run.
+    """What is compared of each clip, and the seconds for all: the sum of their medians, without the first run.
 
-    Compared are the scores, or the embedding at length 1 where the model has no classes.
+    Compared are the scores, or without classes the embedding at length 1.
     """
     classes = engine.metadata.classes
-    found, total = [], 0.0
+    outputs, total = [], 0.0
     for clip in clips:
         [output] = engine.run([clip])
         unit = output.embedding / max(float(np.linalg.norm(output.embedding)), 1e-12)
-        found.append(to_scores(output.logits, classes) if classes else unit)
+        outputs.append(to_scores(output.logits, classes) if classes else unit)
         times = []
         for _ in range(_REPEATS):
             started = time.perf_counter()
             engine.run([clip])
             times.append(time.perf_counter() - started)
         total += float(np.median(times))
-    return found, total
+    return outputs, total
 
 
 def _machine(device: Device, engine: EngineName) -> str:
-    """What a comparison holds for: the engine with its version, the device, the cores."""
+    """What a comparison is valid for: the engine and its version, the device, the cores."""
     return f"{engine_version(device=device, engine=engine)}, {device}, {os.cpu_count()} cores"
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a small file whole or not at all; a cache that can't be written is a cache that isn't used."""
+    """Write a small file whole or not at all; if it can't be written, nothing is remembered."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write(path, text.encode(), durable=False)

@@ -15,21 +15,21 @@ from emovox.settings import settings
 
 EXAMPLE = "example/test.wav"
 TOLERANCE = 1e-8
-"""Of a score: FunASR's other scores there are under 1e-9, and the order of a sum may change them a little."""
+"""Of a score: FunASR's other scores are under 1e-9, and the order of a sum may change them a little."""
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What was checked: a line each, and whether nothing differed."""
+    """What was checked, in lines, and whether nothing differed."""
 
     lines: tuple[str, ...]
     good: bool
 
 
 def verify_snapshot(stored: StoredModel, *, notice: Notice = lambda _: None) -> Verification:
-    """Check a snapshot's files against its hub's checksums, and its own example against the published answer.
+    """Check a snapshot's files against its hub's checksums, and its own example against the published result.
 
-    The published answer is FunASR's on that file; it is known for emotion2vec_plus_large.
+    The published result is FunASR's for that file; it is known for emotion2vec_plus_large.
 
     Raises:
         ModelError: the snapshot can't be converted or run.
@@ -40,7 +40,7 @@ def verify_snapshot(stored: StoredModel, *, notice: Notice = lambda _: None) -> 
     directory = stored.snapshot.directory
     source = SnapshotSource.read(directory)
     if source is None:
-        lines.append("files: not pulled by Emovox, so there are no published checksums to compare with")
+        lines.append("files: not pulled by Emovox, so the published checksums are not known")
     else:
         changed = [file.path for file in source.files if not file.matches(directory / file.path)]
         good = not changed
@@ -49,7 +49,7 @@ def verify_snapshot(stored: StoredModel, *, notice: Notice = lambda _: None) -> 
 
     example = directory / EXAMPLE
     if not example.is_file():
-        lines.append(f"example: the snapshot has no {EXAMPLE}, so nothing could be compared")
+        lines.append(f"example: the snapshot has no {EXAMPLE} to compare")
         return Verification(tuple(lines), good)
     options = settings()
     with IsolatedDecoder().open(example) as decoding:
@@ -58,20 +58,18 @@ def verify_snapshot(stored: StoredModel, *, notice: Notice = lambda _: None) -> 
         stored.file("fp32", notice=notice), precision="fp32", engine=options.engine, threads=options.threads
     )
     if not engine.metadata.classes:
-        lines.append("example: the model gives embeddings only, and no answer of its authors is known")
+        lines.append("example: the model gives only embeddings, and no published ones are known")
         return Verification(tuple(lines), good)
     [output] = engine.run([waveform])
     scores = dict(zip(NAMES, to_scores(output.logits, engine.metadata.classes).tolist(), strict=True))
-    heard = ", ".join(f"{name} {score:.3g}" for name, score in sorted(scores.items(), key=lambda item: -item[1]))
-    lines.append(f"example: {heard} (fp32, {engine.name})")
+    ranking = ", ".join(f"{name} {score:.3g}" for name, score in sorted(scores.items(), key=lambda item: -item[1]))
+    lines.append(f"example: {ranking} (fp32, {engine.name})")
     published = next((entry.published for entry in CATALOG if entry.name == stored.name), None)
     if published is None:
-        lines.append(
-            "verdict: no answer of the authors is known for this model; the scores are for you to compare"
-        )
+        lines.append("verdict: no published result is known for this model; compare the scores yourself")
     elif all(abs(score - (name == published)) <= TOLERANCE for name, score in scores.items()):
         lines.append(f"verdict: this installation computes what the authors computed ({published} 1.0)")
     else:
         good = False
-        lines.append(f"verdict: WRONG: FunASR hears {published} 1.0 and nothing else in this file")
+        lines.append(f"verdict: WRONG: FunASR's result for this file is {published} 1.0 and nothing else")
     return Verification(tuple(lines), good)

@@ -62,13 +62,13 @@ def parse_feature_encoder_spec(text: str) -> list[object]:
     try:
         expression = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise ValueError("feature_encoder_spec is no list of (channels, width, stride)") from error
+        raise ValueError("feature_encoder_spec is not a list of (channels, width, stride)") from error
     try:
         layers = evaluate(expression)
     except (TypeError, RecursionError) as error:
-        raise ValueError("feature_encoder_spec is no list of (channels, width, stride)") from error
+        raise ValueError("feature_encoder_spec is not a list of (channels, width, stride)") from error
     if not isinstance(layers, list):
-        raise ValueError("feature_encoder_spec is no list of (channels, width, stride)")
+        raise ValueError("feature_encoder_spec is not a list of (channels, width, stride)")
     return layers
 
 
@@ -189,8 +189,8 @@ class Emotion2VecSnapshot(Snapshot):
 
     Attributes:
         config: what the model computes.
-        scope_map: pairs of prefixes, one in the checkpoint and what stands for it in the model.
-        has_tokenizer: the config says that there is a head.
+        scope_map: pairs of prefixes, the checkpoint's and the model's.
+        has_tokenizer: whether the config says that there is a head.
     """
 
     config: ModelConfig
@@ -209,17 +209,17 @@ class Emotion2VecSnapshot(Snapshot):
 
 
 def read_snapshot(directory: Path) -> Emotion2VecSnapshot:
-    """Read the config and the tokens of a snapshot, and see that the weights are there.
+    """Read the config and the tokens of a snapshot, and check that the weights are there.
 
     Raises:
-        ModelError: a file is missing, unreadable, or says what can't be computed.
+        ModelError: a file is missing, unreadable, or asks for what can't be computed.
     """
     weights = FUNASR.weights_among(path.name for path in directory.glob("*.pt") if path.is_file())
     if len(weights) != 1:
-        raise ModelError(f"{directory} is no snapshot: it has no {WEIGHTS_FILE}")
+        raise ModelError(f"{directory} is not a snapshot: it has no {WEIGHTS_FILE}")
     config = _read_config(directory / CONFIG_FILE)
     if config.get("model") != "Emotion2vec":
-        raise ModelError(f"{CONFIG_FILE} is of the model {config.get('model')!r:.100}; only Emotion2vec is read")
+        raise ModelError(f"{CONFIG_FILE} is of a model {config.get('model')!r:.100}; only Emotion2vec can be read")
     try:
         model = ModelConfig.model_validate(config.get("model_conf"))
     except ValidationError as error:
@@ -235,7 +235,7 @@ def read_snapshot(directory: Path) -> Emotion2VecSnapshot:
 
 
 class _NoAliasLoader(yaml.SafeLoader):
-    """A safe loader without aliases: a page of merged aliases expands to more than any memory holds."""
+    """A safe loader without aliases: a page of nested aliases expands to more than any memory holds."""
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -248,14 +248,14 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = yaml.load(text, Loader=_NoAliasLoader)  # noqa: S506 - a SafeLoader with less
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path.name} is not YAML that can be read: {' '.join(str(error).split())}") from error
+        raise ModelError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path.name} has no settings")
     return config
 
 
 def _read_labels(directory: Path) -> tuple[str | None, ...]:
-    """The head's classes: ``开心/happy`` is happy, ``<unk>`` unknown, and ``unuse_0`` was never taught."""
+    """The head's classes: ``开心/happy`` is happy, ``<unk>`` unknown, and ``unuse_0`` wasn't trained."""
     path = next((directory / name for name in TOKENS_FILES if (directory / name).is_file()), None)
     if path is None:
         return ()
@@ -265,13 +265,13 @@ def _read_labels(directory: Path) -> tuple[str | None, ...]:
         try:
             tokens = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ModelError(f"{path.name} is not JSON that can be read") from error
+            raise ModelError(f"{path.name} is not valid JSON") from error
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ModelError(f"{path.name} is not a list of class names")
     labels = tuple(_label(token, path.name) for token in tokens)
-    taught = [label for label in labels if label]
-    if len(taught) != len(set(taught)) or not taught or len(labels) > 1000:
-        raise ModelError(f"{path.name} must name at least one class, and each of them once")
+    names = [label for label in labels if label]
+    if len(names) != len(set(names)) or not names or len(labels) > 1000:
+        raise ModelError(f"{path.name} must name at least one class, and none of them twice")
     return labels
 
 
@@ -285,7 +285,7 @@ def _label(token: str, source: str) -> str | None:
 
 
 def _scope_map(value: object) -> tuple[tuple[str, str], ...]:
-    """Pairs of prefixes, as a list or with commas; "none" is no prefix. Torch's own `module.` comes last."""
+    """Pairs of prefixes, as a list or with commas; "none" is an empty one. Torch's own `module.` comes last."""
     parts = value.split(",") if isinstance(value, str) else value if value is not None else []
     if not isinstance(parts, list) or len(parts) % 2 or not all(isinstance(part, str | None) for part in parts):
         raise ModelError(f"{CONFIG_FILE}: scope_map must be pairs of prefixes")

@@ -1,4 +1,4 @@
-"""What a hub publishes: files with sizes and checksums, and the record of where a snapshot came from."""
+"""Published files: their sizes and checksums, and the record of where a snapshot came from."""
 
 import hashlib
 from pathlib import Path
@@ -13,7 +13,7 @@ Checksum = Annotated[str, Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
 
 
 class PublishedFile(BaseModel):
-    """One file as its hub announces it."""
+    """A file as its hub lists it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,14 +49,14 @@ class SnapshotSource(BaseModel):
     hub: Literal["huggingface", "modelscope"]
     repository: Annotated[str, Field(description="the model's id there")]
     address: Annotated[str, Field(description="of the hub or mirror that served it")]
-    revision: Annotated[str, Field(description="branch, tag or commit that was asked for")]
-    commit: Annotated[str | None, Field(description="what that meant; ModelScope doesn't say")]
+    revision: Annotated[str, Field(description="branch, tag or commit that was requested")]
+    commit: Annotated[str | None, Field(description="its commit; ModelScope doesn't say")]
     pulled: Annotated[str, Field(description="when, UTC, ISO 8601")]
     files: tuple[PublishedFile, ...]
 
     @classmethod
     def read(cls, snapshot: Path) -> "SnapshotSource | None":
-        """The record in a snapshot's directory; None where there is none, as in a snapshot from elsewhere."""
+        """The record in a snapshot's directory; None if there is none, as in a snapshot from elsewhere."""
         try:
             return cls.model_validate_json((snapshot / SOURCE_FILE).read_bytes())
         except (OSError, ValidationError):

@@ -33,16 +33,16 @@ from emovox.settings import settings
 
 Hub = Literal["huggingface", "modelscope"]
 PullProgress = Callable[[int, int], None]
-"""Called with the bytes that are there, and the bytes in all."""
+"""Is told how many bytes are there, of how many."""
 
 TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
 _BRANCHES: dict[Hub, str] = {"huggingface": "main", "modelscope": "master"}
-_DISK_MARGIN = 256 * 2**20  # bytes left free: a full disk hurts more than a download that doesn't begin
+_DISK_MARGIN = 256 * 2**20  # bytes to leave free: a full disk does more harm than a download that doesn't start
 
 
 @dataclass(frozen=True)
 class _Listing:
-    """What a hub has of a model, as far as it is needed."""
+    """The files of a model on a hub that are needed."""
 
     source: SnapshotSource
     urls: dict[str, str]
@@ -57,25 +57,25 @@ def pull(
     notice: Callable[[str], None] = lambda line: None,
     patience: Patience = Patience(),  # noqa: B008  it is frozen
 ) -> Path:
-    """Download a model's snapshot to its place in the cache, where it appears complete or not at all.
+    """Download a model's snapshot into the cache, where it appears complete or not at all.
 
-    An interrupted pull is continued by the next one. Where the snapshot is there already, it is compared with
-    what the hub has, and only what differs is transferred.
+    An interrupted pull is resumed by the next one. If the snapshot is there already, it is compared with the hub's
+    files, and only those that differ are transferred.
 
     Args:
         model: an entry of the catalog.
-        hub: which; `auto`: Hugging Face, and ModelScope where that doesn't give the model.
+        hub: which; `auto`: Hugging Face, or ModelScope if that doesn't provide the model.
         revision: branch, tag or commit; by default the hub's main branch.
-        progress: called as bytes arrive.
-        notice: called with a line for people, where something takes another way.
+        progress: is told as bytes arrive.
+        notice: is told in a line when it waits, or tries another hub.
         patience: with bad connections.
 
     Returns:
         The snapshot's directory.
 
     Raises:
-        HubUnreachableError: no hub can be reached, or it breaks off again and again.
-        HubMismatchError: a hub serves something else than it publishes. Another hub is not tried then.
+        HubUnreachableError: no hub can be reached, or the transfer breaks off again and again.
+        HubMismatchError: a hub serves something other than it publishes. Another hub isn't tried then.
         HubError: refused.
         ModelError: offline, not on that hub, or the disk is full or not writable.
     """
@@ -86,7 +86,7 @@ def pull(
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            notice(f"{model.name} is being downloaded by another process: waiting for it")
+            notice(f"another process is downloading {model.name}: waiting for it")
             lock.acquire()
         failures: list[HubError] = []
         for name, id_ in hubs.items():
@@ -109,31 +109,33 @@ def pull(
 
 
 def _hubs(model: CatalogModel, hub: Hub | Literal["auto"]) -> dict[Hub, str]:
-    """The hubs to ask, in order, with the model's id on each."""
+    """The hubs to try, in order, with the model's id on each."""
     ids: dict[Hub, str | None] = {"huggingface": model.huggingface, "modelscope": model.modelscope}
     everywhere: dict[Hub, str] = {name: id_ for name, id_ in ids.items() if id_}
     hubs = {name: id_ for name, id_ in everywhere.items() if hub in ("auto", name)}
     if not everywhere:
-        raise ModelError(f"{model.name} is on no hub: there is nothing to download")
+        raise ModelError(f"{model.name} is on no hub: nothing to download")
     if not hubs:
-        raise ModelError(f"{model.name} is not there: use {' or '.join(f'--hub {name}' for name in everywhere)}")
+        raise ModelError(
+            f"{model.name} is not on that hub: use {' or '.join(f'--hub {name}' for name in everywhere)}"
+        )
     return hubs
 
 
 def _check_online() -> None:
-    """Refuse where the user wants no network: our own setting, and what Hugging Face's libraries obey."""
-    named = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if _is_true(environ.get(name, ""))]
+    """Refuse if the user wants to stay offline, by our setting or by those of Hugging Face's libraries."""
+    reasons = [name for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE") if _is_true(environ.get(name, ""))]
     if settings().offline:
-        named.insert(0, "EMOVOX_OFFLINE (or `offline` in the config file)")
-    if named:
-        raise ModelError(f"nothing is downloaded, as {named[0]} is set: unset it for this command")
+        reasons.insert(0, "EMOVOX_OFFLINE (or `offline` in the config file)")
+    if reasons:
+        raise ModelError(f"nothing is downloaded while {reasons[0]} is set: unset it for this command")
 
 
 def _disk_trouble(error: OSError) -> str:
     cache = settings().cache
     if is_full(error):
-        return f"the disk of {cache} is full: make room and run this again, it goes on where it stopped"
-    return f"{error.filename or cache} can't be written ({error.strerror}): EMOVOX_CACHE puts models elsewhere"
+        return f"the disk of {cache} is full: make room and run this again; it resumes where it stopped"
+    return f"{error.filename or cache} can't be written ({error.strerror}): put models elsewhere with EMOVOX_CACHE"
 
 
 def _is_true(value: str) -> bool:
@@ -146,10 +148,10 @@ def _connect(hub: Hub, patience: Patience) -> Connection:
         address = environ.get("HF_ENDPOINT") or "https://huggingface.co"
         token = environ.get("HF_TOKEN", "").strip() or None
         if token and not (token.isascii() and token.isprintable()):
-            raise ModelError("HF_TOKEN is no token: it has characters that none has")
+            raise ModelError("HF_TOKEN is not a token: it has characters that tokens can't have")
     else:
-        named = environ.get("MODELSCOPE_ENDPOINT") or environ.get("MODELSCOPE_DOMAIN")
-        address, token = named or "https://www.modelscope.cn", None
+        mirror = environ.get("MODELSCOPE_ENDPOINT") or environ.get("MODELSCOPE_DOMAIN")
+        address, token = mirror or "https://www.modelscope.cn", None
     address = address.strip().rstrip("/")
     if "://" not in address:
         address = f"https://{address}"
@@ -159,10 +161,10 @@ def _connect(hub: Hub, patience: Patience) -> Connection:
 def _list_huggingface(connection: Connection, layout: Layout, id_: str, revision: str) -> _Listing:
     url = f"{connection.address}/api/models/{id_}/revision/{quote(revision, safe='')}?blobs=true"
     answer = connection.json(url, f"{id_}, revision {revision}")
-    found = {}
+    facts = {}
     for entry in _entries(connection, answer, "siblings"):
         lfs = entry.get("lfs")
-        found[_safe(connection, entry.get("rfilename"))] = (
+        facts[_safe(connection, entry.get("rfilename"))] = (
             {"size": lfs.get("size"), "algorithm": "sha256", "checksum": lfs.get("sha256")}
             if isinstance(lfs, dict)
             else {"size": entry.get("size"), "algorithm": "git-sha1", "checksum": entry.get("blobId")}
@@ -170,10 +172,10 @@ def _list_huggingface(connection: Connection, layout: Layout, id_: str, revision
     commit = answer.get("sha")
     if not (isinstance(commit, str) and re.fullmatch("[0-9a-f]{40}", commit)):
         commit = None
-    # The commit, not the branch: what is downloaded is then what was listed, even should somebody push meanwhile.
+    # The commit, not the branch: so the files are those that were listed, even if somebody pushes meanwhile.
     base = f"{connection.address}/{id_}/resolve/{quote(commit or revision, safe='')}"
     return _listing(
-        connection, "huggingface", layout, id_, revision, commit, found, lambda path: f"{base}/{quote(path)}"
+        connection, "huggingface", layout, id_, revision, commit, facts, lambda path: f"{base}/{quote(path)}"
     )
 
 
@@ -182,7 +184,7 @@ def _list_modelscope(connection: Connection, layout: Layout, id_: str, revision:
     url = f"{base}/files?{urlencode({'Revision': revision, 'Recursive': 'True'})}"
     answer = connection.json(url, f"{id_}, revision {revision}")
     data = answer.get("Data") if isinstance(answer, dict) else None
-    found = {
+    facts = {
         _safe(connection, entry.get("Path")): {
             "size": entry.get("Size"),
             "algorithm": "sha256",
@@ -198,7 +200,7 @@ def _list_modelscope(connection: Connection, layout: Layout, id_: str, revision:
         id_,
         revision,
         None,
-        found,
+        facts,
         lambda path: f"{base}?{urlencode({'Revision': revision, 'FilePath': path})}",
     )
 
@@ -217,7 +219,7 @@ def _entries(connection: Connection, answer: Any, key: str) -> list[dict[str, An
 
 
 def _safe(connection: Connection, path: object) -> str:
-    """A listed path, which comes from outside: it must stay inside the snapshot on every system."""
+    """A listed path, if it stays inside the snapshot on every system: it comes from outside."""
     if (
         not isinstance(path, str)
         or not path.isprintable()
@@ -226,7 +228,7 @@ def _safe(connection: Connection, path: object) -> str:
         or re.match("[A-Za-z]:", path)
         or ".." in path.split("/")
     ):
-        raise HubMismatchError(f"{connection.title} lists the unsafe path {path!r}: nothing was downloaded")
+        raise HubMismatchError(f"{connection.title} lists the unsafe path {path!r}, so nothing was downloaded")
     return path
 
 
@@ -237,21 +239,21 @@ def _listing(
     id_: str,
     revision: str,
     commit: str | None,
-    found: dict[str, dict[str, Any]],
+    facts: dict[str, dict[str, Any]],
     url: Callable[[str], str],
 ) -> _Listing:
-    """Choose the files that a snapshot needs; pictures and other forms of the weights stay where they are."""
-    weights = layout.weights_among(found)
-    if layout.config not in found or len(weights) != 1:
+    """Choose the files that a snapshot needs, without pictures and other forms of the weights."""
+    weights = layout.weights_among(facts)
+    if layout.config not in facts or len(weights) != 1:
         raise HubError(
-            f"{id_} on {connection.title} is no snapshot: it needs a {layout.config} and one file of weights"
+            f"{id_} on {connection.title} is not a snapshot: it needs a {layout.config} and one file of weights"
         )
     needed = {*layout.describing, *layout.others, *weights}
     try:
-        files = tuple(PublishedFile(path=path, **found[path]) for path in sorted(found) if path in needed)
+        files = tuple(PublishedFile(path=path, **facts[path]) for path in sorted(facts) if path in needed)
     except ValidationError as error:
         raise HubError(
-            f"{connection.title} lists files of {id_} without a proper size and checksum, and so they can't be "
+            f"{connection.title} lists files of {id_} without a valid size and checksum, so they can't be "
             "checked: choose another --hub"
         ) from error
     source = SnapshotSource(
@@ -267,53 +269,53 @@ def _listing(
 
 
 def _download(name: str, listing: _Listing, connection: Connection, progress: PullProgress) -> Path:
-    """Bring all files of a listing to the snapshot's place."""
-    place, partial = snapshot_path(name), partial_path(name)
-    files = sorted(listing.source.files, key=lambda file: file.size)  # what is wrong with small ones shows early
+    """Fetch all files of a listing, and give the snapshot its name."""
+    snapshot, partial = snapshot_path(name), partial_path(name)
+    files = sorted(listing.source.files, key=lambda file: file.size)  # small ones first: what is wrong shows early
     total = sum(file.size for file in files)
-    kept = {file.path for file in files if file.matches(place / file.path)}
-    before = SnapshotSource.read(place)
-    if before and {file.path for file in before.files} == kept and len(kept) == len(files):
+    same = {file.path for file in files if file.matches(snapshot / file.path)}
+    before = SnapshotSource.read(snapshot)
+    if before and {file.path for file in before.files} == same and len(same) == len(files):
         progress(total, total)
-        return place
-    _prepare(partial, files, {path: place / path for path in kept})
-    there = {file.path: _there(file, partial) for file in files}
-    missing, free = total - sum(there.values()), shutil.disk_usage(partial).free
+        return snapshot
+    _prepare(partial, files, {path: snapshot / path for path in same})
+    sizes = {file.path: _size(file, partial) for file in files}
+    missing, free = total - sum(sizes.values()), shutil.disk_usage(partial).free
     if missing + _DISK_MARGIN > free:
         raise ModelError(
-            f"{name} needs {(missing + _DISK_MARGIN) / 1e9:.2f} GB and the disk of {settings().cache} has "
+            f"{name} needs {(missing + _DISK_MARGIN) / 1e9:.2f} GB, and the disk of {settings().cache} has only "
             f"{free / 1e9:.2f} GB free: make room, or put models elsewhere with EMOVOX_CACHE"
         )
     for file in files:
 
         def advanced(done: int, path: str = file.path) -> None:
-            there[path] = done
-            progress(sum(there.values()), total)
+            sizes[path] = done
+            progress(sum(sizes.values()), total)
 
         connection.fetch(file, listing.urls[file.path], partial / file.path, advanced)
     (partial / SOURCE_FILE).write_text(listing.source.model_dump_json(indent=2), encoding="utf-8")
-    _publish(partial, place)
-    return place
+    _publish(partial, snapshot)
+    return snapshot
 
 
-def _prepare(partial: Path, files: list[PublishedFile], kept: dict[str, Path]) -> None:
-    """Make the directories, drop what belongs to another revision, and take over what is the same in it."""
-    wanted = {partial / file.path for file in files}
-    wanted |= {Connection.part(file, partial / file.path) for file in files}
-    for stray in [path for path in partial.rglob("*") if path.is_file() and path not in wanted]:
+def _prepare(partial: Path, files: list[PublishedFile], same: dict[str, Path]) -> None:
+    """Make the directories, delete files of another revision, and link those that the snapshot has already."""
+    paths = {partial / file.path for file in files}
+    paths |= {Connection.part(file, partial / file.path) for file in files}
+    for stray in [path for path in partial.rglob("*") if path.is_file() and path not in paths]:
         stray.unlink()
     for file in files:
         target = partial / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if file.path in kept and not target.exists():
+        if file.path in same and not target.exists():
             try:
-                link(kept[file.path], target)
+                link(same[file.path], target)
             except OSError:  # a file system without hard links
-                shutil.copyfile(kept[file.path], target)
+                shutil.copyfile(same[file.path], target)
 
 
-def _there(file: PublishedFile, partial: Path) -> int:
-    """Bytes of a file that an earlier pull has brought."""
+def _size(file: PublishedFile, partial: Path) -> int:
+    """Bytes of a file that are there from an earlier pull."""
     target = partial / file.path
     for path in (target, Connection.part(file, target)):
         if path.is_file():
@@ -321,8 +323,8 @@ def _there(file: PublishedFile, partial: Path) -> int:
     return 0
 
 
-def _publish(partial: Path, place: Path) -> None:
-    """Give a complete snapshot its name, once it is on the disk for good."""
+def _publish(partial: Path, snapshot: Path) -> None:
+    """Give a complete snapshot its name, once it is safely on the disk."""
     for path in [path for path in partial.rglob("*") if path.is_file()]:
         files.sync(path)
-    files.replace_directory(partial, place)
+    files.replace_directory(partial, snapshot)

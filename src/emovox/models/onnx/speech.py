@@ -23,8 +23,8 @@ Floats = npt.NDArray[np.float32]
 EPSILON = 1e-5
 # Added to the attention scores of padded keys: exp gives exactly 0, and a row without any frame stays a number.
 NEVER = -3e38
-# Logit of a class that the head was never taught: its share of any softmax is exactly 0.
-UNTAUGHT = -1e4
+# Logit of a class that the head wasn't trained on: its share of any softmax is exactly 0.
+UNTRAINED = -1e4
 
 
 @dataclass(frozen=True)
@@ -260,7 +260,7 @@ class SpeechEncoder:
             x: frames, (B, T, D).
             valid: which of them are.
             frame_count: of each row.
-            labels: name of each row of the head, None for one that was never taught.
+            labels: name of each row of the head, None for one that wasn't trained.
             weight: of the head, (labels, D).
             bias: of the head, (labels,).
         """
@@ -279,7 +279,7 @@ class SpeechEncoder:
             # A column for each of the nine emotions.
             matrix = np.zeros((weight.shape[1], len(NAMES)), np.float32)
             matrix[:, columns] = weight[rows].T
-            shift = np.full(len(NAMES), UNTAUGHT, np.float32)
+            shift = np.full(len(NAMES), UNTRAINED, np.float32)
             shift[columns] = bias[rows]
             names = graph.weight("head.weight", matrix), graph.weight("head.bias", shift)
             frame_logits = graph.add("Add", graph.add("MatMul", frames, names[0]), names[1])

@@ -1,4 +1,4 @@
-"""The engine: runs a model under the contract over windows of any lengths."""
+"""The engine: runs a model under the contract on windows of any lengths."""
 
 import hashlib
 import os
@@ -42,7 +42,7 @@ class Engine:
         path: of the file.
         metadata: what the file says of itself.
         precision: of the arithmetic.
-        checksum: sha256 of the ONNX file; where its weights lie beside it, its metadata names theirs.
+        checksum: sha256 of the ONNX file; of weights beside it its metadata has the checksum.
         name: `onnxruntime` or `openvino`.
         device: where it runs, `cpu` or `cuda`.
         batches: whether running windows together pays.
@@ -62,9 +62,9 @@ class Engine:
         Args:
             path: an ONNX file under the contract.
             precision: of the arithmetic; by default the file's own.
-            device: `auto` takes a GPU where ONNX Runtime has one.
-            engine: insist on `onnxruntime` or `openvino`.
-            threads: threads on the CPU; 0: one per core this process may use.
+            device: `auto` takes a GPU if ONNX Runtime supports one.
+            engine: `onnxruntime`, `openvino` or `auto`.
+            threads: threads on the CPU; 0: one per core that this process may use.
 
         Raises:
             ModelError: unreadable, not a model under the contract, or no such device or engine here.
@@ -88,15 +88,15 @@ class Engine:
             frames: give each frame's embedding too.
 
         Raises:
-            ModelError: the model failed, for want of memory for example.
+            ModelError: the model failed, for example because memory ran out.
         """
-        wanted = ["frame_count", "logits", "embedding"]
-        wanted += ["frame_logits"] * frame_logits + ["frames"] * frames
+        names = ["frame_count", "logits", "embedding"]
+        names += ["frame_logits"] * frame_logits + ["frames"] * frames
         if self.batches:
-            return self._run(windows, wanted)
-        return [output for window in windows for output in self._run([window], wanted)]
+            return self._run(windows, names)
+        return [output for window in windows for output in self._run([window], names)]
 
-    def _run(self, windows: Sequence[Floats], wanted: list[str]) -> list[Output]:
+    def _run(self, windows: Sequence[Floats], names: list[str]) -> list[Output]:
         samples = np.array([len(window) for window in windows], dtype=np.int64)
         step = self._session.step
         longest = -(-int(samples.max()) // step) * step
@@ -104,10 +104,10 @@ class Engine:
         for row, window in zip(waveform, windows, strict=True):
             row[: len(window)] = window
         try:
-            values = self._session.run(wanted, {"waveform": waveform, "samples": samples})
+            values = self._session.run(names, {"waveform": waveform, "samples": samples})
         except Exception as error:  # the engines' exceptions share no base but this one
             raise ModelError(f"the model {self.metadata.name} failed: {one_line(error)}") from error
-        batch = dict(zip(wanted, values, strict=True))
+        batch = dict(zip(names, values, strict=True))
         outputs = []
         for index, count in enumerate(batch["frame_count"].tolist()):
             outputs.append(

@@ -1,4 +1,4 @@
-"""ONNX Runtime: runs everywhere, and on a GPU where its build has one."""
+"""ONNX Runtime: runs everywhere, and on a GPU if its build supports one."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -56,7 +56,7 @@ def choose(device: Device) -> str:
     if device == "auto":
         return "cuda" if _PROVIDERS["cuda"] in available else "cpu"
     if device not in _PROVIDERS:
-        raise ModelError(f"unknown device {device!r}; there are auto, {', '.join(_PROVIDERS)}")
+        raise ModelError(f"unknown device {device!r}: choose auto, {', '.join(_PROVIDERS)}")
     if _PROVIDERS[device] not in available:
         raise ModelError(f"device {device} is not available: this ONNX Runtime has {', '.join(available)}")
     return device

@@ -23,7 +23,7 @@ _DONT_NEED = 4  # MADV_DONTNEED of Linux: drop the pages; what the file holds is
 
 
 def has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 by itself."""
+    """Whether this CPU has bfloat16 arithmetic."""
     return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
@@ -33,8 +33,8 @@ class OpenVinoSession:
     engine = "openvino"
     device = "cpu"
     batches = False
-    # OpenVINO keeps kernels for every length it has seen, 2 MB each for the bundled model: in a long recording, or
-    # after many short ones, that would be gigabytes.
+    # OpenVINO keeps kernels for every length that it has seen, 2 MB each for the bundled model: many lengths would
+    # take gigabytes.
     step = SAMPLE_RATE // 4
 
     def __init__(self, path: Path, *, precision: Precision, threads: int) -> None:
@@ -44,14 +44,14 @@ class OpenVinoSession:
             ModelError: OpenVINO can't load it, or the CPU has no bfloat16.
         """
         if precision == "bf16" and not has_bf16():
-            raise ModelError("this CPU has no bfloat16 arithmetic; take fp32 or int8")
+            raise ModelError("this CPU has no bfloat16 arithmetic: choose fp32 or int8")
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
-            # Each process would pin its first thread to the first core, and many would share that one.
+            # Otherwise each process pins its first thread to the first core, and several share that one.
             "ENABLE_CPU_PINNING": False,
             "PERFORMANCE_HINT": "LATENCY",
-            # What int8 leaves over is worth bf16: it rounds less than int8 does.
+            # What int8 leaves can be bf16, which rounds less than int8.
             "INFERENCE_PRECISION_HINT": "bf16" if precision in ("bf16", "int8") and has_bf16() else "f32",
             # Activations are rounded to int8 row by row in blocks, where the weights come in blocks of int8.
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(INT8_BLOCK if precision == "int8" else 0),
@@ -78,8 +78,9 @@ class OpenVinoSession:
 def _release_weights(path: Path) -> None:
     """Give the pages of a model's mapped weights back to the system, where Linux says which they are.
 
-    OpenVINO maps the file of weights and packs most of them anew, but keeps the mapping; its pages would count as
-    this process's memory, 1.2 GB for Large, until the system runs short. Any that is needed again is read again.
+    OpenVINO maps the file of weights and repacks most of them, but keeps the mapping; its pages would count as
+    this process's memory, 1.2 GB for Large, until the system runs short. A page that is needed again is read
+    again.
     """
     weights = os.fspath(path.with_name(f"{path.name}.data").resolve())
     if not sys.platform.startswith("linux"):

@@ -1,4 +1,4 @@
-"""The session: a model file made ready to run, by one engine or the other."""
+"""The session: a model file that is ready to run, on one engine or the other."""
 
 import importlib.metadata
 import importlib.util
@@ -23,9 +23,9 @@ class Session(Protocol):
     Attributes:
         engine: `onnxruntime` or `openvino`.
         device: `cpu` or `cuda`.
-        batches: whether running rows together pays. On a CPU it only adds padding; and where activations are
-            rounded, a difference in the seventh digit, as padding makes it, may flip a rounding.
-        step: windows are padded to multiples of so many samples.
+        batches: whether running rows together pays. On a CPU it only adds padding; and if activations are rounded,
+            a difference in the seventh digit, such as padding makes, may flip a rounding.
+        step: windows are padded to a multiple of this many samples.
     """
 
     engine: str
@@ -38,15 +38,15 @@ class Session(Protocol):
 
 
 def choose_engine(*, device: Device = "auto", engine: EngineName = "auto") -> tuple[str, str]:
-    """The engine and device that are meant: OpenVINO on a CPU where it is installed, else ONNX Runtime.
+    """The engine and device to use: OpenVINO on a CPU if it is installed, otherwise ONNX Runtime.
 
     Returns:
         `onnxruntime` or `openvino`, and `cpu` or `cuda`.
 
     Raises:
-        ModelError: the device or the engine is not there.
+        ModelError: the device or the engine isn't available.
     """
-    from emovox.models.runtime import onnxruntime_session  # noqa: PLC0415  each engine is loaded when it is needed
+    from emovox.models.runtime import onnxruntime_session  # noqa: PLC0415  engines are loaded when they are needed
 
     chosen = onnxruntime_session.choose(device)
     has_openvino = importlib.util.find_spec("openvino") is not None
@@ -62,7 +62,7 @@ def engine_version(*, device: Device = "auto", engine: EngineName = "auto") -> s
 
 
 def precisions(*, device: Device = "auto", engine: EngineName = "auto") -> list[Precision]:
-    """What can be computed here, fp32 first: int8 on a CPU, bf16 where OpenVINO finds it, fp16 on a GPU."""
+    """The precisions of this machine, fp32 first: int8 on a CPU, bf16 if OpenVINO finds it, fp16 on a GPU."""
     name, chosen = choose_engine(device=device, engine=engine)
     if chosen != "cpu":
         return ["fp32", "fp16"]
@@ -81,12 +81,12 @@ def open_session(
     Args:
         path: an ONNX file.
         precision: of the arithmetic; the file's own, or `bf16` for an fp32 file.
-        device: `auto` takes a GPU where ONNX Runtime has one.
-        engine: insist on one.
+        device: `auto` takes a GPU if ONNX Runtime supports one.
+        engine: `onnxruntime`, `openvino` or `auto`.
         threads: on the CPU.
 
     Raises:
-        ModelError: unreadable, or the device, engine or arithmetic is not there.
+        ModelError: unreadable, or the device, engine or arithmetic isn't available.
     """
     name, chosen = choose_engine(device=device, engine=engine)
     if name == "openvino":
@@ -94,7 +94,7 @@ def open_session(
 
         return openvino_session.OpenVinoSession(path, precision=precision, threads=threads)
     if precision == "bf16":
-        raise ModelError(f"bf16 needs OpenVINO on a CPU: {install('openvino')}, or take fp32")
+        raise ModelError(f"bf16 needs OpenVINO on a CPU: {install('openvino')}, or choose fp32")
     from emovox.models.runtime import onnxruntime_session  # noqa: PLC0415
 
     return onnxruntime_session.OnnxRuntimeSession(path, device=chosen, threads=threads)
@@ -104,7 +104,7 @@ def read_properties(path: Path) -> dict[str, str]:
     """The text properties of an ONNX file, without its external weights.
 
     Raises:
-        ModelError: unreadable, or no ONNX file.
+        ModelError: unreadable, or not an ONNX file.
     """
     try:
         model = onnx.load(str(path), load_external_data=False)

@@ -172,7 +172,7 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
     meanings = _meanings(names, {**(labels or {}), **own})
     weights = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
     if not weights:
-        raise ModelError(f"{directory} is no snapshot: it has neither model.safetensors nor pytorch_model.bin")
+        raise ModelError(f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin")
     return Wav2Vec2Snapshot(
         directory=directory,
         weights=directory / weights[0],
@@ -238,7 +238,7 @@ def _meanings(names: tuple[str, ...], mapping: Mapping[str, str]) -> tuple[str, 
         listed = ", ".join(f"{name!r:.50}" for name in strange[:10])
         example = json.dumps({strange[0][:50]: "other"}, ensure_ascii=False)
         raise ModelError(
-            f"{CONFIG_FILE} has classes that are none of the nine by name: {listed}. Say which of "
+            f"{CONFIG_FILE} has classes that are not names of the nine: {listed}. Say which of "
             f"{', '.join(NAMES)} each of them is in an {LABELS_FILE} beside it, such as {example}"
         )
     for meaning in meanings:

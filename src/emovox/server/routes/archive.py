@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from emovox.archive.filter import Filter
+from emovox.archive.record import ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
-from emovox.archive.stored_record import Found
 from emovox.emotions import NAMES
 from emovox.inference.recognition import NumberMap
 from emovox.server.http.date_times import DateTime
@@ -159,7 +159,7 @@ def similar(
     service = service_of(request)
     filter_ = Filter(emotion=emotion, tag=_text(tag))
     neighbours = service.archiving.archive.similar(
-        _record(service, id_), k=k, wanted=filter_, segments=segments, raw=raw
+        _record(service, id_), k=k, where=filter_, segments=segments, raw=raw
     )
     return SimilarPage(similar=[_similar(service, neighbour) for neighbour in neighbours])
 
@@ -185,14 +185,14 @@ def untag(request: Request, id_: OutputId, tag: TagName) -> Response:
     return Response(status_code=204)
 
 
-def _record(service: Service, id_: str) -> Found:
+def _record(service: Service, id_: str) -> ArchiveRecord:
     record = service.archiving.archive.by_outputs(service.stored_outputs.directory(id_))
     if record is None:
         raise Problem(404, "not-archived", "these outputs are not in the archive yet")
     return record
 
 
-def _facts(service: Service, record: Found) -> dict[str, Any]:
+def _facts(service: Service, record: ArchiveRecord) -> dict[str, Any]:
     root, path = service.settings.outputs.absolute(), record.outputs
     ours = path is not None and path.parent == root and ID.fullmatch(path.name) and path.is_dir()
     return {
@@ -202,13 +202,13 @@ def _facts(service: Service, record: Found) -> dict[str, Any]:
     }
 
 
-def _archived(service: Service, record: Found) -> Archived:
+def _archived(service: Service, record: ArchiveRecord) -> Archived:
     return Archived(**_facts(service, record))
 
 
 def _similar(service: Service, neighbour: Neighbour) -> Similar:
     facts = {"similarity": neighbour.similarity, "cosine": neighbour.cosine, "segment": neighbour.segment}
-    return Similar(**{**_facts(service, neighbour.found), **facts})
+    return Similar(**{**_facts(service, neighbour.record), **facts})
 
 
 def _text(value: str | None) -> str | None:
