@@ -143,9 +143,9 @@ def test_a_stream_is_asked_too(recognizer: Recognizer, own: Head, speech: np.nda
     without = [event.to_dict() for event in plain.push(speech)]
     events = [event.to_dict() for event in live.push(speech)]
     assert not any("head" in event for event in without)
-    heard = [event for event in events if event["type"] == "heard" and event["emotion"]]
-    assert heard
-    for event in heard:
+    updates = [event for event in events if event["type"] == "heard" and event["emotion"]]
+    assert updates
+    for event in updates:
         assert set(event["head"]["scores"]) == set(own.classes)
     stripped = [{key: value for key, value in event.items() if key != "head"} for event in events]
     assert stripped == without

@@ -28,12 +28,12 @@ def room(seconds: float, seed: int = 0) -> np.ndarray:
     return (1e-3 * np.random.default_rng(seed).standard_normal(round(seconds * SECOND))).astype(np.float32)
 
 
-def hear(live: Live, *chunks: np.ndarray, catch_up: bool = False) -> list[Event]:
+def events_of(live: Live, *chunks: np.ndarray, catch_up: bool = False) -> list[Event]:
     events = [event for chunk in chunks for event in live.push(chunk, catch_up=catch_up)]
     return events + live.finish()
 
 
-def heard(events: Sequence[Event]) -> list[LiveUpdate]:
+def updates(events: Sequence[Event]) -> list[LiveUpdate]:
     return [event for event in events if isinstance(event, LiveUpdate)]
 
 
@@ -67,7 +67,7 @@ sizes = st.lists(st.integers(1, 10 * SECOND), min_size=1, max_size=5).filter(lam
 @hypothesis_settings(max_examples=30)
 @given(sizes=sizes)
 def test_chunks_make_no_difference(small: Recognizer, talk: np.ndarray, sizes: list[int]) -> None:
-    assert hear(small.live(), *chunked(talk, sizes)) == hear(small.live(), talk)
+    assert events_of(small.live(), *chunked(talk, sizes)) == events_of(small.live(), talk)
 
 
 @hypothesis_settings(max_examples=5)
@@ -75,15 +75,15 @@ def test_chunks_make_no_difference(small: Recognizer, talk: np.ndarray, sizes: l
 def test_chunks_make_no_difference_to_the_bundled_model(
     recognizer: Recognizer, talk: np.ndarray, sizes: list[int]
 ) -> None:
-    assert hear(recognizer.live(), *chunked(talk, sizes)) == hear(recognizer.live(), talk)
+    assert events_of(recognizer.live(), *chunked(talk, sizes)) == events_of(recognizer.live(), talk)
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100])
 def test_one_sample_at_a_time(small: Recognizer, talk: np.ndarray, rate: int) -> None:
     short = talk[: 3 * rate // 2]
-    whole = hear(small.live(sample_rate=rate), short)
-    assert len(heard(whole)) == int(4 * len(short) / rate)
-    assert hear(small.live(sample_rate=rate), *chunked(short, [1])) == whole
+    whole = events_of(small.live(sample_rate=rate), short)
+    assert len(updates(whole)) == int(4 * len(short) / rate)
+    assert events_of(small.live(sample_rate=rate), *chunked(short, [1])) == whole
 
 
 @hypothesis_settings(max_examples=20)
@@ -103,11 +103,11 @@ def test_chunks_make_no_difference_whatever_the_samples(
         samples = samples * np.iinfo(kind).max
     samples = samples.astype(kind)
     sinks: list[list[np.ndarray]] = [[], []]
-    whole = hear(small.live(sample_rate=rate, sink=sinks[0].append), samples)
-    pieces = hear(small.live(sample_rate=rate, sink=sinks[1].append), *chunked(samples, sizes))
+    whole = events_of(small.live(sample_rate=rate, sink=sinks[0].append), samples)
+    pieces = events_of(small.live(sample_rate=rate, sink=sinks[1].append), *chunked(samples, sizes))
     assert pieces == whole
     np.testing.assert_array_equal(np.concatenate(sinks[0]), np.concatenate(sinks[1]))
-    assert [event.time for event in heard(whole)] == [
+    assert [event.time for event in updates(whole)] == [
         (number + 1) / 4 for number in range(int(np.concatenate(sinks[0]).size / STEP))
     ]
 
@@ -126,7 +126,7 @@ def test_the_model_sees_the_context_and_nothing_else(
             return run(engine, windows, **options)
 
         patch.setattr(Engine, "run", watch)
-        events = heard(hear(small.live(), *chunked(talk, sizes)))
+        events = updates(events_of(small.live(), *chunked(talk, sizes)))
     ends = [round(event.time * SECOND) for event in events if event.speech]
     assert len(ends) < len(events), "while nobody speaks it sees nothing"
     assert len(seen) == len(ends)
@@ -142,7 +142,7 @@ def test_scores_are_those_of_the_speech_in_the_last_second(small: Recognizer, ta
         on = bool(probability >= (0.35 if on else 0.5))
         chunks.append(on)
     sound = np.concatenate([np.zeros(CONTEXT), talk])
-    told = [event for event in heard(hear(small.live(), talk)) if event.speech]
+    told = [event for event in updates(events_of(small.live(), talk)) if event.speech]
     partly: int = 0
     for event in told:
         end = round(event.time * SECOND)
@@ -163,7 +163,7 @@ def test_an_event_is_out_as_soon_as_its_sound_is_in(recognizer: Recognizer, talk
     live = recognizer.live()
     for chunk in np.split(talk, np.arange(1_000, len(talk), 1_000)):
         before = live._end
-        events = heard(live.push(chunk))
+        events = updates(live.push(chunk))
         assert [event.time for event in events] == [
             end / SECOND for end in range(before + STEP, live._end + 1, STEP)
         ]
@@ -186,7 +186,7 @@ def test_the_emotions_of_real_speech(recognizer: Recognizer, examples: list[Path
     clips = [recognizer_waveform(recognizer, path) for path in (angry, sad)]
     pieces = [room(1), clips[0], room(2), clips[1], room(2)]
     starts = np.cumsum([0, *map(len, pieces)]) / SECOND
-    events = hear(recognizer.live(), np.concatenate(pieces))
+    events = events_of(recognizer.live(), np.concatenate(pieces))
     found = changes(events)
     assert [change.previous for change in found if change.emotion is None] == ["angry", "sad"]
     assert len(found) <= 5
@@ -195,11 +195,11 @@ def test_the_emotions_of_real_speech(recognizer: Recognizer, examples: list[Path
         assert start < change.time <= start + 2.25
     spoken = [
         event.speech
-        for event in heard(events)
+        for event in updates(events)
         if any(start + 0.4 < event.time <= end for start, end in (starts[1:3], starts[3:5]))
     ]
     assert np.mean(spoken) > 0.8, "but for the speakers' own pauses"
-    for event in heard(events):
+    for event in updates(events):
         if event.scores is not None:
             assert list(event.scores) == list(NAMES)
             assert sum(event.scores.values()) == pytest.approx(1, abs=1e-9)
@@ -215,7 +215,7 @@ def recognizer_waveform(recognizer: Recognizer, path: Path) -> np.ndarray:
 def test_silence_and_noise_are_no_emotion(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Engine, "run", None)  # the model isn't even asked
     for waveform in (np.zeros(5 * SECOND), room(5)):
-        events = hear(recognizer.live(), waveform)
+        events = events_of(recognizer.live(), waveform)
         assert events == [LiveUpdate(time=(number + 1) / 4, speech=False) for number in range(20)]
 
 
@@ -233,7 +233,7 @@ Script = list[tuple[bool, int]]
 
 
 def play(small: Recognizer, script: Script, logit: float = 4.0, *, batch: int = 1) -> list[Event]:
-    """Events where each quarter second is silence, or speech in which one class is heard."""
+    """Events where each quarter second is silence, or speech of one class."""
     told = iter([winner for speaks, winner in script if speaks] if batch == 1 else [])
     latest = [0]
 
@@ -282,9 +282,9 @@ def test_a_short_pause_neither_counts_nor_interrupts(small: Recognizer) -> None:
     assert announced(play(small, speak(0, 2) + rest(3) + speak(0, 2)))[0][2] == "angry"
     events = play(small, speak(0, 4) + rest(3) + speak(0, 2))
     assert announced(events) == [(0.75, None, "angry")]
-    held = heard(events)[4:7]
+    held = updates(events)[4:7]
     assert [event.speech for event in held] == [False] * 3
-    assert all(event.scores == heard(events)[3].scores for event in held)
+    assert all(event.scores == updates(events)[3].scores for event in held)
 
 
 def test_a_second_without_speech_is_no_emotion(small: Recognizer) -> None:
@@ -292,7 +292,7 @@ def test_a_second_without_speech_is_no_emotion(small: Recognizer) -> None:
     assert announced(events) == [(0.75, None, "angry"), (2.0, "angry", None), (3.25, None, "angry")]
     last = changes(events)[1]
     assert last.confidence is None
-    assert [event.scores is None for event in heard(events)] == [False] * 7 + [True] * 3 + [False] * 3
+    assert [event.scores is None for event in updates(events)] == [False] * 7 + [True] * 3 + [False] * 3
     assert announced(play(small, speak(0, 2) + rest(6))) == [], "what was never announced need not be taken back"
 
 
@@ -309,7 +309,7 @@ quarters = st.lists(st.tuples(st.booleans(), st.integers(0, 2)), max_size=60)
 @given(script=quarters)
 def test_announcements_keep_the_rules(small: Recognizer, script: Script) -> None:
     events = play(small, script)
-    assert [event.time for event in heard(events)] == [(number + 1) / 4 for number in range(len(script))]
+    assert [event.time for event in updates(events)] == [(number + 1) / 4 for number in range(len(script))]
     present, since = None, -1.0
     for before, event in zip([None, *events], events, strict=False):
         if isinstance(event, EmotionChanged):
@@ -317,28 +317,28 @@ def test_announcements_keep_the_rules(small: Recognizer, script: Script) -> None
             assert before.time == event.time, "a change follows the event that brought it"
             assert event.previous == present != event.emotion
             if event.emotion is None:
-                assert not any(one.speech for one in heard(events) if event.time - 1 < one.time <= event.time)
+                assert not any(one.speech for one in updates(events) if event.time - 1 < one.time <= event.time)
             else:
                 assert (event.emotion, event.confidence) == (before.emotion, before.confidence)
-                led = [one for one in heard(events) if event.time - 0.5 <= one.time <= event.time and one.speech]
+                led = [one for one in updates(events) if event.time - 0.5 <= one.time <= event.time and one.speech]
                 assert all(one.emotion == event.emotion for one in led)
                 assert event.time - since >= 0.5
             present, since = event.emotion, event.time
     if present is not None:
-        assert any(event.speech for event in heard(events)[-4:]), "speech that has ceased is taken back"
+        assert any(event.speech for event in updates(events)[-4:]), "speech that has ceased is taken back"
 
 
 @given(script=quarters, batch=st.integers(2, 9))
 def test_who_is_late_hears_less_and_never_falls_behind(small: Recognizer, script: Script, batch: int) -> None:
     events = play(small, script, batch=batch)
-    told = {event.time: event for event in heard(events)}
+    told = {event.time: event for event in updates(events)}
     for first in range(0, len(script), batch):
         part = script[first : first + batch]
         times = [(first + number + 1) / 4 for number in range(len(part))]
         judged = [told[time] for (speaks, _), time in zip(part, times, strict=True) if speaks and time in told]
         assert len(judged) <= 1, "one run of the model a push"
         assert times[-1] in told, "the latest moment is always told"
-    full = {event.time: event for event in heard(play(small, script))}
+    full = {event.time: event for event in updates(play(small, script))}
     for time, event in told.items():
         assert event.speech == full[time].speech, "all of it is listened to for speech"
     pauses = [change.time for change in changes(events) if change.emotion is None]
@@ -358,9 +358,9 @@ def test_late_in_real_speech(recognizer: Recognizer, speech: np.ndarray) -> None
         patch.setattr(Engine, "run", count)
         events = recognizer.live().push(speech[: 2 * SECOND], catch_up=True)
     assert calls == 1
-    assert heard(events)[-1].time == 2
-    whole = heard(recognizer.live().push(speech[: 2 * SECOND]))
-    assert heard(events)[-1] == whole[-1], "what is heard hangs on the sound alone"
+    assert updates(events)[-1].time == 2
+    whole = updates(recognizer.live().push(speech[: 2 * SECOND]))
+    assert updates(events)[-1] == whole[-1], "events depend on the sound alone"
 
 
 # Streams
@@ -396,12 +396,12 @@ def test_a_chunk_may_be_overwritten_once_it_is_pushed(small: Recognizer, talk: n
         buffer[: len(chunk)] = chunk
         events += live.push(buffer[: len(chunk)])
         buffer[:] = 1
-    assert events == hear(small.live(), talk)
+    assert events == events_of(small.live(), talk)
 
 
-def test_what_is_heard_is_what_the_sink_gets(small: Recognizer, talk: np.ndarray) -> None:
+def test_the_sink_gets_what_the_model_gets(small: Recognizer, talk: np.ndarray) -> None:
     blocks: list[np.ndarray] = []
-    hear(small.live(sample_rate=48_000, sink=blocks.append), *chunked(talk, [777]))
+    events_of(small.live(sample_rate=48_000, sink=blocks.append), *chunked(talk, [777]))
     resampler = Resampler(48_000)
     expected = [resampler.push(talk), resampler.push(np.empty(0, np.float32), last=True)]
     np.testing.assert_array_equal(np.concatenate(blocks), np.concatenate(expected))
@@ -442,11 +442,11 @@ def test_what_is_no_sound_is_refused_and_changes_nothing(
     spoilt = np.append(talk, np.nan)
     with pytest.raises(errors.UnreadableAudioError, match="NaN"):
         live.push(spoilt)
-    assert events + hear(live, talk[30_000:]) == hear(small.live(), talk)
+    assert events + events_of(live, talk[30_000:]) == events_of(small.live(), talk)
 
 
 def test_restricted_classes(recognizer: Recognizer, speech: np.ndarray) -> None:
-    events = heard(hear(recognizer.live(emotions=["sad", "happy"]), speech))
+    events = updates(events_of(recognizer.live(emotions=["sad", "happy"]), speech))
     scores = [event.scores for event in events if event.scores]
     assert scores
     assert all({name for name, score in item.items() if score} == {"sad", "happy"} for item in scores)
@@ -465,7 +465,7 @@ def test_a_model_without_a_head_and_a_rate_that_is_none(small: Recognizer, tmp_p
 
 
 def test_events_are_json(recognizer: Recognizer, talk: np.ndarray) -> None:
-    events = hear(recognizer.live(), talk)
+    events = events_of(recognizer.live(), talk)
     assert {type(event) for event in events} == set(get_args(Event))
     for event in events:
         data = json.loads(json.dumps(event.to_dict(2), allow_nan=False))

@@ -103,9 +103,9 @@ def test_every_kind_of_source_is_the_same_recording(recognizer: Recognizer, exam
 
 def test_a_long_recording_is_pooled_over_windows(recognizer: Recognizer, speech: np.ndarray) -> None:
     long = np.tile(speech, 40)[: 75 * 16_000 + 123]
-    heard: list[np.ndarray] = []
-    result = recognizer.recognize((long, 16_000), granularity="frame", embedding=True, sink=heard.append)
-    np.testing.assert_array_equal(np.concatenate(heard), long)
+    blocks: list[np.ndarray] = []
+    result = recognizer.recognize((long, 16_000), granularity="frame", embedding=True, sink=blocks.append)
+    np.testing.assert_array_equal(np.concatenate(blocks), long)
     count = 1 + (len(long) - recognizer.metadata.minimum_samples) // recognizer.metadata.hop
     assert result.frames is not None
     assert result.embedding is not None
@@ -277,7 +277,7 @@ def test_isolated_what_breaks_a_decoder_costs_itself(
         recognizer.recognize(sources[1])
 
 
-def test_isolated_without_a_process_nothing_is_heard(
+def test_isolated_without_a_process_nothing_is_recognised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: list[Path]
 ) -> None:
     poison.poison(monkeypatch, tmp_path, at_start="os._exit(1)")

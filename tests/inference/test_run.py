@@ -1,4 +1,4 @@
-"""Recordings of several sentences: what is heard in each, whichever way they come."""
+"""Recordings of several sentences: the emotion of each, whichever way they come."""
 
 import json
 import os
@@ -72,7 +72,7 @@ def segments_of(recognition: Recognition) -> list[Segment]:
     return recognition.segments
 
 
-def heard_at(segments: list[Segment], start: float, end: float) -> list[Segment]:
+def segments_at(segments: list[Segment], start: float, end: float) -> list[Segment]:
     return [item for item in segments if min(end, item.end) - max(start, item.start) > 0]
 
 
@@ -84,20 +84,20 @@ def test_each_sentence_is_found_with_its_emotion(
     segments = segments_of(recognizer.recognize((joined.waveform, RATE), segments=True))
     right = []
     for (start, end), emotion in zip(joined.places, joined.emotions, strict=True):
-        found = heard_at(segments, start, end)
+        found = segments_at(segments, start, end)
         assert found, "no sentence is missed"
         assert found[0].start == pytest.approx(start, abs=0.3)
         assert found[-1].end == pytest.approx(end, abs=0.3)
         right += [item.emotion == emotion for item in found if item.end - item.start > 1]
     assert np.mean(right) >= 0.8
     for item in segments:
-        assert heard_at(segments, item.start, item.end) == [item], "segments don't overlap"
+        assert segments_at(segments, item.start, item.end) == [item], "segments don't overlap"
         assert item.confidence == item.scores[item.emotion] == max(item.scores.values())
         assert sum(item.scores.values()) == pytest.approx(1)
-        assert any(heard_at([item], start - 0.3, end + 0.3) for start, end in joined.places), "silence is none"
+        assert any(segments_at([item], start - 0.3, end + 0.3) for start, end in joined.places), "silence is none"
 
 
-def test_a_sentence_is_heard_as_it_would_be_alone(recognizer: Recognizer, short: Joined) -> None:
+def test_a_sentence_is_recognised_as_it_would_be_alone(recognizer: Recognizer, short: Joined) -> None:
     """Whatever else is said, and whether or not the recording is longer than a window."""
     repeated = np.concatenate([short.waveform] * 4)
     assert len(short.waveform) < 30 * RATE < len(repeated)
@@ -184,7 +184,7 @@ def test_speech_is_no_reason_to_warn(recognizer: Recognizer, examples: list[Path
     assert all(recognizer.recognize(path).warnings == [] for path in examples)
 
 
-def test_channels_are_heard_by_themselves(recognizer: Recognizer, examples: list[Path]) -> None:
+def test_channels_are_recognised_by_themselves(recognizer: Recognizer, examples: list[Path]) -> None:
     one, other = (join(examples[at : at + 2]).waveform for at in (0, 2))
     size = max(len(one), len(other))
     stereo = np.zeros((size, 2), np.float32)
@@ -302,20 +302,20 @@ def test_hours_need_hardly_more_memory_than_a_minute(tmp_path: Path, long: Joine
     assert len(frames["logits"]) == len(frames["scores"]) == len(np.load(place / "embedding.npy", mmap_mode="r"))
 
 
-def test_a_last_short_word_is_heard_by_itself(recognizer: Recognizer, examples: list[Path]) -> None:
+def test_a_last_short_word_has_its_own_segment(recognizer: Recognizer, examples: list[Path]) -> None:
     """Whatever was said before it."""
     word = read(examples[4])[: int(0.7 * RATE)]
-    heard = []
+    words = []
     for before in examples[:2]:
         clip = read(before)
         joined = np.concatenate([clip, np.zeros(int(0.45 * RATE), np.float32), word])
         *_, last = segments_of(recognizer.recognize((joined, RATE), segments=True))
         assert last.start > (len(clip) - 0.1 * RATE) / RATE
-        heard.append(last)
-    for said, item in zip(("angry", "happy"), heard, strict=True):
+        words.append(last)
+    for said, item in zip(("angry", "happy"), words, strict=True):
         assert item.scores[said] < 0.15
     # Where it begins is found to some frames, and in so short a word they count.
-    np.testing.assert_allclose(list(heard[0].scores.values()), list(heard[1].scores.values()), atol=0.25)
+    np.testing.assert_allclose(list(words[0].scores.values()), list(words[1].scores.values()), atol=0.25)
 
 
 def test_merging_is_asking_for_segments(recognizer: Recognizer, examples: list[Path]) -> None:

@@ -50,7 +50,7 @@ def empty(client: Client) -> bool:
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_each_channel_is_heard_by_itself(
+def test_each_channel_is_recognised_by_itself(
     shared: Client,
     recognizer: Recognizer,
     call: Path,
@@ -67,7 +67,7 @@ def test_each_channel_is_heard_by_itself(
     bad = tmp_path / "bad.wav"
     bad.write_bytes(b"RIFF nothing")
     left, right, mono, failed = split(shared, call, examples[2], bad, segments="true")
-    heard = []
+    scores = []
     for channel, job in ((1, left), (2, right), (None, mono)):
         assert (job["name"], job["channel"]) == (examples[2].name if channel is None else "call.wav", channel)
         result = shared.get(job["links"]["result"]).json()
@@ -76,8 +76,8 @@ def test_each_channel_is_heard_by_itself(
         ).to_dict()
         for name in ("emotion", "confidence", "scores", "segments", "recording", "speech_only"):
             assert result[name] == expected[name]
-        heard.append(result["scores"])
-    assert heard[0] != heard[1]
+        scores.append(result["scores"])
+    assert scores[0] != scores[1]
     assert "_channel1" in left["output"]
     assert "_channel2" in right["output"]
     assert (failed["state"], failed["channel"], failed["problem"]["status"]) == ("failed", None, 422)

@@ -74,15 +74,15 @@ def test_a_stream_asks_one(shared: Client, own: Head, speech: np.ndarray) -> Non
         socket.send(speech.astype("<f4").tobytes())
         socket.send('{"type": "end"}')
         told = [json.loads(message) for message in socket]
-    heard = [event for event in told if event["type"] == "heard" and event["emotion"]]
-    assert heard
-    assert all(set(event["head"]["scores"]) == set(own.classes) for event in heard)
+    updates = [event for event in told if event["type"] == "heard" and event["emotion"]]
+    assert updates
+    assert all(set(event["head"]["scores"]) == set(own.classes) for event in updates)
     output = told[-1]["output"]
     result = shared.get(f"/v1/outputs/{output}/files/result.json").json()
     assert result["head"]["name"] == "calls"
 
 
-def test_outputs_say_whether_they_have_segments_and_what_a_head_heard(
+def test_outputs_say_whether_they_have_segments_and_a_head_s_verdict(
     shared: Client, recognizer: Recognizer, examples: list[Path]
 ) -> None:
     head(recognizer.metadata).write(head_path("calls"))

@@ -76,7 +76,7 @@ def test_the_root_says_how_to_build_the_page(
     assert shared.get("/favicon.svg").status_code == 404
 
 
-def test_examples_can_be_listed_and_heard(shared: Client, examples: list[Path]) -> None:
+def test_examples_can_be_listed_and_played(shared: Client, examples: list[Path]) -> None:
     listed = shared.get("/v1/examples").json()
     assert [item["name"] for item in listed] == [path.name for path in examples]
     for item, path in zip(listed, examples, strict=True):

@@ -104,7 +104,7 @@ def test_one_that_all_its_listeners_leave_goes_on(shared: Client, served: Hub) -
             assert (kind, data["total"]) == ("progress", sum(map(len, FILES.values())))
     assert threads() == 1
     served.released.set()
-    with shared.stream("POST", URL) as answer:  # a later one joins, and hears of the end
+    with shared.stream("POST", URL) as answer:  # a later one joins, and learns of the end
         *_, (kind, data) = events(answer)
     assert (kind, data) == ("done", {"model": NAME})
     assert_complete()

@@ -89,7 +89,7 @@ def test_options_mean_what_they_mean_to_the_library(
     same(raw, expected)
 
 
-def test_a_track_is_heard_as_the_library_hears_it(
+def test_a_track_is_recognised_as_by_the_library(
     shared: Client, recognizer: Recognizer, speech: NDArray[np.float32], tmp_path: Path
 ) -> None:
     path = film(tmp_path, speech, [0.0, 1.0, 0.5])
@@ -101,7 +101,7 @@ def test_a_track_is_heard_as_the_library_hears_it(
     assert (missing.status_code, "there is no track 4" in missing.json()["detail"]) == (422, True)
 
 
-def test_channels_that_cancel_are_heard_as_the_library_hears_them(
+def test_channels_that_cancel_are_recognised_as_by_the_library(
     shared: Client, recognizer: Recognizer, speech: NDArray[np.float32], tmp_path: Path
 ) -> None:
     stereo = np.rint(np.stack([0.9 * speech, -speech], axis=1) * 32767).astype(np.int16)

@@ -44,7 +44,7 @@ def opened(client: Client, query: str = "", **headers: str) -> ClientConnection:
     return connect(str(client.base_url).replace("http", "ws") + f"/v1/live{query}", additional_headers=headers)
 
 
-def hear(client: Client, pieces: list[bytes], **start: Any) -> list[dict[str, Any]]:
+def stream(client: Client, pieces: list[bytes], **start: Any) -> list[dict[str, Any]]:
     with opened(client) as socket:
         socket.send(json.dumps(start))
         for piece in pieces:
@@ -77,26 +77,26 @@ def test_events_are_the_librarys(
     expected = [event.to_dict() for event in [*live.push(speech), *live.finish()]]
     assert told[-1] == {"type": "ended", "output": None}
     times = {event["time"] for event in expected}
-    heard = [event for event in told if event["type"] == "heard"]
-    assert heard  # a service that is late leaves some out, and tells the rest
-    assert {event["time"] for event in heard} <= times
-    assert heard[-1]["time"] == max(times)
+    updates = [event for event in told if event["type"] == "heard"]
+    assert updates  # a service that is late leaves some out, and tells the rest
+    assert {event["time"] for event in updates} <= times
+    assert updates[-1]["time"] == max(times)
 
 
 def test_it_is_stored_in_the_end(shared: Client, speech: NDArray[np.float32]) -> None:
     data = (speech * 32768).astype("<i2").tobytes()
-    ended = hear(shared, [data], sample_rate=16_000, store=True, name="mine", emotions=["happy", "sad"])[-1]
+    ended = stream(shared, [data], sample_rate=16_000, store=True, name="mine", emotions=["happy", "sad"])[-1]
     place = shared.outputs / ended["output"]
     result = Recognition.from_json((place / "result.json").read_bytes())
     assert (result.recording.name, result.emotion in {"happy", "sad"}) == ("mine", True)
     assert result.recording.duration == pytest.approx(len(speech) / 16_000, abs=0.01)
-    assert hear(shared, [b"\0\0"], sample_rate=16_000, store=True)[-1] == {"type": "ended", "output": None}
+    assert stream(shared, [b"\0\0"], sample_rate=16_000, store=True)[-1] == {"type": "ended", "output": None}
 
 
 def test_exports_and_the_archive_of_a_stream(shared: Client, speech: NDArray[np.float32]) -> None:
     data = (speech * 32768).astype("<i2").tobytes()
     for export in ("srt,csv", ["csv", "srt"]):
-        ended = hear(shared, [data], sample_rate=16_000, store=True, export=export)[-1]
+        ended = stream(shared, [data], sample_rate=16_000, store=True, export=export)[-1]
         place = shared.outputs / ended["output"]
         assert {path.name for path in place.iterdir()} == {
             "processed_audio.wav", "result.json", "segments.srt", "segments.csv", "frames.csv",
@@ -125,8 +125,8 @@ def test_the_sound_of_a_stream_is_kept_where_it_is_not_recognised(
     assert "/home/me" not in detail
     with wave.open(str(path)) as file:
         np.testing.assert_array_equal(np.frombuffer(file.readframes(1 << 20), "<i2"), np.rint(speech * 32768))
-    hear(shared, [data], sample_rate=16_000)  # what isn't to be stored
-    hear(shared, [], sample_rate=16_000, store=True)
+    stream(shared, [data], sample_rate=16_000)  # what isn't to be stored
+    stream(shared, [], sample_rate=16_000, store=True)
     assert set(shared.outputs.iterdir()) - before == {path}
     path.unlink()
 

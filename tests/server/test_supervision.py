@@ -185,7 +185,7 @@ class Troubled(ServiceProcess):
     """
 
     def __init__(self, outputs: Path) -> None:
-        super().__init__(outputs, hearers=1)
+        super().__init__(outputs, inference_threads=1)
         self.outputs = outputs
         self.database = outputs / ".emovox/service/service.db"
 

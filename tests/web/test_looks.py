@@ -219,7 +219,7 @@ def test_models_are_told_in_the_reader_s_language(browser: Browser, filled: Clie
         page = tab.open()
         page.get_by_text("可下载").click()
         models = page.locator(".model:has(.mono)")
-        expect(models).to_have_count(6)
+        expect(models).to_have_count(8)
         for title in models.locator("> small:first-of-type").all_inner_texts():
             assert any("\u4e00" <= letter <= "\u9fff" for letter in title), title
         expect(page.get_by_role("link", name="FunASR 模型许可证").first).to_be_visible()

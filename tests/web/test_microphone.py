@@ -1,5 +1,6 @@
 """The microphone: what was said is stored, or stays in the tab, and the page says which."""
 
+import re
 import wave
 from pathlib import Path
 
@@ -165,7 +166,7 @@ def test_while_the_service_takes_its_time_the_recording_can_be_saved(tab: Tab, s
         server.on_message(pass_on)
         server.on_close(lambda code, reason: None)
 
-    tab.page.route_web_socket("**/v1/live", hold_the_last_word)
+    tab.page.route_web_socket(re.compile("/v1/live"), hold_the_last_word)
     page = tab.open()
     record(page, 2)
     live = page.get_by_role("region", name="Recording", exact=True)

@@ -56,7 +56,7 @@ class CatalogModel:
     layout: Layout = FUNASR
     """Which files make its snapshot."""
     labels: tuple[tuple[str, str], ...] = ()
-    """Labels of its snapshot that are none of the nine by themselves, each with the one that it means."""
+    """Labels of its snapshot that aren't names of the nine, each with the one that it means."""
 
 
 # The cards say `license: other`, `license_name: model-license` and link to FunASR's repository, where this lies:

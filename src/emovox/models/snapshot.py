@@ -47,7 +47,7 @@ class Snapshot(ABC):
     Attributes:
         directory: where it is.
         weights: the checkpoint.
-        labels: name of each row of the head, ``None`` for a row that was never taught; empty without a head.
+        labels: name of each row of the head, ``None`` for a row that wasn't trained; empty without a head.
     """
 
     directory: Path
@@ -80,7 +80,7 @@ def read_text(path: Path) -> str:
     """Read a small text file of a snapshot.
 
     Raises:
-        ModelError: it can't be read, is too long for one, or is no text.
+        ModelError: it can't be read, is too long for one, or isn't text.
     """
     try:
         with path.open("rb") as file:

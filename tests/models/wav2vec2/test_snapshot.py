@@ -151,12 +151,12 @@ class TestLabels:
                 SUPERB,
                 r"'neu', 'hap', 'ang'\. Say which of angry, .* in an emovox-labels\.json beside it, .*\"neu\"",
             ),
-            (("anger", "sad"), "none of the nine by name: 'anger'"),
+            (("anger", "sad"), "not names of the nine: 'anger'"),
             (("LABEL_0", "LABEL_1"), "'LABEL_0', 'LABEL_1'"),
             (("angry", "Angry"), "several classes that are angry: 'angry', 'Angry'"),
             ((), "id2label"),
-            (("x" * 10_000,), "none of the nine"),
-            (tuple(f"class {number}" for number in range(900)), "none of the nine"),
+            (("x" * 10_000,), "not names of the nine"),
+            (tuple(f"class {number}" for number in range(900)), "not names of the nine"),
         ],
     )
     def test_none_is_guessed_or_left_out(self, folder: Path, labels: tuple[str, ...], says: str) -> None:

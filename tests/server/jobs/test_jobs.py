@@ -199,7 +199,7 @@ def test_a_result_that_is_not_stored_is_kept_with_the_job(shared: Client, exampl
     assert len(list(shared.outputs.glob("outputs_*"))) == before
 
 
-def test_what_cannot_be_heard_fails_with_its_reason(shared: Client, tmp_path: Path) -> None:
+def test_what_cannot_be_decoded_fails_with_its_reason(shared: Client, tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     path.write_bytes(b"RIFF nothing")
     failed = shared.finished(as_job(shared, path)["id"])

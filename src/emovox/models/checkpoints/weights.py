@@ -32,7 +32,7 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
     """Weights by the network's own names, each read from disk when it is asked for.
 
     Attributes:
-        labels: name of each row of the head, ``None`` for a row that was never taught; empty without a head.
+        labels: name of each row of the head, ``None`` for a row that wasn't trained; empty without a head.
         nbytes: bytes of them all as float32.
     """
 

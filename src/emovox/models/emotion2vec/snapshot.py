@@ -189,8 +189,8 @@ class Emotion2VecSnapshot(Snapshot):
 
     Attributes:
         config: what the model computes.
-        scope_map: pairs of prefixes, one in the checkpoint and what stands for it in the model.
-        has_tokenizer: the config says that there is a head.
+        scope_map: pairs of prefixes, the checkpoint's and the model's.
+        has_tokenizer: whether the config says that there is a head.
     """
 
     config: ModelConfig
@@ -209,7 +209,7 @@ class Emotion2VecSnapshot(Snapshot):
 
 
 def read_snapshot(directory: Path) -> Emotion2VecSnapshot:
-    """Read the config and the tokens of a snapshot, and see that the weights are there.
+    """Read the config and the tokens of a snapshot, and check that the weights are there.
 
     Raises:
         ModelError: a file is missing, unreadable, or asks for what can't be computed.

@@ -97,7 +97,7 @@ def _source_of(name: str, state: Mapping[str, object], scope_map: tuple[tuple[st
 
 
 def _labels(snapshot: Emotion2VecSnapshot, state: Mapping[str, object]) -> tuple[str | None, ...]:
-    """What the head's rows stand for, once it is known whether there is a head.
+    """The labels of the head's rows; none if there is no head.
 
     FunASR gives a model a head if the config names a tokenizer. Snapshots from elsewhere may have a head without
     one, so the tokens are ignored only if there is neither.

@@ -37,7 +37,7 @@ PullProgress = Callable[[int, int], None]
 
 TITLES: dict[Hub, str] = {"huggingface": "Hugging Face", "modelscope": "ModelScope"}
 _BRANCHES: dict[Hub, str] = {"huggingface": "main", "modelscope": "master"}
-_DISK_MARGIN = 256 * 2**20  # bytes left free: a full disk hurts more than a download that doesn't begin
+_DISK_MARGIN = 256 * 2**20  # bytes to leave free: a full disk does more harm than a download that doesn't start
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float32]
 EPSILON = 1e-5
 # Added to the attention scores of padded keys: exp gives exactly 0, and a row without any frame stays a number.
 NEVER = -3e38
-# Logit of a class that the head was never taught: its share of any softmax is exactly 0.
+# Logit of a class that the head wasn't trained on: its share of any softmax is exactly 0.
 UNTRAINED = -1e4
 
 
@@ -260,7 +260,7 @@ class SpeechEncoder:
             x: frames, (B, T, D).
             valid: which of them are.
             frame_count: of each row.
-            labels: name of each row of the head, None for one that was never taught.
+            labels: name of each row of the head, None for one that wasn't trained.
             weight: of the head, (labels, D).
             bias: of the head, (labels,).
         """

@@ -238,7 +238,7 @@ def _meanings(names: tuple[str, ...], mapping: Mapping[str, str]) -> tuple[str, 
         listed = ", ".join(f"{name!r:.50}" for name in strange[:10])
         example = json.dumps({strange[0][:50]: "other"}, ensure_ascii=False)
         raise ModelError(
-            f"{CONFIG_FILE} has classes that are none of the nine by name: {listed}. Say which of "
+            f"{CONFIG_FILE} has classes that are not names of the nine: {listed}. Say which of "
             f"{', '.join(NAMES)} each of them is in an {LABELS_FILE} beside it, such as {example}"
         )
     for meaning in meanings:
