@@ -165,9 +165,9 @@ def test_usage(run: Run, examples: list[Path]) -> None:
         ((examples[0], "--outputs", ""), "is a variable unset"),
         ((examples[0], "--duration", "0"), "x>0"),
         ((examples[0], "--model", "huge"), "auto, lite"),
-        ((examples[0], "--export", "docx"), "there are srt, vtt"),
-        ((examples[0], "--export", "srt", "--no-save"), "--no-save forbids that"),
-        ((examples[0], "--archive", "--no-save"), "--no-save forbids that"),
+        ((examples[0], "--export", "docx"), "choose srt, vtt"),
+        ((examples[0], "--export", "srt", "--no-save"), "can't be used with --no-save"),
+        ((examples[0], "--archive", "--no-save"), "can't be used with --no-save"),
     ]:
         code, _, err = run("listen", *arguments)
         assert (code, says in err) == (2, True)

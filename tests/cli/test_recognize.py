@@ -400,7 +400,7 @@ def test_exports_imply_what_they_show(run: Run, examples: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--export", "docx"], "there are srt, vtt"),
+        (["--export", "docx"], "choose srt, vtt"),
         (["--export", "srt", "--no-save"], "can't be used with --no-save"),
         (["--channels", "left"], "left"),
         (["--smoothing", "-1"], "smoothing"),

@@ -102,7 +102,7 @@ def test_directories_that_are_gone_are_named(run: Run, heard: list[Path], words:
     heard[0].rename("elsewhere")
     code, out, err = run(*words)
     assert (code, len(rows(out))) == (1, 50)
-    assert f"Error: {heard[0].absolute()}: no outputs directory" in err
+    assert f"Error: {heard[0].absolute()}: not an outputs directory" in err
 
 
 @pytest.mark.parametrize("part", ["recordings", "segments", "frames"])
