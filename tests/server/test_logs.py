@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from emovox.server.logs import LIMIT, PERIOD, RepeatFilter
+from emovox.server.logs import LIMIT, PERIOD, RepeatFilter, set_up
 from support.service import ServiceProcess
 
 
@@ -22,6 +22,14 @@ def test_what_comes_again_and_again_is_left_out_and_counted(monkeypatch: pytest.
     assert lines(filter_, "%s went", "%s went") == [f"a went (and {1000 - LIMIT} more times)", "a went"]
     now += PERIOD
     assert lines(filter_, "%s went") == ["a went"]
+
+
+def test_handlers_of_others_are_left_alone() -> None:
+    before = list(logging.getLogger().handlers)
+    assert before, "pytest has its own"
+    set_up()
+    assert logging.getLogger().handlers == before
+    assert not any(isinstance(each, RepeatFilter) for handler in before for each in handler.filters)
 
 
 def test_a_service_greets_in_one_line(tmp_path: Path) -> None:

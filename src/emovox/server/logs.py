@@ -33,8 +33,10 @@ class RepeatFilter(logging.Filter):
 
 def set_up() -> None:
     """Set up this process's log."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.addFilter(RepeatFilter())  # of this handler alone: others, where there are any, are their owners'
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", handlers=[handler]
+    )
     for name in ("alembic", "httpx", "uvicorn.error"):  # the greeting says all there is to say
         logging.getLogger(name).setLevel(logging.WARNING)
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RepeatFilter())
