@@ -193,9 +193,9 @@ def test_openvino_holds_no_second_copy_of_the_weights(open_model: Open, wide: Pa
 
     assert resident(), "OpenVINO maps the file"
     assert not any(resident())
-    assert runner.run([np.zeros(16_000, np.float32)])  # packs what loading has left
-    assert not any(resident())
     assert runner.run([np.zeros(16_000, np.float32)])
+    size = path.with_name(f"{path.name}.data").stat().st_size
+    assert sum(resident()) * 1024 < size / 4, "only what is not packed, as norms and biases, is read from the file"
 
 
 def test_both_engines_agree(open_model: Open, of_each_family: Path, speech: NDArray[np.float32]) -> None:

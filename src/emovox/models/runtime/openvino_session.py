@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,35 +61,43 @@ class OpenVinoSession:
             self._request = ov.Core().compile_model(str(path), "CPU", settings).create_infer_request()
         except RuntimeError as error:
             raise ModelError(f"{path}: not a model that OpenVINO can load: {one_line(error)}") from error
-        _release_weights(path)
-        self._path: Path | None = path  # until the first run, which packs what loading has left
+        self._release_weights(path)
         self._one_at_a_time = threading.Lock()  # a request serves one call, and one call keeps every core busy
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """As `Session.run`."""
         with self._one_at_a_time:
             self._request.infer(dict(inputs))
-            if self._path is not None:
-                _release_weights(self._path)
-                self._path = None
             # The request's own memory is overwritten by the next call.
             return [np.array(self._request.get_tensor(name).data) for name in outputs]
 
+    def _release_weights(self, path: Path) -> None:
+        """Let all weights be packed, half of which waits for the first run, and keep no second copy of them.
 
-def _release_weights(path: Path) -> None:
+        Else a long first window would come on top of both.
+        """
+        weights = path.with_name(f"{path.name}.data").resolve()
+        if weights.is_file():
+            _drop_pages(weights)
+            samples = np.array([SAMPLE_RATE], np.int64)
+            with suppress(RuntimeError):  # the first run will say it
+                self._request.infer({"waveform": np.zeros((1, SAMPLE_RATE), np.float32), "samples": samples})
+            _drop_pages(weights)
+
+
+def _drop_pages(weights: Path) -> None:
     """Give the pages of a model's mapped weights back to the system, where Linux says which they are.
 
     OpenVINO maps the file of weights and repacks most of them, but keeps the mapping; its pages would count as
     this process's memory, 1.2 GB for Large, until the system runs short. A page that is needed again is read
     again.
     """
-    weights = os.fspath(path.with_name(f"{path.name}.data").resolve())
     if not sys.platform.startswith("linux"):
         return
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
         span, rights, *_, name = line.split(maxsplit=5)
-        if name == weights and "w" not in rights:
+        if name == os.fspath(weights) and "w" not in rights:
             start, end = (int(bound, 16) for bound in span.split("-"))
             madvise(start, end - start, _DONT_NEED)
