@@ -45,7 +45,10 @@ def test_a_precision_that_auto_chose_is_not_loaded_twice() -> None:
     pool = ModelPool(most=2, idle=9, load=lambda choice: Recognizer(choice.model, precision=choice.precision))
     with pool.borrow(ModelChoice("lite")) as one, pool.borrow(ModelChoice("lite", one.model.precision)) as same:
         assert one is same
-    with pytest.raises(PrecisionError, match="can't be computed in int8"), pool.borrow(ModelChoice("lite", "int8")):
+    with (
+        pytest.raises(PrecisionError, match="can't be computed in int8"),
+        pool.borrow(ModelChoice("lite", "int8")),
+    ):
         pass
 
 
