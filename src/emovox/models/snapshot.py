@@ -47,12 +47,10 @@ class Snapshot(ABC):
     Attributes:
         directory: where it is.
         weights: the checkpoint.
-        labels: name of each row of the head, ``None`` for a row that wasn't trained; empty without a head.
     """
 
     directory: Path
     weights: Path
-    labels: tuple[str | None, ...]
 
     @property
     @abstractmethod

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from emovox.errors import ModelError
 from emovox.models.checkpoints.pickled import Inert
+from emovox.models.readout import Readout
 
 Shape = tuple[int, ...]
 
@@ -32,7 +33,7 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
     """Weights by the network's own names, each read from disk when it is asked for.
 
     Attributes:
-        labels: name of each row of the head, ``None`` for a row that wasn't trained; empty without a head.
+        readouts: what the network gives besides embeddings, now that its checkpoint was seen.
         nbytes: bytes of them all as float32.
     """
 
@@ -41,7 +42,7 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
         path: Path,
         state: Mapping[str, Tensor | Inert],
         shapes: Mapping[str, Shape],
-        labels: tuple[str | None, ...],
+        readouts: tuple[Readout, ...],
         source_of: Callable[[str], str],
     ) -> None:
         """Find every weight in the checkpoint, without reading any.
@@ -50,13 +51,13 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
             path: of the checkpoint.
             state: what it holds.
             shapes: of every weight that the network needs, by its own names.
-            labels: as the attribute.
+            readouts: as the attribute.
             source_of: the checkpoint's name of a weight.
 
         Raises:
             ModelError: weights are missing or misshapen; the message lists them.
         """
-        self.labels = labels
+        self.readouts = readouts
         self._tensors: dict[str, Tensor] = {}
         wrong = []
         for name, shape in shapes.items():

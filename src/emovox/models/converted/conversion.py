@@ -1,6 +1,7 @@
 """Conversion: a snapshot to a model under the contract, a directory with model.onnx and its weights beside it."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -8,7 +9,6 @@ import onnx
 from onnx import TensorProto
 
 from emovox import files
-from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.checkpoints.weights import Weights
 from emovox.models.families import family_of
@@ -36,6 +36,7 @@ def convert(
     licence: str,
     source: str,
     source_sha256: str,
+    corpora: Sequence[str] = (),
 ) -> Path:
     """Write ``snapshot`` as a model under the contract, and return the path of its ONNX file.
 
@@ -50,6 +51,7 @@ def convert(
         licence: of the weights.
         source: where the weights come from, in a sentence.
         source_sha256: checksum of the weights, as `Snapshot.sha256` returns it.
+        corpora: speech that it was trained on, where that is known.
 
     Raises:
         ModelError: the weights are missing, misshapen or damaged, or the model can't be written.
@@ -63,7 +65,8 @@ def convert(
         licence=licence,
         source=source,
         source_sha256=source_sha256,
-        classes=tuple(emotion for emotion in NAMES if emotion in weights.labels),
+        readouts=weights.readouts,
+        corpora=tuple(corpora),
         hop=hop_of(snapshot.convolutions),
         first_centre=minimum_samples / 2 / SAMPLE_RATE,
         minimum_samples=minimum_samples,
@@ -97,15 +100,18 @@ def convert(
 def _build(snapshot: Snapshot, weights: Weights, metadata: Metadata, data: BinaryIO) -> onnx.ModelProto:
     graph = Graph(data, DATA_FILE, metadata.precision)
     family_of(snapshot).build(graph, snapshot, weights)
-    width, classes = snapshot.embedding_size, len(NAMES)
+    outputs: list[tuple[str, int, tuple[str | int, ...]]] = [
+        ("frames", TensorProto.FLOAT, ("batch", "frames", metadata.embedding_size)),
+        ("frame_count", TensorProto.INT64, ("batch",)),
+        ("embedding", TensorProto.FLOAT, ("batch", metadata.embedding_size)),
+    ]
+    for readout in metadata.readouts:
+        columns = len(readout.labels)
+        outputs.append((f"{readout.name}.logits", TensorProto.FLOAT, ("batch", columns)))
+        if readout.kind == "linear":
+            outputs.append((f"{readout.name}.frame_logits", TensorProto.FLOAT, ("batch", "frames", columns)))
     return graph.finish(
         inputs=_INPUTS,
-        outputs=(
-            ("frames", TensorProto.FLOAT, ("batch", "frames", width)),
-            ("frame_logits", TensorProto.FLOAT, ("batch", "frames", classes)),
-            ("frame_count", TensorProto.INT64, ("batch",)),
-            ("embedding", TensorProto.FLOAT, ("batch", width)),
-            ("logits", TensorProto.FLOAT, ("batch", classes)),
-        ),
+        outputs=outputs,
         properties=metadata.to_properties(),
     )

@@ -19,5 +19,5 @@ EMOTION2VEC = Family(
     ),
     read=lambda directory, labels: read_snapshot(directory),
     open_weights=open_weights,
-    build=lambda graph, snapshot, weights: Emotion2VecBuilder(graph, snapshot.config, weights).build(),
+    build=lambda graph, snapshot, weights: Emotion2VecBuilder(graph, snapshot, weights).build(),
 )

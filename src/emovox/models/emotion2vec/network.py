@@ -18,9 +18,9 @@ import numpy.typing as npt
 from onnx import TensorProto
 
 from emovox.models.checkpoints.weights import Weights
-from emovox.models.emotion2vec.snapshot import ModelConfig
+from emovox.models.emotion2vec.snapshot import Emotion2VecSnapshot, trained_rows
 from emovox.models.onnx.graph import END, Graph
-from emovox.models.onnx.speech import EPSILON, NEVER, Convolution, Floats, SpeechEncoder
+from emovox.models.onnx.speech import EPSILON, NEVER, Convolution, SpeechEncoder
 
 _AUDIO = "modality_encoders.AUDIO"
 
@@ -28,9 +28,9 @@ _AUDIO = "modality_encoders.AUDIO"
 class Emotion2VecBuilder(SpeechEncoder):
     """Adds the network to a graph, part by part in the order of the computation."""
 
-    def __init__(self, graph: Graph, config: ModelConfig, weights: Weights) -> None:
-        super().__init__(graph, weights, config.audio.feature_encoder_spec)
-        self.config = config
+    def __init__(self, graph: Graph, snapshot: Emotion2VecSnapshot, weights: Weights) -> None:
+        super().__init__(graph, weights, snapshot.convolutions)
+        self.config, self.tokens = snapshot.config, snapshot.tokens
         self.weights: Weights = weights
 
     def build(self) -> None:
@@ -50,7 +50,10 @@ class Emotion2VecBuilder(SpeechEncoder):
         x = self._transformer(x, biases)
         if tokens:
             x = graph.slice(x, tokens, END, axis=1)
-        self.outputs(x, valid, frame_count, self.weights.labels, *self._head())
+        self.outputs(x, valid, frame_count)
+        for readout in self.weights.readouts:
+            rows = trained_rows(self.tokens)
+            self.linear_readout(readout.name, self.weights["proj.weight"][rows], self.weights["proj.bias"][rows])
 
     def _front(self, waveform: str, samples: str, frame_total: str) -> str:
         """The strided convolutions and the projection: (B, N) to (B, T, D)."""
@@ -173,12 +176,6 @@ class Emotion2VecBuilder(SpeechEncoder):
             projected = self.linear(x, f"{name}.attn.qkv")
             mixed = self.attention(projected, bias, width=self.config.embed_dim, heads=self.config.num_heads)
             return self.linear(mixed, f"{name}.attn.proj")
-
-    def _head(self) -> tuple[Floats, Floats]:
-        """The head's rows, (classes, D) and (classes,); none without a head."""
-        if not self.weights.labels:
-            return np.zeros((0, self.config.embed_dim), np.float32), np.zeros(0, np.float32)
-        return self.weights["proj.weight"], self.weights["proj.bias"]
 
     def _norm(self, x: str, name: str) -> str:
         """A norm of the transformer layers, which the config may leave without weights."""

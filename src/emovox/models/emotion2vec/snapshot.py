@@ -189,11 +189,13 @@ class Emotion2VecSnapshot(Snapshot):
 
     Attributes:
         config: what the model computes.
+        tokens: of each row of the head; empty without a head.
         scope_map: pairs of prefixes, the checkpoint's and the model's.
         has_tokenizer: whether the config says that there is a head.
     """
 
     config: ModelConfig
+    tokens: tuple[str, ...]
     scope_map: tuple[tuple[str, str], ...]
     has_tokenizer: bool
 
@@ -228,7 +230,7 @@ def read_snapshot(directory: Path) -> Emotion2VecSnapshot:
         directory=directory,
         weights=directory / weights[0],
         config=model,
-        labels=_read_labels(directory),
+        tokens=_read_tokens(directory),
         scope_map=_scope_map(config.get("scope_map")),
         has_tokenizer=bool(config.get("tokenizer")),
     )
@@ -254,8 +256,8 @@ def _read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def _read_labels(directory: Path) -> tuple[str | None, ...]:
-    """The head's classes: ``开心/happy`` is happy, ``<unk>`` unknown, and ``unuse_0`` wasn't trained."""
+def _read_tokens(directory: Path) -> tuple[str, ...]:
+    """The tokens of the head's rows; none without a file of them."""
     path = next((directory / name for name in TOKENS_FILES if (directory / name).is_file()), None)
     if path is None:
         return ()
@@ -268,20 +270,22 @@ def _read_labels(directory: Path) -> tuple[str | None, ...]:
             raise ModelError(f"{path.name} is not valid JSON") from error
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ModelError(f"{path.name} is not a list of class names")
-    labels = tuple(_label(token, path.name) for token in tokens)
-    names = [label for label in labels if label]
-    if len(names) != len(set(names)) or not names or len(labels) > 1000:
+    names = [tokens[row] for row in trained_rows(tokens)]
+    if len(names) != len(set(names)) or not names or len(tokens) > 1000:
         raise ModelError(f"{path.name} must name at least one class, and none of them twice")
-    return labels
+    return tuple(tokens)
 
 
-def _label(token: str, source: str) -> str | None:
-    if token.startswith("unuse"):
-        return None
-    name = "unknown" if token == "<unk>" else token.rpartition("/")[2].strip().lower()  # noqa: S105
-    if name not in NAMES:
-        raise ModelError(f"{source} names the class {token!r:.100}, which is not one of {', '.join(NAMES)}")
-    return name
+def trained_rows(tokens: Sequence[str]) -> list[int]:
+    """The rows of the head that were trained: ``unuse_0`` was not."""
+    return [row for row, token in enumerate(tokens) if not token.startswith("unuse")]
+
+
+def emotions_of(labels: Sequence[str]) -> dict[str, str]:
+    """Which of the nine FunASR's tokens are: ``开心/happy`` is happy, and ``<unk>`` unknown."""
+    names = {label: label.rpartition("/")[2].strip().lower() for label in labels}
+    names = {label: "unknown" if name == "<unk>" else name for label, name in names.items()}
+    return {label: name for label, name in names.items() if name in NAMES}
 
 
 def _scope_map(value: object) -> tuple[tuple[str, str], ...]:

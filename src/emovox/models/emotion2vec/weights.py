@@ -1,11 +1,12 @@
 """The weights that the Emotion2Vec network needs: their names and shapes, and where a checkpoint has them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from emovox.errors import ModelError
 from emovox.models.checkpoints.checkpoint import read_checkpoint
 from emovox.models.checkpoints.weights import Shape, Weights
-from emovox.models.emotion2vec.snapshot import Emotion2VecSnapshot, ModelConfig
+from emovox.models.emotion2vec.snapshot import Emotion2VecSnapshot, ModelConfig, emotions_of, trained_rows
+from emovox.models.readout import EMOTION, Readout
 
 _AUDIO = "modality_encoders.AUDIO"
 
@@ -17,12 +18,12 @@ def open_weights(snapshot: Emotion2VecSnapshot) -> Weights:
         ModelError: the checkpoint can't be read, or weights are missing or misshapen; the message lists them.
     """
     state = read_checkpoint(snapshot.weights)
-    labels = _labels(snapshot, state)
+    tokens = _tokens(snapshot, state)
     return Weights(
         snapshot.weights,
         state,
-        expected_shapes(snapshot.config, len(labels)),
-        labels,
+        expected_shapes(snapshot.config, len(tokens)),
+        _readouts(tokens),
         lambda name: _source_of(name, state, snapshot.scope_map),
     )
 
@@ -96,14 +97,26 @@ def _source_of(name: str, state: Mapping[str, object], scope_map: tuple[tuple[st
     return source
 
 
-def _labels(snapshot: Emotion2VecSnapshot, state: Mapping[str, object]) -> tuple[str | None, ...]:
-    """The labels of the head's rows; none if there is no head.
+def _readouts(tokens: Sequence[str]) -> tuple[Readout, ...]:
+    """The readout of emotions, if there is a head."""
+    labels = tuple(tokens[row] for row in trained_rows(tokens))
+    if not labels:
+        return ()
+    return (
+        Readout(
+            name=EMOTION, kind="linear", activation="softmax", labels=labels, emotions=emotions_of(labels)
+        ),
+    )
+
+
+def _tokens(snapshot: Emotion2VecSnapshot, state: Mapping[str, object]) -> tuple[str, ...]:
+    """The tokens of the head's rows; none if there is no head.
 
     FunASR gives a model a head if the config names a tokenizer. Snapshots from elsewhere may have a head without
     one, so the tokens are ignored only if there is neither.
     """
     sources = [_source_of(f"proj.{part}", state, snapshot.scope_map) for part in ("weight", "bias")]
     has_head = any(source in state for source in sources)
-    if has_head and not snapshot.labels:
+    if has_head and not snapshot.tokens:
         raise ModelError("the model has a head, but no tokens.txt that names its classes: put the file beside it")
-    return snapshot.labels if has_head or snapshot.has_tokenizer else ()
+    return snapshot.tokens if has_head or snapshot.has_tokenizer else ()

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from emovox.emotions import NAMES
 from emovox.models.onnx.graph import END, Graph
 from emovox.models.snapshot import Layer, hop_of, width_of
 
@@ -23,8 +22,6 @@ Floats = npt.NDArray[np.float32]
 EPSILON = 1e-5
 # Added to the attention scores of padded keys: exp gives exactly 0, and a row without any frame stays a number.
 NEVER = -3e38
-# Logit of a class that the head wasn't trained on: its share of any softmax is exactly 0.
-UNTRAINED = -1e4
 
 
 @dataclass(frozen=True)
@@ -245,49 +242,62 @@ class SpeechEncoder:
         mixed = graph.add("Transpose", mixed, perm=[0, 2, 1, 3])
         return graph.add("Reshape", mixed, graph.integers(0, 0, width))
 
-    def outputs(
-        self,
-        x: str,
-        valid: str,
-        frame_count: str,
-        labels: Sequence[str | None],
-        weight: Floats,
-        bias: Floats,
-    ) -> None:
-        """The outputs of the contract: frames, their mean, and the logits of both.
+    def outputs(self, x: str, valid: str, frame_count: str) -> None:
+        """The outputs of the contract that every model has: frames and their mean; readouts are made of these.
 
         Args:
             x: frames, (B, T, D).
-            valid: which of them are.
+            valid: which of them are, (B, T, 1).
             frame_count: of each row.
-            labels: name of each row of the head, None for one that wasn't trained.
-            weight: of the head, (labels, D).
-            bias: of the head, (labels,).
         """
         graph = self.graph
-        zero = graph.number(0)
-        with graph.scope("head"):
-            frames = graph.add("Where", valid, x, zero, output="frames")
+        self._valid = valid
+        with graph.scope("pooling"):
+            frames = graph.add("Where", valid, x, graph.number(0), output="frames")
             divisor = graph.add(
                 "Cast", graph.add("Max", frame_count, graph.constant(1, np.int64)), to=TensorProto.FLOAT
             )
+            self._divisor = graph.add("Unsqueeze", divisor, graph.integers(1))
             total = graph.add("ReduceSum", frames, graph.integers(1), keepdims=0)
-            divisor = graph.add("Unsqueeze", divisor, graph.integers(1))
-            graph.add("Div", total, divisor, output="embedding")
-            columns = [NAMES.index(label) for label in labels if label]
-            rows = [index for index, label in enumerate(labels) if label]
-            # A column for each of the nine emotions.
-            matrix = np.zeros((weight.shape[1], len(NAMES)), np.float32)
-            matrix[:, columns] = weight[rows].T
-            shift = np.full(len(NAMES), UNTRAINED, np.float32)
-            shift[columns] = bias[rows]
-            names = graph.weight("head.weight", matrix), graph.weight("head.bias", shift)
-            frame_logits = graph.add("Add", graph.add("MatMul", frames, names[0]), names[1])
-            frame_logits = graph.add("Where", valid, frame_logits, zero, output="frame_logits")
-            # Not the head over `embedding`, which is the same: an engine that multiplies matrices in bfloat16
+            graph.add("Div", total, self._divisor, output="embedding")
+
+    def linear_readout(self, name: str, weight: Floats, bias: Floats) -> None:
+        """A linear readout of the frames: the outputs `NAME.frame_logits`, (B, T, K), and `NAME.logits`, (B, K).
+
+        Args:
+            name: of the readout.
+            weight: (K, D).
+            bias: (K,).
+        """
+        graph = self.graph
+        with graph.scope(name):
+            product = graph.add("MatMul", "frames", graph.weight(f"{name}.weight", weight.T))
+            logits = graph.add("Add", product, graph.weight(f"{name}.bias", bias))
+            logits = graph.add("Where", self._valid, logits, graph.number(0), output=f"{name}.frame_logits")
+            # Not the product with `embedding`, which is the same: an engine that multiplies matrices in bfloat16
             # keeps sums in float32, so the mean of the frames holds there too.
-            total = graph.add("ReduceSum", frame_logits, graph.integers(1), keepdims=0)
-            graph.add("Div", total, divisor, output="logits")
+            total = graph.add("ReduceSum", logits, graph.integers(1), keepdims=0)
+            graph.add("Div", total, self._divisor, output=f"{name}.logits")
+
+    def pooled_readout(self, name: str, layers: Sequence[tuple[Floats, Floats]], between: str) -> None:
+        """A readout of the mean of the frames: the output `NAME.logits`, (B, K).
+
+        Its weights stay float32 in every precision: they are few.
+
+        Args:
+            name: of the readout.
+            layers: weight (outputs, inputs) and bias (outputs,) of each.
+            between: the operator between two layers, such as `Tanh`.
+        """
+        graph = self.graph
+        x = "embedding"
+        with graph.scope(name):
+            for index, (weight, bias) in enumerate(layers):
+                last = index == len(layers) - 1
+                x = graph.add(between, x) if index else x
+                x = graph.add("MatMul", x, graph.weight(f"{name}.{index}.weight", weight.T))
+                shift = graph.weight(f"{name}.{index}.bias", bias)
+                x = graph.add("Add", x, shift, output=f"{name}.logits" if last else None)
 
     def linear(self, x: str, name: str) -> str:
         """Multiply by ``name``.weight and add ``name``.bias."""

@@ -37,7 +37,7 @@ class Wav2Vec2Builder(SpeechEncoder):
         super().__init__(graph, weights, snapshot.convolutions)
         self.config = snapshot.config
         self.normalize = snapshot.normalize
-        self.labels = snapshot.labels
+        self.readouts = weights.readouts
 
     def build(self) -> None:
         """Add everything between the inputs and the outputs of the model contract."""
@@ -51,7 +51,9 @@ class Wav2Vec2Builder(SpeechEncoder):
         with graph.scope("positions"):
             x = graph.add("Add", x, self._positional(x, valid))
         x = self._transformer(x, valid)
-        self.outputs(x, valid, frame_count, self.labels, *self._head())
+        self.outputs(x, valid, frame_count)
+        for readout in self.readouts:
+            self.linear_readout(readout.name, *self._head())
 
     def _front(self, waveform: str, samples: str, frame_total: str) -> str:
         """The strided convolutions and the projection: (B, N) to (B, T, D)."""

@@ -7,7 +7,6 @@ The classes are those of config.json's `id2label`. One that bears the English na
 what the others mean says the catalog or, beside config.json, an emovox-labels.json such as {"neu": "neutral"}.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.layout import TRANSFORMERS
+from emovox.models.readout import same_names
 from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, read_json, refusal, width_of
 
 CONFIG_FILE = TRANSFORMERS.config
@@ -116,10 +116,14 @@ class Wav2Vec2Snapshot(Snapshot):
 
     Attributes:
         config: what the model computes.
+        labels: of the head's rows, as config.json names them.
+        emotions: which of the nine they are; those that are none of them are left out.
         normalize: whether the waveform is brought to zero mean and unit variance.
     """
 
     config: ModelConfig
+    labels: tuple[str, ...]
+    emotions: dict[str, str]
     normalize: bool
 
     @property
@@ -169,14 +173,15 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
         raise refusal(error, PREPROCESSOR_FILE) from error
     names = _read_labels(settings.get("id2label"))
     own = _read_mapping(directory / LABELS_FILE, names)
-    meanings = _meanings(names, {**(labels or {}), **own})
+    catalog = {label: name for label, name in (labels or {}).items() if label in names}
     weights = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
     if not weights:
         raise ModelError(f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin")
     return Wav2Vec2Snapshot(
         directory=directory,
         weights=directory / weights[0],
-        labels=meanings,
+        labels=names,
+        emotions={**same_names(names), **catalog, **own},
         config=config,
         normalize=preprocessor.do_normalize,
     )
@@ -228,25 +233,3 @@ def _read_mapping(path: Path, names: tuple[str, ...]) -> dict[str, str]:
         if meaning not in NAMES:
             raise ModelError(f"{path.name}: {name!r:.100} must be one of {', '.join(NAMES)}")
     return mapping
-
-
-def _meanings(names: tuple[str, ...], mapping: Mapping[str, str]) -> tuple[str, ...]:
-    """Which of the nine each class is."""
-    meanings = [mapping.get(name, name.strip().lower()) for name in names]
-    strange = [name for name, meaning in zip(names, meanings, strict=True) if meaning not in NAMES]
-    if strange:
-        listed = ", ".join(f"{name!r:.50}" for name in strange[:10])
-        example = json.dumps({strange[0][:50]: "other"}, ensure_ascii=False)
-        raise ModelError(
-            f"{CONFIG_FILE} has classes that are not names of the nine: {listed}. Say which of "
-            f"{', '.join(NAMES)} each of them is in an {LABELS_FILE} beside it, such as {example}"
-        )
-    for meaning in meanings:
-        same = [name for name, other in zip(names, meanings, strict=True) if other == meaning]
-        if len(same) > 1:
-            listed = ", ".join(f"{name!r:.50}" for name in same[:10])
-            raise ModelError(
-                f"{CONFIG_FILE} has several classes that are {meaning}: {listed}. Only one for each of the nine "
-                "can be computed so far"
-            )
-    return tuple(meanings)

@@ -7,6 +7,7 @@ from emovox.models.checkpoints.checkpoint import read_checkpoint
 from emovox.models.checkpoints.pickled import Inert
 from emovox.models.checkpoints.safetensors import read_safetensors
 from emovox.models.checkpoints.weights import Shape, Tensor, Weights
+from emovox.models.readout import EMOTION, Readout
 from emovox.models.wav2vec2.snapshot import ModelConfig, Wav2Vec2Snapshot
 
 POSITIONS = "encoder.pos_conv_embed"
@@ -42,7 +43,17 @@ def open_weights(snapshot: Wav2Vec2Snapshot) -> Weights:
         renamed = prefix + _PARTS.get(name, name)
         return renamed if renamed in state else prefix + name
 
-    return Weights(path, state, expected_shapes(snapshot.config, len(snapshot.labels)), snapshot.labels, source_of)
+    shapes = expected_shapes(snapshot.config, len(snapshot.labels))
+    readouts = (
+        Readout(
+            name=EMOTION,
+            kind="linear",
+            activation="softmax",
+            labels=snapshot.labels,
+            emotions=snapshot.emotions,
+        ),
+    )
+    return Weights(path, state, shapes, readouts, source_of)
 
 
 def expected_shapes(config: ModelConfig, classes: int) -> dict[str, Shape]:
