@@ -266,8 +266,8 @@ def _print_readouts(readouts: Sequence[Readout]) -> None:
             example = json.dumps(dict.fromkeys(labels, "..."), ensure_ascii=False)
             click.echo(
                 printable(
-                    f"  none of the nine: {', '.join(labels)}. So it gives no emotion, only these scores. To have one, "
-                    f"say which of {', '.join(NAMES)} each is, with --map FILE and in it {example}"
+                    f"  none of the nine: {', '.join(labels)}. So it gives no emotion, only these scores. To have "
+                    f"one, say which of {', '.join(NAMES)} each is, with --map FILE and in it {example}"
                 )
             )
     if not readouts:

@@ -11,6 +11,7 @@ from pathlib import Path
 from emovox.emotions import check_names
 from emovox.errors import OptionsError, UnknownEmotionError
 from emovox.models.metadata import Metadata
+from emovox.models.readout import Readout
 
 _MAX_TEXT = 200_000  # bytes
 
@@ -53,38 +54,33 @@ def with_mapping(metadata: Metadata, mapping: Mapping[str, str]) -> Metadata:
     """
     if not mapping:
         return metadata
-    mappable = [readout for readout in metadata.readouts if readout.activation == "softmax"]
-    labels = [label for readout in mappable for label in readout.labels]
+    labels = [label for readout in metadata.readouts if _is_mapped(readout) for label in readout.labels]
     if not labels:
         raise OptionsError(f"{metadata.name} has no classes that exclude each other: there is nothing to map")
     if strange := sorted(mapping.keys() - set(labels)):
         raise OptionsError(f"{metadata.name} has no label {strange[0]!r:.100}: its labels are {', '.join(labels)}")
-    readouts = tuple(
-        readout.model_copy(
-            update={
-                "emotions": {
-                    label: name
-                    for label in readout.labels
-                    if (name := mapping.get(label, readout.emotions.get(label)))
-                }
-            }
-        )
-        if readout in mappable
-        else readout
-        for readout in metadata.readouts
-    )
-    return metadata.model_copy(update={"readouts": readouts})
+    readouts = []
+    for readout in metadata.readouts:
+        names = {label: name for label, name in mapping.items() if label in readout.labels}
+        update = {"emotions": {**readout.emotions, **names}}
+        readouts.append(readout.model_copy(update=update) if _is_mapped(readout) else readout)
+    return metadata.model_copy(update={"readouts": tuple(readouts)})
+
+
+def _is_mapped(readout: Readout) -> bool:
+    return readout.activation == "softmax"
 
 
 def _read(path: Path) -> object:
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_TEXT + 1)
-        if len(content) > _MAX_TEXT:
-            raise OptionsError(f"{path} is over {_MAX_TEXT // 1000} kB, too large for a mapping")
-        parsed: object = json.loads(content.decode("utf-8-sig"))
-        return parsed
     except OSError as error:
         raise OptionsError(f"{path} can't be read: {error.strerror or error}") from error
+    if len(content) > _MAX_TEXT:
+        raise OptionsError(f"{path} is over {_MAX_TEXT // 1000} kB, too large for a mapping")
+    try:
+        parsed: object = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise OptionsError(f"{path} is not JSON") from error
+    return parsed

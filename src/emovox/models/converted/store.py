@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,9 +20,10 @@ from emovox.audio.waveform import SAMPLE_RATE
 from emovox.errors import ModelError
 from emovox.models.catalog import conversions, converted_path
 from emovox.models.converted.conversion import MODEL_FILE, convert
+from emovox.models.converted.superseded import remove_superseded
 from emovox.models.families import family_of, read_snapshot
 from emovox.models.metadata import CONTRACT, Precision
-from emovox.models.runtime.engine import Engine, Floats, read_metadata
+from emovox.models.runtime.engine import Engine, Floats
 from emovox.models.runtime.session import Device, EngineName, engine_version, precisions
 from emovox.models.scores import readout_scores
 from emovox.models.snapshot import Snapshot
@@ -125,7 +126,7 @@ class StoredModel:
                     source=f"{family_of(self.snapshot).publisher} snapshot {self.snapshot.directory.name}",
                     source_sha256=self.checksum,
                 )
-                self._remove_superseded()
+                remove_superseded(self.directory, self.name, self.checksum, self.revision)
         return path
 
     def compare(
@@ -218,29 +219,6 @@ class StoredModel:
         """Remove what killed conversions left; the caller holds the lock."""
         for path in self.directory.glob(".*"):
             shutil.rmtree(path, ignore_errors=True)
-
-    def _remove_superseded(self) -> None:
-        """Remove what these weights were converted to before, under another contract, graph, config or mapping.
-
-        It may be gigabytes, and nothing here looks for it again. An earlier version of the program, beside this
-        one, may: one that converts there now holds the lock, and is left alone; one that has loaded the model goes
-        on, as a file that is open outlives its name (on Windows it has to stay, and so does the directory); one
-        that starts later converts it again, and keeps that, for this version removes only after a conversion of
-        its own. Other weights of the same name stay: they may be of another directory.
-        """
-        for directory in conversions(self.name):
-            files_ = sorted(directory.glob(f"*/{MODEL_FILE}"))
-            if directory == self.directory or not files_:
-                continue
-            with suppress(ModelError, OSError, Timeout):
-                facts = read_metadata(files_[0])
-                if (facts.source_sha256, facts.revision) != (self.checksum, self.revision):
-                    continue
-                with FileLock(directory / "lock").acquire(timeout=0):
-                    pass
-                trash = directory.with_name(f".{directory.name}.removed")
-                directory.rename(trash)  # at once: there is never half a conversion
-                shutil.rmtree(trash)
 
 
 def newest(name: str, precision: Literal["auto"] | Precision) -> Path | None:
