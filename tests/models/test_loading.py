@@ -126,9 +126,10 @@ def test_the_setting_is_of_the_setting_s_own_model(
     assert load(foreign, mapping={}).metadata.emotions is None
     assert mapping_of(foreign)["gioia"] == "happy"
     assert mapping_of("emotion2vec_base") == {}
-    path.write_text("[]", encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"setting map: .*map\.json"):
-        load(foreign)
+    for content, reason in [("[]", r"map\.json"), ('{"ira": "angry"}', "no label 'ira'"), ('{"noia": "x"}', "unknown")]:
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(SettingsError, match=f"setting map: .*{reason}"):
+            load(foreign)
 
 
 def test_the_setting_of_auto_is_of_what_auto_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

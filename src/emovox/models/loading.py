@@ -53,6 +53,7 @@ def load(
         PrecisionError: the model, or this machine, can't compute in this precision.
         OptionsError: the mapping can't be read, or has a label that the model hasn't.
         UnknownEmotionError: the mapping has a name that isn't one of the nine.
+        SettingsError: the setting's mapping is wrong in one of these ways.
         ModelError: it can't be read, converted or run.
     """
     labels = mapping_of(model, mapping)
@@ -84,7 +85,12 @@ def load(
         if chosen != own and not (chosen == "bf16" and own == "fp32"):
             raise PrecisionError(f"{path.name} is {own} and can't be computed in {precision}")
     engine = Engine(path, precision=chosen, device=device, engine=options.engine, threads=options.threads)
-    engine.metadata = with_mapping(engine.metadata, labels)
+    try:
+        engine.metadata = with_mapping(engine.metadata, labels)
+    except OptionsError as error:
+        if mapping is None:
+            raise SettingsError(f"setting map: {error}") from error
+        raise
     return engine
 
 

@@ -18,7 +18,7 @@ def remove_superseded(directory: Path, name: str, source_sha256: str, revision: 
     It may be gigabytes. Only an earlier version of the program, beside this one, may still look for it: one that
     converts there now holds the lock, and is left alone; one that has loaded the model goes on, as an open file
     outlives its name (on Windows it can't be renamed, and stays); one that starts later converts it again, and
-    keeps that, for it is removed only after a conversion by this version, of which there is one for each precision.
+    keeps that, for it is removed only after a conversion by this version, and there is one for each precision.
     Other weights of the same name stay: they may be those of another directory.
 
     Args:
