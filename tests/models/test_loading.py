@@ -126,7 +126,8 @@ def test_the_setting_is_of_the_setting_s_own_model(
     assert load(foreign, mapping={}).metadata.emotions is None
     assert mapping_of(foreign)["gioia"] == "happy"
     assert mapping_of("emotion2vec_base") == {}
-    for content, reason in [("[]", r"map\.json"), ('{"ira": "angry"}', "no label 'ira'"), ('{"noia": "x"}', "unknown")]:
+    wrong = {"[]": r"map\.json", '{"ira": "angry"}': "no label 'ira'", '{"noia": "x"}': "unknown"}
+    for content, reason in wrong.items():
         path.write_text(content, encoding="utf-8")
         with pytest.raises(SettingsError, match=f"setting map: .*{reason}"):
             load(foreign)
