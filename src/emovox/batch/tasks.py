@@ -10,6 +10,7 @@ from emovox.inference.splitting import Outline
 from emovox.models.loading import Wanted
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
+from emovox.models.runtime.readout_function import Functions
 from emovox.models.runtime.session import Device
 
 
@@ -89,6 +90,7 @@ class Ready:
 
     model: ModelFacts
     metadata: Metadata
+    functions: Functions
     classes: tuple[str, ...]
     batches: bool
 

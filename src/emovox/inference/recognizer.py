@@ -67,7 +67,7 @@ class Recognizer:
         """
         self._decoder = _isolated_decoder() if isolate else None  # it starts while the model is loaded
         self._engine = load(model or settings().model, precision=precision, device=device, notice=notice)
-        self.metadata = self._engine.metadata
+        self.metadata, self.functions = self._engine.metadata, self._engine.functions
 
     def __reduce__(self) -> NoReturn:
         """Refuse to be sent to another process, or copied.
@@ -173,7 +173,10 @@ class Recognizer:
             raise OptionsError(f"on_error {on_error!r}: choose raise or return")
         options = Options.of(**arguments)
         classes = self.classes(options.emotions)
-        jobs = ((InferenceRun(self.metadata, options, classes), recording, None) for recording in recordings)
+        jobs = (
+            (InferenceRun(self.metadata, options, classes, functions=self.functions), recording, None)
+            for recording in recordings
+        )
         for result in in_batches(jobs, options, self._engine, self.model, self._decoder):
             if isinstance(result, EmovoxError) and on_error == "raise":
                 raise result
@@ -197,7 +200,7 @@ class Recognizer:
 
         Raises:
             HeadError: as for `recognize`.
-            ModelError: the model gives embeddings only.
+            ModelError: the model gives embeddings only, and no head is used.
             UnreadableAudioError: the sample rate isn't supported.
             UnknownEmotionError: as for `recognize`.
         """
@@ -232,6 +235,7 @@ class Recognizer:
                     self.metadata,
                     request.options,
                     self.classes(request.options.emotions),
+                    functions=self.functions,
                     sink=request.sink,
                     embedding_sink=request.embedding_sink,
                 )
@@ -272,7 +276,7 @@ class Recognizer:
         if emotions is None:
             return self.metadata.classes
         if not self.metadata.classes:
-            raise UnknownEmotionError(f"the model {self.metadata.name} gives embeddings only, no emotions")
+            raise UnknownEmotionError(f"the model {self.metadata.name} doesn't give the nine emotions")
         if isinstance(emotions, str):
             raise UnknownEmotionError("emotions must be a list of names, not a string")
         names = check_names(emotions)

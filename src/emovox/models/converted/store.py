@@ -24,7 +24,7 @@ from emovox.models.families import family_of, read_snapshot
 from emovox.models.metadata import CONTRACT, Precision
 from emovox.models.runtime.engine import Engine, Floats
 from emovox.models.runtime.session import Device, EngineName, engine_version, precisions
-from emovox.models.scores import to_scores
+from emovox.models.scores import readout_scores
 from emovox.models.snapshot import Snapshot
 from emovox.settings import settings
 
@@ -154,21 +154,23 @@ class StoredModel:
         """
         trials: list[Trial] = []
         reference: list[NDArray[Any]] = []
+        right: list[tuple[int, ...]] = []
         audio = sum(map(len, clips)) / SAMPLE_RATE
         for precision in precisions(device=device, engine=engine):
             path = self.file(precision, notice=notice)
             notice(f"trying {self.name} in {precision} on {len(clips)} clips (only once)")
             runner = Engine(path, precision=precision, device=device, engine=engine, threads=threads)
-            outputs, elapsed = _run(runner, clips)
-            reference = reference or outputs
-            pairs = list(zip(outputs, reference, strict=True))
+            outputs, winners, elapsed = _run(runner, clips)
+            reference, right = reference or outputs, right or winners
             trials.append(
                 Trial(
                     precision=precision,
                     engine=runner.name,
                     seconds=elapsed / audio,
-                    error=max(float(np.abs(one - other).max()) for one, other in pairs),
-                    agreement=float(np.mean([one.argmax() == other.argmax() for one, other in pairs])),
+                    error=max(
+                        float(np.abs(one - other).max()) for one, other in zip(outputs, reference, strict=True)
+                    ),
+                    agreement=float(np.mean([one == other for one, other in zip(winners, right, strict=True)])),
                 )
             )
             del runner  # a gigabyte, before the next one is loaded
@@ -224,24 +226,30 @@ class StoredModel:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _run(engine: Engine, clips: Sequence[Floats]) -> tuple[list[NDArray[Any]], float]:
+def _run(engine: Engine, clips: Sequence[Floats]) -> tuple[list[NDArray[Any]], list[tuple[int, ...]], float]:
     """What is compared of each clip, and the seconds for all: the sum of their medians, without the first run.
 
-    Compared are the scores, or without classes the embedding at length 1.
+    Compared are the scores and values of its readouts, and which class leads in each; or without any readout the
+    embedding at length 1.
     """
-    classes = engine.metadata.classes
-    outputs, total = [], 0.0
+    outputs: list[NDArray[Any]] = []
+    winners: list[tuple[int, ...]] = []
+    total = 0.0
     for clip in clips:
         [output] = engine.run([clip])
+        readouts = engine.metadata.readouts
+        numbers = [readout_scores(readout, engine.logits(readout, output)) for readout in readouts]
         unit = output.embedding / max(float(np.linalg.norm(output.embedding)), 1e-12)
-        outputs.append(to_scores(output.logits, classes) if classes else unit)
+        outputs.append(np.concatenate(numbers) if numbers else unit)
+        pairs = zip(readouts, numbers, strict=True)
+        winners.append(tuple(int(row.argmax()) for readout, row in pairs if not readout.gives_values))
         times = []
         for _ in range(_REPEATS):
             started = time.perf_counter()
             engine.run([clip])
             times.append(time.perf_counter() - started)
         total += float(np.median(times))
-    return outputs, total
+    return outputs, winners, total
 
 
 def _machine(device: Device, engine: EngineName) -> str:
