@@ -167,4 +167,4 @@ def test_a_head_of_revision_5_is_used_as_ever(
     (tmp_path / "old.json").write_text(json.dumps({**facts, "model": old}))
     result = recognizer.recognize(examples[0], head=tmp_path / "old.json")
     assert result.head is not None
-    assert (result.model.revision, result.model.embedding_revision) == ("5.1", "5")
+    assert (result.model.revision, result.model.embedding_revision) == ("5.2", "5")
