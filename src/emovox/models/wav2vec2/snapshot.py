@@ -20,7 +20,7 @@ from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.layout import TRANSFORMERS
 from emovox.models.readout import EMOTION, Activation, Kind, Readout, same_names
-from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, read_json, refusal, width_of
+from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, is_label, read_json, refusal, width_of
 
 CONFIG_FILE = TRANSFORMERS.config
 PREPROCESSOR_FILE = "preprocessor_config.json"
@@ -46,7 +46,6 @@ _ACTIVATIONS: dict[object, Activation] = {
 _AFFECTS = {"arousal", "dominance", "valence"}  # published models give them from 0 to 1
 _MAX_CONVOLUTIONS = 32
 _MAX_LABELS = 1000
-_MAX_LABEL = 100
 
 Sizes = Annotated[tuple[int, ...], Field(min_length=1, max_length=_MAX_CONVOLUTIONS)]
 
@@ -273,14 +272,10 @@ def _read_labels(id2label: object) -> tuple[str, ...]:
     if id2label is None:  # transformers leaves out what is its default; the head must have two rows then
         return ("LABEL_0", "LABEL_1")
     if isinstance(id2label, dict) and 1 <= len(id2label) <= _MAX_LABELS:
-        names = [id2label.get(str(index)) for index in range(len(id2label))]
-        labels = [name for name in names if isinstance(name, str)]
-        readable = all(label.strip() and label.isprintable() and len(label) <= _MAX_LABEL for label in labels)
-        if len(set(labels)) == len(names) and readable:
-            return tuple(labels)
-    raise ModelError(
-        f"{CONFIG_FILE}: id2label must name the outputs 0, 1, 2 …, each once, in at most {_MAX_LABEL} characters"
-    )
+        names = tuple(id2label.get(str(index)) for index in range(len(id2label)))
+        if all(map(is_label, names)) and len(set(names)) == len(names):
+            return tuple(map(str, names))
+    raise ModelError(f"{CONFIG_FILE}: id2label must name the outputs 0, 1, 2 …, each once and in a short line")
 
 
 def _read_mapping(path: Path, names: tuple[str, ...]) -> dict[str, str]:
