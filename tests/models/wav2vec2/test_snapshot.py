@@ -106,6 +106,8 @@ def test_settings_out_of_range_are_refused(folder: Path, key: str, value: Any) -
         ),
         ({"architectures": ["Wav2Vec2Model", "Wav2Vec2ForCTC"]}, "the class Wav2Vec2Model, Wav2Vec2ForCTC"),
         ({"architectures": None}, "the class None"),
+        ({"architectures": ["two\nlines" * 100]}, "the class two linestwo"),
+        ({"architectures": [["Wav2Vec2Model"]]}, "the class"),
         ({"architectures": []}, "the class "),
         ({"id2label": {"0": "arousal"}}, "a single output, 'arousal', and not whether it is a value"),
     ],

@@ -237,7 +237,7 @@ def _architecture(settings: Mapping[str, Any]) -> str:
     for ending in (HEADLESS, SEQUENCE, SPEECH):
         if name == prefix + ending:
             return ending
-    names = ", ".join(map(str, given)) if isinstance(given, list) else str(given)
+    names = " ".join((", ".join(map(str, given)) if isinstance(given, list) else str(given)).split())
     raise ModelError(
         f"{CONFIG_FILE} is of the class {names:.100}, which can't be computed; {prefix}{SEQUENCE} and "
         f"{prefix}{SPEECH} can, with their heads, and {prefix}{HEADLESS}, which has none: name it there to have "

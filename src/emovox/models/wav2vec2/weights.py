@@ -59,7 +59,7 @@ def _head(snapshot: Wav2Vec2Snapshot, state: Collection[str]) -> Kind | None:
     """
     file, architecture = snapshot.weights.name, snapshot.architecture
     parts = {name.rpartition(".")[0] for name in state if name.startswith((f"{PROJECTOR}.", f"{CLASSIFIER}."))}
-    listing = ", ".join(sorted(parts))[:_LISTED]
+    listing = " ".join(", ".join(sorted(parts)).split())[:_LISTED]
     if architecture == HEADLESS:
         if parts:
             raise ModelError(f"{file} has a head ({listing}), and {CONFIG_FILE} is of a model without one")
