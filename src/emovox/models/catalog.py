@@ -63,6 +63,8 @@ class CatalogModel:
     """Branch, tag or commit to pull; None: the hub's main branch."""
     labels: tuple[tuple[str, str], ...] = ()
     """Labels of its snapshot that aren't names of the nine, each with the one that it means."""
+    corpora: tuple[str, ...] = ()
+    """Labelled speech that its readouts were trained on, where that is known."""
 
 
 # The cards say `license: other`, `license_name: model-license` and link to FunASR's repository, where this lies:
@@ -134,7 +136,7 @@ CATALOG = (
         embeddings_only=True,
     ),
     # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes a parameter.
-    # The licence is that of the cards; IEMOCAP itself is handed out by USC, under terms of its own.
+    # Licences and corpora are those of the cards; who hands out a corpus may have terms of its own.
     CatalogModel(
         name="wav2vec2-base-superb-er",
         title="neutral, happy, angry, sad; 95 million parameters, trained on IEMOCAP: acted English",
@@ -144,6 +146,7 @@ CATALOG = (
         chinese="中性、快乐、愤怒、悲伤；9500 万参数，用 IEMOCAP（英语表演语音）训练",
         layout=TRANSFORMERS,
         labels=_SUPERB,
+        corpora=("IEMOCAP",),
     ),
     CatalogModel(
         name="hubert-large-superb-er",
@@ -154,6 +157,32 @@ CATALOG = (
         chinese="中性、快乐、愤怒、悲伤；3.16 亿参数，用 IEMOCAP（英语表演语音）训练",
         layout=TRANSFORMERS,
         labels=_SUPERB,
+        corpora=("IEMOCAP",),
+    ),
+    CatalogModel(
+        name="wav2vec2-large-robust-12-ft-emotion-msp-dim",
+        title="arousal, dominance, valence; 165 million parameters, trained on MSP-Podcast: podcasts in English",
+        licence=Licence(
+            "CC BY-NC-SA 4.0", "https://huggingface.co/audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
+        ),
+        download_size=661_000_000,
+        huggingface="audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim",
+        chinese="唤醒度、支配度、效价；1.65 亿参数，用 MSP-Podcast（英语播客）训练",
+        layout=TRANSFORMERS,
+        corpora=("MSP-Podcast",),
+    ),
+    CatalogModel(
+        name="wav2vec2-lg-xlsr-en-speech-emotion-recognition",
+        title="eight emotions, calm among them; 317 million parameters, trained on RAVDESS: acted English",
+        licence=Licence(
+            "Apache-2.0", "https://huggingface.co/ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition"
+        ),
+        download_size=1_270_000_000,
+        huggingface="ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition",
+        chinese="八种情感，含平静；3.17 亿参数，用 RAVDESS（英语表演语音）训练",
+        layout=TRANSFORMERS,
+        labels=(("calm", "neutral"), ("disgust", "disgusted")),
+        corpora=("RAVDESS",),
     ),
 )
 
@@ -190,6 +219,7 @@ def _of_repository(repository: Repository) -> CatalogModel:
         chinese=f"{repository.id}，来自 {site}",
         layout=None,
         labels=() if entry is None else entry.labels,
+        corpora=() if entry is None else entry.corpora,
         revision=repository.revision,
     )
 

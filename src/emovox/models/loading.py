@@ -171,6 +171,7 @@ def open_snapshot(directory: Path) -> StoredModel:
         revision=(source.commit or source.revision) if source else UNKNOWN,
         licence=entry.licence.name if entry else UNKNOWN,
         labels=dict(entry.labels) if entry else None,
+        corpora=entry.corpora if entry else (),
     )
 
 

@@ -83,6 +83,7 @@ class StoredModel:
         revision: str,
         licence: str,
         labels: Mapping[str, str] | None = None,
+        corpora: Sequence[str] = (),
     ) -> None:
         """Read a snapshot's config, labels and checksum.
 
@@ -92,12 +93,14 @@ class StoredModel:
             revision: of the weights.
             licence: of the weights.
             labels: the nine's names for labels of the snapshot that have others.
+            corpora: speech that it was trained on, where that is known.
 
         Raises:
             ModelError: the folder isn't a snapshot that can be converted.
         """
         self.snapshot: Snapshot = read_snapshot(directory, labels)
         self.name, self.revision, self.licence = name, revision, licence
+        self.corpora = tuple(corpora)
         self._mapping = dict(labels or {})
         self.checksum = self._remembered_checksum()
         self.directory = converted_path(name, self._key())
@@ -125,6 +128,7 @@ class StoredModel:
                     licence=self.licence,
                     source=f"{family_of(self.snapshot).publisher} snapshot {self.snapshot.directory.name}",
                     source_sha256=self.checksum,
+                    corpora=self.corpora,
                 )
                 remove_superseded(self.directory, self.name, self.checksum, self.revision)
         return path
