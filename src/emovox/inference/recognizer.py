@@ -87,13 +87,14 @@ class Recognizer:
     @property
     def model(self) -> ModelFacts:
         """Name, revision, precision and checksum of the model, as in results."""
-        facts = self.metadata
+        facts, readout = self.metadata, self.metadata.emotions
         return ModelFacts(
             name=facts.name,
             revision=facts.revision,
             embedding_revision=facts.embedding_revision,
             precision=self._engine.precision,
             checksum=self._engine.checksum,
+            emotions=None if readout is None or readout.is_nine else readout.emotions,
         )
 
     @property
