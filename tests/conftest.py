@@ -35,6 +35,7 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("EMOVOX_CONFIG", str(tmp_path / "no-such-config.toml"))
     monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("EMOVOX_HEADS", str(tmp_path / "heads"))
+    monkeypatch.setenv("EMOVOX_BASELINES", str(tmp_path / "baselines"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

@@ -17,6 +17,7 @@ EmovoxError
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
 ├── DecoderError                   no decoding process can be started, or the disk is full
 ├── HeadError                      an own head: there is none of that name, or it is another model's
+├── BaselineError                  a baseline: there is none of that name, it is another model's, or can't be applied
 ├── LabelsError                    a list of recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
@@ -108,6 +109,10 @@ class DecoderError(EmovoxError):
 
 class HeadError(EmovoxError):
     """A trained head is not there, is damaged, has no place, or belongs to another model."""
+
+
+class BaselineError(EmovoxError):
+    """A baseline is not there, is damaged, has no place, belongs to another model, or can't be applied."""
 
 
 class LabelsError(EmovoxError):

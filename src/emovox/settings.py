@@ -114,6 +114,10 @@ class Settings(BaseModel):
         default_factory=lambda: user_data_path("emovox", appauthor=False) / "heads",
         description="where trained heads are kept",
     )
+    baselines: Path = Field(
+        default_factory=lambda: user_data_path("emovox", appauthor=False) / "baselines",
+        description="where baselines are kept",
+    )
     database: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL of the database of archive and service; by default SQLite files"
     )
