@@ -25,6 +25,7 @@ ROOMS = (
     "files",
     "audio",
     "models",
+    "baselines",
     "inference",
     "outputs",
     "exports",

@@ -5,7 +5,7 @@ type, default, limits, and what it is for. Only type checkers must be told again
 """
 
 import textwrap
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import Waveform
+from emovox.baselines.baseline import Baseline
+from emovox.baselines.shift import check_expectation, parse_expectation
 from emovox.emotions import NAMES
 from emovox.errors import OptionsError
 from emovox.inference.recognition import Granularity
@@ -93,26 +95,49 @@ class Options(CommonOptions):
     """
 
     head: Annotated[Head | None, Field(description="also apply this trained head: classes of your own")] = None
+    baseline: Annotated[
+        Baseline | None,
+        Field(description="hear emotions relative to this baseline: recordings of the same voice, line or room"),
+    ] = None
+    expect: Annotated[
+        Mapping[str, float] | None,
+        Field(
+            description="share of an emotion that the baseline's recordings are taken to have, if not half "
+            "neutral and half all others: `neutral=0.8`; the others share the rest"
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         for name, info in declared(Options).items():
             value = getattr(self, name)
             if (advice := _advice(info, value)) is not None:
                 raise OptionsError(f"{name} {value!r}: {advice}")
+        if self.expect is not None:
+            if self.baseline is None:
+                raise OptionsError(
+                    "expect says what the recordings of a baseline are like: choose a baseline, too"
+                )
+            object.__setattr__(self, "expect", check_expectation(self.expect))
         if self.merge:  # what is merged is wanted
             object.__setattr__(self, "segments", True)
 
     @classmethod
     def of(cls, **arguments: "Unpack[OptionArguments]") -> "Options":
-        """The options that keyword arguments mean; a head may be given by its name or path.
+        """The options that keyword arguments mean; head and baseline by name or path, too, `expect` as text.
 
         Raises:
             HeadError: there is no such head.
+            BaselineError: there is no such baseline.
             OptionsError: a value that means nothing.
         """
         values: dict[str, Any] = {**arguments}
-        head = values.pop("head", None)
-        return cls(**values, head=None if head is None else Head.find(head))
+        if (head := values.get("head")) is not None:
+            values["head"] = Head.find(head)
+        if (baseline := values.get("baseline")) is not None:
+            values["baseline"] = Baseline.find(baseline)
+        if isinstance(expect := values.get("expect"), str):
+            values["expect"] = parse_expectation(expect)
+        return cls(**values)
 
     def showing(self, parts: Collection[Part]) -> "Options":
         """The same, for a result that has these parts too."""
@@ -140,7 +165,12 @@ class Options(CommonOptions):
     @property
     def frame_embeddings(self) -> bool:
         """Whether the model must give the embeddings of frames."""
-        return (self.embedding or self.head is not None) and self.frame_logits
+        return (self.embedding or self.head is not None or self._measures_speech) and self.frame_logits
+
+    @property
+    def _measures_speech(self) -> bool:
+        """Whether the embedding of the speech alone is needed, to see whether a baseline fits it."""
+        return self.baseline is not None and self.by_speech
 
 
 class OptionArguments(TypedDict, total=False):
@@ -156,6 +186,8 @@ class OptionArguments(TypedDict, total=False):
     track: int | None
     emotions: Collection[str] | None
     head: str | Path | Head | None
+    baseline: str | Path | Baseline | None
+    expect: str | Mapping[str, float] | None
 
 
 @cache

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from emovox.baselines.shift import Shift
 from emovox.errors import HeadError
 from emovox.inference.frames import FrameReadout
 from emovox.inference.pooling import Pool
@@ -28,12 +29,14 @@ class AppliedReadout:
         function: from embeddings (n, D) to logits (n, K), where they aren't outputs of the model.
         emotions: those of the nine that may win.
         head: the trained head that it is.
+        shift: float64 (K,), what a baseline adds to its logits; None: nothing does.
     """
 
     readout: Readout
     function: Callable[..., Floats] | None
     emotions: Collection[str] | None
     head: Head | None = None
+    shift: Scores | None = None
 
     @property
     def name(self) -> str:
@@ -42,16 +45,25 @@ class AppliedReadout:
 
     def scores(self, pool: Pool) -> Scores:
         """Scores or values of some frames, float64 (K,)."""
+        return self.numbers(self._logits(pool))
+
+    def scores_without(self, pool: Pool) -> Scores | None:
+        """As they would be without a baseline; None: there is none."""
+        return None if self.shift is None else readout_scores(self.readout, self._logits(pool), self.emotions)
+
+    def _logits(self, pool: Pool) -> NDArray[np.floating]:
         if self.function is None or self.readout.kind == "window":
-            return self.numbers(pool.logits(self.name))
-        return self.numbers(self.function(pool.embedding[np.newaxis])[0])
+            return pool.logits(self.name)
+        logits: Floats = self.function(pool.embedding[np.newaxis])[0]
+        return logits
 
     def numbers(self, logits: NDArray[np.floating]) -> Scores:
         """Scores or values of logits (..., K)."""
-        return readout_scores(self.readout, logits, self.emotions)
+        moved = logits if self.shift is None else logits + self.shift
+        return readout_scores(self.readout, moved, self.emotions)
 
-    def result(self, scores: Scores) -> ReadoutResult:
-        """What is told of a whole or a segment; `scores` are float64 (K,)."""
+    def result(self, scores: Scores, without: Scores | None = None) -> ReadoutResult:
+        """What is told of a whole or a segment; `scores` are float64 (K,), as those without a baseline are."""
         numbers = dict(zip(self.readout.labels, scores.tolist(), strict=True))
         created_at = None if self.head is None else self.head.training.created_at
         if self.readout.gives_values:
@@ -62,12 +74,17 @@ class AppliedReadout:
             label=self.readout.labels[best],
             confidence=float(scores[best]),
             scores=numbers,
+            scores_without=None if without is None else dict(zip(numbers, without.tolist(), strict=True)),
             created_at=created_at,
         )
 
 
 def applied(
-    metadata: Metadata, functions: Functions, head: Head | None, emotions: Collection[str] | None
+    metadata: Metadata,
+    functions: Functions,
+    head: Head | None,
+    emotions: Collection[str] | None,
+    shift: Shift | None = None,
 ) -> list[AppliedReadout]:
     """The readouts of a model and the trained head, if there is one.
 
@@ -76,13 +93,19 @@ def applied(
         functions: of its readouts that aren't linear.
         head: trained on it.
         emotions: those of the nine that may win, where the nine follow from a readout.
+        shift: of a baseline. A trained head isn't moved: it learnt from embeddings as they are.
 
     Raises:
         HeadError: the head was trained on another model, or a readout has its name.
     """
     main = metadata.emotions
     items = [
-        AppliedReadout(readout, functions.get(readout.name), emotions if readout is main else None)
+        AppliedReadout(
+            readout,
+            functions.get(readout.name),
+            emotions if readout is main else None,
+            shift=None if shift is None or readout.name != shift.readout else shift.vector,
+        )
         for readout in metadata.readouts
     ]
     if head is not None:

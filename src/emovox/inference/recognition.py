@@ -21,6 +21,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from emovox.audio import quality
 from emovox.emotions import NAMES
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.facts import Facts
 from emovox.inference.frames import HEAD, Frames
 from emovox.models.metadata import Precision
@@ -30,11 +31,13 @@ from emovox.models.scores import check_scores
 SCHEMA: Literal[2] = 2
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
+BASELINE_FAR = "baseline_far"
 WARNINGS = {
     **quality.WARNINGS,
     NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
     MOSTLY_SILENCE: "less than a third is speech, and the rest counts too (--speech-only leaves it out)",
     NO_HEAD: "this model gives embeddings only, and no emotion",
+    BASELINE_FAR: "unlike the recordings of the baseline: what is heard relative to it may be worse than without",
 }
 """Every warning code a recognition may have, with its meaning."""
 
@@ -95,6 +98,10 @@ OptionalScores = Annotated[
         description="probability of each of the nine emotions; they sum to 1; left out likewise",
         exclude_if=_is_none,
     ),
+]
+WithoutBaseline = Annotated[
+    ScoreMap | None,
+    Field(description="`scores` as they would be without the baseline, if there is one", exclude_if=_is_none),
 ]
 
 
@@ -162,6 +169,9 @@ class ReadoutResult(Facts):
         description="of each class, as the model spells it; they sum to 1, unless several can be true",
         exclude_if=_is_none,
     )
+    scores_without: dict[str, float] | None = Field(
+        None, description="as they would be without the baseline, if there is one", exclude_if=_is_none
+    )
     values: dict[str, float] | None = Field(
         None, description="each by its name, such as arousal", exclude_if=_is_none
     )
@@ -224,6 +234,7 @@ class Segment(Facts):
     emotion: OptionalEmotion = None
     confidence: OptionalConfidence = None
     scores: OptionalScores = None
+    scores_without: WithoutBaseline = None
     channel: int | None = Field(None, description="the channel that was recognised alone, from 1", ge=1)
     readouts: dict[str, ReadoutResult] = Field(default_factory=dict, description="as of the recording")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
@@ -265,6 +276,7 @@ class Recognition(Facts):
     emotion: OptionalEmotion = None
     confidence: OptionalConfidence = None
     scores: OptionalScores = None
+    scores_without: WithoutBaseline = None
     granularity: Granularity
     timestamp: str = Field(description="created_at in local time", pattern=r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
     schema_version: Literal[2] = Field(SCHEMA, alias="schema", description="version of this form")
@@ -284,6 +296,11 @@ class Recognition(Facts):
         default_factory=dict,
         description="by name: what the model gives besides the nine emotions, in classes of its own or as values, "
         "and a trained head's verdict; empty if there is nothing to judge",
+    )
+    baseline: BaselineFacts | None = Field(
+        None,
+        description="what all scores are relative to, those of segments and frames too; left out without one",
+        exclude_if=_is_none,
     )
     segments: list[Segment] | None = Field(None, description="stretches of speech in order, if requested")
     frames: Frames | None = Field(None, description="only with granularity `frame`")

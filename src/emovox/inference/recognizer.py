@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
 from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
+from emovox.baselines.shift import Shift, movable, shift
 from emovox.emotions import check_names
 from emovox.errors import EmovoxError, OptionsError, UnknownEmotionError
 from emovox.inference.batches import BATCH_SECONDS, in_batches
@@ -18,8 +20,8 @@ from emovox.inference.splitting import Piece
 from emovox.models.converted.store import Notice
 from emovox.models.head import Head
 from emovox.models.loading import Wanted, load
-from emovox.models.own_head import OwnHead, read_own_head
-from emovox.models.runtime.engine import Output
+from emovox.models.own_head import OwnHead, read_own_head, read_weights
+from emovox.models.runtime.engine import Floats, Output
 from emovox.models.runtime.session import Device
 from emovox.settings import settings
 
@@ -126,6 +128,7 @@ class Recognizer:
             AudioError: the recording can't be used; the subclasses say why.
             DecoderError: it is to be decoded in another process, and none can be started.
             HeadError: there is no such head, or it was trained on another model.
+            BaselineError: there is no such baseline, it is another model's, or nothing of this model can be moved.
             OptionsError: the value of an option isn't valid.
             UnknownEmotionError: a name in `emotions` is wrong, or the model knows none of them.
         """
@@ -174,15 +177,20 @@ class Recognizer:
         Raises:
             AudioError: a recording can't be used, with `on_error="raise"`.
             DecoderError: no decoding process can be started, not even for the next recording.
+            BaselineError: as for `recognize`.
             HeadError: as for `recognize`.
             UnknownEmotionError: as for `recognize`.
         """
         if on_error not in {"raise", "return"}:
             raise OptionsError(f"on_error {on_error!r}: choose raise or return")
         options = Options.of(**arguments)
-        classes = self.classes(options.emotions)
+        classes, moved = self.classes(options.emotions), self.shift(options)
         jobs = (
-            (InferenceRun(self.metadata, options, classes, functions=self.functions), recording, None)
+            (
+                InferenceRun(self.metadata, options, classes, functions=self.functions, shift=moved),
+                recording,
+                None,
+            )
             for recording in recordings
         )
         for result in in_batches(jobs, options, self._engine, self.model, self._decoder):
@@ -244,6 +252,7 @@ class Recognizer:
                     request.options,
                     self.classes(request.options.emotions),
                     functions=self.functions,
+                    shift=self.shift(request.options),
                     sink=request.sink,
                     embedding_sink=request.embedding_sink,
                 )
@@ -274,6 +283,30 @@ class Recognizer:
                 windows[first : first + size], frame_logits=piece.frame_logits, frames=piece.frames
             )
         return outputs
+
+    def shift(self, options: Options) -> Shift | None:
+        """How far the options' baseline moves the logits of this model; None: they have none.
+
+        Raises:
+            BaselineError: it is another model's, or nothing of this model can be moved.
+            OptionsError: the shares that are expected mean nothing here.
+        """
+        if options.baseline is None:
+            return None
+        options.baseline.check(self.metadata)
+        movable(self.metadata)  # before its file is read
+        return shift(
+            options.baseline,
+            self.metadata,
+            self._weights,
+            expect=options.expect,
+            emotions=self.classes(options.emotions),
+        )
+
+    @cached_property
+    def _weights(self) -> Floats | None:
+        """From embeddings to the logits of its emotions, (K, D)."""
+        return read_weights(self._engine.path, self.metadata, movable(self.metadata))
 
     def classes(self, emotions: Collection[str] | None) -> tuple[str, ...]:
         """The emotions that may win if these were chosen; None: all that the model knows.

@@ -15,13 +15,17 @@ from emovox.audio.recording import Source, open_recording
 from emovox.audio.speech import Span, SpeechFinder
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.audio.windows import Window, cut, cut_at_pauses
+from emovox.baselines.distance import is_far
+from emovox.baselines.shift import Shift
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError, OptionsError
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
 from emovox.inference.options import EmbeddingSink, Options, Sink
 from emovox.inference.pooling import Pool, Segments
 from emovox.inference.readouts import Curve, applied, window_functions
 from emovox.inference.recognition import (
+    BASELINE_FAR,
     MOSTLY_SILENCE,
     NO_HEAD,
     NO_SPEECH,
@@ -73,6 +77,7 @@ class InferenceRun:
         classes: Sequence[str],
         *,
         functions: Functions,
+        shift: Shift | None = None,
         sink: Sink | None = None,
         embedding_sink: EmbeddingSink | None = None,
     ) -> None:
@@ -83,16 +88,18 @@ class InferenceRun:
             options: of this recognition.
             classes: those of the nine that may win.
             functions: of the model's readouts that aren't linear.
+            shift: of the baseline that everything is heard relative to.
             sink: as for `Recognizer.recognize`.
             embedding_sink: likewise.
 
         Raises:
             HeadError: the head was trained on another model.
         """
-        self._readouts = applied(metadata, functions, options.head, classes)
+        self._readouts = applied(metadata, functions, options.head, classes, shift)
         self.waiting = 0
         self.error: EmovoxError | None = None
         self._metadata, self._options = metadata, options
+        self._shift = shift
         self._sink, self._embedding_sink = sink, embedding_sink
         self._speech = SpeechFinder()
         of_windows = window_functions(metadata, functions)
@@ -204,7 +211,8 @@ class InferenceRun:
             model=model,
             emovox=__version__,
             speech_only=options.by_speech,
-            warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD])],
+            warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *self._misfit(pool)],
+            baseline=None if self._shift is None else BaselineFacts.of(self._shift),
             segments=self._segment_list() if options.segments else None,
             frames=self._curve() if options.by_frame else None,
             embedding=features,
@@ -229,15 +237,24 @@ class InferenceRun:
     def _verdict(self, pool: Pool) -> dict[str, Any]:
         """The fields of a whole or a segment that its readouts fill."""
         if self._is_empty:
-            return _five(certain("unknown")) if self._metadata.emotions else {}
+            five = _five(certain("unknown")) if self._metadata.emotions else {}
+            return five if self._shift is None else {**five, "scores_without": five["scores"]}
         fields: dict[str, Any] = {"readouts": {}}
         for item in self._readouts:
-            scores = item.scores(pool)
+            scores, without = item.scores(pool), item.scores_without(pool)
             if item.readout is self._metadata.emotions:
                 fields |= _five(emotion_scores(item.readout, scores))
+                if without is not None:
+                    fields["scores_without"] = _by_name(emotion_scores(item.readout, without))
             if not item.readout.is_nine:
-                fields["readouts"][item.name] = item.result(scores)
+                fields["readouts"][item.name] = item.result(scores, without)
         return fields
+
+    def _misfit(self, pool: Pool) -> list[str]:
+        """The warning that the recording is unlike those that the baseline was made of, if it is."""
+        if self._shift is None or self._is_empty or not is_far(self._shift.baseline, pool.embedding):
+            return []
+        return [BASELINE_FAR]
 
     def _curve(self) -> Frames:
         metadata, counted = self._metadata, self._counted
@@ -295,8 +312,12 @@ def _five(scores: Scores) -> dict[str, Any]:
     return {
         "emotion": NAMES[best],
         "confidence": float(scores[best]),
-        "scores": dict(zip(NAMES, scores.tolist(), strict=True)),
+        "scores": _by_name(scores),
     }
+
+
+def _by_name(scores: Scores) -> dict[str, float]:
+    return dict(zip(NAMES, scores.tolist(), strict=True))
 
 
 def _of_the_nine(readout: Readout, logits: Floats) -> Floats:

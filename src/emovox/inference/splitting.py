@@ -15,6 +15,7 @@ from emovox.audio.decoded import Decoded
 from emovox.audio.speech import Span
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.audio.windows import Window
+from emovox.baselines.shift import Shift
 from emovox.errors import EmovoxError
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts, Recognition, RecordingFacts
@@ -128,6 +129,7 @@ def join(
     functions: Functions,
     classes: Sequence[str],
     model: ModelFacts,
+    shift: Shift | None = None,
 ) -> Recognition:
     """Put a recording together again.
 
@@ -138,11 +140,12 @@ def join(
         functions: of its readouts that aren't linear.
         classes: the emotions that may win, as `Recognizer.classes` gives them.
         model: its facts.
+        shift: as `Recognizer.shift` gives it.
 
     Raises:
         EmovoxError: as `Recognizer.recognize`.
     """
-    run = InferenceRun(metadata, outline.options, classes, functions=functions)
+    run = InferenceRun(metadata, outline.options, classes, functions=functions, shift=shift)
     run.restore(outline.facts, outline.warnings, outline.spans)
     for cut, output in zip(outline.cuts, outputs, strict=True):
         window = Window(cut.start, np.empty(0, np.float32))  # the samples are no longer needed
