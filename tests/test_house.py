@@ -32,6 +32,7 @@ ROOMS = (
     "labels",
     "evaluation",
     "heads",
+    "speech_embeddings",
     "archive",
     "saving",
     "batch",

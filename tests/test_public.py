@@ -12,7 +12,7 @@ from emovox import errors
 
 def test_public_names() -> None:
     assert emovox.__all__ == [
-        "EMOTIONS", "ArchiveError", "AudioError", "BatchError",
+        "EMOTIONS", "ArchiveError", "AudioError", "Baseline", "BaselineError", "BatchError",
         "BrokenDecoderError", "ClusterError", "DecoderError", "Emotion", "EmotionChanged",
         "EmovoxError", "ExportError", "Frames", "Head",
         "HeadError", "HubError", "HubMismatchError",

@@ -14,10 +14,12 @@ from emovox import lazy
 # As type checkers know it; `typing` takes longer to load than all that the program needs here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from emovox.baselines.baseline import Baseline
     from emovox.emotions import EMOTIONS, Emotion
     from emovox.errors import (
         ArchiveError,
         AudioError,
+        BaselineError,
         BatchError,
         BrokenDecoderError,
         ClusterError,
@@ -58,6 +60,8 @@ _HOME = {
     "EMOTIONS": "emotions",
     "ArchiveError": "errors",
     "AudioError": "errors",
+    "Baseline": "baselines.baseline",
+    "BaselineError": "errors",
     "BatchError": "errors",
     "BrokenDecoderError": "errors",
     "ClusterError": "errors",
@@ -101,6 +105,8 @@ __all__ = [
     "EMOTIONS",
     "ArchiveError",
     "AudioError",
+    "Baseline",
+    "BaselineError",
     "BatchError",
     "BrokenDecoderError",
     "ClusterError",

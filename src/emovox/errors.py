@@ -17,7 +17,7 @@ EmovoxError
 │       └── HubMismatchError       it serves something else than it publishes, or publishes something unsafe
 ├── DecoderError                   no decoding process can be started, or the disk is full
 ├── HeadError                      an own head: there is none of that name, or it is another model's
-├── BaselineError                  a baseline: there is none of that name, it is another model's, or can't be applied
+├── BaselineError                  a baseline: there is none of that name, or it can't be used with a model
 ├── LabelsError                    a list of recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model

@@ -71,8 +71,6 @@ def test_another_model_is_refused() -> None:
         {"sum": "AAAA"},
         {"squares": [0, 1]},
         {"format": 2},
-        {"name": "../x"},
-        {"name": "self"},
         {"group": {"name": "a", "column": "b", "value": "c", "count": 1, "sum": [0.0] * 7}},
         {"sum": [float("inf")] * 7},
     ],
@@ -81,7 +79,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, change: dict[str, object]) ->
     path = tmp_path / "line3.json"
     data = json.loads(baseline(METADATA).model_dump_json()) | change
     path.write_text(json.dumps(data))
-    with pytest.raises(BaselineError, match="not a baseline of Emovox, or damaged|a baseline can't be called|can't be the name"):
+    with pytest.raises(BaselineError, match=r"line3\.json: not a baseline of Emovox, or damaged"):
         Baseline.read(path)
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "map": "Draw the archive as a map, a page by itself.",
     "listen": "Recognise emotion live, from the microphone or a file.",
     "head": "Train heads: classes of your own on a model's embeddings.",
+    "baseline": "Fit baselines: what is usual for a voice, a line or a room.",
     "evaluate": "Measure a model on recordings whose emotions are known.",
     "models": "List, download, convert, verify and remove models.",
     "serve": "Start the service: the page and an HTTP API at http://localhost:7860.",

@@ -1,5 +1,6 @@
 """`emovox batch`."""
 
+import functools
 import sys
 import time
 from collections.abc import Callable
@@ -40,7 +41,7 @@ _LINE = 30.0  # seconds between lines of progress, without a terminal
     metavar="NAME",
     help="The manifest's column of paths, URLs or audio bytes.  [default: path, file, url, audio…, if it has one]",
 )
-@parameters.recognition
+@functools.partial(parameters.recognition, without=("baseline", "expect"))
 @click.option(
     "--outputs-dirs", is_flag=True, help="Also make an outputs directory for each recording, in DIR/outputs."
 )

@@ -3,13 +3,14 @@
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
 import click
 from pydantic.fields import FieldInfo
 
+from emovox.baselines.shift import parse_expectation
 from emovox.emotions import check_names
 from emovox.errors import ExportError, OptionsError, UnknownEmotionError
 from emovox.exports import check_formats
@@ -44,10 +45,14 @@ def outputs(text: str) -> Callable[[Command], Command]:
     )
 
 
-def recognition(command: Command) -> Command:
+def recognition(command: Command, *, without: Collection[str] = ()) -> Command:
     """The options of a recognition, which a command gets as `options`.
 
     And `channels`, `model`, `mapping`, `precision`.
+
+    Args:
+        command: the command.
+        without: names of those that it can't use yet.
     """
 
     @functools.wraps(command)
@@ -55,7 +60,7 @@ def recognition(command: Command) -> Command:
         arguments = {name: values.pop(name) for name in declared(Options) if name in values}
         return command(*args, options=Options.of(**arguments), **values)
 
-    options = [_option(name, info) for name, info in declared(Options).items()]
+    options = [_option(name, info) for name, info in declared(Options).items() if name not in without]
     for option in reversed([*options, model(f"{MODEL}  [default: auto, the best one on disk]"), _PRECISION]):
         option(call)
     return cast("Command", call)
@@ -108,6 +113,13 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     return value
 
 
+def _expect(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, float] | None:
+    try:
+        return None if value is None else parse_expectation(value)
+    except OptionsError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
 def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     try:
         return () if value is None else check_formats(name.strip().lower() for name in value.split(","))
@@ -124,7 +136,18 @@ _CHANNELS = click.option(
 )
 
 _SPELLING: dict[str, dict[str, Any]] = {
+    "baseline": {
+        "metavar": "NAME|PATH",
+        "help": "Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
+        "voice, line or room.",
+    },
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},
+    "expect": {
+        "metavar": "NAME=SHARE,...",
+        "callback": _expect,
+        "help": "Share of an emotion that the baseline's recordings are taken to have, as neutral=0.8; the others "
+        "share the rest.  [default: half neutral, half all others]",
+    },
     "head": {
         "metavar": "NAME|PATH",
         "help": "Also apply this head, trained with `emovox head train`: classes of your own.",

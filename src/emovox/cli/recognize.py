@@ -84,6 +84,7 @@ def recognize(
     emovox recognize interview.mp4 --granularity frame --embedding
     emovox recognize call.wav --channels split --segments --export srt,png
     emovox recognize calls/ --head complaints --segments
+    emovox recognize calls/ --baseline line3 --expect neutral=0.8
     emovox recognize *.wav --emotions happy,sad,neutral --labels zh --top 3
     emovox recognize recordings/ --archive --segments
     ffmpeg -i film.mkv -f wav - | emovox recognize - --no-save
@@ -92,6 +93,11 @@ def recognize(
     """  # noqa: D301  click needs the backspace itself
     if formats and no_save:
         raise click.UsageError("--export writes files, so it can't be used with --no-save")
+    if archive and options.baseline is not None:
+        raise click.UsageError(
+            "the archive compares recordings, and takes no emotions that are relative to a baseline: leave out "
+            "--archive or --baseline"
+        )
     wanted = options.showing(needs(formats)) if formats else options
     wanted = replace(wanted, embedding=options.embedding and not no_save)  # it isn't printed
     if archive:
@@ -107,6 +113,7 @@ def recognize(
     )
     if options.head is not None:
         options.head.check(recognizer.metadata)
+    recognizer.shift(options)  # it is refused once, not for every file
     outputs = None if no_save else Outputs(settings().outputs)
     language = cast("Language", labels or settings().labels)
     report = REPORTS[form](
@@ -137,7 +144,8 @@ def recognize(
                 progress.end()
             report.end()
         if not quiet:
-            click.echo(_summary(recognizer.model, seconds, time.monotonic() - started, saved), err=True)
+            relative = "" if options.baseline is None else f", relative to {options.baseline.name}"
+            click.echo(_summary(recognizer.model, seconds, time.monotonic() - started, saved) + relative, err=True)
     finally:
         for name, reason in failures:
             click.echo(f"Error: {printable(name)}: {reason}", err=True)

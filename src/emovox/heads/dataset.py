@@ -64,8 +64,8 @@ def cache_key(recognizer: Recognizer) -> str:
 
 def _embedding(path: Path, recognizer: Recognizer, cache: EmbeddingCache) -> tuple[Vector, str | None]:
     if path.suffix.lower() == ".npy":
-        return _stored(path, recognizer)
-    sha256 = _checksum(path)
+        return stored_embedding(path, recognizer)
+    sha256 = checksum(path)
     cached = cache.get(sha256)
     if cached is not None and cached.shape == (recognizer.metadata.embedding_size,):
         return cached, sha256
@@ -76,7 +76,7 @@ def _embedding(path: Path, recognizer: Recognizer, cache: EmbeddingCache) -> tup
     return embedding, sha256
 
 
-def _stored(path: Path, recognizer: Recognizer) -> tuple[Vector, str | None]:
+def stored_embedding(path: Path, recognizer: Recognizer) -> tuple[Vector, str | None]:
     """The mean of an embedding.npy, (D,), and its recording's sha256 if the outputs directory has it.
 
     Raises:
@@ -103,7 +103,7 @@ def _stored(path: Path, recognizer: Recognizer) -> tuple[Vector, str | None]:
     return mean, None
 
 
-def _checksum(path: Path) -> str:
+def checksum(path: Path) -> str:
     """sha256 of a file.
 
     Raises:

@@ -1,0 +1,259 @@
+"""`emovox baseline`: fit, list, show, remove and export baselines."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from emovox.baselines import baseline as baselines
+from emovox.baselines.baseline import Baseline
+from emovox.baselines.fitting import fit as fit_baselines
+from emovox.baselines.fitting import member_names
+from emovox.baselines.shift import movable
+from emovox.cli import library, parameters
+from emovox.cli.progress import Progress
+from emovox.cli.report import printable
+from emovox.errors import AudioError, BaselineError, LabelsError
+from emovox.inference.recognizer import Recognizer
+from emovox.models.loading import Wanted
+from emovox.speech_embeddings import RecordingSource, SpeechEmbedding, embed_speech, find_sources
+
+FEW = 12
+"""Recordings that give nearly all that a hundred would."""
+CHANNEL, FOLDER = "channel", "folder"
+
+
+@click.group(no_args_is_help=True)
+def baseline() -> None:
+    """Fit baselines: what recordings of one voice, line or room have in common, which is no emotion.
+
+    A baseline is made of recordings without labels; a dozen are enough. With it emotions are heard relative to
+    what is usual there: half neutral is assumed unless --expect says otherwise.
+
+    \b
+    emovox baseline fit recordings/ --name line3
+    emovox recognize call.mp3 --baseline line3
+    emovox recognize call.mp3 --baseline line3 --expect neutral=0.8
+    emovox baseline list
+    """  # noqa: D301  click needs the backspace itself
+
+
+@baseline.command(no_args_is_help=True)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--name", required=True, help="What to call the baseline.")
+@click.option(
+    "--group",
+    metavar="COLUMN|channel|folder",
+    help="Also make one for each value of a list's column, each channel, or each folder: NAME.VALUE. With few "
+    "recordings it leans on the whole. One voice by itself pays only if it shows several emotions.",
+)
+@click.option("--path-column", metavar="COLUMN", help="The column of recordings.  [default: path, file, …]")
+@parameters.model(f"The model whose embeddings are used. {parameters.MODEL}  [default: auto]")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+    default="auto",
+    show_default=True,
+    help="Of the arithmetic; the baseline can be used with another.",
+)
+@click.option("--yes", "-y", is_flag=True, help="Replace existing baselines without asking.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress, no summary.")
+def fit(
+    sources: tuple[str, ...],
+    name: str,
+    group: str | None,
+    path_column: str | None,
+    model: str | None,
+    mapping: Path | None,
+    precision: Wanted,
+    yes: bool,
+    quiet: bool,
+) -> int:
+    """Fit a baseline to recordings that are alike.
+
+    SOURCE is a recording, a directory, a pattern, a list (CSV, TSV, JSON lines), or a directory of outputs. No
+    labels are needed. Of each recording the speech counts, once; embeddings are cached, so that fitting again is
+    quick. Of outputs the embedding.npy is taken if it is there, as it is. Nothing leaves this machine.
+
+    \b
+    emovox baseline fit recordings/ --name line3
+    emovox baseline fit calls.csv --name agents --group agent
+    emovox baseline fit calls/ --name calls --group channel
+    emovox baseline fit outputs/ --name line3
+
+    Exit code: 0 all well, 1 some recordings could not be used (the baseline is of the others), 2 usage.
+    """  # noqa: D301  click needs the backspace itself
+    path = baselines.baseline_path(name)
+    items = _sources(sources, path_column)
+    values = _groups(items, group)
+    titles = [name, *([] if values is None else member_names(name, sorted(set(values))).values())]
+    taken = [title for title in titles if baselines.baseline_path(title).exists()]
+    if taken and not yes and not click.confirm(f"Replace {_some(taken)}?", err=True):
+        raise click.Abort
+    recognizer = Recognizer(
+        model,
+        precision=precision,
+        mapping=mapping,
+        notice=lambda line: None if quiet else click.echo(line, err=True),
+        isolate=True,
+    )
+    with Progress(len(items), shown=not quiet) as progress:
+        embeddings, failures = embed_speech(
+            items,
+            recognizer,
+            channels=group == CHANNEL,
+            begin=lambda item: progress.begin(printable(item)),
+            end=progress.end,
+        )
+    for item, reason in failures:
+        click.echo(f"Error: {printable(item)}: {reason}", err=True)
+    if not embeddings:
+        raise BaselineError(f"none of the {len(items)} recordings can be used")
+    made = fit_baselines(
+        name,
+        [item.embedding for item in embeddings],
+        recognizer.metadata,
+        sha256s=[item.sha256 for item in embeddings],
+        groups=None if group is None else [_value(item, group) for item in embeddings],
+        column=group or "",
+        source=printable(", ".join(sources)),
+    )
+    for own in made:
+        own.write(baselines.baseline_path(own.name))
+    if not quiet:
+        _tell(made, path, recognizer)
+    return 1 if failures else 0
+
+
+@baseline.command("list")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def list_baselines(form: str) -> int:
+    """List your baselines: name, recordings, model, when and of what they were made.
+
+    Exit code: 0 all well, 1 some can't be read (the others are listed).
+    """
+    items, code = [], 0
+    for name in baselines.names():
+        try:
+            items.append(Baseline.find(name))
+        except BaselineError as error:
+            click.echo(f"Error: {printable(str(error))}", err=True)
+            code = 1
+    if form == "json":
+        click.echo(json.dumps([_facts(item) for item in items], ensure_ascii=False, indent=2))
+    elif items:
+        heading = ("name", "recordings", "model", "made", "source")
+        library.table([heading, *(_row(item) for item in items)])
+    else:
+        click.echo("no baselines yet: make one with `emovox baseline fit RECORDINGS --name NAME`")
+    return code
+
+
+@baseline.command(no_args_is_help=True)
+@click.argument("name", metavar="NAME|PATH")
+def show(name: str) -> None:
+    """Show how a baseline was made."""
+    item = Baseline.find(name)
+    group = item.group
+    for key, value in {
+        "baseline": item.name,
+        "model": f"{item.model.name} {item.model.revision}",
+        "made": f"{item.created_at.astimezone():%Y-%m-%d %H:%M}",
+        "of": f"{item.count} recordings: {printable(item.source)}",
+        "group": group and f"{group.column} {printable(group.value)}, of {group.count} recordings in {group.name}",
+        "checksum": item.checksum,
+    }.items():
+        if value:
+            click.echo(f"{key:9} {value}")
+
+
+@baseline.command(no_args_is_help=True)
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+def remove(names: tuple[str, ...], yes: bool) -> None:
+    """Delete the baselines NAME."""
+    for name in names:
+        path = baselines.baseline_path(name)
+        if not path.exists():
+            click.echo(f"no baseline {name}: nothing to remove")
+        elif yes or click.confirm(f"Delete the baseline {name}?"):
+            try:
+                path.unlink()
+            except OSError as error:
+                raise BaselineError(f"{path}: can't be removed: {error.strerror or error}") from error
+
+
+@baseline.command(no_args_is_help=True)
+@click.argument("name", metavar="NAME|PATH")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def export(name: str, file: Path) -> None:
+    """Copy a baseline to FILE, to use it elsewhere: `--baseline FILE.json`."""
+    Baseline.find(name).write(file)
+    click.echo(file)
+
+
+def _sources(arguments: Sequence[str], column: str | None) -> list[RecordingSource]:
+    items: dict[Path, RecordingSource] = {}
+    for argument in dict.fromkeys(arguments):
+        try:
+            for item in find_sources(argument, column=column):
+                items.setdefault(item.path, item)
+        except (AudioError, LabelsError) as error:
+            raise click.BadParameter(str(error), param_hint="SOURCE") from error
+    return list(items.values())
+
+
+def _groups(items: Sequence[RecordingSource], group: str | None) -> list[str] | None:
+    """The group of each recording, as far as it is known before it is read."""
+    if group is None or group == CHANNEL:
+        return None
+    if group != FOLDER and not any(group in item.columns for item in items):
+        columns = ", ".join(dict.fromkeys(key for item in items for key in item.columns)) or "none"
+        raise click.BadParameter(
+            f"no list has a column {group!r}: there are {columns}; or choose channel or folder",
+            param_hint="--group",
+        )
+    return [_of(item, group) for item in items]
+
+
+def _of(item: RecordingSource, group: str) -> str:
+    return item.path.absolute().parent.name if group == FOLDER else item.columns.get(group, "")
+
+
+def _value(item: SpeechEmbedding, group: str) -> str:
+    return str(item.channel) if group == CHANNEL else _of(item.source, group)
+
+
+def _some(titles: Sequence[str]) -> str:
+    many = f" and {len(titles) - 1} of its groups" if len(titles) > 1 else ""
+    return f"the baseline {titles[0]}{many}"
+
+
+def _tell(made: Sequence[Baseline], path: Path, recognizer: Recognizer) -> None:
+    whole, *parts = made
+    groups = f", and {len(parts)} of its groups" if parts else ""
+    click.echo(f"{whole.name}: {whole.count} recordings{groups}; saved as {path}", err=True)
+    if whole.count < FEW:
+        click.echo(f"with {FEW} recordings or more it would be worth nearly all that it can be", err=True)
+    try:
+        movable(recognizer.metadata)
+    except BaselineError as error:
+        click.echo(f"Warning: {error}", err=True)
+
+
+def _facts(item: Baseline) -> dict[str, object]:
+    facts = item.model_dump(
+        mode="json", exclude={"sum": True, "squares": True, "recordings": True, "group": {"sum"}}
+    )
+    return {**facts, "checksum": item.checksum}
+
+
+def _row(item: Baseline) -> tuple[str, ...]:
+    return (
+        item.name,
+        str(item.count),
+        f"{item.model.name} {item.model.revision}",
+        f"{item.created_at.astimezone():%Y-%m-%d %H:%M}",
+        printable(item.source),
+    )

@@ -1,0 +1,164 @@
+"""The embeddings of the speech in recordings, each computed once: what baselines are made of."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovox.audio import lists
+from emovox.audio.files import find
+from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError, OutputsError, RecordingNotFoundError
+from emovox.heads.dataset import cache_key, checksum, stored_embedding
+from emovox.heads.embedding_cache import EmbeddingCache
+from emovox.inference.recognition import NO_SPEECH
+from emovox.inference.recognizer import Recognizer
+from emovox.labels.label_list import PATHS, Failure
+from emovox.outputs import AUDIO, EMBEDDING, find_directories
+
+LISTS = (".csv", ".tsv", *lists.JSON_LINES)
+SILENCE = "silence"  # the warning
+
+
+@dataclass(frozen=True)
+class RecordingSource:
+    """A recording, or the embedding.npy that was kept of one.
+
+    Attributes:
+        path: where it is.
+        name: as the list has it, else its path.
+        columns: what the list says of it.
+    """
+
+    path: Path
+    name: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SpeechEmbedding:
+    """The mean over the frames of speech of a recording, or of one of its channels.
+
+    Attributes:
+        source: the recording.
+        channel: from 1; None: the mean of all.
+        embedding: float32 (D,).
+        sha256: of the recording, where it is known.
+    """
+
+    source: RecordingSource
+    channel: int | None
+    embedding: NDArray[np.float32]
+    sha256: str | None
+
+
+def find_sources(argument: str, *, column: str | None = None) -> list[RecordingSource]:
+    """The recordings that an argument means.
+
+    Args:
+        argument: a recording, a directory or pattern of recordings, a list of them, an outputs directory, or one
+            with outputs directories in it.
+        column: of a list, that has the paths; by default one with a usual name.
+
+    Raises:
+        LabelsError: a list can't be read.
+        AudioError: there is no such file, or no recording.
+    """
+    path = Path(argument)
+    if path.suffix.lower() in LISTS and path.is_file():
+        return list(_listed(path, column))
+    if not path.is_dir():
+        return [RecordingSource(file, str(file)) for file in find(argument)]
+    directories: list[Path] = []
+    with suppress(OutputsError):  # there are none
+        directories = find_directories(path)
+    kept = [directory / (EMBEDDING if (directory / EMBEDDING).exists() else AUDIO) for directory in directories]
+    files: list[Path] = []
+    with suppress(RecordingNotFoundError) if kept else nullcontext():
+        files = [file for file in find(argument) if file.parent not in directories]
+    return [RecordingSource(file, str(file)) for file in (*files, *kept)]
+
+
+def embed_speech(
+    sources: Sequence[RecordingSource],
+    recognizer: Recognizer,
+    *,
+    channels: bool = False,
+    begin: Callable[[str], None] = lambda _: None,
+    end: Callable[[], None] = lambda: None,
+) -> tuple[list[SpeechEmbedding], list[Failure]]:
+    """Embeddings of recordings' speech; those that were computed before come from the cache.
+
+    Args:
+        sources: the recordings.
+        recognizer: the model.
+        channels: take each channel by itself.
+        begin: is told the name of each before its turn.
+        end: is called after each.
+
+    Returns:
+        Those that could be computed, and the recordings of which none could, with why.
+
+    Raises:
+        DecoderError: as `Recognizer.recognize`.
+    """
+    embeddings: list[SpeechEmbedding] = []
+    failures: list[Failure] = []
+    with closing(EmbeddingCache(f"{cache_key(recognizer)} speech")) as cache:
+        for source in sources:
+            begin(source.name)
+            try:
+                embeddings += _of(source, recognizer, cache, channels=channels)
+            except DecoderError:  # not the recording's fault
+                raise
+            except EmovoxError as error:
+                failures.append((source.name, error.reason if isinstance(error, AudioError) else str(error)))
+            end()
+    return embeddings, failures
+
+
+def _of(
+    source: RecordingSource, recognizer: Recognizer, cache: EmbeddingCache, *, channels: bool
+) -> Iterator[SpeechEmbedding]:
+    if source.path.suffix.lower() == ".npy":
+        if channels:
+            raise LabelsError("an embedding that was kept isn't one of a channel: give the recording")
+        yield SpeechEmbedding(source, None, *stored_embedding(source.path, recognizer))
+        return
+    sha256 = checksum(source.path)
+    embedding = None if channels else cache.get(sha256)
+    if embedding is not None and embedding.shape == (recognizer.metadata.embedding_size,):
+        yield SpeechEmbedding(source, None, embedding, sha256)
+        return
+    spoken = False
+    for channel in count(1) if channels else [None]:
+        recognition = recognizer.recognize(source.path, embedding=True, speech_only=True, channel=channel)
+        if not {NO_SPEECH, SILENCE} & set(recognition.warnings):
+            assert recognition.embedding is not None  # noqa: S101  asked for
+            spoken = True
+            if channel is None:
+                cache.put(sha256, recognition.embedding[0])
+            yield SpeechEmbedding(source, channel, recognition.embedding[0], sha256)
+        if channel == recognition.recording.channels:
+            break
+    if not spoken:
+        raise AudioError("no speech was found in it")
+
+
+def _listed(path: Path, column: str | None) -> Iterator[RecordingSource]:
+    try:
+        with path.open("rb") as file:
+            rows = list(lists.rows(file, str(path)))
+    except OSError as error:
+        raise LabelsError(f"{path}: can't be read: {error.strerror or error}") from error
+    if not rows:
+        raise LabelsError(f"{path}: the list is empty")
+    name = lists.column(list(dict.fromkeys(key for row in rows for key in row)), column, PATHS, str(path))
+    for number, row in enumerate(rows, 1):
+        if not row.get(name):
+            raise LabelsError(f"{path}: row {number} has no {name}")
+        rest = {key: value for key, value in row.items() if key != name}
+        yield RecordingSource(lists.locate(path.parent, row[name]), row[name], rest)

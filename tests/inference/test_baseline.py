@@ -1,0 +1,218 @@
+"""A baseline on the way from windows to a result."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from emovox.baselines.baseline import Baseline, baseline_path
+from emovox.emotions import NAMES
+from emovox.errors import BaselineError, OptionsError
+from emovox.inference.options import Options, Request
+from emovox.inference.recognition import BASELINE_FAR, Recognition, Segment, json_schema
+from emovox.inference.recognizer import Recognizer
+from emovox.inference.run import UNTRAINED
+from support import tiny
+from support.baselines import baseline, with_reference
+from support.heads import head
+
+RATE = 16_000
+NINE = with_reference(
+    tiny.classes("angry", "happy", "neutral", "sad", "unknown"), angry=0.3, happy=0.5, neutral=-0.4, sad=0.1
+)
+CALLS = with_reference(tiny.CALLS, calm=0, angry=0.1, furious=0.3, happy=0.5)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=-1, keepdims=True))
+
+
+def loaded(directory: Path, *readouts: object) -> Recognizer:
+    return Recognizer(tiny.write(directory / "tiny.onnx", readouts=readouts))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
+    return loaded(tmp_path_factory.mktemp("model"), NINE, tiny.MOODS)
+
+
+@pytest.fixture(scope="module")
+def own(model: Recognizer) -> Baseline:
+    return baseline(model.metadata, mean=0.2)
+
+
+@pytest.fixture(scope="module")
+def sound(speech: np.ndarray) -> tuple[np.ndarray, int]:
+    pause = np.zeros(RATE, np.float32)
+    parts = [part for shift in (0.0, 0.2, -0.1) for part in (speech + np.float32(shift), pause)]
+    return np.concatenate(parts), RATE
+
+
+def nine(item: Recognition | Segment, *, without: bool = False) -> np.ndarray:
+    scores = item.scores_without if without else item.scores
+    assert scores is not None
+    return np.array([scores[name] for name in NAMES])
+
+
+def moved(item: Recognition | Segment, result: Recognition) -> np.ndarray:
+    """The scores that follow from those without the baseline and its shift."""
+    assert result.baseline is not None
+    known = nine(item, without=True) > 0
+    vector = np.array([result.baseline.shift["emotion"].get(name, 0) for name in NAMES])
+    return softmax(np.where(known, np.log(np.maximum(nine(item, without=True), 1e-300)) + vector, -np.inf))
+
+
+def test_without_one_nothing_changes(model: Recognizer, sound: tuple[np.ndarray, int], own: Baseline) -> None:
+    plain = model.recognize(sound, granularity="frame", segments=True)
+    relative = model.recognize(sound, granularity="frame", segments=True, baseline=own)
+    assert "baseline" not in plain.to_json()
+    assert "scores_without" not in plain.to_json()
+    assert relative.scores_without == plain.scores
+    assert relative.readouts == plain.readouts  # the moods
+    assert [item.scores_without for item in relative.segments or []] == [
+        item.scores for item in plain.segments or []
+    ]
+    assert plain.frames is not None
+    assert relative.frames is not None
+    np.testing.assert_array_equal(plain.frames.logits, relative.frames.logits)
+    assert relative.scores != plain.scores
+
+
+def test_the_shift_is_the_rules(model: Recognizer, sound: tuple[np.ndarray, int], own: Baseline) -> None:
+    result = model.recognize(sound, granularity="frame", segments=True, baseline=own, expect="neutral=0.8")
+    facts = result.baseline
+    assert facts is not None
+    assert (facts.name, facts.count, facts.checksum) == ("line3", 20, own.checksum)
+    assert facts.expectation == pytest.approx({"angry": 0.2 / 3, "happy": 0.2 / 3, "neutral": 0.8, "sad": 0.2 / 3})
+    mixture = 0.8 * -0.4 + 0.2 / 3 * (0.3 + 0.5 + 0.1)
+    expected = np.arange(1, 6) * (mixture - 0.2) * 20 / 24
+    assert facts.shift == {"emotion": pytest.approx(dict(zip(NINE.labels, expected, strict=True)), rel=1e-6)}
+    for item in (result, *(result.segments or [])):
+        np.testing.assert_allclose(nine(item), moved(item, result), atol=1e-6)
+        assert item.emotion == NAMES[nine(item).argmax()]
+        assert item.confidence == nine(item).max()
+
+
+def test_the_curve_still_averages_to_the_verdict(
+    model: Recognizer, sound: tuple[np.ndarray, int], own: Baseline
+) -> None:
+    result = model.recognize(sound, granularity="frame", baseline=own, smoothing=1000)
+    assert result.frames is not None
+    assert result.frames.logits is not None
+    assert result.baseline is not None
+    np.testing.assert_allclose(result.frames.scores[0], nine(result), atol=1e-5)
+    vector = np.array([result.baseline.shift["emotion"].get(name, 0) for name in NAMES])
+    np.testing.assert_allclose(softmax(result.frames.logits.mean(axis=0) + vector), nine(result), atol=1e-5)
+    assert result.frames.logits.min() == UNTRAINED  # as the model gives them
+
+
+def test_batched_equals_single(model: Recognizer, sound: tuple[np.ndarray, int], own: Baseline) -> None:
+    half = (sound[0][: len(sound[0]) // 2], RATE)
+    options = Options(segments=True, baseline=own)
+    together = model.recognize_together(
+        [Request(half, options), Request(sound, Options()), Request(sound, options)]
+    )
+    assert isinstance(together[1], Recognition)
+    assert together[1].baseline is None
+    for source, result in ((half, together[0]), (sound, together[2])):
+        single = model.recognize(source, segments=True, baseline=own)
+        assert isinstance(result, Recognition)
+        assert (result.scores, result.segments, result.baseline) == (
+            single.scores,
+            single.segments,
+            single.baseline,
+        )
+    many = list(model.recognize_many([half, sound], segments=True, baseline=own))
+    assert [item.scores for item in many] == [together[0].scores, together[2].scores]  # type: ignore[union-attr]
+
+
+def test_the_json_holds_it_and_fits_the_schema(
+    model: Recognizer, sound: tuple[np.ndarray, int], own: Baseline
+) -> None:
+    result = model.recognize(sound, granularity="frame", segments=True, baseline=own)
+    jsonschema.validate(json.loads(result.to_json()), json_schema())
+    again = Recognition.from_json(result.to_json())
+    assert (again.baseline, again.scores_without) == (result.baseline, result.scores_without)
+    assert [item.scores_without for item in again.segments or []] == [
+        item.scores_without for item in result.segments or []
+    ]
+
+
+def test_classes_of_its_own_are_moved_too(tmp_path: Path, sound: tuple[np.ndarray, int]) -> None:
+    model = loaded(tmp_path, CALLS)
+    result = model.recognize(
+        sound, baseline=baseline(model.metadata, mean=0.2), granularity="frame", smoothing=1000
+    )
+    item = result.readouts["emotion"]
+    assert result.baseline is not None
+    assert item.scores is not None
+    assert item.scores_without is not None
+    vector = np.array(list(result.baseline.shift["emotion"].values()))
+    expected = softmax(np.log(list(item.scores_without.values())) + vector)
+    np.testing.assert_allclose(list(item.scores.values()), expected, atol=1e-6)
+    assert result.frames is not None
+    np.testing.assert_allclose(result.frames.readouts["emotion"].numbers[0], expected, atol=1e-5)
+    assert result.scores is not None
+    assert result.scores["angry"] == pytest.approx(item.scores["angry"] + item.scores["furious"])
+
+
+def test_embeddings_and_trained_heads_are_not_moved(
+    model: Recognizer, sound: tuple[np.ndarray, int], own: Baseline
+) -> None:
+    trained = head(model.metadata)
+    plain = model.recognize(sound, embedding=True, head=trained)
+    relative = model.recognize(sound, embedding=True, head=trained, baseline=own)
+    assert plain.embedding is not None
+    np.testing.assert_array_equal(plain.embedding, relative.embedding)
+    assert plain.readouts == relative.readouts
+
+
+def test_only_what_may_win_is_expected(model: Recognizer, sound: tuple[np.ndarray, int], own: Baseline) -> None:
+    result = model.recognize(sound, baseline=own, emotions=["sad", "neutral"])
+    assert result.baseline is not None
+    assert result.baseline.expectation == {"neutral": 0.5, "sad": 0.5}
+    assert nine(result)[[NAMES.index("sad"), NAMES.index("neutral")]].sum() == pytest.approx(1)
+
+
+def test_silence_stays_unknown(model: Recognizer, own: Baseline) -> None:
+    result = model.recognize((np.zeros(RATE, np.float32), RATE), baseline=own)
+    assert (result.emotion, result.confidence) == ("unknown", 1)
+    assert result.scores_without == result.scores
+    assert BASELINE_FAR not in result.warnings
+
+
+def test_a_recording_that_it_doesnt_fit_is_warned_of(
+    model: Recognizer, sound: tuple[np.ndarray, int], speech: np.ndarray
+) -> None:
+    for spread, codes in ((1.0, []), (1e-4, [BASELINE_FAR])):
+        own = baseline(model.metadata, mean=0.2, spread=spread)
+        assert [code for code in model.recognize(sound, baseline=own).warnings if code == BASELINE_FAR] == codes
+    fitting = baseline(model.metadata, mean=float(speech.mean()), spread=0.01)
+    quiet = np.concatenate([speech, np.full(20 * RATE, 0.9, np.float32)])  # far, but no speech
+    assert BASELINE_FAR in model.recognize((quiet, RATE), baseline=fitting).warnings
+
+
+def test_it_is_given_by_name_or_path(
+    model: Recognizer, sound: tuple[np.ndarray, int], own: Baseline, tmp_path: Path
+) -> None:
+    own.write(baseline_path("line3"))
+    own.write(tmp_path / "x.json")
+    scores = model.recognize(sound, baseline=own).scores
+    assert model.recognize(sound, baseline="line3").scores == scores
+    assert model.recognize(sound, baseline=tmp_path / "x.json").scores == scores
+
+
+def test_what_is_refused(model: Recognizer, tmp_path: Path, sound: tuple[np.ndarray, int], own: Baseline) -> None:
+    with pytest.raises(BaselineError, match="no baseline 'line4'"):
+        model.recognize(sound, baseline="line4")
+    with pytest.raises(OptionsError, match="choose a baseline, too"):
+        model.recognize(sound, expect={"neutral": 0.8})
+    with pytest.raises(OptionsError, match="expect 'joy'"):
+        model.recognize(sound, baseline=own, expect={"joy": 0.8})
+    with pytest.raises(OptionsError, match="here the model knows"):
+        list(model.recognize_many([sound], baseline=own, expect={"fearful": 0.8}))
+    with pytest.raises(BaselineError, match="has no reference means"):
+        loaded(tmp_path, tiny.EMOTIONS).recognize(sound, baseline=own)
