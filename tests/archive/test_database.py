@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, func, inspect, select
 
-from emovox.archive import Archive
+from emovox.archive import Archive, schema
 from emovox.archive import database as tables
 from emovox.archive.database import HEAD, VERSION_TABLE, open_database
 from emovox.emotions import NAMES
@@ -57,7 +57,7 @@ def old(file: Path, *, timings: bool = False) -> Path:
 def test_the_migrations_make_the_tables_that_the_program_has(database: str, tmp_path: Path) -> None:
     engine = open_database(tmp_path / "a.db")
     both = MetaData()
-    for metadata in (tables.metadata, service_tables.metadata):
+    for metadata in (schema.metadata, service_tables.metadata):
         for table in metadata.tables.values():
             table.to_metadata(both)
     with engine.connect() as connection:
@@ -248,8 +248,8 @@ def whole(file: Path) -> set[int]:
     """The numbers of the entries that are there, each with all that belongs to it, once."""
     with Archive(file) as archive, archive.database.connect() as connection:
         for table, each in (("recognitions", 1), ("segments", 1), ("embeddings", 2)):
-            count = connection.scalar(select(func.count()).select_from(tables.metadata.tables[table]))
-            recordings = connection.scalar(select(func.count()).select_from(tables.recordings))
+            count = connection.scalar(select(func.count()).select_from(schema.metadata.tables[table]))
+            recordings = connection.scalar(select(func.count()).select_from(schema.recordings))
             assert count == each * (recordings or 0)
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
         return {int(item.name[:-4]) for item in archive.all() if item.name}
