@@ -57,7 +57,7 @@ class StoredOutputs:
     """The outputs directories under one root. Its methods read the disk, so they are for threads."""
 
     def __init__(
-        self, root: Path, archive: Archive, *, forget: Callable[[Sequence[Path]], None] = lambda _: None
+        self, root: Path, archive: Archive, *, forget: Callable[[Sequence[Path]], object] = lambda _: None
     ) -> None:
         """Begin.
 
