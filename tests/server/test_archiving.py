@@ -1,6 +1,6 @@
 import shutil
 from pathlib import Path
-from unittest.mock import Mock
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,9 +153,13 @@ def test_a_start_reads_what_has_changed_and_drops_what_is_gone(
     page = archiving.archive.directories.page(root, Filter(name="Y.wav"), before=None, limit=9)
     assert [(path, record.name) for path, record, _ in page] == [(paths[1], "y.wav")]
     assert set(archiving.archive.directories.times(root)) == {path.name for path in paths[:2]}
+    elsewhere = publish(tmp_path / "elsewhere", 9)
+    (root / "outputs_20240108_000000").symlink_to(elsewhere)
+    shutil.copytree(elsewhere, root / "mine")
     new = publish(root, 7)
     archiving.catch_up()
-    assert new.name in archiving.archive.directories.times(root)
+    names = {path.name for path in (*paths[:2], new)}
+    assert set(archiving.archive.directories.times(root)) == names  # no links, and none of other names
     archiving.archive.close()
 
 
@@ -166,13 +170,15 @@ def test_a_database_that_goes_away_in_between_costs_nothing(
     monkeypatch.setenv("EMOVOX_OUTPUTS", str(root))
     settings.cache_clear()
     archiving = Archiving(tmp_path / "pending", root)
-    away = OperationalError("", None, Exception())
-    for day, method in ((4, "known"), (5, "add_records")):
+
+    def fail(*given: Any) -> None:
+        list(given[-1])
+        raise OperationalError("", None, Exception())
+
+    for day, kind, method in ((4, Directories, "known"), (5, Archive, "add_records")):
         path = publish(root, day)
         with monkeypatch.context() as patch:
-            patch.setattr(Archive, "add_records", Mock(side_effect=away))
-            if method == "known":
-                patch.setattr(Directories, "known", Mock(side_effect=away))
+            patch.setattr(kind, method, fail)
             with pytest.raises(OperationalError):
                 archiving.catch_up()
         archiving.catch_up()

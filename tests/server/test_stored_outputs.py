@@ -284,6 +284,7 @@ def test_what_is_no_stored_output_is_not_listed(archive: Archive, tmp_path: Path
     foreign = root / "outputs_20240105_000000"
     foreign.mkdir()
     (foreign / "result.json").write_text('{"scores": {"sad": 1}}')
+    shutil.copy(root / id_ / "processed_audio.wav", foreign)
     shutil.copytree(root / id_, root / "my outputs")
     shutil.copytree(root / id_, tmp_path / "outputs_20240106_000000")
     (root / "outputs_20240107_000000").symlink_to(tmp_path / "outputs_20240106_000000")
