@@ -46,8 +46,9 @@ if TYPE_CHECKING:
         UnknownModelError,
         UnreadableAudioError,
     )
+    from emovox.inference.frames import Frames
     from emovox.inference.live import EmotionChanged, Live, LiveUpdate
-    from emovox.inference.recognition import Frames, Recognition
+    from emovox.inference.recognition import Recognition
     from emovox.inference.recognizer import Recognizer
     from emovox.models.head import Head
     from emovox.outputs import Outputs
@@ -65,7 +66,7 @@ _HOME = {
     "EmotionChanged": "inference.live",
     "EmovoxError": "errors",
     "ExportError": "errors",
-    "Frames": "inference.recognition",
+    "Frames": "inference.frames",
     "Head": "models.head",
     "HeadError": "errors",
     "HubError": "errors",

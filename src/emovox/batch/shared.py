@@ -39,7 +39,7 @@ class Shared:
         rows = []
         for (outline, _), part in zip(self.surveyed.parts, self.outputs, strict=True):
             outputs = [output for some in part for output in some or ()]
-            recognition = join(outline, outputs, ready.metadata, ready.classes, ready.model)
+            recognition = join(outline, outputs, ready.metadata, ready.functions, ready.classes, ready.model)
             rows.append(to_row(self.surveyed.item.path, recognition))
         return Done(self.surveyed.item.path, tuple(rows), rows[0]["duration"], self.spent)
 

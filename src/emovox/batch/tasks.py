@@ -1,6 +1,7 @@
 """The tasks of workers, and their answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from emovox.archive.record import ArchiveRecord
@@ -10,6 +11,7 @@ from emovox.inference.splitting import Outline
 from emovox.models.loading import Wanted
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
+from emovox.models.runtime.readout_function import Functions
 from emovox.models.runtime.session import Device
 
 
@@ -34,6 +36,7 @@ class Plan:
 
     Attributes:
         model: a name or path.
+        mapping: which of the nine labels of the model are, by label; whatever the settings of a worker say.
         precision: of the arithmetic.
         device: where.
         options: of the recognition.
@@ -61,6 +64,7 @@ class Plan:
     longest: float
     directory: str = ""
     archive: bool = False
+    mapping: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +93,7 @@ class Ready:
 
     model: ModelFacts
     metadata: Metadata
+    functions: Functions
     classes: tuple[str, ...]
     batches: bool
 

@@ -129,10 +129,11 @@ class Worker:
     def _ready(self) -> Ready:
         with self._scheduler.models.borrow(self._choice) as recognizer:
             classes = recognizer.classes(self._plan.options.emotions)
-            return Ready(recognizer.model, recognizer.metadata, classes, recognizer.batches)
+            return Ready(recognizer.model, recognizer.metadata, recognizer.functions, classes, recognizer.batches)
 
     def _load(self, choice: ModelChoice) -> Recognizer:
-        return Recognizer(choice.model, precision=choice.precision, device=self._plan.device)
+        plan = self._plan
+        return Recognizer(choice.model, precision=choice.precision, device=plan.device, mapping=dict(plan.mapping))
 
     def _spent(self, started: float) -> float:
         """Seconds that this worker spent on an answer, without those that it waited behind another."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.inference.recognition import Frames
+from emovox.inference.frames import Frames
 
 _ROWS = 2**14  # frames at once: five and a half minutes
 

@@ -5,7 +5,8 @@ from io import StringIO
 
 from emovox.emotions import NAMES
 from emovox.exports.columns import chunks, frame_columns, segment_columns
-from emovox.inference.recognition import LOGIT_DIGITS, SCORE_DIGITS, Frames, Recognition, Segment
+from emovox.inference.frames import LOGIT_DIGITS, SCORE_DIGITS, Frames
+from emovox.inference.recognition import Recognition, Segment
 from emovox.spreadsheets import writer
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.errors import OutputsError
-from emovox.inference.recognition import Frames
+from emovox.inference.frames import Frames
 
 _BLOCK = 2**20  # samples read at once, about
 

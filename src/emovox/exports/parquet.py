@@ -6,7 +6,8 @@ from typing import IO, Any, BinaryIO
 
 from emovox.emotions import NAMES
 from emovox.exports.columns import chunks, frame_columns, segment_columns
-from emovox.inference.recognition import Frames, Recognition, Segment
+from emovox.inference.frames import Frames
+from emovox.inference.recognition import Recognition, Segment
 
 _TOGETHER = 2**14  # rows of a group, at least; the last may have fewer
 

@@ -25,10 +25,12 @@ from emovox.audio.waveform import (
 from emovox.emotions import NAMES
 from emovox.errors import ModelError, OptionsError, UnreadableAudioError
 from emovox.inference.options import Sink
-from emovox.inference.recognition import EmotionName, HeadScores, ScoreMap, head_facts
+from emovox.inference.pooling import Pool
+from emovox.inference.readouts import applied, window_functions
+from emovox.inference.recognition import EmotionName, ReadoutResult, ScoreMap
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Engine
-from emovox.models.scores import Scores, to_scores
+from emovox.models.scores import Scores, emotion_scores
 
 STEP = SAMPLE_RATE // 4
 """Samples from one event to the next."""
@@ -56,19 +58,24 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def to_dict(self, events: EventsVersion = 1) -> dict[str, Any]:
-        """Plain data for JSON; `head` is left out without one.
+        """Plain data for JSON.
 
         Args:
-            events: in version 1, which goes with 0.3, the type `update` is called `heard`.
+            events: in version 1, which goes with 0.3, the type `update` is called `heard`, and instead of
+                `readouts` it has a trained head's `head`.
         """
         data = self.model_dump(mode="json")
         if events == 1 and data["type"] == "update":
             data["type"] = "heard"
-        return {key: value for key, value in data.items() if key != "head" or value is not None}
+            heads = [item for item in data.pop("readouts").values() if "created_at" in item]
+            data |= {"head": {key: heads[0][key] for key in ("label", "confidence", "scores")}} if heads else {}
+        return data
 
 
 class LiveUpdate(_Event):
     """The current scores. `emotion`, `confidence` and `scores` are None while nobody speaks.
+
+    They are always None with a model that doesn't give the nine; what it gives is in `readouts`.
 
     In a pause shorter than a second they are those of the latest speech, and `speech` is false.
     """
@@ -81,8 +88,8 @@ class LiveUpdate(_Event):
     scores: ScoreMap | None = Field(
         None, description="probability of each of the nine emotions over the last second"
     )
-    head: HeadScores | None = Field(
-        None, description="a trained head's scores over the last second, if one is used"
+    readouts: dict[str, ReadoutResult] = Field(
+        default_factory=dict, description="of the last second: values, classes other than the nine, a trained head"
     )
 
 
@@ -118,28 +125,26 @@ class Live:
         """Begin.
 
         Args:
-            engine: the model, which must know emotions.
-            classes: those that may win.
+            engine: the model.
+            classes: those of the nine that may win.
             sample_rate: of the samples to be pushed, Hz.
             head: a trained head to use, too.
             sink: gets the waveform that the model gets, at 16 kHz.
 
         Raises:
             HeadError: the head was trained on another model.
-            ModelError: the model gives embeddings only.
+            ModelError: the model gives embeddings only, and there is no head.
             UnreadableAudioError: the sample rate isn't supported.
         """
-        if not classes:
-            raise ModelError(
-                f"the model {engine.metadata.name} gives embeddings only: choose one that knows emotions"
-            )
+        metadata = engine.metadata
+        self._readouts = applied(metadata, engine.functions, head, classes or None)
+        if not self._readouts:
+            raise ModelError(f"the model {metadata.name} gives embeddings only: choose one that knows emotions")
         check_rate(sample_rate)
-        if head is not None:
-            head.check(engine.metadata)
-        self._head = head
-        self._head_scores: HeadScores | None = None
+        self._windows = window_functions(metadata, engine.functions)
+        self._results: dict[str, ReadoutResult] = {}
         self.emotion: str | None = None
-        self._engine, self._classes, self._sink = engine, classes, sink
+        self._engine, self._sink = engine, sink
         self._resampler = Resampler(sample_rate)
         self._piece = max(1, round(sample_rate))  # samples: a long push is processed second by second
         self._ended = False
@@ -239,43 +244,49 @@ class Live:
             return
         self._quiet += STEP
         if self._quiet >= BREAK:
-            self._scores, self._leader, self._pending, self._head_scores = None, None, False, None
+            self._scores, self._leader, self._pending, self._results = None, None, False, {}
 
     def _events(self) -> list[Event]:
         """The events at the end of the latest step."""
         if self._pending:
             self._scores = self._judge()
             self._pending = False
-        verdict: dict[str, Any] = {}
+        verdict: dict[str, Any] = {"readouts": self._results}
         if self._scores is not None:
             best = int(self._scores.argmax())
-            verdict = {
+            verdict |= {
                 "emotion": NAMES[best],
                 "confidence": float(self._scores[best]),
                 "scores": dict(zip(NAMES, self._scores.tolist(), strict=True)),
-                "head": self._head_scores,
             }
         event = LiveUpdate(time=self._end / SAMPLE_RATE, speech=self._speaks, **verdict)
         change = self._change()
         return [event] if change is None else [event, change]
 
-    def _judge(self) -> Scores:
-        """Scores of the speech in the latest second, from one run of the model; and the head's."""
+    def _judge(self) -> Scores | None:
+        """Scores of the nine in the latest second, from one run of the model; its readouts' go to `_results`."""
         window = np.concatenate(list(self._steps))
-        [output] = self._engine.run([window], frame_logits=True, frames=self._head is not None)
-        logits = output.frame_logits
-        assert logits is not None  # noqa: S101  asked for
+        frames = any(item.function is not None for item in self._readouts)
+        [output] = self._engine.run([window], frame_logits=True, frames=frames)
         metadata = self._engine.metadata
         start = self._end - len(window) + round(metadata.first_centre * SAMPLE_RATE)
-        centres = start + metadata.hop * np.arange(len(logits))
+        centres = start + metadata.hop * np.arange(output.frame_count)
         count = self._end // CHUNK  # chunks so far; the rest of a step, up to 31 ms, waits for the next
         chunks = np.append(list(self._chunks), False)
         speech = chunks[np.minimum(centres // CHUNK - count, 0) - 1]
         chosen = speech & (centres >= self._end - AVERAGED)
         rows = chosen if chosen.any() else slice(None)
-        if self._head is not None and output.frames is not None:
-            self._head_scores = HeadScores(**head_facts(self._head, output.frames[rows].mean(axis=0)))
-        return to_scores(logits[rows].mean(axis=0, dtype=np.float64), self._classes)
+        pool = Pool(self._windows)
+        pool.add_frames(output, rows)
+        emotions = None
+        self._results = {}
+        for item in self._readouts:
+            scores = item.scores(pool)
+            if item.readout is metadata.emotions:
+                emotions = emotion_scores(item.readout, scores)
+            if not item.readout.is_nine:
+                self._results[item.name] = item.result(scores)
+        return emotions
 
     def _change(self) -> EmotionChanged | None:
         """The announcement, if any: the leader has led through HOLD, or speech has ceased."""

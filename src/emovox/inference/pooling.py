@@ -7,47 +7,65 @@ from emovox.audio.speech import Span
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Floats, Output
+from emovox.models.runtime.readout_function import Functions
 
 
 class Pool:
     """A mean over frames: of logits, and of embeddings if there are any.
 
-    A window counts by its length, so the pooled logits are the mean of the frame logits of all windows.
+    A window counts by its length, so the pooled logits of a linear readout are the mean of the frame logits of all
+    windows. Those of a window's readout are the mean of its logits of each window's frames that belong here,
+    weighted by their number. A pooled readout's follow from the pooled embedding.
 
     Attributes:
         frame_count: frames so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, functions: Functions) -> None:
+        """Begin.
+
+        Args:
+            functions: of the model's readouts of a window.
+        """
         self.frame_count = 0
-        self._logits: NDArray[np.float64] | float = 0.0
+        self._functions = functions
+        self._logits: dict[str, NDArray[np.float64]] = {}
         self._embedding: NDArray[np.float64] | float = 0.0
 
     def add(self, output: Output) -> None:
         """Add a whole window."""
         self.frame_count += output.frame_count
-        self._logits = self._logits + output.logits.astype(np.float64) * output.frame_count
+        for name, logits in output.logits.items():
+            self._count(name, logits.astype(np.float64) * output.frame_count)
         self._embedding = self._embedding + output.embedding.astype(np.float64) * output.frame_count
 
     def add_frames(self, output: Output, chosen: slice | NDArray[np.bool_]) -> None:
         """Add some frames of a window that has its frame logits, and its frames if embeddings are needed."""
-        assert output.frame_logits is not None  # noqa: S101  requested for pooling by frame
-        logits = output.frame_logits[chosen]
-        self.frame_count += len(logits)
-        self._logits = self._logits + logits.sum(axis=0, dtype=np.float64)
-        if output.frames is not None:
-            self._embedding = self._embedding + output.frames[chosen].sum(axis=0, dtype=np.float64)
+        count = int(np.count_nonzero(np.arange(output.frame_count)[chosen] >= 0))
+        self.frame_count += count
+        for name, logits in output.frame_logits.items():
+            self._count(name, logits[chosen].sum(axis=0, dtype=np.float64))
+        if output.frames is None or not count:
+            return
+        frames = output.frames[chosen]
+        self._embedding = self._embedding + frames.sum(axis=0, dtype=np.float64)
+        for name, function in self._functions.items():
+            [logits] = function(frames[np.newaxis], np.array([count]))
+            self._count(name, logits.astype(np.float64) * count)
 
     def join(self, other: "Pool") -> None:
         """Add everything in another pool."""
         self.frame_count += other.frame_count
-        self._logits = self._logits + other._logits
+        for name, logits in other._logits.items():
+            self._count(name, logits)
         self._embedding = self._embedding + other._embedding
 
-    @property
-    def logits(self) -> NDArray[np.float64]:
-        """(9,), the mean."""
-        return np.asarray(self._logits / self.frame_count)
+    def _count(self, name: str, logits: NDArray[np.float64]) -> None:
+        self._logits[name] = self._logits.get(name, np.float64(0)) + logits
+
+    def logits(self, readout: str) -> NDArray[np.float64]:
+        """Those of a readout that is linear or a window's, (K,)."""
+        return self._logits[readout] / self.frame_count
 
     @property
     def embedding(self) -> Floats:
@@ -61,14 +79,15 @@ class Segments:
     A frame belongs to the span that its centre lies in.
     """
 
-    def __init__(self, spans: list[Span], metadata: Metadata) -> None:
+    def __init__(self, spans: list[Span], metadata: Metadata, functions: Functions) -> None:
         """Begin.
 
         Args:
             spans: of speech, in order; it may grow, as long as it covers a window by the time it is added.
             metadata: of the model, for the times of its frames.
+            functions: of the model's readouts of a window.
         """
-        self._spans, self._metadata = spans, metadata
+        self._spans, self._metadata, self._functions = spans, metadata, functions
         self._pools: list[Pool] = []
         self._first = 0  # the first span that may still get frames
 
@@ -84,7 +103,7 @@ class Segments:
             if low >= count:
                 break
             if len(self._pools) <= index:
-                self._pools.append(Pool())
+                self._pools.append(Pool(self._functions))
             chosen = slice(max(low, 0), max(min(high, count), 0))
             speech[chosen] = True
             self._pools[index].add_frames(output, chosen)

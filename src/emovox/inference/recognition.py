@@ -1,20 +1,17 @@
 """The recognition, and its JSON form, result.json."""
 
 import json
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
-    PlainSerializer,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
     model_serializer,
@@ -24,20 +21,20 @@ from pydantic.json_schema import SkipJsonSchema
 
 from emovox.audio import quality
 from emovox.emotions import NAMES
-from emovox.models.head import Head
+from emovox.inference.facts import Facts
+from emovox.inference.frames import HEAD, Frames
 from emovox.models.metadata import Precision
+from emovox.models.readout import Kind
 from emovox.models.scores import check_scores
 
-SCHEMA: Literal[1] = 1
-SCORE_DIGITS, LOGIT_DIGITS = 6, 4  # decimals of a frame's numbers in JSON, so that hours of them stay readable
-_ROWS = 1000  # frames converted to text at once
+SCHEMA: Literal[2] = 2
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 WARNINGS = {
     **quality.WARNINGS,
     NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
     MOSTLY_SILENCE: "less than a third is speech, and the rest counts too (--speech-only leaves it out)",
-    NO_HEAD: "this model gives embeddings only: the emotion is unknown",
+    NO_HEAD: "this model gives embeddings only, and no emotion",
 }
 """Every warning code a recognition may have, with its meaning."""
 
@@ -63,6 +60,10 @@ def _probable(scores: dict[str, float]) -> dict[str, float]:
     return scores
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 EmotionName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(NAMES)})]
 NumberMap = Annotated[
     dict[str, float],
@@ -78,89 +79,26 @@ NumberMap = Annotated[
 ]
 """A number for each of the nine emotions."""
 ScoreMap = Annotated[NumberMap, AfterValidator(_probable)]
-
-
-def _as_array(value: ArrayLike) -> NDArray[np.float32]:
-    array = np.asarray(value, dtype=np.float32)
-    if not array.size:
-        return array.reshape(0, len(NAMES))
-    if array.ndim != 2 or array.shape[1] != len(NAMES):
-        raise ValueError(f"give rows of {len(NAMES)} numbers, not the shape {array.shape}")
-    return array
-
-
-def _as_rows(value: ArrayLike) -> NDArray[np.float32]:
-    return np.asarray(value, dtype=np.float32)
-
-
-def _probable_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    check_scores(rows)
-    return rows
-
-
-def _rows(digits: int) -> Callable[[NDArray[np.float32]], list[list[float]]]:
-    def to_rows(value: NDArray[np.float32]) -> list[list[float]]:
-        rounded: list[list[float]] = value.astype(np.float64).round(digits).tolist()
-        return rounded
-
-    return to_rows
-
-
-def _array_of(items: dict[str, Any]) -> WithJsonSchema:
-    row = {"type": "array", "items": items, "minItems": len(NAMES), "maxItems": len(NAMES)}
-    return WithJsonSchema({"type": "array", "items": row})
-
-
-FrameScores = Annotated[
-    NDArray[np.float32],
-    BeforeValidator(_as_array),
-    AfterValidator(_probable_rows),
-    PlainSerializer(_rows(SCORE_DIGITS)),
-    _array_of(_score),
+OptionalEmotion = Annotated[
+    EmotionName | None,
+    Field(
+        description="the one of the nine with the highest score; left out by a model that doesn't give the nine",
+        exclude_if=_is_none,
+    ),
 ]
-HeadRows = Annotated[
-    NDArray[np.float32],
-    BeforeValidator(_as_rows),
-    AfterValidator(_probable_rows),
-    PlainSerializer(_rows(SCORE_DIGITS)),
-    WithJsonSchema({"type": "array", "items": {"type": "array", "items": _score}}),
+OptionalConfidence = Annotated[
+    float | None, Field(description="that score; left out likewise", ge=0, le=1, exclude_if=_is_none)
 ]
-FrameLogits = Annotated[
-    NDArray[np.float32],
-    BeforeValidator(_as_array),
-    PlainSerializer(_rows(LOGIT_DIGITS)),
-    _array_of({"type": "number"}),
+OptionalScores = Annotated[
+    ScoreMap | None,
+    Field(
+        description="probability of each of the nine emotions; they sum to 1; left out likewise",
+        exclude_if=_is_none,
+    ),
 ]
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="ignore")
-
-    def __eq__(self, other: object) -> bool:
-        """Equal in every field; arrays in every number, with NaN equal to NaN."""
-        if type(other) is not type(self):
-            return NotImplemented
-        return all(_equal(getattr(self, name), getattr(other, name)) for name in type(self).model_fields)
-
-    __hash__ = None  # type: ignore[assignment]  # scores and arrays can change
-
-
-def _equal(one: object, other: object) -> bool:
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return np.array_equal(one, other, equal_nan=True)
-    return not (isinstance(one, np.ndarray) or isinstance(other, np.ndarray)) and one == other
-
-
-class _Headed(_Facts):
-    """Facts with optional fields of a trained head, which are left out without one."""
-
-    @model_serializer(mode="wrap")
-    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = handler(self)
-        return {key: value for key, value in data.items() if value is not None or not key.startswith("head")}
-
-
-class RecordingFacts(_Facts):
+class RecordingFacts(Facts):
     """The recording."""
 
     name: str | None = Field(description="file name; null for bytes and arrays without one")
@@ -188,7 +126,7 @@ class RecordingFacts(_Facts):
         return {key: value for key, value in data.items() if value is not None or key not in {"track", "tracks"}}
 
 
-class ModelFacts(_Facts):
+class ModelFacts(Facts):
     """The model."""
 
     name: str
@@ -200,6 +138,12 @@ class ModelFacts(_Facts):
     )
     precision: Precision = Field(description="of the arithmetic")
     checksum: str = Field(description="sha256 of the model file")
+    emotions: dict[str, str] | None = Field(
+        None,
+        description="which of the nine each of its labels was taken for; left out where it gives the nine by their "
+        "names, or not at all",
+        exclude_if=_is_none,
+    )
 
     @property
     def embeddings_of(self) -> str:
@@ -207,82 +151,97 @@ class ModelFacts(_Facts):
         return self.embedding_revision or self.revision
 
 
-class HeadScores(_Facts):
-    """Scores of a trained head, in classes of its own."""
+class ReadoutResult(Facts):
+    """What a readout gave: scores of its classes with the one that leads, or values."""
 
-    label: str = Field(description="the class with the highest score")
-    confidence: float = Field(description="that score", ge=0, le=1)
-    scores: Annotated[dict[str, Annotated[float, Field(ge=0, le=1)]], AfterValidator(_probable)] = Field(
-        description="probability of each of the head's classes; they sum to 1"
-    )
-
-
-class HeadVerdict(HeadScores):
-    """The verdict of a trained head on a recording."""
-
-    name: str = Field(description="of the head")
-    created_at: AwareDatetime = Field(description="when it was trained")
-
-
-def head_facts(head: Head, embedding: NDArray[np.float32]) -> dict[str, Any]:
-    """A head's scores of an embedding (D,): the fields of `HeadScores`."""
-    scores = head.scores(embedding)
-    best = int(scores.argmax())
-    named = dict(zip(head.classes, scores.tolist(), strict=True))
-    return {"label": head.classes[best], "confidence": float(scores[best]), "scores": named}
-
-
-class Frames(_Headed):
-    """The curve over time, a row for every frame.
-
-    `logits` are the model's own: their mean is the recording's verdict before the softmax. A single frame's are
-    jittery, and no model was trained to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
-    within `smoothing` seconds around each frame.
-    """
-
-    hop: float = Field(description="seconds from one frame's centre to the next", gt=0)
-    first_centre: float = Field(description="seconds from the start to the first frame's centre", ge=0)
-    labels: list[str] = Field(description="the emotion of each column")
-    smoothing: float = Field(description="seconds over which `scores` are smoothed; 0: not at all", ge=0)
-    logits: FrameLogits = Field(description="a row for each frame, T x 9, as the model gives them")
-    scores: FrameScores = Field(
-        description="a row for each frame, T x 9, smoothed; each row sums to 1 up to rounding"
-    )
-    head_labels: list[str] | None = Field(None, description="the class of each column of `head_scores`")
-    head_scores: HeadRows | None = Field(
+    kind: Kind = Field(description="how it is computed: `linear`, `pooled` or `window`")
+    label: str | None = Field(None, description="the class with the highest score", exclude_if=_is_none)
+    confidence: float | None = Field(None, description="that score", ge=0, le=1, exclude_if=_is_none)
+    scores: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = Field(
         None,
-        description="scores of a trained head, if one was used: a row for each frame, smoothed like `scores`",
+        description="of each class, as the model spells it; they sum to 1, unless several can be true",
+        exclude_if=_is_none,
+    )
+    values: dict[str, float] | None = Field(
+        None, description="each by its name, such as arousal", exclude_if=_is_none
+    )
+    range: tuple[float, float] | None = Field(
+        None,
+        description="of values: what the model was trained on; they may lie slightly outside",
+        exclude_if=_is_none,
+    )
+    created_at: AwareDatetime | None = Field(
+        None, description="of a trained head: when it was trained", exclude_if=_is_none
     )
 
-    @model_validator(mode="after")
-    def _as_long(self) -> "Frames":
-        if self.head_scores is not None and self.head_scores.shape != (
-            len(self.scores),
-            len(self.head_labels or []),
-        ):
-            raise ValueError("the head needs as many frames as the emotions, and as many columns as labels")
-        if len(self.logits) != len(self.scores) or self.labels != list(NAMES):
-            raise ValueError("frames need as many rows of logits as of scores, and the nine emotions as labels")
-        return self
 
-    @property
-    def times(self) -> NDArray[np.float64]:
-        """Centre of each frame, seconds, (T,)."""
-        return self.first_centre + self.hop * np.arange(len(self.scores), dtype=np.float64)
+def _with_head(data: Any, name: str = HEAD) -> Any:
+    """The fields of schema 1 with its trained head among the readouts, under this name."""
+    if not isinstance(data, dict) or not isinstance(data.get("head"), dict) or "readouts" in data:
+        return data
+    return {**data, "readouts": {name: {"kind": "linear", **data["head"]}}}
 
 
-class Segment(_Headed):
+class HeadVerdict(NamedTuple):
+    """A trained head's verdict, as it was before readouts."""
+
+    name: str
+    label: str
+    confidence: float
+    scores: dict[str, float]
+    created_at: datetime
+
+
+def trained(readouts: Mapping[str, ReadoutResult]) -> tuple[str, ReadoutResult] | None:
+    """The name and result of the trained head among readouts; None: none was used."""
+    return next(((name, item) for name, item in readouts.items() if item.created_at is not None), None)
+
+
+def _old_head(readouts: Mapping[str, ReadoutResult]) -> HeadVerdict | None:
+    warnings.warn("`head` is among `readouts`, by its name; it goes with 0.3", DeprecationWarning, stacklevel=3)
+    if (head := trained(readouts)) is None:
+        return None
+    name, item = head
+    return HeadVerdict(
+        name, str(item.label), item.confidence or 0.0, item.scores or {}, cast("datetime", item.created_at)
+    )
+
+
+def _with_old_head(data: dict[str, Any]) -> dict[str, Any]:
+    """JSON with the trained head's field of schema 1, too, which goes with 0.3."""
+    for name, item in data.get("readouts", {}).items():
+        if "created_at" in item:
+            keys = ("label", "confidence", "scores", "created_at")
+            return {**data, "head": {"name": name, **{key: item[key] for key in keys}}}
+    return data
+
+
+class Segment(Facts):
     """A stretch of speech and its emotion."""
 
     start: float = Field(description="seconds", ge=0)
     end: float = Field(description="seconds", gt=0)
-    emotion: EmotionName = Field(description="the class with the highest score")
-    confidence: float = Field(description="that score", ge=0, le=1)
-    scores: ScoreMap = Field(description="probability of each of the nine emotions; they sum to 1")
+    emotion: OptionalEmotion = None
+    confidence: OptionalConfidence = None
+    scores: OptionalScores = None
     channel: int | None = Field(None, description="the channel that was recognised alone, from 1", ge=1)
-    head: HeadScores | None = Field(None, description="scores of a trained head, if one was used")
+    readouts: dict[str, ReadoutResult] = Field(default_factory=dict, description="as of the recording")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
     """float32 (D,), the mean of its frames, if embeddings were requested."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgraded(cls, data: Any) -> Any:
+        return _with_head(data)
+
+    @model_serializer(mode="wrap")
+    def _both(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _with_old_head(handler(self))
+
+    @property
+    def head(self) -> "HeadVerdict | None":
+        """As `Recognition.head`."""
+        return _old_head(self.readouts)
 
     @model_validator(mode="after")
     def _lasts(self) -> "Segment":
@@ -291,15 +250,24 @@ class Segment(_Headed):
         return self
 
 
-class Recognition(_Headed):
+Whole = TypeVar("Whole", Segment, Frames)
+
+
+def _renamed(item: Whole, name: str) -> Whole:
+    """The same with the trained head under its name, which parts of schema 1 don't give."""
+    readouts = {name if key == HEAD else key: value for key, value in item.readouts.items()}
+    return item.model_copy(update={"readouts": readouts})
+
+
+class Recognition(Facts):
     """The result of one recording. `to_dict` is result.json; the embedding is in a file of its own."""
 
-    emotion: EmotionName = Field(description="the class with the highest score")
-    confidence: float = Field(description="that score", ge=0, le=1)
-    scores: ScoreMap = Field(description="probability of each of the nine emotions; they sum to 1")
+    emotion: OptionalEmotion = None
+    confidence: OptionalConfidence = None
+    scores: OptionalScores = None
     granularity: Granularity
     timestamp: str = Field(description="created_at in local time", pattern=r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$")
-    schema_version: Literal[1] = Field(SCHEMA, alias="schema", description="version of this form")
+    schema_version: Literal[2] = Field(SCHEMA, alias="schema", description="version of this form")
     created_at: AwareDatetime
     recording: RecordingFacts
     model: ModelFacts
@@ -307,13 +275,15 @@ class Recognition(_Headed):
     speech_only: bool | None = Field(
         None,
         description="whether only frames with speech count; left out by earlier versions",
-        exclude_if=lambda value: value is None,
+        exclude_if=_is_none,
     )
     warnings: list[str] = Field(
         description="codes of problems that may distort the verdict; empty if there are none"
     )
-    head: HeadVerdict | None = Field(
-        None, description="verdict of a trained head, if one was used and there is anything to judge"
+    readouts: dict[str, ReadoutResult] = Field(
+        default_factory=dict,
+        description="by name: what the model gives besides the nine emotions, in classes of its own or as values, "
+        "and a trained head's verdict; empty if there is nothing to judge",
     )
     segments: list[Segment] | None = Field(None, description="stretches of speech in order, if requested")
     frames: Frames | None = Field(None, description="only with granularity `frame`")
@@ -322,9 +292,34 @@ class Recognition(_Headed):
     mean_embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
     """float32 (D,), the mean of the frames that count, if embeddings were requested."""
 
+    @model_serializer(mode="wrap")
+    def _both(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _with_old_head(handler(self))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _upgraded(cls, data: Any) -> Any:
+        """Take schema 1, which knew one trained head and nothing else beside the nine."""
+        if not isinstance(data, dict) or data.get("schema") != 1:
+            return data
+        name = (data.get("head") or {}).get("name", HEAD)
+        data = {**_with_head(data, name), "schema": SCHEMA}
+        if (segments := data.get("segments")) is not None:
+            data["segments"] = [
+                _renamed(item, name) if isinstance(item, Segment) else _with_head(item, name) for item in segments
+            ]
+        if (frames := data.get("frames")) is not None:
+            data["frames"] = _renamed(Frames.model_validate(frames), name)
+        return data
+
     def top(self, count: int = 9) -> list[tuple[str, float]]:
-        """The `count` highest scores with their emotions, highest first."""
-        return sorted(self.scores.items(), key=lambda item: -item[1])[:count]
+        """The `count` highest scores with their emotions, highest first; none by a model without the nine."""
+        return sorted((self.scores or {}).items(), key=lambda item: -item[1])[:count]
+
+    @property
+    def head(self) -> "HeadVerdict | None":
+        """The trained head's verdict; the old way to what is in `readouts`, which goes with 0.3."""
+        return _old_head(self.readouts)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, exactly what result.json holds."""
@@ -346,13 +341,8 @@ class Recognition(_Headed):
             lines = [json.dumps(item.model_dump(mode="json"), ensure_ascii=False) for item in self.segments]
             yield ',\n  "segments": [' + ",".join(f"\n    {line}" for line in lines) + ("\n  ]" if lines else "]")
         if self.frames is not None:
-            facts = self.frames.model_dump(mode="json", exclude={"logits", "scores", "head_scores"})
-            yield ',\n  "frames": ' + json.dumps(facts, ensure_ascii=False).removesuffix("}")
-            yield from _series("logits", self.frames.logits, LOGIT_DIGITS)
-            yield from _series("scores", self.frames.scores, SCORE_DIGITS)
-            if self.frames.head_scores is not None:
-                yield from _series("head_scores", self.frames.head_scores, SCORE_DIGITS)
-            yield "}"
+            yield ',\n  "frames": '
+            yield from self.frames.json_pieces()
         yield "\n}\n"
 
     @classmethod
@@ -366,15 +356,6 @@ class Recognition(_Headed):
 
 
 _OPTIONAL = ("segments", "frames")
-
-
-def _series(name: str, values: NDArray[np.float32], digits: int) -> Iterator[str]:
-    """A member of an object, with rows converted to text a few at a time."""
-    to_rows = _rows(digits)
-    yield f', "{name}": ['
-    for first in range(0, len(values), _ROWS):
-        yield (", " if first else "") + json.dumps(to_rows(values[first : first + _ROWS]))[1:-1]
-    yield "]"
 
 
 def json_schema() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,27 +17,25 @@ from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.audio.windows import Window, cut, cut_at_pauses
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError, OptionsError
+from emovox.inference.frames import Frames
 from emovox.inference.options import EmbeddingSink, Options, Sink
 from emovox.inference.pooling import Pool, Segments
+from emovox.inference.readouts import Curve, applied, window_functions
 from emovox.inference.recognition import (
     MOSTLY_SILENCE,
     NO_HEAD,
     NO_SPEECH,
-    Frames,
-    HeadScores,
-    HeadVerdict,
     ModelFacts,
     Recognition,
     RecordingFacts,
     Segment,
     format_timestamp,
-    head_facts,
 )
-from emovox.inference.smoothing import smooth
-from emovox.models.head import Head
 from emovox.models.metadata import Metadata
+from emovox.models.readout import Readout
 from emovox.models.runtime.engine import Floats, Output
-from emovox.models.scores import Scores, certain, to_scores
+from emovox.models.runtime.readout_function import Functions
+from emovox.models.scores import Scores, certain, emotion_scores
 from emovox.settings import settings
 from emovox.version import __version__
 
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder, IsolatedDecoding
 
 LITTLE = 1 / 3  # of a recording; with less speech, silence may decide the verdict if it counts
+UNTRAINED = -1e4  # logit of an emotion that the model doesn't know: its share of any softmax is exactly 0
 MERGE_GAP = 1.0  # seconds; a longer pause separates segments even if they have the same emotion
 
 
@@ -72,26 +72,33 @@ class InferenceRun:
         options: Options,
         classes: Sequence[str],
         *,
+        functions: Functions,
         sink: Sink | None = None,
         embedding_sink: EmbeddingSink | None = None,
     ) -> None:
-        """Begin. `classes` are those that may win.
+        """Begin.
+
+        Args:
+            metadata: of the model.
+            options: of this recognition.
+            classes: those of the nine that may win.
+            functions: of the model's readouts that aren't linear.
+            sink: as for `Recognizer.recognize`.
+            embedding_sink: likewise.
 
         Raises:
             HeadError: the head was trained on another model.
         """
-        if options.head is not None:
-            options.head.check(metadata)
+        self._readouts = applied(metadata, functions, options.head, classes)
         self.waiting = 0
         self.error: EmovoxError | None = None
-        self._metadata, self._options, self._classes = metadata, options, classes
+        self._metadata, self._options = metadata, options
         self._sink, self._embedding_sink = sink, embedding_sink
         self._speech = SpeechFinder()
-        self._whole, self._spoken = Pool(), Pool()
-        self._segments = Segments(self._speech.spans, metadata)
-        self._frame_logits: list[Floats] = []
+        of_windows = window_functions(metadata, functions)
+        self._whole, self._spoken = Pool(of_windows), Pool(of_windows)
+        self._segments = Segments(self._speech.spans, metadata, of_windows)
         self._frame_speech: list[NDArray[np.bool_]] = []  # whether a frame is speech, if that matters
-        self._head_logits: list[Floats] = []
         self._frames: list[Floats] = []
         self._facts: RecordingFacts | None = None
         self._warnings: list[str] = []
@@ -142,9 +149,11 @@ class InferenceRun:
         """Add the model's output for a task; tasks come in order."""
         self.waiting -= 1
         options = self._options
+        speech: NDArray[np.bool_] | None = None
         if task.for_segments and options.frame_logits:
-            speech = self._segments.add(output, task.window.start)
+            in_span = self._segments.add(output, task.window.start)
             if options.by_speech:
+                speech = in_span
                 self._spoken.add_frames(output, speech)
                 if options.by_frame:
                     self._frame_speech.append(speech)
@@ -152,10 +161,8 @@ class InferenceRun:
             return
         self._whole.add(output)
         if options.by_frame:
-            assert output.frame_logits is not None  # noqa: S101  requested
-            self._frame_logits.append(output.frame_logits)
-            if output.frames is not None and options.head is not None:
-                self._head_logits.append(options.head.logits(output.frames))
+            for curve in self._curves:
+                curve.add(output, speech)
             if output.frames is not None and options.embedding:
                 keep = self._frames.append if self._embedding_sink is None else self._embedding_sink
                 keep(output.frames)
@@ -181,17 +188,14 @@ class InferenceRun:
             return self.error or EmovoxError("the recording was not read to its end")
         options, metadata = self._options, self._metadata
         pool = self._spoken if options.by_speech and self._spoken.frame_count else self._whole
-        warnings = [*self._warnings, *([] if metadata.classes else [NO_HEAD])]
-        unknown = self._is_empty or NO_HEAD in warnings
-        scores = certain("unknown") if unknown else to_scores(pool.logits, self._classes)
-        features, head = None, self._head
+        features = None
         if options.embedding and not options.by_frame:
             features = pool.embedding[np.newaxis]
         elif self._frames:
             features = np.concatenate(self._frames)
         now = datetime.now(timezone.utc).astimezone()
         return Recognition(
-            **_verdict(scores),
+            **self._verdict(pool),
             granularity=options.granularity,
             timestamp=format_timestamp(now),
             schema=1,
@@ -200,10 +204,9 @@ class InferenceRun:
             model=model,
             emovox=__version__,
             speech_only=options.by_speech,
-            warnings=warnings,
-            head=head and self._head_verdict(head, pool),
-            segments=self._segment_list(unknown) if options.segments else None,
-            frames=self._curve(unknown) if options.by_frame else None,
+            warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD])],
+            segments=self._segment_list() if options.segments else None,
+            frames=self._curve() if options.by_frame else None,
             embedding=features,
             mean_embedding=pool.embedding if options.embedding else None,
         )
@@ -213,92 +216,94 @@ class InferenceRun:
         """Whether there is nothing to judge: all is silence, or there is no speech and only speech counts."""
         return "silence" in self._warnings or (self._options.by_speech and not self._spoken.frame_count)
 
-    @property
-    def _head(self) -> Head | None:
-        """The trained head, if there is one and anything to judge."""
-        return None if self._is_empty else self._options.head
+    @cached_property
+    def _curves(self) -> list[Curve]:
+        width = self._options.smoothing * self._metadata.sample_rate / self._metadata.hop
+        return [Curve(item, width=width) for item in self._readouts]
 
     @property
     def _counted(self) -> NDArray[np.bool_] | None:
         """Which frames of the curve count, (T,); None: all."""
         return np.concatenate(self._frame_speech) if self._frame_speech else None
 
-    def _head_verdict(self, head: Head, pool: Pool) -> HeadVerdict:
-        facts = head_facts(head, pool.embedding)
-        return HeadVerdict(name=head.name, created_at=head.training.created_at, **facts)
+    def _verdict(self, pool: Pool) -> dict[str, Any]:
+        """The fields of a whole or a segment that its readouts fill."""
+        if self._is_empty:
+            return _five(certain("unknown")) if self._metadata.emotions else {}
+        fields: dict[str, Any] = {"readouts": {}}
+        for item in self._readouts:
+            scores = item.scores(pool)
+            if item.readout is self._metadata.emotions:
+                fields |= _five(emotion_scores(item.readout, scores))
+            if not item.readout.is_nine:
+                fields["readouts"][item.name] = item.result(scores)
+        return fields
 
-    def _head_curve(self, width: float) -> dict[str, Any]:
-        """The head's fields of the frames, if there is one."""
-        head = self._head
-        if head is None:
-            return {}
-        scores = smooth(
-            np.concatenate(self._head_logits),
-            head.classes,
-            width=width,
-            names=head.classes,
-            counted=self._counted,
-        )
-        return {"head_labels": list(head.classes), "head_scores": scores}
-
-    def _curve(self, unknown: bool) -> Frames:
-        metadata, options = self._metadata, self._options
-        hop = metadata.hop / metadata.sample_rate
-        logits = np.concatenate(self._frame_logits)
-        if unknown:
-            scores = np.tile(certain("unknown").astype(np.float32), (len(logits), 1))
-        else:
-            counted = self._counted
-            scores = smooth(logits, self._classes, width=options.smoothing / hop, counted=counted)
-            if counted is not None:  # silence is no emotion
-                scores[~counted] = certain("unknown")
+    def _curve(self) -> Frames:
+        metadata, counted = self._metadata, self._counted
+        frames: dict[str, Any] = {"readouts": {}}
+        for item, curve in zip(self._readouts, self._curves, strict=True):
+            logits, numbers = curve.finish(counted)
+            if item.readout is metadata.emotions:
+                scores = emotion_scores(item.readout, numbers).astype(np.float32)
+                if self._is_empty:  # silence is no emotion
+                    scores[:] = certain("unknown")
+                elif counted is not None:
+                    scores[~counted] = certain("unknown")
+                frames |= {"labels": list(NAMES), "scores": scores}
+            if item.readout.is_nine and logits is not None:
+                frames["logits"] = _of_the_nine(item.readout, logits)
+            elif not self._is_empty:
+                frames["readouts"][item.name] = curve.describe(logits, numbers)
         return Frames(
-            hop=hop,
+            hop=metadata.hop / metadata.sample_rate,
             first_centre=metadata.first_centre,
-            labels=list(NAMES),
-            smoothing=options.smoothing,
-            logits=logits,
-            scores=scores,
-            **self._head_curve(options.smoothing / hop),
+            smoothing=self._options.smoothing,
+            **frames,
         )
 
-    def _segment_list(self, unknown: bool) -> list[Segment]:
-        options, head = self._options, self._head
-        segments: list[tuple[Span, Pool, Scores]] = []
+    def _segment_list(self) -> list[Segment]:
+        options = self._options
+        segments: list[tuple[Span, Pool, dict[str, Any]]] = []
         for span, pool in self._segments.pools():
-            scores = certain("unknown") if unknown else to_scores(pool.logits, self._classes)
-            if options.merge and segments and _joins(segments[-1], span, scores):
+            verdict = self._verdict(pool)
+            if options.merge and segments and _joins(segments[-1], span, verdict):
                 before, joined, _ = segments.pop()
                 joined.join(pool)
-                scores = certain("unknown") if unknown else to_scores(joined.logits, self._classes)
-                segments.append((Span(before.start, span.end), joined, scores))
+                segments.append((Span(before.start, span.end), joined, self._verdict(joined)))
             else:
-                segments.append((span, pool, scores))
+                segments.append((span, pool, verdict))
         return [
             Segment(
                 start=span.start / SAMPLE_RATE,
                 end=span.end / SAMPLE_RATE,
-                **_verdict(scores),
+                **verdict,
                 channel=self._facts and self._facts.channel,
-                head=head and HeadScores(**head_facts(head, pool.embedding)),
                 embedding=pool.embedding if options.embedding else None,
             )
-            for span, pool, scores in segments
+            for span, pool, verdict in segments
         ]
 
 
-def _joins(last: tuple[Span, Pool, Scores], span: Span, scores: Scores) -> bool:
+def _joins(last: tuple[Span, Pool, dict[str, Any]], span: Span, verdict: dict[str, Any]) -> bool:
     near = span.start - last[0].end <= MERGE_GAP * SAMPLE_RATE
-    return near and int(last[2].argmax()) == int(scores.argmax())
+    return near and "emotion" in verdict and last[2]["emotion"] == verdict["emotion"]
 
 
-def _verdict(scores: Scores) -> dict[str, object]:
+def _five(scores: Scores) -> dict[str, Any]:
     best = int(scores.argmax())
     return {
         "emotion": NAMES[best],
         "confidence": float(scores[best]),
         "scores": dict(zip(NAMES, scores.tolist(), strict=True)),
     }
+
+
+def _of_the_nine(readout: Readout, logits: Floats) -> Floats:
+    """The logits (T, 9) of a readout whose classes are some of the nine, (T, K)."""
+    nine = np.full((len(logits), len(NAMES)), UNTRAINED, np.float32)
+    nine[:, [NAMES.index(readout.emotions[label]) for label in readout.labels]] = logits
+    return nine
 
 
 def _tee(blocks: Iterator[Waveform], sink: Sink) -> Iterator[Waveform]:

@@ -21,6 +21,7 @@ from emovox.inference.recognition import ModelFacts, Recognition, RecordingFacts
 from emovox.inference.run import InferenceRun, WindowTask
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
+from emovox.models.runtime.readout_function import Functions
 
 PIECE = 300 * SAMPLE_RATE  # samples in one piece, about
 
@@ -99,7 +100,7 @@ def outline(decoded: Decoded, metadata: Metadata, options: Options) -> Outline:
         metadata: of the model that it is for.
         options: of its recognition.
     """
-    run = InferenceRun(metadata, options, metadata.classes)
+    run = InferenceRun(metadata, options, metadata.classes, functions={})  # it runs nothing
     cuts = [
         Cut(task.window.start, len(task.window.waveform), task.for_verdict, task.for_segments)
         for task in run.tasks(decoded, None)
@@ -121,7 +122,12 @@ def pieces(outline: Outline, waveform: Path, *, samples: int = PIECE) -> Iterato
 
 
 def join(
-    outline: Outline, outputs: Sequence[Output], metadata: Metadata, classes: Sequence[str], model: ModelFacts
+    outline: Outline,
+    outputs: Sequence[Output],
+    metadata: Metadata,
+    functions: Functions,
+    classes: Sequence[str],
+    model: ModelFacts,
 ) -> Recognition:
     """Put a recording together again.
 
@@ -129,13 +135,14 @@ def join(
         outline: of the recording.
         outputs: of all windows, in order.
         metadata: of the model that gave them.
+        functions: of its readouts that aren't linear.
         classes: the emotions that may win, as `Recognizer.classes` gives them.
         model: its facts.
 
     Raises:
         EmovoxError: as `Recognizer.recognize`.
     """
-    run = InferenceRun(metadata, outline.options, classes)
+    run = InferenceRun(metadata, outline.options, classes, functions=functions)
     run.restore(outline.facts, outline.warnings, outline.spans)
     for cut, output in zip(outline.cuts, outputs, strict=True):
         window = Window(cut.start, np.empty(0, np.float32))  # the samples are no longer needed

@@ -13,7 +13,8 @@ from typing import Any, Literal, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from emovox.inference.recognition import Frames, Recognition, Segment
+from emovox.inference.frames import Frames
+from emovox.inference.recognition import Recognition, Segment
 
 Part = Literal["segments", "frames"]
 

@@ -25,24 +25,16 @@ from pydantic import (
 from emovox import files, private
 from emovox.errors import HeadError
 from emovox.models.metadata import Metadata
+from emovox.models.readout import Readout, Vector
 from emovox.models.scores import Scores, to_scores
 from emovox.settings import settings
 
 FORMAT: Literal[1] = 1
+HEAD_READOUT = "head"
 SUFFIX = ".json"
 DIGEST = 8  # bytes of a recording's SHA-256 that are stored: enough to tell ten million apart
 MAX_BYTES = 64 * 2**20  # 4000 classes of Large's embeddings
 _NAME = re.compile(r"\w[\w .-]{0,63}")
-
-
-def _decode(value: object) -> object:
-    if not isinstance(value, str):
-        return np.asarray(value, dtype=np.float32)
-    return np.frombuffer(base64.b64decode(value, validate=True), "<f4").astype(np.float32)
-
-
-def _encode(value: NDArray[np.float32]) -> str:
-    return base64.b64encode(value.astype("<f4").tobytes()).decode("ascii")
 
 
 def _decode_digests(value: object) -> object:
@@ -57,8 +49,6 @@ def _encode_digests(value: frozenset[str] | None) -> str | None:
         return None
     return base64.b64encode(b"".join(map(bytes.fromhex, sorted(value)))).decode("ascii")
 
-
-Packed = Annotated[NDArray[np.float32], BeforeValidator(_decode), PlainSerializer(_encode)]
 
 Digests = Annotated[frozenset[str] | None, BeforeValidator(_decode_digests), PlainSerializer(_encode_digests)]
 
@@ -122,8 +112,8 @@ class Head(_Facts):
     model: HeadModel
     classes: tuple[str, ...] = Field(min_length=2)
     training: Training
-    weights: Packed = Field(description="float32 (classes, D), little-endian, base64 in the file", repr=False)
-    bias: Packed = Field(description="float32 (classes,), likewise", repr=False)
+    weights: Vector = Field(description="float32 (classes, D), little-endian, base64 in the file", repr=False)
+    bias: Vector = Field(description="float32 (classes,), likewise", repr=False)
 
     @model_validator(mode="after")
     def _fits(self) -> "Head":
@@ -137,6 +127,11 @@ class Head(_Facts):
             raise ValueError("the weights aren't finite")
         object.__setattr__(self, "weights", self.weights.reshape(shape))
         return self
+
+    @property
+    def readout(self) -> Readout:
+        """As a readout of the model that it was trained on; a head's name is freer than a readout's."""
+        return Readout(name=HEAD_READOUT, kind="linear", activation="softmax", labels=self.classes)
 
     def logits(self, embeddings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Logits (..., classes) of embeddings (..., D); the logits of a mean are the mean of the logits."""

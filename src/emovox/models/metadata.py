@@ -39,11 +39,15 @@ class Metadata(BaseModel):
         str | None, Field(description="checksum of that revision's file, under which its embeddings are cached")
     ] = None
     precision: Annotated[Precision, Field(description="of the arithmetic, by default")]
-    licence: Annotated[str, Field(description="licence of the weights, in words, as SPDX if there is an identifier")]
+    licence: Annotated[
+        str, Field(description="licence of the weights, in words, as SPDX if there is an identifier")
+    ]
     source: Annotated[str, Field(description="where the weights come from, in a sentence")]
     source_sha256: Annotated[str, Field(description="checksum of the weights it was made from")]
     readouts: Annotated[tuple[Readout, ...], Field(description="what it gives besides embeddings")] = ()
-    corpora: Annotated[tuple[str, ...], Field(description="speech that it was trained on, where that is known")] = ()
+    corpora: Annotated[
+        tuple[str, ...], Field(description="speech that it was trained on, where that is known")
+    ] = ()
     sample_rate: Annotated[int, Field(description="samples a second of the waveform")] = 16_000
     hop: Annotated[int, Field(description="samples from one frame to the next", gt=0)]
     first_centre: Annotated[float, Field(description="centre of the first frame, seconds", ge=0)]

@@ -8,6 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from emovox.emotions import NAMES
 from emovox.models.runtime.engine import read_metadata
 
 
@@ -47,15 +48,22 @@ def read_own_head(path: Path) -> OwnHead | None:
                 return np.asarray(numpy_helper.to_array(tensor, str(path.parent)), np.float32)
         return None
 
-    columns = [metadata.labels.index(name) for name in metadata.classes]
+    readout = metadata.emotions
+    if readout is None or readout.kind != "linear":
+        return None
+    old = metadata.contract == 1  # whose columns are the nine, known or not
+    columns = [NAMES.index(label) if old else column for column, label in enumerate(readout.labels)]
+    width = len(NAMES) if old else len(columns)
     for product in graph.node:
         if product.op_type != "MatMul" or product.input[0] != "frames":
             continue
         addition = next(
             (node for node in graph.node if node.op_type == "Add" and product.output[0] in node.input), None
         )
-        weights = constant(list(product.input[1:]), (metadata.embedding_size, len(metadata.labels)))
-        bias = None if addition is None else constant(list(addition.input), (len(metadata.labels),))
-        if weights is not None and bias is not None and columns:
-            return OwnHead(metadata.classes, weights.T[columns], bias[columns])
+        weights = constant(list(product.input[1:]), (metadata.embedding_size, width))
+        bias = None if addition is None else constant(list(addition.input), (width,))
+        if weights is not None and bias is not None:
+            names = readout.emotions if readout.is_nine else {}
+            classes = tuple(names.get(label, label) for label in readout.labels)
+            return OwnHead(classes, weights.T[columns], bias[columns])
     return None

@@ -10,8 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from emovox.emotions import NAMES
 
 Kind = Literal["linear", "pooled", "window"]
-"""How it is computed: linear: the logits of the whole are the mean of the frames'; pooled: a function of the mean of
-the frames; window: a function of the frames of a window."""
+"""How it is computed.
+
+linear: the logits of the whole are the mean of the frames'; pooled: a function of the mean of the frames;
+window: a function of the frames of a window."""
 
 Activation = Literal["softmax", "sigmoid", "none"]
 """From logits to numbers: softmax: classes that exclude each other; sigmoid: classes that don't; none: values."""
@@ -103,7 +105,7 @@ class Readout(_Facts):
 
     @property
     def gives_emotions(self) -> bool:
-        """Whether the scores of the nine follow from it: its classes exclude each other, and each is one of them."""
+        """Whether the scores of the nine follow from it: one class is true, and each is one of them."""
         return self.activation == "softmax" and self.emotions.keys() == set(self.labels)
 
     @property

@@ -10,7 +10,7 @@ from emovox.models.catalog import CATALOG
 from emovox.models.converted.store import Notice, StoredModel
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.runtime.engine import Engine
-from emovox.models.scores import to_scores
+from emovox.models.scores import emotion_scores, readout_scores
 from emovox.settings import settings
 
 EXAMPLE = "example/test.wav"
@@ -57,11 +57,16 @@ def verify_snapshot(stored: StoredModel, *, notice: Notice = lambda _: None) -> 
     engine = Engine(
         stored.file("fp32", notice=notice), precision="fp32", engine=options.engine, threads=options.threads
     )
-    if not engine.metadata.classes:
+    if not engine.metadata.readouts:
         lines.append("example: the model gives only embeddings, and no published ones are known")
         return Verification(tuple(lines), good)
     [output] = engine.run([waveform])
-    scores = dict(zip(NAMES, to_scores(output.logits, engine.metadata.classes).tolist(), strict=True))
+    readout = engine.metadata.readouts[0]
+    numbers = readout_scores(readout, engine.logits(readout, output))
+    if readout.gives_emotions:
+        scores = dict(zip(NAMES, emotion_scores(readout, numbers).tolist(), strict=True))
+    else:
+        scores = dict(zip(readout.labels, numbers.tolist(), strict=True))
     ranking = ", ".join(f"{name} {score:.3g}" for name, score in sorted(scores.items(), key=lambda item: -item[1]))
     lines.append(f"example: {ranking} (fp32, {engine.name})")
     published = next((entry.published for entry in CATALOG if entry.name == stored.name), None)

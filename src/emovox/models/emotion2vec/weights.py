@@ -103,9 +103,7 @@ def _readouts(tokens: Sequence[str]) -> tuple[Readout, ...]:
     if not labels:
         return ()
     return (
-        Readout(
-            name=EMOTION, kind="linear", activation="softmax", labels=labels, emotions=emotions_of(labels)
-        ),
+        Readout(name=EMOTION, kind="linear", activation="softmax", labels=labels, emotions=emotions_of(labels)),
     )
 
 

@@ -3,14 +3,18 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emovox.emotions import NAMES
 from emovox.errors import ModelError
-from emovox.models.metadata import Metadata, Precision
+from emovox.models.metadata import CONTRACT, Metadata, Precision
+from emovox.models.readout import EMOTION, Readout
+from emovox.models.runtime.readout_function import read_functions
 from emovox.models.runtime.session import Device, EngineName, one_line, open_session, read_properties
 
 Floats = NDArray[np.float32]
@@ -22,16 +26,16 @@ class Output:
 
     Attributes:
         frame_count: T.
-        logits: float32 (9,), the mean of the frame logits.
+        logits: by readout, unless it is pooled, float32 (K,); of a linear one the mean of the frame logits.
         embedding: float32 (D,), the mean of the frames.
-        frame_logits: float32 (T, 9).
+        frame_logits: by linear readout, float32 (T, K).
         frames: float32 (T, D).
     """
 
     frame_count: int
-    logits: Floats
+    logits: dict[str, Floats]
     embedding: Floats
-    frame_logits: Floats | None = None
+    frame_logits: dict[str, Floats] = field(default_factory=dict)
     frames: Floats | None = None
 
 
@@ -41,6 +45,7 @@ class Engine:
     Attributes:
         path: of the file.
         metadata: what the file says of itself.
+        functions: of the readouts that aren't linear, by name: for other stretches of frames than a window.
         precision: of the arithmetic.
         checksum: sha256 of the ONNX file; of weights beside it its metadata has the checksum.
         name: `onnxruntime` or `openvino`.
@@ -71,6 +76,7 @@ class Engine:
         """
         self.path = path
         self.metadata = read_metadata(path)
+        self.functions = read_functions(path, self.metadata)
         self.precision = precision or self.metadata.precision
         self.checksum = hashlib.sha256(path.read_bytes()).hexdigest()
         self._session = open_session(
@@ -84,17 +90,27 @@ class Engine:
 
         Args:
             windows: float32 (n,) each, 16 kHz, at least `metadata.minimum_samples` long.
-            frame_logits: give each frame's logits too.
-            frames: give each frame's embedding too.
+            frame_logits: give what readouts of some of the frames need: each frame's logits, and its embedding
+                if a readout isn't linear.
+            frames: give each frame's embedding.
 
         Raises:
             ModelError: the model failed, for example because memory ran out.
         """
-        names = ["frame_count", "logits", "embedding"]
-        names += ["frame_logits"] * frame_logits + ["frames"] * frames
+        names = ["frame_count", "embedding", *(f"{name}.logits" for name in self._readouts)]
+        if frame_logits:
+            names += [f"{name}.frame_logits" for name in self._readouts if name not in self.functions]
+        if frames or (frame_logits and self.functions):
+            names.append("frames")
         if self.batches:
             return self._run(windows, names)
         return [output for window in windows for output in self._run([window], names)]
+
+    def logits(self, readout: Readout, output: Output) -> Floats:
+        """The logits of a whole window by one readout of the model, float32 (K,)."""
+        if readout.kind == "pooled":
+            return np.asarray(self.functions[readout.name](output.embedding[np.newaxis])[0])
+        return output.logits[readout.name]
 
     def _run(self, windows: Sequence[Floats], names: list[str]) -> list[Output]:
         samples = np.array([len(window) for window in windows], dtype=np.int64)
@@ -104,7 +120,8 @@ class Engine:
         for row, window in zip(waveform, windows, strict=True):
             row[: len(window)] = window
         try:
-            values = self._session.run(names, {"waveform": waveform, "samples": samples})
+            file_names = [self._file_name(name) for name in names]
+            values = self._session.run(file_names, {"waveform": waveform, "samples": samples})
         except Exception as error:  # the engines' exceptions share no base but this one
             raise ModelError(f"the model {self.metadata.name} failed: {one_line(error)}") from error
         batch = dict(zip(names, values, strict=True))
@@ -113,13 +130,34 @@ class Engine:
             outputs.append(
                 Output(
                     frame_count=count,
-                    logits=batch["logits"][index],
+                    logits={
+                        name: batch[f"{name}.logits"][index][columns] for name, columns in self._readouts.items()
+                    },
                     embedding=batch["embedding"][index],
-                    frame_logits=batch["frame_logits"][index, :count] if "frame_logits" in batch else None,
+                    frame_logits={
+                        name: batch[f"{name}.frame_logits"][index, :count][:, columns]
+                        for name, columns in self._readouts.items()
+                        if f"{name}.frame_logits" in batch
+                    },
                     frames=batch["frames"][index, :count] if "frames" in batch else None,
                 )
             )
         return outputs
+
+    @property
+    def _readouts(self) -> dict[str, Any]:
+        """The columns in the file of each readout whose logits are taken from there.
+
+        They are all columns, but for a file under contract 1. A pooled readout is computed of the embedding.
+        """
+        readouts = [readout for readout in self.metadata.readouts if readout.kind != "pooled"]
+        if self.metadata.contract == CONTRACT:
+            return {readout.name: slice(None) for readout in readouts}
+        return {readout.name: [NAMES.index(label) for label in readout.labels] for readout in readouts}
+
+    def _file_name(self, name: str) -> str:
+        """What the file calls an output: under contract 1 there were but one readout's logits."""
+        return name if self.metadata.contract == CONTRACT else name.removeprefix(f"{EMOTION}.")
 
 
 def read_metadata(path: Path) -> Metadata:

@@ -1,0 +1,149 @@
+"""Readouts as a run applies them: those of the model, and a trained head."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emovox.errors import HeadError
+from emovox.inference.frames import FrameReadout
+from emovox.inference.pooling import Pool
+from emovox.inference.recognition import ReadoutResult
+from emovox.inference.smoothing import Sliding, smooth
+from emovox.models.head import Head
+from emovox.models.metadata import Metadata
+from emovox.models.readout import Readout
+from emovox.models.runtime.engine import Floats, Output
+from emovox.models.runtime.readout_function import Functions
+from emovox.models.scores import Scores, readout_scores
+
+
+@dataclass(frozen=True)
+class AppliedReadout:
+    """A readout, and how its logits come about.
+
+    Attributes:
+        readout: of the model, or a trained head's.
+        function: from embeddings (n, D) to logits (n, K), where they aren't outputs of the model.
+        emotions: those of the nine that may win.
+        head: the trained head that it is.
+    """
+
+    readout: Readout
+    function: Callable[..., Floats] | None
+    emotions: Collection[str] | None
+    head: Head | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the readout; a trained head has its own."""
+        return self.readout.name if self.head is None else self.head.name
+
+    def scores(self, pool: Pool) -> Scores:
+        """Scores or values of some frames, float64 (K,)."""
+        if self.function is None or self.readout.kind == "window":
+            return self.numbers(pool.logits(self.name))
+        return self.numbers(self.function(pool.embedding[np.newaxis])[0])
+
+    def numbers(self, logits: NDArray[np.floating]) -> Scores:
+        """Scores or values of logits (..., K)."""
+        return readout_scores(self.readout, logits, self.emotions)
+
+    def result(self, scores: Scores) -> ReadoutResult:
+        """What is told of a whole or a segment; `scores` are float64 (K,)."""
+        numbers = dict(zip(self.readout.labels, scores.tolist(), strict=True))
+        created_at = None if self.head is None else self.head.training.created_at
+        if self.readout.gives_values:
+            return ReadoutResult(kind=self.readout.kind, values=numbers, range=self.readout.range)
+        best = int(scores.argmax())
+        return ReadoutResult(
+            kind=self.readout.kind,
+            label=self.readout.labels[best],
+            confidence=float(scores[best]),
+            scores=numbers,
+            created_at=created_at,
+        )
+
+
+def applied(
+    metadata: Metadata, functions: Functions, head: Head | None, emotions: Collection[str] | None
+) -> list[AppliedReadout]:
+    """The readouts of a model and the trained head, if there is one.
+
+    Args:
+        metadata: of the model.
+        functions: of its readouts that aren't linear.
+        head: trained on it.
+        emotions: those of the nine that may win, where the nine follow from a readout.
+
+    Raises:
+        HeadError: the head was trained on another model, or a readout has its name.
+    """
+    main = metadata.emotions
+    items = [
+        AppliedReadout(readout, functions.get(readout.name), emotions if readout is main else None)
+        for readout in metadata.readouts
+    ]
+    if head is not None:
+        head.check(metadata)
+        if any(item.name == head.name and not item.readout.is_nine for item in items):
+            raise HeadError(f"the model itself has a readout {head.name}: train the head under another name")
+        items.append(AppliedReadout(head.readout, head.logits, None, head))
+    return items
+
+
+class Curve:
+    """The curve of a readout, made as windows come in order."""
+
+    def __init__(self, item: AppliedReadout, *, width: float) -> None:
+        """Begin.
+
+        Args:
+            item: the readout.
+            width: frames over which it is smoothed.
+        """
+        self._item, self._width = item, width
+        self._logits: list[Floats] = []
+        self._sliding: Sliding | None = None
+        if item.readout.kind != "linear":
+            assert item.function is not None  # noqa: S101  the model's file has it
+            self._sliding = Sliding(item.function, width=width, pooled=item.readout.kind == "pooled")
+
+    def add(self, output: Output, counted: NDArray[np.bool_] | None) -> None:
+        """Add a window's frames; `counted` (T,) says which count, None: all."""
+        if self._sliding is not None:
+            assert output.frames is not None  # noqa: S101  requested
+            self._sliding.add(output.frames, counted)
+        elif self._item.function is None:
+            self._logits.append(output.frame_logits[self._item.name])
+        elif output.frames is not None:
+            self._logits.append(self._item.function(output.frames))
+
+    def finish(self, counted: NDArray[np.bool_] | None) -> tuple[Floats | None, Floats]:
+        """The logits of a linear readout, and its scores or values, float32 (T, K) each; NaN where none counts."""
+        if self._sliding is None:
+            logits = np.concatenate(self._logits)
+            numbers = smooth(logits, self._item.numbers, width=self._width, counted=counted)
+        else:
+            logits, numbers = None, self._item.numbers(self._sliding.finish()).astype(np.float32)
+        if counted is not None:
+            numbers[~counted] = np.nan
+        return logits, numbers
+
+    def describe(self, logits: Floats | None, numbers: Floats) -> FrameReadout:
+        """As the result has it."""
+        readout = self._item.readout
+        return FrameReadout(
+            kind=readout.kind,
+            labels=list(readout.labels),
+            range=readout.range,
+            logits=None if self._item.head is not None else logits,
+            **{"values" if readout.gives_values else "scores": numbers},
+        )
+
+
+def window_functions(metadata: Metadata, functions: Functions) -> Mapping[str, Callable[..., Floats]]:
+    """Those of the readouts that need the frames of a window."""
+    kinds = {readout.name: readout.kind for readout in metadata.readouts}
+    return {name: function for name, function in functions.items() if kinds[name] == "window"}
