@@ -6,7 +6,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,10 @@ from emovox import exports
 from emovox.archive import Archive, Filter
 from emovox.archive.importing import import_directories
 from emovox.inference import stored_result as stored
+from emovox.inference.recognition import ReadoutResult
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
-from emovox.server.stored_outputs import StoredOutputs
+from emovox.server.stored_outputs import HeadVerdict, StoredOutputs
 from support.results import recognition
 from support.service import Client
 
@@ -259,16 +260,16 @@ def test_a_page_reads_no_result(archive: Archive, tmp_path: Path, read: list[str
 
 def test_a_summary_is_that_of_its_result(archive: Archive, tmp_path: Path) -> None:
     """A recording may be recognised under two names, in two lengths, and with a head."""
-    verdict = {
-        "name": "calls", "label": "a", "confidence": 0.75, "scores": {"a": 0.75, "b": 0.25},
-        "created_at": "2024-01-03T00:00:00Z",
-    }  # fmt: skip
+    created = datetime(2024, 1, 3, tzinfo=timezone.utc)
+    verdict = {"label": "a", "confidence": 0.75, "scores": {"a": 0.75, "b": 0.25}, "created_at": created}
+    readouts = {"calls": ReadoutResult.model_validate({"kind": "linear", **verdict})}
     longer = recognition().recording.model_copy(update={"name": "\N{NO-BREAK SPACE}b.wav", "duration": 2.5})
-    for changes in ({}, {"recording": longer, "head": verdict, "warnings": ["quiet", "short"]}):
+    for changes in ({}, {"recording": longer, "readouts": readouts, "warnings": ["quiet", "short"]}):
         with Outputs(tmp_path).draft() as draft:
             draft.publish(recognition(**changes))
     library = archived(archive, tmp_path)
     page, _ = library.find(Filter(), before=None, limit=9)
+    assert [summary.head for summary in page] == [HeadVerdict(name="calls", **verdict), None]  # type: ignore[arg-type]
     assert len({summary.name for summary in page}) == 2
     assert page == [library.head(summary.id)[0] for summary in page]
     assert [summary.model_dump_json() for summary in page] == [

@@ -197,7 +197,7 @@ def from_recognition(
             )
             for item in recognition.segments or ()
         ),
-        head=None if recognition.head is None else recognition.head.model_dump(mode="json"),
+        head=recognition.model_dump(mode="json", include={"readouts"}).get("head"),
     )
 
 

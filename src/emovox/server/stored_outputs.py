@@ -19,7 +19,7 @@ from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
 from emovox.errors import OutputsError
 from emovox.inference import stored_result as stored
-from emovox.inference.recognition import EmotionName, HeadVerdict, Recognition, ScoreMap
+from emovox.inference.recognition import EmotionName, Recognition, ScoreMap
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
 from emovox.server.http.problems import Problem, damaged
@@ -36,6 +36,16 @@ MEDIA_TYPES = {
     **exports.MEDIA_TYPES,
 }
 FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(MEDIA_TYPES)})")
+
+
+class HeadVerdict(BaseModel):
+    """The verdict of a trained head on a recording."""
+
+    label: str = Field(description="the class with the highest score")
+    confidence: float = Field(description="that score")
+    scores: dict[str, float] = Field(description="probability of each of the head's classes; they sum to 1")
+    name: str = Field(description="of the head")
+    created_at: AwareDatetime = Field(description="when it was trained")
 
 
 class Summary(BaseModel):
