@@ -269,7 +269,7 @@ def test_a_summary_is_that_of_its_result(archive: Archive, tmp_path: Path) -> No
             draft.publish(recognition(**changes))
     library = archived(archive, tmp_path)
     page, _ = library.find(Filter(), before=None, limit=9)
-    assert [summary.head for summary in page] == [HeadVerdict(name="calls", **verdict), None]  # type: ignore[arg-type]
+    assert [summary.head for summary in page] == [HeadVerdict(name="calls", **verdict), None]
     assert len({summary.name for summary in page}) == 2
     assert page == [library.head(summary.id)[0] for summary in page]
     assert [summary.model_dump_json() for summary in page] == [

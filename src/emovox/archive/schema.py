@@ -19,6 +19,8 @@ from sqlalchemy import (
 
 from emovox.emotions import NAMES
 
+HEAD = "0006"  # the newest migration
+
 metadata = MetaData()
 
 
