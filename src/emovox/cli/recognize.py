@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import count, zip_longest
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, cast, get_args
 
 import click
 
@@ -24,11 +24,13 @@ from emovox.errors import (
     AudioError,
     DecoderError,
     EmovoxError,
+    ExportError,
     OutputsError,
     UnknownEmotionError,
     UnreadableAudioError,
 )
 from emovox.exports import FORMATS, Language, needs
+from emovox.inference.frames import RowsIn
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
@@ -52,6 +54,13 @@ STDIN = "-"
 @click.option(
     "--format", "form", type=click.Choice(list(REPORTS)), default="table", show_default=True, help="What to print."
 )
+@click.option(
+    "--frames",
+    "rows_in",
+    type=click.Choice(get_args(RowsIn)),
+    help="Where JSON has the rows of --granularity frame: inline, an hour at most, or in the file frames.npz, which "
+    "it names.  [default: inline, unless they are too many and saved; file from 0.3 on]",
+)
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
 @click.option(
     "--top", type=click.IntRange(1, len(NAMES)), default=1, show_default=True, help="Emotions shown for each file."
@@ -67,6 +76,7 @@ def recognize(
     archive: bool,
     no_save: bool,
     form: str,
+    rows_in: RowsIn | None,
     labels: str | None,
     top: int,
     quiet: bool,
@@ -91,6 +101,8 @@ def recognize(
     """  # noqa: D301  click needs the backspace itself
     if formats and no_save:
         raise click.UsageError("--export writes files, so it can't be used with --no-save")
+    if rows_in == "file" and no_save:
+        raise click.UsageError("--frames file is about a file that is saved, so it can't be used with --no-save")
     wanted = options.showing(needs(formats)) if formats else options
     wanted = replace(wanted, embedding=options.embedding and not no_save)  # it isn't printed
     if archive:
@@ -113,6 +125,7 @@ def recognize(
         top=top,
         head=options.head is not None,
         segments=options.segments,
+        rows_in=rows_in,
     )
     seconds, saved = 0.0, []
     try:
@@ -131,7 +144,10 @@ def recognize(
                     seconds += row.recognition.recording.duration
                     saved.append(row.directory)
                     progress.clear()
-                    report.add(row)
+                    try:
+                        report.add(row)
+                    except ExportError as error:
+                        failures.append((str(file), str(error)))
                 progress.end()
             report.end()
         if not quiet:

@@ -1,11 +1,12 @@
 """The stored outputs as clients see them: by id, which is the directory's name, strictly checked."""
 
+import itertools
 import os
 import re
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +17,9 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from emovox import exports, private
 from emovox.archive.database import HIDDEN
-from emovox.errors import OutputsError
+from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
+from emovox.inference.frames import RowsIn
 from emovox.inference.recognition import EmotionName, HeadVerdict, Recognition, ScoreMap
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
@@ -32,6 +34,7 @@ MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
     "npy": "application/octet-stream",
+    "npz": "application/octet-stream",
     **exports.MEDIA_TYPES,
 }
 FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(MEDIA_TYPES)})")
@@ -133,7 +136,7 @@ class StoredOutputs:
             raise damaged("its result.json can't be read", error) from error
 
     def head(self, id_: str) -> dict[str, Any]:
-        """The result.json without its segments and frames, which may be hundreds of megabytes.
+        """The result.json without its segments and rows of frames, which may be hundreds of megabytes.
 
         Raises:
             Problem: 404, there is none; 500, it is damaged.
@@ -144,6 +147,33 @@ class StoredOutputs:
             raise _no_output() from None
         except (OSError, ValueError) as error:
             raise damaged("its result.json can't be read", error) from error
+
+    def result(self, id_: str, rows_in: RowsIn | None) -> Path | Iterator[str]:
+        """The result.json, or its text in pieces where the rows of frames are to be in it.
+
+        Args:
+            id_: of the outputs.
+            rows_in: where they are to be; by default inline, if they can be. Rows that older versions wrote into
+                the file are in it anyway.
+
+        Raises:
+            Problem: 404, there is none; 500, it is damaged.
+            ExportError: the rows are too many.
+            FramesError: their file is gone or damaged.
+        """
+        path = self.directory(id_) / RESULT
+        if rows_in == "file" or "file" not in (self.head(id_).get("frames") or {}):
+            return path
+        recognition = self.recognition(id_)
+        if recognition.frames is None or not recognition.frames.goes_inline(rows_in, stored=True):
+            return path
+        pieces = recognition.json_pieces()
+        try:
+            return itertools.chain([next(pieces)], pieces)
+        except FramesError:
+            if rows_in is None:
+                return path
+            raise
 
     def has_segments(self, id_: str) -> bool:
         """Whether segments were requested; there may be none all the same.
