@@ -58,8 +58,8 @@ STDIN = "-"
     "--frames",
     "rows_in",
     type=click.Choice(get_args(RowsIn)),
-    help="Where JSON has the rows of --granularity frame: inline, an hour at most, or in the file frames.npz, which "
-    "it names.  [default: inline, unless they are too many and saved; file from 0.3 on]",
+    help="Where JSON has the rows of --granularity frame: inline, an hour of them at most, or in frames.npz, the "
+    "file beside result.json.  [default: inline, unless they are too many and saved; from 0.3 on file]",
 )
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
 @click.option(

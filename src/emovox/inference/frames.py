@@ -295,7 +295,8 @@ class Frames(_Curve):
         The names of those of the nine stand alone, and the others' behind their readout's: `dimensions.values`.
         """
         yield "centres", self.times
-        for prefix, item in (("", self), *((f"{name}.", item) for name, item in self.readouts.items())):
+        items: dict[str, Frames | FrameReadout] = {f"{name}.": item for name, item in self.readouts.items()}
+        for prefix, item in {"": self, **items}.items():
             if item.labels is not None:
                 yield f"{prefix}labels", np.array(item.labels, np.str_)
             for name, rows in item.series():

@@ -78,7 +78,7 @@ class Npz:
             shape, in_columns, dtype = npy.read_array_header_1_0(file)
             if dtype.hasobject:
                 raise ValueError("it has objects")
-            order = "F" if in_columns else "C"
             if not np.prod(shape):  # nothing to map
                 return np.empty(shape, dtype)
-            return np.asarray(np.memmap(file, dtype, "r", file.tell(), shape, order))
+            start = file.tell()
+        return np.asarray(np.memmap(self.path, dtype, "r", start, shape, "F" if in_columns else "C"))

@@ -1,7 +1,7 @@
 """Reading result.json piece by piece: the segments of hours are long, and each is on a line of its own.
 
-Until 0.1 the rows of frames followed, hundreds of megabytes in one line; since then they are in a file of their own.
-A result.json with another layout is read whole.
+In 0.1 the rows of frames followed, hundreds of megabytes in one line; since then they have a file of their own. A
+result.json with another layout is read whole.
 """
 
 import json

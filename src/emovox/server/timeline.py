@@ -185,7 +185,7 @@ def _measure(directory: Path) -> _Cache:
 
 
 def _frames(directory: Path) -> Frames | None:
-    """The frames; None: there are none, or their file is gone or damaged, and the rest can be shown all the same."""
+    """The frames; None: there are none, or their file is gone or damaged, which needn't hide the rest."""
     try:
         frames = stored.read_frames(directory / RESULT)
         return None if frames is None else frames.inline()

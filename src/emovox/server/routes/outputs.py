@@ -27,8 +27,8 @@ EmotionName = Literal[NAMES]  # type: ignore[valid-type]
 InResult = Annotated[
     RowsIn | None,
     Query(
-        description="whether the rows of frames are inline, up to an hour of them, or in the file frames.npz among "
-        "the outputs. By default as the recognition was asked, or inline unless they are too many"
+        description="where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among "
+        "the outputs; by default as the job was asked, or else inline, unless they are too many"
     ),
 ]
 _FORMATS = "|".join(FORMATS)
