@@ -76,7 +76,7 @@ def find_directories(root: Path, *, failed: directories.Failed | None = None) ->
 def read_result(directory: Path, only: stored.Part | None = None) -> Recognition:
     """The result in an outputs directory.
 
-    The rows of frames are read when they are asked for; if their file is gone or damaged, that raises `FramesError`.
+    The rows of frames are read when they are asked for: if their file is gone or damaged, `FramesError` is raised.
 
     Args:
         directory: the outputs directory.

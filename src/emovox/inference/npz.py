@@ -58,8 +58,10 @@ class Npz:
             raise FramesError(f"{self.path}: it is gone: recognise the recording again") from None
         except OSError as error:
             raise FramesError(f"{self.path}: can't be read: {error.strerror or error}") from error
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
-            raise self.damaged(str(error)) from error
+        except MemoryError:
+            raise
+        except Exception as error:  # of a damaged header NumPy raises anything
+            raise self.damaged(" ".join(str(error).split())[:100]) from error
         return self._arrays.get(name)
 
     def damaged(self, reason: str) -> FramesError:

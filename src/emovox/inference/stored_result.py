@@ -98,14 +98,22 @@ def read_frames(path: Path) -> Frames | None:
 
     Raises:
         OSError: the file can't be read.
-        ValueError: its layout is another, or it is damaged.
+        ValueError: it is damaged.
     """
-    frames = read_head(path).get("frames") or _read_rows(path)
+    try:
+        frames = read_head(path).get("frames") or _read_rows(path)
+    except ValueError:  # rows of readouts among them, as answers of the service have, or not JSON at all
+        return Recognition.from_json(path.read_bytes()).frames
     return None if frames is None else Frames.model_validate(frames, context={DIRECTORY: path.parent})
 
 
 def _read_rows(path: Path) -> dict[str, Any] | None:
-    """The frames in the file itself, as `Frames` takes them."""
+    """The frames with their rows in the file itself, as `Frames` takes them; None: there are none.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: there is more than 0.1 wrote, or it is damaged.
+    """
     with path.open(encoding="utf-8") as file:
         for line in _lines(file):
             if line.startswith(_FRAMES):
