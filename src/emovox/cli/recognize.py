@@ -72,6 +72,7 @@ def recognize(
     channels: str,
     formats: tuple[str, ...],
     model: str | None,
+    mapping: Path | None,
     precision: Wanted,
     archive: bool,
     no_save: bool,
@@ -112,6 +113,7 @@ def recognize(
     recognizer = Recognizer(
         model,
         precision=precision,
+        mapping=mapping,
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
