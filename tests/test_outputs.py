@@ -273,7 +273,7 @@ def test_frames_are_in_a_file_of_their_own(tmp_path: Path) -> None:
     assert sorted(path.name for path in place.iterdir()) == ["frames.npz", "processed_audio.wav", "result.json"]
     [result] = scan(tmp_path)
     assert "scores" not in result["frames"]  # type: ignore[operator]
-    back = read_result(place)
+    back = read_result(str(place))
     assert back == recognition(granularity="frame", frames=curve)
     assert publish(Outputs(tmp_path), frames=back.frames) != place  # what was read can be written
     np.testing.assert_array_equal(np.load(place / "frames.npz")["scores"], curve.scores)

@@ -73,7 +73,7 @@ def find_directories(root: Path, *, failed: directories.Failed | None = None) ->
     return sorted(found)
 
 
-def read_result(directory: Path, only: stored.Part | None = None) -> Recognition:
+def read_result(directory: str | Path, only: stored.Part | None = None) -> Recognition:
     """The result in an outputs directory.
 
     The rows of frames are read when they are asked for: if their file is gone or damaged, `FramesError` is raised.
@@ -86,6 +86,7 @@ def read_result(directory: Path, only: stored.Part | None = None) -> Recognition
         ExportError: there is none, or Emovox didn't write it.
         OutputsError: it can't be read.
     """
+    directory = Path(directory)
     try:
         return stored.read(directory / RESULT, only)
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -66,13 +66,10 @@ def test_a_description_has_no_rows_and_keeps_the_schema() -> None:
     assert alone == Recognition.from_json(text)
     assert alone.frames is not None
     assert (len(alone.frames), alone.frames.times[0]) == (50, 0.0125)
-    for ask in (
-        lambda: alone.frames.scores,  # type: ignore[union-attr]
-        lambda: alone.frames.readouts["dimensions"].numbers,  # type: ignore[union-attr]
-        lambda: alone.frames.readouts["dimensions"].scores,  # type: ignore[union-attr]
-    ):
+    curve = alone.frames.readouts["dimensions"]
+    for item, name in [(alone.frames, "scores"), (curve, "numbers"), (curve, "scores")]:
         with pytest.raises(FramesError, match="read_result"):
-            ask()
+            getattr(item, name)
     with pytest.raises(AttributeError):
         alone.frames.score  # type: ignore[attr-defined]  # noqa: B018
 

@@ -1,6 +1,7 @@
 import struct
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,9 @@ from emovox.inference import npz
 from emovox.inference.npz import Npz
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0/\\"), min_size=1, max_size=40)
-ARRAYS = arrays.arrays(
-    st.sampled_from([np.float32, np.float64, np.dtype("<U5")]), arrays.array_shapes(max_dims=2, min_side=0)
+TYPES: list[np.dtype[Any]] = [np.dtype(name) for name in ("<f4", "<f8", "<U5")]
+ARRAYS: st.SearchStrategy[np.ndarray] = st.sampled_from(TYPES).flatmap(
+    lambda kind: arrays.arrays(kind, arrays.array_shapes(max_dims=2, min_side=0))
 )
 
 

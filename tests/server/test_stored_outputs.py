@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from emovox import exports
 from emovox.inference import stored_result as stored
+from emovox.inference.frames import RowsIn
 from emovox.inference.recognition import json_schema
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
@@ -67,8 +69,8 @@ def test_what_older_versions_wrote_stays_inline(tmp_path: Path) -> None:
         place = draft.publish(recognition(frames=frames(5)))
     (place / "frames.npz").unlink()
     (place / "result.json").write_text(recognition(frames=frames(5)).to_json())
-    for rows_in in ("inline", "file", None):
-        assert StoredOutputs(tmp_path).result(place.name, rows_in) == place / "result.json"  # type: ignore[arg-type]
+    for rows_in in (*get_args(RowsIn), None):
+        assert StoredOutputs(tmp_path).result(place.name, rows_in) == place / "result.json"
 
 
 def test_frames_whose_file_is_gone(shared: Client, examples: list[Path]) -> None:

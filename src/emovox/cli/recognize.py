@@ -85,7 +85,8 @@ def recognize(
     """Recognise the emotion in recordings: files, directories, globs, or - for standard input.
 
     Audio and video in any format that FFmpeg reads. Each recording gets a directory
-    outputs/outputs_YYYYMMDD_HHMMSS/ with processed_audio.wav, result.json and, when asked for, embedding.npy.
+    outputs/outputs_YYYYMMDD_HHMMSS/ with processed_audio.wav, result.json and, when asked for, frames.npz and
+    embedding.npy.
 
     \b
     emovox recognize call.mp3
