@@ -8,18 +8,22 @@ import zipfile
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import get_args
 
+import jsonschema
+import numpy as np
 import pytest
 
 from emovox import exports
 from emovox.archive import Archive, Filter
 from emovox.archive.importing import import_directories
 from emovox.inference import stored_result as stored
-from emovox.inference.recognition import ReadoutResult
+from emovox.inference.frames import RowsIn
+from emovox.inference.recognition import ReadoutResult, json_schema
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
 from emovox.server.stored_outputs import HeadVerdict, StoredOutputs
-from support.results import recognition
+from support.results import frames, recognition
 from support.service import Client
 
 
@@ -31,12 +35,57 @@ def output(shared: Client, examples: list[Path]) -> str:
 
 def test_an_output_and_its_files(shared: Client, output: str) -> None:
     view = shared.get(f"/v1/outputs/{output}").json()
-    assert [file["name"] for file in view["files"]] == ["processed_audio.wav", "result.json"]
+    assert [file["name"] for file in view["files"]] == ["frames.npz", "processed_audio.wav", "result.json"]
     for file in view["files"]:
         content = shared.get(file["url"])
         assert content.content == (shared.outputs / output / file["name"]).read_bytes()
         assert content.headers["content-type"] == file["media_type"]
         assert len(content.content) == file["size"]
+
+
+def test_frames_are_inline_where_they_are_asked_for(
+    shared: Client, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = f"/v1/outputs/{output}"
+    described = shared.get(f"{here}/files/result.json")
+    file = np.load(io.BytesIO(shared.get(f"{here}/files/frames.npz").content))
+    inline = shared.get(f"{here}/result?frames=inline")
+    assert inline.headers["content-type"] == described.headers["content-type"] == "application/json"
+    jsonschema.validate(inline.json(), json_schema())
+    assert described.json()["frames"]["count"] == len(inline.json()["frames"]["scores"]) == len(file["scores"])
+    np.testing.assert_allclose(inline.json()["frames"]["scores"], file["scores"], atol=1e-6)
+    assert shared.get(f"{here}/result").content == inline.content
+    assert shared.get(f"{here}/result?frames=file").content == described.content
+    assert shared.get(here).json()["recognition"]["frames"] == described.json()["frames"]
+    monkeypatch.setattr("emovox.inference.frames.INLINE_LIMIT", 5)
+    refused = shared.get(f"{here}/result?frames=inline")
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:emovox:export")
+    assert "frames.npz" in refused.json()["detail"]
+    assert "csv" in refused.json()["detail"]
+    assert shared.get(f"{here}/result").content == described.content
+    assert shared.get(f"{here}/result?frames=none").status_code == 422
+
+
+def test_what_older_versions_wrote_stays_inline(tmp_path: Path) -> None:
+    with Outputs(tmp_path).draft() as draft:
+        draft.write(np.zeros(1000, np.float32))
+        place = draft.publish(recognition(frames=frames(5)))
+    (place / "frames.npz").unlink()
+    (place / "result.json").write_text(recognition(frames=frames(5)).to_json())
+    for rows_in in (*get_args(RowsIn), None):
+        assert StoredOutputs(tmp_path).result(place.name, rows_in) == place / "result.json"
+
+
+def test_frames_whose_file_is_gone(shared: Client, examples: list[Path]) -> None:
+    here = shared.post_file(examples[0], granularity="frame").headers["location"]
+    place = shared.outputs / here.rpartition("/")[2]
+    (place / "frames.npz").unlink()
+    assert shared.get(here).json()["emotion"] == "angry"
+    assert shared.get(f"{here}/result").content == (place / "result.json").read_bytes()
+    refused = shared.get(f"{here}/result?frames=inline")
+    assert (refused.status_code, refused.json()["type"]) == (500, "urn:emovox:damaged-output")
+    assert "frames.npz" in refused.json()["detail"]
+    assert str(place) not in refused.text
 
 
 def test_players_can_seek(shared: Client, output: str) -> None:

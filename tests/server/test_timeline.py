@@ -118,6 +118,21 @@ def test_damaged_outputs(tmp_path: Path, broken: str) -> None:
     assert not list((tmp_path / "kept").glob("*"))
 
 
+def test_frames_whose_file_is_gone(tmp_path: Path) -> None:
+    directory, _ = publish(tmp_path, granularity="frame", frames=results.frames(155), segments=[])
+    timelines, content = Timelines(tmp_path / "kept"), (directory / "frames.npz").read_bytes()
+    whole = timelines.read(directory, start=0, end=None, points=10)
+    for damage in (content[:-500], None):
+        (directory / "frames.npz").unlink()
+        if damage is not None:
+            (directory / "frames.npz").write_bytes(damage)
+        timelines.forget(directory.name)
+        without = timelines.read(directory, start=0, end=None, points=10)
+        assert (without.curve, without.low, without.segments) == (None, whole.low, [])
+        (directory / "frames.npz").write_bytes(content)
+        assert timelines.read(directory, start=0, end=None, points=10) == whole
+
+
 def test_over_http(shared: Client, examples: list[Path]) -> None:
     here = shared.post_file(examples[0], granularity="frame", segments="true").headers["location"]
     found = shared.get(f"{here}/timeline", params={"points": 50}).json()

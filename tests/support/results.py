@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from emovox.emotions import NAMES
-from emovox.inference.recognition import Frames, ModelFacts, Recognition, RecordingFacts, Segment
+from emovox.inference.frames import FrameReadout, Frames
+from emovox.inference.recognition import ModelFacts, Recognition, RecordingFacts, Segment
 
 
 def recognition(**changes: Any) -> Recognition:
@@ -41,9 +42,21 @@ def segment(start: float, end: float, emotion: str = "happy", **changes: Any) ->
     return Segment(**{**facts, **changes})
 
 
-def frames(count: int, seed: int = 0) -> Frames:
+def frames(count: int, seed: int = 0, **changes: Any) -> Frames:
     """Random ones, 20 ms apart."""
     chance = np.random.default_rng(seed)
     logits = chance.standard_normal((count, len(NAMES))).astype(np.float32)
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return Frames(hop=0.02, first_centre=0.0125, labels=list(NAMES), smoothing=0, logits=logits, scores=scores)
+    facts: dict[str, Any] = {"hop": 0.02, "first_centre": 0.0125, "labels": list(NAMES), "smoothing": 0}
+    return Frames(**{**facts, "logits": logits, "scores": scores, **changes})
+
+
+def curves(count: int) -> dict[str, FrameReadout]:
+    """Random ones of values and of a trained head; of the fourth frame there are none."""
+    chance = np.random.default_rng(count)
+    values, scores = chance.random((count, 2)).astype(np.float32), chance.dirichlet(np.ones(3), count)
+    values[3:4] = scores[3:4] = np.nan
+    return {
+        "dimensions": FrameReadout(kind="pooled", labels=["arousal", "valence"], range=(0, 1), values=values),
+        "my head.v2": FrameReadout(kind="linear", labels=["yes", "no", "perhaps"], scores=scores),
+    }

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from emovox.emotions import NAMES
-from emovox.models.metadata import CONTRACT, Metadata
+from emovox.models.metadata import Metadata
 from emovox.models.readout import Readout
 
 HOP, LEAST = 320, 400

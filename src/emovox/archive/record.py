@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from emovox import files
 from emovox.emotions import EMOTIONS, NAMES
-from emovox.errors import ArchiveError
+from emovox.errors import ArchiveError, FramesError
 from emovox.inference import stored_result as stored
 from emovox.inference.recognition import Recognition
 from emovox.models.scores import check_scores
@@ -224,6 +224,8 @@ def read_directory(directory: Path, *, model: str | None = None) -> ArchiveRecor
         return _with_embeddings(record, directory, mask)
     except FileNotFoundError:
         raise ArchiveError(f"{directory}: not an outputs directory: it has no {RESULT}") from None
+    except FramesError as error:
+        raise ArchiveError(str(error)) from None
     except ArchiveError as error:
         raise ArchiveError(f"{directory}: {error}") from None
     except _UNREADABLE as error:
@@ -275,16 +277,16 @@ def _read(path: Path) -> Any:
 
 def _digest(recognition: Recognition) -> str:
     digest = hashlib.sha256()
-    for piece in recognition.json_pieces():
+    for piece in recognition.json_pieces(inline=False):
         digest.update(piece.encode())
     return digest.hexdigest()
 
 
 def _speech_mask(recognition: Recognition, directory: Path) -> NDArray[np.bool_] | None:
     """The frames (T,) that the verdict goes by; None: all. Silence among them has the score 1 for `unknown`."""
-    if not recognition.speech_only or recognition.granularity != "frame":
+    if not recognition.speech_only or recognition.granularity != "frame" or not (directory / EMBEDDING).is_file():
         return None
-    frames = recognition.frames or stored.read_frames(directory / RESULT)
+    frames = stored.read_frames(directory / RESULT)
     mask = None if frames is None else frames.scores[:, NAMES.index("unknown")] < 1
     return mask if mask is not None and mask.any() else None
 

@@ -2,16 +2,16 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.cells import cell_len, set_cell_size
 
 from emovox.audio.quality import SILENT_TRACK
 from emovox.emotions import BY_NAME, NAMES
+from emovox.inference.frames import RowsIn
 from emovox.inference.recognition import WARNINGS, Recognition, RecordingFacts, Segment
 from emovox.spreadsheets import writer
 
@@ -52,19 +52,31 @@ class Report:
     """Prints rows; each format overrides what it does differently."""
 
     def __init__(
-        self, *, paths: list[str], language: str, top: int, head: bool = False, segments: bool = False
+        self,
+        *,
+        paths: list[str],
+        language: str,
+        top: int,
+        head: bool = False,
+        segments: bool = False,
+        rows_in: RowsIn | None = None,
     ) -> None:
         self.paths = paths
         self.language = language
         self.top = top
         self.head = head
         self.segments = segments
+        self.rows_in = rows_in
 
     def begin(self) -> None:
         """Print what comes before the first row."""
 
     def add(self, row: Row) -> None:
-        """Print one row."""
+        """Print one row.
+
+        Raises:
+            ExportError: it can't be printed, and nothing of it was.
+        """
         raise NotImplementedError
 
     def end(self) -> None:
@@ -113,7 +125,9 @@ class Json(Report):
         self._before = "[\n"
 
     def add(self, row: Row) -> None:  # noqa: D102
-        click.echo(self._before + json.dumps(_item(row), ensure_ascii=False, indent=2), nl=False)
+        for piece in _item(row, self.rows_in, indent=2):
+            click.echo(self._before + piece, nl=False)
+            self._before = ""
         self._before = ",\n"
 
     def end(self) -> None:  # noqa: D102
@@ -124,7 +138,9 @@ class JsonLines(Report):
     """The items of `Json`, one per line."""
 
     def add(self, row: Row) -> None:  # noqa: D102
-        click.echo(json.dumps(_item(row), ensure_ascii=False))
+        for piece in _item(row, self.rows_in, indent=None):
+            click.echo(piece, nl=False)
+        click.echo()
 
 
 class Csv(Report):
@@ -216,9 +232,24 @@ def _head_cells(found: Recognition) -> list[str]:
     return [found.head.name, found.head.label, f"{found.head.confidence:.6f}"]
 
 
-def _item(row: Row) -> dict[str, Any]:
+def _item(row: Row, rows_in: RowsIn | None, *, indent: int | None) -> Iterator[str]:
+    """The JSON of a row, in pieces; the rows of frames are on one line."""
+    rows, frames = None, row.recognition.frames
+    if frames is not None:
+        if frames.goes_inline(rows_in, stored=row.directory is not None):
+            rows, frames = frames, None
+        else:
+            frames = frames.described()
+    facts = row.recognition.model_copy(update={"frames": frames}).to_dict()
     outputs = None if row.directory is None else str(row.directory)
-    return {"path": row.path, "outputs": outputs, **row.recognition.to_dict()}
+    text = json.dumps({"path": row.path, "outputs": outputs, **facts}, ensure_ascii=False, indent=indent)
+    if rows is None:
+        yield text
+        return
+    yield text.removesuffix("}").rstrip("\n")
+    yield ', "frames": ' if indent is None else f',\n{" " * indent}"frames": '
+    yield from rows.json_pieces()
+    yield "}" if indent is None else "\n}"
 
 
 def printable(path: str) -> str:

@@ -145,7 +145,8 @@ def _labels(directory: Path, part: Part) -> Iterable[str]:
     """The classes of the head in a directory's result."""
     try:
         if part == "frames":
-            return stored.read_head_labels(directory / RESULT)
+            frames = stored.read_frames(directory / RESULT)
+            return [label for item in frames.readouts.values() for label in item.labels] if frames else ()
         head = stored.read_head(directory / RESULT).get("head")
         return head["scores"] if head else ()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # reading all of it says what is wrong

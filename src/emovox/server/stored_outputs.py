@@ -1,10 +1,11 @@
 """The stored outputs as clients see them: by id, which is the directory's name, strictly checked."""
 
+import itertools
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,8 +18,9 @@ from emovox.archive.archive import Archive
 from emovox.archive.database import HIDDEN
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
-from emovox.errors import OutputsError
+from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
+from emovox.inference.frames import RowsIn
 from emovox.inference.recognition import EmotionName, Recognition, ScoreMap
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
@@ -33,6 +35,7 @@ MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
     "npy": "application/octet-stream",
+    "npz": "application/octet-stream",
     **exports.MEDIA_TYPES,
 }
 FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(MEDIA_TYPES)})")
@@ -135,7 +138,7 @@ class StoredOutputs:
             raise damaged("its result.json can't be read", error) from error
 
     def head(self, id_: str) -> tuple[Summary, dict[str, Any]]:
-        """The summary, and the result.json without its segments and frames, which may be hundreds of megabytes.
+        """The summary, and the result.json without its segments and rows of frames, which may be long.
 
         Raises:
             Problem: 404, there is none, or it is damaged.
@@ -149,6 +152,33 @@ class StoredOutputs:
             if isinstance(error, OSError) and is_exhausted(error):
                 raise
             raise Problem(404, "no-such-output", "its result.json can't be read") from error
+
+    def result(self, id_: str, rows_in: RowsIn | None) -> Path | Iterator[str]:
+        """The result.json, or its text in pieces where the rows of frames are to be in it.
+
+        Args:
+            id_: of the outputs.
+            rows_in: where they are to be; by default inline, if they can be. Rows that older versions wrote into
+                the file are in it anyway.
+
+        Raises:
+            Problem: 404, there is none; 500, it is damaged.
+            ExportError: the rows are too many.
+            FramesError: their file is gone or damaged.
+        """
+        path = self.directory(id_) / RESULT
+        if rows_in == "file" or "file" not in (self.head(id_)[1].get("frames") or {}):
+            return path
+        recognition = self.recognition(id_)
+        if recognition.frames is None or not recognition.frames.goes_inline(rows_in, stored=True):
+            return path
+        pieces = recognition.json_pieces()
+        try:
+            return itertools.chain([next(pieces)], pieces)
+        except FramesError:
+            if rows_in is None:
+                return path
+            raise
 
     def has_segments(self, id_: str) -> bool:
         """Whether segments were requested; there may be none all the same.

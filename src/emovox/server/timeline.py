@@ -8,6 +8,7 @@ import secrets
 import shutil
 import wave
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from pydantic import BaseModel, Field
 from emovox import private
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.emotions import NAMES
+from emovox.errors import FramesError
 from emovox.inference import npy
 from emovox.inference import stored_result as stored
+from emovox.inference.frames import FRAMES, Frames
 from emovox.inference.recognition import Segment
 from emovox.outputs import AUDIO, RESULT
 from emovox.server.http.problems import Problem, damaged, log
@@ -49,7 +52,7 @@ class Timeline(BaseModel):
     duration: float = Field(description="of the whole recording, seconds")
     low: list[float] = Field(description="lowest sample in each of equal spans, -1 to 1")
     high: list[float] = Field(description="highest sample")
-    curve: Curve | None = Field(description="null if no frames are stored")
+    curve: Curve | None = Field(description="null if no frames are stored, or their file is gone or damaged")
     segments: list[Segment] | None = Field(description="those that overlap the stretch; null if none are stored")
 
 
@@ -128,8 +131,10 @@ class Timelines:
             shutil.rmtree(path, ignore_errors=True)
 
     def _cache(self, directory: Path) -> _Cache:
-        facts = (directory / RESULT).stat()
-        path = self._root / f"{directory.name}.{facts.st_mtime_ns:x}"
+        modified = (directory / RESULT).stat().st_mtime_ns
+        with suppress(OSError):
+            modified += (directory / FRAMES).stat().st_mtime_ns
+        path = self._root / f"{directory.name}.{modified:x}"
         try:
             return _Cache(
                 np.load(path / "peaks.npy", mmap_mode="r"),
@@ -173,10 +178,20 @@ def _measure(directory: Path) -> _Cache:
     """The data to cache of an outputs directory."""
     with wave.open(str(directory / AUDIO)) as audio:
         peaks = np.concatenate(list(_coarse(audio)))
-    frames = stored.read_frames(directory / RESULT)
-    if frames is None:
+    frames = _frames(directory)
+    if frames is None or frames.scores is None:
         return _Cache(peaks, np.empty((0, len(NAMES)), np.float16), 0.0, 0.0)
     return _Cache(peaks, frames.scores.astype(np.float16), frames.hop, frames.first_centre)
+
+
+def _frames(directory: Path) -> Frames | None:
+    """The frames; None: there are none, or their file is gone or damaged, which needn't hide the rest."""
+    try:
+        frames = stored.read_frames(directory / RESULT)
+        return None if frames is None else frames.inline()
+    except FramesError as error:
+        log.warning("no curve: %s", error)
+        return None
 
 
 def _samples(audio: wave.Wave_read, count: int) -> NDArray[np.int16]:

@@ -16,7 +16,9 @@ from emovox.archive.filter import Filter
 from emovox.archive.record import clean
 from emovox.emotions import NAMES
 from emovox.exports import FORMATS
+from emovox.inference.frames import RowsIn
 from emovox.server.http.date_times import DateTime
+from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.service import service_of
 from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES, Summary
@@ -26,6 +28,13 @@ router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
 OutputId = Annotated[str, Path(pattern=f"^{ID.pattern}$", examples=["outputs_20240104_223000"])]
 EmotionName = Literal[NAMES]  # type: ignore[valid-type]
 PATIENCE = 30.0  # seconds for the archive to answer: it may have to read a lot
+InResult = Annotated[
+    RowsIn | None,
+    Query(
+        description="where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among "
+        "the outputs; by default as the job was asked, or else inline, unless they are too many"
+    ),
+]
 _FORMATS = "|".join(FORMATS)
 
 
@@ -51,7 +60,7 @@ class OutputView(Summary):
     files: list[FileView]
     zip: str = Field(description="address of a zip of all files")
     segments: bool = Field(description="whether segments were requested; there may be none all the same")
-    recognition: dict[str, Any] = Field(description="result.json without its segments and frames")
+    recognition: dict[str, Any] = Field(description="result.json without its segments and rows of frames")
 
 
 class Written(BaseModel):
@@ -91,6 +100,19 @@ def get(request: Request, id_: OutputId) -> OutputView:
         segments=stored.has_segments(id_),
         recognition=head,
     )
+
+
+@router.get(
+    "/{id_}/result",
+    response_class=Response,
+    responses={
+        200: {"description": "The recognition.", "content": {"application/json": {"schema": RECOGNITION}}},
+        **responses(404, 422),
+    },
+)
+def result(request: Request, id_: OutputId, frames: InResult = None) -> Response:
+    """The result.json of an outputs directory."""
+    return result_response(service_of(request).stored_outputs.result(id_, frames))
 
 
 @router.get("/{id_}/timeline", responses=responses(404, 422))
@@ -174,6 +196,13 @@ def remove(request: Request, id_: OutputId) -> Response:
     """Delete an outputs directory with everything in it."""
     service_of(request).stored_outputs.remove(id_)
     return Response(status_code=204)
+
+
+def result_response(result: FilePath | Iterator[str]) -> Response:
+    """A result.json as an answer, from its file or in pieces."""
+    if isinstance(result, FilePath):
+        return FileResponse(result, media_type="application/json")
+    return StreamingResponse(result, media_type="application/json")
 
 
 def _view(id_: str, path: FilePath) -> FileView:
