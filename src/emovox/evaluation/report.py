@@ -115,7 +115,7 @@ def values_report(evaluation: ValueEvaluation, title: str) -> Page:
         page.text("No figure counts these: a value that isn't there can't be compared.")
         page.table(["recording", "why"], evaluation.failures)
     if evaluation.unrated:
-        page.text(f"{evaluation.unrated} recordings of the list have no rating and are left out.")
+        page.text(f"Left out, as they have no rating: {evaluation.unrated}.")
     return page
 
 
