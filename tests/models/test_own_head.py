@@ -48,19 +48,23 @@ def test_it_has_the_classes_that_the_model_has(
 def test_each_readout_has_its_own_matrix(tmp_path: Path) -> None:
     path = tiny.write(tmp_path / "tiny.onnx", readouts=(SECOND, tiny.EMOTIONS))  # both of three classes
     model = onnx.load(str(path))
-    for tensor in model.graph.initializer:
-        if tensor.name == "emotion.matrix":
-            tensor.CopyFrom(numpy_helper.from_array(np.array([[7, 8, 9]], np.float32), tensor.name))
-    for node in model.graph.node:
-        if node.output[0] == "emotion.frame_logits":
-            node.output[0] = "product"
-    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 2, 3], np.float32), "bias"))
-    model.graph.node.append(helper.make_node("Add", ["product", "bias"], ["emotion.frame_logits"]))
+    for number, name in enumerate(("level", "emotion")):
+        for tensor in model.graph.initializer:
+            if tensor.name == f"{name}.matrix":
+                row = np.array([[7, 8, 9]], np.float32) + 10 * number
+                tensor.CopyFrom(numpy_helper.from_array(row, tensor.name))
+        for node in model.graph.node:
+            if node.output[0] == f"{name}.frame_logits":
+                node.output[0] = f"{name}.product"
+        bias = np.array([1, 2, 3], np.float32) + 10 * number
+        model.graph.initializer.append(numpy_helper.from_array(bias, f"{name}.bias"))
+        ends = ([f"{name}.product", f"{name}.bias"], [f"{name}.frame_logits"])
+        model.graph.node.append(helper.make_node("Add", *ends))
     onnx.save(model, str(path))
     own = read_own_head(path)
     assert own is not None
-    np.testing.assert_array_equal(own.weights[:, 0], [7, 8, 9])
-    np.testing.assert_array_equal(own.bias, [1, 2, 3])
+    np.testing.assert_array_equal(own.weights[:, 0], [17, 18, 19])
+    np.testing.assert_array_equal(own.bias, [11, 12, 13])
 
 
 def test_that_of_contract_1_has_the_emotions_that_it_knows(tmp_path: Path) -> None:
