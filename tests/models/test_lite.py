@@ -110,9 +110,8 @@ def test_a_row_depends_on_itself_only(sizes: list[int], padding: int, fill: floa
         assert together["frame_count"][row] == count
         # float32 sums in another order differ in the sixth digit.
         np.testing.assert_allclose(together["frames"][row, :count], alone["frames"][0], rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(
-            together["emotion.frame_logits"][row, :count], alone["emotion.frame_logits"][0], atol=1e-4
-        )
+        logits = together["emotion.frame_logits"][row, :count]
+        np.testing.assert_allclose(logits, alone["emotion.frame_logits"][0], atol=1e-4)
         np.testing.assert_allclose(together["embedding"][row], alone["embedding"][0], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(together["emotion.logits"][row], alone["emotion.logits"][0], atol=1e-4)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from emovox.cli import evaluations
+from emovox.cli import evaluations, parameters
 from emovox.cli.evaluations import CONFUSIONS, HTML, JSON, PICTURE, SCATTER, TABLE
 from emovox.cli.progress import Progress
 from emovox.cli.report import printable
@@ -106,11 +106,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     help="Evaluate this readout of the model.  [default: the nine emotions; without them the only readout]",
 )
 @click.option("--speech-only", is_flag=True, help="Leave silence out of the verdicts.")
-@click.option(
-    "--model",
-    metavar="NAME|PATH",
-    help="Catalog name, snapshot directory or .onnx file.  [default: auto, the best one on disk]",
-)
+@parameters.model(f"{parameters.MODEL}  [default: auto, the best one on disk]")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
@@ -148,6 +144,7 @@ def evaluate(
     readout: str | None,
     speech_only: bool,
     model: str | None,
+    mapping: Path | None,
     precision: Wanted,
     out: Path | None,
     labels: str | None,
@@ -188,6 +185,7 @@ def evaluate(
     recognizer = Recognizer(
         model,
         precision=precision,
+        mapping=mapping,
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
