@@ -183,7 +183,7 @@ def test_what_means_nothing_to_values_is_refused(run: Run, rated: Path, manifest
     code, _, err = run("evaluate", manifest, "--model", "lite", "--range", "1,7")
     assert (code, "--range is for models that give values" in err) == (2, True)
     code, _, err = run("evaluate", manifest, "--model", "lite", "--readout", "mood")
-    assert (code, "has the readouts emotion and no 'mood'" in err) == (1, True)
+    assert (code, "has the readouts emotion and no 'mood'" in err) == (2, True)
 
 
 def test_foreign_classes(run: Run, rated: Path) -> None:
@@ -191,7 +191,7 @@ def test_foreign_classes(run: Run, rated: Path) -> None:
     labels = "\n".join(f"{number}.wav,{('rabbia', 'calma', 'noia')[number % 3]}" for number in range(8))
     (rated.parent / "labels.csv").write_text(f"path,label\n{labels}")
     code, _, err = run("evaluate", rated.parent / "labels.csv", "--model", model)
-    assert (code, "choose one with --readout" in err) == (1, True)
+    assert (code, "choose one with --readout" in err) == (2, True)
     options = ("--model", model, "--readout", "emotion", "--out", "report")
     code, out, err = run("evaluate", rated.parent / "labels.csv", *options)
     assert code == 0, err
