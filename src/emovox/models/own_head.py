@@ -113,7 +113,7 @@ class _Layer:
 
     def _find(self, output: str) -> onnx.NodeProto | None:
         """The product of `frames` that leads to an output, whatever is done to it on the way."""
-        makers = {name: node for node in self._graph.node for name in node.output}
+        makers: dict[str, onnx.NodeProto] = {name: node for node in self._graph.node for name in node.output}
         waiting, seen = [output], set()
         while waiting:
             name = waiting.pop()
