@@ -80,7 +80,7 @@ def test_another_models_embeddings_are_refused() -> None:
 def test_a_readout_of_the_model_keeps_its_name() -> None:
     metadata = METADATA.model_copy(update={"readouts": (tiny.DIMENSIONS, tiny.EMOTIONS)})
     with pytest.raises(
-        HeadError, match="the model tiny itself has a readout dimensions: give the head another name"
+        HeadError, match="the model itself has a readout dimensions: train the head under another name"
     ):
         head(metadata, name="dimensions").check(metadata)
     head(metadata, name="emotion").check(metadata)  # the nine are nowhere called so

@@ -226,7 +226,7 @@ def check_free(name: str, metadata: Metadata) -> None:
         HeadError: it has.
     """
     if any(readout.name == name and not readout.is_nine for readout in metadata.readouts):
-        raise HeadError(f"the model {metadata.name} itself has a readout {name}: give the head another name")
+        raise HeadError(f"the model itself has a readout {name}: train the head under another name")
 
 
 def head_path(name: str) -> Path:
