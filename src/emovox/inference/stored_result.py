@@ -162,6 +162,8 @@ def _series(rest: str, file: TextIO) -> Iterator[tuple[str, NDArray[np.float32]]
         if start is None:
             more = file.read(BLOCK)
             if not more:
+                if rest.split() != ["}", "}"]:
+                    raise ValueError("more than series")  # readouts, which the whole file gives
                 return
             rest += more
             if len(rest) < 2 * BLOCK:
