@@ -138,7 +138,12 @@ def test_frames_that_do_not_count_are_empty() -> None:
     some.readouts["dimensions"].numbers[1] = np.nan
     result = recognition(**nothing(), frames=some)
     text = "".join(comma_separated.frames(result))
-    assert [line.split(",")[-1] for line in text.splitlines()] == ["dimensions.arousal", "0.500000", "", "0.500000"]
+    assert [line.split(",")[-1] for line in text.splitlines()] == [
+        "dimensions.arousal",
+        "0.500000",
+        "",
+        "0.500000",
+    ]
     parquet.write_frames(result, file := io.BytesIO())
     assert pyarrow.parquet.read_table(file)["dimensions.arousal"].to_pylist() == [0.5, None, 0.5]
 

@@ -111,7 +111,8 @@ def recognize(
         paths=[str(file) for file in files],
         language=language,
         top=top,
-        head=options.head is not None,
+        metadata=recognizer.metadata,
+        head=options.head,
         segments=options.segments,
     )
     seconds, saved = 0.0, []

@@ -34,15 +34,16 @@ class Layout:
 
     Attributes:
         labels: of each readout, by its name, in the order in which they came.
+        classes: the names of those that give classes.
         head: whether there is a trained head.
         head_labels: the classes of all trained heads.
     """
 
     def __init__(self) -> None:
         self.labels: dict[str, list[str]] = {}
+        self.classes: set[str] = set()
         self.head = False
         self.head_labels: list[str] = []
-        self._classes: set[str] = set()
 
     @classmethod
     def of(cls, recognition: Recognition) -> "Layout":
@@ -79,7 +80,7 @@ class Layout:
         """Make room for one readout."""
         _extend(self.labels.setdefault(name, []), labels)
         if classes:
-            self._classes.add(name)
+            self.classes.add(name)
         if head:
             self.head = True
             _extend(self.head_labels, labels)
@@ -99,7 +100,7 @@ class Layout:
         """The columns of readouts, the same for a segment and for a whole recording, with their types."""
         columns: list[tuple[str, type]] = []
         for name, labels in self.labels.items():
-            if name in self._classes:
+            if name in self.classes:
                 columns += [(f"{name}.label", str), (f"{name}.confidence", float)]
             columns += [(f"{name}.{label}", float) for label in labels]
         return _unique(columns)
@@ -118,7 +119,7 @@ class Layout:
         cells: list[Cell] = []
         for name, labels in self.labels.items():
             item = readouts.get(name)
-            if name in self._classes:
+            if name in self.classes:
                 cells += [None, None] if item is None else [item.label, item.confidence]
             numbers = {} if item is None else (item.values if item.scores is None else item.scores) or {}
             cells += map(numbers.get, labels)

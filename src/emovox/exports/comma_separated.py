@@ -1,6 +1,6 @@
 """Tables as CSV: ASCII except for labels of readouts, so that a spreadsheet needn't guess the encoding."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import StringIO
 
 from emovox.emotions import NAMES
@@ -20,9 +20,8 @@ def segments(recognition: Recognition) -> Iterator[str]:
 def segment_lines(segments: Iterable[Segment], layout: Layout) -> Iterator[str]:
     """The rows of segments, with the columns of a layout."""
     for item in segments:
-        yield line(
-            [f"{cell:.{SCORE_DIGITS}f}" if isinstance(cell, float) else cell for cell in layout.segment_cells(item)]
-        )
+        cells = layout.segment_cells(item)
+        yield line([f"{cell:.{SCORE_DIGITS}f}" if isinstance(cell, float) else cell for cell in cells])
 
 
 def frames(recognition: Recognition) -> Iterator[str]:
@@ -43,7 +42,7 @@ def frame_lines(frames: Frames | None, layout: Layout) -> Iterator[list[str]]:
         yield [(row % (time, *numbers)).replace("nan", "") for time, numbers in rows]
 
 
-def line(cells: Sequence[object]) -> str:
+def line(cells: Iterable[object]) -> str:
     """A line of cells that may hold commas and quotes, as labels do."""
     text = StringIO()
     writer(text)(cells)
