@@ -24,7 +24,7 @@ from emovox.batch.worker import MADE
 from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
 from emovox.files import DRAFT
 from emovox.inference.options import Options
-from emovox.inference.recognition import Granularity, Recognition
+from emovox.inference.recognition import Granularity, Recognition, Segment
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import AUDIO, RESULT, Outputs
 from support import heads, tiny
@@ -113,7 +113,9 @@ def test_readouts_of_every_kind_are_in_the_rows(calls: Path, tmp_path: Path) -> 
     row = table(tmp_path / "out")[0]
     assert (row["emotion"], row["angry"], row["head"], row["frames"]["scores"]) == (None, None, None, None)
     assert [name for name, _ in row["readouts"]] == [readout.name for readout in readouts]
-    for items, expected in ((row, alone), *zip(row["segments"], alone.segments or [], strict=True)):
+    pairs: list[tuple[Any, Recognition | Segment]] = [(row, alone)]
+    pairs += zip(row["segments"], alone.segments or [], strict=True)
+    for items, expected in pairs:
         for name, item in items["readouts"]:
             one = expected.readouts[name]
             assert (item["kind"], item["label"], item["confidence"]) == (one.kind, one.label, one.confidence)

@@ -16,8 +16,9 @@ from PIL import Image
 
 from emovox.audio.wav import WavWriter
 from emovox.emotions import BY_NAME, EMOTIONS, NAMES
-from emovox.exports import fonts, timeline
-from emovox.inference.recognition import Frames, Recognition
+from emovox.exports import fonts, palette, timeline
+from emovox.inference.frames import Frames
+from emovox.inference.recognition import Recognition
 from support.fonts import CHINESE, make_font, only_matplotlibs_own
 from support.results import frames, recognition, recording, segment
 
@@ -274,4 +275,4 @@ def test_labels_can_be_read_on_their_colours(emotion: str) -> None:
     result = call(segments=[segment(0, 60, emotion)])
     figure = timeline.draw(result, Path("no such file"), language="en")
     text, _ = row(figure, "segments").texts
-    assert timeline.contrast(to_hex(text.get_color()), BY_NAME[emotion].colour) > 4
+    assert palette.contrast(to_hex(text.get_color()), BY_NAME[emotion].colour) > 4

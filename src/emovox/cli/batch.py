@@ -19,6 +19,7 @@ from emovox.cli import library, parameters
 from emovox.cli.report import bar, fitted, label, printable
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
+from emovox.exports.verdict import two_decimals
 from emovox.inference.options import Options
 from emovox.models.loading import Wanted
 from emovox.settings import settings
@@ -224,7 +225,7 @@ def _summary(status: Status, wish: BatchConfig) -> list[str]:
         for name, count in shares
     ]
     lines += [
-        f"{fitted(name, 13)} {number:>9,}  mean {total / number:.2f}"
+        f"{fitted(name, 13)} {number:>9,}  mean {two_decimals(total / number)}"
         for name, (total, number) in status.values.items()
     ]
     if status.slowest and status.slowest[0][0] >= 1:

@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from emovox.audio.quality import SILENT_TRACK
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports.columns import Cell, Layout, head_cells
-from emovox.exports.verdict import range_text, short_values
+from emovox.exports.verdict import range_text, short_values, two_decimals
 from emovox.inference.recognition import (
     WARNINGS,
     ReadoutResult,
@@ -74,7 +74,7 @@ def fitted(text: str, width: int) -> str:
 def values(item: ReadoutResult, width: int) -> Iterator[str]:
     """A line for each value: its name, the value, its range, and where in it that is."""
     for name, value in (item.values or {}).items():
-        line = f"{fitted(name, width)}  {value:5.2f}{range_text(item.range)}"
+        line = f"{fitted(name, width)}  {two_decimals(value):>5}{range_text(item.range)}"
         if item.range is not None:
             low, high = item.range
             line += f"  {bar(min(max((value - low) / (high - low), 0), 1))}"

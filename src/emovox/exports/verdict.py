@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from emovox.emotions import BY_NAME, Emotion
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
+
+if TYPE_CHECKING:
+    from emovox.inference.live import LiveUpdate
 
 _SPEECH = {"en": "speech", "zh": "语音"}
 
@@ -31,7 +35,7 @@ class Verdict:
         return self.text if self.confidence is None else f"{self.text} {100 * self.confidence:.0f} %"
 
 
-def verdict(item: Recognition | Segment, language: str) -> Verdict:
+def verdict(item: "Recognition | Segment | LiveUpdate", language: str) -> Verdict:
     """The emotion if there is one, else the class of the first readout that has classes, else all values."""
     if item.emotion is not None:
         emotion = BY_NAME[item.emotion]
@@ -53,7 +57,12 @@ def head_phrase(item: Recognition | Segment, lead: Verdict) -> str:
 def short_values(readouts: Mapping[str, ReadoutResult]) -> str:
     """All values in a few words: `arousal 0.62 · valence 0.31`."""
     pairs = (pair for item in readouts.values() for pair in (item.values or {}).items())
-    return " · ".join(f"{one_line(name)} {value:.2f}" for name, value in pairs)
+    return " · ".join(f"{one_line(name)} {two_decimals(value)}" for name, value in pairs)
+
+
+def two_decimals(value: float) -> str:
+    """A value as people read it, and zero without a sign."""
+    return f"{round(value, 2) or 0.0:.2f}"
 
 
 def range_text(limits: tuple[float, float] | None) -> str:
