@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from emovox.emotions import EMOTIONS
 from emovox.exports import palette
-from emovox.exports.verdict import verdict
+from emovox.exports.verdict import SEPARATOR, verdict
 from emovox.inference.recognition import Recognition, Segment
 
-PLAIN = "#c9d2db"
+PLAIN = "#667180"
 """Of segments without a class, as those of values."""
 # Not everybody can tell greys and brown apart by colour.
 _DASHES: dict[str, Any] = {"neutral": (0, (3, 1)), "other": (0, (1.7, 0.9)), "unknown": (0, (0.9, 0.9))}
@@ -74,8 +74,9 @@ NINE = tuple(Paint(each.name, each.colour, _DASHES.get(each.name, "-")) for each
 
 
 def words(segment: Segment, language: str) -> list[str]:
-    """What stands on a segment: the emotion or class and its confidence, or the values."""
+    """The lines that stand on a segment: the emotion or class and its confidence, or the values, three at most."""
     lead = verdict(segment, language)
     if lead.confidence is not None:
         return [lead.text, f"{100 * lead.confidence:.0f} %"]
-    return [lead.text] if segment.readouts else []
+    lines = lead.text.split(SEPARATOR) if segment.readouts else []
+    return lines if len(lines) <= 3 else [lead.text]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 WIDTH, DPI = 12.8, 150  # inches, and pixels in each: a full HD screen across
 
 _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 0.72, 0.38, 1.30, 0.52, 0.14  # inches
+_LEGEND = 0.37  # of the top
 _WAVEFORM, _CURVES, _LESSER, _SEGMENTS = 1.35, 3.35, 2.0, 0.62
 _INK, _FAINT, _GRID, _SILENCE = "#1f2933", "#6b7785", "#e4e8ec", "#b4bdc7"
 _STYLE: dict[str, Any] = {
@@ -38,6 +39,7 @@ _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text that can be searched, and set in the reader's own fonts
     "svg.hashsalt": "emovox",  # the same picture is the same file
 }
+_LINES = ((0.41,), (0.55, 0.27), (0.68, 0.42, 0.16))  # heights of one, two or three lines on a segment
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000, 86400)
 _MOST_TICKS = 13
 _WORDS = {"en": "channel", "zh": "声道"}
@@ -95,10 +97,12 @@ def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
     if fonts.missing(chinese, names):
         language = "en"
     rows = _plan(recognition, sound)
-    height = _TOP + sum(row.above + row.height for row in rows) + _GAP * (len(rows) - 1) + _BOTTOM
+    # The names of classes or values stand above their own rows, if they have any.
+    top = _TOP if recognition.emotion is not None or paints.readout not in {None, *curve_of} else _TOP - _LEGEND
+    height = top + sum(row.above + row.height for row in rows) + _GAP * (len(rows) - 1) + _BOTTOM
     with mpl.rc_context({"font.family": [*names, "sans-serif"]}):
         figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
-        axes = _rows(figure, rows, recognition.recording.duration)
+        axes = _rows(figure, rows, top, recognition.recording.duration)
         columns = round((WIDTH - _LEFT - _RIGHT) * DPI)
         segments = recognition.segments or []
         used = {paints.place(segment) for segment in segments}
@@ -134,7 +138,7 @@ def _plan(recognition: Recognition, sound: Path) -> list[_Row]:
     return rows
 
 
-def _rows(figure: "Figure", rows: list[_Row], duration: float) -> dict[str, "Axes"]:
+def _rows(figure: "Figure", rows: list[_Row], top: float, duration: float) -> dict[str, "Axes"]:
     """An axes for each row, all over the same time, which is labelled below the last."""
     from matplotlib.ticker import FixedLocator, FuncFormatter  # noqa: PLC0415
 
@@ -142,7 +146,7 @@ def _rows(figure: "Figure", rows: list[_Row], duration: float) -> dict[str, "Axe
     step = next((step for step in _STEPS if duration / step < _MOST_TICKS), _STEPS[-1])
     ticks = [step * number for number in range(int(duration / step + 1e-9) + 1)]
     axes: dict[str, Axes] = {}
-    top = height - _TOP
+    top = height - top
     for row in rows:
         bottom = top - row.above - row.height
         bounds = (_LEFT / WIDTH, bottom / height, 1 - (_LEFT + _RIGHT) / WIDTH, row.height / height)
@@ -293,9 +297,9 @@ def _draw_segments(axes: "Axes", segments: list[Segment], paints: Paints, langua
         for item in own:
             width = (item.end - item.start) * second
             lines = [fonts.drawable(line, names) for line in words(item, language)] if width > 0.3 else []
-            widest = [*lines[:1], "100 %"] if len(lines) > 1 else lines  # alike for all of a class
-            if width > max([fonts.inches(line, face) for line in widest], default=0) + 0.08:
-                for height, line in zip((0.55, 0.27) if len(lines) > 1 else (0.41,), lines, strict=False):
+            widest = lines if paint.name == "" else [*lines[:1], "100 %"]  # alike for all of a class
+            if lines and width > max(fonts.inches(line, face) for line in widest) + 0.08:
+                for height, line in zip(_LINES[len(lines) - 1], lines, strict=True):
                     axes.text(
                         (item.start + item.end) / 2,
                         height,
@@ -321,27 +325,26 @@ def _head(
 
     from emovox.exports import fonts  # noqa: PLC0415  loads matplotlib
 
-    height, left = figure.get_figheight(), _LEFT
+    height, left, after = figure.get_figheight(), _LEFT / WIDTH, 0.0
     face = FontProperties(size=15, weight="bold")
     room = WIDTH - _LEFT - _RIGHT
-    title = _shortened(name, face, room)
-    figure.text(left / WIDTH, 1 - 0.30 / height, title, fontproperties=face, va="center")
+    figure.text(left, 1 - 0.30 / height, _shortened(name, face, room), fontproperties=face, va="center")
     recording, lead = recognition.recording, verdict(recognition, language)
     bold = FontProperties(size=11.5, weight="bold")
     line = 1 - 0.66 / height
     if lead.confidence is not None:
         colour = paints.items[paints.place(recognition)].colour
-        figure.text(left / WIDTH, line, "\N{BLACK CIRCLE}", color=colour, size=13, va="center")
-        left += 0.2
+        figure.text(left, line, "\N{BLACK CIRCLE}", color=colour, size=13, va="center")
+        after = 0.2
     if lead.confidence is not None or recognition.readouts:
         text = _shortened(fonts.drawable(lead.with_confidence, names), bold, 0.6 * room)
-        figure.text(left / WIDTH, line, text, fontproperties=bold, va="center")
-        left += fonts.inches(text, bold) + 0.2
+        figure.text(left + after / WIDTH, line, text, fontproperties=bold, va="center")
+        after = after + fonts.inches(text, bold) + 0.2
     facts = [clock(recording.duration, 0.1 if recording.duration < 60 else 1, recording.duration)]
     if recording.channel is not None:
         facts.append(f"{_WORDS[language]} {recording.channel}")
     facts.append(model)
-    figure.text(left / WIDTH, line, "   ·   ".join(facts), color=_FAINT, size=10, va="center")
+    figure.text(left + after / WIDTH, line, "   ·   ".join(facts), color=_FAINT, size=10, va="center")
 
 
 def _shortened(text: str, face: Any, room: float) -> str:

@@ -10,6 +10,8 @@ from emovox.inference.recognition import ReadoutResult, Recognition, Segment, tr
 if TYPE_CHECKING:
     from emovox.inference.live import LiveUpdate
 
+SEPARATOR = " · "
+"""Between values."""
 _SPEECH = {"en": "speech", "zh": "语音"}
 
 
@@ -57,7 +59,7 @@ def head_phrase(item: Recognition | Segment, lead: Verdict) -> str:
 def short_values(readouts: Mapping[str, ReadoutResult]) -> str:
     """All values in a few words: `arousal 0.62 · valence 0.31`."""
     pairs = (pair for item in readouts.values() for pair in (item.values or {}).items())
-    return " · ".join(f"{one_line(name)} {two_decimals(value)}" for name, value in pairs)
+    return SEPARATOR.join(f"{one_line(name)} {two_decimals(value)}" for name, value in pairs)
 
 
 def two_decimals(value: float) -> str:
