@@ -18,7 +18,14 @@ from emovox import exports, private
 from emovox.archive.database import HIDDEN
 from emovox.errors import OutputsError
 from emovox.inference import stored_result as stored
-from emovox.inference.recognition import EmotionName, HeadVerdict, Recognition, ScoreMap
+from emovox.inference.recognition import (
+    HeadVerdict,
+    OptionalConfidence,
+    OptionalEmotion,
+    OptionalScores,
+    ReadoutResult,
+    Recognition,
+)
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
 from emovox.server.http.problems import Problem, damaged
@@ -42,14 +49,20 @@ class Summary(BaseModel):
 
     id: str = Field(description="name of the directory", examples=["outputs_20240104_223000"])
     name: str | None = Field(description="of the recording")
-    emotion: EmotionName
-    confidence: float = Field(ge=0, le=1)
-    scores: ScoreMap
+    emotion: OptionalEmotion = None
+    confidence: OptionalConfidence = None
+    scores: OptionalScores = None
+    readouts: dict[str, ReadoutResult] = Field(
+        description="by name: what the model gives besides the nine emotions, and a trained head's verdict"
+    )
     created_at: AwareDatetime
     duration: float = Field(description="seconds")
     model: str
     warnings: list[str]
-    head: HeadVerdict | None = Field(None, description="verdict of a trained head; null: none was used")
+    head: HeadVerdict | None = Field(
+        None,
+        description="verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3",
+    )
 
 
 @dataclass(frozen=True)
@@ -332,13 +345,20 @@ def _matches(summary: Summary, query: OutputQuery) -> bool:
     )
 
 
+def _trained(data: dict[str, Any]) -> dict[str, Any]:
+    """The readouts of schema 1, which knew a trained head alone."""
+    head = data.get("head")
+    return {} if head is None else {head["name"]: {"kind": "linear", **head}}
+
+
 def _summary(id_: str, data: dict[str, Any]) -> Summary:
     return Summary(
         id=id_,
         name=data["recording"]["name"],
-        emotion=data["emotion"],
-        confidence=data["confidence"],
-        scores=data["scores"],
+        emotion=data.get("emotion"),
+        confidence=data.get("confidence"),
+        scores=data.get("scores"),
+        readouts=data.get("readouts") or _trained(data),
         created_at=data["created_at"],
         duration=data["recording"]["duration"],
         model=data["model"]["name"],
