@@ -725,13 +725,13 @@ export interface components {
             speech: number | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /** Confidence */
-            confidence: number;
+            confidence?: number | null;
             /** Scores */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -741,6 +741,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gave besides the nine emotions
+             */
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /** Model */
             model: string;
@@ -790,7 +797,7 @@ export interface components {
         };
         /**
          * Curve
-         * @description Scores over time.
+         * @description Scores and values over time.
          */
         Curve: {
             /**
@@ -800,10 +807,17 @@ export interface components {
             times: number[];
             /**
              * Scores
-             * @description of each emotion, one for each point: the mean over its frames
+             * @description of each emotion, one for each point: the mean over its frames; empty for a model that doesn't give the nine
              */
             scores: {
                 [key: string]: number[];
+            };
+            /**
+             * Readouts
+             * @description by name: the curves of all readouts but the nine emotions, trained heads too
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutCurve"];
             };
         };
         /**
@@ -888,63 +902,15 @@ export interface components {
             /** Url */
             url: string;
         };
-        /**
-         * HeadScores
-         * @description Scores of a trained head, in classes of its own.
-         */
-        HeadScores: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
-            label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
-            scores: {
+        HeadVerdict: [
+            string,
+            string,
+            number,
+            {
                 [key: string]: number;
-            };
-        };
-        /**
-         * HeadVerdict
-         * @description The verdict of a trained head on a recording.
-         */
-        HeadVerdict: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
-            label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
-            scores: {
-                [key: string]: number;
-            };
-            /**
-             * Name
-             * @description of the head
-             */
-            name: string;
-            /**
-             * Created At
-             * Format: date-time
-             * @description when it was trained
-             */
-            created_at: string;
-        };
+            },
+            string
+        ];
         /**
          * HeadView
          * @description A trained head: a user's own classes, on a model's embeddings.
@@ -1124,8 +1090,13 @@ export interface components {
              */
             default: boolean;
             /**
+             * Readouts
+             * @description what it gives besides embeddings; null: not known before it is installed and was used once
+             */
+            readouts: components["schemas"]["ReadoutView"][] | null;
+            /**
              * Embeddings Only
-             * @description whether it gives no emotions, and so can't be used live
+             * @description whether it gives nothing else, and so can't be used live
              */
             embeddings_only: boolean;
             /**
@@ -1174,13 +1145,19 @@ export interface components {
             name: string | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /** Confidence */
-            confidence: number;
-            /** Scores */
-            scores: {
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+            /**
+             * Scores
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             */
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1190,6 +1167,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gives besides the nine emotions, and a trained head's verdict
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /**
              * Created At
@@ -1205,7 +1189,7 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
-            /** @description verdict of a trained head; null: none was used */
+            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
@@ -1267,6 +1251,135 @@ export interface components {
             }[] | null;
         };
         /**
+         * ReadoutCurve
+         * @description The curve of one readout: scores of its classes, or values.
+         */
+        ReadoutCurve: {
+            /**
+             * Kind
+             * @description `linear`: smoothed logits; else it is computed on a sliding window
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Range
+             * @description of values: what the model was trained on
+             */
+            range?: [
+                number,
+                number
+            ] | null;
+            /**
+             * Scores
+             * @description of each class, as the model spells it
+             */
+            scores?: {
+                [key: string]: (number | null)[];
+            } | null;
+            /**
+             * Values
+             * @description each by its name, such as arousal
+             */
+            values?: {
+                [key: string]: (number | null)[];
+            } | null;
+        };
+        /**
+         * ReadoutResult
+         * @description What a readout gave: scores of its classes with the one that leads, or values.
+         */
+        ReadoutResult: {
+            /**
+             * Kind
+             * @description how it is computed: `linear`, `pooled` or `window`
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Label
+             * @description the class with the highest score
+             * @default null
+             */
+            label: string | null;
+            /**
+             * Confidence
+             * @description that score
+             * @default null
+             */
+            confidence: number | null;
+            /**
+             * Scores
+             * @description of each class, as the model spells it; they sum to 1, unless several can be true
+             * @default null
+             */
+            scores: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Values
+             * @description each by its name, such as arousal
+             * @default null
+             */
+            values: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Range
+             * @description of values: what the model was trained on; they may lie slightly outside
+             * @default null
+             */
+            range: [
+                number,
+                number
+            ] | null;
+            /**
+             * Created At
+             * @description of a trained head: when it was trained
+             * @default null
+             */
+            created_at: string | null;
+        };
+        /**
+         * ReadoutView
+         * @description What a model gives besides embeddings: classes with scores, or values.
+         */
+        ReadoutView: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @description how it is computed: `linear`, `pooled` or `window`
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Activation
+             * @description softmax: classes of which one is true; sigmoid: classes of which several can be; none: values
+             * @enum {string}
+             */
+            activation: "softmax" | "sigmoid" | "none";
+            /**
+             * Labels
+             * @description of its classes or values, as the model spells them, in its order
+             */
+            labels: string[];
+            /**
+             * Emotions
+             * @description which of the nine a label is; the nine are given if each label of a softmax is one of them
+             */
+            emotions: {
+                [key: string]: string;
+            };
+            /**
+             * Range
+             * @description of values: what the model was trained on; null: classes, or it isn't known
+             */
+            range: [
+                number,
+                number
+            ] | null;
+        };
+        /**
          * Segment
          * @description A stretch of speech and its emotion.
          */
@@ -1283,18 +1396,20 @@ export interface components {
             end: number;
             /**
              * Emotion
-             * @description the class with the highest score
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
+             * @default null
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
-             * @description that score
+             * @description that score; left out likewise
+             * @default null
              */
-            confidence: number;
+            confidence: number | null;
             /**
              * Scores
-             * @description probability of each of the nine emotions; they sum to 1
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             * @default null
              */
             scores: {
                 angry: number;
@@ -1306,7 +1421,7 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
-            };
+            } | null;
             /**
              * Channel
              * @description the channel that was recognised alone, from 1
@@ -1314,10 +1429,12 @@ export interface components {
              */
             channel: number | null;
             /**
-             * @description scores of a trained head, if one was used
-             * @default null
+             * Readouts
+             * @description as of the recording
              */
-            head: components["schemas"]["HeadScores"] | null;
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
+            };
         };
         /**
          * SegmentView
@@ -1338,11 +1455,14 @@ export interface components {
             end: number;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /** Confidence */
-            confidence: number;
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
         };
         /**
          * Session
@@ -1402,13 +1522,13 @@ export interface components {
             speech: number | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /** Confidence */
-            confidence: number;
+            confidence?: number | null;
             /** Scores */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1418,6 +1538,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gave besides the nine emotions
+             */
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /** Model */
             model: string;
@@ -1469,13 +1596,19 @@ export interface components {
             name: string | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /** Confidence */
-            confidence: number;
-            /** Scores */
-            scores: {
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+            /**
+             * Scores
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             */
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1485,6 +1618,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gives besides the nine emotions, and a trained head's verdict
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /**
              * Created At
@@ -1500,7 +1640,7 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
-            /** @description verdict of a trained head; null: none was used */
+            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
@@ -1558,8 +1698,54 @@ export interface components {
             files: components["schemas"]["FileView"][];
         };
         /**
+         * FrameReadout
+         * @description The curve of one readout: scores of its classes, or values.
+         *
+         *     A row of nulls (NaN) is a frame that doesn't count, as silence where only speech does.
+         */
+        FrameReadout: {
+            /**
+             * Kind
+             * @description `linear`: smoothed logits; else it is computed on a sliding window
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Labels
+             * @description of the columns, as the model spells them
+             */
+            labels: string[];
+            /**
+             * Range
+             * @description of values: what the model was trained on
+             * @default null
+             */
+            range: [
+                number,
+                number
+            ] | null;
+            /**
+             * Logits
+             * @description of a linear readout: a row for each frame, T x K, as it is
+             * @default null
+             */
+            logits: (number | null)[][] | null;
+            /**
+             * Scores
+             * @description of classes: a row for each frame, T x K, smoothed
+             * @default null
+             */
+            scores: (number | null)[][] | null;
+            /**
+             * Values
+             * @description a row for each frame, T x K, smoothed
+             * @default null
+             */
+            values: (number | null)[][] | null;
+        };
+        /**
          * Frames
-         * @description The curve over time, a row for every frame.
+         * @description The curves over time, a row for every frame.
          *
          *     `logits` are the model's own: their mean is the recording's verdict before the softmax. A single frame's are
          *     jittery, and no model was trained to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
@@ -1577,37 +1763,35 @@ export interface components {
              */
             first_centre: number;
             /**
-             * Labels
-             * @description the emotion of each column
-             */
-            labels: string[];
-            /**
              * Smoothing
-             * @description seconds over which `scores` are smoothed; 0: not at all
+             * @description seconds over which `scores` are smoothed, and the width of the sliding window of readouts that aren't linear; 0: not at all, a single frame
              */
             smoothing: number;
             /**
-             * Logits
-             * @description a row for each frame, T x 9, as the model gives them
+             * Labels
+             * @description the emotion of each column; null: the model doesn't give the nine
+             * @default null
              */
-            logits: number[][];
+            labels: string[] | null;
+            /**
+             * Logits
+             * @description a row for each frame, T x 9, as the model gives them, if its classes are the nine
+             * @default null
+             */
+            logits: number[][] | null;
             /**
              * Scores
              * @description a row for each frame, T x 9, smoothed; each row sums to 1 up to rounding
-             */
-            scores: number[][];
-            /**
-             * Head Labels
-             * @description the class of each column of `head_scores`
              * @default null
              */
-            head_labels: string[] | null;
+            scores: number[][] | null;
             /**
-             * Head Scores
-             * @description scores of a trained head, if one was used: a row for each frame, smoothed like `scores`
-             * @default null
+             * Readouts
+             * @description the curves of all readouts but the nine emotions, trained heads too
              */
-            head_scores: number[][] | null;
+            readouts?: {
+                [key: string]: components["schemas"]["FrameReadout"];
+            };
         };
         /**
          * ModelFacts
@@ -1703,18 +1887,20 @@ export interface components {
         Recognition: {
             /**
              * Emotion
-             * @description the class with the highest score
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
+             * @default null
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
-             * @description that score
+             * @description that score; left out likewise
+             * @default null
              */
-            confidence: number;
+            confidence: number | null;
             /**
              * Scores
-             * @description probability of each of the nine emotions; they sum to 1
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             * @default null
              */
             scores: {
                 angry: number;
@@ -1726,7 +1912,7 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
-            };
+            } | null;
             /**
              * Granularity
              * @enum {string}
@@ -1740,10 +1926,10 @@ export interface components {
             /**
              * Schema
              * @description version of this form
-             * @default 1
+             * @default 2
              * @constant
              */
-            schema: 1;
+            schema: 2;
             /**
              * Created At
              * Format: date-time
@@ -1768,10 +1954,12 @@ export interface components {
              */
             warnings: string[];
             /**
-             * @description verdict of a trained head, if one was used and there is anything to judge
-             * @default null
+             * Readouts
+             * @description by name: what the model gives besides the nine emotions, in classes of its own or as values, and a trained head's verdict; empty if there is nothing to judge
              */
-            head: components["schemas"]["HeadVerdict"] | null;
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
+            };
             /**
              * Segments
              * @description stretches of speech in order, if requested
@@ -2973,44 +3161,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "emotion": "angry",
-                     *       "confidence": 0.98,
-                     *       "scores": {
-                     *         "angry": 0.98,
-                     *         "disgusted": 0.01,
-                     *         "fearful": 0,
-                     *         "happy": 0.01,
-                     *         "neutral": 0,
-                     *         "other": 0,
-                     *         "sad": 0,
-                     *         "surprised": 0,
-                     *         "unknown": 0
-                     *       },
-                     *       "granularity": "utterance",
-                     *       "timestamp": "2026-11-23 03:39:08",
-                     *       "schema": 1,
-                     *       "created_at": "2026-11-23T03:39:08.163532Z",
-                     *       "recording": {
-                     *         "name": "call.flac",
-                     *         "sha256": "6143000000000000000000000000000000000000000000000000000000000000",
-                     *         "duration": 2.18,
-                     *         "sample_rate": 16000,
-                     *         "channels": 1,
-                     *         "codec": "flac",
-                     *         "speech": 1.9
-                     *       },
-                     *       "model": {
-                     *         "name": "lite",
-                     *         "revision": "1",
-                     *         "precision": "int8",
-                     *         "checksum": "a60f000000000000000000000000000000000000000000000000000000000000"
-                     *       },
-                     *       "emovox": "0.1.0",
-                     *       "warnings": []
-                     *     }
-                     */
                     "application/json": components["schemas"]["Recognition"];
                 };
             };
