@@ -19,7 +19,6 @@ from emovox.archive.database import HIDDEN
 from emovox.errors import OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.recognition import (
-    HeadVerdict,
     OptionalConfidence,
     OptionalEmotion,
     OptionalScores,
@@ -42,6 +41,16 @@ MEDIA_TYPES = {
     **exports.MEDIA_TYPES,
 }
 FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(MEDIA_TYPES)})")
+
+
+class HeadVerdict(BaseModel):
+    """A trained head's verdict, as it was before readouts."""
+
+    name: str
+    label: str
+    confidence: float
+    scores: dict[str, float]
+    created_at: AwareDatetime
 
 
 class Summary(BaseModel):

@@ -902,15 +902,27 @@ export interface components {
             /** Url */
             url: string;
         };
-        HeadVerdict: [
-            string,
-            string,
-            number,
-            {
+        /**
+         * HeadVerdict
+         * @description A trained head's verdict, as it was before readouts.
+         */
+        HeadVerdict: {
+            /** Name */
+            name: string;
+            /** Label */
+            label: string;
+            /** Confidence */
+            confidence: number;
+            /** Scores */
+            scores: {
                 [key: string]: number;
-            },
-            string
-        ];
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
         /**
          * HeadView
          * @description A trained head: a user's own classes, on a model's embeddings.
@@ -1243,10 +1255,9 @@ export interface components {
             /**
              * Errors
              * @description for options: each wrong field, and why
-             * @default null
              * @example null
              */
-            errors: {
+            errors?: {
                 [key: string]: string;
             }[] | null;
         };
@@ -1265,10 +1276,7 @@ export interface components {
              * Range
              * @description of values: what the model was trained on
              */
-            range?: [
-                number,
-                number
-            ] | null;
+            range?: number[] | null;
             /**
              * Scores
              * @description of each class, as the model spells it
@@ -1298,46 +1306,37 @@ export interface components {
             /**
              * Label
              * @description the class with the highest score
-             * @default null
              */
-            label: string | null;
+            label?: string | null;
             /**
              * Confidence
              * @description that score
-             * @default null
              */
-            confidence: number | null;
+            confidence?: number | null;
             /**
              * Scores
              * @description of each class, as the model spells it; they sum to 1, unless several can be true
-             * @default null
              */
-            scores: {
+            scores?: {
                 [key: string]: number;
             } | null;
             /**
              * Values
              * @description each by its name, such as arousal
-             * @default null
              */
-            values: {
+            values?: {
                 [key: string]: number;
             } | null;
             /**
              * Range
              * @description of values: what the model was trained on; they may lie slightly outside
-             * @default null
              */
-            range: [
-                number,
-                number
-            ] | null;
+            range?: number[] | null;
             /**
              * Created At
              * @description of a trained head: when it was trained
-             * @default null
              */
-            created_at: string | null;
+            created_at?: string | null;
         };
         /**
          * ReadoutView
@@ -1374,10 +1373,7 @@ export interface components {
              * Range
              * @description of values: what the model was trained on; null: classes, or it isn't known
              */
-            range: [
-                number,
-                number
-            ] | null;
+            range: number[] | null;
         };
         /**
          * Segment
@@ -1397,21 +1393,18 @@ export interface components {
             /**
              * Emotion
              * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
-             * @default null
              */
-            emotion: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
              * @description that score; left out likewise
-             * @default null
              */
-            confidence: number | null;
+            confidence?: number | null;
             /**
              * Scores
              * @description probability of each of the nine emotions; they sum to 1; left out likewise
-             * @default null
              */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1425,9 +1418,8 @@ export interface components {
             /**
              * Channel
              * @description the channel that was recognised alone, from 1
-             * @default null
              */
-            channel: number | null;
+            channel?: number | null;
             /**
              * Readouts
              * @description as of the recording
@@ -1718,30 +1710,23 @@ export interface components {
             /**
              * Range
              * @description of values: what the model was trained on
-             * @default null
              */
-            range: [
-                number,
-                number
-            ] | null;
+            range?: number[] | null;
             /**
              * Logits
              * @description of a linear readout: a row for each frame, T x K, as it is
-             * @default null
              */
-            logits: (number | null)[][] | null;
+            logits?: (number | null)[][] | null;
             /**
              * Scores
              * @description of classes: a row for each frame, T x K, smoothed
-             * @default null
              */
-            scores: (number | null)[][] | null;
+            scores?: (number | null)[][] | null;
             /**
              * Values
              * @description a row for each frame, T x K, smoothed
-             * @default null
              */
-            values: (number | null)[][] | null;
+            values?: (number | null)[][] | null;
         };
         /**
          * Frames
@@ -1770,21 +1755,18 @@ export interface components {
             /**
              * Labels
              * @description the emotion of each column; null: the model doesn't give the nine
-             * @default null
              */
-            labels: string[] | null;
+            labels?: string[] | null;
             /**
              * Logits
              * @description a row for each frame, T x 9, as the model gives them, if its classes are the nine
-             * @default null
              */
-            logits: number[][] | null;
+            logits?: number[][] | null;
             /**
              * Scores
              * @description a row for each frame, T x 9, smoothed; each row sums to 1 up to rounding
-             * @default null
              */
-            scores: number[][] | null;
+            scores?: number[][] | null;
             /**
              * Readouts
              * @description the curves of all readouts but the nine emotions, trained heads too
@@ -1805,9 +1787,8 @@ export interface components {
             /**
              * Embedding Revision
              * @description an earlier revision that gives the very same embeddings; left out if there is none
-             * @default null
              */
-            embedding_revision: string | null;
+            embedding_revision?: string | null;
             /**
              * Precision
              * @description of the arithmetic
@@ -1853,21 +1834,18 @@ export interface components {
             /**
              * Channel
              * @description the one that was recognised alone, from 1; null: all of them
-             * @default null
              */
-            channel: number | null;
+            channel?: number | null;
             /**
              * Track
              * @description the audio track that was recognised, from 1; left out if there is only one
-             * @default null
              */
-            track: number | null;
+            track?: number | null;
             /**
              * Tracks
              * @description languages and titles of its audio tracks; left out if there is only one
-             * @default null
              */
-            tracks: string[] | null;
+            tracks?: string[] | null;
             /**
              * Codec
              * @description FFmpeg's name of the codec; null for an array
@@ -1876,9 +1854,8 @@ export interface components {
             /**
              * Speech
              * @description seconds of speech found
-             * @default null
              */
-            speech: number | null;
+            speech?: number | null;
         };
         /**
          * Recognition
@@ -1888,21 +1865,18 @@ export interface components {
             /**
              * Emotion
              * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
-             * @default null
              */
-            emotion: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
              * @description that score; left out likewise
-             * @default null
              */
-            confidence: number | null;
+            confidence?: number | null;
             /**
              * Scores
              * @description probability of each of the nine emotions; they sum to 1; left out likewise
-             * @default null
              */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1945,9 +1919,8 @@ export interface components {
             /**
              * Speech Only
              * @description whether only frames with speech count; left out by earlier versions
-             * @default null
              */
-            speech_only: boolean | null;
+            speech_only?: boolean | null;
             /**
              * Warnings
              * @description codes of problems that may distort the verdict; empty if there are none
@@ -1963,14 +1936,10 @@ export interface components {
             /**
              * Segments
              * @description stretches of speech in order, if requested
-             * @default null
              */
-            segments: components["schemas"]["Segment"][] | null;
-            /**
-             * @description only with granularity `frame`
-             * @default null
-             */
-            frames: components["schemas"]["Frames"] | null;
+            segments?: components["schemas"]["Segment"][] | null;
+            /** @description only with granularity `frame` */
+            frames?: components["schemas"]["Frames"] | null;
         };
     };
     responses: never;

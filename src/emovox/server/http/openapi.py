@@ -106,11 +106,30 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schema = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
+    _simplify(schemas)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{}, {"key": []}]
     return document
+
+
+def _simplify(schema: Any) -> None:
+    """Put a schema as generators of clients understand it.
+
+    Pairs are lists of two; and there is no default of null, which they take for a field that is always there.
+    """
+    if isinstance(schema, list):
+        for item in schema:
+            _simplify(item)
+    if not isinstance(schema, dict):
+        return
+    if schema.get("default", ...) is None:
+        del schema["default"]
+    if schema.get("prefixItems"):
+        schema["items"] = schema.pop("prefixItems")[0]
+    for item in schema.values():
+        _simplify(item)
 
 
 _DESCRIPTION = """\
