@@ -42,14 +42,14 @@ describe('what stands for a recording', () => {
       share: 0.6,
     })
     expect(gist({ readouts: { dimensions: DIMENSIONS } }, label)).toEqual({
-      label: 'arousal 0.73 · valence −0.20',
+      label: 'arousal\u00a00.73 · valence\u00a0−0.20',
       share: null,
     })
     expect(gist({ readouts: {} }, label)).toBeNull()
     expect(gist({}, label)).toBeNull()
   })
   it('has values with two decimals, never as shares', () => {
-    expect(inWords({ arousal: 1 })).toBe('arousal 1.00')
+    expect(inWords({ arousal: 1 })).toBe('arousal\u00a01.00')
     expect(told({ values: true }, 0.734)).toBe('0.73')
     expect(told({ values: false }, 0.734)).toBe('73.4 %')
   })
@@ -106,9 +106,10 @@ describe('a segment', () => {
     expect(headline(segment, ownSeries('emotion', FOREIGN, false))).toMatchObject({ label: 'rabbia', share: 0.6 })
     expect(headline(segment, ownSeries('dimensions', DIMENSIONS, false))).toEqual({
       line: null,
-      label: 'arousal 0.73 · valence −0.20',
+      label: 'arousal\u00a00.73 · valence\u00a0−0.20',
       share: null,
+      brief: '0.73 · −0.20',
     })
-    expect(headline({ start: 0, end: 1 }, null)).toEqual({ line: null, label: '', share: null })
+    expect(headline({ start: 0, end: 1 }, null)).toEqual({ line: null, label: '', share: null, brief: '' })
   })
 })

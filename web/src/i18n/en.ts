@@ -359,6 +359,7 @@ export const en = {
     gone: 'The service can’t be reached.',
     'upload-breaks':
       'The upload breaks off again and again: the file may be larger than the service takes (EMOVOX_MAX_FILE_SIZE), or have changed since it was chosen.',
+    'embeddings-only': 'The chosen model gives embeddings only, nothing to tell while you speak: choose another.',
     'streams-busy': 'The service hears as many microphones as it may. Try again in a moment.',
   } as Record<string, string>,
 }

@@ -108,10 +108,10 @@ export function gist(said: Said, labelled: (emotion: Emotion) => string): Leader
   return first ? leader(first) : null
 }
 
-/** Values as `arousal 0.73 · valence 0.20`. */
+/** Values as `arousal 0.73 · valence 0.20`, which isn't broken before a number. */
 export function inWords(values: Numbers): string {
   return Object.entries(values)
-    .map(([name, value]) => `${name} ${decimal(value)}`)
+    .map(([name, value]) => `${name}\u00a0${decimal(value)}`)
     .join(' · ')
 }
 

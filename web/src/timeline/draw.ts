@@ -1,8 +1,8 @@
 /** Draws a timeline: axis, segments, waveform, curves. Everything in CSS pixels. */
 import type { Segment } from '../api/types'
 import { ink } from '../lib/colours'
-import { clock, percent } from '../lib/format'
-import { leader, type Line, type Series } from '../lib/readouts'
+import { clock, decimal, percent } from '../lib/format'
+import { type Leader, leader, type Line, type Series } from '../lib/readouts'
 import { columnsOf, type Piece, upperBound } from './data.svelte'
 import { extent, paint } from './paint'
 import { ticks, toX, type View } from './view'
@@ -90,7 +90,7 @@ function regions(context: CanvasRenderingContext2D, scene: Scene): void {
   for (const [index, segment] of segments.entries()) {
     if (segment.end < view.start) continue
     if (segment.start > view.end) break
-    const { line, label, share } = headline(segment, series)
+    const { line, label, share, brief } = headline(segment, series)
     const colour = line?.colour ?? look.wave
     const left = Math.max(-4, toX(segment.start, view, place.width))
     const right = Math.min(place.width + 4, toX(segment.end, view, place.width))
@@ -111,22 +111,26 @@ function regions(context: CanvasRenderingContext2D, scene: Scene): void {
       context.lineWidth = 2
       context.stroke()
     }
-    const texts = share === null ? [label] : [`${label} ${percent(share)}`, label]
+    const texts = share === null ? [label, brief] : [`${label} ${percent(share)}`, brief]
     write(context, texts, line?.emoji ?? '', ink(colour), left, width, place.segments + LANE / 2 + 0.5)
   }
 }
 
-/** What a segment is, in the words of a series; a line where one leads. */
-export function headline(
-  segment: Segment,
-  series: Series | null,
-): { line: Line | null; label: string; share: number | null } {
+interface Headline extends Leader {
+  readonly line: Line | null // that leads
+  readonly brief: string // for less room: the label alone, or values without their names
+}
+
+/** What a segment is, in the words of a series. */
+export function headline(segment: Segment, series: Series | null): Headline {
   const readout = series?.name == null ? null : segment.readouts?.[series.name]
-  if (readout?.values) return { line: null, ...leader(readout) }
+  if (readout?.values) {
+    return { line: null, brief: Object.values(readout.values).map(decimal).join(' · '), ...leader(readout) }
+  }
   const name = series?.name == null ? segment.emotion : readout?.label
   const line = series?.lines.find((line) => line.name === name) ?? null
   const share = (series?.name == null ? segment.confidence : readout?.confidence) ?? null
-  return { line, label: line?.label ?? '', share: line && share }
+  return { line, label: line?.label ?? '', share: line && share, brief: line?.label ?? '' }
 }
 
 /** Write the first of some texts that there is room for, behind an emoji. */

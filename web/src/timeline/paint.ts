@@ -40,7 +40,9 @@ function grid(context: CanvasRenderingContext2D, painting: Painting): void {
   context.fillStyle = look.faint
   context.lineWidth = 1
   context.beginPath()
-  for (const mark of [low, (low + high) / 2, high]) {
+  const middle = (low + high) / 2
+  const room = toY(low, painting) - toY(high, painting) > 60
+  for (const mark of room ? [low, middle, high] : [low, high]) {
     const y = Math.round(toY(mark, painting)) + 0.5
     context.moveTo(0, y)
     context.lineTo(box.width, y)

@@ -213,6 +213,10 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
     options = start.to_options()
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(_borrowed(service, options.choice(service.settings.model)))
+        if not recognizer.metadata.readouts and options.head is None:
+            raise Problem(
+                422, "embeddings-only", f"the model {recognizer.metadata.name} gives embeddings only: choose another"
+            )
         save = await stack.enter_async_context(begin_save(service.saving(options)))
         await stack.enter_async_context(_rescue(save))
         recognition = recognizer.live(
