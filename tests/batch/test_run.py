@@ -525,3 +525,22 @@ def test_a_trained_head_is_asked(calls: Path, model: str, tmp_path: Path) -> Non
     other = Options(granularity="frame", segments=True, head=heads.head(recognizer.metadata, name="other"))
     with pytest.raises(BatchError, match="differs in options"):
         run(BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=other))
+
+
+def test_what_labels_are_is_told_to_the_workers(calls: Path, tmp_path: Path) -> None:
+    model = str(tiny.write(tmp_path / "foreign.onnx", readouts=(tiny.FOREIGN,)))
+    mapping = dict.fromkeys(tiny.FOREIGN.labels, "sad")
+    wish = BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, mapping=mapping)
+    run(wish)
+    assert [row["emotion"] for row in table(tmp_path / "out")] == ["sad"]
+    with pytest.raises(BatchError, match="differs in map"):
+        run(replace(wish, mapping={}))
+
+
+def test_a_batch_from_before_there_were_maps_goes_on(calls: Path, model: str, tmp_path: Path) -> None:
+    wish = BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model)
+    run(wish)
+    facts = json.loads((tmp_path / "out" / "batch.json").read_text())
+    assert facts.pop("map") == {}
+    (tmp_path / "out" / "batch.json").write_text(json.dumps(facts))
+    assert run(wish)[0].before == 1

@@ -117,6 +117,7 @@ class Batch:
                 longest=wish.longest,
                 directory=os.getcwd(),  # noqa: PTH109  paths are strings here
                 archive=self._archive is not None,
+                mapping=wish.mapping,
             )
             engine = self._make(plan)
             stack.callback(engine.close)
@@ -284,7 +285,7 @@ class Batch:
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            before = {"archive": False, **json.loads(place.read())}
+            before = {"archive": False, "map": {}, **json.loads(place.read())}
             # An option that didn't exist when the batch was begun had its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
         except (ValueError, TypeError, KeyError) as error:

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 import click
@@ -20,7 +21,7 @@ from emovox.cli.report import bar, label, printable
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
 from emovox.inference.options import Options
-from emovox.models.loading import Wanted
+from emovox.models.loading import Wanted, mapping_of
 from emovox.settings import settings
 
 _LINE = 30.0  # seconds between lines of progress, without a terminal
@@ -79,6 +80,7 @@ def batch(
     channels: str,
     formats: tuple[str, ...],
     model: str | None,
+    mapping: Path | None,
     precision: Wanted,
     outputs_dirs: bool,
     archive: bool,
@@ -126,6 +128,7 @@ def batch(
         out=out,
         column=column,
         model=model or settings().model,
+        mapping=mapping_of(model or settings().model, mapping),
         precision=precision,
         options=options.showing(needs(formats)) if formats else options,
         split_channels=channels == "split",

@@ -9,6 +9,7 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from emovox import private
+from emovox.cli import parameters
 from emovox.cli.progress import Progress
 from emovox.cli.report import bar, printable
 from emovox.errors import LabelsError
@@ -78,11 +79,7 @@ def _labels_map(context: click.Context, parameter: click.Parameter, value: str |
 )
 @click.option("--head", metavar="NAME|PATH", help="Evaluate this head of yours instead of the model's own.")
 @click.option("--speech-only", is_flag=True, help="Leave silence out of the verdicts.")
-@click.option(
-    "--model",
-    metavar="NAME|PATH",
-    help="Catalog name, snapshot directory or .onnx file.  [default: auto, the best one on disk]",
-)
+@parameters.model(f"{parameters.MODEL}  [default: auto, the best one on disk]")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
@@ -118,6 +115,7 @@ def evaluate(
     head: str | None,
     speech_only: bool,
     model: str | None,
+    mapping: Path | None,
     precision: Wanted,
     out: Path | None,
     labels: str | None,
@@ -154,6 +152,7 @@ def evaluate(
     recognizer = Recognizer(
         model,
         precision=precision,
+        mapping=mapping,
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )

@@ -46,7 +46,7 @@ STDIN = "-"
 @click.option(
     "--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop after this much audio."
 )
-@click.option("--model", metavar="NAME|PATH", help="As for `emovox recognize`.")
+@parameters.model("As for `emovox recognize`.")
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the screen.  [default: en]")
 @click.option(
     "--emotions",
@@ -81,6 +81,7 @@ def listen(
     fast: bool,
     duration: float | None,
     model: str | None,
+    mapping: Path | None,
     labels: str | None,
     emotions: tuple[str, ...] | None,
     head: str | None,
@@ -123,7 +124,7 @@ def listen(
         library.need_library()
     with ExitStack() as stack:
         outputs = None if no_save else Outputs(settings().outputs)
-        recognizer = Recognizer(model, notice=lambda line: click.echo(line, err=True))
+        recognizer = Recognizer(model, mapping=mapping, notice=lambda line: click.echo(line, err=True))
         sound = _open(source, device, rate, fast)
         stack.callback(sound.close)
         saving = Saving(

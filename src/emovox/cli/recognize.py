@@ -63,6 +63,7 @@ def recognize(
     channels: str,
     formats: tuple[str, ...],
     model: str | None,
+    mapping: Path | None,
     precision: Wanted,
     archive: bool,
     no_save: bool,
@@ -100,6 +101,7 @@ def recognize(
     recognizer = Recognizer(
         model,
         precision=precision,
+        mapping=mapping,
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )

@@ -138,6 +138,12 @@ class ModelFacts(Facts):
     )
     precision: Precision = Field(description="of the arithmetic")
     checksum: str = Field(description="sha256 of the model file")
+    emotions: dict[str, str] | None = Field(
+        None,
+        description="which of the nine each of its labels was taken for; left out where it gives the nine by their "
+        "names, or not at all",
+        exclude_if=_is_none,
+    )
 
     @property
     def embeddings_of(self) -> str:

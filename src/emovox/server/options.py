@@ -17,14 +17,15 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from emovox.emotions import NAMES, check_names
-from emovox.errors import ExportError, HeadError, UnknownEmotionError
+from emovox.errors import ExportError, HeadError, UnknownEmotionError, UnknownModelError
 from emovox.exports import FORMATS, check_formats, needs
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Channel, CommonOptions, Options
-from emovox.models.catalog import AUTO, CATALOG
+from emovox.models.catalog import AUTO, CATALOG, find
 from emovox.models.head import Head, head_path, names
 from emovox.models.loading import Wanted
 from emovox.models.metadata import Precision
+from emovox.models.repository import PATTERN, is_repository
 from emovox.server.http.problems import from_validation, invalid
 
 CHANNELS = 64  # the most that are recognised one by one
@@ -55,9 +56,14 @@ def _formats(value: object) -> object:
 
 def _model(value: object) -> object:
     """Names only: a path of this machine is none of a client's business."""
-    if value is not None and value not in MODEL_NAMES:
-        raise ValueError(f"choose {', '.join(MODEL_NAMES)}")
-    return value
+    if value is None or value in MODEL_NAMES:
+        return value
+    if not is_repository(value):
+        raise ValueError(f"choose {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled")
+    try:
+        return find(str(value)).name
+    except UnknownModelError as error:
+        raise ValueError(str(error)) from error
 
 
 def _head(value: object) -> object:
@@ -101,8 +107,11 @@ class RecognitionOptions(CommonOptions):
     model: Annotated[
         str | None,
         BeforeValidator(_model),
-        Field(description=f"one of {', '.join(MODEL_NAMES)}; by default the service's own"),
-        WithJsonSchema({**_TEXT, "enum": list(MODEL_NAMES)}),
+        Field(
+            description=f"one of {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled; by default "
+            "the service's own"
+        ),
+        WithJsonSchema({**_TEXT, "pattern": f"^({'|'.join(MODEL_NAMES)}|{PATTERN})$"}),
     ] = None
     precision: Annotated[
         Wanted,

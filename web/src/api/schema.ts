@@ -176,6 +176,8 @@ export interface paths {
         /**
          * Pull
          * @description Download a model; the answer is a stream of events. It goes on if clients leave, and others may join it.
+         *
+         *     The name is one of the catalog, or hf:OWNER/NAME of a model on Hugging Face of a family that is computed.
          */
         post: operations["pull_v1_models__name__pull_post"];
         delete?: never;
@@ -1074,7 +1076,7 @@ export interface components {
         };
         /**
          * ModelView
-         * @description A model of the catalog.
+         * @description A model of the catalog, or one that was pulled by its name on a hub.
          */
         ModelView: {
             /** Name */
@@ -3036,8 +3038,8 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own */
-                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
@@ -3094,11 +3096,8 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /**
-                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own
-                     * @enum {string}
-                     */
-                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
                      * @default auto
@@ -3879,8 +3878,8 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own */
-                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
@@ -3936,11 +3935,8 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /**
-                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own
-                     * @enum {string}
-                     */
-                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
                      * @default auto

@@ -1,4 +1,4 @@
-"""The models of the catalog, and their pull."""
+"""The models, and their pull."""
 
 from dataclasses import asdict
 from functools import lru_cache
@@ -51,7 +51,7 @@ class ReadoutView(BaseModel):
 
 
 class ModelView(BaseModel):
-    """A model of the catalog."""
+    """A model of the catalog, or one that was pulled by its name on a hub."""
 
     name: str
     title: str
@@ -97,7 +97,7 @@ def models(request: Request) -> list[ModelView]:
             huggingface=entry.huggingface,
             modelscope=entry.modelscope,
         )
-        for entry in catalog.CATALOG
+        for entry in (*catalog.CATALOG, *catalog.pulled())
     ]
 
 
@@ -154,7 +154,7 @@ def _metadata(path: Path, changed: int) -> Metadata:
 
 
 @router.post(
-    "/models/{name}/pull",
+    "/models/{name:path}/pull",
     response_class=Response,
     responses={
         200: {"description": "Events: progress, done, failed", "content": events.CONTENT},
@@ -162,7 +162,10 @@ def _metadata(path: Path, changed: int) -> Metadata:
     },
 )
 async def pull(request: Request, name: str) -> StreamingResponse:
-    """Download a model; the answer is a stream of events. It goes on if clients leave, and others may join it."""
+    """Download a model; the answer is a stream of events. It goes on if clients leave, and others may join it.
+
+    The name is one of the catalog, or hf:OWNER/NAME of a model on Hugging Face of a family that is computed.
+    """
     service = service_of(request)
     try:
         model = catalog.find(name)
