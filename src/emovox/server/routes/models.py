@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from emovox.errors import ModelError, UnknownModelError
+from emovox.errors import EmovoxError, ModelError, UnknownModelError
 from emovox.models import catalog
-from emovox.models.converted.conversion import MODEL_FILE
-from emovox.models.loading import possible_precisions
+from emovox.models.converted.store import newest
+from emovox.models.loading import mapping_of, possible_precisions
+from emovox.models.mapping import with_mapping
 from emovox.models.metadata import Metadata, Precision
 from emovox.models.readout import Activation, Kind
 from emovox.models.runtime.engine import read_metadata
@@ -120,14 +121,13 @@ def _precisions(name: str) -> tuple[Precision, ...]:
 def _readouts(name: str) -> list[ReadoutView] | None:
     try:
         path = catalog.resolve(name)
-        if path.is_dir():  # gigabytes of weights: what was converted of them says it
-            folder = catalog.converted_path(name, "")
-            files = folder.parent.glob(f"{folder.name}{'[0-9a-f]' * 16}/*/{MODEL_FILE}")
-            path = max(files, key=lambda file: file.stat().st_mtime_ns)
-        readouts = metadata_of(path).readouts
-    except (ModelError, OSError, ValueError):  # as above, or nothing was converted yet
+        file = newest(name, "auto") if path.is_dir() else path  # a snapshot is gigabytes of weights
+        if file is None:
+            return None
+        metadata = with_mapping(metadata_of(file), mapping_of(name))
+    except (EmovoxError, OSError):  # as above
         return None
-    return [ReadoutView.model_validate(readout) for readout in readouts]
+    return [ReadoutView.model_validate(readout) for readout in metadata.readouts]
 
 
 # Reading a model file takes a fifth of a second: it is read again when it has changed.
