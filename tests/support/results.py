@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from emovox.emotions import NAMES
-from emovox.inference.recognition import Frames, ModelFacts, Recognition, RecordingFacts, Segment
+from emovox.inference.frames import Frames
+from emovox.inference.recognition import ModelFacts, Recognition, RecordingFacts, Segment
 
 
 def recognition(**changes: Any) -> Recognition:
