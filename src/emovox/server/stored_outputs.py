@@ -21,7 +21,13 @@ from emovox.archive.record import ArchiveRecord
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
-from emovox.inference.recognition import EmotionName, Recognition, ScoreMap
+from emovox.inference.recognition import (
+    OptionalConfidence,
+    OptionalEmotion,
+    OptionalScores,
+    ReadoutResult,
+    Recognition,
+)
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
 from emovox.server.http.problems import Problem, damaged
@@ -56,14 +62,20 @@ class Summary(BaseModel):
 
     id: str = Field(description="name of the directory", examples=["outputs_20240104_223000"])
     name: str | None = Field(description="of the recording")
-    emotion: EmotionName
-    confidence: float = Field(ge=0, le=1)
-    scores: ScoreMap
+    emotion: OptionalEmotion = None
+    confidence: OptionalConfidence = None
+    scores: OptionalScores = None
+    readouts: dict[str, ReadoutResult] = Field(
+        description="by name: what the model gives besides the nine emotions, and a trained head's verdict"
+    )
     created_at: AwareDatetime
     duration: float = Field(description="seconds")
     model: str
     warnings: list[str]
-    head: HeadVerdict | None = Field(None, description="verdict of a trained head; null: none was used")
+    head: HeadVerdict | None = Field(
+        None,
+        description="verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3",
+    )
 
 
 class StoredOutputs:
@@ -353,8 +365,15 @@ def _read(id_: str, data: dict[str, Any]) -> Summary:
             name=data["recording"]["name"],
             duration=data["recording"]["duration"],
             model=data["model"]["name"],
-            head=data.get("head"),
-            **{name: data[name] for name in ("emotion", "confidence", "scores", "created_at", "warnings")},
+            readouts=data.get("readouts") or _trained(data),
+            **{name: data.get(name) for name in ("emotion", "confidence", "scores", "head")},
+            **{name: data[name] for name in ("created_at", "warnings")},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("no result of Emovox") from error
+
+
+def _trained(data: dict[str, Any]) -> dict[str, Any]:
+    """The readouts of schema 1, which knew a trained head alone."""
+    head = data.get("head")
+    return {} if head is None else {head["name"]: {"kind": "linear", **head}}
