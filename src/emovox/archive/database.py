@@ -45,7 +45,7 @@ from emovox.errors import SettingsError
 from emovox.packages import install
 from emovox.settings import settings
 
-HEAD = "0005"  # the newest migration
+HEAD = "0007"  # the newest migration
 VERSION_TABLE = "emovox_version"
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -68,7 +68,7 @@ metadata = MetaData()
 
 
 def _scores() -> list[Column[Any]]:
-    return [Column(name, Float, nullable=False) for name in NAMES]
+    return [Column(name, Float) for name in NAMES]  # null: the model doesn't give the nine
 
 
 recordings = Table(
@@ -97,8 +97,8 @@ recognitions = Table(
     Column("checksum", String(64)),
     Column("granularity", Text, nullable=False),
     Column("channel", Integer),
-    Column("emotion", String(16), nullable=False),
-    Column("confidence", Float, nullable=False),
+    Column("emotion", String(16)),
+    Column("confidence", Float),
     *_scores(),
     Column("speech", Float),  # seconds of it in what was heard: of the channel, not the recording
     Column("warnings", Text, nullable=False),  # codes between spaces
@@ -115,8 +115,8 @@ segments = Table(
     Column("number", Integer, primary_key=True),  # from 0
     Column("start", Float, nullable=False),
     Column("end", Float, nullable=False),
-    Column("emotion", String(16), nullable=False),
-    Column("confidence", Float, nullable=False),
+    Column("emotion", String(16)),
+    Column("confidence", Float),
     *_scores(),
     Column("channel", Integer),
 )
@@ -246,6 +246,8 @@ def upgrade(engine: Engine) -> bool:
         try:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={round(1000 * PATIENCE)}")
+                # Where a table is made anew, to drop the old one would delete all that refers to it.
+                connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -259,7 +261,7 @@ def upgrade(engine: Engine) -> bool:
             connection.commit()
             return True
         finally:
-            connection.invalidate()  # it has another busy_timeout than the rest
+            connection.invalidate()  # it has other pragmas than the rest
 
 
 def _engine(url: URL, patience: float) -> Engine:

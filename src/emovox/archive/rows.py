@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, RowMapping, Select, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from emovox.archive import readings
 from emovox.archive.database import HIDDEN, embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.archive.record import ArchiveRecord, Floats, clean
 from emovox.emotions import NAMES
@@ -43,19 +44,27 @@ class RecordMapper:
             "created": record.created.timestamp(),
             "warnings": " ".join(record.warnings),
             "outputs": None if record.outputs is None else self.stored(record.outputs),
-            **record.scores,
+            **_scores(record.scores),
         }
         names = [column.name for column in table.c]
         return {name: cells[name] if name in cells else _text(getattr(record, name)) for name in names}
 
     def records(self, connection: Connection, query: Select[Any]) -> list[ArchiveRecord]:
-        """The records of a query of `joined`, with the tags of their recordings."""
+        """The records of a query of `joined`, with their readings and the tags of their recordings."""
         rows = connection.execute(query).mappings().all()
         names: dict[str, list[str]] = {}
         for part in parts({row["sha256"] for row in rows}):
             for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
                 names.setdefault(tag.recording, []).append(tag.name)
-        return [self._record(row, names.get(row["sha256"], ())) for row in rows]
+        numbers: dict[str, list[RowMapping]] = {}
+        table = readings.readings
+        for part in parts(row["id"] for row in rows):
+            query = (
+                select(table).where(table.c.recognition.in_(part)).order_by(table.c.recognition, table.c.position)
+            )
+            for reading in connection.execute(query).mappings():
+                numbers.setdefault(reading["recognition"], []).append(reading)
+        return [self._record(row, names.get(row["sha256"], ()), numbers.get(row["id"], ())) for row in rows]
 
     def stored(self, path: Path) -> str:
         """A path as it is stored: relative to where an SQLite file is, so that both can be moved together."""
@@ -68,11 +77,12 @@ class RecordMapper:
         """The path that is stored so."""
         return Path(text) if self._base is None else self._base / text
 
-    def _record(self, row: RowMapping, names: Iterable[str]) -> ArchiveRecord:
+    def _record(self, row: RowMapping, names: Iterable[str], numbers: Iterable[RowMapping]) -> ArchiveRecord:
         return ArchiveRecord(
             **{name: row[name] for name in _PLAIN},
             created=datetime.fromtimestamp(row["created"]).astimezone(),
-            scores={name: row[name] for name in NAMES},
+            scores=None if row["emotion"] is None else {name: row[name] for name in NAMES},
+            readouts=readings.results(numbers),
             warnings=tuple(row["warnings"].split()),
             outputs=None if row["outputs"] is None else self.resolved(row["outputs"]),
             tags=tuple(names),
@@ -108,7 +118,7 @@ def of_segments(record: ArchiveRecord) -> Iterator[dict[str, Any]]:
             "end": item.end,
             "emotion": item.emotion,
             "confidence": item.confidence,
-            **item.scores,
+            **_scores(item.scores),
             "channel": item.channel,
         }
 
@@ -161,6 +171,7 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
         linkless = update(recordings).where(recordings.c.sha256 == sha256, recordings.c.link.is_(None))
         connection.execute(linkless.values(link=_text(link)))
     insert(connection, recognitions, [mapper.row(recognitions, record) for record in new])
+    insert(connection, readings.readings, [row for record in new for row in readings.of_record(record)])
     insert(connection, segments, [row for record in new for row in of_segments(record)])
     insert(
         connection,
@@ -192,6 +203,10 @@ def _with_known_ids(connection: Connection, batch: Sequence[ArchiveRecord]) -> l
         else record
         for record in batch
     ]
+
+
+def _scores(scores: dict[str, float] | None) -> dict[str, float | None]:
+    return {**dict.fromkeys(NAMES), **(scores or {})}
 
 
 def _text(value: Any) -> Any:

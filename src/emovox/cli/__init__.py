@@ -10,7 +10,14 @@ from importlib import import_module
 import click
 
 from emovox import interrupts
-from emovox.errors import ClusterError, EmovoxError, SettingsError, UnknownEmotionError, UnknownModelError
+from emovox.errors import (
+    ClusterError,
+    EmovoxError,
+    FilterError,
+    SettingsError,
+    UnknownEmotionError,
+    UnknownModelError,
+)
 
 EXIT_FAILED, EXIT_USAGE, EXIT_CLUSTER, EXIT_INTERRUPTED = 1, 2, 3, interrupts.CODE
 COMMANDS = {
@@ -124,7 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         click.echo(f"Error: {error}", err=True)
-        usage = (UnknownModelError, UnknownEmotionError, SettingsError)
+        usage = (UnknownModelError, UnknownEmotionError, FilterError, SettingsError)
         code = EXIT_USAGE if isinstance(error, usage) else EXIT_FAILED
         code = EXIT_CLUSTER if isinstance(error, ClusterError) else code
     except Exception as error:
