@@ -25,7 +25,7 @@ from training.material import MERGE, TAPS, UNITS, Material, gather
 from training.neutral import NEUTRAL
 
 NAME = "lite"
-REVISION = "5.1"
+REVISION = "5.2"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = (
     f"Convolutional stem and first {max(TAPS) + 1} encoder blocks of OpenAI Whisper base (MIT), the first pruned "

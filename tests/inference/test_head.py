@@ -9,16 +9,21 @@ import pytest
 
 from emovox.errors import HeadError
 from emovox.inference.options import Options, Request
-from emovox.inference.recognition import Recognition, json_schema
+from emovox.inference.recognition import Recognition, Segment, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.stored_result import read
 from emovox.models.head import Head, head_path
+from support import tiny
 from support.heads import head
 
 
 @pytest.fixture(scope="module")
 def own(recognizer: Recognizer) -> Head:
     return head(recognizer.metadata, ("ruhig", "laut", "第三"))
+
+
+def scores_of(item: Recognition | Segment) -> list[float]:
+    return list((item.readouts["calls"].scores or {}).values())
 
 
 def joined(examples: list[Path], recognizer: Recognizer, speech: np.ndarray) -> tuple[np.ndarray, int]:
@@ -29,14 +34,19 @@ def joined(examples: list[Path], recognizer: Recognizer, speech: np.ndarray) -> 
 
 def test_its_scores_are_those_of_the_embedding(recognizer: Recognizer, own: Head, examples: list[Path]) -> None:
     result = recognizer.recognize(examples[1], head=own, embedding=True)
-    assert result.head is not None
+    verdict = result.readouts["calls"]
+    assert verdict.scores is not None
     assert result.embedding is not None
     expected = own.scores(result.embedding[0])
-    np.testing.assert_allclose(list(result.head.scores.values()), expected, rtol=1e-6)
-    assert result.head.label == own.classes[expected.argmax()]
-    assert result.head.confidence == expected.max()
-    assert list(result.head.scores) == list(own.classes)
-    assert (result.head.name, result.head.created_at) == ("calls", own.training.created_at)
+    np.testing.assert_allclose(list(verdict.scores.values()), expected, rtol=1e-6)
+    assert verdict.label == own.classes[expected.argmax()]
+    assert verdict.confidence == expected.max()
+    assert list(verdict.scores) == list(own.classes)
+    assert (verdict.kind, verdict.created_at) == ("linear", own.training.created_at)
+    with pytest.warns(DeprecationWarning, match="among `readouts`"):
+        head_verdict = result.head
+    assert head_verdict is not None
+    assert (head_verdict.name, head_verdict.label) == ("calls", verdict.label)
 
 
 def test_a_long_recordings_frames_explain_its_verdict(
@@ -44,23 +54,19 @@ def test_a_long_recordings_frames_explain_its_verdict(
 ) -> None:
     recording = joined(examples, recognizer, speech)
     result = recognizer.recognize(recording, head=own, granularity="frame", segments=True, embedding=True)
-    assert result.head is not None
     assert result.frames is not None
-    assert result.frames.head_scores is not None
-    assert result.frames.head_labels == list(own.classes)
+    assert result.frames.readouts["calls"].labels == list(own.classes)
     assert result.segments
-    curve = result.frames.head_scores
+    curve = result.frames.readouts["calls"].numbers
     assert curve.shape == (len(result.frames.scores), 3)
     np.testing.assert_allclose(curve.sum(axis=1), 1, atol=1e-5)
     for segment in result.segments:
-        assert segment.head is not None
         assert segment.embedding is not None
-        np.testing.assert_allclose(list(segment.head.scores.values()), own.scores(segment.embedding), rtol=1e-5)
+        np.testing.assert_allclose(scores_of(segment), own.scores(segment.embedding), rtol=1e-5)
     flat = recognizer.recognize(recording, head=own, granularity="frame", smoothing=1000)
     assert flat.frames is not None
-    assert flat.frames.head_scores is not None
     assert flat.embedding is None  # nobody asked for it
-    np.testing.assert_allclose(flat.frames.head_scores[0], list(result.head.scores.values()), atol=1e-4)
+    np.testing.assert_allclose(flat.frames.readouts["calls"].numbers[0], scores_of(result), atol=1e-4)
 
 
 def test_merged_segments_and_speech_only(
@@ -68,10 +74,9 @@ def test_merged_segments_and_speech_only(
 ) -> None:
     recording = joined(examples, recognizer, speech)
     result = recognizer.recognize(recording, head=own, merge=True, speech_only=True, embedding=True)
-    assert result.head is not None
     assert result.embedding is not None
-    np.testing.assert_allclose(list(result.head.scores.values()), own.scores(result.embedding[0]), rtol=1e-5)
-    assert all(segment.head is not None for segment in result.segments or [])
+    np.testing.assert_allclose(scores_of(result), own.scores(result.embedding[0]), rtol=1e-5)
+    assert all("calls" in segment.readouts for segment in result.segments or [])
 
 
 def test_the_emotions_stay_what_they_were(recognizer: Recognizer, own: Head, examples: list[Path]) -> None:
@@ -79,11 +84,9 @@ def test_the_emotions_stay_what_they_were(recognizer: Recognizer, own: Head, exa
     plain = recognizer.recognize(examples[0], **options).to_dict()  # type: ignore[arg-type]
     asked = recognizer.recognize(examples[0], head=own, **options).to_dict()  # type: ignore[arg-type]
     assert "head" not in json.dumps(plain)
-    asked.pop("head")
-    asked["frames"].pop("head_labels")
-    asked["frames"].pop("head_scores")
-    for segment in asked["segments"]:
-        segment.pop("head")
+    for part in (asked, asked["frames"], *asked["segments"]):
+        part["readouts"].pop("calls")
+        part.pop("head", None)
     for moment in ("timestamp", "created_at"):
         asked[moment] = plain[moment]
     assert asked == plain
@@ -99,7 +102,7 @@ def test_its_json_is_that_of_the_schema_and_can_be_read_back(
     (tmp_path / "result.json").write_text(text, encoding="utf-8")
     for again in (Recognition.from_json(text), read(tmp_path / "result.json")):
         assert again.to_json() == text
-        assert again.head == result.head
+        assert again.readouts == result.readouts
 
 
 def test_silence_has_no_class(recognizer: Recognizer, own: Head) -> None:
@@ -107,9 +110,9 @@ def test_silence_has_no_class(recognizer: Recognizer, own: Head) -> None:
         (np.zeros(32_000, np.float32), 16_000), head=own, granularity="frame", segments=True
     )
     assert result.emotion == "unknown"
-    assert result.head is None
+    assert result.readouts == {}
     assert result.frames is not None
-    assert result.frames.head_scores is None
+    assert result.frames.readouts == {}
     assert '"head' not in result.to_json()
 
 
@@ -118,10 +121,10 @@ def test_a_head_by_name_by_path_and_in_a_batch(
 ) -> None:
     own.write(head_path("calls"))
     own.write(tmp_path / "h.json")
-    expected = recognizer.recognize(examples[0], head=own).head
+    expected = recognizer.recognize(examples[0], head=own).readouts
     for given in ("calls", tmp_path / "h.json", str(tmp_path / "h.json")):
-        assert recognizer.recognize(examples[0], head=given).head == expected
-    assert [result.head for result in recognizer.recognize_many(examples[:1], head="calls")] == [expected]
+        assert recognizer.recognize(examples[0], head=given).readouts == expected
+    assert [result.readouts for result in recognizer.recognize_many(examples[:1], head="calls")] == [expected]
     other = head(recognizer.metadata.model_copy(update={"name": "large"}))
     requests = [
         Request(examples[0]),
@@ -130,12 +133,45 @@ def test_a_head_by_name_by_path_and_in_a_batch(
     ]
     plain, asked, refused = recognizer.recognize_together(requests)
     assert isinstance(plain, Recognition)
-    assert plain.head is None
+    assert plain.readouts == {}
     assert isinstance(asked, Recognition)
-    assert asked.head == expected
+    assert asked.readouts == expected
     assert isinstance(refused, HeadError)
     with pytest.raises(HeadError, match="trained on the model large"):
         recognizer.recognize(examples[0], head=other)
+
+
+def test_schema_1_is_read_with_its_head_among_the_readouts(
+    recognizer: Recognizer, own: Head, examples: list[Path], tmp_path: Path
+) -> None:
+    """As 0.1 wrote it."""
+    result = recognizer.recognize(examples[0], head=own, granularity="frame", segments=True)
+    data = result.to_dict()
+    curve = data["frames"].pop("readouts")["calls"]
+    data["frames"] |= {"head_labels": curve["labels"], "head_scores": curve["scores"]}
+    old = {**data, "schema": 1}
+    del old["readouts"]
+    for segment in old["segments"]:
+        segment.pop("readouts")
+        segment["head"] = {key: segment["head"][key] for key in ("label", "confidence", "scores")}
+    read_back = Recognition.from_json(json.dumps(old))
+    assert read_back.readouts == result.readouts
+    assert read_back.schema_version == 2
+    assert read_back.frames is not None
+    np.testing.assert_allclose(read_back.frames.readouts["calls"].numbers, curve["scores"], atol=1e-6)
+    for one, other in zip(read_back.segments or [], result.segments or [], strict=True):
+        assert one.readouts["calls"].scores == other.readouts["calls"].scores
+
+
+def test_a_head_called_like_a_readout_of_the_model_is_refused(tmp_path: Path, speech: np.ndarray) -> None:
+    model = Recognizer(tiny.write(tmp_path / "m.onnx", readouts=(tiny.FOREIGN,)))
+    for name, refused in (("emotion", True), ("mine", False)):
+        namesake = head(model.metadata, name=name)
+        if refused:
+            with pytest.raises(HeadError, match="under another name"):
+                model.recognize((speech, 16_000), head=namesake)
+        else:
+            assert list(model.recognize((speech, 16_000), head=namesake).readouts) == ["emotion", "mine"]
 
 
 def test_a_stream_is_asked_too(recognizer: Recognizer, own: Head, speech: np.ndarray) -> None:
@@ -166,5 +202,5 @@ def test_a_head_of_revision_5_is_used_as_ever(
     }  # as it was written then
     (tmp_path / "old.json").write_text(json.dumps({**facts, "model": old}))
     result = recognizer.recognize(examples[0], head=tmp_path / "old.json")
-    assert result.head is not None
-    assert (result.model.revision, result.model.embedding_revision) == ("5.1", "5")
+    assert "calls" in result.readouts
+    assert (result.model.revision, result.model.embedding_revision) == ("5.2", "5")

@@ -46,7 +46,7 @@ def test_json_keeps_the_schema_and_comes_back(frames: Frames | None, segments: l
 def test_the_first_five_and_the_rest() -> None:
     assert list(recognition().to_dict()) == [
         "emotion", "confidence", "scores", "granularity", "timestamp",
-        "schema", "created_at", "recording", "model", "emovox", "warnings",
+        "schema", "created_at", "recording", "model", "emovox", "warnings", "readouts",
     ]  # fmt: skip
 
 

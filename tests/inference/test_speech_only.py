@@ -91,17 +91,16 @@ def test_verdict_embedding_head_and_curve_are_of_the_same_frames(
         np.testing.assert_allclose([one.scores[name] for name in NAMES], verdict, atol=1e-4)
         assert one.mean_embedding is not None
         np.testing.assert_allclose(one.mean_embedding, embedding, rtol=1e-3, atol=1e-4)
-        assert one.head is not None
-        np.testing.assert_allclose(list(one.head.scores.values()), own.scores(embedding), atol=1e-4)
+        scores = one.readouts["calls"].scores
+        assert scores is not None
+        np.testing.assert_allclose(list(scores.values()), own.scores(embedding), atol=1e-4)
     np.testing.assert_allclose(result.embedding[0], embedding, rtol=1e-3, atol=1e-4)
     assert (curve.frames.scores[~count, UNKNOWN] == 1).all()
-    assert curve.frames.head_scores is not None
-    np.testing.assert_allclose(curve.frames.head_scores[~count], 1 / len(own.classes))
+    assert np.isnan(curve.frames.readouts["calls"].numbers[~count]).all()
     flat = recognizer.recognize(sound, granularity="frame", smoothing=1000, segments=True, **options).frames
     assert flat is not None
-    assert flat.head_scores is not None
     np.testing.assert_allclose(flat.scores[count], np.tile(verdict, (count.sum(), 1)), atol=1e-4)
-    np.testing.assert_allclose(flat.head_scores[count][0], own.scores(embedding), atol=1e-4)
+    np.testing.assert_allclose(flat.readouts["calls"].numbers[count][0], own.scores(embedding), atol=1e-4)
 
 
 def test_where_nobody_speaks_there_is_no_verdict(recognizer: Recognizer) -> None:
@@ -109,12 +108,12 @@ def test_where_nobody_speaks_there_is_no_verdict(recognizer: Recognizer) -> None
     options: dict[str, Any] = {"granularity": "frame", "segments": True, "head": head(recognizer.metadata)}
     side = recognizer.recognize((noise, RATE), channel=1, **options)
     assert (side.emotion, side.confidence, side.warnings) == ("unknown", 1, ["no_speech"])
-    assert (side.head, side.segments) == (None, [])
+    assert (side.readouts, side.segments) == ({}, [])
     assert side.frames is not None
     assert (side.frames.scores[:, UNKNOWN] == 1).all()
-    assert side.frames.head_scores is None
+    assert side.frames.readouts == {}
     whole = recognizer.recognize((noise, RATE), channel=1, speech_only=False, **options)
-    assert (whole.warnings, whole.head is None) == (["no_speech"], False)
+    assert (whole.warnings, list(whole.readouts)) == (["no_speech"], ["calls"])
     assert recognizer.recognize((0 * noise, RATE), channel=1).warnings == ["silence"]
 
 

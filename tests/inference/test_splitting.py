@@ -19,7 +19,9 @@ from support import tiny
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
-    return Recognizer(tiny.write(tmp_path_factory.mktemp("model") / "tiny.onnx"))
+    """With a readout of each kind."""
+    readouts = (tiny.CALLS, tiny.DIMENSIONS, tiny.PEAK)
+    return Recognizer(tiny.write(tmp_path_factory.mktemp("model") / "tiny.onnx", readouts=readouts))
 
 
 def decoded(path: Path, waveform: Waveform) -> Decoded:
@@ -60,7 +62,7 @@ def split(model: Recognizer, whole: Decoded, options: Options, samples: int) -> 
         piece = shares[number].with_samples() if number % 2 else shares[number]
         parts[number] = model.infer_piece(piece)
     outputs = [output for number in range(len(shares)) for output in parts[number]]
-    return join(plan, outputs, model.metadata, model.classes(options.emotions), model.model)
+    return join(plan, outputs, model.metadata, model.functions, model.classes(options.emotions), model.model)
 
 
 OPTIONS = st.builds(

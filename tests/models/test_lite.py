@@ -23,7 +23,7 @@ from emovox.models.runtime.engine import Engine
 from emovox.silence import import_onnxruntime
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("emodb_*.flac"))
-OUTPUTS = ("frames", "frame_logits", "frame_count", "embedding", "logits")
+OUTPUTS = ("frames", "emotion.frame_logits", "frame_count", "embedding", "emotion.logits")
 HOP = 320
 WIDTH = 384
 REVISION_5 = "ea06411cbd7da5ba31c60e277e101f7d37d4cd5da0d00e16c10eabfc12ea0ed4"  # without metadata and the bias
@@ -69,7 +69,7 @@ def assert_finite(outputs: dict[str, NDArray[np.float32]]) -> None:
 def test_metadata_is_readable() -> None:
     metadata = Metadata.from_properties(session().get_modelmeta().custom_metadata_map)
     assert metadata.name == "lite"
-    assert (metadata.revision, metadata.embeddings_of) == ("5.1", "5")
+    assert (metadata.revision, metadata.embeddings_of) == ("5.2", "5")
     assert metadata.classes == NAMES
     assert metadata.licence == "CC BY-NC-SA 4.0"
     assert metadata.hop == HOP
@@ -84,6 +84,12 @@ def test_all_but_the_heads_bias_is_revision_5s() -> None:
     [added] = [node for node in model.graph.node if node.op_type == "Add" and product.output[0] in node.input]
     [bias] = [tensor for tensor in model.graph.initializer if tensor.name in added.input]
     bias.ClearField("raw_data")
+    for item in (*model.graph.node, *model.graph.output):  # named so since contract 2
+        if isinstance(item, onnx.ValueInfoProto):
+            item.name = item.name.removeprefix("emotion.")
+        else:
+            for names in (item.input, item.output):
+                names[:] = [name.removeprefix("emotion.") for name in names]
     assert hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest() == REVISION_5
 
 
@@ -104,9 +110,10 @@ def test_a_row_depends_on_itself_only(sizes: list[int], padding: int, fill: floa
         assert together["frame_count"][row] == count
         # float32 sums in another order differ in the sixth digit.
         np.testing.assert_allclose(together["frames"][row, :count], alone["frames"][0], rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(together["frame_logits"][row, :count], alone["frame_logits"][0], atol=1e-4)
+        logits = together["emotion.frame_logits"][row, :count]
+        np.testing.assert_allclose(logits, alone["emotion.frame_logits"][0], atol=1e-4)
         np.testing.assert_allclose(together["embedding"][row], alone["embedding"][0], rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(together["logits"][row], alone["logits"][0], atol=1e-4)
+        np.testing.assert_allclose(together["emotion.logits"][row], alone["emotion.logits"][0], atol=1e-4)
 
 
 @settings(max_examples=25, deadline=None)
@@ -116,7 +123,7 @@ def test_the_verdict_is_the_mean_of_the_frames(sizes: list[int], seed: int) -> N
     for row, size in enumerate(sizes):
         count = int(outputs["frame_count"][row])
         assert count == -(-size // HOP)
-        for mean, parts in (("logits", "frame_logits"), ("embedding", "frames")):
+        for mean, parts in (("emotion.logits", "emotion.frame_logits"), ("embedding", "frames")):
             expected = outputs[parts][row, :count].mean(axis=0, dtype=np.float64)
             np.testing.assert_allclose(outputs[mean][row], expected, rtol=1e-4, atol=1e-4)
             assert not outputs[parts][row, count:].any()
@@ -126,10 +133,10 @@ def test_shapes() -> None:
     outputs = run([voice(16_000, 0), voice(9_999, 1)], padding=123)
     assert {name: values.shape for name, values in outputs.items()} == {
         "frames": (2, 51, WIDTH),
-        "frame_logits": (2, 51, 9),
+        "emotion.frame_logits": (2, 51, 9),
         "frame_count": (2,),
         "embedding": (2, WIDTH),
-        "logits": (2, 9),
+        "emotion.logits": (2, 9),
     }
     assert outputs["frame_count"].tolist() == [50, 32]
 
@@ -152,7 +159,7 @@ def test_counts_beyond_the_waveform_are_clipped() -> None:
 
 def test_level_does_not_matter() -> None:
     waveform = voice(16_000, 0)
-    logits = run([waveform, waveform / np.float32(512)])["logits"]
+    logits = run([waveform, waveform / np.float32(512)])["emotion.logits"]
     np.testing.assert_allclose(logits[0], logits[1], atol=1e-3)
 
 
@@ -170,9 +177,8 @@ def test_openvino_gives_the_same_numbers() -> None:
     for size in (400, 16_000, 50_123):
         waveform = voice(size, size)
         expected, [output] = run([waveform]), engine.run([waveform], frame_logits=True)
-        assert output.frame_logits is not None
-        np.testing.assert_allclose(output.logits, expected["logits"][0], atol=1e-3)
-        np.testing.assert_allclose(output.frame_logits, expected["frame_logits"][0], atol=1e-2)
+        np.testing.assert_allclose(output.logits["emotion"], expected["emotion.logits"][0], atol=1e-3)
+        np.testing.assert_allclose(output.frame_logits["emotion"], expected["emotion.frame_logits"][0], atol=1e-2)
 
 
 def test_there_are_seven_examples() -> None:
@@ -184,6 +190,6 @@ def test_examples_are_recognized(path: Path) -> None:
     with open_recording(path, max_bytes=1 << 20) as recording, decode(recording, max_seconds=10) as decoding:
         waveform = np.concatenate(list(decoding.blocks()))
     metadata = Metadata.from_properties(session().get_modelmeta().custom_metadata_map)
-    logits = run([waveform])["logits"][0]
+    logits = run([waveform])["emotion.logits"][0]
     heard = max(metadata.classes, key=lambda name: logits[NAMES.index(name)])
     assert heard == path.stem.split("_")[2]

@@ -185,14 +185,12 @@ class Frames(_Sparse):
     def json_pieces(self) -> Iterator[str]:
         """Its JSON piece by piece, on one line, so that hours of frames are never in memory as text."""
         yield from _pieces(self, exclude={"readouts"})
-        if self.readouts:
-            yield ', "readouts": {'
-            for index, (name, readout) in enumerate(self.readouts.items()):
-                yield f"{', ' if index else ''}{json.dumps(name, ensure_ascii=False)}: "
-                yield from _pieces(readout, exclude=set())
-                yield "}"
+        yield ', "readouts": {'
+        for index, (name, readout) in enumerate(self.readouts.items()):
+            yield f"{', ' if index else ''}{json.dumps(name, ensure_ascii=False)}: "
+            yield from _pieces(readout, exclude=set())
             yield "}"
-        yield "}"
+        yield "}}"
 
 
 def _pieces(item: Frames | FrameReadout, *, exclude: set[str]) -> Iterator[str]:

@@ -58,18 +58,18 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     def to_dict(self, events: EventsVersion = 1) -> dict[str, Any]:
-        """Plain data for JSON; `readouts` are left out where there are none.
+        """Plain data for JSON.
 
         Args:
-            events: in version 1, which goes with 0.3, the type `update` is called `heard`, and there is a field
-                `head` of a trained head.
+            events: in version 1, which goes with 0.3, the type `update` is called `heard`, and instead of
+                `readouts` it has a trained head's `head`.
         """
         data = self.model_dump(mode="json")
         if events == 1 and data["type"] == "update":
             data["type"] = "heard"
-            heads = [item for item in data["readouts"].values() if "created_at" in item]
+            heads = [item for item in data.pop("readouts").values() if "created_at" in item]
             data |= {"head": {key: heads[0][key] for key in ("label", "confidence", "scores")}} if heads else {}
-        return {key: value for key, value in data.items() if key != "readouts" or value}
+        return data
 
 
 class LiveUpdate(_Event):

@@ -40,8 +40,8 @@ def test_a_batch_gives_each_window_what_it_gets_alone(engine: Engine, lengths: l
         [alone] = engine.run([window], frame_logits=True, frames=True)
         assert output.frame_count == alone.frame_count == 1 + (len(window) - 400) // 320
         for one, other in [
-            (output.logits, alone.logits), (output.embedding, alone.embedding),
-            (output.frames, alone.frames), (output.frame_logits, alone.frame_logits),
+            (output.logits["emotion"], alone.logits["emotion"]), (output.embedding, alone.embedding),
+            (output.frames, alone.frames), (output.frame_logits["emotion"], alone.frame_logits["emotion"]),
         ]:  # fmt: skip
             assert one is not None
             assert other is not None
@@ -55,7 +55,7 @@ def test_a_batch_gives_each_window_what_it_gets_alone(engine: Engine, lengths: l
 def test_frames_only_when_asked_for(engine: Engine) -> None:
     [output] = engine.run([np.zeros(800, np.float32)])
     assert output.frames is None
-    assert output.frame_logits is None
+    assert output.frame_logits == {}
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:
