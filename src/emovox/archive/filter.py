@@ -79,6 +79,8 @@ class Filter:
         """The same with the names that its comparisons need."""
         if not self.comparisons or self.names is not None:
             return self
+        if connection.execute(select(recognitions.c.id).limit(1)).first() is None:
+            return replace(self, comparisons=())  # of an empty archive nobody can say that a name is wrong
         return replace(self, names=tuple(readings.names(connection)))
 
     def conditions(self, emotion: ColumnElement[str] | None = None) -> list[ColumnElement[bool]]:

@@ -92,7 +92,8 @@ class Comparison:
         elif self.name in classes:
             query = query.where(readings.c.readout == classes[self.name], readings.c.leads.is_(True))
         else:
-            raise FilterError(f"no number in the archive is called {self.name!r}: {_listed(names)}")
+            known = ", ".join([*map(str, names), *NAMES])
+            raise FilterError(f"no number in the archive is called {self.name!r}: it has {known}")
         return recognitions.c.id.in_(query)
 
     def _leads(self, names: Sequence[Name], readout: str) -> ColumnElement[bool]:
@@ -100,7 +101,8 @@ class Comparison:
         if not labels and readout == EMOTION:  # one of the nine was meant
             check_names([str(self.value)])
         if not labels:
-            raise FilterError(f"no readout of classes in the archive is called {readout!r}: {_listed(names)}")
+            classes = ", ".join(sorted({name.readout for name in names if not name.value})) or "none"
+            raise FilterError(f"no readout of classes in the archive is called {readout!r}: it has {classes}")
         if self.value not in labels:
             raise FilterError(f"no class of {readout} is called {self.value!r}: it has {', '.join(labels)}")
         own = (readings.c.readout == readout, readings.c.label == self.value, readings.c.leads.is_(True))
@@ -165,7 +167,3 @@ def _result(rows: list[RowMapping]) -> ReadoutResult:
         facts["label"] = next(row["label"] for row in rows if row["leads"])
         facts["confidence"] = own[facts["label"]]
     return ReadoutResult.model_construct(**facts)  # checked when it was archived
-
-
-def _listed(names: Sequence[Name]) -> str:
-    return f"it has {', '.join([*map(str, names), *NAMES])}"

@@ -45,7 +45,7 @@ def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
             library.table(_shares(counts, totals.recognitions))
     for name, readout in totals.readouts.items():
         if readout.by_label:
-            click.echo(f"\nby {printable(name)}")
+            click.echo(f"\nby {printable(name)}.label")
             library.table(_shares(readout.by_label, sum(readout.by_label.values())))
         if readout.values:
             click.echo(f"\n{printable(name)}: mean ± standard deviation")
