@@ -165,7 +165,7 @@ def test_all_that_was_archived_is_there_once_the_nine_may_be_missing(
     space = {"model": "m", "revision": "1", "dimensions": 2, "kind": "recording", "token": "x", "deletions": 0}
     ids = [f"{number:064x}" for number in range(50)]
     with before.begin() as connection:
-        tables_rows = {
+        contents: dict[str, list[dict[str, object]]] = {
             "recordings": [{"sha256": id_[::-1], "name": "x.wav", "created": 1.0} for id_ in ids],
             "recognitions": [
                 {"id": id_, "recording": id_[::-1], "warnings": "", **facts, **verdict} for id_ in ids
@@ -175,7 +175,7 @@ def test_all_that_was_archived_is_there_once_the_nine_may_be_missing(
             "spaces": [space],
             "embeddings": [{"recognition": id_, "segment": -1, "space": 1, "vector": bytes(4)} for id_ in ids],
         }
-        for table, rows in tables_rows.items():
+        for table, rows in contents.items():
             connection.execute(tables.metadata.tables[table].insert(), rows)
     before.dispose()
     with Archive(tmp_path / "a.db") as archive:

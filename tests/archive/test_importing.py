@@ -82,7 +82,7 @@ def test_what_readouts_gave_is_imported(tmp_path: Path) -> None:
     scores = {"rabbia": 0.25, "calma": 0.75}
     classes = ReadoutResult(kind="linear", label="calma", confidence=0.75, scores=scores)
     readouts = {"dimensions": values, "emotion": classes}
-    nothing = {"emotion": None, "confidence": None, "scores": None}
+    nothing: dict[str, Any] = {"emotion": None, "confidence": None, "scores": None}
     piece = segment(0, 1, **nothing, readouts={"emotion": classes})
     directory = publish(tmp_path / "outputs", readouts=readouts, segments=[piece], **nothing)
     with Archive(tmp_path / "a.db") as archive:
@@ -130,7 +130,7 @@ def test_other_programs_directories(tmp_path: Path, shape: tuple[int, ...]) -> N
     embedding = np.random.default_rng(0).standard_normal(shape).astype(np.float64)
     record = read_directory(classic(tmp_path / "outputs_20240104_223000", embedding))
     assert (record.emotion, record.confidence, record.model) == ("happy", 0.9, "unknown")
-    assert record.scores["sad"] == 0.1
+    assert record.to_dict()["scores"]["sad"] == 0.1
     assert record.created.strftime("%Y-%m-%d %H:%M:%S") == "2024-01-04 22:30:00"
     assert record.embedding is not None
     np.testing.assert_allclose(record.embedding, np.atleast_2d(embedding).mean(axis=0), rtol=1e-6)
@@ -210,7 +210,7 @@ def test_labels_in_chinese_and_classes_never_taught(tmp_path: Path) -> None:
     record = read_directory(
         classic(tmp_path / "a", scores={"难过": 0.5, "愤怒": 0.4, "unuse_0": 0.1}, emotion="?")
     )
-    assert (record.emotion, record.scores["angry"]) == ("sad", 0.4)
+    assert (record.emotion, record.to_dict()["scores"]["angry"]) == ("sad", 0.4)
 
 
 def test_our_own_result_with_invalid_scores(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from emovox.archive import Archive, Filter
 from emovox.archive.statistics import ValueStats
@@ -17,29 +18,26 @@ def archive(database: str) -> Iterator[Archive]:
         yield archive
 
 
+def check(value: ValueStats, numbers: "list[float] | NDArray[np.float64]") -> None:
+    """Whether they are those of numbers."""
+    assert value.count == len(numbers)
+    assert value.mean == pytest.approx(np.mean(numbers))
+    assert value.deviation == pytest.approx(np.std(numbers, ddof=1), abs=1e-7)
+
+
 def test_values_have_a_mean_and_a_standard_deviation(archive: Archive) -> None:
     arousal = np.arange(30) / 10
     archive.tag(record(3).sha256, "x")
     archive.tag(record(6).sha256, "x")
-    archive.add_records(
-        [
-            without_nine(
-                40, model="other", readouts={"dimensions": ReadoutResult(kind="pooled", values={"arousal": 7.0})}
-            )
-        ]
-    )
+    values = {"dimensions": ReadoutResult(kind="pooled", values={"arousal": 7.0})}
+    archive.add_records([without_nine(40, model="other", readouts=values)])
     readout = archive.stats().readouts["dimensions"]
     assert readout.by_label == {}
-    everything = [*arousal, 7.0]
-    assert readout.values["arousal"] == ValueStats(
-        31, pytest.approx(np.mean(everything)), pytest.approx(np.std(everything, ddof=1))
-    )
-    assert readout.values["valence"] == ValueStats(30, pytest.approx(0.5), pytest.approx(0, abs=1e-7))
+    check(readout.values["arousal"], [*arousal, 7.0])
+    check(readout.values["valence"], [0.5] * 30)
     assert readout.by_model["other"] == {"arousal": ValueStats(1, 7.0, None)}
-    assert readout.by_model["foreign"]["arousal"].mean == pytest.approx(arousal.mean())
-    assert readout.by_tag["x"]["arousal"] == ValueStats(
-        2, pytest.approx(0.45), pytest.approx(np.std([0.3, 0.6], ddof=1))
-    )
+    check(readout.by_model["foreign"]["arousal"], arousal)
+    check(readout.by_tag["x"]["arousal"], [0.3, 0.6])
     assert sum(values["arousal"].count for values in readout.by_day.values()) == 31
     assert list(readout.by_day) == sorted(readout.by_day)
     some = archive.stats(Filter.parse(["arousal>2.75", "model=foreign"]))
