@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,6 +27,7 @@ from emovox.inference.recognition import (
     OptionalScores,
     ReadoutResult,
     Recognition,
+    trained,
 )
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
@@ -36,7 +37,7 @@ from emovox.server.timeline import Timeline, Timelines
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
 _REMOVED = "removed-"
-_SAME = ("name", "emotion", "confidence", "scores", "duration", "model", "warnings", "head")
+_SAME = ("name", "emotion", "confidence", "scores", "readouts", "duration", "model", "warnings")
 MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
@@ -245,7 +246,8 @@ class StoredOutputs:
             if path.stat().st_mtime_ns != modified:
                 return _read(id_, stored.read_head(path))
             facts = {name: getattr(record, name) for name in _SAME}
-            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), **facts)
+            head = _head(record.readouts)
+            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), head=head, **facts)
         except (Problem, OSError, ValueError) as error:
             if isinstance(error, OSError) and is_exhausted(error):
                 raise
@@ -371,6 +373,13 @@ def _read(id_: str, data: dict[str, Any]) -> Summary:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("no result of Emovox") from error
+
+
+def _head(readouts: Mapping[str, ReadoutResult]) -> HeadVerdict | None:
+    if (head := trained(readouts)) is None:
+        return None
+    name, item = head
+    return HeadVerdict(name=name, **item.model_dump(include={"label", "confidence", "scores", "created_at"}))
 
 
 def _trained(data: dict[str, Any]) -> dict[str, Any]:
