@@ -1,6 +1,7 @@
 """The own head of a model, read from its file, for a trained head to start from and for baselines to move."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,32 +25,38 @@ class OwnHead:
         classes: that it was trained on.
         weights: float32 (classes, D).
         bias: float32 (classes,).
+        emotions: which of the nine a class is, where its name doesn't say it.
     """
 
     classes: tuple[str, ...]
     weights: Floats
     bias: Floats
+    emotions: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_own_head(path: Path) -> OwnHead | None:
     """The head of a model file: the matrix that its `frames` are multiplied by, and what is added to the product.
 
+    It is that of the emotions, or else of the first linear readout of classes that exclude each other.
+
     Returns:
-        None if the model has no head, or one that is more than a matrix and a bias.
+        None if the model has no such readout, or one that is more than a matrix and a bias.
 
     Raises:
         ModelError: the file can't be read, or isn't a model under the contract.
     """
     metadata = read_metadata(path)
-    readout = metadata.emotions
-    if readout is None or readout.kind != "linear":
+    readouts = [item for item in metadata.readouts if item.kind == "linear" and item.activation == "softmax"]
+    if not readouts:
         return None
+    readout = next((item for item in readouts if item is metadata.emotions), readouts[0])
     layer = _Layer(path, metadata, readout)
     weights, bias = layer.weights, layer.bias
     if weights is None or bias is None:
         return None
-    names = readout.emotions if readout.is_nine else {}
-    return OwnHead(tuple(names.get(label, label) for label in readout.labels), weights, bias)
+    if readout.is_nine:
+        return OwnHead(tuple(readout.emotions[label] for label in readout.labels), weights, bias)
+    return OwnHead(readout.labels, weights, bias, readout.emotions)
 
 
 def read_weights(path: Path, metadata: Metadata, readout: Readout) -> Floats | None:
@@ -78,7 +85,8 @@ class _Layer:
         self._columns = [NAMES.index(label) if old else column for column, label in enumerate(readout.labels)]
         self._shape = (metadata.embedding_size, len(NAMES) if old else len(self._columns))
         name = f"{readout.name}.frame_logits"
-        self._product = self._find(name.removeprefix(f"{EMOTION}.") if old else name)
+        self._output = name.removeprefix(f"{EMOTION}.") if old else name
+        self._product = self._find(self._output)
 
     @property
     def weights(self) -> Floats | None:
@@ -90,6 +98,8 @@ class _Layer:
     def bias(self) -> Floats | None:
         """(K,)."""
         product = self._product
+        if product is not None and product.output[0] == self._output:  # nothing is added
+            return np.zeros(len(self._columns), np.float32)
         addition = next(
             (
                 node
@@ -103,7 +113,7 @@ class _Layer:
 
     def _find(self, output: str) -> onnx.NodeProto | None:
         """The product of `frames` that leads to an output, whatever is done to it on the way."""
-        makers = {name: node for node in self._graph.node for name in node.output}
+        makers: dict[str, onnx.NodeProto] = {name: node for node in self._graph.node for name in node.output}
         waiting, seen = [output], set()
         while waiting:
             name = waiting.pop()
