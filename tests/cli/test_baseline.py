@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emovox import files
 from emovox.baselines import baseline as baselines
 from emovox.baselines.baseline import Baseline
 from emovox.inference.recognition import Recognition
@@ -35,9 +36,10 @@ def test_from_recordings_to_a_verdict(run: Run, examples: list[Path], tmp_path: 
     assert "with 12 recordings or more" in err
     own = Baseline.find("line3")
     assert own.count == 3
-    assert all(own.knows(Recognition_sha(path)) for path in examples[:3])
+    assert all(own.knows(files.digest(path)) for path in examples[:3])
 
-    code, _, err = run("recognize", examples[4], "--model", "lite", "--baseline", "line3", "--expect", "neutral=0.8")
+    arguments = ("--model", "lite", "--baseline", "line3", "--expect", "neutral=0.8")
+    code, _, err = run("recognize", examples[4], *arguments)
     assert code == 0, err
     assert "relative to line3" in err
     [place] = (tmp_path / "here" / "outputs").glob("outputs_*")
@@ -48,7 +50,116 @@ def test_from_recordings_to_a_verdict(run: Run, examples: list[Path], tmp_path: 
     assert result.scores != result.scores_without
 
 
-def Recognition_sha(path: Path) -> str:
-    import hashlib
+def test_of_outputs_and_of_a_folder(run: Run, examples: list[Path], tmp_path: Path) -> None:
+    run("recognize", *examples[:2], "--model", "lite", "--embedding", "--speech-only")
+    run("recognize", examples[2], "--model", "lite")  # without an embedding
+    code, _, err = run("baseline", "fit", tmp_path / "here" / "outputs", "--name", "x", "--model", "lite")
+    assert code == 0, err
+    kept = Baseline.find("x")
+    code, _, err = run("baseline", "fit", *examples[:3], "--name", "y", "--model", "lite")
+    assert kept.count == 3
+    np.testing.assert_allclose(kept.mean, Baseline.find("y").mean, atol=0.02)  # one from 16-bit sound
 
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+def test_each_agent_has_one(run: Run, listed: Path) -> None:
+    code, _, err = run("baseline", "fit", listed, "--name", "calls", "--group", "agent", "--model", "lite")
+    assert code == 0, err
+    assert "calls: 15 recordings, and 2 of its groups" in err
+    assert baselines.names() == ["calls", "calls.anna", "calls.bert"]
+    assert [item.count for item in map(Baseline.find, baselines.names())] == [15, 10, 5]
+    assert "agent bert, of 15 recordings in calls" in run("baseline", "show", "calls.bert")[1]
+    assert [line.split()[:2] for line in run("baseline", "list")[1].splitlines()[1:]] == [
+        ["calls", "15"],
+        ["calls.anna", "10"],
+        ["calls.bert", "5"],
+    ]
+    facts = json.loads(run("baseline", "list", "--format", "json")[1])
+    assert [item["name"] for item in facts] == baselines.names()
+    assert not {"sum", "squares", "recordings"} & facts[0].keys()
+    assert "sum" not in facts[1]["group"]
+
+
+def test_by_folder_and_by_channel(
+    run: Run, speech: np.ndarray, encode: Callable[..., Path], examples: list[Path], tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.flac").write_bytes(examples[name == "b"].read_bytes())
+    arguments = ("--name", "calls", "--model", "lite", "--yes")
+    assert run("baseline", "fit", tmp_path, *arguments, "--group", "folder")[0] == 0
+    assert [item.count for item in map(Baseline.find, ["calls", "calls.a", "calls.b"])] == [2, 1, 1]
+    two = tmp_path / "two.wav"
+    encode(two, np.stack([speech, 0.5 * speech[::-1]]), layout="stereo")
+    code, _, err = run("baseline", "fit", two, *arguments, "--group", "channel")
+    assert code == 0, err
+    assert [item.count for item in map(Baseline.find, ["calls", "calls.1", "calls.2"])] == [2, 1, 1]
+
+
+def test_show_remove_and_export(run: Run, tmp_path: Path) -> None:
+    own = baseline(read_metadata(resolve("lite")))
+    own.write(baselines.baseline_path("line3"))
+    shown = run("baseline", "show", "line3")[1]
+    assert own.checksum in shown
+    assert "20 recordings: a test" in shown
+    assert run("baseline", "export", "line3", tmp_path / "given.json")[0] == 0
+    assert run("baseline", "remove", "line3", "line4", "--yes")[:2] == (
+        0,
+        "no baseline line4: nothing to remove\n",
+    )
+    assert baselines.names() == []
+    assert "no baselines yet" in run("baseline", "list")[1]
+    assert own.checksum in run("baseline", "show", tmp_path / "given.json")[1]
+
+
+def test_replacing_is_asked_for(run: Run, listed: Path) -> None:
+    assert run("baseline", "fit", listed, "--name", "calls", "--model", "lite")[0] == 0
+    code, _, err = run("baseline", "fit", listed, "--name", "calls", "--model", "lite")
+    assert code == 130
+    assert "Replace the baseline calls?" in err
+    assert run("baseline", "fit", listed, "--name", "calls", "--model", "lite", "--yes")[0] == 0
+
+
+def test_what_cant_be_used_doesnt_stop_the_others(run: Run, examples: list[Path], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"no sound")
+    code, _, err = run("baseline", "fit", examples[0], bad, "--name", "x", "--model", "lite")
+    assert code == 1
+    assert "Error: " in err
+    assert Baseline.find("x").count == 1
+    code, _, err = run("baseline", "fit", bad, "--name", "y", "--model", "lite")
+    assert code == 1
+    assert "none of the 1 recordings can be used" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (["fit", "none.wav", "--name", "self"], 1, "can't be called 'self'"),
+        (["fit", "nothing/*.wav", "--name", "x"], 2, "nothing matches this pattern"),
+        (["show", "none"], 1, "no baseline 'none': fit it with"),
+    ],
+)
+def test_what_is_refused(run: Run, arguments: list[str], code: int, reason: str) -> None:
+    got, _, err = run("baseline", *arguments)
+    assert got == code
+    assert reason in err
+
+
+def test_a_column_that_no_list_has(run: Run, listed: Path) -> None:
+    code, _, err = run("baseline", "fit", listed, "--name", "x", "--group", "speaker")
+    assert code == 2
+    assert "no list has a column 'speaker': there are agent" in err
+
+
+def test_what_recognize_refuses(run: Run, examples: list[Path], tmp_path: Path) -> None:
+    own = baseline(read_metadata(resolve("lite")))
+    own.write(baselines.baseline_path("line3"))
+    common = ("recognize", examples[0], "--model", "lite", "--no-save")
+    assert "choose a baseline, too" in run(*common, "--expect", "neutral=0.8")[2]
+    code, _, err = run(*common, "--baseline", "line3", "--expect", "calm=0.8")
+    assert (code, "expect 'calm': choose among" in err) == (2, True)
+    code, _, err = run(*common[:4], "--baseline", "line3", "--archive")
+    assert (code, "leave out --archive or --baseline" in err) == (2, True)
+    model = tiny.write(tmp_path / "tiny.onnx")
+    code, _, err = run(*common[:2], "--model", model, "--no-save", "--baseline", "line3")
+    assert (code, "was made with the model lite" in err) == (1, True)
