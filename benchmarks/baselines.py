@@ -5,7 +5,7 @@ of the other two: as training.neutral does, of units alone, a minute of one core
 knows all three, so its own figures say only what a baseline costs where nothing is wrong. Nobody of them felt
 anything: they are actors. Needs what training needs, and its kept states:
 
-    python -m benchmarks.baselines --corpora ../shared/corpora --work training/work --json benchmarks/baselines.json
+    python -m benchmarks.baselines --corpora ../shared/corpora --work training/work --picture docs/baselines.png
 """
 
 import argparse

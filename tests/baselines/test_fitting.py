@@ -41,6 +41,8 @@ def test_a_recording_counts_once() -> None:
     assert once.count == 2
     np.testing.assert_array_equal(once.sum, two.sum)
     assert fit("x", values, METADATA, sha256s=[None] * 3)[0].count == 3  # who knows
+    channels = fit("x", values, METADATA, sha256s=sha256s, groups=["1", "1", "2"])
+    assert [item.count for item in channels] == [3, 2, 1]
 
 
 def test_each_group_has_one_and_they_add_up() -> None:

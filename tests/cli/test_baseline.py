@@ -1,3 +1,4 @@
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -88,8 +89,7 @@ def test_by_folder_and_by_channel(
     arguments = ("--name", "calls", "--model", "lite", "--yes")
     assert run("baseline", "fit", tmp_path, *arguments, "--group", "folder")[0] == 0
     assert [item.count for item in map(Baseline.find, ["calls", "calls.a", "calls.b"])] == [2, 1, 1]
-    two = tmp_path / "two.wav"
-    encode(two, np.stack([speech, 0.5 * speech[::-1]]), layout="stereo")
+    two = encode(np.stack([speech, 0.5 * speech]), "two.mp3", "libmp3lame")
     code, _, err = run("baseline", "fit", two, *arguments, "--group", "channel")
     assert code == 0, err
     assert [item.count for item in map(Baseline.find, ["calls", "calls.1", "calls.2"])] == [2, 1, 1]
@@ -111,8 +111,9 @@ def test_show_remove_and_export(run: Run, tmp_path: Path) -> None:
     assert own.checksum in run("baseline", "show", tmp_path / "given.json")[1]
 
 
-def test_replacing_is_asked_for(run: Run, listed: Path) -> None:
+def test_replacing_is_asked_for(run: Run, listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("baseline", "fit", listed, "--name", "calls", "--model", "lite")[0] == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     code, _, err = run("baseline", "fit", listed, "--name", "calls", "--model", "lite")
     assert code == 130
     assert "Replace the baseline calls?" in err

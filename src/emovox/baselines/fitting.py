@@ -50,7 +50,7 @@ def fit(
         name: of the first; a group's is called `NAME.GROUP`.
         embeddings: float (n, D), one of each recording, of its frames of speech.
         metadata: of the model whose embeddings they are.
-        sha256s: of the recordings, None where it isn't known; the same recording counts once.
+        sha256s: of the recordings, None where it isn't known; the same recording counts once in a group.
         groups: the one that each recording belongs to.
         column: what they are told apart by, for what the baselines say of themselves.
         source: what the recordings are, in words.
@@ -71,7 +71,8 @@ def fit(
         )
     sums = [None] * len(rows) if sha256s is None else list(sha256s)
     values = [""] * len(rows) if groups is None else list(groups)
-    once = {sha256 or (index, ""): index for index, sha256 in reversed(list(enumerate(sums)))}
+    keys = [(sha256 or index, value) for index, (sha256, value) in enumerate(zip(sums, values, strict=True))]
+    once = {key: len(rows) - 1 - index for index, key in enumerate(reversed(keys))}
     chosen = sorted(once.values())
     everyone = _Totals.of(rows[chosen], [sums[index] for index in chosen])
 
