@@ -159,8 +159,6 @@ def test_what_recognize_refuses(run: Run, examples: list[Path], tmp_path: Path) 
     assert "choose a baseline, too" in run(*common, "--expect", "neutral=0.8")[2]
     code, _, err = run(*common, "--baseline", "line3", "--expect", "calm=0.8")
     assert (code, "expect 'calm': choose among" in err) == (2, True)
-    code, _, err = run(*common[:4], "--baseline", "line3", "--archive")
-    assert (code, "leave out --archive or --baseline" in err) == (2, True)
     model = tiny.write(tmp_path / "tiny.onnx")
     code, _, err = run(*common[:2], "--model", model, "--no-save", "--baseline", "line3")
     assert (code, "was made with the model lite" in err) == (1, True)

@@ -7,10 +7,12 @@ import jsonschema
 import numpy as np
 import pytest
 
+from emovox.archive.record import from_recognition
 from emovox.baselines.baseline import Baseline, baseline_path
 from emovox.emotions import NAMES
 from emovox.errors import BaselineError, OptionsError
 from emovox.inference.options import Options, Request
+from emovox.inference.raw import without_baseline
 from emovox.inference.recognition import BASELINE_FAR, Recognition, Segment, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.run import UNTRAINED
@@ -216,3 +218,18 @@ def test_what_is_refused(model: Recognizer, tmp_path: Path, sound: tuple[np.ndar
         list(model.recognize_many([sound], baseline=own, expect={"fearful": 0.8}))
     with pytest.raises(BaselineError, match="has no reference means"):
         loaded(tmp_path, tiny.EMOTIONS).recognize(sound, baseline=own)
+
+
+def test_the_archive_keeps_what_is_comparable(tmp_path: Path, sound: tuple[np.ndarray, int]) -> None:
+    model = loaded(tmp_path, CALLS, tiny.MOODS)
+    plain = model.recognize(sound, segments=True)
+    relative = model.recognize(sound, segments=True, baseline=baseline(model.metadata, mean=0.2))
+    assert relative.scores != plain.scores
+    raw = without_baseline(relative)
+    assert (raw.emotion, raw.confidence, raw.scores, raw.readouts, raw.segments, raw.baseline) == (
+        plain.emotion, plain.confidence, plain.scores, plain.readouts, plain.segments, None,
+    )  # fmt: skip
+    record = from_recognition(relative)
+    assert record.scores == plain.scores
+    assert record.id != from_recognition(plain).id
+    assert without_baseline(plain) is plain

@@ -22,6 +22,7 @@ from emovox.archive import foreign
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, FramesError
 from emovox.inference import stored_result as stored
+from emovox.inference.raw import without_baseline
 from emovox.inference.recognition import ReadoutResult, Recognition
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 
@@ -153,11 +154,13 @@ def from_recognition(
     Raises:
         ArchiveError: the embedding has another shape, or isn't finite; or a readout's numbers aren't.
     """
+    id_ = id_ or _digest(recognition)
+    recognition = without_baseline(recognition)  # its columns are compared with those of other voices
     facts = recognition.recording
     own = recognition.embedding if recognition.mean_embedding is None else recognition.mean_embedding
     given = own if embedding is None else embedding
     return ArchiveRecord(
-        id=id_ or _digest(recognition),
+        id=id_,
         sha256=facts.sha256,
         name=facts.name,
         created=recognition.created_at,

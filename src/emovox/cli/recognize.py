@@ -104,11 +104,6 @@ def recognize(
     """  # noqa: D301  click needs the backspace itself
     if formats and no_save:
         raise click.UsageError("--export writes files, so it can't be used with --no-save")
-    if archive and options.baseline is not None:
-        raise click.UsageError(
-            "the archive compares recordings, and takes no emotions that are relative to a baseline: leave out "
-            "--archive or --baseline"
-        )
     if rows_in == "file" and no_save:
         raise click.UsageError("--frames file is about a file that is saved, so it can't be used with --no-save")
     wanted = options.showing(needs(formats)) if formats else options
