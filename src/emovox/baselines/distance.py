@@ -7,7 +7,7 @@ from emovox.baselines.baseline import Baseline
 
 FAR = 2.0
 """Distance beyond which a baseline is said not to fit."""
-LEAST = 12
+LEAST = 20
 """Recordings that a spread is worth something from."""
 
 

@@ -145,6 +145,10 @@ def shift(
     """
     baseline.check(metadata)
     readout = movable(metadata)
+    if not readout.reference:
+        raise BaselineError(
+            f"{metadata.name} has no reference means: it isn't known where a baseline should be moved to"
+        )
     if weights is None:
         raise BaselineError(
             f"the file of {metadata.name} doesn't show how its emotions follow from embeddings, so they can't be "
@@ -167,10 +171,6 @@ def movable(metadata: Metadata) -> Readout:
     if readout.kind != "linear":
         raise BaselineError(
             f"the emotions of {metadata.name} aren't linear in its embeddings: no baseline can move them"
-        )
-    if not readout.reference:
-        raise BaselineError(
-            f"{metadata.name} has no reference means: it isn't known where a baseline should be moved to"
         )
     return readout
 

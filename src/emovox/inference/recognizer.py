@@ -20,7 +20,9 @@ from emovox.inference.splitting import Piece
 from emovox.models.converted.store import Notice
 from emovox.models.head import Head
 from emovox.models.loading import Wanted, load
+from emovox.models.metadata import Metadata
 from emovox.models.own_head import OwnHead, read_own_head, read_weights
+from emovox.models.reference import with_reference
 from emovox.models.runtime.engine import Floats, Output
 from emovox.models.runtime.session import Device
 from emovox.settings import settings
@@ -76,6 +78,7 @@ class Recognizer:
         self._engine = load(
             model or settings().model, precision=precision, device=device, mapping=mapping, notice=notice
         )
+        self._notice = notice
         self.metadata, self.functions = self._engine.metadata, self._engine.functions
 
     def __reduce__(self) -> NoReturn:
@@ -289,6 +292,7 @@ class Recognizer:
 
         Raises:
             BaselineError: it is another model's, or nothing of this model can be moved.
+            ModelError: it failed on the clips by which it is measured where its emotions lie.
             OptionsError: the shares that are expected mean nothing here.
         """
         if options.baseline is None:
@@ -297,11 +301,16 @@ class Recognizer:
         movable(self.metadata)  # before its file is read
         return shift(
             options.baseline,
-            self.metadata,
+            self._with_reference,
             self._weights,
             expect=options.expect,
             emotions=self.classes(options.emotions),
         )
+
+    @cached_property
+    def _with_reference(self) -> Metadata:
+        """The metadata with reference means, which may have to be measured first."""
+        return with_reference(self._engine, settings().cache, notice=self._notice)
 
     @cached_property
     def _weights(self) -> Floats | None:
