@@ -246,7 +246,7 @@ def _part(corpus: str, embeddings: Floats, kept: dict[str, NDArray], weights: Fl
 def _metadata(means: dict[str, ReferenceMean], embeddings: Floats) -> Metadata:
     readout = Readout(
         name="emotion", kind="linear", activation="softmax", labels=NAMES, emotions={name: name for name in NAMES},
-        reference=means,
+        reference=means, prior={"neutral": NEUTRAL},
     )  # fmt: skip
     facts = read_metadata(resolve("lite"))
     return facts.model_copy(update={"readouts": (readout,), "embedding_size": embeddings.shape[1]})

@@ -5,7 +5,7 @@ python -m training.reference src/emovox/models/bundled/lite.onnx src/emovox/mode
 
 Baselines are moved to a mixture of these means. Each recording counts once, by its frames of speech, as it does in
 a baseline; each corpus counts the same, so that the largest one's microphone and language aren't taken for an
-emotion. Nothing else of the file changes.
+emotion. Neutral's constant is told, too, as a baseline takes its place. Nothing else of the file changes.
 """
 
 import argparse
@@ -23,8 +23,9 @@ from rich.progress import track
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.models.metadata import Metadata
-from emovox.models.readout import ReferenceMean
+from emovox.models.readout import Readout, ReferenceMean
 from training.corpus import ACTED, Clip, read_corpus
+from training.neutral import NEUTRAL
 
 PER_CLASS = 120
 NO_EMOTION = ("other", "unknown")
@@ -115,8 +116,9 @@ def write(model: onnx.ModelProto, means: Mapping[str, ReferenceMean]) -> None:
     main = metadata.emotions
     if main is None:
         raise ValueError("the model has no readout of emotions")
+    prior = {"neutral": NEUTRAL} if "neutral" in main.labels else {}
     readouts = tuple(
-        readout if readout is not main else type(main)(**{**dict(main), "reference": dict(means)})
+        readout if readout is not main else Readout(**{**dict(main), "reference": dict(means), "prior": prior})
         for readout in metadata.readouts
     )
     del model.metadata_props[:]

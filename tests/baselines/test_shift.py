@@ -76,6 +76,13 @@ def test_the_mean_is_moved_to_the_mixture_as_far_as_it_is_known() -> None:
         np.testing.assert_allclose(moved.vector, np.arange(1, 6) * (mixture - 7) * strength, rtol=1e-6)
 
 
+def test_a_baseline_takes_the_place_of_a_prior() -> None:
+    facts = metadata(NINE.model_copy(update={"prior": {"neutral": 1.5}}))
+    own = baseline(facts, mean=7)
+    difference = shift(own, facts, WEIGHTS).vector - shift(own, metadata(), WEIGHTS).vector
+    np.testing.assert_allclose(difference, np.array([0, 0, -1.5, 0, 0]) * 20 / 24, atol=1e-12)
+
+
 def test_a_group_is_shrunk_towards_its_set() -> None:
     facts = metadata()
     whole, first, _ = fit("x", [[7.0]] * 10 + [[1.0]] * 30, facts, groups=["a"] * 10 + ["b"] * 30)

@@ -6,7 +6,8 @@ mean to zero instead would make emotions of what is mostly neutral. The mean of 
 and of few it is what they happened to say: so it is shrunk towards what is known without them, by n / (n + k), as
 the mean of normal numbers with a normal prior is, k being the variance of one of them over the prior's.
 
-For a linear readout all of it is one constant for each class, W (m* − m).
+For a linear readout all of it is one constant for each class, W (m* − m). What a logit has in it for a class being
+usual in the world goes, as the mixture says that now: both together would call nearly everything neutral.
 """
 
 import re
@@ -155,7 +156,9 @@ def shift(
             "moved: choose --precision fp32"
         )
     shares = expectation(readout, expect, emotions)
-    vector = weights.astype(np.float64) @ (_mixture(readout, shares) - _mean(baseline)) * _strength(baseline)
+    prior = np.array([readout.prior.get(label, 0.0) for label in readout.labels])
+    vector = weights.astype(np.float64) @ (_mixture(readout, shares) - _mean(baseline)) - prior
+    vector = vector * _strength(baseline)
     return Shift(baseline, readout.name, shares, dict(zip(readout.labels, vector.tolist(), strict=True)))
 
 

@@ -84,13 +84,18 @@ class Readout(_Facts):
     reference: dict[str, ReferenceMean] = Field(
         default_factory=dict, description="by label: the mean embedding of labelled speech"
     )
+    prior: dict[str, float] = Field(
+        default_factory=dict,
+        description="by label: what its logit has in it for being usual, whatever is heard; a baseline, "
+        "which says what is usual, takes its place",
+    )
     calibration: Calibration | None = Field(None, description="of its confidence, where it was measured")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Readout":
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("a label is named twice")
-        if strange := (set(self.emotions) | set(self.reference)) - set(self.labels):
+        if strange := (set(self.emotions) | set(self.reference) | set(self.prior)) - set(self.labels):
             raise ValueError(f"{sorted(strange)[0]!r:.100} is none of its labels")
         if strange := set(self.emotions.values()) - set(NAMES):
             raise ValueError(f"{sorted(strange)[0]!r:.100} is not one of the nine emotions")
