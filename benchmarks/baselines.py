@@ -95,20 +95,29 @@ class Part:
         own = {name: list(rng.permutation(np.flatnonzero(self.labels == name))) for name in (*classes, "neutral")}
         return np.array([own[name].pop() for name in wanted if len(own[name]) > 2], np.int64)
 
-    def relative(self, chosen: NDArray[np.int64], *, by_speaker: bool = False) -> Floats:
-        """The logits (n, 9) of all but the chosen recordings, of which the baseline is; NaN for these."""
+    def relative(
+        self, chosen: NDArray[np.int64], *, by_speaker: bool = False, neutral: float | None = None
+    ) -> Floats:
+        """The logits (n, 9) of all but the chosen recordings, of which the baseline is; NaN for these.
+
+        Args:
+            chosen: rows, (m,).
+            by_speaker: make one for each speaker, too, and use it where there is one.
+            neutral: share of neutral that is said to be expected.
+        """
         speakers = [str(self.speakers[row]) for row in chosen] if by_speaker else None
         whole, *own = fit_baselines("x", self.embeddings[chosen], self.metadata, groups=speakers)
-        moved = self.logits + self._moved(whole)
+        moved = self.logits + self._moved(whole, neutral)
         for item in own:
             if item.group is not None:
                 rows = self.speakers == item.group.value
-                moved[rows] = self.logits[rows] + self._moved(item)
+                moved[rows] = self.logits[rows] + self._moved(item, neutral)
         moved[chosen] = np.nan
         return moved
 
-    def _moved(self, baseline: Baseline) -> Floats:
-        return np.asarray(shift(baseline, self.metadata, self.weights).vector, np.float32)
+    def _moved(self, baseline: Baseline, neutral: float | None) -> Floats:
+        expect = None if neutral is None else {"neutral": neutral}
+        return np.asarray(shift(baseline, self.metadata, self.weights, expect=expect).vector, np.float32)
 
 
 def main() -> None:
@@ -143,16 +152,21 @@ def curves(parts: Sequence[Part], draws: int) -> dict[str, dict[str, list[list[f
         rows = found[stream] = {}
         for count in COUNTS:
             rows[str(count)] = [_mean(part, neutral, count, draws if count else 1) for part in parts]
+        rows["100, share said"] = [_mean(part, neutral, 100, draws, said=True) for part in parts]
         rows["100, by speaker"] = [_mean(part, neutral, 100, draws, by_speaker=True) for part in parts]
     return found
 
 
-def _mean(part: Part, neutral: float, count: int, draws: int, *, by_speaker: bool = False) -> list[float]:
+def _mean(
+    part: Part, neutral: float, count: int, draws: int, *, by_speaker: bool = False, said: bool = False
+) -> list[float]:
     rows = []
     for seed in range(draws):
         logits = part.logits
         if count:
-            logits = part.relative(part.draw(neutral, count, seed), by_speaker=by_speaker)
+            logits = part.relative(
+                part.draw(neutral, count, seed), by_speaker=by_speaker, neutral=neutral if said else None
+            )
         rows.append(part.figures(logits, neutral))
     return [round(float(value), 4) for value in np.mean(rows, axis=0)]
 
@@ -285,7 +299,7 @@ def _embedded(corpora: Path, work: Path, corpus: str, *, line: bool = False) -> 
     return dict(np.load(file, allow_pickle=False))
 
 
-def misfits(corpora: Path, work: Path, counts: Sequence[int] = (12, 20, 50)) -> dict[str, dict[str, float]]:
+def misfits(corpora: Path, work: Path, counts: Sequence[int] = (20, 50, 100)) -> dict[str, dict[str, float]]:
     """How often a recording is said not to fit: of the baseline's own corpus, of others, and by telephone.
 
     The baseline is made of the speech of some recordings; the recording is the whole of another.
