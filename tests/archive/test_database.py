@@ -16,7 +16,8 @@ from sqlalchemy import MetaData, create_engine, func, inspect, select
 
 from emovox.archive import Archive, Filter, schema
 from emovox.archive import database as tables
-from emovox.archive.database import HEAD, VERSION_TABLE, open_database
+from emovox.archive.database import VERSION_TABLE, open_database
+from emovox.archive.schema import HEAD
 from emovox.emotions import NAMES
 from emovox.errors import SettingsError
 from emovox.server import database as service_tables
