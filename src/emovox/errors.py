@@ -21,10 +21,12 @@ EmovoxError
 ├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
+│   └── FramesError                its frames.npz is gone or damaged, or the frames are elsewhere
 ├── BatchError                     a batch's input or output can't be used
 │   └── ClusterError               its cluster can't be reached, has no place for it, or was lost on the way
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
 ├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
+│   └── FilterError                a filter can't be read, or names what nothing in the archive is called
 ├── OptionsError                   an option of a recognition has a value that means nothing
 ├── ServiceError                   a service that `emovox.client` asked refuses
 │   └── ServiceUnreachableError    it can't be reached, breaks off, or isn't Emovox
@@ -126,6 +128,10 @@ class OutputsError(EmovoxError):
     """The outputs directory can't be read or written."""
 
 
+class FramesError(OutputsError):
+    """The rows of frames are asked for, and their file is gone or damaged, or it isn't known where it is."""
+
+
 class BatchError(EmovoxError):
     """A batch's input or output can't be used."""
 
@@ -140,6 +146,10 @@ class ExportError(EmovoxError):
 
 class ArchiveError(EmovoxError):
     """The archive can't take a directory or an embedding, or has nothing to compare with."""
+
+
+class FilterError(ArchiveError, ValueError):
+    """A filter of the archive can't be read, or names what nothing there is called."""
 
 
 class OptionsError(EmovoxError, ValueError):

@@ -12,20 +12,14 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, tuple_, update
 
 from emovox.archive import rows
-from emovox.archive.database import (
-    PATIENCE,
-    archive_file,
-    embeddings,
-    open_database,
-    recognitions,
-    recordings,
-    segments,
-    spaces,
-    tags,
-)
+from emovox.archive.database import PATIENCE, archive_file, open_database
+from emovox.archive.directories import Directories
 from emovox.archive.filter import Filter
+from emovox.archive.names import Name
+from emovox.archive.readings import names
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
 from emovox.archive.rows import RecordMapper, joined, parts
+from emovox.archive.schema import embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.archive.similarity.search import Hit, Neighbour, SimilarityIndex
 from emovox.archive.statistics import Stats, count
 from emovox.errors import ArchiveError
@@ -43,6 +37,7 @@ class Archive:
     Attributes:
         database: where they are.
         neighbours: the index of their embeddings.
+        directories: their outputs directories.
 
     Example:
         >>> with Archive() as archive:
@@ -67,6 +62,7 @@ class Archive:
         self.database: Engine = open_database(path, patience=patience, make=make)
         self._mapper = RecordMapper(self.database)
         self.neighbours = SimilarityIndex(self.database, _cache(self.database))
+        self.directories = Directories(self.database, self._mapper)
 
     def __enter__(self) -> "Archive":
         return self
@@ -117,7 +113,7 @@ class Archive:
         new, remaining = 0, iter(records)
         while batch := list(islice(remaining, TOGETHER)):
             with self.database.begin() as connection:
-                new += rows.keep(connection, list({record.id: record for record in batch}.values()), self._mapper)
+                new += rows.keep(connection, batch, self._mapper)
         return new
 
     def find(
@@ -135,12 +131,13 @@ class Archive:
 
         Raises:
             ArchiveError: no page gives such a `before`.
+            FilterError: nothing in the archive is called as the filter says.
         """
-        query = joined().where(*where.conditions())
-        query = query.order_by(recognitions.c.created.desc(), recognitions.c.id.desc()).limit(limit + 1)
+        query = joined().order_by(recognitions.c.created.desc(), recognitions.c.id.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(tuple_(recognitions.c.created, recognitions.c.id) < _mark(before))
         with self.database.connect() as connection:
+            query = query.where(*where.resolved(connection).conditions())
             page = self._mapper.records(connection, query)
         following = f"{page[limit - 1].created.timestamp()!r}:{page[limit - 1].id}" if len(page) > limit else None
         return page[:limit], following
@@ -242,7 +239,12 @@ class Archive:
     def stats(self, where: Filter = ALL) -> Stats:
         """How much there is in the archive, or of it."""
         with self.database.connect() as connection:
-            return count(connection, where)
+            return count(connection, where.resolved(connection))
+
+    def reading_names(self, where: Filter = ALL) -> list[Name]:
+        """What the numbers are of that readouts gave beside the nine emotions, sorted."""
+        with self.database.connect() as connection:
+            return names(connection, where.resolved(connection).conditions())
 
     def tag(self, sha256: str, name: str) -> None:
         """Give a recording a tag, if it doesn't have it.
@@ -277,10 +279,11 @@ class Archive:
         return deleted
 
     def forget_outputs(self, outputs: Iterable[Path]) -> int:
-        """Delete the recognitions of outputs directories, and recordings that have no other."""
+        """Delete the recognitions of outputs directories that have no copy, and recordings that have no other."""
         deleted, orphans = 0, set[str]()
         with self.database.begin() as connection:
             for part in parts({self._mapper.stored(path) for path in outputs}):
+                self.directories.release(connection, part)
                 query = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.outputs.in_(part))
                 pairs = connection.execute(query).all()
                 ids, sha256s = [row.id for row in pairs], {row.recording for row in pairs}
@@ -334,6 +337,8 @@ class Archive:
             if row is None:
                 raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
             model, revision, sha256, vector = row.model, row.revision, row.recording, rows.unpacked(row.vector)
+        with self.database.connect() as connection:
+            where = where.resolved(connection)
         limit = k
         while True:  # a recording that was recognised several times is still one neighbour
             hits = self.neighbours.search(

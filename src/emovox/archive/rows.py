@@ -1,8 +1,10 @@
 """Rows: how records stand in the database's tables, and how they come back."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import datetime
 from itertools import islice
@@ -13,9 +15,12 @@ import numpy as np
 from sqlalchemy import Connection, Engine, RowMapping, Select, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from emovox.archive.database import HIDDEN, embeddings, recognitions, recordings, segments, spaces, tags
+from emovox.archive import readings
+from emovox.archive.database import HIDDEN
 from emovox.archive.record import ArchiveRecord, Floats, clean
+from emovox.archive.schema import directories, embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.emotions import NAMES
+from emovox.outputs import RESULT
 
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
 RECORDING, SEGMENT = "recording", "segment"
@@ -26,6 +31,7 @@ _CONVERTED = {"created", "warnings", "outputs"}
 _COLUMNS = [*(column for column in recordings.c if column.name != "created"), *recognitions.c]
 _PLAIN = {field.name for field in fields(ArchiveRecord)} & {column.name for column in _COLUMNS} - _CONVERTED
 _MANY = 500  # values in one IN
+_NAME = re.compile(r"outputs_(\d{8}_\d{6})((?:_channel\d+)?(?:_(\d{1,6}))?)")
 
 
 class RecordMapper:
@@ -43,19 +49,34 @@ class RecordMapper:
             "created": record.created.timestamp(),
             "warnings": " ".join(record.warnings),
             "outputs": None if record.outputs is None else self.stored(record.outputs),
-            **record.scores,
+            **_scores(record.scores),
         }
+        if table is directories and record.outputs is not None:
+            cells |= self._directory(record, record.outputs)
         names = [column.name for column in table.c]
         return {name: cells[name] if name in cells else _text(getattr(record, name)) for name in names}
 
+    def _directory(self, record: ArchiveRecord, path: Path) -> dict[str, Any]:
+        modified = 0
+        with suppress(OSError):
+            modified = (path / RESULT).stat().st_mtime_ns
+        return {
+            "path": self.stored(path),
+            "parent": self.stored(path.parent),
+            "position": position(path.name),
+            "recognition": record.id,
+            "modified": modified,
+        }
+
     def records(self, connection: Connection, query: Select[Any]) -> list[ArchiveRecord]:
-        """The records of a query of `joined`, with the tags of their recordings."""
+        """The records of a query of `joined`, with their readings and the tags of their recordings."""
         rows = connection.execute(query).mappings().all()
         names: dict[str, list[str]] = {}
         for part in parts({row["sha256"] for row in rows}):
             for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
                 names.setdefault(tag.recording, []).append(tag.name)
-        return [self._record(row, names.get(row["sha256"], ())) for row in rows]
+        numbers = readings_of(connection, (row["id"] for row in rows))
+        return [self.record(row, names.get(row["sha256"], ()), numbers.get(row["id"], ())) for row in rows]
 
     def stored(self, path: Path) -> str:
         """A path as it is stored: relative to where an SQLite file is, so that both can be moved together."""
@@ -68,20 +89,41 @@ class RecordMapper:
         """The path that is stored so."""
         return Path(text) if self._base is None else self._base / text
 
-    def _record(self, row: RowMapping, names: Iterable[str]) -> ArchiveRecord:
+    def record(
+        self, row: RowMapping, names: Iterable[str] = (), numbers: Iterable[RowMapping] = ()
+    ) -> ArchiveRecord:
+        """The record of a row of `joined`, with these tags and readings."""
         return ArchiveRecord(
             **{name: row[name] for name in _PLAIN},
             created=datetime.fromtimestamp(row["created"]).astimezone(),
-            scores={name: row[name] for name in NAMES},
+            scores=None if row["emotion"] is None else {name: row[name] for name in NAMES},
+            readouts=readings.results(numbers),
             warnings=tuple(row["warnings"].split()),
             outputs=None if row["outputs"] is None else self.resolved(row["outputs"]),
             tags=tuple(names),
         )
 
 
+def position(name: str) -> str:
+    """By which an outputs directory stands among those of its parent: by its time, then by its number."""
+    match = _NAME.fullmatch(name)
+    return name if match is None else f"{match[1]}_{int(match[3] or 1):06}{match[2]}"
+
+
 def joined() -> Select[Any]:
     """The query of all recognitions with their recordings."""
     return select(*_COLUMNS).select_from(recognitions.join(recordings))
+
+
+def readings_of(connection: Connection, ids: Iterable[str]) -> dict[str, list[RowMapping]]:
+    """The rows of `readings` of recognitions, in their order."""
+    table = readings.readings
+    numbers: dict[str, list[RowMapping]] = {}
+    for part in parts(ids):
+        query = select(table).where(table.c.recognition.in_(part)).order_by(table.c.recognition, table.c.position)
+        for row in connection.execute(query).mappings():
+            numbers.setdefault(row["recognition"], []).append(row)
+    return numbers
 
 
 def parts(values: Iterable[str]) -> Iterator[list[str]]:
@@ -108,7 +150,7 @@ def of_segments(record: ArchiveRecord) -> Iterator[dict[str, Any]]:
             "end": item.end,
             "emotion": item.emotion,
             "confidence": item.confidence,
-            **item.scores,
+            **_scores(item.scores),
             "channel": item.channel,
         }
 
@@ -147,7 +189,8 @@ def unpacked(content: bytes) -> Floats:
 
 def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> int:
     """Add the records that aren't in the archive, and note which outputs have moved; gives how many are new."""
-    batch = _with_known_ids(connection, batch)
+    copies = _with_known_ids(connection, batch)
+    batch = list({record.id: record for record in copies}.values())
     # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's
     # embeddings are seen in their order, and who saw the last has seen all.
     numbers = lock_spaces(connection, {key for record in batch for key, _, _ in vectors(record)})
@@ -161,6 +204,7 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
         linkless = update(recordings).where(recordings.c.sha256 == sha256, recordings.c.link.is_(None))
         connection.execute(linkless.values(link=_text(link)))
     insert(connection, recognitions, [mapper.row(recognitions, record) for record in new])
+    insert(connection, readings.readings, [row for record in new for row in readings.of_record(record)])
     insert(connection, segments, [row for record in new for row in of_segments(record)])
     insert(
         connection,
@@ -178,7 +222,24 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
         if not mapper.resolved(before).exists():
             moved = update(recognitions).where(recognitions.c.id == record.id)
             connection.execute(moved.values(outputs=mapper.stored(record.outputs)))
+    _keep_directories(connection, copies, mapper)
     return len(new)
+
+
+def _keep_directories(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> None:
+    """Add the outputs directories of records; one that is known has what was read last."""
+    rows = {}
+    for record in batch:
+        if record.outputs is not None:
+            row = mapper.row(directories, record)
+            rows[row["path"]] = row
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    added = dialect.insert(directories)
+    changes = {name: added.excluded[name] for name in ("recognition", "modified", "name", "duration")}
+    upsert = added.on_conflict_do_update(index_elements=["path"], set_=changes)
+    connection.execute(upsert, [rows[path] for path in sorted(rows)])
 
 
 def _with_known_ids(connection: Connection, batch: Sequence[ArchiveRecord]) -> list[ArchiveRecord]:
@@ -192,6 +253,10 @@ def _with_known_ids(connection: Connection, batch: Sequence[ArchiveRecord]) -> l
         else record
         for record in batch
     ]
+
+
+def _scores(scores: dict[str, float] | None) -> dict[str, float | None]:
+    return {**dict.fromkeys(NAMES), **(scores or {})}
 
 
 def _text(value: Any) -> Any:

@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass
 from emovox.emotions import NAMES, check_names
 from emovox.errors import ExportError, HeadError, UnknownEmotionError, UnknownModelError
 from emovox.exports import FORMATS, check_formats, needs
+from emovox.inference.frames import RowsIn
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Channel, CommonOptions, Options
 from emovox.models.catalog import AUTO, CATALOG, find
@@ -128,10 +129,22 @@ class RecognitionOptions(CommonOptions):
         bool, Field(description="keep an outputs directory; otherwise the answer is all there will be")
     ] = True
 
+    frames: Annotated[
+        RowsIn | None,
+        Field(
+            description="where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or "
+            "in the file frames.npz among the outputs; by default inline, unless they are too many and stored, "
+            "and from 0.3 on in the file"
+        ),
+        WithJsonSchema({**_TEXT, "enum": list(get_args(RowsIn))}),
+    ] = None
+
     @model_validator(mode="after")
     def _check(self) -> "RecognitionOptions":
         if not self.store and (self.embedding or self.export):
             raise ValueError("embedding and export are files among the outputs, and store=false forbids those")
+        if not self.store and self.frames == "file":
+            raise ValueError("frames=file is about a file among the outputs, and store=false forbids those")
         return self
 
     @classmethod

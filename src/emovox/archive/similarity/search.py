@@ -15,9 +15,9 @@ import numpy as np
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from emovox.archive import rows
-from emovox.archive.database import embeddings, fits, recognitions, segments, spaces
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord, Floats
+from emovox.archive.schema import embeddings, fits, recognitions, segments, spaces
 from emovox.archive.similarity.pgvector import PostgresIndex
 from emovox.archive.similarity.vector_file import Ids, VectorFile
 from emovox.archive.similarity.whitening import Whitening, fit, unit
@@ -311,7 +311,7 @@ class SimilarityIndex:
             sample = []
             for part in _parts(np.sort(np.random.default_rng(0).choice(every, SAMPLE, replace=False)).tolist()):
                 sample += connection.execute(query.where(embeddings.c.id.in_(part))).all()
-        mean, matrix = fit(np.stack([rows.unpacked(row[0]) for row in sample]), [row[1] for row in sample])
+        mean, matrix = fit(np.stack([rows.unpacked(row[0]) for row in sample]), [row[1] or "" for row in sample])
         connection.execute(delete(fits).where(fits.c.space == space.id))
         values = {
             "space": space.id,
