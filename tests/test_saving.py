@@ -7,6 +7,7 @@ import pytest
 from emovox.archive import Archive
 from emovox.archive.record import read_directory
 from emovox.errors import ExportError
+from emovox.inference.frames import FRAMES
 from emovox.inference.options import Options
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS, Outputs
@@ -64,7 +65,8 @@ def test_embeddings_are_in_files_where_they_are_asked_for(
     record, directory = save.record(), save.directory
     assert directory is not None
     files = {path.name for path in directory.iterdir()} - {AUDIO, RESULT}
-    assert files == ({EMBEDDING, SEGMENT_EMBEDDINGS} if asked else set())
+    assert files - {FRAMES} == ({EMBEDDING, SEGMENT_EMBEDDINGS} if asked else set())
+    assert (FRAMES in files) is (granularity == "frame")
     assert (record is not None) == archived
     if record is not None:
         assert record.embedding is not None

@@ -21,6 +21,7 @@ EmovoxError
 ├── MicrophoneError                no microphone can be heard here
 ├── UnknownEmotionError            not one of the nine, or not taught to the model
 ├── OutputsError                   the outputs directory: unwritable, disk full
+│   └── FramesError                its frames.npz is gone or damaged, or the frames are elsewhere
 ├── BatchError                     a batch's input or output can't be used
 │   └── ClusterError               its cluster can't be reached, has no place for it, or was lost on the way
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
@@ -125,6 +126,10 @@ class UnknownEmotionError(EmovoxError, ValueError):
 
 class OutputsError(EmovoxError):
     """The outputs directory can't be read or written."""
+
+
+class FramesError(OutputsError):
+    """The rows of frames are asked for, and their file is gone or damaged, or it isn't known where it is."""
 
 
 class BatchError(EmovoxError):

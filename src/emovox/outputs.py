@@ -23,8 +23,9 @@ from emovox import directories, files, private, refusals
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
 from emovox.errors import ExportError, OutputsError
-from emovox.inference import npy
+from emovox.inference import npy, npz
 from emovox.inference import stored_result as stored
+from emovox.inference.frames import FRAMES
 from emovox.inference.npy import NpyWriter
 from emovox.inference.recognition import Recognition
 
@@ -72,8 +73,10 @@ def find_directories(root: Path, *, failed: directories.Failed | None = None) ->
     return sorted(found)
 
 
-def read_result(directory: Path, only: stored.Part | None = None) -> Recognition:
+def read_result(directory: str | Path, only: stored.Part | None = None) -> Recognition:
     """The result in an outputs directory.
+
+    The rows of frames are read when they are asked for: if their file is gone or damaged, `FramesError` is raised.
 
     Args:
         directory: the outputs directory.
@@ -83,6 +86,7 @@ def read_result(directory: Path, only: stored.Part | None = None) -> Recognition
         ExportError: there is none, or Emovox didn't write it.
         OutputsError: it can't be read.
     """
+    directory = Path(directory)
     try:
         return stored.read(directory / RESULT, only)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -167,7 +171,7 @@ class Draft:
             return audio.rename(place)
 
     def complete(self, recognition: Recognition) -> Path:
-        """Add result.json and the embeddings, if there are any; once.
+        """Add result.json, and frames and embeddings if there are any; once.
 
         Returns:
             The draft's directory, where exports may be added before it is published.
@@ -180,7 +184,9 @@ class Draft:
             if self._completed:
                 return self._path
             with private.create(self._path / RESULT, "x", encoding="utf-8") as result:
-                result.writelines(recognition.json_pieces())
+                result.writelines(recognition.json_pieces(inline=False))
+            if recognition.frames is not None:
+                npz.save(self._path / FRAMES, recognition.frames.arrays())
             if self._embedding is not None:
                 self._embedding.close()
             elif recognition.embedding is not None:

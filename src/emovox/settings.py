@@ -92,7 +92,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field("auto", description="catalog name or path of the model")
+    model: str = Field("auto", description="name or path of the model")
+    map: Path | None = Field(None, description="JSON file that says which of the nine each label of `model` is")
     outputs: Path = Field(Path("outputs"), description="where outputs directories are made")
     engine: Literal["auto", "onnxruntime", "openvino"] = Field(
         "auto", description="the engine that runs the model"

@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,8 +12,10 @@ import pytest
 from emovox.cli import main
 from emovox.cli.models import amount
 from emovox.models.catalog import CATALOG, disk_size, snapshot_path
+from emovox.settings import settings
+from support import tiny, wav2vec2_snapshots
 from support.hub import Fault, Hub, serving
-from support.pulls import FILES
+from support.pulls import FILES, contents
 
 NAME = "emotion2vec_plus_base"
 Run = Callable[..., tuple[int, str, str]]
@@ -158,3 +161,90 @@ def test_a_bar_on_a_terminal(served: Hub) -> None:
 )
 def test_amounts(size: int, text: str) -> None:
     assert amount(size) == text
+
+
+@pytest.fixture
+def published(served: Hub, tmp_path: Path) -> Hub:
+    """A hub with a snapshot of transformers whose labels are not all among the nine."""
+    config = wav2vec2_snapshots.tiny(labels=("neutral", "calm", "hap"))
+    files = contents(wav2vec2_snapshots.write(tmp_path / "published", config))
+    served.files = {**files, "README.md": b"---\nlicense: mit\n---\n", "modeling.py": b"import os"}
+    served.published = dict(served.files)
+    return served
+
+
+REPOSITORY = "hf:some/model"
+
+
+def test_a_model_of_anybody_s(run: Run, published: Hub, examples: list[Path], tmp_path: Path) -> None:
+    code, _, err = run("show", REPOSITORY)
+    assert code == 1
+    assert f"run `emovox models pull {REPOSITORY}`" in err
+    code, out, err = run("pull", REPOSITORY)
+    assert (code, published.asked("modeling.py")) == (0, [])
+    assert out == f"{REPOSITORY} is in {snapshot_path(REPOSITORY)}, {amount(disk_size(REPOSITORY))}\n"
+    assert err == (
+        "licence: mit, as its model card says; its terms are yours to read: https://huggingface.co/some/model\n"
+    )
+    last = run("list")[1].splitlines()[-1]
+    size = amount(disk_size(REPOSITORY))
+    assert " ".join(last.split()) == f"{REPOSITORY} yes {size} mit some/model, from huggingface.co"
+    row = json.loads(run("list", "--format", "json")[1])[-1]
+    assert (row["name"], row["licence"]["name"], row["huggingface"]) == (REPOSITORY, "mit", "some/model")
+    code, out, _ = run("verify", REPOSITORY)
+    assert (code, "all 4 have the checksums that" in out) == (0, True)
+    assert run("convert", REPOSITORY, "--precision", "fp32")[0] == 0
+    assert run("remove", REPOSITORY, "--yes")[0] == 0
+    assert disk_size(REPOSITORY) == 0
+
+
+def test_what_labels_map_to_is_shown(run: Run, published: Hub) -> None:
+    run("pull", REPOSITORY)
+    code, out, _ = run("show", REPOSITORY)
+    assert code == 0
+    assert "readout emotion: linear, classes of which one holds (softmax)" in out
+    assert re.search(r"^  neutral +neutral$", out, re.MULTILINE)
+    assert re.search(r"^  calm +-$", out, re.MULTILINE)
+    assert "none of the nine: calm, hap." in out
+    assert '--map FILE and in it {"calm": "...", "hap": "..."}' in out
+
+
+def test_readouts_of_a_file_are_shown(run: Run, tmp_path: Path) -> None:
+    path = tiny.write(tmp_path / "tiny.onnx", readouts=(tiny.EMOTIONS, tiny.MOODS, tiny.DIMENSIONS))
+    code, out, _ = run("show", str(path))
+    assert code == 0
+    assert "readout emotion: linear, classes of which one holds (softmax)\n  angry  angry\n" in out
+    assert "readout mood: linear, classes of which several may hold (sigmoid)\n  tired  -\n" in out
+    assert out.endswith("readout dimensions: pooled, values, from 0 to 1\n  arousal\n  dominance\n  valence\n")
+    assert "--map" not in out
+    bare = tiny.write(tmp_path / "bare.onnx", readouts=())
+    assert run("show", str(bare))[1].endswith("readouts: none, it gives embeddings only\n")
+
+
+def test_a_map_gives_a_model_emotions(
+    capsys: pytest.CaptureFixture[str], examples: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.write(tmp_path / "foreign.onnx", readouts=(tiny.FOREIGN,))
+    path = tmp_path / "map.json"
+
+    def emotion(*options: str) -> tuple[int, str | None, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["recognize", str(examples[0]), "--no-save", "-q", "--format", "json", *options])
+        out, err = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, json.loads(out)[0].get("emotion") if out else None, err
+
+    given = ("--model", str(model))
+    assert emotion(*given)[:2] == (0, None)
+    path.write_text('{"rabbia": "sad", "gioia": "悲伤", "paura": "sad", "calma": "sad", "noia": "sad"}', "utf-8")
+    assert emotion(*given, "--map", str(path))[:2] == (0, "sad")
+    monkeypatch.setenv("EMOVOX_MAP", str(path))
+    monkeypatch.setenv("EMOVOX_MODEL", str(model))
+    settings.cache_clear()
+    assert emotion()[:2] == (0, "sad")
+    path.write_text('{"ira": "angry"}', "utf-8")
+    code, _, err = emotion(*given, "--map", str(path))
+    assert (code, "tiny has no label 'ira': its labels are rabbia, gioia" in err) == (2, True)
+    path.write_text('{"rabbia": "rage"}', "utf-8")
+    code, _, err = emotion(*given, "--map", str(path))
+    assert (code, "unknown emotion 'rage'" in err) == (2, True)

@@ -57,7 +57,7 @@ def test_one_recording_with_frames_and_embedding(run: Run, examples: list[Path])
     [place] = Path("kept").glob("outputs_*")
     assert str(place) in err
     frames = json.loads((place / "result.json").read_text())["frames"]
-    assert len(np.load(place / "embedding.npy")) == len(frames["scores"])
+    assert len(np.load(place / "embedding.npy")) == frames["count"] == len(np.load(place / "frames.npz")["scores"])
 
 
 def test_no_save_writes_nothing(run: Run, examples: list[Path]) -> None:
@@ -75,6 +75,32 @@ def test_json_forms(run: Run, examples: list[Path]) -> None:
         assert item["path"] == str(path)
         assert json.loads((Path(item["outputs"]) / "result.json").read_text())["scores"] == item["scores"]
     assert run("recognize", "gone.wav", "--format", "json", "--no-save")[:2] == (1, "[]\n")
+
+
+def test_where_json_has_the_frames(run: Run, examples: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def items(*arguments: str) -> list[dict[str, Any]]:
+        code, out, err = run("recognize", examples[0], "--granularity", "frame", "-q", *arguments)
+        assert (code, err) == (0, "")
+        found = json.loads(out) if "json" in arguments else [json.loads(line) for line in out.splitlines()]
+        for item in found:
+            jsonschema.validate(item, json_schema())
+        return [item["frames"] for item in found]
+
+    for form in ("json", "jsonl"):
+        [inline], [named] = items("--format", form), items("--format", form, "--frames", "file")
+        assert named["count"] == len(inline["scores"]) == len(inline["logits"])
+        assert named["file"] == "frames.npz"
+        assert items("--format", form, "--frames", "inline") == items("--format", form, "--no-save") == [inline]
+        with monkeypatch.context() as patch:
+            patch.setattr("emovox.inference.frames.INLINE_LIMIT", 5)
+            assert items("--format", form) == [named]
+            for refused in (("--frames", "inline"), ("--no-save",)):
+                arguments = (examples[0], "--granularity", "frame", "--format", form, *refused)
+                code, out, err = run("recognize", *arguments)
+                assert (code, out) == (1, "[]\n" if form == "json" else "")
+                assert "too many for JSON" in err
+                assert "frames.npz" in err
+    assert run("recognize", examples[0], "--frames", "file", "--no-save")[0] == 2
 
 
 def test_csv(run: Run, examples: list[Path]) -> None:

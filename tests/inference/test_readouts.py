@@ -89,6 +89,7 @@ def test_several_labels_of_one_emotion_are_added_up(model: Recognizer, speech: n
         assert item.scores["neutral"] == pytest.approx(own["calm"])
         assert {name for name, score in item.scores.items() if score} == {"angry", "neutral", "happy"}
         assert item.confidence == max(item.scores.values())
+    assert result.model.emotions == tiny.CALLS.emotions
     curve = result.frames.readouts["emotion"].numbers
     assert result.frames.scores is not None
     angry = result.frames.scores[:, NAMES.index("angry")]

@@ -28,13 +28,20 @@ def test_every_entry_says_what_and_whence_it_is() -> None:
             assert id_.split("/")[1] == entry.name
 
 
-def test_superbs_models_say_what_they_know_and_were_trained_on() -> None:
+def test_superbs_models_say_what_they_know() -> None:
     for name in ("wav2vec2-base-superb-er", "hubert-large-superb-er"):
         entry = find(name)
         assert entry.huggingface == f"superb/{name}"
         assert dict(entry.labels) == {"neu": "neutral", "hap": "happy", "ang": "angry", "sad": "sad"}
-        for title in (entry.title, entry.chinese):
-            assert "IEMOCAP" in title
+        assert entry.corpora == ("IEMOCAP",)
+
+
+def test_titles_name_what_a_model_was_trained_on() -> None:
+    corpora = {entry.name: entry.corpora for entry in CATALOG if entry.corpora}
+    assert len(corpora) == 4
+    for name, names in corpora.items():
+        for title in (find(name).title, find(name).chinese):
+            assert all(corpus in title for corpus in names)
 
 
 def test_auto_is_the_bundled_model() -> None:

@@ -2,6 +2,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +11,10 @@ import pytest
 from emovox.models.catalog import CATALOG, find
 from emovox.server.http.problems import Problem
 from emovox.server.pulls import AT_ONCE, Pull, Pulls
+from emovox.settings import settings
+from support import wav2vec2_snapshots
 from support.hub import Fault, Hub
-from support.pulls import FILES, NAME, WEIGHTS, assert_absent, assert_complete
+from support.pulls import FILES, NAME, WEIGHTS, assert_absent, assert_complete, contents
 from support.service import Client
 from support.waiting import until
 
@@ -126,3 +129,32 @@ def test_a_pull_that_fails_is_told_and_may_be_tried_again(shared: Client, served
 def test_what_cannot_be_pulled(shared: Client) -> None:
     assert shared.post("/v1/models/lite/pull").status_code == 409
     assert shared.post("/v1/models/other/pull").status_code == 404
+
+
+def test_a_model_of_anybody_s(shared: Client, served: Hub, examples: list[Path], tmp_path: Path) -> None:
+    config = wav2vec2_snapshots.tiny(labels=wav2vec2_snapshots.NAMED)
+    served.files = contents(wav2vec2_snapshots.write(tmp_path / "published", config))
+    served.published = dict(served.files)
+    name = "hf:some/model"
+    assert shared.post_file(examples[0], model=name).json()["type"] == "urn:emovox:model-not-installed"
+    for url in (f"/v1/models/{name}/pull", "/v1/models/hf%3Asome%2Fmodel/pull"):  # as the page writes it
+        with shared.stream("POST", url) as answer:
+            *_, (kind, data) = events(answer)
+        assert (kind, data) == ("done", {"model": name})
+    [model] = [model for model in shared.get("/v1/models").json() if model["name"] == name]
+    assert (model["installed"], model["downloadable"], model["licence"]["name"]) == (True, False, "not stated")
+    answer = shared.post_file(examples[0], model=name, precision="fp32")
+    assert answer.json()["model"]["name"] == name, answer.text
+    for wrong in ("hf:some", "hf:../model", "hf:some/../model", "hf:some/model/x"):
+        assert shared.post_file(examples[0], model=wrong).status_code == 422
+        assert shared.post(f"/v1/models/{wrong.replace('/', '%2F')}/pull").status_code == 404
+
+
+def test_nothing_is_pulled_offline(shared: Client, served: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOVOX_OFFLINE", "1")
+    settings.cache_clear()
+    for name in (NAME, "hf:some/model"):
+        with shared.stream("POST", f"/v1/models/{name}/pull") as answer:
+            *_, (kind, problem) = events(answer)
+        assert (kind, problem["status"]) == ("failed", 503)
+    assert served.requests == []

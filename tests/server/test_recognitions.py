@@ -62,6 +62,25 @@ def test_answers_are_the_librarys_to_the_bit_and_stored(
         assert {item.name for item in place.iterdir()} == {"result.json", "processed_audio.wav"}
 
 
+def test_frames_are_in_the_answer_unless_they_are_to_be_in_a_file(
+    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = shared.post_file(examples[0], granularity="frame", frames="file")
+    place = shared.outputs / answer.headers["location"].removeprefix("/v1/outputs/")
+    assert (place / "result.json").read_bytes() == answer.content
+    count = answer.json()["frames"]["count"]
+    assert (
+        len(shared.post_file(examples[0], granularity="frame", frames="inline").json()["frames"]["scores"])
+        == count
+    )
+    assert shared.post_file(examples[0], granularity="frame", frames="file", store="false").status_code == 422
+    monkeypatch.setattr("emovox.inference.frames.INLINE_LIMIT", 5)
+    assert shared.post_file(examples[0], granularity="frame").json()["frames"]["count"] == count
+    for options in ({"frames": "inline"}, {"store": "false"}):
+        refused = shared.post_file(examples[0], granularity="frame", **options)
+        assert (refused.status_code, "frames.npz" in refused.json()["detail"]) == (422, True)
+
+
 @pytest.mark.parametrize(
     "options",
     [

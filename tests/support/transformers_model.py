@@ -7,11 +7,14 @@ import importlib.util
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+from emovox.models.wav2vec2.snapshot import PREFIXES, SPEECH
 
 _MISSING = any(importlib.util.find_spec(name) is None for name in ("torch", "transformers"))
 
@@ -29,19 +32,24 @@ def parity(test: Any) -> Any:
 
 
 def build(config: dict[str, Any], *, seed: int = 0) -> Any:
-    """Return transformers' model with random weights, none of them at a value that hides a mistake."""
+    """Return the model of a config's class with random weights, none of them at a value that hides a mistake.
+
+    The class is transformers' own, or the one of `speech_class`.
+    """
     import torch  # noqa: PLC0415 - the parity tests' own dependency
     import transformers  # noqa: PLC0415
 
     torch.set_num_threads(2)
     torch.manual_seed(seed)
     settings = {key: value for key, value in config.items() if key not in ("model_type", "architectures")}
-    settings["id2label"] = {int(index): label for index, label in settings["id2label"].items()}
-    kind = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert"}[config["model_type"]]
+    if "id2label" in settings:
+        settings["id2label"] = {int(index): label for index, label in settings["id2label"].items()}
+    kind = PREFIXES[config["model_type"]]
     options = getattr(transformers, f"{kind}Config")(**settings)
     # As up to transformers 4.57, and as SUPERB's heads were trained: see models/wav2vec2/network.py.
     options.tie_last_hidden_states = True
-    model = getattr(transformers, f"{kind}ForSequenceClassification")(options).eval()
+    [name] = config["architectures"]
+    model = (speech_class(kind) if name.endswith(SPEECH) else getattr(transformers, name))(options).eval()
     with torch.no_grad():
         for name, parameter in [*model.named_parameters(), *model.named_buffers()]:
             if not parameter.is_floating_point():
@@ -57,6 +65,43 @@ def build(config: dict[str, Any], *, seed: int = 0) -> Any:
                 fans = parameter.shape[1:].numel()
                 parameter.copy_(noise * fans**-0.5)
     return model
+
+
+def speech_class(kind: str) -> Any:
+    """The class of a wav2vec 2.0 or HuBERT with two layers and tanh on the mean of its frames.
+
+    Written anew after the card of audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim: `EmotionModel` and its
+    `RegressionHead`. It is given no attention mask.
+    """
+    import torch  # noqa: PLC0415
+    import transformers  # noqa: PLC0415
+
+    class Head(torch.nn.Module):
+        def __init__(self, config: Any) -> None:
+            super().__init__()
+            self.dense = torch.nn.Linear(config.hidden_size, config.hidden_size)
+            self.dropout = torch.nn.Dropout(config.final_dropout)
+            self.out_proj = torch.nn.Linear(config.hidden_size, config.num_labels)
+
+        def forward(self, mean: Any) -> Any:
+            middle = torch.tanh(self.dense(self.dropout(mean)))
+            return self.out_proj(self.dropout(middle))
+
+    base: Any = getattr(transformers, f"{kind}PreTrainedModel")
+
+    class Model(base):  # type: ignore[misc]
+        def __init__(self, config: Any) -> None:
+            super().__init__(config)
+            setattr(self, self.base_model_prefix, getattr(transformers, f"{kind}Model")(config))
+            self.classifier = Head(config)
+            self.post_init()
+
+        def forward(self, input_values: Any) -> Any:
+            frames = self.base_model(input_values)[0]
+            return SimpleNamespace(last_hidden_state=frames, logits=self.classifier(frames.mean(dim=1)))
+
+    Model.__name__ = kind + SPEECH
+    return Model
 
 
 def save(model: Any, directory: Path, *, safe: bool = True, normalize: bool = True) -> Path:
@@ -78,10 +123,10 @@ def save(model: Any, directory: Path, *, safe: bool = True, normalize: bool = Tr
 def infer(
     model: Any, *waveforms: npt.NDArray[np.float32], normalize: bool = True, mask: bool = False
 ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]:
-    """Compute the frames (T, D) that the head sees and the scores of each recording; several are one batch.
+    """Compute the frames (T, D) that the head sees and its scores or values (K,), of each recording of one batch.
 
     Args:
-        model: transformers'.
+        model: as `build` gives it.
         waveforms: 16 kHz.
         normalize: as in the preprocessor's settings.
         mask: give an attention mask, as a model with `feat_extract_norm: layer` wants it for a batch.
@@ -93,10 +138,16 @@ def infer(
     prepare = extractor(do_normalize=normalize, return_attention_mask=mask)
     inputs = prepare(list(waveforms), sampling_rate=16_000, padding=True, return_tensors="pt")
     seen: list[Any] = []
-    hook = model.projector.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    projector = getattr(model, "projector", None)
+    hook = projector and projector.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
     with torch.no_grad():
-        logits = model(**inputs).logits
-    hook.remove()
-    scores = torch.softmax(logits, dim=-1).numpy()
+        outputs = model(**inputs)
+    if hook:
+        hook.remove()
+    frames = seen[0] if seen else outputs.last_hidden_state
+    logits = getattr(outputs, "logits", torch.zeros(len(waveforms), 0))
+    numbers = {"regression": logits, "multi_label_classification": torch.sigmoid(logits)}.get(
+        model.config.problem_type, torch.softmax(logits, dim=-1)
+    )
     counts = [int(model._get_feat_extract_output_lengths(len(waveform))) for waveform in waveforms]
-    return [(seen[0][row, :count].numpy(), scores[row]) for row, count in enumerate(counts)]
+    return [(frames[row, :count].numpy(), numbers[row].numpy()) for row, count in enumerate(counts)]

@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emovox.models.wav2vec2.snapshot import ARCHITECTURES, ModelConfig
+from emovox.models.readout import Kind
+from emovox.models.wav2vec2.snapshot import HEADLESS, PREFIXES, SEQUENCE, SPEECH, ModelConfig
 from emovox.models.wav2vec2.weights import expected_shapes
 from support import torch_zip
 
 SUPERB = ("neu", "hap", "ang", "sad")
 MEANINGS = {"neu": "neutral", "hap": "happy", "ang": "angry", "sad": "sad"}
 NAMED = ("neutral", "happy", "angry", "sad")
+DIMENSIONS = ("arousal", "dominance", "valence")
+# The classes of ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition.
+RAVDESS = ("angry", "calm", "disgust", "fearful", "happy", "neutral", "sad", "surprised")
 
 TINY: dict[str, Any] = {
     "hidden_size": 32,
@@ -39,26 +43,52 @@ LARGE: dict[str, Any] = {
     "do_stable_layer_norm": True,
     "use_weighted_layer_sum": True,
 }
+# As audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim, but for its size.
+REGRESSION: dict[str, Any] = {
+    "feat_extract_norm": "layer",
+    "conv_bias": True,
+    "do_stable_layer_norm": True,
+    "problem_type": "regression",
+    "pooling_mode": "mean",
+}
+AUDEERING: dict[str, Any] = REGRESSION | {
+    "hidden_size": 1024,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
 
 
-def configure(changes: dict[str, Any], labels: tuple[str, ...] = NAMED) -> dict[str, Any]:
+def configure(
+    changes: dict[str, Any], labels: tuple[str, ...] = NAMED, architecture: str = SEQUENCE
+) -> dict[str, Any]:
     """Return a config.json with transformers' defaults but for ``changes``."""
     config = {"model_type": "wav2vec2", **changes}
-    config["architectures"] = [ARCHITECTURES[config["model_type"]]]
-    config["id2label"] = {str(index): label for index, label in enumerate(labels)}
+    config["architectures"] = [PREFIXES[config["model_type"]] + architecture]
+    if architecture != HEADLESS:
+        config["id2label"] = {str(index): label for index, label in enumerate(labels)}
     return config
 
 
-def tiny(changes: dict[str, Any] | None = None, labels: tuple[str, ...] = NAMED) -> dict[str, Any]:
+def tiny(
+    changes: dict[str, Any] | None = None, labels: tuple[str, ...] = NAMED, architecture: str = SEQUENCE
+) -> dict[str, Any]:
     """Return the config of a model of some 30 thousand weights, and changes to it."""
-    return configure(TINY | (changes or {}), labels)
+    return configure(TINY | (changes or {}), labels, architecture)
+
+
+def head_of(config: dict[str, Any]) -> Kind | None:
+    """The head of the class that a config names."""
+    [name] = config["architectures"]
+    return None if name.endswith(HEADLESS) else "pooled" if name.endswith(SPEECH) else "linear"
 
 
 def random_state(config: dict[str, Any], *, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]:
     """Return random weights by the network's own names, with variances that keep the signal alive."""
     generator = np.random.default_rng(seed)
     state = {}
-    for name, shape in expected_shapes(ModelConfig.model_validate(config), len(config["id2label"])).items():
+    outputs = len(config.get("id2label", ()))
+    for name, shape in expected_shapes(ModelConfig.model_validate(config), head_of(config), outputs).items():
         values: npt.NDArray[Any] = generator.standard_normal(shape, np.float32)
         if name.endswith("running_var"):
             values = np.abs(values) + 0.3
@@ -75,9 +105,8 @@ def random_state(config: dict[str, Any], *, seed: int = 0) -> dict[str, npt.NDAr
 def stored(config: dict[str, Any], state: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
     """The same under the names that transformers gives them in a checkpoint."""
     head = ("layer_weights", "projector", "classifier")
-    return {
-        name if name.startswith(head) else f"{config['model_type']}.{name}": value for name, value in state.items()
-    }
+    prefix = f"{config['model_type']}." if head_of(config) else ""
+    return {name if name.startswith(head) else prefix + name: value for name, value in state.items()}
 
 
 def save_safetensors(path: Path, state: dict[str, npt.NDArray[Any]]) -> Path:

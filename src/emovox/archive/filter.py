@@ -11,10 +11,10 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from emovox.archive import readings
-from emovox.archive.database import recognitions, recordings, tags
 from emovox.archive.names import Name
 from emovox.archive.readings import Comparison, Operator
 from emovox.archive.record import clean
+from emovox.archive.schema import recognitions, recordings, tags
 from emovox.emotions import check_names
 from emovox.errors import FilterError, UnknownEmotionError
 

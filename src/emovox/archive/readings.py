@@ -23,9 +23,9 @@ from sqlalchemy import (
     select,
 )
 
-from emovox.archive.database import metadata, recognitions
 from emovox.archive.names import CONFIDENCE, LABEL, Name, numbers
 from emovox.archive.record import ArchiveRecord, clean
+from emovox.archive.schema import metadata, recognitions
 from emovox.emotions import NAMES, check_names
 from emovox.errors import FilterError
 from emovox.inference.recognition import ReadoutResult

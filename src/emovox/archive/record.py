@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from emovox import files
 from emovox.archive import foreign
 from emovox.emotions import NAMES
-from emovox.errors import ArchiveError
+from emovox.errors import ArchiveError, FramesError
 from emovox.inference import stored_result as stored
 from emovox.inference.recognition import ReadoutResult, Recognition
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
@@ -61,7 +61,7 @@ class ArchiveRecord:
     """One recognition as the archive keeps it.
 
     `segments` and `embedding` go into tables of their own: records that the archive gives back are without them,
-    and `Archive.segments` and `Archive.embedding` read them. So are `embedding_revision` and `earlier_id`.
+    and `Archive.segments` and `Archive.embedding` read them. So are `embedding_revision`, `earlier_id` and `head`.
 
     Attributes:
         id: sha256 of its result.json; another program's doesn't name its sound, so there it is that of the result
@@ -220,6 +220,8 @@ def read_directory(directory: Path, *, model: str | None = None) -> ArchiveRecor
         return _with_embeddings(record, directory, mask)
     except FileNotFoundError:
         raise ArchiveError(f"{directory}: not an outputs directory: it has no {RESULT}") from None
+    except FramesError as error:
+        raise ArchiveError(str(error)) from None
     except ArchiveError as error:
         raise ArchiveError(f"{directory}: {error}") from None
     except _UNREADABLE as error:
@@ -293,16 +295,16 @@ def _read(path: Path) -> Any:
 
 def _digest(recognition: Recognition) -> str:
     digest = hashlib.sha256()
-    for piece in recognition.json_pieces():
+    for piece in recognition.json_pieces(inline=False):
         digest.update(piece.encode())
     return digest.hexdigest()
 
 
 def _speech_mask(recognition: Recognition, directory: Path) -> NDArray[np.bool_] | None:
     """The frames (T,) that the verdict goes by; None: all. Silence has the score 1 for `unknown`, or NaN."""
-    if not recognition.speech_only or recognition.granularity != "frame":
+    if not recognition.speech_only or recognition.granularity != "frame" or not (directory / EMBEDDING).is_file():
         return None
-    frames = recognition.frames or stored.read_frames(directory / RESULT)
+    frames = stored.read_frames(directory / RESULT)
     if frames is None:
         return None
     if frames.scores is not None:

@@ -1,8 +1,10 @@
 """Rows: how records stand in the database's tables, and how they come back."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import datetime
 from itertools import islice
@@ -14,9 +16,11 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, Table, select, up
 from sqlalchemy.dialects import postgresql, sqlite
 
 from emovox.archive import readings
-from emovox.archive.database import HIDDEN, embeddings, recognitions, recordings, segments, spaces, tags
+from emovox.archive.database import HIDDEN
 from emovox.archive.record import ArchiveRecord, Floats, clean
+from emovox.archive.schema import directories, embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.emotions import NAMES
+from emovox.outputs import RESULT
 
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
 RECORDING, SEGMENT = "recording", "segment"
@@ -27,6 +31,7 @@ _CONVERTED = {"created", "warnings", "outputs"}
 _COLUMNS = [*(column for column in recordings.c if column.name != "created"), *recognitions.c]
 _PLAIN = {field.name for field in fields(ArchiveRecord)} & {column.name for column in _COLUMNS} - _CONVERTED
 _MANY = 500  # values in one IN
+_NAME = re.compile(r"outputs_(\d{8}_\d{6})((?:_channel\d+)?(?:_(\d{1,6}))?)")
 
 
 class RecordMapper:
@@ -46,8 +51,22 @@ class RecordMapper:
             "outputs": None if record.outputs is None else self.stored(record.outputs),
             **_scores(record.scores),
         }
+        if table is directories and record.outputs is not None:
+            cells |= self._directory(record, record.outputs)
         names = [column.name for column in table.c]
         return {name: cells[name] if name in cells else _text(getattr(record, name)) for name in names}
+
+    def _directory(self, record: ArchiveRecord, path: Path) -> dict[str, Any]:
+        modified = 0
+        with suppress(OSError):
+            modified = (path / RESULT).stat().st_mtime_ns
+        return {
+            "path": self.stored(path),
+            "parent": self.stored(path.parent),
+            "position": position(path.name),
+            "recognition": record.id,
+            "modified": modified,
+        }
 
     def records(self, connection: Connection, query: Select[Any]) -> list[ArchiveRecord]:
         """The records of a query of `joined`, with their readings and the tags of their recordings."""
@@ -56,15 +75,8 @@ class RecordMapper:
         for part in parts({row["sha256"] for row in rows}):
             for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
                 names.setdefault(tag.recording, []).append(tag.name)
-        numbers: dict[str, list[RowMapping]] = {}
-        table = readings.readings
-        for part in parts(row["id"] for row in rows):
-            query = (
-                select(table).where(table.c.recognition.in_(part)).order_by(table.c.recognition, table.c.position)
-            )
-            for reading in connection.execute(query).mappings():
-                numbers.setdefault(reading["recognition"], []).append(reading)
-        return [self._record(row, names.get(row["sha256"], ()), numbers.get(row["id"], ())) for row in rows]
+        numbers = readings_of(connection, (row["id"] for row in rows))
+        return [self.record(row, names.get(row["sha256"], ()), numbers.get(row["id"], ())) for row in rows]
 
     def stored(self, path: Path) -> str:
         """A path as it is stored: relative to where an SQLite file is, so that both can be moved together."""
@@ -77,7 +89,10 @@ class RecordMapper:
         """The path that is stored so."""
         return Path(text) if self._base is None else self._base / text
 
-    def _record(self, row: RowMapping, names: Iterable[str], numbers: Iterable[RowMapping]) -> ArchiveRecord:
+    def record(
+        self, row: RowMapping, names: Iterable[str] = (), numbers: Iterable[RowMapping] = ()
+    ) -> ArchiveRecord:
+        """The record of a row of `joined`, with these tags and readings."""
         return ArchiveRecord(
             **{name: row[name] for name in _PLAIN},
             created=datetime.fromtimestamp(row["created"]).astimezone(),
@@ -89,9 +104,26 @@ class RecordMapper:
         )
 
 
+def position(name: str) -> str:
+    """By which an outputs directory stands among those of its parent: by its time, then by its number."""
+    match = _NAME.fullmatch(name)
+    return name if match is None else f"{match[1]}_{int(match[3] or 1):06}{match[2]}"
+
+
 def joined() -> Select[Any]:
     """The query of all recognitions with their recordings."""
     return select(*_COLUMNS).select_from(recognitions.join(recordings))
+
+
+def readings_of(connection: Connection, ids: Iterable[str]) -> dict[str, list[RowMapping]]:
+    """The rows of `readings` of recognitions, in their order."""
+    table = readings.readings
+    numbers: dict[str, list[RowMapping]] = {}
+    for part in parts(ids):
+        query = select(table).where(table.c.recognition.in_(part)).order_by(table.c.recognition, table.c.position)
+        for row in connection.execute(query).mappings():
+            numbers.setdefault(row["recognition"], []).append(row)
+    return numbers
 
 
 def parts(values: Iterable[str]) -> Iterator[list[str]]:
@@ -157,7 +189,8 @@ def unpacked(content: bytes) -> Floats:
 
 def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> int:
     """Add the records that aren't in the archive, and note which outputs have moved; gives how many are new."""
-    batch = _with_known_ids(connection, batch)
+    copies = _with_known_ids(connection, batch)
+    batch = list({record.id: record for record in copies}.values())
     # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's
     # embeddings are seen in their order, and who saw the last has seen all.
     numbers = lock_spaces(connection, {key for record in batch for key, _, _ in vectors(record)})
@@ -189,7 +222,24 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
         if not mapper.resolved(before).exists():
             moved = update(recognitions).where(recognitions.c.id == record.id)
             connection.execute(moved.values(outputs=mapper.stored(record.outputs)))
+    _keep_directories(connection, copies, mapper)
     return len(new)
+
+
+def _keep_directories(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> None:
+    """Add the outputs directories of records; one that is known has what was read last."""
+    rows = {}
+    for record in batch:
+        if record.outputs is not None:
+            row = mapper.row(directories, record)
+            rows[row["path"]] = row
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    added = dialect.insert(directories)
+    changes = {name: added.excluded[name] for name in ("recognition", "modified", "name", "duration")}
+    upsert = added.on_conflict_do_update(index_elements=["path"], set_=changes)
+    connection.execute(upsert, [rows[path] for path in sorted(rows)])
 
 
 def _with_known_ids(connection: Connection, batch: Sequence[ArchiveRecord]) -> list[ArchiveRecord]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from emovox.archive.database import recognitions, recordings, tags
 from emovox.archive.filter import Filter
 from emovox.archive.readings import readings
+from emovox.archive.schema import recognitions, recordings, tags
 
 
 @dataclass(frozen=True)

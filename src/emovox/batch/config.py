@@ -1,5 +1,6 @@
 """The configuration of a batch: what it is to do."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ class BatchConfig:
         out: a directory, as a path or an address.
         column: of the manifest.
         model: a name or path.
+        mapping: which of the nine labels of the model are, by label.
         precision: of the arithmetic.
         device: where the model runs.
         options: of the recognition.
@@ -35,6 +37,7 @@ class BatchConfig:
     out: str
     column: str | None = None
     model: str = "auto"
+    mapping: Mapping[str, str] = field(default_factory=dict)
     precision: Wanted = "auto"
     device: Device = "auto"
     options: Options = field(default_factory=Options)
@@ -56,6 +59,7 @@ class BatchConfig:
                 **options,
                 "head": head and {"name": head.name, "created_at": str(head.training.created_at)},
             },
+            "map": dict(self.mapping),
             "channels": "split" if self.split_channels else "mix",
             "outputs_dirs": self.outputs_dirs,
             "formats": list(self.formats),

@@ -117,6 +117,7 @@ class Batch:
                 longest=wish.longest,
                 directory=os.getcwd(),  # noqa: PTH109  paths are strings here
                 archive=self._archive is not None,
+                mapping=wish.mapping,
             )
             engine = self._make(plan)
             stack.callback(engine.close)
@@ -239,7 +240,7 @@ class Batch:
             return
         status.done += 1
         status.seconds += answer.seconds
-        status.emotions.update(row["emotion"] for row in answer.rows)
+        status.count(answer.rows)
         status.slowest = sorted([*status.slowest, (answer.spent, answer.path)], reverse=True)[:SLOWEST]
         self._records += answer.records
         self._recognitions.add(answer.rows)
@@ -284,7 +285,7 @@ class Batch:
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            before = {"archive": False, **json.loads(place.read())}
+            before = {"archive": False, "map": {}, **json.loads(place.read())}
             # An option that didn't exist when the batch was begun had its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
         except (ValueError, TypeError, KeyError) as error:
@@ -302,11 +303,11 @@ class Batch:
         self._recognitions.sweep()
         self._errors.sweep()
         for name in list(self._recognitions.names()):
-            rows = self._recognitions.read(name, columns=["path", "sha256", "emotion", "outputs"])
+            rows = self._recognitions.read(name, columns=["path", "sha256", "emotion", "outputs", "readouts"])
             while some := list(islice(rows, _TOGETHER)):
                 self._ledger.add_done([(row["path"], row["sha256"]) for row in some], name)
                 self._ledger.keep(row["outputs"] for row in some if row["outputs"])
-                status.emotions.update(row["emotion"] for row in some)
+                status.count(some)
         for name in list(self._errors.names()):
             if self._wish.retry_failed:
                 (self._errors.place / name).delete()

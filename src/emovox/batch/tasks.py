@@ -1,6 +1,7 @@
 """The tasks of workers, and their answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from emovox.archive.record import ArchiveRecord
@@ -35,6 +36,7 @@ class Plan:
 
     Attributes:
         model: a name or path.
+        mapping: which of the nine labels of the model are, by label; whatever the settings of a worker say.
         precision: of the arithmetic.
         device: where.
         options: of the recognition.
@@ -62,6 +64,7 @@ class Plan:
     longest: float
     directory: str = ""
     archive: bool = False
+    mapping: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,7 +132,8 @@ class Worker:
             return Ready(recognizer.model, recognizer.metadata, recognizer.functions, classes, recognizer.batches)
 
     def _load(self, choice: ModelChoice) -> Recognizer:
-        return Recognizer(choice.model, precision=choice.precision, device=self._plan.device)
+        plan = self._plan
+        return Recognizer(choice.model, precision=choice.precision, device=plan.device, mapping=dict(plan.mapping))
 
     def _spent(self, started: float) -> float:
         """Seconds that this worker spent on an answer, without those that it waited behind another."""

@@ -14,6 +14,7 @@ from emovox.errors import (
     ClusterError,
     EmovoxError,
     FilterError,
+    OptionsError,
     SettingsError,
     UnknownEmotionError,
     UnknownModelError,
@@ -131,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         click.echo(f"Error: {error}", err=True)
-        usage = (UnknownModelError, UnknownEmotionError, FilterError, SettingsError)
+        usage = (UnknownModelError, UnknownEmotionError, FilterError, SettingsError, OptionsError)
         code = EXIT_USAGE if isinstance(error, usage) else EXIT_FAILED
         code = EXIT_CLUSTER if isinstance(error, ClusterError) else code
     except Exception as error:

@@ -12,6 +12,7 @@ import rich.progress
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
+from emovox.cli import parameters
 from emovox.cli.progress import Progress
 from emovox.cli.report import bar, printable
 from emovox.errors import HeadError
@@ -55,11 +56,7 @@ def head() -> None:
     show_default=True,
     help="auto: whichever does best on recordings that are held out.",
 )
-@click.option(
-    "--model",
-    metavar="NAME|PATH",
-    help="The model whose embeddings are used: catalog name, snapshot directory or .onnx file.  [default: auto]",
-)
+@parameters.model(f"The model whose embeddings are used. {parameters.MODEL}  [default: auto]")
 @click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
@@ -82,6 +79,7 @@ def train(
     group: str | None,
     method: Literal["auto", "prototypes", "logistic"],
     model: str | None,
+    mapping: Path | None,
     precision: Wanted,
     report: Path | None,
     yes: bool,
@@ -115,6 +113,7 @@ def train(
     recognizer = Recognizer(
         model,
         precision=precision,
+        mapping=mapping,
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )

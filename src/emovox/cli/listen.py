@@ -46,7 +46,7 @@ STDIN = "-"
 @click.option(
     "--duration", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Stop after this much audio."
 )
-@click.option("--model", metavar="NAME|PATH", help="As for `emovox recognize`.")
+@parameters.model("As for `emovox recognize`.")
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the screen.  [default: en]")
 @click.option(
     "--emotions",
@@ -57,7 +57,7 @@ STDIN = "-"
 @click.option(
     "--head",
     metavar="NAME|PATH",
-    help="Also apply this trained head; its result is in --jsonl and in the saved result.",
+    help="Also apply this trained head; its result is on the screen, in --jsonl and in the saved result.",
 )
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @parameters.outputs("Where the result is saved; the archive is kept beside it.")
@@ -81,6 +81,7 @@ def listen(
     fast: bool,
     duration: float | None,
     model: str | None,
+    mapping: Path | None,
     labels: str | None,
     emotions: tuple[str, ...] | None,
     head: str | None,
@@ -123,7 +124,7 @@ def listen(
         library.need_library()
     with ExitStack() as stack:
         outputs = None if no_save else Outputs(settings().outputs)
-        recognizer = Recognizer(model, notice=lambda line: click.echo(line, err=True))
+        recognizer = Recognizer(model, mapping=mapping, notice=lambda line: click.echo(line, err=True))
         sound = _open(source, device, rate, fast)
         stack.callback(sound.close)
         saving = Saving(
@@ -133,7 +134,8 @@ def listen(
         ear = _Ear(save.sink)
         live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=options.head, sink=ear.take)
         limit = float("inf") if no_save else settings().max_duration  # what can be recognised afterwards
-        display: Lines = Screen(language) if sys.stdout.isatty() else Lines(language)
+        nine = recognizer.metadata.emotions is not None
+        display: Lines = Screen(language, nine=nine) if sys.stdout.isatty() else Lines(language)
         if jsonl:
             display = JsonLines(language, 2 if events == "2" else 1)
         stop = stack.enter_context(_stopping())

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -10,13 +11,17 @@ import rich.progress
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
+from emovox.cli.report import printable
+from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models import catalog
 from emovox.models.catalog import CATALOG, CatalogModel
 from emovox.models.converted.store import TOLERANCE, Comparison, StoredModel
 from emovox.models.converted.verification import verify_snapshot
+from emovox.models.families import family_of
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import Wanted, compare, open_snapshot
+from emovox.models.readout import Activation, Readout
 from emovox.models.runtime.engine import read_metadata
 from emovox.models.runtime.session import engine_version
 from emovox.settings import settings
@@ -29,6 +34,7 @@ def models() -> None:
     \b
     emovox models list
     emovox models pull emotion2vec_plus_large
+    emovox models pull hf:OWNER/NAME
     emovox models verify emotion2vec_plus_large
     emovox models convert path/to/snapshot --precision int8
     emovox models remove emotion2vec_plus_large
@@ -40,9 +46,10 @@ def models() -> None:
 def list_models(form: str) -> None:
     """List the models: name, whether on disk, size, licence, what it is.
 
+    Those of the catalog, and below them what was pulled by another name, such as hf:OWNER/NAME.
     The size of a model that isn't on disk is that of its download, if known.
     """
-    rows = [_row(entry) for entry in CATALOG]
+    rows = [_row(entry) for entry in (*CATALOG, *catalog.pulled())]
     if form == "json":
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
@@ -76,6 +83,10 @@ def list_models(form: str) -> None:
 def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision: str | None) -> None:
     """Download the model NAME, and resume an interrupted download.
 
+    NAME is one of the list, or hf:OWNER/NAME of any model on Hugging Face (ms: on ModelScope) of a family that is
+    computed; hf:OWNER/NAME@REVISION is kept and used beside it. Only settings, labels, model card and weights
+    come, never code.
+
     Uses the proxies of the environment. HF_ENDPOINT and MODELSCOPE_ENDPOINT name mirrors, HF_TOKEN is sent to
     Hugging Face; EMOVOX_OFFLINE or HF_HUB_OFFLINE forbid downloads.
     """
@@ -83,10 +94,12 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
     if entry.file:
         click.echo(f"{name} is part of Emovox: nothing to download")
         return
+    name = entry.name
     from emovox.models.hub import pull as hubs  # noqa: PLC0415  no other command may even load what goes online
 
     size = f", about {amount(entry.download_size)}" if entry.download_size else ""
-    click.echo(f"{name}{size}, licence: {entry.licence}", err=True)
+    if entry in CATALOG:
+        click.echo(f"{name}{size}, licence: {entry.licence}", err=True)
     with _bar() as bar:
         task = bar.add_task(name, total=None)
         path = hubs.pull(
@@ -114,16 +127,20 @@ def remove(name: str, yes: bool) -> None:
 @models.command(no_args_is_help=True)
 @click.argument("model", metavar="NAME|PATH")
 def show(model: str) -> None:
-    """Show what is known of a model: a catalog name, a snapshot directory or an .onnx file.
+    """Show what is known of a model: a name, a snapshot directory or an .onnx file.
 
-    For a snapshot also how its precisions compare with fp32 on this machine, if they were compared.
+    With each of its readouts, and which of the nine their labels are. For a snapshot also how
+    its precisions compare with fp32 on this machine, if they were compared.
     """
     path = catalog.resolve(model)
     if not path.is_dir():
-        facts = read_metadata(path).model_dump()
+        metadata = read_metadata(path)
+        facts = {name: value for name, value in metadata.model_dump(exclude={"readouts"}).items() if value != ()}
         _print_facts({"file": path, **facts, "runs on": engine_version(engine=settings().engine)})
+        _print_readouts(metadata.readouts)
         return
     stored = open_snapshot(path)
+    readouts = family_of(stored.snapshot).open_weights(stored.snapshot).readouts
     source = SnapshotSource.read(path)
     _print_facts(
         {
@@ -132,13 +149,13 @@ def show(model: str) -> None:
             "revision": stored.revision,
             "licence": stored.licence,
             "from": f"{source.address}, {source.repository}" if source else "not pulled by Emovox",
-            "classes": [name for name in stored.snapshot.labels if name],
             "embedding_size": stored.snapshot.embedding_size,
             "checksum": stored.checksum,
             "converted in": stored.directory,
             "runs on": engine_version(engine=settings().engine),
         }
     )
+    _print_readouts(readouts)
     comparison = stored.comparison(engine=settings().engine)
     if comparison:
         _print_comparison(comparison)
@@ -187,6 +204,13 @@ def amount(size: int) -> str:
     return f"{size} bytes"
 
 
+_GIVES: dict[Activation, str] = {
+    "softmax": "classes of which one holds (softmax)",
+    "sigmoid": "classes of which several may hold (sigmoid)",
+    "none": "values",
+}
+
+
 def _row(entry: CatalogModel) -> dict[str, Any]:
     installed = catalog.installed(entry.name)
     path = (entry.file or catalog.snapshot_path(entry.name)) if installed else None
@@ -227,6 +251,27 @@ def _print_facts(facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         click.echo(f"{name:{width}}  {shown}")
+
+
+def _print_readouts(readouts: Sequence[Readout]) -> None:
+    for readout in readouts:
+        scale = "" if readout.range is None else ", from {:g} to {:g}".format(*readout.range)
+        click.echo(f"readout {readout.name}: {readout.kind}, {_GIVES[readout.activation]}{scale}")
+        width = max(map(cell_len, readout.labels))
+        for label in readout.labels:
+            meaning = "" if readout.gives_values else f"  {readout.emotions.get(label, '-')}"
+            click.echo(printable(f"  {set_cell_size(label, width) if meaning else label}{meaning}"))
+        if readout.activation == "softmax" and (unmapped := set(readout.labels) - set(readout.emotions)):
+            labels = [label for label in readout.labels if label in unmapped]
+            example = json.dumps(dict.fromkeys(labels, "..."), ensure_ascii=False)
+            click.echo(
+                printable(
+                    f"  none of the nine: {', '.join(labels)}. So it gives no emotion, only these scores. To have "
+                    f"one, say which of {', '.join(NAMES)} each is, with --map FILE and in it {example}"
+                )
+            )
+    if not readouts:
+        click.echo("readouts: none, it gives embeddings only")
 
 
 def _print_comparison(comparison: Comparison) -> None:

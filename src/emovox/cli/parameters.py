@@ -11,9 +11,10 @@ import click
 from pydantic.fields import FieldInfo
 
 from emovox.emotions import check_names
-from emovox.errors import ExportError, UnknownEmotionError
+from emovox.errors import ExportError, OptionsError, UnknownEmotionError
 from emovox.exports import check_formats
 from emovox.inference.options import Options, choices, declared, limits
+from emovox.models.mapping import read_mapping
 from emovox.models.metadata import Precision
 from emovox.settings import Settings, given
 
@@ -44,16 +45,33 @@ def outputs(text: str) -> Callable[[Command], Command]:
 
 
 def recognition(command: Command) -> Command:
-    """The options of a recognition, which a command gets as `options`; and `channels`, `model`, `precision`."""
+    """The options of a recognition, which a command gets as `options`.
+
+    And `channels`, `model`, `mapping`, `precision`.
+    """
 
     @functools.wraps(command)
     def call(*args: Any, **values: Any) -> Any:
         arguments = {name: values.pop(name) for name in declared(Options) if name in values}
         return command(*args, options=Options.of(**arguments), **values)
 
-    for option in reversed([*(_option(name, info) for name, info in declared(Options).items()), *_MODEL]):
+    options = [_option(name, info) for name, info in declared(Options).items()]
+    for option in reversed([*options, model(f"{MODEL}  [default: auto, the best one on disk]"), _PRECISION]):
         option(call)
     return cast("Command", call)
+
+
+def model(text: str) -> Callable[[Command], Command]:
+    """The option for the model, which a command gets as `model`, and that for what its labels are, as `mapping`.
+
+    Args:
+        text: the help of the first.
+    """
+
+    def decorate(command: Command) -> Command:
+        return click.option("--model", metavar="NAME|PATH", help=text)(_MAP(command))
+
+    return decorate
 
 
 def exports(text: str) -> Callable[[Command], Command]:
@@ -72,6 +90,16 @@ def _outputs(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter("the name is empty: is a variable unset?", context, parameter)
     if value is not None:
         context.with_resource(given(outputs=Path(value)))
+
+
+def _mapping(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+    """The file, once it is seen that it can be read: the model's labels aren't known yet."""
+    try:
+        if value is not None:
+            read_mapping(value)
+    except (OptionsError, UnknownEmotionError) as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+    return value
 
 
 def _number(context: click.Context, parameter: click.Parameter, value: float) -> float:
@@ -128,17 +156,23 @@ def _option(name: str, info: FieldInfo) -> Callable[[Command], Command]:
     return click.option(flag, **(extra | _SPELLING.get(name, {})))
 
 
-_MODEL = (
-    click.option(
-        "--model",
-        metavar="NAME|PATH",
-        help="Catalog name, snapshot directory or .onnx file.  [default: auto, the best one on disk]",
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["auto", *get_args(Precision)]),
-        default="auto",
-        show_default=True,
-        help="Of the arithmetic; auto: the fastest that gives the same emotions as fp32 here.",
-    ),
+MODEL = "Catalog name, hf:OWNER/NAME, snapshot directory or .onnx file."
+"""What a model may be given as, for the help."""
+
+_MAP = click.option(
+    "--map",
+    "mapping",
+    type=click.Path(path_type=Path),
+    callback=_mapping,
+    metavar="FILE",
+    help='JSON file that says which of the nine labels of the model are, as {"hap": "happy"}: see `emovox models '
+    "show`.",
+)
+
+_PRECISION = click.option(
+    "--precision",
+    type=click.Choice(["auto", *get_args(Precision)]),
+    default="auto",
+    show_default=True,
+    help="Of the arithmetic; auto: the fastest that gives the same emotions as fp32 here.",
 )

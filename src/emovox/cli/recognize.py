@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import count, zip_longest
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, cast, get_args
 
 import click
 
@@ -24,11 +24,13 @@ from emovox.errors import (
     AudioError,
     DecoderError,
     EmovoxError,
+    ExportError,
     OutputsError,
     UnknownEmotionError,
     UnreadableAudioError,
 )
 from emovox.exports import FORMATS, Language, needs
+from emovox.inference.frames import RowsIn
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
@@ -52,6 +54,13 @@ STDIN = "-"
 @click.option(
     "--format", "form", type=click.Choice(list(REPORTS)), default="table", show_default=True, help="What to print."
 )
+@click.option(
+    "--frames",
+    "rows_in",
+    type=click.Choice(get_args(RowsIn)),
+    help="Where JSON has the rows of --granularity frame: inline, an hour of them at most, or in frames.npz, the "
+    "file beside result.json.  [default: inline, unless they are too many and saved; from 0.3 on file]",
+)
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions shown.  [default: en]")
 @click.option(
     "--top", type=click.IntRange(1, len(NAMES)), default=1, show_default=True, help="Emotions shown for each file."
@@ -63,10 +72,12 @@ def recognize(
     channels: str,
     formats: tuple[str, ...],
     model: str | None,
+    mapping: Path | None,
     precision: Wanted,
     archive: bool,
     no_save: bool,
     form: str,
+    rows_in: RowsIn | None,
     labels: str | None,
     top: int,
     quiet: bool,
@@ -74,7 +85,8 @@ def recognize(
     """Recognise the emotion in recordings: files, directories, globs, or - for standard input.
 
     Audio and video in any format that FFmpeg reads. Each recording gets a directory
-    outputs/outputs_YYYYMMDD_HHMMSS/ with processed_audio.wav, result.json and, when asked for, embedding.npy.
+    outputs/outputs_YYYYMMDD_HHMMSS/ with processed_audio.wav, result.json and, when asked for, frames.npz and
+    embedding.npy.
 
     \b
     emovox recognize call.mp3
@@ -91,6 +103,8 @@ def recognize(
     """  # noqa: D301  click needs the backspace itself
     if formats and no_save:
         raise click.UsageError("--export writes files, so it can't be used with --no-save")
+    if rows_in == "file" and no_save:
+        raise click.UsageError("--frames file is about a file that is saved, so it can't be used with --no-save")
     wanted = options.showing(needs(formats)) if formats else options
     wanted = replace(wanted, embedding=options.embedding and not no_save)  # it isn't printed
     if archive:
@@ -100,6 +114,7 @@ def recognize(
     recognizer = Recognizer(
         model,
         precision=precision,
+        mapping=mapping,
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
@@ -111,8 +126,10 @@ def recognize(
         paths=[str(file) for file in files],
         language=language,
         top=top,
-        head=options.head is not None,
+        metadata=recognizer.metadata,
+        head=options.head,
         segments=options.segments,
+        rows_in=rows_in,
     )
     seconds, saved = 0.0, []
     try:
@@ -131,7 +148,10 @@ def recognize(
                     seconds += row.recognition.recording.duration
                     saved.append(row.directory)
                     progress.clear()
-                    report.add(row)
+                    try:
+                        report.add(row)
+                    except ExportError as error:
+                        failures.append((str(file), str(error)))
                 progress.end()
             report.end()
         if not quiet:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
@@ -41,12 +42,12 @@ def needing_server() -> Iterator[None]:
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0: any free port.  [default: 7860]"
 )
-@click.option("--model", metavar="NAME|PATH", help="The default model.  [default: auto, the best one on disk]")
+@parameters.model("The default model.  [default: auto, the best one on disk]")
 @click.option(
     "--no-keys", is_flag=True, help="Require no API keys, even if other machines can reach this address."
 )
 @parameters.outputs("Where results are saved; the archive is kept beside them.")
-def serve(host: str | None, port: int | None, model: str | None, no_keys: bool) -> int:
+def serve(host: str | None, port: int | None, model: str | None, mapping: Path | None, no_keys: bool) -> int:
     """Start the service: an HTTP API at http://localhost:7860, described at /docs.
 
     On any address but this machine's own it requires API keys: `emovox keys add NAME`.
@@ -54,7 +55,9 @@ def serve(host: str | None, port: int | None, model: str | None, no_keys: bool) 
     """
     if model is not None:
         os.environ["EMOVOX_MODEL"] = model
-        settings.cache_clear()
+    if mapping is not None:
+        os.environ["EMOVOX_MAP"] = str(mapping)
+    settings.cache_clear()
     options = settings().service
     with needing_server():
         from emovox.server.uvicorn_server import serve as run  # noqa: PLC0415  the service's packages are an extra

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,7 +24,7 @@ from emovox.settings import settings
 @click.option(
     "--raw", is_flag=True, help="Compare embeddings as the model gives them, neither centred nor whitened."
 )
-@click.option("--model", metavar="NAME|PATH", help="The model that CLIP is recognised with.  [default: auto]")
+@parameters.model("The model that CLIP is recognised with.  [default: auto]")
 @click.option(
     "--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]), default="auto", show_default=True
 )
@@ -37,6 +38,7 @@ def similar(
     segments: bool,
     raw: bool,
     model: str | None,
+    mapping: Path | None,
     precision: Wanted,
     form: str,
     labels: str | None,
@@ -61,7 +63,9 @@ def similar(
                 raise ArchiveError(
                     f"{printable(clip)}: neither a file nor an id or outputs directory of the archive"
                 )
-            to = Recognizer(model, precision=precision, isolate=True).recognize(clip, embedding=True)
+            to = Recognizer(model, precision=precision, mapping=mapping, isolate=True).recognize(
+                clip, embedding=True
+            )
         neighbours = archive.similar(to, k=k, where=where, segments=segments, raw=raw)
     if form == "json":
         click.echo(json.dumps([item.to_dict() for item in neighbours], ensure_ascii=False, indent=2))

@@ -202,8 +202,8 @@ def _write_sources(
     def failed(path: Path, reason: str) -> None:
         failures.append((path, reason))
 
-    readable, labels = survey(sources, part, failed)
-    _write(Table(part, labels), read(readable, part, failed), form, out, failures)
+    readable, layout = survey(sources, part, failed)
+    _write(Table(part, layout), read(readable, part, failed), form, out, failures)
 
 
 def _write(output: Table, recordings: Iterator[Rows], form: Form, out: Path | None, failures: Failures) -> None:

@@ -138,6 +138,12 @@ class ModelFacts(Facts):
     )
     precision: Precision = Field(description="of the arithmetic")
     checksum: str = Field(description="sha256 of the model file")
+    emotions: dict[str, str] | None = Field(
+        None,
+        description="which of the nine each label was taken for; left out where it gives the nine by their "
+        "names, or not at all",
+        exclude_if=_is_none,
+    )
 
     @property
     def embeddings_of(self) -> str:
@@ -316,28 +322,42 @@ class Recognition(Facts):
         return _old_head(self.readouts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, exactly what result.json holds."""
-        data: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
-        return {key: value for key, value in data.items() if key not in _OPTIONAL or value is not None}
+        """Plain data: what result.json holds, with the rows of frames in it."""
+        return self._with_frames(inline=True)._dump(exclude=set())
 
     def to_json(self) -> str:
         """`to_dict` as text."""
         return "".join(self.json_pieces())
 
-    def json_pieces(self) -> Iterator[str]:
+    def json_pieces(self, *, inline: bool = True) -> Iterator[str]:
         """`to_json` piece by piece, so that hours of frames are never in memory as text.
 
-        Each segment is on a line of its own, and so are all frames, which would be long columns otherwise.
+        Each segment is on a line of its own, and so are all rows of frames, which would be long columns otherwise.
+
+        Args:
+            inline: with the rows of frames; else as in result.json, where only their file is described.
         """
-        data = self.model_dump(mode="json", by_alias=True, exclude={"frames", "segments"})
+        item = self._with_frames(inline=inline)
+        rows = item.frames if item.frames is not None and item.frames.file is None else None
+        data = item._dump(exclude={"segments"} if rows is None else {"segments", "frames"})
         yield json.dumps(data, ensure_ascii=False, indent=2).removesuffix("\n}")
         if self.segments is not None:
             lines = [json.dumps(item.model_dump(mode="json"), ensure_ascii=False) for item in self.segments]
             yield ',\n  "segments": [' + ",".join(f"\n    {line}" for line in lines) + ("\n  ]" if lines else "]")
-        if self.frames is not None:
+        if rows is not None:
             yield ',\n  "frames": '
-            yield from self.frames.json_pieces()
+            yield from rows.json_pieces()
         yield "\n}\n"
+
+    def _with_frames(self, *, inline: bool) -> "Recognition":
+        """The same with the rows of its frames, or with their description."""
+        if self.frames is None:
+            return self
+        return self.model_copy(update={"frames": self.frames.inline() if inline else self.frames.described()})
+
+    def _dump(self, exclude: set[str]) -> dict[str, Any]:
+        data: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude=exclude)
+        return {key: value for key, value in data.items() if key not in _OPTIONAL or value is not None}
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Recognition":

@@ -1,7 +1,7 @@
 """The recognizer: recordings in, recognitions out, with one loaded model."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
@@ -45,16 +45,19 @@ class Recognizer:
         *,
         precision: Wanted = "auto",
         device: Device = "auto",
+        mapping: str | Path | Mapping[str, str] | None = None,
         notice: Notice = lambda _: None,
         isolate: bool = False,
     ) -> None:
         """Load a model.
 
         Args:
-            model: a catalog name, an .onnx file, a snapshot's directory, or `auto`, which is
+            model: a catalog name, hf:OWNER/NAME, an .onnx file, a snapshot's directory, or `auto`, which is
                 emotion2vec_plus_large when it is on disk and the bundled model otherwise; by default the setting.
             precision: `fp32`, `bf16`, `int8`, or `auto`: the fastest that agrees with fp32 on this machine.
             device: `cpu`, `cuda`, or `auto`, which is a GPU if ONNX Runtime has one.
+            mapping: which of the nine the model's labels are, `{"hap": "happy"}` or a JSON file of that; by
+                default the setting `map`, if this is the model of the setting `model`.
             notice: gets a sentence before anything long that is done only once, such as converting a snapshot.
             isolate: decode in separate processes, for recordings from strangers: one that makes FFmpeg crash, hang
                 or eat memory is then a BrokenDecoderError, and not the end of this program. The processes see
@@ -62,11 +65,15 @@ class Recognizer:
 
         Raises:
             UnknownModelError: no such name or path.
-            NotInstalledError: the model is in the catalog, but must be pulled first.
+            NotInstalledError: the model must be pulled first.
+            OptionsError: the mapping can't be read, or has a label that the model hasn't.
+            UnknownEmotionError: the mapping has a name that isn't one of the nine.
             ModelError: it can't be read, converted or run here, or not in this precision.
         """
         self._decoder = _isolated_decoder() if isolate else None  # it starts while the model is loaded
-        self._engine = load(model or settings().model, precision=precision, device=device, notice=notice)
+        self._engine = load(
+            model or settings().model, precision=precision, device=device, mapping=mapping, notice=notice
+        )
         self.metadata, self.functions = self._engine.metadata, self._engine.functions
 
     def __reduce__(self) -> NoReturn:
@@ -80,13 +87,14 @@ class Recognizer:
     @property
     def model(self) -> ModelFacts:
         """Name, revision, precision and checksum of the model, as in results."""
-        facts = self.metadata
+        facts, readout = self.metadata, self.metadata.emotions
         return ModelFacts(
             name=facts.name,
             revision=facts.revision,
             embedding_revision=facts.embedding_revision,
             precision=self._engine.precision,
             checksum=self._engine.checksum,
+            emotions=None if readout is None or readout.is_nine else readout.emotions,
         )
 
     @property

@@ -1,7 +1,7 @@
-"""Reading result.json piece by piece: hours of frames are hundreds of megabytes, in one line.
+"""Reading result.json piece by piece: the segments of hours are long, and each is on a line of its own.
 
-`Recognition.json_pieces` writes each segment on a line, then all frames on one. A file with another layout is read
-whole.
+In 0.1 the rows of frames followed, hundreds of megabytes in one line; since then they have a file of their own. A
+result.json with another layout is read whole.
 """
 
 import json
@@ -13,13 +13,13 @@ from typing import Any, Literal, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from emovox.inference.frames import Frames
+from emovox.inference.frames import DIRECTORY, Frames
 from emovox.inference.recognition import Recognition, Segment
 
 Part = Literal["segments", "frames"]
 
 BLOCK = 2**20  # characters read at once
-_SEGMENTS, _FRAMES = '  "segments": ', '  "frames": '
+_SEGMENTS, _FRAMES = '  "segments": ', '  "frames": {"'  # a description of frames goes on in the next line
 _SERIES = re.compile(r', "(\w+)": \[\[')
 _NO_BRACKETS = str.maketrans({"[": None, "]": None})
 
@@ -29,23 +29,24 @@ def read(path: Path, only: Part | None = None) -> Recognition:
 
     Args:
         path: of the result.json.
-        only: the one to read; None: both.
+        only: the one to read; None: both. Rows of frames are read when they are asked for.
 
     Raises:
         OSError: the file can't be read.
         pydantic.ValidationError: it isn't the JSON of a recognition.
     """
+    context = {DIRECTORY: path.parent}
     try:
         head = read_head(path)
         segments = None if only == "frames" else read_segments(path)
-        frames = None if only == "segments" else read_frames(path)
-    except ValueError:  # another layout, or not JSON at all, which from_json will say
-        return Recognition.from_json(path.read_bytes())
-    return Recognition.model_validate({"segments": segments, "frames": frames, **head})
+        frames = None if only == "segments" else head.get("frames") or _read_rows(path)
+    except ValueError:  # another layout, or not JSON at all, which reading all of it will say
+        return Recognition.model_validate_json(path.read_bytes(), context=context)
+    return Recognition.model_validate({"segments": segments, **head, "frames": frames}, context=context)
 
 
 def read_head(path: Path) -> dict[str, Any]:
-    """Everything but the segments and frames; if the layout is another, with them.
+    """Everything but the segments and rows of frames; if the layout is another, with them.
 
     Raises:
         OSError: the file can't be read.
@@ -97,7 +98,21 @@ def read_frames(path: Path) -> Frames | None:
 
     Raises:
         OSError: the file can't be read.
-        ValueError: its layout is another, or it is damaged.
+        ValueError: it is damaged.
+    """
+    try:
+        frames = read_head(path).get("frames") or _read_rows(path)
+    except ValueError:  # rows of readouts among them, as answers of the service have, or not JSON at all
+        return Recognition.from_json(path.read_bytes()).frames
+    return None if frames is None else Frames.model_validate(frames, context={DIRECTORY: path.parent})
+
+
+def _read_rows(path: Path) -> dict[str, Any] | None:
+    """The frames with their rows in the file itself, as `Frames` takes them; None: there are none.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: there is more than 0.1 wrote, or it is damaged.
     """
     with path.open(encoding="utf-8") as file:
         for line in _lines(file):
@@ -105,31 +120,11 @@ def read_frames(path: Path) -> Frames | None:
                 break
         else:
             return None
-        facts, rest = _frame_facts(line)
-        return Frames.model_validate({**facts, **dict(_series(rest, file))})
-
-
-def read_head_labels(path: Path) -> list[str]:
-    """The classes of a trained head in the frames, without reading the frames; empty if there are none.
-
-    Raises:
-        OSError: the file can't be read.
-        ValueError: it isn't JSON, or is damaged.
-    """
-    with path.open(encoding="utf-8") as file:
-        for line in _lines(file):
-            if line.startswith(_FRAMES):
-                return list(_frame_facts(line)[0].get("head_labels") or [])
-    frames = read_head(path).get("frames")  # another layout, or no frames
-    return list((frames or {}).get("head_labels") or [])
-
-
-def _frame_facts(line: str) -> tuple[dict[str, Any], str]:
-    """The facts before the frames' series, and the rest of the line."""
-    first = _SERIES.search(line)
-    if first is None:
-        raise ValueError("frames without series")
-    return _object(line[len(_FRAMES) : first.start()] + "}"), line[first.start() :]
+        first = _SERIES.search(line)
+        if first is None:
+            raise ValueError("frames without series")
+        facts = _object(line[len(_FRAMES) - 2 : first.start()] + "}")
+        return {**facts, **dict(_series(line[first.start() :], file))}
 
 
 def _lines(file: TextIO) -> Iterator[str]:
@@ -161,12 +156,12 @@ def _series(rest: str, file: TextIO) -> Iterator[tuple[str, NDArray[np.float32]]
         start = _SERIES.match(rest)
         if start is None:
             more = file.read(BLOCK)
-            if not more:
+            if not more and rest.split() == ["}", "}"]:
                 return
             rest += more
-            if len(rest) < 2 * BLOCK:
+            if more and len(rest) < 2 * BLOCK:
                 continue
-            raise ValueError("series without a name")
+            raise ValueError("other things than series")
         rest, pieces, columns = rest[start.end() - 1 :], [], 0
         while (end := rest.find("]]")) < 0:
             whole = rest.rfind("],") + 1

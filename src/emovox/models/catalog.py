@@ -1,6 +1,7 @@
 """The catalog: the models that Emovox knows by name, where they are on disk, and what `--model` means."""
 
 import os
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
 from emovox.models.layout import FUNASR, TRANSFORMERS, Layout
+from emovox.models.repository import Repository, folder_of, is_repository, licence_of
 from emovox.settings import settings
 
 AUTO = "auto"
@@ -17,6 +19,8 @@ LARGE = "emotion2vec_plus_large"
 _BUNDLED = Path(__file__).with_name("bundled")
 _SNAPSHOTS = "snapshots"
 _CONVERTED = "converted"
+NOT_STATED = "not stated"
+"""What is said of a licence that a model card doesn't state."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Licence:
 
 @dataclass(frozen=True)
 class CatalogModel:
-    """A model that is known by name: bundled, or downloaded from a hub."""
+    """A model that is known by name: bundled, or downloaded from a hub; also one of a repository."""
 
     name: str
     title: str
@@ -53,10 +57,14 @@ class CatalogModel:
     """The title in Chinese."""
     embeddings_only: bool = False
     """Whether it gives no emotions without a head of the user's."""
-    layout: Layout = FUNASR
-    """Which files make its snapshot."""
+    layout: Layout | None = FUNASR
+    """Which files make its snapshot; None: whichever the hub shows."""
+    revision: str | None = None
+    """Branch, tag or commit to pull; None: the hub's main branch."""
     labels: tuple[tuple[str, str], ...] = ()
     """Labels of its snapshot that aren't names of the nine, each with the one that it means."""
+    corpora: tuple[str, ...] = ()
+    """Labelled speech that its readouts were trained on, where that is known."""
 
 
 # The cards say `license: other`, `license_name: model-license` and link to FunASR's repository, where this lies:
@@ -128,7 +136,7 @@ CATALOG = (
         embeddings_only=True,
     ),
     # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes a parameter.
-    # The licence is that of the cards; IEMOCAP itself is handed out by USC, under terms of its own.
+    # Licences and corpora are those of the cards; who hands out a corpus may have terms of its own.
     CatalogModel(
         name="wav2vec2-base-superb-er",
         title="neutral, happy, angry, sad; 95 million parameters, trained on IEMOCAP: acted English",
@@ -138,6 +146,7 @@ CATALOG = (
         chinese="中性、快乐、愤怒、悲伤；9500 万参数，用 IEMOCAP（英语表演语音）训练",
         layout=TRANSFORMERS,
         labels=_SUPERB,
+        corpora=("IEMOCAP",),
     ),
     CatalogModel(
         name="hubert-large-superb-er",
@@ -148,39 +157,111 @@ CATALOG = (
         chinese="中性、快乐、愤怒、悲伤；3.16 亿参数，用 IEMOCAP（英语表演语音）训练",
         layout=TRANSFORMERS,
         labels=_SUPERB,
+        corpora=("IEMOCAP",),
+    ),
+    CatalogModel(
+        name="wav2vec2-large-robust-12-ft-emotion-msp-dim",
+        title="arousal, dominance, valence; 165 million parameters, trained on MSP-Podcast: podcasts in English",
+        licence=Licence(
+            "CC BY-NC-SA 4.0", "https://huggingface.co/audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
+        ),
+        download_size=661_000_000,
+        huggingface="audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim",
+        chinese="唤醒度、支配度、效价；1.65 亿参数，用 MSP-Podcast（英语播客）训练",
+        layout=TRANSFORMERS,
+        corpora=("MSP-Podcast",),
+    ),
+    CatalogModel(
+        name="wav2vec2-lg-xlsr-en-speech-emotion-recognition",
+        title="eight emotions, calm among them; 317 million parameters, trained on RAVDESS: acted English",
+        licence=Licence(
+            "Apache-2.0", "https://huggingface.co/ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition"
+        ),
+        download_size=1_270_000_000,
+        huggingface="ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition",
+        chinese="八种情感，含平静；3.17 亿参数，用 RAVDESS（英语表演语音）训练",
+        layout=TRANSFORMERS,
+        labels=(("calm", "neutral"), ("disgust", "disgusted")),
+        corpora=("RAVDESS",),
     ),
 )
 
 
 def find(name: str) -> CatalogModel:
-    """The catalog's entry of that name.
+    """The catalog's entry of that name, or what is known of a repository, such as hf:OWNER/NAME.
+
+    A repository that the catalog has is the catalog's entry: it needn't be on disk twice.
 
     Raises:
         UnknownModelError: there is none; the message lists the names.
     """
+    if is_repository(name):
+        return _of_repository(Repository.parse(name))
     for entry in CATALOG:
         if entry.name == name:
             return entry
     raise UnknownModelError(f"unknown model {name!r}: choose {', '.join(entry.name for entry in CATALOG)}")
 
 
+def _of_repository(repository: Repository) -> CatalogModel:
+    on_hub = {"huggingface": None, "modelscope": None, repository.hub: repository.id}
+    entry = next((entry for entry in CATALOG if getattr(entry, repository.hub) == repository.id), None)
+    snapshot = snapshot_path(repository.name)  # on disk where an earlier version's catalog hadn't the entry
+    if entry is not None and repository.revision is None and not snapshot.is_dir():
+        return entry
+    site = repository.page.split("/")[2]
+    return CatalogModel(
+        name=repository.name,
+        title=f"{repository.id}, from {site}",
+        licence=Licence(licence_of(snapshot) or NOT_STATED, repository.page),
+        huggingface=on_hub["huggingface"],
+        modelscope=on_hub["modelscope"],
+        chinese=f"{repository.id}，来自 {site}",
+        layout=None,
+        labels=() if entry is None else entry.labels,
+        corpora=() if entry is None else entry.corpora,
+        revision=repository.revision,
+    )
+
+
+def pulled() -> list[CatalogModel]:
+    """The repositories' models that are on disk, or whose download was interrupted, by name."""
+    try:
+        folders = [path.name for path in snapshot_path("").iterdir() if path.is_dir()]
+    except OSError:
+        folders = []
+    names = {folder.removeprefix(".").removesuffix(".partial") for folder in folders}
+    repositories = [repository for name in names if (repository := Repository.of_folder(name)) is not None]
+    entries = [find(repository.name) for repository in repositories]
+    return sorted((entry for entry in entries if entry not in CATALOG), key=lambda entry: entry.name.lower())
+
+
+def whose(directory: Path) -> CatalogModel | None:
+    """The model whose snapshot a directory is; None: it isn't one that Emovox pulled."""
+    repository = Repository.of_folder(directory.name)
+    entries = CATALOG if repository is None else (find(repository.name),)
+    return next((entry for entry in entries if directory == snapshot_path(entry.name)), None)
+
+
 def snapshot_path(name: str) -> Path:
-    """Where the snapshot of a catalog model is, or would be; what is there is complete."""
-    return settings().cache.expanduser() / _SNAPSHOTS / name
+    """Where the snapshot of a model with a name is, or would be; what is there is complete."""
+    return settings().cache.expanduser() / _SNAPSHOTS / folder_of(name)
 
 
 def converted_path(name: str, key: str) -> Path:
     """Where the conversions of the snapshot that `key` identifies are."""
-    return settings().cache.expanduser() / _CONVERTED / f"{name}-{key}"
+    return settings().cache.expanduser() / _CONVERTED / f"{folder_of(name)}-{key}"
 
 
-def _conversions(name: str) -> list[Path]:
-    return sorted((settings().cache.expanduser() / _CONVERTED).glob(f"{name}-*"))
+def conversions(name: str) -> list[Path]:
+    """Where conversions of a model are, of whatever snapshot that it had."""
+    form = re.compile(rf"{re.escape(folder_of(name))}-[0-9a-f]{{16}}")
+    return sorted(path for path in converted_path("", "").parent.glob("*") if form.fullmatch(path.name))
 
 
 def partial_path(name: str) -> Path:
     """Where the snapshot is while it is being downloaded: beside its directory, to be renamed."""
-    return snapshot_path(name).with_name(f".{name}.partial")
+    return snapshot_path(name).with_name(f".{folder_of(name)}.partial")
 
 
 def snapshot_lock(name: str) -> FileLock:
@@ -189,7 +270,7 @@ def snapshot_lock(name: str) -> FileLock:
     Raises:
         ModelError: the cache directory can't be written.
     """
-    path = snapshot_path(name).with_name(f".{name}.lock")
+    path = snapshot_path(name).with_name(f".{folder_of(name)}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -206,18 +287,19 @@ def installed(name: str) -> bool:
         UnknownModelError: the catalog has no such model.
     """
     entry = find(name)
-    return entry.file.is_file() if entry.file else snapshot_path(name).is_dir()
+    return entry.file.is_file() if entry.file else snapshot_path(entry.name).is_dir()
 
 
 def disk_size(name: str) -> int:
     """Bytes on disk of a catalog model: its download, finished or not, and its conversions."""
-    file = find(name).file
+    entry = find(name)
+    name = entry.name
     files = (
-        [file]
-        if file
+        [entry.file]
+        if entry.file
         else [
             path
-            for directory in (snapshot_path(name), partial_path(name), *_conversions(name))
+            for directory in (snapshot_path(name), partial_path(name), *conversions(name))
             for path in directory.rglob("*")
         ]
     )
@@ -238,18 +320,20 @@ def remove(name: str) -> int:
         UnknownModelError: the catalog has no such model.
         ModelError: it is bundled, it is being downloaded, or the file system refuses.
     """
-    if find(name).file:
+    entry = find(name)
+    if entry.file:
         raise ModelError(f"{name} is part of Emovox and can't be removed on its own")
+    name = entry.name
     if not snapshot_path(name).parent.is_dir():
         return 0
     try:
         with snapshot_lock(name).acquire(timeout=0):
             freed = disk_size(name)
-            trash = snapshot_path(name).with_name(f".{name}.removed")
+            trash = snapshot_path(name).with_name(f".{folder_of(name)}.removed")
             shutil.rmtree(trash, ignore_errors=True)
             if snapshot_path(name).exists():
                 snapshot_path(name).rename(trash)  # at once: there is never half a snapshot
-            for directory in (trash, partial_path(name), *_conversions(name)):
+            for directory in (trash, partial_path(name), *conversions(name)):
                 if directory.exists():
                     shutil.rmtree(directory)
     except Timeout as error:
@@ -260,27 +344,28 @@ def remove(name: str) -> int:
 
 
 def resolve(model: str | Path) -> Path:
-    """The .onnx file or snapshot directory that a catalog name, `auto` or a path means.
+    """The .onnx file or snapshot directory that a catalog name, hf:OWNER/NAME, `auto` or a path means.
 
     `auto` is emotion2vec_plus_large if that is on disk, otherwise the bundled model.
 
     Raises:
-        UnknownModelError: neither a name in the catalog nor an existing path; the message lists the names.
-        NotInstalledError: a model of the catalog that isn't on disk; the message has the command that pulls it.
+        UnknownModelError: neither a name nor an existing path; the message lists the names.
+        NotInstalledError: a model that isn't on disk; the message has the command that pulls it.
         ModelError: a path that isn't a model.
     """
     names = [entry.name for entry in CATALOG]
     if model == AUTO:
         model = LARGE if installed(LARGE) else "lite"
-    if isinstance(model, str) and model in names:
-        if not installed(model):
+    if isinstance(model, str) and (model in names or is_repository(model)):
+        entry = find(model)
+        if not installed(entry.name):
             raise NotInstalledError(f"{model} is not on this machine: run `emovox models pull {model}`")
-        return find(model).file or snapshot_path(model)
+        return entry.file or snapshot_path(entry.name)
     path = Path(model)
     if not os.path.lexists(path):  # which, unlike exists, also takes a name that is too long
         raise UnknownModelError(
-            f"unknown model {str(model)!r}: choose {', '.join([AUTO, *names])}, or the path of an .onnx file or a "
-            "snapshot"
+            f"unknown model {str(model)!r}: choose {', '.join([AUTO, *names])}, hf:OWNER/NAME, or the path of an "
+            ".onnx file or a snapshot"
         )
     if path.is_dir() or path.suffix == ".onnx":
         return path

@@ -44,3 +44,6 @@ TRANSFORMERS = Layout(
     others=frozenset({"README.md"}),
     weights=(re.compile(r"model\.safetensors"), re.compile(r"pytorch_model\.bin")),
 )
+
+LAYOUTS = (TRANSFORMERS, FUNASR)
+"""In the order in which a repository is looked through: one of transformers may have an optimizer.pt, too."""

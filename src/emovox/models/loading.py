@@ -1,14 +1,23 @@
 """Loading: from the value of `--model` to an engine that is ready, converting what must be converted."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from emovox.errors import PrecisionError
-from emovox.models.catalog import CATALOG, resolve, snapshot_path
+from emovox.errors import (
+    ModelError,
+    NotInstalledError,
+    OptionsError,
+    PrecisionError,
+    SettingsError,
+    UnknownEmotionError,
+)
+from emovox.models.catalog import CATALOG, find, resolve, whose
 from emovox.models.converted.clips import example_clips
-from emovox.models.converted.store import Comparison, Notice, StoredModel
+from emovox.models.converted.store import Comparison, Notice, StoredModel, newest
 from emovox.models.hub.published import SnapshotSource
-from emovox.models.metadata import Precision
+from emovox.models.mapping import read_mapping, with_mapping
+from emovox.models.metadata import CONTRACT, Metadata, Precision
 from emovox.models.runtime.engine import Engine, read_metadata
 from emovox.models.runtime.session import Device, precisions
 from emovox.settings import settings
@@ -24,24 +33,39 @@ def load(
     *,
     precision: Wanted = "auto",
     device: Device = "auto",
+    mapping: str | Path | Mapping[str, str] | None = None,
     notice: Notice = lambda _: None,
 ) -> Engine:
     """Make a model ready to run.
 
     Args:
-        model: a catalog name, `auto`, an .onnx file, or a snapshot's directory.
+        model: a catalog name, hf:OWNER/NAME, `auto`, an .onnx file, or a snapshot's directory.
         precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
         device: `auto`, `cpu` or `cuda`.
-        notice: is told of what takes long and is done only once: converting, comparing precisions.
+        mapping: which of the nine its labels are, as a JSON file or what would be in it; by default the setting
+            `map`, if this is the model of the setting `model`.
+        notice: is told of what takes long and is done only once: converting, comparing precisions; and of a model
+            that was converted under an earlier contract.
 
     Raises:
         UnknownModelError: no such name or path.
-        NotInstalledError: a model of the catalog that must be pulled first.
+        NotInstalledError: a model with a name that must be pulled first.
         PrecisionError: the model, or this machine, can't compute in this precision.
+        OptionsError: the mapping can't be read, or has a label that the model hasn't.
+        UnknownEmotionError: the mapping has a name that isn't one of the nine.
+        SettingsError: the setting's mapping is wrong in one of these ways.
         ModelError: it can't be read, converted or run.
     """
-    path = resolve(model)
+    labels = mapping_of(model, mapping)
     options = settings()
+    orphan: Path | None = None
+    try:
+        path = resolve(model)
+    except NotInstalledError:
+        orphan = newest(find(str(model)).name, precision)
+        if orphan is None:
+            raise
+        path = orphan
     if path.is_dir():
         stored = open_snapshot(path)
         chosen = compare(stored, device=device, notice=notice).best if precision == "auto" else precision
@@ -49,11 +73,72 @@ def load(
             raise PrecisionError(f"{chosen} can't be computed on this machine: choose {', '.join(possible)}")
         path = stored.file(chosen, notice=notice)
     else:
-        own = read_metadata(path).precision
+        facts = read_metadata(path)
+        own = facts.precision
+        if orphan is not None:
+            notice(
+                f"the snapshot of {model} is gone: what was converted of it{_age(facts)} is used. {_again(model)}"
+            )
+        elif _age(facts) and not any(path == entry.file for entry in CATALOG):
+            notice(f"{path} was converted{_age(facts)}, and runs as ever. {_again(facts.name)}")
         chosen = own if precision == "auto" else precision
         if chosen != own and not (chosen == "bf16" and own == "fp32"):
             raise PrecisionError(f"{path.name} is {own} and can't be computed in {precision}")
-    return Engine(path, precision=chosen, device=device, engine=options.engine, threads=options.threads)
+    engine = Engine(path, precision=chosen, device=device, engine=options.engine, threads=options.threads)
+    try:
+        engine.metadata = with_mapping(engine.metadata, labels)
+    except OptionsError as error:
+        if mapping is None:
+            raise SettingsError(f"setting map: {error}") from error
+        raise
+    return engine
+
+
+def mapping_of(model: str | Path, mapping: str | Path | Mapping[str, str] | None = None) -> dict[str, str]:
+    """The mapping that holds for a model: the one given, or that of the setting `map` for the setting's own model.
+
+    The setting doesn't hold for other models, as a service may be asked for: their labels are others.
+
+    Raises:
+        OptionsError: the one given can't be read.
+        UnknownEmotionError: it has a name that isn't one of the nine.
+        SettingsError: the setting's has something of this kind.
+    """
+    if mapping is not None:
+        return {} if mapping == {} else read_mapping(mapping)
+    options = settings()
+    if options.map is None or not _same(model, options.model):
+        return {}
+    try:
+        return read_mapping(options.map)
+    except (OptionsError, UnknownEmotionError) as error:
+        raise SettingsError(f"setting map: {error}") from error
+
+
+def _same(model: str | Path, other: str) -> bool:
+    """Whether two values of `--model` mean the same."""
+    if str(model) == other:
+        return True
+    try:
+        return resolve(model) == resolve(other)
+    except ModelError:
+        return False
+
+
+def _age(facts: Metadata) -> str:
+    """What is to be said of a model that was converted under an earlier contract."""
+    return "" if facts.contract == CONTRACT else f" under contract {facts.contract}"
+
+
+def _again(model: str | Path) -> str:
+    """How to convert a model again, by its name."""
+    try:
+        pulled = find(str(model)).file is None
+    except ModelError:
+        pulled = False
+    if not pulled:
+        return "To convert it again, give the directory of its snapshot"
+    return f"To convert it again, run `emovox models pull {model}` and give this name"
 
 
 def possible_precisions(path: Path) -> list[Precision]:
@@ -78,7 +163,7 @@ def open_snapshot(directory: Path) -> StoredModel:
     Raises:
         ModelError: not a snapshot that can be converted.
     """
-    entry = next((entry for entry in CATALOG if directory == snapshot_path(entry.name)), None)
+    entry = whose(directory)
     source = SnapshotSource.read(directory)
     return StoredModel(
         directory,
@@ -86,6 +171,7 @@ def open_snapshot(directory: Path) -> StoredModel:
         revision=(source.commit or source.revision) if source else UNKNOWN,
         licence=entry.licence.name if entry else UNKNOWN,
         labels=dict(entry.labels) if entry else None,
+        corpora=entry.corpora if entry else (),
     )
 
 

@@ -13,6 +13,7 @@ from emovox import files
 from emovox.errors import ModelError
 
 MAX_WINDOW = 16_000  # samples; the published models see 400 at once
+_MAX_LABEL = 100  # characters
 _MAX_TEXT = 200_000  # bytes; the published configs have some 4 kB, and PyYAML takes a second for 100 kB
 
 Layer = tuple[
@@ -105,6 +106,11 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ModelError(f"{path.name} has no settings")
     return settings
+
+
+def is_label(value: object) -> bool:
+    """Whether it can name a class, in a table or a file: a line of text, and not a long one."""
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= _MAX_LABEL
 
 
 def refusal(error: ValidationError, name: str, *prefix: str) -> ModelError:

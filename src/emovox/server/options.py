@@ -17,14 +17,16 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from emovox.emotions import NAMES, check_names
-from emovox.errors import ExportError, HeadError, UnknownEmotionError
+from emovox.errors import ExportError, HeadError, UnknownEmotionError, UnknownModelError
 from emovox.exports import FORMATS, check_formats, needs
+from emovox.inference.frames import RowsIn
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Channel, CommonOptions, Options
-from emovox.models.catalog import AUTO, CATALOG
+from emovox.models.catalog import AUTO, CATALOG, find
 from emovox.models.head import Head, head_path, names
 from emovox.models.loading import Wanted
 from emovox.models.metadata import Precision
+from emovox.models.repository import PATTERN, is_repository
 from emovox.server.http.problems import from_validation, invalid
 
 CHANNELS = 64  # the most that are recognised one by one
@@ -55,9 +57,14 @@ def _formats(value: object) -> object:
 
 def _model(value: object) -> object:
     """Names only: a path of this machine is none of a client's business."""
-    if value is not None and value not in MODEL_NAMES:
-        raise ValueError(f"choose {', '.join(MODEL_NAMES)}")
-    return value
+    if value is None or value in MODEL_NAMES:
+        return value
+    if not is_repository(value):
+        raise ValueError(f"choose {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled")
+    try:
+        return find(str(value)).name
+    except UnknownModelError as error:
+        raise ValueError(str(error)) from error
 
 
 def _head(value: object) -> object:
@@ -101,8 +108,11 @@ class RecognitionOptions(CommonOptions):
     model: Annotated[
         str | None,
         BeforeValidator(_model),
-        Field(description=f"one of {', '.join(MODEL_NAMES)}; by default the service's own"),
-        WithJsonSchema({**_TEXT, "enum": list(MODEL_NAMES)}),
+        Field(
+            description=f"one of {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled; by default "
+            "the service's own"
+        ),
+        WithJsonSchema({**_TEXT, "pattern": f"^({'|'.join(MODEL_NAMES)}|{PATTERN})$"}),
     ] = None
     precision: Annotated[
         Wanted,
@@ -119,10 +129,22 @@ class RecognitionOptions(CommonOptions):
         bool, Field(description="keep an outputs directory; otherwise the answer is all there will be")
     ] = True
 
+    frames: Annotated[
+        RowsIn | None,
+        Field(
+            description="where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or "
+            "in the file frames.npz among the outputs; by default inline, unless they are too many and stored, "
+            "and from 0.3 on in the file"
+        ),
+        WithJsonSchema({**_TEXT, "enum": list(get_args(RowsIn))}),
+    ] = None
+
     @model_validator(mode="after")
     def _check(self) -> "RecognitionOptions":
         if not self.store and (self.embedding or self.export):
             raise ValueError("embedding and export are files among the outputs, and store=false forbids those")
+        if not self.store and self.frames == "file":
+            raise ValueError("frames=file is about a file among the outputs, and store=false forbids those")
         return self
 
     @classmethod

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from emovox.errors import ModelError
 from emovox.models.converted.store import Comparison, StoredModel, Trial
 from emovox.models.metadata import Precision
-from emovox.models.onnx.speech import UNTRAINED
-from emovox.models.runtime.engine import Engine
+from emovox.models.runtime.engine import Engine, Output
 from emovox.models.runtime.session import EngineName, precisions
+from emovox.models.wav2vec2.snapshot import SPEECH
 from support import snapshots, wav2vec2_snapshots
 
 # Wide enough for blocks of int8; the published sizes are multiples of it.
@@ -28,7 +28,9 @@ Open = Callable[[Path], StoredModel]
 @pytest.fixture
 def open_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
-    return lambda directory: StoredModel(directory, name="wide", revision="r1", licence="MIT")
+    return lambda directory: StoredModel(
+        directory, name="wide", revision="r1", licence="MIT", corpora=("IEMOCAP",)
+    )
 
 
 @pytest.fixture
@@ -36,12 +38,22 @@ def wide(tmp_path: Path) -> Path:
     return snapshots.write(tmp_path / "wide", WIDE)
 
 
-@pytest.fixture(params=["emotion2vec", "wav2vec2"])
+@pytest.fixture(params=["emotion2vec", "wav2vec2", "wav2vec2, values"])
 def of_each_family(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A wide snapshot of each family."""
+    """A wide snapshot of each family, and of a head that isn't linear."""
     if request.param == "emotion2vec":
         return snapshots.write(tmp_path / "wide", WIDE)
-    return wav2vec2_snapshots.write(tmp_path / "wide", wav2vec2_snapshots.tiny(WIDE_WAV2VEC2))
+    config = wav2vec2_snapshots.tiny(WIDE_WAV2VEC2)
+    if request.param == "wav2vec2, values":
+        changes = WIDE_WAV2VEC2 | wav2vec2_snapshots.REGRESSION
+        config = wav2vec2_snapshots.tiny(changes, wav2vec2_snapshots.DIMENSIONS, SPEECH)
+    return wav2vec2_snapshots.write(tmp_path / "wide", config)
+
+
+def logits_of(engine: Engine, output: Output) -> NDArray[np.float32]:
+    """Of the one readout that a model has."""
+    [readout] = engine.metadata.readouts
+    return engine.logits(readout, output)
 
 
 def test_a_precision_is_converted_once(open_model: Open, wide: Path) -> None:
@@ -58,6 +70,7 @@ def test_a_precision_is_converted_once(open_model: Open, wide: Path) -> None:
     facts = Engine(paths["int8"]).metadata
     assert (facts.name, facts.revision, facts.licence, facts.precision) == ("wide", "r1", "MIT", "int8")
     assert facts.source_sha256 == model.checksum
+    assert facts.corpora == ("IEMOCAP",)
     sizes = {
         precision: sum(file.stat().st_size for file in path.parent.iterdir()) for precision, path in paths.items()
     }
@@ -149,7 +162,7 @@ def test_a_batch_equals_single_windows(
     windows = [speech[:16_000], speech, speech[5_000:9_001]]
     for window, output in zip(windows, runner.run(windows, frames=True), strict=True):
         [alone] = runner.run([window], frames=True)
-        np.testing.assert_allclose(output.logits, alone.logits, atol=logits)
+        np.testing.assert_allclose(logits_of(runner, output), logits_of(runner, alone), atol=logits)
         assert output.frames is not None
         assert alone.frames is not None
         np.testing.assert_allclose(output.frames, alone.frames, atol=frames)
@@ -167,15 +180,17 @@ def test_a_lower_precision_is_near_and_its_frames_explain_the_verdict(
 ) -> None:
     if precision not in precisions(engine=engine) and precision != "fp16":  # a CPU computes it, only slowly
         pytest.skip(f"no {precision} here")
-    [exact] = Engine(open_model(of_each_family).file("fp32"), engine=engine).run([speech])
+    exact_runner = Engine(open_model(of_each_family).file("fp32"), engine=engine)
+    exact = logits_of(exact_runner, *exact_runner.run([speech]))
     path = open_model(of_each_family).file(precision)
-    [output] = Engine(path, precision=precision, engine=engine).run([speech], frame_logits=True, frames=True)
-    taught = exact.logits > UNTRAINED / 2
-    assert np.abs(output.logits - exact.logits)[taught].max() < logits
-    assert output.logits.tobytes() != exact.logits.tobytes()
+    runner = Engine(path, precision=precision, engine=engine)
+    [output] = runner.run([speech], frame_logits=True, frames=True)
+    near = logits_of(runner, output)
+    assert np.abs(near - exact).max() < logits
+    assert near.tobytes() != exact.tobytes()
     assert output.frames is not None
-    assert output.frame_logits is not None
-    np.testing.assert_allclose(output.logits, output.frame_logits.mean(axis=0), atol=1e-5)
+    for frame_logits in output.frame_logits.values():
+        np.testing.assert_allclose(near, frame_logits.mean(axis=0), atol=1e-5)
     np.testing.assert_allclose(output.embedding, output.frames.mean(axis=0), atol=1e-5)
 
 
@@ -200,8 +215,9 @@ def test_openvino_holds_no_second_copy_of_the_weights(open_model: Open, wide: Pa
 
 def test_both_engines_agree(open_model: Open, of_each_family: Path, speech: NDArray[np.float32]) -> None:
     path = open_model(of_each_family).file("fp32")
-    [one], [other] = (Engine(path, engine=engine).run([speech]) for engine in ("onnxruntime", "openvino"))
-    np.testing.assert_allclose(one.logits, other.logits, atol=1e-4)
+    runners = [Engine(path, engine=engine) for engine in ("onnxruntime", "openvino")]
+    one, other = (logits_of(runner, *runner.run([speech])) for runner in runners)
+    np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def trial(precision: Precision, seconds: float, error: float = 0.0, agreement: float = 1.0) -> Trial:

@@ -16,7 +16,6 @@ from emovox.models.converted.conversion import convert
 from emovox.models.emotion2vec.network import alibi_slopes
 from emovox.models.emotion2vec.snapshot import read_snapshot
 from emovox.models.metadata import Metadata
-from emovox.models.onnx.speech import UNTRAINED
 from support import snapshots, torch_zip
 from support.funasr_model import build, infer, parity
 from support.inference import Floats, load, run, softmax, speech
@@ -115,13 +114,16 @@ class TestContract:
         outputs = [(value.name, value.type, value.shape) for value in session.get_outputs()]
         assert outputs == [
             ("frames", "tensor(float)", ["batch", "frames", 32]),
-            ("frame_logits", "tensor(float)", ["batch", "frames", 9]),
             ("frame_count", "tensor(int64)", ["batch"]),
             ("embedding", "tensor(float)", ["batch", 32]),
-            ("logits", "tensor(float)", ["batch", 9]),
+            ("emotion.logits", "tensor(float)", ["batch", 9]),
+            ("emotion.frame_logits", "tensor(float)", ["batch", "frames", 9]),
         ]
         metadata = Metadata.from_properties(session.get_modelmeta().custom_metadata_map)
         assert metadata.classes == NAMES
+        [readout] = metadata.readouts
+        assert (readout.labels, readout.kind, readout.activation) == (TOKENS, "linear", "softmax")
+        assert readout.is_nine
         assert (metadata.hop, metadata.first_centre, metadata.minimum_samples) == (320, 0.0125, 400)
         assert (metadata.embedding_size, metadata.precision, metadata.licence) == (32, "fp32", "MIT")
 
@@ -136,9 +138,9 @@ class TestContract:
         for session in sessions.values():
             result = run(session, speech(9000), speech(5000, 1))
             for row, count in enumerate(result["frame_count"]):
-                frames, logits = result["frames"][row], result["frame_logits"][row]
+                frames, logits = result["frames"][row], result["emotion.frame_logits"][row]
                 np.testing.assert_allclose(frames[:count].mean(axis=0), result["embedding"][row], atol=1e-5)
-                np.testing.assert_allclose(logits[:count].mean(axis=0), result["logits"][row], atol=1e-5)
+                np.testing.assert_allclose(logits[:count].mean(axis=0), result["emotion.logits"][row], atol=1e-5)
                 assert not frames[count:].any()
                 assert not logits[count:].any()
 
@@ -179,8 +181,8 @@ class TestPadding:
             frames, expected = batch["frames"][index], single["frames"][0]
             np.testing.assert_allclose(frames[:count], expected, atol=1e-4 * np.abs(expected).max())
             assert not frames[count:].any()
-            scores = softmax(batch["logits"][index])
-            np.testing.assert_allclose(scores, softmax(single["logits"][0]), atol=1e-5)
+            scores = softmax(batch["emotion.logits"][index])
+            np.testing.assert_allclose(scores, softmax(single["emotion.logits"][0]), atol=1e-5)
 
 
 class TestWeights:
@@ -299,19 +301,17 @@ class TestWeights:
 
 
 class TestHead:
-    def test_classes_that_were_not_taught_never_win(self, tmp_path: Path) -> None:
-        tokens = ("难过/sad", "unuse_0", "开心/happy", "unuse_1", "<unk>")
-        state = random_state(tiny(), classes=5)
+    def test_rows_that_were_not_trained_are_left_out(self, tmp_path: Path) -> None:
+        tokens = ("难过/sad", "unuse_0", "开心/happy", "无聊/bored", "unuse_1", "<unk>")
+        state = random_state(tiny(), classes=6)
         session = load(converted(snapshots.write(tmp_path / "s", tokens=tokens, state=state), tmp_path / "model"))
-        metadata = Metadata.from_properties(session.get_modelmeta().custom_metadata_map)
-        assert metadata.classes == ("happy", "sad", "unknown")
+        [readout] = Metadata.from_properties(session.get_modelmeta().custom_metadata_map).readouts
+        assert readout.labels == ("难过/sad", "开心/happy", "无聊/bored", "<unk>")
+        assert readout.emotions == {"难过/sad": "sad", "开心/happy": "happy", "<unk>": "unknown"}
+        assert not readout.gives_emotions, "one of its classes is none of the nine"
         result = run(session, speech(4000))
         rows = result["embedding"] @ state["proj.weight"].T + state["proj.bias"]
-        expected = np.full(9, UNTRAINED)
-        for row, name in ((0, "sad"), (2, "happy"), (4, "unknown")):
-            expected[NAMES.index(name)] = rows[0, row]
-        np.testing.assert_allclose(result["logits"][0], expected, rtol=1e-5, atol=1e-5)
-        assert (softmax(result["logits"][0]) > 0).sum() == 3
+        np.testing.assert_allclose(result["emotion.logits"], rows[:, [0, 2, 3, 5]], rtol=1e-5, atol=1e-5)
 
     @pytest.mark.parametrize("tokens", [(), TOKENS])
     def test_a_model_without_a_head_gives_embeddings(self, tmp_path: Path, tokens: tuple[str, ...]) -> None:
@@ -319,10 +319,10 @@ class TestHead:
         state = random_state(tiny(), classes=0)
         session = load(converted(snapshots.write(tmp_path / "s", tokens=tokens, state=state), tmp_path / "model"))
         metadata = Metadata.from_properties(session.get_modelmeta().custom_metadata_map)
-        assert metadata.classes == ()
+        assert metadata.readouts == ()
         result = run(session, speech(4000))
         assert result["embedding"].any()
-        assert set(result["logits"].ravel()) == {UNTRAINED}
+        assert list(result) == ["frames", "frame_count", "embedding"]
 
     def test_a_head_that_the_config_speaks_of_must_be_there(self, tmp_path: Path) -> None:
         state = random_state(tiny(), classes=0)
@@ -425,7 +425,7 @@ class TestParity:
                 error = np.abs(row["frames"][: len(frames)] - frames).max() / np.abs(frames).max()
                 assert error < 1e-4
                 if classes:
-                    assert np.abs(softmax(row["logits"]) - scores).max() < 1e-5
+                    assert np.abs(softmax(row["emotion.logits"]) - scores).max() < 1e-5
 
     @pytest.mark.parametrize(
         ("model", "audio"), [case[1:] for case in SETTINGS], ids=[case[0] for case in SETTINGS]

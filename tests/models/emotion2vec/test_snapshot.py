@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
-from emovox.emotions import NAMES
 from emovox.errors import ModelError
-from emovox.models.emotion2vec.snapshot import parse_feature_encoder_spec, read_snapshot
+from emovox.models.emotion2vec.snapshot import (
+    emotions_of,
+    parse_feature_encoder_spec,
+    read_snapshot,
+    trained_rows,
+)
 from support import snapshots
 from support.snapshots import TEMPLATE, TOKENS, tiny
 
@@ -31,7 +35,7 @@ def test_the_template_is_read(folder: Path) -> None:
     )
     assert audio.feature_encoder_spec == ((512, 10, 5), *[(512, 3, 2)] * 4, (512, 2, 2), (512, 2, 2))
     assert (audio.hop, audio.minimum_samples, audio.positional_kernel, audio.alibi_scales) == (320, 400, 19, 1)
-    assert snapshot.labels == NAMES
+    assert snapshot.tokens == TOKENS
     assert snapshot.weights == folder / "model.pt"
     assert snapshot.sha256() == hashlib.sha256(b"weights").hexdigest()
 
@@ -174,31 +178,48 @@ class TestTokens:
     def test_some_classes_were_never_taught(self, folder: Path) -> None:
         tokens = ("生气/angry", "unuse_0", "unuse_1", "开心/happy", "中立/neutral", "unuse_2", "难过/sad", "<unk>")
         snapshots.describe(folder, TEMPLATE, tokens=tokens)
-        labels = ("angry", None, None, "happy", "neutral", None, "sad", "unknown")
-        assert read_snapshot(folder).labels == labels
+        assert read_snapshot(folder).tokens == tokens
+        assert [tokens[row] for row in trained_rows(tokens)] == [
+            "生气/angry",
+            "开心/happy",
+            "中立/neutral",
+            "难过/sad",
+            "<unk>",
+        ]
 
     def test_a_model_without_a_head_has_none(self, folder: Path) -> None:
         (folder / "tokens.txt").unlink()
-        assert read_snapshot(folder).labels == ()
+        assert read_snapshot(folder).tokens == ()
 
     def test_json_comes_first(self, folder: Path) -> None:
         (folder / "tokens.json").write_text(json.dumps(["难过/sad", "<unk>"]), encoding="utf-8")
-        assert read_snapshot(folder).labels == ("sad", "unknown")
+        assert read_snapshot(folder).tokens == ("难过/sad", "<unk>")
 
     def test_line_ends_and_a_byte_order_mark_are_no_part_of_a_name(self, folder: Path) -> None:
         (folder / "tokens.txt").write_bytes("\r\n".join((*TOKENS, "", "")).encode("utf-8-sig"))
-        assert read_snapshot(folder).labels == NAMES
+        assert read_snapshot(folder).tokens == TOKENS
+
+    def test_what_they_mean_follows_the_slash(self) -> None:
+        tokens = ("生气/angry", "开心/Happy", "sad", "无聊/bored", "愤怒/angry", "<unk>", "x/<unk>")
+        assert emotions_of(tokens) == {
+            "生气/angry": "angry",
+            "开心/Happy": "happy",
+            "sad": "sad",
+            "愤怒/angry": "angry",
+            "<unk>": "unknown",
+            "x/<unk>": "unknown",
+        }
 
     @pytest.mark.parametrize(
         ("name", "content", "says"),
         [
             ("tokens.txt", "", "at least one"),
             ("tokens.txt", "unuse_0\nunuse_1\n", "at least one"),
-            ("tokens.txt", "生气/angry\n愤怒/angry\n", "twice"),
-            ("tokens.txt", "生气/angry\n无聊/bored\n", "bored"),
-            ("tokens.txt", "生气/angry\n\n开心/happy\n", "names the class ''"),
+            ("tokens.txt", "生气/angry\n生气/angry\n", "twice"),
+            ("tokens.txt", "生气/angry\n\n开心/happy\n", "each a short line"),
+            ("tokens.txt", "生气/angry\nha\x1bppy\n", "each a short line"),
             ("tokens.txt", "angry\n" + "unuse_0\n" * 2000, "at least one"),
-            ("tokens.txt", "x" * 100_000, "names the class"),
+            ("tokens.txt", "x" * 100_000, "each a short line"),
             ("tokens.json", "{", "JSON"),
             ("tokens.json", "[" * 100_000, "JSON"),
             ("tokens.json", '{"angry": 0}', "list"),

@@ -9,19 +9,30 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.converted.conversion import convert
 from emovox.models.metadata import Metadata
-from emovox.models.onnx.speech import UNTRAINED
 from emovox.models.own_head import read_own_head
-from emovox.models.wav2vec2.snapshot import read_snapshot
+from emovox.models.readout import Readout
+from emovox.models.wav2vec2.snapshot import HEADLESS, SEQUENCE, SPEECH, read_snapshot
 from support import torch_zip
 from support import wav2vec2_snapshots as snapshots
-from support.inference import Floats, load, run, softmax, speech
+from support.inference import Floats, Outputs, load, run, softmax, speech
 from support.torch_zip import Call, Checkpoint, Name
 from support.transformers_model import build, infer, parity, save
-from support.wav2vec2_snapshots import BASE, LARGE, NAMED, configure, random_state, stored, tiny
+from support.wav2vec2_snapshots import (
+    AUDEERING,
+    BASE,
+    DIMENSIONS,
+    LARGE,
+    NAMED,
+    RAVDESS,
+    REGRESSION,
+    configure,
+    random_state,
+    stored,
+    tiny,
+)
 
 HUBERT = {"model_type": "hubert"}
 LAYER = {"feat_extract_norm": "layer"}
@@ -53,6 +64,37 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "wide, group": {"conv_dim": [8, 4, 4], "conv_kernel": [25, 7, 7], "conv_stride": [4, 3, 3]},
 }
 
+# Models whose head isn't that of the settings above.
+HEADS: dict[str, dict[str, Any]] = {
+    "values, pooled": tiny(REGRESSION, DIMENSIONS, SPEECH),
+    "values, pooled, base's": tiny({"problem_type": "regression"}, DIMENSIONS, SPEECH),
+    "values, pooled, hubert": tiny(HUBERT | REGRESSION, ("LABEL_0",), SPEECH),
+    "classes, pooled": tiny(REGRESSION | {"problem_type": None}, RAVDESS, SPEECH),
+    "classes, pooled, which don't exclude each other": tiny(
+        {"problem_type": "multi_label_classification"}, ("laughter", "breath"), SPEECH
+    ),
+    "values, linear": tiny(SUM | {"problem_type": "regression"}, ("arousal", "valence")),
+    "classes, linear, which don't exclude each other": tiny(
+        HUBERT | SUM | {"problem_type": "multi_label_classification"}, ("laughter", "sad", "breath")
+    ),
+    "classes that nobody knows": tiny({}, ("LABEL_0", "LABEL_1")),
+    "a projector of one": tiny({"classifier_proj_size": 1}, RAVDESS),
+    "embeddings": tiny(LAYER | STABLE, architecture=HEADLESS),
+    "embeddings, hubert, though told to sum": tiny(HUBERT | SUM, architecture=HEADLESS),
+}
+
+
+def numbers_of(outputs: Outputs, readout: Readout, row: int = 0) -> Floats:
+    """Scores or values, (K,)."""
+    logits = outputs[f"{readout.name}.logits"][row]
+    if readout.activation == "softmax":
+        return softmax(logits).astype(np.float32)
+    return np.asarray(1 / (1 + np.exp(-logits)) if readout.activation == "sigmoid" else logits, np.float32)
+
+
+def metadata_of(session: Any) -> Metadata:
+    return Metadata.from_properties(session.get_modelmeta().custom_metadata_map)
+
 
 def converted(folder: Path, target: Path, labels: dict[str, str] | None = None) -> Path:
     return convert(
@@ -76,8 +118,8 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A tiny model of each kind of setting."""
     directory = tmp_path_factory.mktemp("padding")
     sessions: dict[str, Any] = {}
-    for seed, (name, changes) in enumerate(SETTINGS.items()):
-        config = tiny(changes)
+    configs = {name: tiny(changes) for name, changes in SETTINGS.items()} | HEADS
+    for seed, (name, config) in enumerate(configs.items()):
         source = snapshots.write(directory / name, config, state=random_state(config, seed=seed))
         sessions[name] = load(converted(source, directory / f"{name} converted"))
     return sessions
@@ -91,34 +133,73 @@ class TestContract:
         outputs = [(value.name, value.type, value.shape) for value in session.get_outputs()]
         assert outputs == [
             ("frames", "tensor(float)", ["batch", "frames", 32]),
-            ("frame_logits", "tensor(float)", ["batch", "frames", 9]),
             ("frame_count", "tensor(int64)", ["batch"]),
             ("embedding", "tensor(float)", ["batch", 32]),
-            ("logits", "tensor(float)", ["batch", 9]),
+            ("emotion.logits", "tensor(float)", ["batch", 4]),
+            ("emotion.frame_logits", "tensor(float)", ["batch", "frames", 4]),
         ]
-        metadata = Metadata.from_properties(session.get_modelmeta().custom_metadata_map)
+        metadata = metadata_of(session)
         assert metadata.classes == ("angry", "happy", "neutral", "sad")  # in the nine's order
         assert (metadata.hop, metadata.first_centre, metadata.minimum_samples) == (320, 0.0125, 400)
         assert (metadata.embedding_size, metadata.precision) == (32, "fp32")
 
-    def test_classes_that_it_wasnt_taught_win_nothing(self, sessions: dict[str, Any]) -> None:
-        for session in sessions.values():
-            logits = run(session, speech(5000))["logits"][0]
-            untaught = [NAMES.index(name) for name in NAMES if name not in NAMED]
-            assert (logits[untaught] == UNTRAINED).all()
-            assert (np.abs(np.delete(logits, untaught)) < 100).all()
+    @pytest.mark.parametrize(
+        ("name", "kind", "activation", "labels", "range_"),
+        [
+            ("values, pooled", "pooled", "none", DIMENSIONS, (0, 1)),
+            ("values, pooled, hubert", "pooled", "none", ("LABEL_0",), None),
+            ("classes, pooled", "pooled", "softmax", RAVDESS, None),
+            ("values, linear", "linear", "none", ("arousal", "valence"), (0, 1)),
+            (
+                "classes, linear, which don't exclude each other",
+                "linear",
+                "sigmoid",
+                ("laughter", "sad", "breath"),
+                None,
+            ),
+            ("classes that nobody knows", "linear", "softmax", ("LABEL_0", "LABEL_1"), None),
+        ],
+    )
+    def test_what_each_head_gives(
+        self, sessions: dict[str, Any], name: str, kind: str, activation: str, labels: tuple[str, ...], range_: Any
+    ) -> None:
+        [readout] = metadata_of(sessions[name]).readouts
+        assert readout.name == ("dimensions" if activation == "none" else "emotion")
+        assert (readout.kind, readout.activation, readout.labels) == (kind, activation, labels)
+        assert readout.range == range_
+        assert not readout.gives_emotions
+        outputs = [value.name for value in sessions[name].get_outputs()]
+        assert (f"{readout.name}.frame_logits" in outputs) == (kind == "linear")
+
+    def test_a_model_without_a_head_gives_embeddings_alone(self, sessions: dict[str, Any]) -> None:
+        session = sessions["embeddings"]
+        assert metadata_of(session).readouts == ()
+        assert [value.name for value in session.get_outputs()] == ["frames", "frame_count", "embedding"]
+
+    def test_several_labels_may_mean_one_emotion(self, tmp_path: Path) -> None:
+        folder = snapshots.write(tmp_path / "snapshot", tiny({}, RAVDESS, SPEECH))
+        session = load(converted(folder, tmp_path / "model", {"calm": "neutral", "disgust": "disgusted"}))
+        [readout] = metadata_of(session).readouts
+        assert readout.emotions == {name: name for name in RAVDESS if name not in ("calm", "disgust")} | {
+            "calm": "neutral",
+            "disgust": "disgusted",
+        }
+        assert readout.gives_emotions
+        assert not readout.is_nine
+        assert run(session, speech(5000))["emotion.logits"].shape == (1, 8)
 
     def test_the_means_of_the_frames_are_the_whole(self, sessions: dict[str, Any]) -> None:
         for session in sessions.values():
             result = run(session, speech(9000), speech(5000, 1))
+            linear = [readout.name for readout in metadata_of(session).readouts if readout.kind == "linear"]
+            pairs = [("frames", "embedding"), *((f"{name}.frame_logits", f"{name}.logits") for name in linear)]
             for row, count in enumerate(result["frame_count"]):
-                frames, logits = result["frames"][row], result["frame_logits"][row]
-                np.testing.assert_allclose(frames[:count].mean(axis=0), result["embedding"][row], atol=1e-5)
-                np.testing.assert_allclose(
-                    logits[:count].mean(axis=0), result["logits"][row], rtol=1e-5, atol=1e-5
-                )
-                assert not frames[count:].any()
-                assert not logits[count:].any()
+                for parts, whole in pairs:
+                    values = result[parts][row]
+                    np.testing.assert_allclose(
+                        values[:count].mean(axis=0), result[whole][row], rtol=1e-5, atol=1e-5
+                    )
+                    assert not values[count:].any()
 
     def test_a_row_too_short_for_a_frame_is_empty(self, sessions: dict[str, Any]) -> None:
         for session in sessions.values():
@@ -133,15 +214,15 @@ class TestContract:
         head = read_own_head(path)
         assert head is not None
         result = run(load(path), speech(5000))
-        columns = [NAMES.index(name) for name in head.classes]
+        columns = [NAMED.index(name) for name in head.classes]
         expected = result["frames"][0] @ head.weights.T + head.bias
-        np.testing.assert_allclose(result["frame_logits"][0][:, columns], expected, atol=1e-4)
+        np.testing.assert_allclose(result["emotion.frame_logits"][0][:, columns], expected, atol=1e-4)
 
 
 class TestPadding:
     """A row's outputs depend neither on the other rows nor on what its padding holds."""
 
-    @pytest.mark.parametrize("name", list(SETTINGS))
+    @pytest.mark.parametrize("name", [*SETTINGS, *HEADS])
     @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         lengths=st.lists(st.integers(400, 12_000), min_size=1, max_size=4),
@@ -166,8 +247,9 @@ class TestPadding:
             frames, expected = batch["frames"][index], single["frames"][0]
             np.testing.assert_allclose(frames[:count], expected, atol=1e-4 * np.abs(expected).max())
             assert not frames[count:].any()
-            scores = softmax(batch["logits"][index])
-            np.testing.assert_allclose(scores, softmax(single["logits"][0]), atol=1e-5)
+            for readout in metadata_of(session).readouts:
+                numbers = numbers_of(batch, readout, index)
+                np.testing.assert_allclose(numbers, numbers_of(single, readout), atol=1e-5)
 
 
 class TestWeights:
@@ -223,12 +305,74 @@ class TestWeights:
         with pytest.raises(ModelError, match=r"classifier\.bias is made by os\.system, which is refused"):
             converted(folder, tmp_path / "model")
 
-    def test_a_head_that_is_not_linear_is_refused(self, tmp_path: Path) -> None:
-        state = random_state(tiny())
-        state["classifier.dense.weight"] = np.zeros((32, 32), np.float32)
-        state["classifier.output.weight"] = np.zeros((4, 32), np.float32)
-        folder = snapshots.write(tmp_path / "snapshot", state=state)
-        with pytest.raises(ModelError, match="tanh between them"):
+    def test_both_names_of_the_last_layer_lead_to_the_same_model(self, tmp_path: Path) -> None:
+        config = tiny({}, RAVDESS, SPEECH)
+        state = random_state(config)
+        expected = self.model(snapshots.write(tmp_path / "snapshot", config, state=state), tmp_path / "model")
+        renamed = {
+            name.replace("out_proj", "output") if "encoder" not in name else name: state[name] for name in state
+        }
+        assert "classifier.output.bias" in renamed
+        # Published so: the checkpoint of the other class, under the name of transformers' own.
+        for number, architecture in enumerate((SPEECH, SEQUENCE)):
+            config = tiny({}, RAVDESS, architecture)
+            folder = snapshots.write(tmp_path / f"snapshot {number}", config, state=renamed)
+            assert self.model(folder, tmp_path / f"model {number}") == expected
+
+    @pytest.mark.parametrize("prefix", ["wav2vec2.", ""])
+    def test_a_model_without_a_head_has_a_prefix_or_none(self, tmp_path: Path, prefix: str) -> None:
+        config = tiny(architecture=HEADLESS)
+        state = {prefix + name: value for name, value in random_state(config).items()}
+        state["lm_head.weight"] = np.zeros((30, 32), np.float32)  # of no use
+        snapshots.describe(tmp_path, config)
+        snapshots.save_safetensors(tmp_path / "model.safetensors", state)
+        session = load(converted(tmp_path, tmp_path / "model"))
+        expected = load(converted(snapshots.write(tmp_path / "plain", config), tmp_path / "plain model"))
+        np.testing.assert_array_equal(run(session, speech(4000))["frames"], run(expected, speech(4000))["frames"])
+
+    @pytest.mark.parametrize(
+        ("architecture", "parts", "says"),
+        [
+            (SEQUENCE, ("classifier.dense", "classifier.out_proj", "projector"), "has a head of classifier.dense"),
+            (SEQUENCE, ("classifier.dense", "classifier.out_proj", "classifier.output"), "these can be computed"),
+            (
+                SPEECH,
+                ("classifier.dense", "classifier.layer_norm", "classifier.out_proj"),
+                "classifier.layer_norm",
+            ),
+            (
+                SPEECH,
+                ("projector", "classifier"),
+                "has a linear head .classifier, projector., and config.json is of",
+            ),
+            (
+                SEQUENCE,
+                ("projector", "classifier", "classifier.0"),
+                "has a head of classifier, classifier.0, proj",
+            ),
+            (HEADLESS, ("projector", "classifier"), "config.json is of a model without one"),
+            (SEQUENCE, (), "doesn't fit its config: projector.weight is missing"),
+            (SPEECH, (), "doesn't fit its config: classifier.dense.weight is missing"),
+            (SPEECH, ("classifier.dense", "classifier.out_proj", "x"), "has layer_weights and classifier.dense"),
+        ],
+    )
+    def test_a_head_that_isnt_the_configs_is_refused(
+        self, tmp_path: Path, architecture: str, parts: tuple[str, ...], says: str
+    ) -> None:
+        state = random_state(tiny(architecture=HEADLESS))
+        for part in parts:
+            state |= {f"{part}.{kind}": np.zeros(4, np.float32) for kind in ("weight", "bias")}
+        config = tiny(SUM if "x" in parts else {}, architecture=architecture)
+        if "x" in parts:
+            state["layer_weights"] = np.zeros(3, np.float32)
+        folder = snapshots.write(tmp_path / "snapshot", config, state=state)
+        with pytest.raises(ModelError, match=says):
+            converted(folder, tmp_path / "model")
+
+    def test_another_number_of_outputs_than_labels_is_refused(self, tmp_path: Path) -> None:
+        state = random_state(tiny(REGRESSION, DIMENSIONS, SPEECH))
+        folder = snapshots.write(tmp_path / "snapshot", tiny(REGRESSION, DIMENSIONS[:2], SPEECH), state=state)
+        with pytest.raises(ModelError, match=r"classifier.out_proj.weight has the shape \(3, 32\), not \(2, 32\)"):
             converted(folder, tmp_path / "model")
 
     @pytest.mark.parametrize("dtype", ["float16", "float64"])
@@ -262,34 +406,43 @@ class TestParity:
         singles = [run(session, waveform) for waveform in waveforms]
         together = run(session, *waveforms[:3])
         for index, waveform in enumerate(waveforms):
-            [(frames, scores)] = infer(model, waveform, normalize=normalize)
-            rows = [{name: value[0] for name, value in singles[index].items()}]
-            rows += [{name: value[index] for name, value in together.items()}] if index < 3 else []
-            for row in rows:
-                self.compare(row, frames, scores)
-        if config.get("feat_extract_norm") == "layer":  # where transformers masks a batch's padding
-            for index, (frames, scores) in enumerate(infer(model, *waveforms[:3], normalize=normalize, mask=True)):
-                self.compare({name: value[index] for name, value in together.items()}, frames, scores)
+            [(frames, numbers)] = infer(model, waveform, normalize=normalize)
+            self.compare(session, singles[index], 0, frames, numbers)
+            if index < 3:
+                self.compare(session, together, index, frames, numbers)
+        masked = config.get("feat_extract_norm") == "layer" and not config["architectures"][0].endswith(SPEECH)
+        if masked:  # where transformers masks a batch's padding
+            for index, (frames, numbers) in enumerate(
+                infer(model, *waveforms[:3], normalize=normalize, mask=True)
+            ):
+                self.compare(session, together, index, frames, numbers)
 
-    def compare(self, row: dict[str, Any], frames: Floats, scores: Floats) -> None:
-        assert row["frame_count"] == len(frames)
-        error = np.abs(row["frames"][: len(frames)] - frames).max() / np.abs(frames).max()
-        assert error < 1e-4
-        columns = [NAMES.index(name) for name in NAMED]
-        assert np.abs(softmax(row["logits"])[columns] - scores).max() < 1e-5
+    def compare(self, session: Any, outputs: Outputs, row: int, frames: Floats, numbers: Floats) -> None:
+        assert outputs["frame_count"][row] == len(frames)
+        size = np.abs(frames).max()
+        assert np.abs(outputs["frames"][row, : len(frames)] - frames).max() < 1e-4 * size
+        assert np.abs(outputs["embedding"][row] - frames.mean(axis=0)).max() < 1e-4 * size
+        for readout in metadata_of(session).readouts:
+            assert np.abs(numbers_of(outputs, readout, row) - numbers).max() < 1e-5 * max(1, np.abs(numbers).max())
 
     @pytest.mark.parametrize("changes", list(SETTINGS.values()), ids=list(SETTINGS))
     def test_every_setting(self, tmp_path: Path, changes: dict[str, Any]) -> None:
         self.check(tmp_path, tiny(changes), (400, 719, 4801, 20_003))
+
+    @pytest.mark.parametrize("config", list(HEADS.values()), ids=list(HEADS))
+    def test_every_head(self, tmp_path: Path, config: dict[str, Any]) -> None:
+        self.check(tmp_path, config, (400, 719, 4801, 20_003), seed=2)
 
     @pytest.mark.parametrize("normalize", [True, False])
     @pytest.mark.parametrize("safe", [True, False])
     def test_every_form(self, tmp_path: Path, safe: bool, normalize: bool) -> None:
         self.check(tmp_path, tiny(SUM), (400, 1039, 1040, 30_001), seed=1, safe=safe, normalize=normalize)
 
-    @pytest.mark.parametrize("changes", [{}, HUBERT | LAYER | STABLE | SUM])
-    def test_thirty_seconds(self, tmp_path: Path, changes: dict[str, Any]) -> None:
-        self.check(tmp_path, tiny(changes), (480_000,))
+    @pytest.mark.parametrize(
+        "config", [tiny(), tiny(HUBERT | LAYER | STABLE | SUM), tiny(REGRESSION, DIMENSIONS, SPEECH)]
+    )
+    def test_thirty_seconds(self, tmp_path: Path, config: dict[str, Any]) -> None:
+        self.check(tmp_path, config, (480_000,))
 
     @pytest.mark.parametrize(("gain", "offset"), [(10, 0), (1e-5, 0), (0, 0), (0.05, 0.5)])
     def test_other_levels(self, tmp_path: Path, gain: float, offset: float) -> None:
@@ -301,9 +454,13 @@ class TestParity:
         self.check(tmp_path, tiny(LAYER), (400, 16_001, 160_000), prepare=prepare)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("size", [BASE, LARGE], ids=["base", "large"])
-    def test_full_size(self, tmp_path: Path, size: dict[str, Any]) -> None:
-        self.check(tmp_path, configure(size), (400, 16_001, 48_000, 160_000))
+    @pytest.mark.parametrize(
+        "config",
+        [configure(BASE), configure(LARGE), configure(AUDEERING, DIMENSIONS, SPEECH)],
+        ids=["base", "large", "audeering"],
+    )
+    def test_full_size(self, tmp_path: Path, config: dict[str, Any]) -> None:
+        self.check(tmp_path, config, (400, 16_001, 48_000, 160_000))
 
 
 @pytest.fixture(autouse=True)

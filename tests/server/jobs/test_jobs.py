@@ -199,6 +199,19 @@ def test_a_result_that_is_not_stored_is_kept_with_the_job(shared: Client, exampl
     assert len(list(shared.outputs.glob("outputs_*"))) == before
 
 
+def test_the_frames_of_a_result_are_where_it_was_asked(shared: Client, examples: list[Path]) -> None:
+    for asked in ({}, {"frames": "inline"}, {"frames": "file"}):
+        done = shared.finished(as_job(shared, examples[0], granularity="frame", **asked)["id"])
+        address = f"/v1/jobs/{done['id']}/result"
+        stored = (shared.outputs / done["output"] / "result.json").read_bytes()
+        assert (shared.get(address).content == stored) is (asked == {"frames": "file"})
+        assert shared.get(f"{address}?frames=file").content == stored
+        frames = Recognition.from_json(shared.get(f"{address}?frames=inline").content).frames
+        assert frames is not None
+        assert frames.scores is not None
+        assert len(frames.scores) == json.loads(stored)["frames"]["count"]
+
+
 def test_what_cannot_be_decoded_fails_with_its_reason(shared: Client, tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     path.write_bytes(b"RIFF nothing")

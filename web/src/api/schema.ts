@@ -176,6 +176,8 @@ export interface paths {
         /**
          * Pull
          * @description Download a model; the answer is a stream of events. It goes on if clients leave, and others may join it.
+         *
+         *     The name is one of the catalog, or hf:OWNER/NAME of a model on Hugging Face of a family that is computed.
          */
         post: operations["pull_v1_models__name__pull_post"];
         delete?: never;
@@ -725,13 +727,13 @@ export interface components {
             speech: number | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /** Confidence */
-            confidence: number;
+            confidence?: number | null;
             /** Scores */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -741,6 +743,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gave besides the nine emotions
+             */
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /** Model */
             model: string;
@@ -790,7 +799,7 @@ export interface components {
         };
         /**
          * Curve
-         * @description Scores over time.
+         * @description Scores and values over time.
          */
         Curve: {
             /**
@@ -800,10 +809,17 @@ export interface components {
             times: number[];
             /**
              * Scores
-             * @description of each emotion, one for each point: the mean over its frames
+             * @description of each emotion, one for each point: the mean over its frames; empty for a model that doesn't give the nine
              */
             scores: {
                 [key: string]: number[];
+            };
+            /**
+             * Readouts
+             * @description by name: the curves of all readouts but the nine emotions, trained heads too
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutCurve"];
             };
         };
         /**
@@ -889,59 +905,23 @@ export interface components {
             url: string;
         };
         /**
-         * HeadScores
-         * @description Scores of a trained head, in classes of its own.
-         */
-        HeadScores: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
-            label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
-            scores: {
-                [key: string]: number;
-            };
-        };
-        /**
          * HeadVerdict
-         * @description The verdict of a trained head on a recording.
+         * @description A trained head's verdict, as it was before readouts.
          */
         HeadVerdict: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
+            /** Name */
+            name: string;
+            /** Label */
             label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
+            /** Confidence */
             confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
+            /** Scores */
             scores: {
                 [key: string]: number;
             };
-            /**
-             * Name
-             * @description of the head
-             */
-            name: string;
             /**
              * Created At
              * Format: date-time
-             * @description when it was trained
              */
             created_at: string;
         };
@@ -1096,7 +1076,7 @@ export interface components {
         };
         /**
          * ModelView
-         * @description A model of the catalog.
+         * @description A model of the catalog, or one that was pulled by its name on a hub.
          */
         ModelView: {
             /** Name */
@@ -1124,8 +1104,13 @@ export interface components {
              */
             default: boolean;
             /**
+             * Readouts
+             * @description what it gives besides embeddings; null: not known before it is installed and was used once
+             */
+            readouts: components["schemas"]["ReadoutView"][] | null;
+            /**
              * Embeddings Only
-             * @description whether it gives no emotions, and so can't be used live
+             * @description whether it gives nothing else, and so can't be used live
              */
             embeddings_only: boolean;
             /**
@@ -1174,13 +1159,19 @@ export interface components {
             name: string | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /** Confidence */
-            confidence: number;
-            /** Scores */
-            scores: {
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+            /**
+             * Scores
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             */
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1190,6 +1181,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gives besides the nine emotions, and a trained head's verdict
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /**
              * Created At
@@ -1205,7 +1203,7 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
-            /** @description verdict of a trained head; null: none was used */
+            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
@@ -1259,12 +1257,125 @@ export interface components {
             /**
              * Errors
              * @description for options: each wrong field, and why
-             * @default null
              * @example null
              */
-            errors: {
+            errors?: {
                 [key: string]: string;
             }[] | null;
+        };
+        /**
+         * ReadoutCurve
+         * @description The curve of one readout: scores of its classes, or values.
+         */
+        ReadoutCurve: {
+            /**
+             * Kind
+             * @description `linear`: smoothed logits; else it is computed on a sliding window
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Range
+             * @description of values: what the model was trained on
+             */
+            range?: number[] | null;
+            /**
+             * Scores
+             * @description of each class, as the model spells it
+             */
+            scores?: {
+                [key: string]: (number | null)[];
+            } | null;
+            /**
+             * Values
+             * @description each by its name, such as arousal
+             */
+            values?: {
+                [key: string]: (number | null)[];
+            } | null;
+        };
+        /**
+         * ReadoutResult
+         * @description What a readout gave: scores of its classes with the one that leads, or values.
+         */
+        ReadoutResult: {
+            /**
+             * Kind
+             * @description how it is computed: `linear`, `pooled` or `window`
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Label
+             * @description the class with the highest score
+             */
+            label?: string | null;
+            /**
+             * Confidence
+             * @description that score
+             */
+            confidence?: number | null;
+            /**
+             * Scores
+             * @description of each class, as the model spells it; they sum to 1, unless several can be true
+             */
+            scores?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Values
+             * @description each by its name, such as arousal
+             */
+            values?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Range
+             * @description of values: what the model was trained on; they may lie slightly outside
+             */
+            range?: number[] | null;
+            /**
+             * Created At
+             * @description of a trained head: when it was trained
+             */
+            created_at?: string | null;
+        };
+        /**
+         * ReadoutView
+         * @description What a model gives besides embeddings: classes with scores, or values.
+         */
+        ReadoutView: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @description how it is computed: `linear`, `pooled` or `window`
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Activation
+             * @description softmax: classes of which one is true; sigmoid: classes of which several can be; none: values
+             * @enum {string}
+             */
+            activation: "softmax" | "sigmoid" | "none";
+            /**
+             * Labels
+             * @description of its classes or values, as the model spells them, in its order
+             */
+            labels: string[];
+            /**
+             * Emotions
+             * @description which of the nine a label is; the nine are given if each label of a softmax is one of them
+             */
+            emotions: {
+                [key: string]: string;
+            };
+            /**
+             * Range
+             * @description of values: what the model was trained on; null: classes, or it isn't known
+             */
+            range: number[] | null;
         };
         /**
          * Segment
@@ -1283,20 +1394,19 @@ export interface components {
             end: number;
             /**
              * Emotion
-             * @description the class with the highest score
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
-             * @description that score
+             * @description that score; left out likewise
              */
-            confidence: number;
+            confidence?: number | null;
             /**
              * Scores
-             * @description probability of each of the nine emotions; they sum to 1
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
              */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1306,18 +1416,19 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
-            };
+            } | null;
             /**
              * Channel
              * @description the channel that was recognised alone, from 1
-             * @default null
              */
-            channel: number | null;
+            channel?: number | null;
             /**
-             * @description scores of a trained head, if one was used
-             * @default null
+             * Readouts
+             * @description as of the recording
              */
-            head: components["schemas"]["HeadScores"] | null;
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
+            };
         };
         /**
          * SegmentView
@@ -1338,11 +1449,14 @@ export interface components {
             end: number;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /** Confidence */
-            confidence: number;
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
         };
         /**
          * Session
@@ -1402,13 +1516,13 @@ export interface components {
             speech: number | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /** Confidence */
-            confidence: number;
+            confidence?: number | null;
             /** Scores */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1418,6 +1532,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gave besides the nine emotions
+             */
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /** Model */
             model: string;
@@ -1469,13 +1590,19 @@ export interface components {
             name: string | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /** Confidence */
-            confidence: number;
-            /** Scores */
-            scores: {
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+            /**
+             * Scores
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             */
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1485,6 +1612,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gives besides the nine emotions, and a trained head's verdict
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /**
              * Created At
@@ -1500,7 +1634,7 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
-            /** @description verdict of a trained head; null: none was used */
+            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
@@ -1558,8 +1692,47 @@ export interface components {
             files: components["schemas"]["FileView"][];
         };
         /**
+         * FrameReadout
+         * @description The curve of one readout: scores of its classes, or values.
+         *
+         *     A row of nulls (NaN) is a frame that doesn't count, as silence where only speech does.
+         */
+        FrameReadout: {
+            /**
+             * Kind
+             * @description `linear`: smoothed logits; else it is computed on a sliding window
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Labels
+             * @description of the columns, as the model spells them
+             */
+            labels: string[];
+            /**
+             * Range
+             * @description of values: what the model was trained on
+             */
+            range?: number[] | null;
+            /**
+             * Logits
+             * @description of a linear readout: a row for each frame, T x K, as it is
+             */
+            logits?: (number | null)[][] | null;
+            /**
+             * Scores
+             * @description of classes: a row for each frame, T x K, smoothed
+             */
+            scores?: (number | null)[][] | null;
+            /**
+             * Values
+             * @description a row for each frame, T x K, smoothed
+             */
+            values?: (number | null)[][] | null;
+        };
+        /**
          * Frames
-         * @description The curve over time, a row for every frame.
+         * @description The curves over time, a row for every frame.
          *
          *     `logits` are the model's own: their mean is the recording's verdict before the softmax. A single frame's are
          *     jittery, and no model was trained to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
@@ -1577,37 +1750,32 @@ export interface components {
              */
             first_centre: number;
             /**
-             * Labels
-             * @description the emotion of each column
-             */
-            labels: string[];
-            /**
              * Smoothing
-             * @description seconds over which `scores` are smoothed; 0: not at all
+             * @description seconds over which `scores` are smoothed, and the width of the sliding window of readouts that aren't linear; 0: not at all, a single frame
              */
             smoothing: number;
             /**
-             * Logits
-             * @description a row for each frame, T x 9, as the model gives them
+             * Labels
+             * @description the emotion of each column; null: the model doesn't give the nine
              */
-            logits: number[][];
+            labels?: string[] | null;
+            /**
+             * Logits
+             * @description a row for each frame, T x 9, as the model gives them, if its classes are the nine
+             */
+            logits?: number[][] | null;
             /**
              * Scores
              * @description a row for each frame, T x 9, smoothed; each row sums to 1 up to rounding
              */
-            scores: number[][];
+            scores?: number[][] | null;
             /**
-             * Head Labels
-             * @description the class of each column of `head_scores`
-             * @default null
+             * Readouts
+             * @description the curves of all readouts but the nine emotions, trained heads too
              */
-            head_labels: string[] | null;
-            /**
-             * Head Scores
-             * @description scores of a trained head, if one was used: a row for each frame, smoothed like `scores`
-             * @default null
-             */
-            head_scores: number[][] | null;
+            readouts?: {
+                [key: string]: components["schemas"]["FrameReadout"];
+            };
         };
         /**
          * ModelFacts
@@ -1621,9 +1789,8 @@ export interface components {
             /**
              * Embedding Revision
              * @description an earlier revision that gives the very same embeddings; left out if there is none
-             * @default null
              */
-            embedding_revision: string | null;
+            embedding_revision?: string | null;
             /**
              * Precision
              * @description of the arithmetic
@@ -1635,6 +1802,13 @@ export interface components {
              * @description sha256 of the model file
              */
             checksum: string;
+            /**
+             * Emotions
+             * @description which of the nine each of its labels was taken for; left out where it gives the nine by their names, or not at all
+             */
+            emotions?: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * RecordingFacts
@@ -1669,21 +1843,18 @@ export interface components {
             /**
              * Channel
              * @description the one that was recognised alone, from 1; null: all of them
-             * @default null
              */
-            channel: number | null;
+            channel?: number | null;
             /**
              * Track
              * @description the audio track that was recognised, from 1; left out if there is only one
-             * @default null
              */
-            track: number | null;
+            track?: number | null;
             /**
              * Tracks
              * @description languages and titles of its audio tracks; left out if there is only one
-             * @default null
              */
-            tracks: string[] | null;
+            tracks?: string[] | null;
             /**
              * Codec
              * @description FFmpeg's name of the codec; null for an array
@@ -1692,9 +1863,8 @@ export interface components {
             /**
              * Speech
              * @description seconds of speech found
-             * @default null
              */
-            speech: number | null;
+            speech?: number | null;
         };
         /**
          * Recognition
@@ -1703,20 +1873,19 @@ export interface components {
         Recognition: {
             /**
              * Emotion
-             * @description the class with the highest score
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
-             * @description that score
+             * @description that score; left out likewise
              */
-            confidence: number;
+            confidence?: number | null;
             /**
              * Scores
-             * @description probability of each of the nine emotions; they sum to 1
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
              */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1726,7 +1895,7 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
-            };
+            } | null;
             /**
              * Granularity
              * @enum {string}
@@ -1740,10 +1909,10 @@ export interface components {
             /**
              * Schema
              * @description version of this form
-             * @default 1
+             * @default 2
              * @constant
              */
-            schema: 1;
+            schema: 2;
             /**
              * Created At
              * Format: date-time
@@ -1759,30 +1928,27 @@ export interface components {
             /**
              * Speech Only
              * @description whether only frames with speech count; left out by earlier versions
-             * @default null
              */
-            speech_only: boolean | null;
+            speech_only?: boolean | null;
             /**
              * Warnings
              * @description codes of problems that may distort the verdict; empty if there are none
              */
             warnings: string[];
             /**
-             * @description verdict of a trained head, if one was used and there is anything to judge
-             * @default null
+             * Readouts
+             * @description by name: what the model gives besides the nine emotions, in classes of its own or as values, and a trained head's verdict; empty if there is nothing to judge
              */
-            head: components["schemas"]["HeadVerdict"] | null;
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
+            };
             /**
              * Segments
              * @description stretches of speech in order, if requested
-             * @default null
              */
-            segments: components["schemas"]["Segment"][] | null;
-            /**
-             * @description only with granularity `frame`
-             * @default null
-             */
-            frames: components["schemas"]["Frames"] | null;
+            segments?: components["schemas"]["Segment"][] | null;
+            /** @description only with granularity `frame` */
+            frames?: components["schemas"]["Frames"] | null;
         };
     };
     responses: never;
@@ -2879,8 +3045,8 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own */
-                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
@@ -2937,11 +3103,8 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /**
-                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own
-                     * @enum {string}
-                     */
-                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
                      * @default auto
@@ -2973,44 +3136,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "emotion": "angry",
-                     *       "confidence": 0.98,
-                     *       "scores": {
-                     *         "angry": 0.98,
-                     *         "disgusted": 0.01,
-                     *         "fearful": 0,
-                     *         "happy": 0.01,
-                     *         "neutral": 0,
-                     *         "other": 0,
-                     *         "sad": 0,
-                     *         "surprised": 0,
-                     *         "unknown": 0
-                     *       },
-                     *       "granularity": "utterance",
-                     *       "timestamp": "2026-11-23 03:39:08",
-                     *       "schema": 1,
-                     *       "created_at": "2026-11-23T03:39:08.163532Z",
-                     *       "recording": {
-                     *         "name": "call.flac",
-                     *         "sha256": "6143000000000000000000000000000000000000000000000000000000000000",
-                     *         "duration": 2.18,
-                     *         "sample_rate": 16000,
-                     *         "channels": 1,
-                     *         "codec": "flac",
-                     *         "speech": 1.9
-                     *       },
-                     *       "model": {
-                     *         "name": "lite",
-                     *         "revision": "1",
-                     *         "precision": "int8",
-                     *         "checksum": "a60f000000000000000000000000000000000000000000000000000000000000"
-                     *       },
-                     *       "emovox": "0.1.0",
-                     *       "warnings": []
-                     *     }
-                     */
                     "application/json": components["schemas"]["Recognition"];
                 };
             };
@@ -3760,8 +3885,8 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own */
-                model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
@@ -3817,11 +3942,8 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /**
-                     * @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er; by default the service's own
-                     * @enum {string}
-                     */
-                    model?: "auto" | "lite" | "emotion2vec_plus_large" | "emotion2vec_plus_base" | "emotion2vec_plus_seed" | "emotion2vec_base_finetuned" | "emotion2vec_base" | "wav2vec2-base-superb-er" | "hubert-large-superb-er";
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
                      * @default auto

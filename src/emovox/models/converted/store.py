@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock
@@ -18,8 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from emovox import files
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.errors import ModelError
-from emovox.models.catalog import converted_path
+from emovox.models.catalog import conversions, converted_path
 from emovox.models.converted.conversion import MODEL_FILE, convert
+from emovox.models.converted.superseded import remove_superseded
 from emovox.models.families import family_of, read_snapshot
 from emovox.models.metadata import CONTRACT, Precision
 from emovox.models.runtime.engine import Engine, Floats
@@ -82,6 +83,7 @@ class StoredModel:
         revision: str,
         licence: str,
         labels: Mapping[str, str] | None = None,
+        corpora: Sequence[str] = (),
     ) -> None:
         """Read a snapshot's config, labels and checksum.
 
@@ -91,12 +93,14 @@ class StoredModel:
             revision: of the weights.
             licence: of the weights.
             labels: the nine's names for labels of the snapshot that have others.
+            corpora: speech that it was trained on, where that is known.
 
         Raises:
             ModelError: the folder isn't a snapshot that can be converted.
         """
         self.snapshot: Snapshot = read_snapshot(directory, labels)
         self.name, self.revision, self.licence = name, revision, licence
+        self.corpora = tuple(corpora)
         self._mapping = dict(labels or {})
         self.checksum = self._remembered_checksum()
         self.directory = converted_path(name, self._key())
@@ -124,7 +128,9 @@ class StoredModel:
                     licence=self.licence,
                     source=f"{family_of(self.snapshot).publisher} snapshot {self.snapshot.directory.name}",
                     source_sha256=self.checksum,
+                    corpora=self.corpora,
                 )
+                remove_superseded(self.directory, self.name, self.checksum, self.revision)
         return path
 
     def compare(
@@ -176,11 +182,8 @@ class StoredModel:
 
     def comparison(self, *, device: Device = "auto", engine: EngineName = "auto") -> Comparison | None:
         """What `compare` remembered, if the machine and its engine are still the same."""
-        with suppress(OSError, ValidationError):
-            comparison = Comparison.model_validate_json((self.directory / "comparison.json").read_bytes())
-            if comparison.machine == _machine(device, engine):
-                return comparison
-        return None
+        comparison = _remembered(self.directory)
+        return comparison if comparison is not None and comparison.machine == _machine(device, engine) else None
 
     def _key(self) -> str:
         """What the conversion depends on: weights, config, labels, and how they are read."""
@@ -220,6 +223,36 @@ class StoredModel:
         """Remove what killed conversions left; the caller holds the lock."""
         for path in self.directory.glob(".*"):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def newest(name: str, precision: Literal["auto"] | Precision) -> Path | None:
+    """The model file that was converted last of a model, for when its snapshot is gone.
+
+    Args:
+        name: of the model.
+        precision: of the file, bf16 is that of fp32; `auto`: the one that was the best when they were compared, or
+            else fp32, or else any.
+
+    Returns:
+        None where nothing was converted, or not in this precision.
+    """
+    paths = [path for directory in conversions(name) for path in directory.glob(f"*/{MODEL_FILE}")]
+    for latest in sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        directory = latest.parents[1]
+        comparison = _remembered(directory)
+        wishes = [comparison.best if comparison else "fp32", "fp32"] if precision == "auto" else [precision]
+        files_ = [directory / ("fp32" if wish == "bf16" else wish) / MODEL_FILE for wish in wishes]
+        files_ += [latest] if precision == "auto" else []
+        if path := next((path for path in files_ if path.exists()), None):
+            return path
+    return None
+
+
+def _remembered(directory: Path) -> Comparison | None:
+    """The comparison that lies beside conversions, of whatever machine."""
+    with suppress(OSError, ValidationError):
+        return Comparison.model_validate_json((directory / "comparison.json").read_bytes())
+    return None
 
 
 def _run(engine: Engine, clips: Sequence[Floats]) -> tuple[list[NDArray[Any]], list[tuple[int, ...]], float]:

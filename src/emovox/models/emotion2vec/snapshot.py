@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.layout import FUNASR
-from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, read_text, refusal, width_of
+from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, is_label, read_text, refusal, width_of
 
 CONFIG_FILE = FUNASR.config
 TOKENS_FILES = ("tokens.json", "tokens.txt")  # FunASR takes the first where both are there
@@ -268,8 +268,8 @@ def _read_tokens(directory: Path) -> tuple[str, ...]:
             tokens = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ModelError(f"{path.name} is not valid JSON") from error
-    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-        raise ModelError(f"{path.name} is not a list of class names")
+    if not isinstance(tokens, list) or not all(map(is_label, tokens)):
+        raise ModelError(f"{path.name} is not a list of class names, each a short line")
     names = [tokens[row] for row in trained_rows(tokens)]
     if len(names) != len(set(names)) or not names or len(tokens) > 1000:
         raise ModelError(f"{path.name} must name at least one class, and none of them twice")

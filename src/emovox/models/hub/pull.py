@@ -11,6 +11,7 @@ modelscope_hub 0.5 `_legacy_api.py`, `_download.py` and `config.py`):
 
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -24,14 +25,15 @@ from pydantic import ValidationError
 
 from emovox import files
 from emovox.errors import HubError, HubMismatchError, HubUnreachableError, ModelError
-from emovox.models.catalog import CatalogModel, partial_path, snapshot_lock, snapshot_path
+from emovox.models.catalog import NOT_STATED, CatalogModel, partial_path, snapshot_lock, snapshot_path
+from emovox.models.families import read_snapshot
 from emovox.models.hub.published import SOURCE_FILE, PublishedFile, SnapshotSource
 from emovox.models.hub.transfer import Connection, Patience
-from emovox.models.layout import Layout
+from emovox.models.layout import LAYOUTS, Layout
+from emovox.models.repository import Hub, licence_of
 from emovox.refusals import is_full
 from emovox.settings import settings
 
-Hub = Literal["huggingface", "modelscope"]
 PullProgress = Callable[[int, int], None]
 """Is told how many bytes are there, of how many."""
 
@@ -46,6 +48,7 @@ class _Listing:
 
     source: SnapshotSource
     urls: dict[str, str]
+    weights: str
 
 
 def pull(
@@ -59,15 +62,18 @@ def pull(
 ) -> Path:
     """Download a model's snapshot into the cache, where it appears complete or not at all.
 
+    Of a repository that isn't in the catalog the small files come first, and the weights only if these describe a
+    model that can be computed.
+
     An interrupted pull is resumed by the next one. If the snapshot is there already, it is compared with the hub's
     files, and only those that differ are transferred.
 
     Args:
-        model: an entry of the catalog.
+        model: an entry of the catalog, or what `catalog.find` gives for hf:OWNER/NAME.
         hub: which; `auto`: Hugging Face, or ModelScope if that doesn't provide the model.
-        revision: branch, tag or commit; by default the hub's main branch.
+        revision: branch, tag or commit; by default that of the name, or the hub's main branch.
         progress: is told as bytes arrive.
-        notice: is told in a line when it waits, or tries another hub.
+        notice: is told in a line when it waits, or tries another hub; and the licence that a repository states.
         patience: with bad connections.
 
     Returns:
@@ -77,8 +83,11 @@ def pull(
         HubUnreachableError: no hub can be reached, or the transfer breaks off again and again.
         HubMismatchError: a hub serves something other than it publishes. Another hub isn't tried then.
         HubError: refused.
-        ModelError: offline, not on that hub, or the disk is full or not writable.
+        ModelError: offline, not on that hub, two revisions are named, the repository's model can't be computed,
+            or the disk is full or not writable.
     """
+    if revision is not None and model.revision not in (None, revision):
+        raise ModelError(f"{model.name} names its revision already: leave --revision out")
     hubs = _hubs(model, hub)
     _check_online()
     lock = snapshot_lock(model.name)
@@ -92,8 +101,9 @@ def pull(
         for name, id_ in hubs.items():
             try:
                 with _connect(name, patience) as connection:
-                    listing = _LIST[name](connection, model.layout, id_, revision or _BRANCHES[name])
-                    return _download(model.name, listing, connection, progress)
+                    branch = revision or model.revision or _BRANCHES[name]
+                    listing = _LIST[name](connection, model.layout, id_, branch)
+                    return _download(model, listing, connection, progress, notice)
             except HubMismatchError:
                 raise
             except HubError as error:
@@ -158,7 +168,7 @@ def _connect(hub: Hub, patience: Patience) -> Connection:
     return Connection(TITLES[hub], address, token=token, patience=patience)
 
 
-def _list_huggingface(connection: Connection, layout: Layout, id_: str, revision: str) -> _Listing:
+def _list_huggingface(connection: Connection, layout: Layout | None, id_: str, revision: str) -> _Listing:
     url = f"{connection.address}/api/models/{id_}/revision/{quote(revision, safe='')}?blobs=true"
     answer = connection.json(url, f"{id_}, revision {revision}")
     facts = {}
@@ -179,7 +189,7 @@ def _list_huggingface(connection: Connection, layout: Layout, id_: str, revision
     )
 
 
-def _list_modelscope(connection: Connection, layout: Layout, id_: str, revision: str) -> _Listing:
+def _list_modelscope(connection: Connection, layout: Layout | None, id_: str, revision: str) -> _Listing:
     base = f"{connection.address}/api/v1/models/{id_}/repo"
     url = f"{base}/files?{urlencode({'Revision': revision, 'Recursive': 'True'})}"
     answer = connection.json(url, f"{id_}, revision {revision}")
@@ -205,7 +215,7 @@ def _list_modelscope(connection: Connection, layout: Layout, id_: str, revision:
     )
 
 
-_LIST: dict[Hub, Callable[[Connection, Layout, str, str], _Listing]] = {
+_LIST: dict[Hub, Callable[[Connection, Layout | None, str, str], _Listing]] = {
     "huggingface": _list_huggingface,
     "modelscope": _list_modelscope,
 }
@@ -235,7 +245,7 @@ def _safe(connection: Connection, path: object) -> str:
 def _listing(
     connection: Connection,
     hub: Hub,
-    layout: Layout,
+    layout: Layout | None,
     id_: str,
     revision: str,
     commit: str | None,
@@ -243,12 +253,15 @@ def _listing(
     url: Callable[[str], str],
 ) -> _Listing:
     """Choose the files that a snapshot needs, without pictures and other forms of the weights."""
-    weights = layout.weights_among(facts)
-    if layout.config not in facts or len(weights) != 1:
+    layouts = LAYOUTS if layout is None else (layout,)
+    chosen = next((one for one in layouts if one.config in facts and len(one.weights_among(facts)) == 1), None)
+    if chosen is None:
+        configs = " or ".join(one.config for one in layouts)
         raise HubError(
-            f"{id_} on {connection.title} is not a snapshot: it needs a {layout.config} and one file of weights"
+            f"{id_} on {connection.title} is not a snapshot: it needs a {configs} and one file of weights"
         )
-    needed = {*layout.describing, *layout.others, *weights}
+    [weights] = chosen.weights_among(facts)
+    needed = {*chosen.describing, *chosen.others, weights}
     try:
         files = tuple(PublishedFile(path=path, **facts[path]) for path in sorted(facts) if path in needed)
     except ValidationError as error:
@@ -265,13 +278,21 @@ def _listing(
         pulled=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         files=files,
     )
-    return _Listing(source, {file.path: url(file.path) for file in files})
+    return _Listing(source, {file.path: url(file.path) for file in files}, weights)
 
 
-def _download(name: str, listing: _Listing, connection: Connection, progress: PullProgress) -> Path:
+def _download(
+    model: CatalogModel,
+    listing: _Listing,
+    connection: Connection,
+    progress: PullProgress,
+    notice: Callable[[str], None],
+) -> Path:
     """Fetch all files of a listing, and give the snapshot its name."""
+    name = model.name
     snapshot, partial = snapshot_path(name), partial_path(name)
-    files = sorted(listing.source.files, key=lambda file: file.size)  # small ones first: what is wrong shows early
+    # Small ones first: what is wrong shows early.
+    files = sorted(listing.source.files, key=lambda file: (file.path == listing.weights, file.size))
     total = sum(file.size for file in files)
     same = {file.path for file in files if file.matches(snapshot / file.path)}
     before = SnapshotSource.read(snapshot)
@@ -287,6 +308,11 @@ def _download(name: str, listing: _Listing, connection: Connection, progress: Pu
             f"{free / 1e9:.2f} GB free: make room, or put models elsewhere with EMOVOX_CACHE"
         )
     for file in files:
+        if model.layout is None and file.path == listing.weights:
+            _check_computable(model, partial, file.path)
+            stated = licence_of(partial)
+            said = NOT_STATED if stated is None else f"{stated}, as its model card says"
+            notice(f"licence: {said}; its terms are yours to read: {model.licence.address}")
 
         def advanced(done: int, path: str = file.path) -> None:
             sizes[path] = done
@@ -296,6 +322,24 @@ def _download(name: str, listing: _Listing, connection: Connection, progress: Pu
     (partial / SOURCE_FILE).write_text(listing.source.model_dump_json(indent=2), encoding="utf-8")
     _publish(partial, snapshot)
     return snapshot
+
+
+def _check_computable(model: CatalogModel, partial: Path, weights: str) -> None:
+    """Refuse what can't be computed by all that is known of it without its weights.
+
+    Raises:
+        HubError: of no family, or with settings that aren't computed.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory, model.name.rpartition("/")[2])
+        shutil.copytree(partial, folder, ignore=shutil.ignore_patterns("*.part", weights))
+        (folder / weights).touch()
+        try:
+            read_snapshot(folder, dict(model.labels))
+        except ModelError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            reason = str(error).replace(str(folder), model.name)
+            raise HubError(f"{model.name} was not downloaded: {reason}") from error
 
 
 def _prepare(partial: Path, files: list[PublishedFile], same: dict[str, Path]) -> None:

@@ -3,8 +3,9 @@
     waveform → strided convolutions → projection → + positional convolution → transformer layers
              → the last, or a weighted sum of all → frames → head
 
-Frames are what the head sees, the last layer or the sum. The head's two layers, with the mean over time between
-them, are linear, so they are one matrix here, and the logits of the whole are the mean of the frames'.
+Frames are what the head sees, the last layer or the sum. The two layers of transformers' own head, with the mean
+over time between them, are linear, so they are one matrix here, and the logits of the whole are the mean of the
+frames'. The other head, with tanh between its layers, is computed on the mean of the last layer's frames.
 
 Transformers pads a batch with zeros, and a model with `feat_extract_norm: group` is run without an attention mask:
 there the padding leaks into every row. Here each row gets what transformers gives it alone.
@@ -14,8 +15,9 @@ so SUPERB's heads were trained (S3PRL hooks the encoder), and so transformers co
 sums it before the norm (`capture_outputs(tie_last_hidden_states=False)`), which isn't what they were trained on.
 
 Source: Baevski et al. 2020, https://arxiv.org/abs/2006.11477; Hsu et al. 2021, https://arxiv.org/abs/2106.07447;
-Yang et al. 2021, https://arxiv.org/abs/2105.01051 (SUPERB); and models/wav2vec2 and models/hubert in transformers
-4.57 and 5.24 (Apache-2.0), for what each setting means and which weight goes where.
+Yang et al. 2021, https://arxiv.org/abs/2105.01051 (SUPERB); Wagner et al. 2023, https://arxiv.org/abs/2203.07378,
+and the card of audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim on Hugging Face; and models/wav2vec2 and
+models/hubert in transformers 4.57 and 5.24 (Apache-2.0), for what each setting means and which weight goes where.
 """
 
 import numpy as np
@@ -24,7 +26,7 @@ from emovox.models.checkpoints.weights import Weights
 from emovox.models.onnx.graph import Graph
 from emovox.models.onnx.speech import EPSILON, NEVER, Convolution, Floats, SpeechEncoder
 from emovox.models.wav2vec2.snapshot import Wav2Vec2Snapshot
-from emovox.models.wav2vec2.weights import LAYER_WEIGHTS, POSITIONS
+from emovox.models.wav2vec2.weights import CLASSIFIER, DENSE, LAYER_WEIGHTS, OUTPUT, POSITIONS, PROJECTOR
 
 # What Wav2Vec2FeatureExtractor adds to the waveform's variance.
 _WAVEFORM_EPSILON = 1e-7
@@ -53,7 +55,10 @@ class Wav2Vec2Builder(SpeechEncoder):
         x = self._transformer(x, valid)
         self.outputs(x, valid, frame_count)
         for readout in self.readouts:
-            self.linear_readout(readout.name, *self._head())
+            if readout.kind == "linear":
+                self.linear_readout(readout.name, *self._linear_head())
+            else:
+                self.pooled_readout(readout.name, [self._layer_of(name) for name in (DENSE, OUTPUT)], "Tanh")
 
     def _front(self, waveform: str, samples: str, frame_total: str) -> str:
         """The strided convolutions and the projection: (B, N) to (B, T, D)."""
@@ -116,7 +121,7 @@ class Wav2Vec2Builder(SpeechEncoder):
 
     def _shares(self) -> list[float]:
         """Of the first layer's input and of each layer's output in the sum, 1 together; empty: the last alone."""
-        if not self.config.use_weighted_layer_sum:
+        if LAYER_WEIGHTS not in self.weights:
             return []
         weights = self.weights[LAYER_WEIGHTS].astype(np.float64)
         raised = np.exp(weights - weights.max())
@@ -149,14 +154,15 @@ class Wav2Vec2Builder(SpeechEncoder):
             mixed = self.attention(projected, bias, width=width, heads=heads)
             return self.linear(mixed, f"{name}.attention.out_proj")
 
-    def _head(self) -> tuple[Floats, Floats]:
-        """The projector and the classifier in one: (classes, D) and (classes,)."""
-        projector, classifier = (self.weights[f"{name}.weight"].astype(np.float64) for name in _HEAD)
-        bias = classifier @ self.weights["projector.bias"] + self.weights["classifier.bias"]
-        return (classifier @ projector).astype(np.float32), bias.astype(np.float32)
+    def _linear_head(self) -> tuple[Floats, Floats]:
+        """The projector and the classifier in one: (outputs, D) and (outputs,)."""
+        (first, shift), (second, bias) = (self._layer_of(name) for name in (PROJECTOR, CLASSIFIER))
+        weight = second.astype(np.float64)
+        return (weight @ first.astype(np.float64)).astype(np.float32), (weight @ shift + bias).astype(np.float32)
+
+    def _layer_of(self, name: str) -> tuple[Floats, Floats]:
+        """A layer of the head: (outputs, inputs) and (outputs,)."""
+        return self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
 
     def _norm(self, x: str, name: str) -> str:
         return self.layer_norm(x, name, self.config.layer_norm_eps)
-
-
-_HEAD = ("projector", "classifier")

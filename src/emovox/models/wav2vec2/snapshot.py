@@ -3,8 +3,10 @@
 Only the settings that decide what the model computes are read, those of training are not; where one is left out,
 transformers' own default holds. A snapshot comes from somewhere else, so every number has a range.
 
-The classes are those of config.json's `id2label`. One that bears the English name of one of the nine is that one;
-what the others mean says the catalog or, beside config.json, an emovox-labels.json such as {"neu": "neutral"}.
+What the head gives is named by config.json's `id2label`, and kept as it is spelled there; whether that are classes
+that exclude each other, classes that don't, or values, says `problem_type`. A class that bears the English name of
+one of the nine is that one; what others mean says the catalog or, beside config.json, an emovox-labels.json such
+as {"neu": "neutral"}.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +19,31 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.layout import TRANSFORMERS
-from emovox.models.readout import same_names
-from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, read_json, refusal, width_of
+from emovox.models.readout import EMOTION, Activation, Kind, Readout, same_names
+from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, is_label, read_json, refusal, width_of
 
 CONFIG_FILE = TRANSFORMERS.config
 PREPROCESSOR_FILE = "preprocessor_config.json"
 LABELS_FILE = "emovox-labels.json"
 
-ARCHITECTURES = {"wav2vec2": "Wav2Vec2ForSequenceClassification", "hubert": "HubertForSequenceClassification"}
-"""By `model_type`, the class that is computed."""
+PREFIXES = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert"}
+"""By `model_type`, what the names of its classes begin with."""
 
+HEADLESS, SEQUENCE, SPEECH = "Model", "ForSequenceClassification", "ForSpeechClassification"
+"""What the names of those that are computed end with: no head; transformers' own; and one that many published
+models name and transformers never had, with a dense layer, tanh and another (https://github.com/m3hrdadfi/soxan)."""
+_ALSO_SPEECH = "EmotionModel"  # audEERING's name for the same, in their card
+
+DIMENSIONS = "dimensions"
+"""The name of the readout of values."""
+
+_ACTIVATIONS: dict[object, Activation] = {
+    None: "softmax",
+    "single_label_classification": "softmax",
+    "multi_label_classification": "sigmoid",
+    "regression": "none",
+}
+_AFFECTS = {"arousal", "dominance", "valence"}  # published models give them from 0 to 1
 _MAX_CONVOLUTIONS = 32
 _MAX_LABELS = 1000
 
@@ -116,15 +133,32 @@ class Wav2Vec2Snapshot(Snapshot):
 
     Attributes:
         config: what the model computes.
-        labels: of the head's rows, as config.json names them.
+        architecture: `HEADLESS`, `SEQUENCE` or `SPEECH`.
+        labels: of the head's rows, as config.json names them; empty without a head.
         emotions: which of the nine they are; those that are none of them are left out.
+        activation: from the head's logits to numbers.
         normalize: whether the waveform is brought to zero mean and unit variance.
     """
 
     config: ModelConfig
+    architecture: str
     labels: tuple[str, ...]
     emotions: dict[str, str]
+    activation: Activation
     normalize: bool
+
+    def readout(self, kind: Kind) -> Readout:
+        """What the head gives, computed in this way."""
+        values = self.activation == "none"
+        affects = values and {label.strip().lower() for label in self.labels} <= _AFFECTS
+        return Readout(
+            name=DIMENSIONS if values else EMOTION,
+            kind=kind,
+            activation=self.activation,
+            labels=self.labels,
+            emotions=self.emotions,
+            range=(0, 1) if affects else None,
+        )
 
     @property
     def convolutions(self) -> Sequence[Layer]:
@@ -144,7 +178,7 @@ def is_snapshot(directory: Path) -> bool:
         ModelError: it has a config.json that can't be read.
     """
     path = directory / CONFIG_FILE
-    return path.exists() and read_json(path).get("model_type") in list(ARCHITECTURES)
+    return path.exists() and read_json(path).get("model_type") in list(PREFIXES)
 
 
 def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> Wav2Vec2Snapshot:
@@ -160,9 +194,9 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
         ModelError: a file is missing, unreadable, or says what can't be computed.
     """
     if not is_snapshot(directory):
-        raise ModelError(f"{directory} has no {CONFIG_FILE} of the model_type {' or '.join(ARCHITECTURES)}")
+        raise ModelError(f"{directory} has no {CONFIG_FILE} of the model_type {' or '.join(PREFIXES)}")
     settings = read_json(directory / CONFIG_FILE)
-    _check_head(settings)
+    architecture = _architecture(settings)
     try:
         config = ModelConfig.model_validate(settings)
     except ValidationError as error:
@@ -171,53 +205,77 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
         preprocessor = _Preprocessor.model_validate(read_json(directory / PREPROCESSOR_FILE))
     except ValidationError as error:
         raise refusal(error, PREPROCESSOR_FILE) from error
-    names = _read_labels(settings.get("id2label"))
-    own = _read_mapping(directory / LABELS_FILE, names)
-    catalog = {label: name for label, name in (labels or {}).items() if label in names}
+    activation: Activation = "softmax"
+    names: tuple[str, ...] = ()
+    if architecture != HEADLESS:
+        names = _read_labels(settings.get("id2label"))
+        activation = _activation(settings, names)
+    classes = () if activation == "none" else names
+    own = _read_mapping(directory / LABELS_FILE, classes)
+    catalog = {label: name for label, name in (labels or {}).items() if label in classes}
     weights = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
     if not weights:
         raise ModelError(f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin")
     return Wav2Vec2Snapshot(
         directory=directory,
         weights=directory / weights[0],
-        labels=names,
-        emotions={**same_names(names), **catalog, **own},
         config=config,
+        architecture=architecture,
+        labels=names,
+        emotions={**same_names(classes), **catalog, **own},
+        activation=activation,
         normalize=preprocessor.do_normalize,
     )
 
 
-def _check_head(settings: Mapping[str, Any]) -> None:
-    """Refuse what isn't a linear head that gives one of several classes."""
-    kind = settings.get("problem_type")
-    if kind == "regression":
+def _architecture(settings: Mapping[str, Any]) -> str:
+    """Which of the classes that are computed it is of, without what its name begins with."""
+    prefix, given = PREFIXES[settings["model_type"]], settings.get("architectures")
+    name = given[0] if isinstance(given, list) and len(given) == 1 else given
+    if name == _ALSO_SPEECH:
+        return SPEECH
+    for ending in (HEADLESS, SEQUENCE, SPEECH):
+        if name == prefix + ending:
+            return ending
+    names = " ".join((", ".join(map(str, given)) if isinstance(given, list) else str(given)).split())
+    raise ModelError(
+        f"{CONFIG_FILE} is of the class {names:.100}, which can't be computed; {prefix}{SEQUENCE} and "
+        f"{prefix}{SPEECH} can, with their heads, and {prefix}{HEADLESS}, which has none: name it there to have "
+        "embeddings alone"
+    )
+
+
+def _activation(settings: Mapping[str, Any], names: tuple[str, ...]) -> Activation:
+    """What becomes of the head's logits.
+
+    Raises:
+        ModelError: that isn't said, or the head isn't on the mean of the frames.
+    """
+    pooling, kind = settings.get("pooling_mode"), settings.get("problem_type")
+    if pooling not in (None, "mean"):
         raise ModelError(
-            f"{CONFIG_FILE} is of a model that gives values, as of arousal or valence, and no classes "
-            "(problem_type: regression): only classes are computed so far"
+            f"{CONFIG_FILE}: pooling_mode is {pooling!r:.50}: only heads on the mean of the frames can be computed"
         )
-    if kind not in (None, "single_label_classification"):
+    if not isinstance(kind, str | None) or kind not in _ACTIVATIONS:
+        known = ", ".join(str(name) for name in _ACTIVATIONS if name)
+        raise ModelError(f"{CONFIG_FILE}: problem_type is {kind!r:.50}; it can be {known}")
+    if kind is None and len(names) == 1:
         raise ModelError(
-            f"{CONFIG_FILE}: problem_type is {kind!r:.50}: only models whose classes exclude each other are "
-            "computed so far"
+            f"{CONFIG_FILE} names a single output, {names[0]!r}, and not whether it is a value (problem_type: "
+            "regression) or a class of its own (multi_label_classification)"
         )
-    architectures, needed = settings.get("architectures"), ARCHITECTURES[settings["model_type"]]
-    if architectures != [needed]:
-        given = ", ".join(map(str, architectures)) if isinstance(architectures, list) else str(architectures)
-        raise ModelError(
-            f"{CONFIG_FILE} is of the class {given:.100}; computed is {needed} so far, the mean of the frames "
-            "with a linear head, and no other head or way of pooling"
-        )
+    return _ACTIVATIONS[kind]
 
 
 def _read_labels(id2label: object) -> tuple[str, ...]:
-    """The classes as the snapshot names them, in the order of the head's rows."""
-    if id2label is None:
-        raise ModelError(f"{CONFIG_FILE} doesn't name its classes: it has no id2label")
+    """What the head gives as the snapshot names it, in the order of the head's rows."""
+    if id2label is None:  # transformers leaves out what is its default; the head must have two rows then
+        return ("LABEL_0", "LABEL_1")
     if isinstance(id2label, dict) and 1 <= len(id2label) <= _MAX_LABELS:
         names = tuple(id2label.get(str(index)) for index in range(len(id2label)))
-        if len(set(names)) == len(names) and all(isinstance(name, str) for name in names):
+        if all(map(is_label, names)) and len(set(names)) == len(names):
             return tuple(map(str, names))
-    raise ModelError(f"{CONFIG_FILE}: id2label must name the classes 0, 1, 2 …, each once")
+    raise ModelError(f"{CONFIG_FILE}: id2label must name the outputs 0, 1, 2 …, each once and in a short line")
 
 
 def _read_mapping(path: Path, names: tuple[str, ...]) -> dict[str, str]:

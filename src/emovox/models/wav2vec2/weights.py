@@ -1,18 +1,22 @@
 """The weights that the network needs: their names and shapes, and where a checkpoint has them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from emovox.errors import ModelError
 from emovox.models.checkpoints.checkpoint import read_checkpoint
 from emovox.models.checkpoints.pickled import Inert
 from emovox.models.checkpoints.safetensors import read_safetensors
 from emovox.models.checkpoints.weights import Shape, Tensor, Weights
-from emovox.models.readout import EMOTION, Readout
-from emovox.models.wav2vec2.snapshot import ModelConfig, Wav2Vec2Snapshot
+from emovox.models.readout import Kind
+from emovox.models.wav2vec2.snapshot import CONFIG_FILE, HEADLESS, SPEECH, ModelConfig, Wav2Vec2Snapshot
 
 POSITIONS = "encoder.pos_conv_embed"
 LAYER_WEIGHTS = "layer_weights"
-_HEAD = (LAYER_WEIGHTS, "projector.", "classifier.")
+PROJECTOR, CLASSIFIER = "projector", "classifier"
+DENSE, OUTPUT = "classifier.dense", "classifier.out_proj"
+_HEADS: dict[Kind, tuple[str, str]] = {"linear": (PROJECTOR, CLASSIFIER), "pooled": (DENSE, OUTPUT)}
+_OTHER_OUTPUT = "classifier.output"  # another name for it
+_LISTED = 200  # characters
 # Torch 2 names the two parts of a normalised weight anew: torch/nn/utils/parametrizations.py.
 _PARTS = {
     f"{POSITIONS}.conv.weight_g": f"{POSITIONS}.conv.parametrizations.weight.original0",
@@ -24,44 +28,67 @@ def open_weights(snapshot: Wav2Vec2Snapshot) -> Weights:
     """Find every weight of a snapshot in its checkpoint, without reading any.
 
     Raises:
-        ModelError: the checkpoint can't be read, or weights are missing or misshapen; the message lists them.
+        ModelError: the checkpoint can't be read, its head isn't known or contradicts the config, or weights are
+            missing or misshapen; the message lists them.
     """
     path = snapshot.weights
     state: Mapping[str, Tensor | Inert] = (
         read_safetensors(path) if path.suffix == ".safetensors" else read_checkpoint(path)
     )
-    if "classifier.dense.weight" in state:
-        raise ModelError(
-            f"{path.name} has a head of two layers with tanh between them (classifier.dense, classifier.output), "
-            "and only linear ones, a projector and a classifier, are computed so far"
-        )
+    head = _head(snapshot, state)
+    output = _OTHER_OUTPUT if f"{_OTHER_OUTPUT}.weight" in state else OUTPUT
     prefix = f"{snapshot.config.model_type}."
+    if not any(name.startswith(prefix) for name in state):  # as the class without a head saves itself
+        prefix = ""
 
     def source_of(name: str) -> str:
-        if name.startswith(_HEAD):
-            return name
+        if name == LAYER_WEIGHTS or name.startswith((f"{PROJECTOR}.", f"{CLASSIFIER}.")):
+            return name.replace(OUTPUT, output)
         renamed = prefix + _PARTS.get(name, name)
         return renamed if renamed in state else prefix + name
 
-    shapes = expected_shapes(snapshot.config, len(snapshot.labels))
-    readouts = (
-        Readout(
-            name=EMOTION,
-            kind="linear",
-            activation="softmax",
-            labels=snapshot.labels,
-            emotions=snapshot.emotions,
-        ),
-    )
-    return Weights(path, state, shapes, readouts, source_of)
+    shapes = expected_shapes(snapshot.config, head, len(snapshot.labels))
+    return Weights(path, state, shapes, (snapshot.readout(head),) if head else (), source_of)
 
 
-def expected_shapes(config: ModelConfig, classes: int) -> dict[str, Shape]:
+def _head(snapshot: Wav2Vec2Snapshot, state: Collection[str]) -> Kind | None:
+    """Which head a checkpoint has, told by the names of its weights; None: there is none.
+
+    Under transformers' own class there may be either: published models name that class and hold the head of
+    another, for which transformers takes random numbers.
+    """
+    file, architecture = snapshot.weights.name, snapshot.architecture
+    parts = {name.rpartition(".")[0] for name in state if name.startswith((f"{PROJECTOR}.", f"{CLASSIFIER}."))}
+    listing = " ".join(", ".join(sorted(parts)).split())[:_LISTED]
+    if architecture == HEADLESS:
+        if parts:
+            raise ModelError(f"{file} has a head ({listing}), and {CONFIG_FILE} is of a model without one")
+        return None
+    head: Kind = "pooled" if DENSE in parts or (architecture == SPEECH and not parts) else "linear"
+    known = {*_HEADS[head]}
+    if head == "pooled" and OUTPUT not in parts:
+        known.add(_OTHER_OUTPUT)
+    if parts - known:
+        kinds = "; ".join(" and ".join(names) for names in _HEADS.values())
+        raise ModelError(
+            f"{file} has a head of {listing}, and these can be computed: {kinds} (or {_OTHER_OUTPUT})"
+        )
+    if head == "linear" and architecture == SPEECH:
+        raise ModelError(
+            f"{file} has a linear head ({listing}), and {CONFIG_FILE} is of a class with {DENSE} and {OUTPUT}"
+        )
+    if head == "pooled" and snapshot.config.use_weighted_layer_sum and LAYER_WEIGHTS in state:
+        raise ModelError(f"{file} has {LAYER_WEIGHTS} and {DENSE}: that head is computed on the last layer alone")
+    return head
+
+
+def expected_shapes(config: ModelConfig, head: Kind | None, outputs: int) -> dict[str, Shape]:
     """Return the name and shape of every weight that the network needs.
 
     Args:
         config: of the model.
-        classes: rows of the head.
+        head: which it has; None: none.
+        outputs: rows of the head.
     """
     width = config.hidden_size
     shapes: dict[str, Shape] = {}
@@ -73,14 +100,14 @@ def expected_shapes(config: ModelConfig, classes: int) -> dict[str, Shape]:
         shapes.update({f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)})
 
     channels = 1
-    for index, (outputs, kernel, _) in enumerate(config.convolutions):
+    for index, (filters, kernel, _) in enumerate(config.convolutions):
         layer = f"feature_extractor.conv_layers.{index}"
-        shapes[f"{layer}.conv.weight"] = (outputs, channels, kernel)
+        shapes[f"{layer}.conv.weight"] = (filters, channels, kernel)
         if config.conv_bias:
-            shapes[f"{layer}.conv.bias"] = (outputs,)
+            shapes[f"{layer}.conv.bias"] = (filters,)
         if config.feat_extract_norm == "layer" or index == 0:
-            norm(f"{layer}.layer_norm", outputs)
-        channels = outputs
+            norm(f"{layer}.layer_norm", filters)
+        channels = filters
     if config.feat_proj_layer_norm:
         norm("feature_projection.layer_norm", channels)
     linear("feature_projection.projection", channels, width)
@@ -106,8 +133,12 @@ def expected_shapes(config: ModelConfig, classes: int) -> dict[str, Shape]:
         linear(f"{layer}.feed_forward.output_dense", config.intermediate_size, width)
         norm(f"{layer}.final_layer_norm", width)
 
-    if config.use_weighted_layer_sum:
-        shapes[LAYER_WEIGHTS] = (config.num_hidden_layers + 1,)
-    linear("projector", width, config.classifier_proj_size)
-    linear("classifier", config.classifier_proj_size, classes)
+    if head == "linear":
+        if config.use_weighted_layer_sum:
+            shapes[LAYER_WEIGHTS] = (config.num_hidden_layers + 1,)
+        linear(PROJECTOR, width, config.classifier_proj_size)
+        linear(CLASSIFIER, config.classifier_proj_size, outputs)
+    elif head == "pooled":
+        linear(DENSE, width, width)
+        linear(OUTPUT, width, outputs)
     return shapes

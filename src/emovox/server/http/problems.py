@@ -20,6 +20,7 @@ from emovox.errors import (
     DecoderError,
     EmovoxError,
     ExportError,
+    FramesError,
     HeadError,
     HubError,
     HubUnreachableError,
@@ -140,6 +141,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
 _OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # their messages name files on this machine
     ModelError: (503, "model-failed", "the model can't be loaded or run: see the service's log"),
     DecoderError: (503, "no-decoder", "recordings can't be decoded right now: see the service's log"),
+    FramesError: (500, "damaged-output", "their frames.npz is gone or damaged: recognise the recording again"),
     OutputsError: (500, "storage", "the outputs can't be read or written: see the service's log"),
 }
 

@@ -5,16 +5,16 @@ import itertools
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from emovox.outputs import RESULT
 from emovox.server.http import events
 from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.jobs.jobs import FINISHED, Job, State
 from emovox.server.jobs.views import JobView, job_view
 from emovox.server.polls import Event
+from emovox.server.routes.outputs import InResult, result_response
 from emovox.server.service import service_of
 from emovox.server.submission import runner_of
 
@@ -80,7 +80,7 @@ async def follow(request: Request, id_: JobId) -> StreamingResponse:
         **responses(404, 409, 422, 503),
     },
 )
-async def result(request: Request, id_: JobId) -> Response:
+async def result(request: Request, id_: JobId, frames: InResult = None) -> Response:
     """The result.json of a job that is done."""
     service, job = service_of(request), await _job(request, id_)
     if job.state != "done":
@@ -95,8 +95,8 @@ async def result(request: Request, id_: JobId) -> Response:
         raise Problem(
             409, "elsewhere", "another service on the same database has the outputs of this job: ask that one"
         )
-    path = await asyncio.to_thread(service.stored_outputs.file, job.output, RESULT)
-    return FileResponse(path, media_type="application/json")
+    rows_in = frames or job.options.get("frames")
+    return result_response(await asyncio.to_thread(service.stored_outputs.result, job.output, rows_in))
 
 
 @router.delete("/{id_}", responses=responses(404, 409, 422, 503))

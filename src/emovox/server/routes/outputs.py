@@ -3,6 +3,7 @@
 import asyncio
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -11,17 +12,29 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from emovox import exports
+from emovox.archive.filter import Filter
+from emovox.archive.record import clean
 from emovox.emotions import NAMES
 from emovox.exports import FORMATS
+from emovox.inference.frames import RowsIn
 from emovox.server.http.date_times import DateTime
+from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.service import service_of
-from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES, OutputQuery, Summary
+from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES, Summary
 from emovox.server.timeline import Timeline
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
 OutputId = Annotated[str, Path(pattern=f"^{ID.pattern}$", examples=["outputs_20240104_223000"])]
 EmotionName = Literal[NAMES]  # type: ignore[valid-type]
+PATIENCE = 30.0  # seconds for the archive to answer: it may have to read a lot
+InResult = Annotated[
+    RowsIn | None,
+    Query(
+        description="where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among "
+        "the outputs; by default as the job was asked, or else inline, unless they are too many"
+    ),
+]
 _FORMATS = "|".join(FORMATS)
 
 
@@ -47,7 +60,7 @@ class OutputView(Summary):
     files: list[FileView]
     zip: str = Field(description="address of a zip of all files")
     segments: bool = Field(description="whether segments were requested; there may be none all the same")
-    recognition: dict[str, Any] = Field(description="result.json without its segments and frames")
+    recognition: dict[str, Any] = Field(description="result.json without its segments and rows of frames")
 
 
 class Written(BaseModel):
@@ -56,8 +69,8 @@ class Written(BaseModel):
     files: list[FileView]
 
 
-@router.get("", responses=responses(422))
-def page(
+@router.get("", responses=responses(422, 503))
+async def page(
     request: Request,
     emotion: Annotated[EmotionName | None, Query(description="only this emotion")] = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
@@ -67,8 +80,11 @@ def page(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OutputPage:
     """The stored outputs, latest first. Times without a zone are UTC."""
-    query = OutputQuery(emotion, name, since, until)
-    summaries, next_ = service_of(request).stored_outputs.find(query, before=after, limit=limit)
+    service = service_of(request)
+    await service.wait_for_archive()
+    where = Filter(emotion=emotion, name=name and clean(name), since=since, until=until)
+    find = partial(service.stored_outputs.find, where, before=after, limit=limit)
+    summaries, next_ = await service.query.within(PATIENCE, find)
     return OutputPage(outputs=summaries, next=next_)
 
 
@@ -76,18 +92,27 @@ def page(
 def get(request: Request, id_: OutputId) -> OutputView:
     """An outputs directory and its files."""
     stored = service_of(request).stored_outputs
-    stored.directory(id_)
-    summary = stored.summary(id_)
-    if summary is None:
-        raise Problem(404, "no-such-output", "its result.json can't be read")
-    files = [_view(id_, path) for path in stored.files(id_)]
+    summary, head = stored.head(id_)
     return OutputView(
         **summary.model_dump(),
-        files=files,
+        files=[_view(id_, path) for path in stored.files(id_)],
         zip=f"/v1/outputs/{id_}/zip",
         segments=stored.has_segments(id_),
-        recognition=stored.head(id_),
+        recognition=head,
     )
+
+
+@router.get(
+    "/{id_}/result",
+    response_class=Response,
+    responses={
+        200: {"description": "The recognition.", "content": {"application/json": {"schema": RECOGNITION}}},
+        **responses(404, 422),
+    },
+)
+def result(request: Request, id_: OutputId, frames: InResult = None) -> Response:
+    """The result.json of an outputs directory."""
+    return result_response(service_of(request).stored_outputs.result(id_, frames))
 
 
 @router.get("/{id_}/timeline", responses=responses(404, 422))
@@ -171,6 +196,13 @@ def remove(request: Request, id_: OutputId) -> Response:
     """Delete an outputs directory with everything in it."""
     service_of(request).stored_outputs.remove(id_)
     return Response(status_code=204)
+
+
+def result_response(result: FilePath | Iterator[str]) -> Response:
+    """A result.json as an answer, from its file or in pieces."""
+    if isinstance(result, FilePath):
+        return FileResponse(result, media_type="application/json")
+    return StreamingResponse(result, media_type="application/json")
 
 
 def _view(id_: str, path: FilePath) -> FileView:

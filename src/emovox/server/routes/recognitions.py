@@ -1,13 +1,12 @@
 """Recognition of one recording: right away, or as a job."""
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from emovox.errors import TooLargeError
-from emovox.server.http.openapi import EXAMPLE, RECOGNITION, body
+from emovox.server.http.openapi import EXAMPLES, RECOGNITION, body
 from emovox.server.http.problems import responses
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.jobs.views import JobView, job_view
@@ -19,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["recognition"])
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The recognition: result.json. `Location` is the address of the stored outputs.",
-        "content": {"application/json": {"schema": RECOGNITION, "example": EXAMPLE}},
+        "content": {"application/json": {"schema": RECOGNITION, "examples": EXAMPLES}},
     },
     202: {"description": "A job will recognise it. `Location` is the job's address.", "model": JobView},
 }
@@ -56,8 +55,12 @@ async def recognize(request: Request) -> Response:
                 headers = {"Server-Timing": _server_timing(progress)}
                 if directory is not None:
                     headers["Location"] = f"/v1/outputs/{directory.name}"
-                text = await asyncio.to_thread(recognition.to_json)  # with frames this takes a while
-                return Response(text, media_type="application/json", headers=headers)
+                frames, stored = recognition.frames, directory is not None
+                inline = frames is None or frames.goes_inline(submission.options.frames, stored=stored)
+                pieces = recognition.json_pieces(inline=inline)
+                if frames is not None and inline:
+                    return StreamingResponse(pieces, media_type="application/json", headers=headers)
+                return Response("".join(pieces), media_type="application/json", headers=headers)
         answer = await _as_job(request, submission)
         handed_over = True
         return answer

@@ -6,7 +6,7 @@ SQLite can't take NOT NULL off a column, so it makes both tables anew.
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0007", "0005"
+revision, down_revision = "0007", "0006"
 
 EMOTIONS = ("angry", "disgusted", "fearful", "happy", "neutral", "other", "sad", "surprised", "unknown")
 
