@@ -442,6 +442,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/outputs/{id_}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Result
+         * @description The result.json of an outputs directory.
+         */
+        get: operations["result_v1_outputs__id___result_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/outputs/{id_}/timeline": {
         parameters: {
             query?: never;
@@ -890,63 +910,15 @@ export interface components {
             /** Url */
             url: string;
         };
-        /**
-         * HeadScores
-         * @description Scores of a trained head, in classes of its own.
-         */
-        HeadScores: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
-            label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
-            scores: {
+        HeadVerdict: [
+            string,
+            string,
+            number,
+            {
                 [key: string]: number;
-            };
-        };
-        /**
-         * HeadVerdict
-         * @description The verdict of a trained head on a recording.
-         */
-        HeadVerdict: {
-            /**
-             * Label
-             * @description the class with the highest score
-             */
-            label: string;
-            /**
-             * Confidence
-             * @description that score
-             */
-            confidence: number;
-            /**
-             * Scores
-             * @description probability of each of the head's classes; they sum to 1
-             */
-            scores: {
-                [key: string]: number;
-            };
-            /**
-             * Name
-             * @description of the head
-             */
-            name: string;
-            /**
-             * Created At
-             * Format: date-time
-             * @description when it was trained
-             */
-            created_at: string;
-        };
+            },
+            string
+        ];
         /**
          * HeadView
          * @description A trained head: a user's own classes, on a model's embeddings.
@@ -1223,7 +1195,7 @@ export interface components {
             segments: boolean;
             /**
              * Recognition
-             * @description result.json without its segments and frames
+             * @description result.json without its segments and rows of frames
              */
             recognition: {
                 [key: string]: unknown;
@@ -1269,6 +1241,61 @@ export interface components {
             }[] | null;
         };
         /**
+         * ReadoutResult
+         * @description What a readout gave: scores of its classes with the one that leads, or values.
+         */
+        ReadoutResult: {
+            /**
+             * Kind
+             * @description how it is computed: `linear`, `pooled` or `window`
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Label
+             * @description the class with the highest score
+             * @default null
+             */
+            label: string | null;
+            /**
+             * Confidence
+             * @description that score
+             * @default null
+             */
+            confidence: number | null;
+            /**
+             * Scores
+             * @description of each class, as the model spells it; they sum to 1, unless several can be true
+             * @default null
+             */
+            scores: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Values
+             * @description each by its name, such as arousal
+             * @default null
+             */
+            values: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Range
+             * @description of values: what the model was trained on; they may lie slightly outside
+             * @default null
+             */
+            range: [
+                number,
+                number
+            ] | null;
+            /**
+             * Created At
+             * @description of a trained head: when it was trained
+             * @default null
+             */
+            created_at: string | null;
+        };
+        /**
          * Segment
          * @description A stretch of speech and its emotion.
          */
@@ -1285,18 +1312,20 @@ export interface components {
             end: number;
             /**
              * Emotion
-             * @description the class with the highest score
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
+             * @default null
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
-             * @description that score
+             * @description that score; left out likewise
+             * @default null
              */
-            confidence: number;
+            confidence: number | null;
             /**
              * Scores
-             * @description probability of each of the nine emotions; they sum to 1
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             * @default null
              */
             scores: {
                 angry: number;
@@ -1308,7 +1337,7 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
-            };
+            } | null;
             /**
              * Channel
              * @description the channel that was recognised alone, from 1
@@ -1316,10 +1345,12 @@ export interface components {
              */
             channel: number | null;
             /**
-             * @description scores of a trained head, if one was used
-             * @default null
+             * Readouts
+             * @description as of the recording
              */
-            head: components["schemas"]["HeadScores"] | null;
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
+            };
         };
         /**
          * SegmentView
@@ -1543,7 +1574,7 @@ export interface components {
              * @description highest sample
              */
             high: number[];
-            /** @description null if no frames are stored */
+            /** @description null if no frames are stored, or their file is gone or damaged */
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
@@ -1560,14 +1591,75 @@ export interface components {
             files: components["schemas"]["FileView"][];
         };
         /**
+         * FrameReadout
+         * @description The curve of one readout: scores of its classes, or values.
+         *
+         *     A row of nulls (NaN) is a frame that doesn't count, as silence where only speech does.
+         */
+        FrameReadout: {
+            /**
+             * Kind
+             * @description `linear`: smoothed logits; else it is computed on a sliding window
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Labels
+             * @description of the columns, as the model spells them
+             */
+            labels: string[];
+            /**
+             * Range
+             * @description of values: what the model was trained on
+             * @default null
+             */
+            range: [
+                number,
+                number
+            ] | null;
+            /**
+             * Logits
+             * @description of a linear readout: a row for each frame, T x K, as it is
+             * @default null
+             */
+            logits: (number | null)[][] | null;
+            /**
+             * Scores
+             * @description of classes: a row for each frame, T x K, smoothed
+             * @default null
+             */
+            scores: (number | null)[][] | null;
+            /**
+             * Values
+             * @description a row for each frame, T x K, smoothed
+             * @default null
+             */
+            values: (number | null)[][] | null;
+        };
+        /**
          * Frames
-         * @description The curve over time, a row for every frame.
+         * @description The curves over time, a row for every frame.
          *
          *     `logits` are the model's own: their mean is the recording's verdict before the softmax. A single frame's are
          *     jittery, and no model was trained to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
          *     within `smoothing` seconds around each frame.
+         *
+         *     Of frames that were read from an outputs directory, rows are mapped when they are asked for: they can't be
+         *     written to, and of hours only what is used is in memory.
          */
         Frames: {
+            /**
+             * File
+             * @description beside result.json, it has all rows; left out where they are in the JSON
+             * @default null
+             */
+            file: "frames.npz" | null;
+            /**
+             * Count
+             * @description of the rows in the file; left out likewise
+             * @default null
+             */
+            count: number | null;
             /**
              * Hop
              * @description seconds from one frame's centre to the next
@@ -1579,37 +1671,35 @@ export interface components {
              */
             first_centre: number;
             /**
-             * Labels
-             * @description the emotion of each column
-             */
-            labels: string[];
-            /**
              * Smoothing
-             * @description seconds over which `scores` are smoothed; 0: not at all
+             * @description seconds over which `scores` are smoothed, and the width of the sliding window of readouts that aren't linear; 0: not at all, a single frame
              */
             smoothing: number;
             /**
-             * Logits
-             * @description a row for each frame, T x 9, as the model gives them
+             * Labels
+             * @description the emotion of each column; null: the model doesn't give the nine
+             * @default null
              */
-            logits: number[][];
+            labels: string[] | null;
+            /**
+             * Logits
+             * @description a row for each frame, T x 9, as the model gives them, if its classes are the nine
+             * @default null
+             */
+            logits: number[][] | null;
             /**
              * Scores
              * @description a row for each frame, T x 9, smoothed; each row sums to 1 up to rounding
-             */
-            scores: number[][];
-            /**
-             * Head Labels
-             * @description the class of each column of `head_scores`
              * @default null
              */
-            head_labels: string[] | null;
+            scores: number[][] | null;
             /**
-             * Head Scores
-             * @description scores of a trained head, if one was used: a row for each frame, smoothed like `scores`
-             * @default null
+             * Readouts
+             * @description the curves of all readouts but the nine emotions, trained heads too
              */
-            head_scores: number[][] | null;
+            readouts?: {
+                [key: string]: components["schemas"]["FrameReadout"];
+            };
         };
         /**
          * ModelFacts
@@ -1637,6 +1727,14 @@ export interface components {
              * @description sha256 of the model file
              */
             checksum: string;
+            /**
+             * Emotions
+             * @description which of the nine each of its labels was taken for; left out where it gives the nine by their names, or not at all
+             * @default null
+             */
+            emotions: {
+                [key: string]: string;
+            } | null;
         };
         /**
          * RecordingFacts
@@ -1705,18 +1803,20 @@ export interface components {
         Recognition: {
             /**
              * Emotion
-             * @description the class with the highest score
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
+             * @default null
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
-             * @description that score
+             * @description that score; left out likewise
+             * @default null
              */
-            confidence: number;
+            confidence: number | null;
             /**
              * Scores
-             * @description probability of each of the nine emotions; they sum to 1
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             * @default null
              */
             scores: {
                 angry: number;
@@ -1728,7 +1828,7 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
-            };
+            } | null;
             /**
              * Granularity
              * @enum {string}
@@ -1742,10 +1842,10 @@ export interface components {
             /**
              * Schema
              * @description version of this form
-             * @default 1
+             * @default 2
              * @constant
              */
-            schema: 1;
+            schema: 2;
             /**
              * Created At
              * Format: date-time
@@ -1770,10 +1870,12 @@ export interface components {
              */
             warnings: string[];
             /**
-             * @description verdict of a trained head, if one was used and there is anything to judge
-             * @default null
+             * Readouts
+             * @description by name: what the model gives besides the nine emotions, in classes of its own or as values, and a trained head's verdict; empty if there is nothing to judge
              */
-            head: components["schemas"]["HeadVerdict"] | null;
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
+            };
             /**
              * Segments
              * @description stretches of speech in order, if requested
@@ -2881,7 +2983,7 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -2889,6 +2991,8 @@ export interface operations {
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                frames?: "inline" | "file";
                 /** @description URL that is called when a job ends */
                 webhook?: string;
                 /** @description name of the recording in the result */
@@ -2939,7 +3043,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -2954,6 +3058,11 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
+                    /**
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @enum {string}
+                     */
+                    frames?: "inline" | "file";
                     /** @description URL that is called when a job ends */
                     webhook?: string;
                     /**
@@ -3616,7 +3725,10 @@ export interface operations {
     };
     result_v1_jobs__id___result_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                frames?: ("inline" | "file") | null;
+            };
             header?: never;
             path: {
                 /** @description of the job */
@@ -3759,7 +3871,7 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -3767,6 +3879,8 @@ export interface operations {
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                frames?: "inline" | "file";
                 /** @description recognise each channel of each recording by itself: a job for each of them */
                 split_channels?: boolean;
                 /** @description URL that is called when a job ends */
@@ -3816,7 +3930,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -3831,6 +3945,11 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
+                    /**
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @enum {string}
+                     */
+                    frames?: "inline" | "file";
                     /**
                      * @description recognise each channel of each recording by itself: a job for each of them
                      * @default false
@@ -4644,6 +4763,121 @@ export interface operations {
             };
             /** @description Insufficient Storage */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    result_v1_outputs__id___result_get: {
+        parameters: {
+            query?: {
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                frames?: ("inline" | "file") | null;
+            };
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The recognition. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recognition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
