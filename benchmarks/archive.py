@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from sqlalchemy import select, text
 
 from emovox.archive import Archive, Filter
-from emovox.archive.database import embeddings
 from emovox.archive.record import ArchiveRecord, Floats
+from emovox.archive.schema import embeddings
 from emovox.emotions import NAMES
 from emovox.settings import settings
 

@@ -1,7 +1,8 @@
 """What a handful of labelled clips is worth: heads of one's own against the model's own head, on new voices.
 
-The bundled model itself heard the three corpora, so networks are fitted as it was, without a corpus or without a
-fifth of the speakers, and heads are trained on their embeddings. Needs what training needs, and its kept states:
+The bundled model itself was trained on the three corpora, so networks are fitted as it was, without a corpus or
+without a fifth of the speakers, and heads are trained on their embeddings. Needs what training needs, and its kept
+states:
 
     python -m benchmarks.heads --corpora ../shared/corpora --work training/work --json benchmarks/heads.json
 """
@@ -32,7 +33,7 @@ FEW = 5
 
 @dataclass(frozen=True)
 class Part:
-    """Clips that a network never heard, on its embeddings.
+    """Clips that a network was not trained on, on its embeddings.
 
     Attributes:
         embeddings: (n, D).
@@ -63,8 +64,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write all figures there")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    unheard = [f"{corpus} left out" for corpus in ACTED]
-    parts = {title: [part] for title, part in _kept(options, "corpora", unheard)}
+    left_out = [f"{corpus} left out" for corpus in ACTED]
+    parts = {title: [part] for title, part in _kept(options, "corpora", left_out)}
     folds = [f"fold {fold}, {corpus}" for fold in range(FOLDS) for corpus in ACTED]
     held = dict(_kept(options, "folds", folds))
     parts["emodb known"] = [held[f"fold {fold}, emodb"] for fold in range(FOLDS)]
@@ -74,11 +75,11 @@ def main() -> None:
         facts[title] = found
         print(line(title, found), flush=True)
 
-    for title in unheard:
+    for title in left_out:
         for size in SIZES:
             draws = max(5, options.draws // 5)
             note(f"{title}, {size} a class", compare(parts[title], other_voices, draws, size=size, methods=CURVE))
-    # Boredom is taught by EmoDB alone: without it the own head can't know it, and any other head can.
+    # Boredom is in EmoDB alone: without it the own head can't know it, and any other head can.
     parts["emodb left out, without boredom"] = [_without(parts["emodb left out"][0], "other")]
     for title, own in parts.items():
         for voices, draw in {"other voices": other_voices, "the same voices": same_voices}.items():
@@ -188,7 +189,7 @@ def _kept(options: argparse.Namespace, kind: str, titles: list[str]) -> Iterator
         arrays: dict[str, NDArray[np.generic]] = {}
         for title, clips, network in _left_out(material, kind):
             arrays |= {
-                f"{title}/{key}": value for key, value in _heard(network, clips, material.versions[0]).items()
+                f"{title}/{key}": value for key, value in _embedded(network, clips, material.versions[0]).items()
             }
         np.savez(file, allow_pickle=False, **arrays)
     kept = np.load(file, allow_pickle=False)
@@ -217,7 +218,7 @@ def _left_out(material: Material, kind: str) -> Iterator[tuple[str, list[Clip], 
             yield f"fold {fold}, {corpus}", own, network
 
 
-def _heard(network: Network, clips: list[Clip], states: States) -> dict[str, NDArray[np.generic]]:
+def _embedded(network: Network, clips: list[Clip], states: States) -> dict[str, NDArray[np.generic]]:
     """Embeddings, labels and speakers of clips, and the network's own head, uncalibrated."""
     rows = []
     with torch.inference_mode():

@@ -41,9 +41,11 @@ def main() -> None:
     options = parser.parse_args()
     clips = read_tsv(options.corpus)[:: options.every]
     recognizer = Recognizer(options.model)
-    taught = recognizer.metadata.classes
+    known = recognizer.metadata.classes
+    if not known:
+        parser.error(f"the model {options.model} doesn't give the nine emotions")
     labels = {clip.label for clip in clips}
-    classes = taught if options.all_classes else tuple(name for name in taught if name in labels)
+    classes = known if options.all_classes else tuple(name for name in known if name in labels)
     surroundings = augment.Surroundings(
         augment.simulated_rooms(_ROOMS, options.seed + 3) if options.reverb else [],
         [read_waveform(options.noises.parent / clip.path) for clip in read_tsv(options.noises)]
@@ -59,20 +61,21 @@ def main() -> None:
             waveform = augment.with_noise(waveform, options.noise, rng, surroundings)
         return augment.telephone(waveform, rng) if options.telephone else waveform
 
-    scores, heard = [], []
-    for clip in track(clips, description="Hearing", console=Console(stderr=True)):
+    scores, recognised = [], []
+    for clip in track(clips, description="Recognising", console=Console(stderr=True)):
         waveform = changed(read_waveform(options.corpus.parent / clip.path), clip)
         try:
             result = recognizer.recognize((waveform, SAMPLE_RATE), emotions=classes, name=clip.path)
         except AudioError as error:
             _CONSOLE.print(f"{clip.path}: {error}")
             continue
+        assert result.scores is not None  # noqa: S101  the model gives them
         scores.append([result.scores[name] for name in NAMES])
-        heard.append(clip.label)
-    measures = measure(np.array(scores), heard)
+        recognised.append(clip.label)
+    measures = measure(np.array(scores), recognised)
     show(recognizer, measures, classes)
     if options.out:
-        write(options.out, f"{options.corpus.stem}", measures, np.array(scores), heard)
+        write(options.out, f"{options.corpus.stem}", measures, np.array(scores), recognised)
 
 
 def show(recognizer: Recognizer, measures: Measures, classes: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from emovox.emotions import NAMES
+from emovox.models.readout import EMOTION
 from training.builder import Builder, Precision
 from training.frontend import CONTEXT, MEL_HOP, log_mel, mask, normalise, scalar, steps
 from training.whisper import HEADS
@@ -40,8 +40,8 @@ class Adaptor:
         gate_bias: (D,).
         value_weight: (D, S).
         value_bias: (D,).
-        head_weight: (9, D), zeros for an emotion that was not taught.
-        head_bias: (9,).
+        head_weight: (K, D), a row for each emotion.
+        head_bias: (K,).
     """
 
     gate_weight: Floats
@@ -96,15 +96,15 @@ def build(encoder: Encoder, adaptor: Adaptor, precision: Precision, properties: 
     )
     _pool(g, units, length)
     _classify(g, adaptor)
-    width = len(adaptor.gate_bias)
+    width, classes = len(adaptor.gate_bias), len(adaptor.head_bias)
     return g.model(
         _inputs(),
         [
             _output("frames", "B", "T", width),
-            _output("frame_logits", "B", "T", len(NAMES)),
+            _output(f"{EMOTION}.frame_logits", "B", "T", classes),
             helper.make_tensor_value_info("frame_count", TensorProto.INT64, ["B"]),
             _output("embedding", "B", width),
-            _output("logits", "B", len(NAMES)),
+            _output(f"{EMOTION}.logits", "B", classes),
         ],
         properties,
     )
@@ -293,8 +293,10 @@ def _pool(g: Builder, units: str, length: str) -> None:
 
 def _classify(g: Builder, adaptor: Adaptor) -> None:
     product = g.node("MatMul", "frames", g.constant(np.ascontiguousarray(adaptor.head_weight.T)))
-    g.node("Mul", g.node("Add", product, g.constant(adaptor.head_bias)), "frame_mask", name="frame_logits")
-    g.node("Squeeze", _mean(g, "frame_logits"), g.integers(1), name="logits")
+    g.node(
+        "Mul", g.node("Add", product, g.constant(adaptor.head_bias)), "frame_mask", name=f"{EMOTION}.frame_logits"
+    )
+    g.node("Squeeze", _mean(g, f"{EMOTION}.frame_logits"), g.integers(1), name=f"{EMOTION}.logits")
 
 
 def _mean(g: Builder, frames: str) -> str:

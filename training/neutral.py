@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.evaluation.metrics import Measures, measure_logits
 from emovox.models.catalog import resolve
+from emovox.models.readout import EMOTION
 from emovox.models.runtime.engine import Engine
 from training.corpus import ACTED, BY_NAME, read_tsv, read_waveform
 from training.experiments import (
@@ -109,7 +110,7 @@ def everyday(corpora: Path) -> dict[str, Heard]:
     found = {}
     for name in (name for half in HALVES for name in half):
         clips = read_tsv(corpora / f"{name}.tsv")
-        rows = [engine.run([read_waveform(corpora / clip.path)])[0].logits for clip in clips]
+        rows = [engine.run([read_waveform(corpora / clip.path)])[0].logits[EMOTION] for clip in clips]
         logits = with_neutral(np.stack(rows), -NEUTRAL)
         found[name] = Heard(clips, logits, np.zeros(len(clips), np.int64))
     return found
@@ -216,7 +217,7 @@ def _curve(heard: Heard, classes: Sequence[str] = NAMES) -> Table:
 
 
 def _spoken(corpus: str, heard: Heard) -> Heard:
-    """The clips whose labels another corpus taught."""
+    """The clips whose labels another corpus has, too."""
     labels = shared(corpus, tuple(BY_NAME))
     return heard.part(np.array([clip.label in labels for clip in heard.clips]))
 

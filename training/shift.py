@@ -15,7 +15,7 @@ import onnx
 from onnx import numpy_helper
 
 from emovox.emotions import NAMES
-from emovox.models.metadata import Metadata
+from emovox.models.metadata import CONTRACT, Metadata
 from emovox.models.runtime.engine import read_metadata
 from training.neutral import NEUTRAL
 from training.train import REVISION
@@ -27,10 +27,13 @@ def main() -> None:
     parser.add_argument("model", type=Path, help="the .onnx file without the constant")
     parser.add_argument("out", type=Path, help="the .onnx file to write")
     options = parser.parse_args()
-    metadata = read_metadata(options.model).model_copy(
+    old = read_metadata(options.model)
+    if old.contract != CONTRACT:
+        parser.error("the model is under contract 1: bring it to this one with `python -m training.restamp`")
+    metadata = old.model_copy(
         update={
             "revision": REVISION,
-            "embedding_revision": read_metadata(options.model).embeddings_of,
+            "embedding_revision": old.embeddings_of,
             "embedding_checksum": hashlib.sha256(options.model.read_bytes()).hexdigest(),
         }
     )

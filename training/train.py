@@ -7,8 +7,8 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,10 @@ import torch
 
 from emovox.emotions import NAMES
 from emovox.models.metadata import Metadata
+from emovox.models.readout import EMOTION, Readout
 from training import experiments, graph
 from training.builder import Precision
-from training.corpus import BY_NAME, PERMISSIVE
+from training.corpus import BY_NAME, CORPORA, PERMISSIVE
 from training.fitting import Options, fit
 from training.material import MERGE, TAPS, UNITS, Material, gather
 from training.neutral import NEUTRAL
@@ -89,8 +90,7 @@ def train(
     (measured or work / "measured.json").write_text(json.dumps(facts, indent=1))
 
     network = fit(material.clips, material.versions, material.encoder, options, seed=seed)
-    adaptor = network.to_adaptor(temperature, NEUTRAL)
-    taught = {clip.label for clip in material.clips}
+    adaptor, labels = trained_on(network.to_adaptor(temperature, NEUTRAL), {clip.label for clip in material.clips})
     metadata = Metadata(
         name=NAME,
         revision=REVISION,
@@ -98,7 +98,16 @@ def train(
         licence=LICENCE,
         source=SOURCE,
         source_sha256=material.sha256,
-        classes=tuple(name for name in NAMES if name in taught),
+        readouts=(
+            Readout(
+                name=EMOTION,
+                kind="linear",
+                activation="softmax",
+                labels=labels,
+                emotions={name: name for name in labels},
+            ),
+        ),
+        corpora=tuple(corpus.name for corpus in CORPORA),
         hop=graph.HOP,
         first_centre=graph.FIRST_CENTRE,
         minimum_samples=graph.MINIMUM_SAMPLES,
@@ -109,6 +118,13 @@ def train(
     out.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, out)
     _LOG.info("%s: %.1f MB after %.0f s", out, out.stat().st_size / 1e6, time.monotonic() - started)
+
+
+def trained_on(adaptor: graph.Adaptor, labels: Collection[str]) -> tuple[graph.Adaptor, tuple[str, ...]]:
+    """The adaptor, of whose nine rows only those are left that have examples, and their names."""
+    rows = [row for row, name in enumerate(NAMES) if name in labels]
+    head = {"head_weight": adaptor.head_weight[rows], "head_bias": adaptor.head_bias[rows]}
+    return replace(adaptor, **head), tuple(NAMES[row] for row in rows)
 
 
 def _transfer(

@@ -13,8 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from emovox.archive import Archive, Filter, table
-from emovox.archive import database as tables
+from emovox.archive import Archive, Filter, schema, table
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, UnknownEmotionError
 from emovox.heads.embedding_cache import EmbeddingCache
@@ -34,7 +33,7 @@ def archive(database: str) -> Iterator[Archive]:
 def counts(archive: Archive) -> list[int]:
     with archive.database.connect() as connection:
         return [
-            connection.scalar(select(func.count()).select_from(tables.metadata.tables[name])) or 0
+            connection.scalar(select(func.count()).select_from(schema.metadata.tables[name])) or 0
             for name in TABLES
         ]
 
@@ -224,7 +223,7 @@ def test_what_was_deleted_is_not_in_the_cache_of_training(archive: Archive, tmp_
 def test_a_fit_of_what_was_deleted_goes(archive: Archive) -> None:
     archive.add_records([record(number) for number in range(8)])
     archive.similar(record(1).id)
-    fitted = select(func.count()).select_from(tables.fits)
+    fitted = select(func.count()).select_from(schema.fits)
     with archive.database.connect() as connection:
         assert connection.scalar(fitted) == 1
         archive.delete([record(number).sha256 for number in range(3)])

@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, func, inspect, select
 
-from emovox.archive import Archive
+from emovox.archive import Archive, Filter, schema
 from emovox.archive import database as tables
 from emovox.archive.database import HEAD, VERSION_TABLE, open_database
 from emovox.emotions import NAMES
@@ -57,7 +57,7 @@ def old(file: Path, *, timings: bool = False) -> Path:
 def test_the_migrations_make_the_tables_that_the_program_has(database: str, tmp_path: Path) -> None:
     engine = open_database(tmp_path / "a.db")
     both = MetaData()
-    for metadata in (tables.metadata, service_tables.metadata):
+    for metadata in (schema.metadata, service_tables.metadata):
         for table in metadata.tables.values():
             table.to_metadata(both)
     with engine.connect() as connection:
@@ -150,6 +150,36 @@ def test_speech_of_what_was_archived_before_is_unknown(
         assert [(item.id, item.speech) for item in archive.all()] == [("i", None)]
         archive.add_records([record(1, speech=0.75)])
         assert {item.speech for item in archive.all()} == {None, 0.75}
+
+
+def test_what_was_archived_before_is_listed(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until its result.json is read again, by what the archive knows."""
+    root, names = tmp_path / "outputs", ["outputs_20240104_223000_12", "outputs_20240104_223000_2", "mine"]
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "HEAD", "0005")
+        before = open_database(tmp_path / "a.db")
+    scores = ", ".join(["0.0"] * 8 + ["1.0"])
+    with before.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO recordings (sha256, name, duration, created) VALUES ('s', 'x.wav', 1.5, 1.0)"
+        )
+        for number, name in enumerate([names[0], names[1], names[1], names[2], None]):
+            path = "NULL" if name is None else f"'{root / name if database else f'outputs/{name}'}'"
+            connection.exec_driver_sql(
+                "INSERT INTO recognitions (id, recording, created, day, model, revision, granularity, emotion, "  # noqa: S608
+                f"confidence, {', '.join(NAMES)}, warnings, emovox, outputs) VALUES ('{number}', 's', {number}, "
+                f"'1970-01-01', 'm', '1', 'utterance', 'unknown', 1.0, {scores}, '', '0.1', {path})"
+            )
+    before.dispose()
+    with Archive(tmp_path / "a.db") as archive:
+        page = archive.directories.page(root, Filter(name="X."), before=None, limit=9)
+        assert [(path, record.id, modified) for path, record, modified in page] == [
+            (root / names[number], id_, 0) for number, id_ in ((2, "3"), (0, "0"), (1, "2"))
+        ]
+        assert {(record.name, record.duration, record.head) for _, record, _ in page} == {("x.wav", 1.5, None)}
+        assert archive.directories.page(root, Filter(), before=names[0], limit=9) == page[2:]
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -248,8 +278,8 @@ def whole(file: Path) -> set[int]:
     """The numbers of the entries that are there, each with all that belongs to it, once."""
     with Archive(file) as archive, archive.database.connect() as connection:
         for table, each in (("recognitions", 1), ("segments", 1), ("embeddings", 2)):
-            count = connection.scalar(select(func.count()).select_from(tables.metadata.tables[table]))
-            recordings = connection.scalar(select(func.count()).select_from(tables.recordings))
+            count = connection.scalar(select(func.count()).select_from(schema.metadata.tables[table]))
+            recordings = connection.scalar(select(func.count()).select_from(schema.recordings))
             assert count == each * (recordings or 0)
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
         return {int(item.name[:-4]) for item in archive.all() if item.name}

@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from support import poison
+from emovox.audio.wav import WavWriter
+from support import poison, tiny
 from support.depths import too_deep
 
 Run = Callable[..., tuple[int, str, str]]
@@ -32,7 +34,8 @@ def test_figures_files_and_pictures(run: Run, manifest: Path) -> None:
     assert (facts["clips"], facts["unweighted"], facts["model"]["name"]) == (7, 1.0, "lite")
     assert Path("report/report.html").read_text().count("data:image/png") == 2
     rows = list(csv.DictReader(Path("report/clips.csv").read_text().splitlines()))
-    assert [row["heard"] for row in rows] == [row["label"] for row in rows]
+    assert [row["prediction"] for row in rows] == [row["label"] for row in rows]
+    assert [row["heard"] for row in rows] == [row["label"] for row in rows]  # its old name, for a release
     with Image.open("report/confusion.png") as image:
         assert image.width > 300
     code, out, _ = run("evaluate", manifest, "--model", "lite", "--format", "json", "-q")
@@ -52,7 +55,8 @@ def test_the_table_has_what_the_list_says(run: Run, manifest: Path) -> None:
     assert {row["heard_in_list"] for row in rows} == {"'=1+1", ""}
     assert (rows[-1]["label"], rows[-1]["label_in_list"], rows[-1]["speaker"]) == ("sad", "难过", "A")
     table = {row["label"]: row for row in csv.DictReader(Path("report/confusion.csv").read_text().splitlines())}
-    assert (table["angry"]["angry"], table["sad"]["sad"], table["sad"]["not heard"]) == ("1", "1", "1")
+    assert (table["angry"]["angry"], table["sad"]["sad"], table["sad"]["not recognised"]) == ("1", "1", "1")
+    assert table["sad"]["not heard"] == "1"  # its old name, for a release
     assert "surprised" not in table["sad"]
 
 
@@ -116,3 +120,81 @@ def test_a_recording_that_kills_its_decoder_is_listed(
     code, out, err = run("evaluate", manifest, "--model", "lite", "-q")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("Error: no decoding process can be started")
+
+
+@pytest.fixture
+def rated(tmp_path: Path) -> Path:
+    """A list of ratings from 1 to 7, and a model of three values beside it."""
+    tiny.write(tmp_path / "values.onnx", readouts=(tiny.DIMENSIONS,))
+    lines = ["path,act,Valence,speaker,dimensions.arousal"]
+    for number in range(8):
+        writer = WavWriter(tmp_path / f"{number}.wav")
+        writer.write(
+            (0.03 * number + 0.05 + 0.01 * np.random.default_rng(number).standard_normal(8000)).astype("f4")
+        )
+        writer.close()
+        lines.append(f"{number}.wav,{1 + 0.2 * number},{4 + number % 3},{'ab'[number % 2]},=1+1")
+    lines.append("none.wav,2,2,a,")
+    (tmp_path / "rated.csv").write_text("\n".join(lines))
+    return tmp_path / "rated.csv"
+
+
+def test_values_are_compared_with_ratings(run: Run, rated: Path) -> None:
+    model = rated.parent / "values.onnx"
+    options = ("--model", model, "--range", "1,7", "--label-column", "arousal=act")
+    code, out, err = run("evaluate", rated, *options, "--out", "report", "--labels", "zh")
+    assert code == 1
+    assert "Error: none.wav: no such file" in err
+    assert "without the 1 that could not be recognised" in err
+    assert "9 recordings; tiny 1 (fp32), dimensions\nRatings from 1 to 7 were mapped linearly to 0 to 1." in out
+    assert "arousal, 8 recordings" in out
+    assert "95 %: 2000 bootstrap draws of whole groups, by speaker (2)" in out
+    facts = json.loads(Path("report/evaluation.json").read_text())
+    assert f"CCC          {facts['values']['arousal']['ccc']:6.3f}  (95 %: " in out
+    assert facts["values"]["valence"]["clips"] == 8
+    rows = list(csv.DictReader(Path("report/clips.csv").read_text().splitlines()))
+    assert (rows[5]["arousal"], rows[5]["arousal_in_list"], rows[5]["valence_in_list"]) == ("0.166667", "2", "6")
+    assert 0.1 < float(rows[5]["dimensions.arousal"]) < 0.3
+    assert (rows[5]["speaker"], rows[5]["dimensions.arousal_in_list"]) == ("b", "'=1+1")
+    assert (rows[8]["path"], rows[8]["arousal"], rows[8]["failure"][:12]) == ("none.wav", "", "no such file")
+    assert Path("report/report.html").read_text().count("data:image/png") == 1
+    with Image.open("report/scatter.png") as image:
+        assert image.width > 600
+    code, out, _ = run("evaluate", rated, *options, "--format", "json", "-q")
+    assert json.loads(out) == facts
+
+
+def test_what_means_nothing_to_values_is_refused(run: Run, rated: Path, manifest: Path) -> None:
+    model = ("--model", rated.parent / "values.onnx")
+    code, _, err = run("evaluate", rated, *model)
+    assert (code, "--range LOW,HIGH, such as 1,7" in err) == (1, True)
+    code, _, err = run("evaluate", manifest, *model)
+    assert (code, "no column arousal or dominance or valence" in err) == (1, True)
+    for given, said in (
+        (("--labels-map", "a=b"), "--labels-map is for models that give classes"),
+        (("--classes", "all"), "--classes is for models that give classes"),
+        (("--label-column", "act"), "the model gives values, so say VALUE=COLUMN"),
+        (("--range", "7,1"), "give two numbers, the lower one first"),
+        (("--range", "high"), "give two numbers, the lower one first"),
+        (("--head", "x", "--readout", "y"), "exclude each other"),
+    ):
+        code, _, err = run("evaluate", rated, *model, *given)
+        assert (code, said in err) == (2, True)
+    code, _, err = run("evaluate", manifest, "--model", "lite", "--range", "1,7")
+    assert (code, "--range is for models that give values" in err) == (2, True)
+    code, _, err = run("evaluate", manifest, "--model", "lite", "--readout", "mood")
+    assert (code, "has the readouts emotion and no 'mood'" in err) == (2, True)
+
+
+def test_foreign_classes(run: Run, rated: Path) -> None:
+    model = tiny.write(rated.parent / "foreign.onnx", readouts=(tiny.FOREIGN, tiny.DIMENSIONS))
+    labels = "\n".join(f"{number}.wav,{('rabbia', 'calma', 'noia')[number % 3]}" for number in range(8))
+    (rated.parent / "labels.csv").write_text(f"path,label\n{labels}")
+    code, _, err = run("evaluate", rated.parent / "labels.csv", "--model", model)
+    assert (code, "choose one with --readout" in err) == (2, True)
+    options = ("--model", model, "--readout", "emotion", "--out", "report")
+    code, out, err = run("evaluate", rated.parent / "labels.csv", *options)
+    assert code == 0, err
+    assert "8 recordings; tiny 1 (fp32), readout emotion\ncompeting: rabbia, calma, noia" in out
+    head = Path("report/clips.csv").read_text().splitlines()[0]
+    assert head == "path,label,prediction,confidence,rabbia,gioia,paura,calma,noia,failure,label_in_list,heard"

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 from conftest import Encode
 
 from emovox.audio.wav import WavWriter
-from emovox.errors import HeadError, LabelsError
-from emovox.evaluation.evaluation import doubts, evaluate
+from emovox.errors import HeadError, LabelsError, OptionsError
+from emovox.evaluation.evaluation import doubts, evaluate, readout_to_evaluate
 from emovox.evaluation.report import evaluation_report
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Labelled
+from support import tiny
 from support.heads import head
 
 
@@ -33,7 +35,7 @@ def silent(tmp_path: Path) -> Path:
     return tmp_path / "silent.wav"
 
 
-def test_what_is_heard_is_counted(recognizer: Recognizer, examples: list[Path]) -> None:
+def test_what_is_recognised_is_counted(recognizer: Recognizer, examples: list[Path]) -> None:
     begun: list[str] = []
     found = evaluate(rows(examples), recognizer, source=Path("x.csv"), begin=begun.append)
     assert begun == [path.name for path in examples]
@@ -180,3 +182,63 @@ def test_the_report_has_figures_and_pictures(recognizer: Recognizer, examples: l
     assert "By speaker" in page
     assert "By language" not in page  # there is only one
     assert "Left out" in page
+
+
+def tones(folder: Path, labels: Sequence[str]) -> list[Labelled]:
+    """Recordings of their own loudness, which is all that a tiny model knows."""
+    given = []
+    for number, label in enumerate(labels):
+        writer = WavWriter(folder / f"{number}.wav")
+        writer.write((0.1 + 0.1 * np.random.default_rng(number).standard_normal(16_000)).astype(np.float32))
+        writer.close()
+        given.append(Labelled(folder / f"{number}.wav", label, f"{number}.wav"))
+    return given
+
+
+def test_foreign_classes_are_evaluated_as_the_model_spells_them(tmp_path: Path) -> None:
+    foreign = Recognizer(tiny.write(tmp_path / "foreign.onnx", readouts=(tiny.FOREIGN,)))
+    given = tones(tmp_path, ["Noia", "rabbia", "noia", "calma"])
+    found = evaluate(given, foreign, source=Path("x.csv"))
+    assert (found.readout, found.names) == ("emotion", tiny.FOREIGN.labels)
+    assert found.classes == ("rabbia", "calma", "noia")
+    scores = [foreign.recognize(row.path).readouts["emotion"].scores or {} for row in found.rows]
+    shared = np.array([[one[name] for name in found.classes] for one in scores])
+    columns = [found.names.index(name) for name in found.classes]
+    np.testing.assert_allclose(found.scores[:, columns], shared / shared.sum(axis=1, keepdims=True))
+    assert found.measures.recalls == {"rabbia": 0, "calma": 0, "noia": 1}  # the last column has the highest logit
+    whole = evaluate(given, foreign, source=Path("x.csv"), competing="all")
+    np.testing.assert_allclose(whole.scores, [list(one.values()) for one in scores])
+    assert found.to_dict()["readout"] == "emotion"
+    assert "readout emotion" in evaluation_report(found, "x").html()
+    with pytest.raises(LabelsError, match="no class for the label 'anger'; the classes are rabbia"):
+        evaluate(tones(tmp_path, ["anger"]), foreign, source=Path("x.csv"))
+
+
+def test_the_nine_or_the_models_own_classes(tmp_path: Path) -> None:
+    calls = Recognizer(tiny.write(tmp_path / "calls.onnx", readouts=(tiny.CALLS, tiny.DIMENSIONS)))
+    nine = evaluate(tones(tmp_path, ["neutral", "happy", "Wut"]), calls, source=Path("x.csv"))
+    assert (nine.readout, nine.classes) == (None, ("angry", "happy", "neutral"))
+    own = evaluate(tones(tmp_path, ["neutral", "furious", "joy"]), calls, source=Path("x.csv"), readout=tiny.CALLS)
+    assert (own.readout, own.classes) == ("emotion", ("calm", "furious", "happy"))
+    with pytest.raises(LabelsError, match="no class for the label 'Wut'"):  # two of its classes are anger
+        evaluate(tones(tmp_path, ["Wut"]), calls, source=Path("x.csv"), readout=tiny.CALLS)
+    with pytest.raises(OptionsError, match="dimensions gives values"):
+        evaluate(tones(tmp_path, ["Wut"]), calls, source=Path("x.csv"), readout=tiny.DIMENSIONS)
+
+
+def test_which_readout_is_evaluated() -> None:
+    both = tiny.metadata(readouts=(tiny.CALLS, tiny.DIMENSIONS))
+    assert readout_to_evaluate(both) is None  # the nine
+    assert readout_to_evaluate(both, "emotion") == tiny.CALLS
+    assert readout_to_evaluate(both, "dimensions") == tiny.DIMENSIONS
+    assert readout_to_evaluate(tiny.metadata(), "emotion") is None  # these are the nine
+    assert readout_to_evaluate(tiny.metadata(readouts=(tiny.PEAK,))) == tiny.PEAK
+    for readouts, name, said in (
+        ((tiny.FOREIGN, tiny.DIMENSIONS), None, "has the readouts emotion, dimensions: choose one with --readout"),
+        ((tiny.PEAK,), "mood", "has the readouts peak and no 'mood'"),
+        ((tiny.MOODS,), None, r"mood: several of its classes \(tired, bored, angry\) can be true at once"),
+    ):
+        with pytest.raises(OptionsError, match=said):
+            readout_to_evaluate(tiny.metadata(readouts=readouts), name)
+    with pytest.raises(LabelsError, match="gives only embeddings: evaluate a head on it"):
+        readout_to_evaluate(tiny.metadata(readouts=()))

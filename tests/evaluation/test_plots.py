@@ -16,12 +16,12 @@ def test_a_dollar_begins_no_formula() -> None:
     names = ("$\\no formula$", "b", "1 $")
     table = measure(np.eye(3), names, names=names).to_dict()
     memory = BytesIO()
-    pictures.draw_confusions(memory, {"$\\heard$": table}, names=names)
-    pictures.draw_reliability(memory, {"$\\heard$": table})
+    pictures.draw_confusions(memory, {"$\\loud$": table}, names=names)
+    pictures.draw_reliability(memory, {"$\\loud$": table})
     assert memory.getvalue().startswith(b"\x89PNG")
 
 
-def test_what_could_not_be_heard_counts_in_the_confusions_too() -> None:
+def test_what_was_not_recognised_counts_in_the_confusions_too() -> None:
     names = ("a", "b")
     table = measure(np.eye(2), names, names=names, failed=["b"]).to_dict()
     axes = Figure().subplots()
@@ -65,3 +65,18 @@ def test_a_title_has_its_font(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     font_manager.fontManager.addfont(make_font(tmp_path / "font.ttf", "SimHei", "客户"))
     with pictures._style(["客户"]) as fonts:
         assert fonts == [LATIN, "SimHei"]
+
+
+def test_a_dot_for_each_rating_within_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(pictures, "_save", lambda figure, _: figures.append(figure))
+    values = np.array([[0.2, 0.9], [0.4, 1.1], [0.6, 0.5]])
+    labels = np.array([[0.1, 0.8], [np.nan, 0.9], [0.7, 0.5]])
+    pictures.draw_values(BytesIO(), values, labels, ["arousal", "$valence"], limits=(0, 1))
+    left, right = figures[0].axes
+    np.testing.assert_allclose(np.asarray(left.collections[0].get_offsets()), [[0.1, 0.2], [0.7, 0.6]])
+    assert left.get_xlim() == left.get_ylim() == pytest.approx((-0.02, 1.02))
+    assert right.get_ylim()[1] > 1.1  # what lies outside the range is seen
+    assert (left.get_xlabel(), left.get_ylabel(), right.get_title()) == ("rated", "predicted", "$valence")
+    pictures.draw_values(BytesIO(), values[:0, :1], labels[:0, :1], ["arousal"])  # nothing was recognised
+    assert len(figures[1].axes) == 1

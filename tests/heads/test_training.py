@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from emovox.audio.wav import WavWriter
 from emovox.errors import HeadError, LabelsError
 from emovox.heads.report import head_report
 from emovox.heads.training import own_head_for, train
 from emovox.inference.recognizer import Recognizer
 from emovox.models.head import Head
 from emovox.models.own_head import OwnHead
+from emovox.models.readout import Readout
+from support import tiny
 
 SPEECH = Path(__file__).parents[2] / "examples"
 
@@ -98,20 +101,19 @@ def test_a_head_from_speech_starts_from_the_models_own(
         assert again.knows(hashlib.sha256(path.read_bytes()).hexdigest()) == trained
     assert found.head.classes == ("Trauer", "Wut")
     for path in examples:
-        heard = recognizer.recognize(path, head=found.head).head
-        assert heard is not None
+        result = recognizer.recognize(path, head=found.head).readouts["two"]
         if "angry" in path.name or "sad" in path.name:
-            assert heard.label == ("Wut" if "angry" in path.name else "Trauer")
+            assert result.label == ("Wut" if "angry" in path.name else "Trauer")
     assert "The speakers are not known" in head_report(found).html()
 
 
 def test_lists_that_can_t_be_learnt_from(recognizer: Recognizer, stored: Path, tmp_path: Path) -> None:
-    heard: list[str] = []
+    begun: list[str] = []
 
     def refused(text: str, **options: str) -> str:
         (tmp_path / "bad.csv").write_text(text)
         with pytest.raises(LabelsError) as caught:
-            train(tmp_path / "bad.csv", "x", recognizer, begin=heard.append, **options)  # type: ignore[arg-type]
+            train(tmp_path / "bad.csv", "x", recognizer, begin=begun.append, **options)  # type: ignore[arg-type]
         return str(caught.value)
 
     assert "b has one; the list has a (2), b (1)" in refused("path,label\n0.npy,a\n1.npy,a\n2.npy,b\n")
@@ -120,7 +122,7 @@ def test_lists_that_can_t_be_learnt_from(recognizer: Recognizer, stored: Path, t
         "path,label,speaker\n0.npy,a,anna\n1.npy,a,anna\n2.npy,b,anna\n3.npy,b,anna\n", group="speaker"
     )
     assert "no column 'mood'; it has path, label" in refused("path,label\n0.npy,a\n", labels="mood")
-    assert heard == []
+    assert begun == []
     with pytest.raises(HeadError, match="the name of a head"):
         train(stored, "../x", recognizer)
 
@@ -135,6 +137,45 @@ def test_the_own_head_is_started_from_where_every_class_is_an_emotion_of_its_own
     assert own_head_for(["joy", "fear"], own) is None
     assert own_head_for(["joy", "complaint"], own) is None
     assert own_head_for(["joy", "sad"], None) is None
+
+
+def test_a_models_own_classes_are_started_from_by_their_names_and_emotions() -> None:
+    own = OwnHead(
+        ("irritated", "livid", "gioia", "noia"),
+        np.eye(4, 5, dtype=np.float32),
+        np.arange(4, dtype=np.float32),
+        {"irritated": "angry", "livid": "angry", "gioia": "happy"},
+    )
+    found = own_head_for(["Noia", "livid", "Freude"], own)
+    assert found is not None
+    np.testing.assert_array_equal(found.weights, own.weights[[3, 1, 2]])
+    assert own_head_for(["Wut", "Freude"], own) is None  # two of the model's classes are anger
+    assert own_head_for(["gioia", "joy"], own) is None  # one and the same
+
+
+@pytest.mark.parametrize(
+    ("readouts", "from_own"),
+    [((), False), ((tiny.DIMENSIONS,), False), ((tiny.FOREIGN,), True), ((tiny.PEAK,), False)],
+)
+def test_heads_on_models_without_the_nine(tmp_path: Path, readouts: tuple[Readout, ...], from_own: bool) -> None:
+    recognizer = Recognizer(tiny.write(tmp_path / "model.onnx", readouts=readouts))
+    lines = ["path,label,speaker"]
+    for number in range(12):
+        writer = WavWriter(tmp_path / f"{number}.wav")
+        level = 0.05 + 0.2 * (number % 2)
+        writer.write((level + 0.05 * np.random.default_rng(number).standard_normal(8000)).astype(np.float32))
+        writer.close()
+        lines.append(f"{number}.wav,{('calma', 'rabbia')[number % 2]},{'abc'[number // 4]}")
+    (tmp_path / "list.csv").write_text("\n".join(lines))
+    own = train(tmp_path / "list.csv", "mine", recognizer).head
+    assert own.training.own_head == from_own
+    for number in range(2):
+        readouts_given = recognizer.recognize(tmp_path / f"{number}.wav", head=own).readouts
+        assert list(readouts_given) == [*(readout.name for readout in readouts), "mine"]
+        assert readouts_given["mine"].label == ("calma", "rabbia")[number]
+    for readout in readouts:
+        with pytest.raises(HeadError, match=f"itself has a readout {readout.name}"):
+            train(tmp_path / "list.csv", readout.name, recognizer)
 
 
 def test_a_head_is_small_and_plain_text(recognizer: Recognizer, stored: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emovox.errors import HeadError
+from emovox.inference.recognizer import Recognizer
 from emovox.models import head as heads
 from emovox.models.head import Head
 from support import tiny
@@ -74,6 +75,49 @@ def test_another_models_embeddings_are_refused() -> None:
         own.check(METADATA.model_copy(update={"name": "other"}))
     with pytest.raises(HeadError, match="same name, other weights"):
         own.check(METADATA.model_copy(update={"source_sha256": "1" * 64}))
+
+
+def test_a_readout_of_the_model_keeps_its_name() -> None:
+    metadata = METADATA.model_copy(update={"readouts": (tiny.DIMENSIONS, tiny.EMOTIONS)})
+    with pytest.raises(
+        HeadError, match="the model itself has a readout dimensions: train the head under another name"
+    ):
+        head(metadata, name="dimensions").check(metadata)
+    head(metadata, name="emotion").check(metadata)  # the nine are nowhere called so
+
+
+def test_the_first_heads_are_read_as_ever(tmp_path: Path) -> None:
+    """As 0.1 wrote them: they don't say what they were trained on, nor that readouts exist."""
+    (tmp_path / "calls.json").write_text(
+        r"""{
+ "format": 1,
+ "name": "calls",
+ "model": {
+  "name": "lite", "revision": "5",
+  "source_sha256": "0000000000000000000000000000000000000000000000000000000000000000", "embedding_size": 2
+ },
+ "classes": ["complaint", "praise", "\u6295\u8bc9"],
+ "training": {
+  "created_at": "2025-02-03T04:05:06.789000Z", "emovox": "0.1.0", "method": "logistic", "own_head": false,
+  "penalty": 0.01, "temperature": 1.25, "clips": {"complaint": 5, "praise": 6, "\u6295\u8bc9": 7},
+  "group": "speaker", "groups": 3, "folds": 3, "unweighted": 0.75,
+  "recalls": {"complaint": 0.8, "praise": 0.7, "\u6295\u8bc9": 0.75}
+ },
+ "weights": "AACAPwAAAMAAAEBAAACAvgAAAD8AAAAA",
+ "bias": "AAAAAAAAgD8AAADA"
+}
+"""
+    )
+    own = Head.read(tmp_path / "calls.json")
+    np.testing.assert_array_equal(own.weights, [[1, -2], [3, -0.25], [0.5, 0]])
+    np.testing.assert_array_equal(own.bias, [0, 1, -2])
+    assert (own.classes, own.training.recordings, own.training.folds) == (("complaint", "praise", "投诉"), None, 3)
+    lite = Recognizer("lite").metadata
+    facts = {"embedding_size": 2, "source_sha256": "0" * 64}
+    own.check(lite.model_copy(update=facts))  # the embeddings of revision 5 are those of today's
+    assert own.readout.labels == own.classes
+    own.write(tmp_path / "again.json")
+    assert json.loads((tmp_path / "again.json").read_text())["weights"] == "AACAPwAAAMAAAEBAAACAvgAAAD8AAAAA"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,18 @@
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from emovox.archive import Archive
+from emovox.archive import Archive, Filter
+from emovox.archive.directories import Directories
 from emovox.archive.record import read_directory
+from emovox.outputs import Outputs
+from emovox.server.archiving import Archiving
+from emovox.settings import settings
+from support.results import recognition
 from support.service import Client, serving
 from support.waiting import until
 
@@ -99,13 +106,104 @@ def test_deleted_outputs_go_from_the_archive(shared: Client, examples: list[Path
     assert archive.by_outputs(shared.outputs / id_) is None
 
 
+def test_what_others_put_there_is_taken_in(shared: Client, outputs: list[str]) -> None:
+    new = "outputs_20240106_000000"
+    shutil.copytree(shared.outputs / outputs[0], shared.outputs / new)
+    until(lambda: new in listed(shared))
+    assert outputs[0] in listed(shared)
+    assert shared.delete(f"/v1/outputs/{new}").status_code == 204
+    assert new not in listed(shared)
+    assert shared.get(f"/v1/outputs/{outputs[0]}/similar").status_code == 200  # what it was a copy of stays
+
+
+def test_the_list_is_whole_or_refused(shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    archiving = shared.service.archiving
+    with monkeypatch.context() as patch:
+        patch.setattr("emovox.server.service.PATIENCE", 0.1)
+        patch.setattr(archiving, "catch_up", archiving.scan)
+        archiving.scan()
+        answer = shared.get("/v1/outputs")
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:emovox:archiving")
+        assert answer.headers["retry-after"] == "5"
+    assert shared.get("/v1/outputs").status_code == 200
+
+
+def test_a_start_reads_what_has_changed_and_drops_what_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "outputs"
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(root))
+    settings.cache_clear()
+    paths = [publish(root, day) for day in (4, 5, 6)]
+    for _ in range(2):
+        archiving = Archiving(tmp_path / "pending", root)
+        archiving.catch_up()
+        archiving.refresh()
+        archiving.archive.close()
+    text = (paths[1] / "result.json").read_text(encoding="utf-8")
+    (paths[0] / "result.json").write_text("{")
+    (paths[1] / "result.json").write_text(text.replace("x.wav", "y.wav"), encoding="utf-8")
+    shutil.rmtree(paths[2])
+    archiving = Archiving(tmp_path / "pending", root)
+    assert not archiving.complete.is_set()
+    archiving.catch_up()
+    assert archiving.complete.is_set()
+    archiving.refresh()
+    assert f"{paths[0].name}: " in caplog.text
+    page = archiving.archive.directories.page(root, Filter(name="Y.wav"), before=None, limit=9)
+    assert [(path, record.name) for path, record, _ in page] == [(paths[1], "y.wav")]
+    assert set(archiving.archive.directories.times(root)) == {path.name for path in paths[:2]}
+    elsewhere = publish(tmp_path / "elsewhere", 9)
+    (root / "outputs_20240108_000000").symlink_to(elsewhere)
+    shutil.copytree(elsewhere, root / "mine")
+    new = publish(root, 7)
+    archiving.catch_up()
+    names = {path.name for path in (*paths[:2], new)}
+    assert set(archiving.archive.directories.times(root)) == names  # no links, and none of other names
+    archiving.archive.close()
+
+
+def test_a_database_that_goes_away_in_between_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "outputs"
+    monkeypatch.setenv("EMOVOX_OUTPUTS", str(root))
+    settings.cache_clear()
+    archiving = Archiving(tmp_path / "pending", root)
+
+    def fail(*given: Any) -> None:
+        list(given[-1])
+        raise OperationalError("", None, Exception())
+
+    for day, kind, method in ((4, Directories, "known"), (5, Archive, "add_records")):
+        path = publish(root, day)
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, method, fail)
+            with pytest.raises(OperationalError):
+                archiving.catch_up()
+        archiving.catch_up()
+        assert path.name in archiving.archive.directories.times(root)
+    archiving.archive.close()
+
+
+def publish(root: Path, day: int) -> Path:
+    moment = recognition().created_at.replace(day=day)
+    with Outputs(root).draft() as draft:
+        return draft.publish(recognition(timestamp=f"2024-01-{day:02} 22:30:00", created_at=moment))
+
+
+def listed(client: Client) -> set[str]:
+    return {item["id"] for item in client.get("/v1/outputs", params={"limit": 200}).json()["outputs"]}
+
+
 def test_a_start_archives_what_is_not(tmp_path: Path, shared: Client, outputs: list[str]) -> None:
     root = tmp_path / "outputs"
     for id_ in outputs[:3]:
         shutil.copytree(shared.outputs / id_, root / id_)
     (root / outputs[2] / "result.json").write_text("{")
     with serving(root) as client:
-        until(lambda: client.get("/v1/archive/stats").json()["recognitions"] == 2)
+        assert listed(client) == set(outputs[:2])
+        assert client.get("/v1/archive/stats").json()["recognitions"] == 2
         assert client.get(f"/v1/outputs/{outputs[0]}/similar").status_code == 409  # it has no embedding
     with Archive(tmp_path / "outputs.db") as archive:
         assert {path.name for path in archive.known_outputs()} == set(outputs[:2])

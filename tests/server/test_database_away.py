@@ -55,6 +55,7 @@ def asked(client: Client, examples: list[Path], id_: str, output: str) -> dict[s
         "async": job(client, examples[0]),
         "batch": client.post("/v1/batches", files=files),
         "batches": client.get(f"/v1/batches/{'0' * 32}"),
+        "outputs": client.get("/v1/outputs"),
         "archive": client.get("/v1/archive"),
         "stats": client.get("/v1/archive/stats"),
         "similar": client.get(f"/v1/outputs/{output}/similar"),

@@ -1,11 +1,12 @@
 import io
 import itertools
+import os
 import shutil
 import sys
 import threading
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import get_args
 
@@ -14,12 +15,14 @@ import numpy as np
 import pytest
 
 from emovox import exports
+from emovox.archive import Archive, Filter
+from emovox.archive.importing import import_directories
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
-from emovox.inference.recognition import json_schema
+from emovox.inference.recognition import ReadoutResult, json_schema
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
-from emovox.server.stored_outputs import OutputQuery, StoredOutputs
+from emovox.server.stored_outputs import HeadVerdict, StoredOutputs
 from support.results import frames, recognition
 from support.service import Client
 
@@ -205,26 +208,38 @@ def publish(root: Path, stamp: str, name: str, emotion: str = "happy") -> str:
         ).name
 
 
-def test_pages_and_filters(tmp_path: Path) -> None:
+@pytest.fixture
+def archive(database: str, tmp_path: Path) -> Iterator[Archive]:
+    with Archive(tmp_path / "a.db") as archive:
+        yield archive
+
+
+def archived(archive: Archive, root: Path) -> StoredOutputs:
+    """What is stored under a root, all of it archived."""
+    import_directories(archive, root.glob("outputs_*"))
+    return StoredOutputs(root, archive)
+
+
+def test_pages_and_filters(archive: Archive, tmp_path: Path) -> None:
     ids = [publish(tmp_path, "2024-01-04 22:30:00", f"Übung {number}.wav") for number in range(12)]
     ids.append(publish(tmp_path, "2024-01-05 22:30:00", "call.wav", "sad"))
-    stored = StoredOutputs(tmp_path)
+    stored = archived(archive, tmp_path)
     seen: list[str] = []
     after = None
     while True:
-        found, after = stored.find(OutputQuery(), before=after, limit=5)
+        found, after = stored.find(Filter(), before=after, limit=5)
         seen += [summary.id for summary in found]
         if after is None:
             break
     assert seen == ids[::-1]  # the twelfth of a second comes after the second, whatever the alphabet says
-    assert [item.id for item in stored.find(OutputQuery(emotion="sad"), before=None, limit=9)[0]] == ids[-1:]
-    assert len(stored.find(OutputQuery(name="übung"), before=None, limit=99)[0]) == 12
+    assert [item.id for item in stored.find(Filter(emotion="sad"), before=None, limit=9)[0]] == ids[-1:]
+    assert len(stored.find(Filter(name="übung"), before=None, limit=99)[0]) == 12
     moment = recognition().created_at.replace(day=5)
-    assert [item.id for item in stored.find(OutputQuery(since=moment), before=None, limit=9)[0]] == ids[-1:]
-    assert len(stored.find(OutputQuery(until=moment), before=None, limit=99)[0]) == 12
+    assert [item.id for item in stored.find(Filter(since=moment), before=None, limit=9)[0]] == ids[-1:]
+    assert len(stored.find(Filter(until=moment), before=None, limit=99)[0]) == 12
     shutil.rmtree(tmp_path / ids[0])
     (tmp_path / ids[1] / "result.json").write_text("{")
-    assert len(StoredOutputs(tmp_path).find(OutputQuery(), before=None, limit=99)[0]) == 11
+    assert len(stored.find(Filter(), before=None, limit=99)[0]) == 11
 
 
 def test_the_list_over_http(shared: Client, output: str) -> None:
@@ -246,10 +261,10 @@ def copies(root: Path, count: int) -> list[str]:
     return ids[::-1]
 
 
-ALL = OutputQuery()
+ALL = Filter()
 
 
-def everything(library: StoredOutputs, query: OutputQuery = ALL, limit: int = 1000) -> list[str]:
+def everything(library: StoredOutputs, query: Filter = ALL, limit: int = 1000) -> list[str]:
     return [summary.id for summary in library.find(query, before=None, limit=limit)[0]]
 
 
@@ -267,69 +282,119 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return ids
 
 
-def test_a_page_reads_no_more_than_it_shows(tmp_path: Path, read: list[str]) -> None:
-    ids = copies(tmp_path, 60)
-    library = StoredOutputs(tmp_path)
-    page, following = library.find(OutputQuery(), before=None, limit=5)
+def test_a_page_reads_no_result(archive: Archive, tmp_path: Path, read: list[str]) -> None:
+    ids = copies(tmp_path, 60)  # of one recognition, and each is listed
+    library = archived(archive, tmp_path)
+    read.clear()
+    page, following = library.find(Filter(), before=None, limit=5)
     assert [summary.id for summary in page] == ids[:5]
     assert following == ids[4]
-    assert read == ids[:6]  # one more tells that there is another page
-    assert [summary.id for summary in library.find(OutputQuery(), before=ids[50], limit=5)[0]] == ids[51:56]
-    assert read == [*ids[:6], *ids[51:57]]
-    assert len(everything(library, OutputQuery(emotion="happy"))) == 60
-    assert everything(library, OutputQuery(emotion="sad")) == []
-    assert sorted(read) == sorted(ids)  # each once
+    assert [summary.id for summary in library.find(Filter(), before=ids[50], limit=5)[0]] == ids[51:56]
+    assert len(everything(library, Filter(emotion="happy"))) == 60
+    assert everything(library, Filter(emotion="sad")) == []
     new = publish(tmp_path, "2024-01-06 22:30:00", "new.wav", "sad")
+    assert everything(library, limit=1) == ids[:1]  # until it is archived
+    library = archived(archive, tmp_path)
+    read.clear()
     assert everything(library, limit=2) == [new, ids[0]]
-    assert everything(library, OutputQuery(emotion="sad")) == [new]
-    assert read[-1] == new
-    assert len(read) == 61
+    assert everything(library, Filter(emotion="sad")) == [new]
+    assert read == []
+    for id_ in ids[1:50]:
+        shutil.rmtree(tmp_path / id_)
+    page, following = library.find(Filter(emotion="happy"), before=ids[0], limit=5)
+    assert [summary.id for summary in page] == ids[50:55]
+    assert following == ids[54]
+    assert read == []
 
 
-def test_what_was_changed_by_hand_is_seen(tmp_path: Path) -> None:
+def test_a_summary_is_that_of_its_result(archive: Archive, tmp_path: Path) -> None:
+    """A recording may be recognised under two names, in two lengths, and with a head."""
+    created = datetime(2024, 1, 3, tzinfo=timezone.utc)
+    verdict = {"label": "a", "confidence": 0.75, "scores": {"a": 0.75, "b": 0.25}, "created_at": created}
+    readouts = {"calls": ReadoutResult.model_validate({"kind": "linear", **verdict})}
+    longer = recognition().recording.model_copy(update={"name": "\N{NO-BREAK SPACE}b.wav", "duration": 2.5})
+    for changes in ({}, {"recording": longer, "readouts": readouts, "warnings": ["quiet", "short"]}):
+        with Outputs(tmp_path).draft() as draft:
+            draft.publish(recognition(**changes))
+    library = archived(archive, tmp_path)
+    page, _ = library.find(Filter(), before=None, limit=9)
+    assert [summary.head for summary in page] == [HeadVerdict(name="calls", **verdict), None]
+    assert len({summary.name for summary in page}) == 2
+    assert page == [library.head(summary.id)[0] for summary in page]
+    assert [summary.model_dump_json() for summary in page] == [
+        library.head(summary.id)[0].model_dump_json() for summary in page
+    ]
+    assert everything(library, Filter(name="B.WAV")) == [page[0].id]
+
+
+def test_what_is_no_stored_output_is_not_listed(archive: Archive, tmp_path: Path) -> None:
+    """Though the archive has it: another program's, of another name or parent, or a link."""
+    root = tmp_path / "outputs"
+    id_ = publish(root, "2024-01-04 22:30:00", "call.wav")
+    foreign = root / "outputs_20240105_000000"
+    foreign.mkdir()
+    (foreign / "result.json").write_text('{"scores": {"sad": 1}}')
+    shutil.copy(root / id_ / "processed_audio.wav", foreign)
+    shutil.copytree(root / id_, root / "my outputs")
+    shutil.copytree(root / id_, tmp_path / "outputs_20240106_000000")
+    (root / "outputs_20240107_000000").symlink_to(tmp_path / "outputs_20240106_000000")
+    paths = [*root.iterdir(), *tmp_path.glob("outputs_*")]
+    assert import_directories(archive, paths) == 2
+    assert everything(StoredOutputs(root, archive)) == [id_]
+
+
+def test_what_was_changed_by_hand_is_seen(archive: Archive, tmp_path: Path) -> None:
     id_ = publish(tmp_path, "2024-01-04 22:30:00", "call.wav")
-    library = StoredOutputs(tmp_path)
-    assert everything(library, OutputQuery(emotion="happy")) == [id_]
+    library = archived(archive, tmp_path)
+    assert everything(library, Filter(emotion="happy")) == [id_]
     shutil.rmtree(tmp_path / id_)
-    assert library.summary(id_) is None
+    assert everything(library) == []
     assert publish(tmp_path, "2024-01-04 22:30:00", "call.wav", "sad") == id_  # another one of the same second
-    assert everything(library, OutputQuery(emotion="sad")) == [id_]
+    assert [summary.emotion for summary in library.find(Filter(), before=None, limit=9)[0]] == ["sad"]
+    assert everything(archived(archive, tmp_path), Filter(emotion="sad")) == [id_]
+    (tmp_path / id_ / "result.json").write_text("{")
+    assert everything(library) == []
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", "null", "[" * 100_000, '{"recording": null}', '{"recording": []}', "\0", '"x"', "NaN"],
 )
-def test_one_that_is_damaged_is_left_out(tmp_path: Path, text: str) -> None:
+def test_one_that_is_damaged_is_left_out(archive: Archive, tmp_path: Path, text: str) -> None:
     ids = [publish(tmp_path, f"2024-01-0{day} 22:30:00", "call.wav") for day in (4, 5, 6)]
     (tmp_path / ids[1] / "result.json").write_text(text)
-    library = StoredOutputs(tmp_path)
-    assert everything(library) == everything(library, OutputQuery(name="call")) == [ids[2], ids[0]]
+    library = archived(archive, tmp_path)
+    assert everything(library) == everything(library, Filter(name="call")) == [ids[2], ids[0]]
 
 
-def test_scores_that_are_none_are_damage(tmp_path: Path) -> None:
+def test_scores_that_are_none_are_damage(archive: Archive, tmp_path: Path) -> None:
     ids = [publish(tmp_path, f"2024-01-0{day} 22:30:00", "call.wav") for day in (4, 5)]
     result = tmp_path / ids[0] / "result.json"
     result.write_text(result.read_text().replace('"happy": 1.0', '"happy": 0.0'))
-    library = StoredOutputs(tmp_path)
+    library = archived(archive, tmp_path)
     assert everything(library) == [ids[1]]
-    assert library.summary(ids[0]) is None
-    with pytest.raises(Problem):
-        library.recognition(ids[0])
+    for method in (library.head, library.recognition):
+        with pytest.raises(Problem):
+            method(ids[0])
 
 
-def test_a_time_without_its_zone_is_damage(tmp_path: Path) -> None:
+def test_a_time_without_its_zone_is_damage(archive: Archive, tmp_path: Path) -> None:
     id_ = publish(tmp_path, "2024-01-04 22:30:00", "call.wav")
     result = tmp_path / id_ / "result.json"
     text = result.read_text(encoding="utf-8")
     assert "+00:00" in text or "Z" in text
     result.write_text(text.replace("2024-01-04T14:30:00Z", "2024-01-04T14:30:00"), encoding="utf-8")
     since = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
-    assert everything(StoredOutputs(tmp_path), OutputQuery(since=since)) == []
+    assert everything(archived(archive, tmp_path), Filter(since=since)) == []
 
 
-def test_one_that_is_deleted_meanwhile_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_deleted_meanwhile_is_left_out(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = copies(tmp_path, 5)
+    library = archived(archive, tmp_path)
+    for id_ in ids:  # so that they are read again
+        os.utime(tmp_path / id_ / "result.json", (1, 1))
     real = stored.read_head
 
     def read_head(path: Path) -> object:
@@ -337,13 +402,13 @@ def test_one_that_is_deleted_meanwhile_is_left_out(tmp_path: Path, monkeypatch: 
         return real(path)
 
     monkeypatch.setattr(stored, "read_head", read_head)
-    library = StoredOutputs(tmp_path)
     assert everything(library) == [ids[0], *ids[2:]]
     for method in (library.recognition, library.head, library.files, library.remove):
         with pytest.raises(Problem) as caught:
             method(ids[1])
         assert caught.value.status == 404
-    shutil.rmtree(tmp_path)
+    for path in tmp_path.glob("outputs_*"):
+        shutil.rmtree(path)
     assert everything(library) == []
 
 
@@ -357,24 +422,27 @@ def restless() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("restless")
-def test_many_list_while_others_come_and_go(tmp_path: Path) -> None:
+def test_many_list_while_others_come_and_go(archive: Archive, tmp_path: Path) -> None:
     ids = copies(tmp_path, 200)
-    library, failures, ended = StoredOutputs(tmp_path), list[BaseException](), threading.Event()
+    archived(archive, tmp_path)
+    library = StoredOutputs(tmp_path, archive, forget=archive.forget_outputs)
+    failures, ended = list[BaseException](), threading.Event()
     ends = {ids[0], ids[-1]}
 
-    def watch(query: OutputQuery) -> None:
+    def watch(query: Filter) -> None:
         try:
             while not ended.is_set():
                 assert ends <= set(everything(library, query))
         except BaseException as error:
             failures.append(error)
 
-    queries = [OutputQuery(), OutputQuery(emotion="happy"), OutputQuery(name="CALL")] * 2
+    queries = [Filter(), Filter(emotion="happy"), Filter(name="CALL")] * 2
     threads = [threading.Thread(target=watch, args=(query,)) for query in queries]
     for thread in threads:
         thread.start()
     for number, id_ in zip(range(60), itertools.cycle(ids[1:-1]), strict=False):
-        shutil.copytree(tmp_path / ids[0], tmp_path / f"outputs_20240104_{number:06d}_2")
+        new = shutil.copytree(tmp_path / ids[0], tmp_path / f"outputs_20240104_{number:06d}_2")
+        import_directories(archive, [new])
         if number % 4:  # by hand, or by another program
             (tmp_path / id_).rename(tmp_path / f"gone{number}")
         else:
@@ -407,20 +475,21 @@ def test_two_lists_at_once_over_http(shared: Client, output: str) -> None:
     assert set(statuses) == {200}
 
 
-def test_what_a_killed_service_was_deleting_is_deleted(tmp_path: Path) -> None:
+def test_what_a_killed_service_was_deleting_is_deleted(archive: Archive, tmp_path: Path) -> None:
     id_ = publish(tmp_path, "2024-01-04 22:30:00", "call.wav")
     (tmp_path / id_).rename(tmp_path / ".emovox" / "removed-0123456789abcdef")
     left = tmp_path / ".emovox" / "timelines" / "draft-0123456789abcdef"
     left.mkdir(parents=True)
     (left / "peaks.npy").write_bytes(b"x")
-    StoredOutputs(tmp_path)
+    StoredOutputs(tmp_path, archive)
     assert not (tmp_path / ".emovox" / "removed-0123456789abcdef").exists()
     assert not left.exists()
 
 
-def test_many_are_removed_though_some_are_gone(tmp_path: Path) -> None:
+def test_many_are_removed_though_some_are_gone(archive: Archive, tmp_path: Path) -> None:
     ids, told = copies(tmp_path, 6), list[Path]()
-    library = StoredOutputs(tmp_path, forget=told.extend)
+    archived(archive, tmp_path)
+    library = StoredOutputs(tmp_path, archive, forget=told.extend)
     shutil.rmtree(tmp_path / ids[2])
     library.remove_all(ids[1:4])
     assert everything(library) == [ids[0], *ids[4:]]

@@ -53,12 +53,14 @@ def test_a_file_gets_the_constant_and_nothing_else() -> None:
     model = onnx.load_from_string((files("emovox.models") / "bundled" / "lite.onnx").read_bytes())
     metadata = Metadata.from_properties({item.key: item.value for item in model.metadata_props})
     waveform = np.random.default_rng(0).standard_normal(8_000).astype(np.float32)
-    before = {name: run(open_session(model, 1), name, waveform) for name in ("embedding", "frames", "logits")}
+    before = {
+        name: run(open_session(model, 1), name, waveform) for name in ("embedding", "frames", "emotion.logits")
+    }
     shift(model, -1.5, metadata.model_copy(update={"revision": "x"}))
     after = {name: run(open_session(model, 1), name, waveform) for name in before}
     np.testing.assert_array_equal(after["embedding"], before["embedding"])
     np.testing.assert_array_equal(after["frames"], before["frames"])
-    np.testing.assert_allclose(after["logits"], with_neutral(before["logits"], -1.5), atol=1e-5)
+    np.testing.assert_allclose(after["emotion.logits"], with_neutral(before["emotion.logits"], -1.5), atol=1e-5)
     assert Metadata.from_properties({item.key: item.value for item in model.metadata_props}).revision == "x"
     del model.graph.node[:]
     with pytest.raises(ValueError, match="no matrix and bias"):

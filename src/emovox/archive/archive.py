@@ -12,20 +12,12 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, tuple_, update
 
 from emovox.archive import rows
-from emovox.archive.database import (
-    PATIENCE,
-    archive_file,
-    embeddings,
-    open_database,
-    recognitions,
-    recordings,
-    segments,
-    spaces,
-    tags,
-)
+from emovox.archive.database import PATIENCE, archive_file, open_database
+from emovox.archive.directories import Directories
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
 from emovox.archive.rows import RecordMapper, joined, parts
+from emovox.archive.schema import embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.archive.similarity.search import Hit, Neighbour, SimilarityIndex
 from emovox.archive.statistics import Stats, count
 from emovox.errors import ArchiveError
@@ -43,6 +35,7 @@ class Archive:
     Attributes:
         database: where they are.
         neighbours: the index of their embeddings.
+        directories: their outputs directories.
 
     Example:
         >>> with Archive() as archive:
@@ -67,6 +60,7 @@ class Archive:
         self.database: Engine = open_database(path, patience=patience, make=make)
         self._mapper = RecordMapper(self.database)
         self.neighbours = SimilarityIndex(self.database, _cache(self.database))
+        self.directories = Directories(self.database, self._mapper)
 
     def __enter__(self) -> "Archive":
         return self
@@ -117,7 +111,7 @@ class Archive:
         new, remaining = 0, iter(records)
         while batch := list(islice(remaining, TOGETHER)):
             with self.database.begin() as connection:
-                new += rows.keep(connection, list({record.id: record for record in batch}.values()), self._mapper)
+                new += rows.keep(connection, batch, self._mapper)
         return new
 
     def find(
@@ -277,10 +271,11 @@ class Archive:
         return deleted
 
     def forget_outputs(self, outputs: Iterable[Path]) -> int:
-        """Delete the recognitions of outputs directories, and recordings that have no other."""
+        """Delete the recognitions of outputs directories that have no copy, and recordings that have no other."""
         deleted, orphans = 0, set[str]()
         with self.database.begin() as connection:
             for part in parts({self._mapper.stored(path) for path in outputs}):
+                self.directories.release(connection, part)
                 query = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.outputs.in_(part))
                 pairs = connection.execute(query).all()
                 ids, sha256s = [row.id for row in pairs], {row.recording for row in pairs}

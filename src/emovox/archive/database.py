@@ -1,8 +1,9 @@
-"""The database: the archive's tables, and how any database of Emovox is opened and brought up to date.
+"""The database: how any database of Emovox is opened and brought up to date.
 
-Only SQL that SQLite and PostgreSQL both know; what is SQLite's own are its pragmas. The service's tables (jobs,
-their results, keys, sessions) stand in `emovox.server.database`, and are made and changed by the same migrations:
-with a URL they live in one database with the archive, without one in an SQLite file of their own.
+Only SQL that SQLite and PostgreSQL both know; what is SQLite's own are its pragmas. The archive's tables stand in
+`emovox.archive.schema`. The service's (jobs, their results, keys, sessions) stand in `emovox.server.database`, and
+are made and changed by the same migrations: with a URL they live in one database with the archive, without one in
+an SQLite file of their own.
 """
 
 import os
@@ -11,22 +12,10 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import (
-    Column,
     Connection,
     Engine,
-    Float,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
     create_engine,
     event,
     inspect,
@@ -40,12 +29,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from emovox import private
-from emovox.emotions import NAMES
+from emovox.archive.schema import HEAD
 from emovox.errors import SettingsError
 from emovox.packages import install
 from emovox.settings import settings
 
-HEAD = "0005"  # the newest migration
 VERSION_TABLE = "emovox_version"
 HIDDEN = ".emovox"  # in the outputs, what is no outputs directory
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -63,107 +51,6 @@ _POSTGRES = {  # of libpq: a server that is away, or a network that is cut, is n
 _BLOCKED = ("no such table", "is locked", "is full", "out of memory", "locking protocol")
 _BROKEN = ("malformed", "not a database", "disk I/O error", "unable to open", "readonly database")
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
-
-metadata = MetaData()
-
-
-def _scores() -> list[Column[Any]]:
-    return [Column(name, Float, nullable=False) for name in NAMES]
-
-
-recordings = Table(
-    "recordings",
-    metadata,
-    Column("sha256", String(64), primary_key=True),
-    Column("name", Text),
-    Column("link", Text),  # where it was when it was recognised: a path or an address
-    Column("duration", Float),  # seconds
-    Column("sample_rate", Integer),
-    Column("channels", Integer),
-    Column("codec", Text),
-    Column("created", Float, nullable=False),  # seconds since 1970, when it was first archived
-)
-
-recognitions = Table(
-    "recognitions",
-    metadata,
-    Column("id", String(64), primary_key=True),  # as `ArchiveRecord.id`
-    Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), nullable=False, index=True),
-    Column("created", Float, nullable=False),
-    Column("day", String(10), nullable=False),  # YYYY-MM-DD, local
-    Column("model", Text, nullable=False),
-    Column("revision", Text, nullable=False),
-    Column("precision", Text),
-    Column("checksum", String(64)),
-    Column("granularity", Text, nullable=False),
-    Column("channel", Integer),
-    Column("emotion", String(16), nullable=False),
-    Column("confidence", Float, nullable=False),
-    *_scores(),
-    Column("speech", Float),  # seconds of it in what was heard: of the channel, not the recording
-    Column("warnings", Text, nullable=False),  # codes between spaces
-    Column("emovox", Text),
-    Column("outputs", Text, index=True),  # the outputs directory; beside an SQLite file relative to it
-    Index("recognitions_created", "created", "id"),
-    Index("recognitions_emotion", "emotion", "created", "id"),
-)
-
-segments = Table(
-    "segments",
-    metadata,
-    Column("recognition", ForeignKey("recognitions.id", ondelete="CASCADE"), primary_key=True),
-    Column("number", Integer, primary_key=True),  # from 0
-    Column("start", Float, nullable=False),
-    Column("end", Float, nullable=False),
-    Column("emotion", String(16), nullable=False),
-    Column("confidence", Float, nullable=False),
-    *_scores(),
-    Column("channel", Integer),
-)
-
-tags = Table(
-    "tags",
-    metadata,
-    Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), primary_key=True),
-    Column("name", String(100), primary_key=True, index=True),
-)
-
-spaces = Table(  # embeddings of one space can be compared, and never those of two
-    "spaces",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("model", Text, nullable=False),
-    Column("revision", Text, nullable=False),
-    Column("dimensions", Integer, nullable=False),
-    Column("kind", String(16), nullable=False),  # recording or segment
-    Column("token", String(16), nullable=False),  # random: tells it from a space of another database, in caches
-    Column("deletions", Integer, nullable=False),  # of its rows so far: tells caches to follow
-    UniqueConstraint("model", "revision", "dimensions", "kind"),
-)
-
-embeddings = Table(
-    "embeddings",
-    metadata,
-    Column("id", Integer, primary_key=True),  # grows, and none comes twice
-    Column("recognition", ForeignKey("recognitions.id", ondelete="CASCADE"), nullable=False),
-    Column("segment", Integer, nullable=False),  # its number; -1: the whole recording's
-    Column("space", ForeignKey("spaces.id"), nullable=False),
-    Column("vector", LargeBinary, nullable=False),  # float16, little-endian
-    UniqueConstraint("recognition", "segment"),
-    Index("embeddings_space", "space", "id"),
-    sqlite_autoincrement=True,
-)
-
-fits = Table(  # how a space is centred and whitened
-    "fits",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("space", ForeignKey("spaces.id", ondelete="CASCADE"), nullable=False, unique=True),
-    Column("rows", Integer, nullable=False),  # of the space when it was fitted
-    Column("mean", LargeBinary, nullable=False),  # float32 (D,)
-    Column("whitening", LargeBinary, nullable=False),  # float32 (D, D)
-    sqlite_autoincrement=True,
-)
 
 
 def archive_file(outputs: Path | None = None) -> Path:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
 
-from emovox.archive.database import recognitions, recordings, tags
 from emovox.archive.record import clean
+from emovox.archive.schema import recognitions, recordings, tags
 from emovox.emotions import check_names
 from emovox.errors import ArchiveError
 

@@ -67,7 +67,7 @@ class ArchiveRecord:
     """One recognition as the archive keeps it.
 
     `segments` and `embedding` go into tables of their own: records that the archive gives back are without them,
-    and `Archive.segments` and `Archive.embedding` read them. So are `embedding_revision` and `earlier_id`.
+    and `Archive.segments` and `Archive.embedding` read them. So are `embedding_revision`, `earlier_id` and `head`.
 
     Attributes:
         id: sha256 of its result.json; another program's doesn't name its sound, so there it is that of the result
@@ -82,6 +82,7 @@ class ArchiveRecord:
         embedding_revision: an earlier revision that gives the very same embeddings; None: none does.
         outputs: the outputs directory, which may have been deleted since.
         embedding: float32 (D,), the mean over the recording.
+        head: the verdict of a trained head, as in result.json; the archive lists outputs directories with it.
         tags: of the recording, sorted; only in records that the archive gives back.
     """
 
@@ -111,6 +112,7 @@ class ArchiveRecord:
     embedding: Floats | None = None
     segments: tuple[SegmentRecord, ...] = ()
     earlier_id: str | None = None
+    head: dict[str, Any] | None = None
     tags: tuple[str, ...] = ()
 
     @property
@@ -195,6 +197,7 @@ def from_recognition(
             )
             for item in recognition.segments or ()
         ),
+        head=recognition.model_dump(mode="json", include={"readouts"}).get("head"),
     )
 
 

@@ -1,8 +1,11 @@
 """Rows: how records stand in the database's tables, and how they come back."""
 
+import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import datetime
 from itertools import islice
@@ -13,9 +16,11 @@ import numpy as np
 from sqlalchemy import Connection, Engine, RowMapping, Select, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from emovox.archive.database import HIDDEN, embeddings, recognitions, recordings, segments, spaces, tags
+from emovox.archive.database import HIDDEN
 from emovox.archive.record import ArchiveRecord, Floats, clean
+from emovox.archive.schema import directories, embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.emotions import NAMES
+from emovox.outputs import RESULT
 
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
 RECORDING, SEGMENT = "recording", "segment"
@@ -26,6 +31,7 @@ _CONVERTED = {"created", "warnings", "outputs"}
 _COLUMNS = [*(column for column in recordings.c if column.name != "created"), *recognitions.c]
 _PLAIN = {field.name for field in fields(ArchiveRecord)} & {column.name for column in _COLUMNS} - _CONVERTED
 _MANY = 500  # values in one IN
+_NAME = re.compile(r"outputs_(\d{8}_\d{6})((?:_channel\d+)?(?:_(\d{1,6}))?)")
 
 
 class RecordMapper:
@@ -45,8 +51,23 @@ class RecordMapper:
             "outputs": None if record.outputs is None else self.stored(record.outputs),
             **record.scores,
         }
+        if table is directories and record.outputs is not None:
+            cells |= self._directory(record, record.outputs)
         names = [column.name for column in table.c]
         return {name: cells[name] if name in cells else _text(getattr(record, name)) for name in names}
+
+    def _directory(self, record: ArchiveRecord, path: Path) -> dict[str, Any]:
+        modified = 0
+        with suppress(OSError):
+            modified = (path / RESULT).stat().st_mtime_ns
+        return {
+            "path": self.stored(path),
+            "parent": self.stored(path.parent),
+            "position": position(path.name),
+            "recognition": record.id,
+            "modified": modified,
+            "head": None if record.head is None else json.dumps(record.head, ensure_ascii=False),
+        }
 
     def records(self, connection: Connection, query: Select[Any]) -> list[ArchiveRecord]:
         """The records of a query of `joined`, with the tags of their recordings."""
@@ -55,7 +76,7 @@ class RecordMapper:
         for part in parts({row["sha256"] for row in rows}):
             for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
                 names.setdefault(tag.recording, []).append(tag.name)
-        return [self._record(row, names.get(row["sha256"], ())) for row in rows]
+        return [self.record(row, names.get(row["sha256"], ())) for row in rows]
 
     def stored(self, path: Path) -> str:
         """A path as it is stored: relative to where an SQLite file is, so that both can be moved together."""
@@ -68,7 +89,8 @@ class RecordMapper:
         """The path that is stored so."""
         return Path(text) if self._base is None else self._base / text
 
-    def _record(self, row: RowMapping, names: Iterable[str]) -> ArchiveRecord:
+    def record(self, row: RowMapping, names: Iterable[str] = ()) -> ArchiveRecord:
+        """The record of a row of `joined`, with these tags."""
         return ArchiveRecord(
             **{name: row[name] for name in _PLAIN},
             created=datetime.fromtimestamp(row["created"]).astimezone(),
@@ -77,6 +99,12 @@ class RecordMapper:
             outputs=None if row["outputs"] is None else self.resolved(row["outputs"]),
             tags=tuple(names),
         )
+
+
+def position(name: str) -> str:
+    """By which an outputs directory stands among those of its parent: by its time, then by its number."""
+    match = _NAME.fullmatch(name)
+    return name if match is None else f"{match[1]}_{int(match[3] or 1):06}{match[2]}"
 
 
 def joined() -> Select[Any]:
@@ -147,7 +175,8 @@ def unpacked(content: bytes) -> Floats:
 
 def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> int:
     """Add the records that aren't in the archive, and note which outputs have moved; gives how many are new."""
-    batch = _with_known_ids(connection, batch)
+    copies = _with_known_ids(connection, batch)
+    batch = list({record.id: record for record in copies}.values())
     # Spaces come first: that holds whoever else writes back until this is committed, so the ids of a space's
     # embeddings are seen in their order, and who saw the last has seen all.
     numbers = lock_spaces(connection, {key for record in batch for key, _, _ in vectors(record)})
@@ -178,7 +207,24 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
         if not mapper.resolved(before).exists():
             moved = update(recognitions).where(recognitions.c.id == record.id)
             connection.execute(moved.values(outputs=mapper.stored(record.outputs)))
+    _keep_directories(connection, copies, mapper)
     return len(new)
+
+
+def _keep_directories(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> None:
+    """Add the outputs directories of records; one that is known has what was read last."""
+    rows = {}
+    for record in batch:
+        if record.outputs is not None:
+            row = mapper.row(directories, record)
+            rows[row["path"]] = row
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    added = dialect.insert(directories)
+    changes = {name: added.excluded[name] for name in ("recognition", "modified", "name", "duration", "head")}
+    upsert = added.on_conflict_do_update(index_elements=["path"], set_=changes)
+    connection.execute(upsert, [rows[path] for path in sorted(rows)])
 
 
 def _with_known_ids(connection: Connection, batch: Sequence[ArchiveRecord]) -> list[ArchiveRecord]:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from emovox.archive.database import recognitions, recordings, tags
 from emovox.archive.filter import Filter
+from emovox.archive.schema import recognitions, recordings, tags
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ costs one system call while nothing changes, and works on network disks, which a
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from emovox import directories
@@ -22,14 +22,18 @@ class Watch:
     """Finds the outputs directories that are completed under a root."""
 
     def __init__(
-        self, root: Path, *, model: str | None = None, known: Callable[[Path], bool] = lambda _: False
+        self,
+        root: Path,
+        *,
+        model: str | None = None,
+        known: Callable[[Collection[str]], Collection[str]] = lambda _: (),
     ) -> None:
         """Begin.
 
         Args:
             root: where outputs directories are made.
             model: NAME or NAME@REVISION, for those that don't name their model.
-            known: whether a directory is known already.
+            known: gives those of some directories that are known already, by their names.
         """
         self._root, self._model, self._known = root, model, known
         self._changed: int | None = None
@@ -47,10 +51,9 @@ class Watch:
         if trouble and trouble != self._trouble:  # said once, not every second
             yield ArchiveError(f"{self._root}: {trouble}")
         self._trouble = trouble
-        for name in new:
-            path = self._root / name
-            if not self._known(path):
-                self._incomplete[path] = now + PATIENCE
+        if new:
+            known = set(self._known(new))
+            self._incomplete |= {self._root / name: now + PATIENCE for name in new if name not in known}
         for path, until in list(self._incomplete.items()):
             try:
                 record = read_directory(path, model=self._model)

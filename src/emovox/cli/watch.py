@@ -70,7 +70,11 @@ def watch(
         click.echo(f"{printable(str(root))} is not there yet", err=True)
     with library.open_archive() as archive:
         known = {os.path.abspath(path) for path in archive.known_outputs()}  # noqa: PTH100  links stay as they are
-        watcher = Watch(root, model=model, known=lambda path: os.path.abspath(path) in known)  # noqa: PTH100
+        watcher = Watch(
+            root,
+            model=model,
+            known=lambda names: [name for name in names if os.path.abspath(root / name) in known],  # noqa: PTH100
+        )
         for item in watcher.look() if once else watcher.run(every=every):
             if isinstance(item, ArchiveError):
                 click.echo(f"Error: {printable(str(item))}", err=True)

@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING
 from emovox import lazy
 
 if TYPE_CHECKING:
-    from emovox.evaluation.evaluation import Evaluation, evaluate
+    from emovox.evaluation.evaluation import Evaluation, evaluate, readout_to_evaluate
+    from emovox.evaluation.value_evaluation import ValueEvaluation, evaluate_values
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "ValueEvaluation", "evaluate", "evaluate_values", "readout_to_evaluate"]
 __getattr__ = lazy.names(
     __name__,
     {
         "Evaluation": "evaluation",
+        "ValueEvaluation": "value_evaluation",
         "evaluate": "evaluation",
+        "evaluate_values": "value_evaluation",
+        "readout_to_evaluate": "evaluation",
     },
 )

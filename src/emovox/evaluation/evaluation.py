@@ -2,26 +2,31 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError
-from emovox.evaluation.metrics import DRAWS, Interval, Measures, bootstrap, by_group, measure
-from emovox.inference.recognition import NO_SPEECH, ModelFacts, Recognition
+from emovox.errors import LabelsError, OptionsError
+from emovox.evaluation.groups import group_columns, resampled_column, resampling
+from emovox.evaluation.metrics import Interval, Measures, bootstrap, by_group, measure
+from emovox.evaluation.recognitions import recognitions
+from emovox.inference.recognition import ModelFacts, Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.aliases import to_classes
 from emovox.labels.folds import Folds, find_folds
-from emovox.labels.label_list import GROUPS, Failure, Labelled
+from emovox.labels.label_list import Failure, Labelled
 from emovox.models.head import Head
+from emovox.models.metadata import Metadata
+from emovox.models.readout import Readout
 from emovox.models.scores import to_scores
 
 Competing = Literal["shared", "all"]
-MOST_VALUES = 2000  # of a column whose values are measured one by one; more are names of files and the like
+
+if TYPE_CHECKING:
+    from emovox.inference.options import OptionArguments
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Evaluation:
     Attributes:
         model: the model.
         head: the head that was evaluated; None: the model's own.
+        readout: the name of the readout that was evaluated in classes of its own, which a head is, too; None: the
+            nine emotions.
         names: the classes of the scores.
         classes: those that competed.
         rows: the recordings that were recognised, with their class as label.
@@ -50,6 +57,7 @@ class Evaluation:
 
     model: ModelFacts
     head: Head | None
+    readout: str | None
     names: tuple[str, ...]
     classes: tuple[str, ...]
     rows: Sequence[Labelled]
@@ -69,9 +77,7 @@ class Evaluation:
     @property
     def drawn(self) -> str:
         """How the intervals were made, in words."""
-        if self.drawn_by is None:
-            return f"{DRAWS} bootstrap draws of single recordings"
-        return f"{DRAWS} bootstrap draws of whole groups, by {self.drawn_by} ({len(self.groups[self.drawn_by])})"
+        return resampling(self.drawn_by, len(self.groups.get(self.drawn_by or "", ())))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -82,6 +88,7 @@ class Evaluation:
             "head": None
             if head is None
             else {"name": head.name, "created_at": head.training.created_at.isoformat()},
+            "readout": self.readout,
             "names": list(self.names),
             "competing": list(self.classes),
             **self.measures.to_dict(),
@@ -107,6 +114,7 @@ def evaluate(
     labels_map: Mapping[str, str] | None = None,
     competing: Competing = "shared",
     head: Head | None = None,
+    readout: Readout | None = None,
     group: str | None = None,
     begin: Callable[[str], None] = lambda _: None,
     speech_only: bool = False,
@@ -122,6 +130,8 @@ def evaluate(
             usual in the field; labels of other classes are left out. `all`: every class of the model competes, and
             labels of other classes count as wrong.
         head: a head to evaluate instead of the model's own.
+        readout: the readout of the model to evaluate in classes of its own; None: what `readout_to_evaluate`
+            chooses, which is the nine emotions where the model gives them.
         group: column of the groups that are resampled for the intervals; by default the first of `GROUPS` that the
             list has.
         begin: is told the name of each recording before its turn.
@@ -130,17 +140,22 @@ def evaluate(
     Raises:
         LabelsError: a label means no class, or there is nothing to compare.
         HeadError: the head was trained on another model.
+        OptionsError: the model doesn't give the nine, and no readout is named; or the readout's classes don't
+            exclude each other.
         DecoderError: as `Recognizer.recognize`.
     """
     if head is not None:
         head.check(recognizer.metadata)
-    names = NAMES if head is None else head.classes
-    known: Collection[str] = recognizer.metadata.classes if head is None else head.classes
-    if not known:
-        raise LabelsError(
-            f"the model {recognizer.metadata.name} gives only embeddings: evaluate a head on it with --head"
-        )
-    meaning = to_classes([row.label for row in rows], names, labels_map or {}, source)
+        readout = head.readout
+    elif readout is None:
+        readout = readout_to_evaluate(recognizer.metadata)
+    if readout is not None and readout.gives_values:
+        raise OptionsError(f"{readout.name} gives values, and no classes: evaluate_values compares them")
+    name = head.name if head is not None else None if readout is None else readout.name
+    names = NAMES if readout is None else readout.labels
+    known: Collection[str] = recognizer.metadata.classes if readout is None else names
+    emotions = {} if readout is None else readout.emotions
+    meaning = to_classes([row.label for row in rows], names, labels_map or {}, source, emotions)
     labelled, left_out = _with_classes(rows, meaning, known if competing == "shared" else names)
     if not labelled:
         raise LabelsError(f"{source}: every recording is left out, with the labels {', '.join(left_out)}")
@@ -151,43 +166,27 @@ def evaluate(
             f"{source}: only one class competes ({', '.join(classes)}) and is always right; use --classes all"
         )
     recognised, scores, failures, failed, sha256s = [], [], [], [], []
-    for row, following in zip_longest(labelled, labelled[1:]):
-        begin(row.name)
-        if following is not None:
-            recognizer.expect(following.path)
-        try:
-            if head is None:
-                result = recognizer.recognize(row.path, emotions=classes, speech_only=speech_only)
-            else:
-                result = recognizer.recognize(row.path, head=head, speech_only=speech_only)
-        except DecoderError:  # not the recording's fault
-            raise
-        except EmovoxError as error:
-            failures.append((row.name, error.reason if isinstance(error, AudioError) else str(error)))
-            failed.append(row)
-            continue
-        row_scores = _scores(result, head, classes)
-        if row_scores is None:
-            failures.append((row.name, "silence" if "silence" in result.warnings else "no speech"))
+    options: OptionArguments = {"head": head, "speech_only": speech_only}
+    if head is None and readout is None:
+        options["emotions"] = classes
+    for row, result in recognitions(labelled, recognizer, begin, **options):
+        if isinstance(result, str):
+            failures.append((row.name, result))
             failed.append(row)
             continue
         recognised.append(row)
-        scores.append(row_scores)
+        scores.append(_scores(result, name, classes))
         sha256s.append(result.recording.sha256)
     table = np.array(scores).reshape(-1, len(names))
     measures = measure(table, [row.label for row in recognised], names=names, failed=[row.label for row in failed])
-    columns = _columns([*recognised, *failed])
+    columns = group_columns([*recognised, *failed])
     groups = {column: _by_value(column, recognised, table, failed, names) for column in columns}
-    by_word = {column.casefold(): column for column in columns}
-    drawn_by = group if group is not None else next((by_word[key] for key in GROUPS if key in by_word), None)
-    if drawn_by is not None and drawn_by not in groups:
-        raise LabelsError(
-            f"{source}: no column {drawn_by!r} with two or more values; there are {', '.join(groups) or 'none'}"
-        )
+    drawn_by = resampled_column(groups, group, source)
     intervals = bootstrap(measures, [] if drawn_by is None else list(groups[drawn_by].values()))
     return Evaluation(
         recognizer.model,
         head,
+        name,
         tuple(names),
         classes,
         recognised,
@@ -206,6 +205,33 @@ def evaluate(
     )
 
 
+def readout_to_evaluate(metadata: Metadata, name: str | None = None) -> Readout | None:
+    """The readout of that name; by default the nine emotions, or else the only readout. None: the nine.
+
+    Raises:
+        OptionsError: there is none of that name, there are several to choose among, or several of its classes can
+            be true at once.
+        LabelsError: the model has no readout.
+    """
+    if not metadata.readouts:
+        raise LabelsError(f"the model {metadata.name} gives only embeddings: evaluate a head on it with --head")
+    by_name = {readout.name: readout for readout in metadata.readouts}
+    if name is None and metadata.classes:
+        return None
+    if (name is None and len(by_name) > 1) or (name is not None and name not in by_name):
+        asked = "" if name is None else f" and no {name!r}"
+        raise OptionsError(
+            f"the model {metadata.name} has the readouts {', '.join(by_name)}{asked}: choose one with --readout"
+        )
+    readout = metadata.readouts[0] if name is None else by_name[name]
+    if readout.activation == "sigmoid":
+        raise OptionsError(
+            f"{readout.name}: several of its classes ({', '.join(readout.labels)}) can be true at once, and "
+            "a list has one label for each recording: that can't be compared"
+        )
+    return None if readout.is_nine else readout
+
+
 def doubts(evaluation: Evaluation) -> list[str]:
     """Why the figures may flatter, in sentences."""
     sentences, head = [], evaluation.head
@@ -219,7 +245,13 @@ def doubts(evaluation: Evaluation) -> list[str]:
             f"The head {head.name} was trained on {evaluation.trained_on} of these {len(evaluation.rows)} "
             "recordings, so the figures flatter it. Evaluate it on others."
         )
-    for folds in evaluation.folds:
+    return [*sentences, *folds_in_words(evaluation.folds)]
+
+
+def folds_in_words(corpora: Iterable[Folds]) -> list[str]:
+    """Which folds share speakers, a sentence for each corpus where some do."""
+    sentences = []
+    for folds in corpora:
         if folds.shared:
             corpus = "" if folds.corpus is None else f" of {folds.corpus}"
             sentences.append(
@@ -244,25 +276,12 @@ def _with_classes(
     return labelled, left_out
 
 
-def _scores(result: Recognition, head: Head | None, classes: Sequence[str]) -> NDArray[np.float64] | None:
-    """The scores (names,) among the classes that compete; None for silence, or where only speech counts none."""
-    silent = "silence" in result.warnings or (result.speech_only and NO_SPEECH in result.warnings)
-    if silent or (head is not None and result.head is None):
-        return None
-    if head is None or result.head is None:
-        return np.array([result.scores[name] for name in NAMES])
-    scores = np.array([result.head.scores[name] for name in head.classes])
-    return to_scores(np.log(np.maximum(scores, 1e-300)), classes, head.classes)
-
-
-def _columns(rows: Sequence[Labelled]) -> list[str]:
-    """Columns of groups: with more than one value, and fewer than would name each recording."""
-    columns = []
-    for column in dict.fromkeys(key for row in rows for key in row.groups):
-        values = {row.groups.get(column, "") for row in rows}
-        if 1 < len(values) <= min(MOST_VALUES, max(2, len(rows) // 2)):
-            columns.append(column)
-    return columns
+def _scores(result: Recognition, readout: str | None, classes: Sequence[str]) -> NDArray[np.float64]:
+    """The scores (names,) among the classes that compete, of the nine or of a readout."""
+    if readout is None:
+        return np.array([(result.scores or {})[name] for name in NAMES])
+    scores = result.readouts[readout].scores or {}
+    return to_scores(np.log(np.maximum(list(scores.values()), 1e-300)), classes, tuple(scores))
 
 
 def _by_value(

@@ -106,7 +106,7 @@ class Measures:
         return [self.names.index(name) for name in self.classes]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; `confusion` and `unheard` are in the order of `names`."""
+        """As JSON; `confusion` and `not_recognised` are in the order of `names`."""
         return {
             "clips": self.clips,
             "classes": list(self.classes),
@@ -121,7 +121,8 @@ class Measures:
                 [part.clips, round(part.confidence, 4), round(part.accuracy, 4)] for part in self.reliability
             ],
             "confusion": self.confusion.tolist(),
-            "unheard": self.failed.tolist(),
+            "not_recognised": self.failed.tolist(),
+            "unheard": self.failed.tolist(),  # its name until 0.2, which goes with 0.3
         }
 
 

@@ -1,4 +1,4 @@
-"""Plots by matplotlib: confusion matrices, reliability, learning curves."""
+"""Plots by matplotlib: confusion matrices, reliability, learning curves, values over ratings."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from emovox.emotions import BY_NAME, EMOTIONS, NAMES
+from emovox.evaluation.metrics import Floats
 from emovox.exports.fonts import drawable, families, missing
 
 Table = Mapping[str, Any]
@@ -20,8 +21,20 @@ Table = Mapping[str, Any]
 Target = Path | BytesIO
 
 _WORDS = {
-    "en": {"predicted": "predicted (% of the true class)", "true": "true", "recall": "unweighted recall"},
-    "zh": {"predicted": "识别为（占该类录音的百分比）", "true": "标注", "recall": "未加权召回率"},
+    "en": {
+        "predicted": "predicted (% of the true class)",
+        "true": "true",
+        "recall": "unweighted recall",
+        "value": "predicted",
+        "rating": "rated",
+    },
+    "zh": {
+        "predicted": "识别为（占该类录音的百分比）",
+        "true": "标注",
+        "recall": "未加权召回率",
+        "value": "预测值",
+        "rating": "标注值",
+    },
 }
 
 
@@ -36,9 +49,7 @@ def draw_confusions(
         names: of the rows and columns.
         language: `en` or `zh`, of the words and the emotions; English if no font has the Chinese.
     """
-    chinese = "".join([*_WORDS["zh"].values(), *(emotion.chinese for emotion in EMOTIONS)])
-    if language == "zh" and missing(chinese, families(chinese)):
-        language = "en"
+    language = _drawable(language)
     words = _WORDS[language]
     shown = [BY_NAME[name].label(language) if name in BY_NAME else name for name in names]
     with _style([*names, *shown, *words.values(), *tables]) as fonts:
@@ -88,6 +99,52 @@ def draw_curve(target: Target, curve: Sequence[tuple[int, float, float, float]],
         _save(figure, target)
 
 
+def draw_values(
+    target: Target,
+    values: Floats,
+    labels: Floats,
+    titles: Sequence[str],
+    *,
+    limits: tuple[float, float] | None = None,
+    language: str = "en",
+) -> None:
+    """Values over ratings side by side, a dot for each recording, and the line on which both are equal.
+
+    Args:
+        target: a .png or .svg file, or a buffer for a PNG.
+        values: (n, K).
+        labels: the ratings, (n, K); NaN where there is none.
+        titles: of the K pictures.
+        limits: of both axes, which are wider if a dot lies outside.
+        language: `en` or `zh`, of the words; English if no font has the Chinese.
+    """
+    words = _WORDS[_drawable(language)]
+    with _style([*titles, *words.values()]) as fonts:
+        figure = Figure(figsize=(3.9 * len(titles), 4.1), layout="constrained")
+        for number, (axes, title) in enumerate(
+            zip(np.atleast_1d(figure.subplots(1, len(titles))), titles, strict=True)
+        ):
+            rated = ~np.isnan(labels[:, number])
+            x, y = labels[rated, number], values[rated, number]
+            ends = [*(limits or ()), *x, *y] or [0.0, 1.0]
+            margin = 0.02 * (max(ends) - min(ends)) or 0.5
+            low, high = min(ends) - margin, max(ends) + margin
+            axes.plot([low, high], [low, high], color="0.7", linewidth=1)
+            alpha = float(np.clip(30 / max(1, len(x)) ** 0.5, 0.1, 0.7))
+            axes.scatter(x, y, s=14, color="tab:blue", alpha=alpha, linewidths=0)
+            axes.set(
+                xlim=(low, high), ylim=(low, high), aspect="equal", xlabel=words["rating"], ylabel=words["value"]
+            )
+            axes.set_title(drawable(title, fonts), fontsize=10)
+        _save(figure, target)
+
+
+def _drawable(language: str) -> str:
+    """The language, or English if no font has the Chinese."""
+    chinese = "".join([*_WORDS["zh"].values(), *(emotion.chinese for emotion in EMOTIONS)])
+    return "en" if language == "zh" and missing(chinese, families(chinese)) else language
+
+
 @contextmanager
 def _style(texts: Sequence[str]) -> Iterator[list[str]]:
     """Fonts that have the texts' characters, if there are any; $ is only a $; equal plots give equal files."""
@@ -112,7 +169,7 @@ def _confusion(
     rows = [names.index(name) for name in table["classes"]]
     columns = [index for index in range(len(names)) if index in rows or confusion[:, index].any()]
     # Clips that could not be recognised are in no column, but count, as they do in the recalls.
-    clips = confusion.sum(axis=1) + np.array(table.get("unheard", 0))
+    clips = confusion.sum(axis=1) + np.array(table.get("not_recognised", 0))
     shares = confusion[np.ix_(rows, columns)] / np.maximum(clips[rows, np.newaxis], 1)
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
     axes.set_xticks(range(len(columns)), [shown[index] for index in columns], rotation=45, ha="right")

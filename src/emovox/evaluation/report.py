@@ -1,10 +1,14 @@
 """The report of an evaluation."""
 
+from collections.abc import Sequence
 from functools import partial
+from math import isnan
 
-from emovox.evaluation.evaluation import Evaluation, doubts
+from emovox.evaluation.evaluation import Evaluation, doubts, folds_in_words
 from emovox.evaluation.html_page import Page
-from emovox.evaluation.plots import draw_confusions, draw_reliability
+from emovox.evaluation.plots import draw_confusions, draw_reliability, draw_values
+from emovox.evaluation.value_evaluation import ValueEvaluation
+from emovox.evaluation.value_metrics import FIGURES
 
 _MOST_ROWS = 60  # of a table of groups; the JSON has all
 
@@ -15,8 +19,7 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
     page = Page(f"{title}: {_name(evaluation)}")
     facts = measures.to_dict()
     page.text(
-        f"{facts['clips']} recordings; {model.name} {model.revision} in {model.precision}"
-        + ("." if evaluation.head is None else f", head {evaluation.head.name}.")
+        f"{facts['clips']} recordings; {model.name} {model.revision} in {model.precision}{_subject(evaluation)}."
     )
     page.text(f"Classes that competed: {', '.join(evaluation.classes)}.")
     for doubt in doubts(evaluation):
@@ -55,9 +58,7 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
             (value, group.clips, group.unweighted, group.weighted, group.macro_f1)
             for value, group in values.items()
         ]
-        page.table([column, "recordings", "unweighted", "weighted", "macro F1"], lines[:_MOST_ROWS])
-        if len(lines) > _MOST_ROWS:
-            page.text(f"and {len(lines) - _MOST_ROWS} more, in evaluation.json", note=True)
+        _group_table(page, [column, "recordings", "unweighted", "weighted", "macro F1"], lines)
     if evaluation.failures:
         page.heading("Not recognised")
         page.text("These count as wrong in every figure above.")
@@ -71,6 +72,64 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
     return page
 
 
+def values_report(evaluation: ValueEvaluation, title: str) -> Page:
+    """The page about an evaluation of values."""
+    model, readout, measures = evaluation.model, evaluation.readout, evaluation.measures
+    page = Page(f"{title}: {model.name}")
+    page.text(
+        f"{len(evaluation.rows) + len(evaluation.failed)} recordings; {model.name} {model.revision} in "
+        f"{model.precision}, {readout.name}."
+    )
+    page.text(evaluation.mapping)
+    for sentence in folds_in_words(evaluation.folds):
+        page.text(sentence)
+    page.heading("Figures")
+    page.table(
+        ["", "figure", "", "95 % from", "to"],
+        [
+            (name, words, *map(_number, (getattr(measures[name], figure), *evaluation.intervals[name][figure])))
+            for name in evaluation.names
+            for figure, words in FIGURES.items()
+        ],
+    )
+    page.table(["", "recordings"], [(name, measures[name].clips) for name in evaluation.names])
+    page.text(f"Intervals: {evaluation.drawn}.", note=True)
+    draw = partial(
+        draw_values,
+        values=evaluation.values,
+        labels=evaluation.labels,
+        titles=evaluation.names,
+        limits=readout.range,
+    )
+    page.picture(draw, "Values over ratings")
+    for column, groups in evaluation.groups.items():
+        page.heading(f"By {column}")
+        lines = [
+            (value, name, figures.clips, *(_number(getattr(figures, figure)) for figure in FIGURES))
+            for value, own in groups.items()
+            for name, figures in own.items()
+        ]
+        _group_table(page, [column, "", "recordings", *FIGURES.values()], lines)
+    if evaluation.failures:
+        page.heading("Not recognised")
+        page.text("No figure counts these: a value that isn't there can't be compared.")
+        page.table(["recording", "why"], evaluation.failures)
+    if evaluation.unrated:
+        page.text(f"Left out, as they have no rating: {evaluation.unrated}.")
+    return page
+
+
+def _group_table(page: Page, head: Sequence[str], lines: Sequence[Sequence[str | float | int]]) -> None:
+    page.table(head, lines[:_MOST_ROWS])
+    if len(lines) > _MOST_ROWS:
+        page.text(f"and {len(lines) - _MOST_ROWS} more, in evaluation.json", note=True)
+
+
+def _number(figure: float) -> float | str:
+    """For a table: a figure that is undefined is a dash."""
+    return "–" if isnan(figure) else figure
+
+
 _FIGURES = {
     "unweighted": "unweighted accuracy (mean recall)",
     "weighted": "weighted accuracy",
@@ -80,6 +139,13 @@ _FIGURES = {
 
 def _name(evaluation: Evaluation) -> str:
     return evaluation.model.name if evaluation.head is None else f"the head {evaluation.head.name}"
+
+
+def _subject(evaluation: Evaluation) -> str:
+    """The head or readout, where it isn't the nine emotions that were evaluated."""
+    if evaluation.readout is None:
+        return ""
+    return f", {'readout' if evaluation.head is None else 'head'} {evaluation.readout}"
 
 
 def _ends(evaluation: Evaluation, name: str) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from emovox.heads.linear import Linear
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.aliases import emotion_of
 from emovox.labels.label_list import Failure, Labelled, check_exists, find_group, read_labels
-from emovox.models.head import DIGEST, Head, HeadModel, Training, check_name
+from emovox.models.head import DIGEST, Head, HeadModel, Training, check_free, check_name
 from emovox.models.own_head import OwnHead
 from emovox.version import __version__
 
@@ -85,10 +85,11 @@ def train(
 
     Raises:
         LabelsError: the list can't be used, or no head can be fitted to it.
-        HeadError: the name isn't one for a head.
+        HeadError: the name isn't one for a head, or a readout of the model has it.
         DecoderError: as `Recognizer.recognize`.
     """
     check_name(name)
+    check_free(name, recognizer.metadata)
     rows = read_labels(path, paths=paths, labels=labels)
     column = find_group(rows, group, path)
     check_exists(rows, path)
@@ -125,12 +126,20 @@ def train(
 
 
 def own_head_for(classes: Sequence[str], own: OwnHead | None) -> Linear | None:
-    """The model's own head for these classes, if each means a different emotion that it was trained on."""
-    emotions = [emotion_of(name) for name in classes]
-    if own is None or len(set(emotions)) < len(emotions) or not set(emotions) <= set(own.classes):
+    """The model's own head for these classes, if each means another class that it was trained on.
+
+    A class means the one of the same name, or the only one of the same emotion.
+    """
+    if own is None:
         return None
-    rows = [own.classes.index(emotion) for emotion in emotions if emotion is not None]
-    return Linear(own.weights[rows].astype(np.float64), own.bias[rows].astype(np.float64))
+    by_word = {name.casefold(): row for row, name in enumerate(own.classes)}
+    meanings = [own.emotions.get(name) or emotion_of(name) for name in own.classes]
+    by_emotion = {name: row for row, name in enumerate(meanings) if name and meanings.count(name) == 1}
+    rows = [by_word.get(name.casefold(), by_emotion.get(emotion_of(name) or "")) for name in classes]
+    known = [row for row in rows if row is not None]
+    if len(set(known)) < len(rows):
+        return None
+    return Linear(own.weights[known].astype(np.float64), own.bias[known].astype(np.float64))
 
 
 def doubts(fit: FitResult) -> list[Doubt]:

@@ -140,7 +140,7 @@ class ModelFacts(Facts):
     checksum: str = Field(description="sha256 of the model file")
     emotions: dict[str, str] | None = Field(
         None,
-        description="which of the nine each of its labels was taken for; left out where it gives the nine by their "
+        description="which of the nine each label was taken for; left out where it gives the nine by their "
         "names, or not at all",
         exclude_if=_is_none,
     )

@@ -1,5 +1,6 @@
 """Other names of the nine emotions, and the classes that labels mean."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,15 +36,20 @@ def emotion_of(label: str) -> str | None:
 
 
 def to_classes(
-    labels: Sequence[str], classes: Sequence[str], given: Mapping[str, str], path: Path
+    labels: Sequence[str],
+    classes: Sequence[str],
+    given: Mapping[str, str],
+    path: Path,
+    emotions: Mapping[str, str] | None = None,
 ) -> dict[str, str | None]:
-    """The class of each label: the one given, the same word, or a word for the same emotion.
+    """The class of each label: the one given, the same word, or a word for the emotion that one class is alone.
 
     Args:
         labels: of a list.
         classes: that labels may mean.
         given: classes by label, which come first; an empty one leaves the label's recordings out.
         path: of the list, for the message.
+        emotions: which of the nine a class is, where its word doesn't say it.
 
     Returns:
         By label: a class, or None to leave it out.
@@ -52,7 +58,9 @@ def to_classes(
         LabelsError: a label means none of the classes, or an unknown class is given.
     """
     by_word = {name.casefold(): name for name in classes}
-    by_emotion = {emotion: name for name in reversed(classes) if (emotion := emotion_of(name))}
+    meanings = {name: (emotions or {}).get(name) or emotion_of(name) for name in classes}
+    shared = Counter(meanings.values())
+    by_emotion = {emotion: name for name, emotion in meanings.items() if emotion and shared[emotion] == 1}
     letters = EMODB if set(labels) <= set(EMODB) and not set(classes) & set(EMODB) else {}
     meaning: dict[str, str | None] = {}
     strangers = []

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from emovox.labels.label_list import Labelled
+from emovox.labels.value_list import Rated
 
 FOLDS = ("fold", "split")
 """Usual names of the column of folds."""
@@ -26,7 +27,7 @@ class Folds:
     shared: int
 
 
-def find_folds(rows: Iterable[Labelled]) -> list[Folds]:
+def find_folds(rows: Iterable[Labelled | Rated]) -> list[Folds]:
     """The folds of each corpus, of recordings that have both a speaker and a fold."""
     column, speakers = "", dict[str | None, dict[str, set[str]]]()
     for row in rows:

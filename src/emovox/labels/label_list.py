@@ -50,14 +50,7 @@ def read_labels(path: Path, *, paths: str | None = None, labels: str | None = No
     Raises:
         LabelsError: unreadable, a column is missing or a cell of it empty, or one recording has two labels.
     """
-    try:
-        with path.open("rb") as file:
-            rows = list(lists.rows(file, str(path)))
-    except OSError as error:
-        raise LabelsError(f"{path}: can't be read: {error.strerror or error}") from error
-    if not rows:
-        raise LabelsError(f"{path}: the list is empty")
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    rows, columns = read_rows(path)
     path_column, label_column = (
         column(columns, paths, PATHS, str(path)),
         column(columns, labels, LABELS, str(path)),
@@ -73,6 +66,22 @@ def read_labels(path: Path, *, paths: str | None = None, labels: str | None = No
             raise LabelsError(f"{path}: {name} is labelled {by_name[name].label!r} and {label!r}")
         by_name[name] = item
     return list(by_name.values())
+
+
+def read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """The rows of a list, and its columns.
+
+    Raises:
+        LabelsError: it is unreadable, or empty.
+    """
+    try:
+        with path.open("rb") as file:
+            rows = list(lists.rows(file, str(path)))
+    except OSError as error:
+        raise LabelsError(f"{path}: can't be read: {error.strerror or error}") from error
+    if not rows:
+        raise LabelsError(f"{path}: the list is empty")
+    return rows, list(dict.fromkeys(key for row in rows for key in row))
 
 
 def find_group(rows: Sequence[Labelled], name: str | None, path: Path) -> str | None:

@@ -145,7 +145,7 @@ class Head(_Facts):
         """Refuse another model: with its embeddings nothing would fail, but every score would be wrong.
 
         Raises:
-            HeadError: the head was trained on another model.
+            HeadError: the head was trained on another model, or a readout of the model has its name.
         """
         other = HeadModel.of(metadata)
         if self.model != other:
@@ -157,6 +157,7 @@ class Head(_Facts):
                 f"{metadata.name} {metadata.revision}{weights}: choose that model with --model, or train a head "
                 "for this one"
             )
+        check_free(self.name, metadata)
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all.
@@ -216,6 +217,16 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or name.endswith((SUFFIX, ".", " ")):
         raise HeadError(f"{name!r} can't be the name of a head: use up to 64 letters, digits, - and _")
     return name
+
+
+def check_free(name: str, metadata: Metadata) -> None:
+    """Refuse a name that a readout of the model has: in a result nobody could tell them apart.
+
+    Raises:
+        HeadError: it has.
+    """
+    if any(readout.name == name and not readout.is_nine for readout in metadata.readouts):
+        raise HeadError(f"the model itself has a readout {name}: train the head under another name")
 
 
 def head_path(name: str) -> Path:

@@ -90,7 +90,8 @@ async def _load_model(service: Service) -> None:
 
 async def _catch_up(service: Service) -> None:
     """Archive outputs that are stored but not archived yet."""
-    await service.query.within(math.inf, service.archiving.catch_up, service.stored_outputs.directories)
+    await service.query.within(math.inf, service.archiving.catch_up)
+    await service.query.within(math.inf, service.archiving.refresh)
 
 
 async def _measure_lag(service: Service) -> None:

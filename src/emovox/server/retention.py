@@ -26,8 +26,7 @@ class Retention:
         if options.retention_days:
             limit = datetime.now(timezone.utc) - timedelta(days=options.retention_days)
             self._service.jobs.forget(limit.timestamp())
-            ages = ((id_, stored.created(id_)) for id_ in [*stored.ids(), *stored.rescued()])
-            stored.remove_all([id_ for id_, created in ages if created is not None and created < limit])
+            stored.remove_all([id_ for id_, created in stored.created().items() if created < limit])
         if options.max_outputs_size:
             total, beyond = 0, []
             for id_ in sorted([*stored.ids(), *stored.rescued()], key=stamp, reverse=True):

@@ -1,6 +1,7 @@
 """The service: its parts together, for the routes to use."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
@@ -31,7 +32,7 @@ from emovox.server.options import RecognitionOptions
 from emovox.server.outputs_lock import OutputsLock
 from emovox.server.polls import Polls
 from emovox.server.pulls import Pulls
-from emovox.server.query_threads import LOCKED, QueryThreads
+from emovox.server.query_threads import LOCKED, PATIENCE, QueryThreads
 from emovox.server.stored_outputs import StoredOutputs
 from emovox.server.supervision import Supervision
 from emovox.server.waveforms import Waveforms
@@ -62,7 +63,7 @@ class Service:
         self.supervision = Supervision()
         self.polls = Polls()
         self.archiving = Archiving(self.state / "pending", options.outputs)
-        self.stored_outputs = StoredOutputs(options.outputs, forget=self._forget)
+        self.stored_outputs = StoredOutputs(options.outputs, self.archiving.archive, forget=self._forget)
         self.jobs = Jobs(self.database, owner(self.state))
         self.deliveries = Deliveries(self.database, self.jobs.owner)
         self.keys = Keys(self.database)
@@ -194,6 +195,19 @@ class Service:
                 await self.query.within(LOCKED, self.archiving.add, record)
             except Problem:  # no answer in time, and nobody should wait for it
                 self.archiving.retry()
+
+    async def wait_for_archive(self) -> None:
+        """Wait until the archive has what was stored before the start, by which outputs are listed.
+
+        Raises:
+            Problem: 503, it takes longer.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while not self.archiving.complete.is_set():
+            if time.monotonic() > deadline:
+                detail = "stored outputs are still being archived: try again in 5 s"
+                raise Problem(503, "archiving", detail, headers={"Retry-After": "5"})
+            await asyncio.sleep(0.05)
 
 
 def service_of(request: HttpRequest) -> Service:

@@ -5,22 +5,23 @@ import os
 import re
 import secrets
 import shutil
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from emovox import exports, private
+from emovox.archive.archive import Archive
 from emovox.archive.database import HIDDEN
+from emovox.archive.filter import Filter
+from emovox.archive.record import ArchiveRecord
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
-from emovox.inference.recognition import EmotionName, HeadVerdict, Recognition, ScoreMap
+from emovox.inference.recognition import EmotionName, Recognition, ScoreMap
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
 from emovox.server.http.problems import Problem, damaged
@@ -29,7 +30,7 @@ from emovox.server.timeline import Timeline, Timelines
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
 _REMOVED = "removed-"
-_STAMP = len("outputs_20240104_223000")
+_SAME = ("name", "emotion", "confidence", "scores", "duration", "model", "warnings", "head")
 MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
@@ -38,6 +39,16 @@ MEDIA_TYPES = {
     **exports.MEDIA_TYPES,
 }
 FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(MEDIA_TYPES)})")
+
+
+class HeadVerdict(BaseModel):
+    """The verdict of a trained head on a recording."""
+
+    label: str = Field(description="the class with the highest score")
+    confidence: float = Field(description="that score")
+    scores: dict[str, float] = Field(description="probability of each of the head's classes; they sum to 1")
+    name: str = Field(description="of the head")
+    created_at: AwareDatetime = Field(description="when it was trained")
 
 
 class Summary(BaseModel):
@@ -55,29 +66,20 @@ class Summary(BaseModel):
     head: HeadVerdict | None = Field(None, description="verdict of a trained head; null: none was used")
 
 
-@dataclass(frozen=True)
-class OutputQuery:
-    """A search among the outputs."""
-
-    emotion: str | None = None
-    name: str | None = None  # part of it, in any case
-    since: datetime | None = None
-    until: datetime | None = None
-
-
 class StoredOutputs:
     """The outputs directories under one root. Its methods read the disk, so they are for threads."""
 
-    def __init__(self, root: Path, *, forget: Callable[[Sequence[Path]], None] = lambda _: None) -> None:
+    def __init__(
+        self, root: Path, archive: Archive, *, forget: Callable[[Sequence[Path]], object] = lambda _: None
+    ) -> None:
         """Begin.
 
         Args:
             root: of the directories.
+            archive: that they are in.
             forget: called with directories before they are deleted.
         """
-        self._root, self._forget = root, forget
-        self._summaries: dict[str, tuple[int, Summary]] = {}  # with the modification time of the result.json
-        self._lock = threading.Lock()  # of the summaries
+        self._root, self._archive, self._forget = root, archive, forget
         self._timelines = Timelines(root / HIDDEN / "timelines")
         for directory in (root / HIDDEN).glob(f"{_REMOVED}*"):  # a kill interrupted the deletion
             shutil.rmtree(directory, ignore_errors=True)
@@ -135,18 +137,21 @@ class StoredOutputs:
         except (OSError, ValidationError) as error:
             raise damaged("its result.json can't be read", error) from error
 
-    def head(self, id_: str) -> dict[str, Any]:
-        """The result.json without its segments and rows of frames, which may be hundreds of megabytes.
+    def head(self, id_: str) -> tuple[Summary, dict[str, Any]]:
+        """The summary, and the result.json without its segments and rows of frames, which may be long.
 
         Raises:
-            Problem: 404, there is none; 500, it is damaged.
+            Problem: 404, there is none, or it is damaged.
         """
         try:
-            return stored.read_head(self.directory(id_) / RESULT)
+            head = stored.read_head(self.directory(id_) / RESULT)
+            return _read(id_, head), head
         except FileNotFoundError:
             raise _no_output() from None
         except (OSError, ValueError) as error:
-            raise damaged("its result.json can't be read", error) from error
+            if isinstance(error, OSError) and is_exhausted(error):
+                raise
+            raise Problem(404, "no-such-output", "its result.json can't be read") from error
 
     def result(self, id_: str, rows_in: RowsIn | None) -> Path | Iterator[str]:
         """The result.json, or its text in pieces where the rows of frames are to be in it.
@@ -162,7 +167,7 @@ class StoredOutputs:
             FramesError: their file is gone or damaged.
         """
         path = self.directory(id_) / RESULT
-        if rows_in == "file" or "file" not in (self.head(id_).get("frames") or {}):
+        if rows_in == "file" or "file" not in (self.head(id_)[1].get("frames") or {}):
             return path
         recognition = self.recognition(id_)
         if recognition.frames is None or not recognition.frames.goes_inline(rows_in, stored=True):
@@ -194,63 +199,57 @@ class StoredOutputs:
         """
         return self._timelines.read(self.directory(id_), start=start, end=end, points=points)
 
-    def find(self, query: OutputQuery, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
-        """A page of search results, latest first. Outputs that are damaged or just deleted are left out.
+    def find(self, where: Filter, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
+        """A page of those in the archive, latest first. Outputs that are damaged or just deleted are left out.
 
         Args:
-            query: all of it must match.
+            where: what must hold.
             before: an id; the page begins after it.
             limit: of the page.
 
         Returns:
             The page, and the id to continue from, if there is more.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database can't be read.
         """
         page: list[Summary] = []
-        for id_ in self.ids(before):
-            summary = self.summary(id_)  # of no more directories than the page needs
-            if summary is None or not _matches(summary, query):
-                continue
-            if len(page) == limit:
-                return page, page[-1].id
-            page.append(summary)
-        return page, None
+        while True:
+            rows = self._archive.directories.page(self._root, where, before=before, limit=limit + 1)
+            for path, record, modified in rows:
+                if (summary := self._summary(path.name, record, modified)) is None:
+                    continue
+                if len(page) == limit:
+                    return page, page[-1].id
+                page.append(summary)
+            if len(rows) <= limit:
+                return page, None
+            before = rows[-1][0].name
 
-    def summary(self, id_: str) -> Summary | None:
-        """The summary of an id; None if it is gone or damaged."""
-        path = f"{self._root}/{id_}/{RESULT}"  # a Path is ten times slower, and there are thousands
+    def _summary(self, id_: str, record: ArchiveRecord, modified: int) -> Summary | None:
+        """The summary of outputs in the archive; of their result.json if that is another; None if it is gone."""
         try:
-            modified = os.stat(path).st_mtime_ns  # noqa: PTH116
-            entry = self._summaries.get(id_)
-            if entry is not None and entry[0] == modified:
-                return entry[1]
-            summary = _summary(id_, stored.read_head(Path(path)))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            path = self.directory(id_) / RESULT
+            if path.stat().st_mtime_ns != modified:
+                return _read(id_, stored.read_head(path))
+            facts = {name: getattr(record, name) for name in _SAME}
+            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), **facts)
+        except (Problem, OSError, ValueError) as error:
             if isinstance(error, OSError) and is_exhausted(error):
                 raise
             return None
-        with self._lock:
-            self._summaries[id_] = modified, summary
-        return summary
 
-    def ids(self, before: str | None = None) -> list[str]:
-        """The ids of all outputs directories, or of those after one in this order: latest first."""
+    def ids(self) -> list[str]:
+        """The ids of all outputs directories, as they are on disk."""
         try:
             with os.scandir(self._root) as entries:
-                names = [
+                return [
                     entry.name
                     for entry in entries
                     if ID.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
                 ]
         except OSError:
             return []
-        with self._lock:
-            if len(self._summaries) > len(names):
-                present = set(names)
-                self._summaries = {id_: entry for id_, entry in self._summaries.items() if id_ in present}
-        if before is not None:
-            limit = _order(before)
-            names = [name for name in names if _order(name) < limit]
-        return sorted(names, key=_order, reverse=True)
 
     def rescued(self) -> list[str]:
         """The names of recordings whose sound alone was kept, as they could not be recognised."""
@@ -259,16 +258,18 @@ class StoredOutputs:
         except OSError:
             return []
 
-    def created(self, id_: str) -> datetime | None:
-        """When an id was recognised, or by its name if its result.json is damaged; None if it is gone."""
-        if (summary := self.summary(id_)) is not None:
-            return summary.created_at
-        if not (self._root / id_).exists():
-            return None
-        try:
-            return datetime.strptime(stamp(id_), "%Y%m%d_%H%M%S").astimezone()
-        except ValueError:  # the 31st of February
-            return None
+    def created(self) -> dict[str, datetime]:
+        """When each was recognised; damaged and rescued ones by their names.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: the database can't be read.
+        """
+        times = {id_: created for id_, (created, _) in self._archive.directories.times(self._root).items()}
+        ids = {*self.ids(), *self.rescued()}
+        for id_ in ids - times.keys():
+            with suppress(ValueError):  # the 31st of February
+                times[id_] = datetime.strptime(stamp(id_), "%Y%m%d_%H%M%S").astimezone()
+        return {id_: times[id_] for id_ in ids & times.keys()}
 
     def size(self, id_: str) -> int:
         """The bytes of all files of an id, or of a rescued recording; 0 if it is gone."""
@@ -320,8 +321,6 @@ class StoredOutputs:
             raise _no_output() from None
         except OSError as error:
             raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
-        with self._lock:
-            self._summaries.pop(directory.name, None)
         self._timelines.forget(directory.name)
         shutil.rmtree(target, ignore_errors=True)  # the next start deletes what remains
 
@@ -331,10 +330,6 @@ class StoredOutputs:
             recording.unlink(missing_ok=True)
         except OSError as error:
             raise OutputsError(f"{recording} can't be deleted: {error.strerror}") from error
-
-    def directories(self) -> list[Path]:
-        """All outputs directories, latest first."""
-        return [self._root / id_ for id_ in self.ids()]
 
 
 def stamp(id_: str) -> str:
@@ -346,32 +341,20 @@ def _no_output() -> Problem:
     return Problem(404, "no-such-output", "there are no outputs with this id")
 
 
-def _order(id_: str) -> tuple[str, int, str]:
-    """By time, then by number."""
-    stamp, rest = id_[:_STAMP], id_[_STAMP:]
-    number = rest.rpartition("_")[2]
-    return stamp, int(number) if number.isdigit() else 1, rest
+def _read(id_: str, data: dict[str, Any]) -> Summary:
+    """The summary of a result.json.
 
-
-def _matches(summary: Summary, query: OutputQuery) -> bool:
-    return (
-        (query.emotion is None or summary.emotion == query.emotion)
-        and (query.name is None or query.name.casefold() in (summary.name or "").casefold())
-        and (query.since is None or summary.created_at >= query.since)
-        and (query.until is None or summary.created_at < query.until)
-    )
-
-
-def _summary(id_: str, data: dict[str, Any]) -> Summary:
-    return Summary(
-        id=id_,
-        name=data["recording"]["name"],
-        emotion=data["emotion"],
-        confidence=data["confidence"],
-        scores=data["scores"],
-        created_at=data["created_at"],
-        duration=data["recording"]["duration"],
-        model=data["model"]["name"],
-        warnings=data["warnings"],
-        head=data.get("head"),
-    )
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return Summary(
+            id=id_,
+            name=data["recording"]["name"],
+            duration=data["recording"]["duration"],
+            model=data["model"]["name"],
+            head=data.get("head"),
+            **{name: data[name] for name in ("emotion", "confidence", "scores", "created_at", "warnings")},
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("no result of Emovox") from error

@@ -12,8 +12,9 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Engine, Integer, column, select, table, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from emovox.archive.database import embeddings, is_away
+from emovox.archive.database import is_away
 from emovox.archive.record import Floats
+from emovox.archive.schema import embeddings
 from emovox.archive.similarity.vector_file import Ids
 from emovox.archive.similarity.whitening import Whitening
 

@@ -15,9 +15,9 @@ import numpy as np
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from emovox.archive import rows
-from emovox.archive.database import embeddings, fits, recognitions, segments, spaces
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord, Floats
+from emovox.archive.schema import embeddings, fits, recognitions, segments, spaces
 from emovox.archive.similarity.pgvector import PostgresIndex
 from emovox.archive.similarity.vector_file import Ids, VectorFile
 from emovox.archive.similarity.whitening import Whitening, fit, unit

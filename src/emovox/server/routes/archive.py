@@ -15,13 +15,12 @@ from emovox.emotions import NAMES
 from emovox.inference.recognition import NumberMap
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, responses
-from emovox.server.routes.outputs import OutputId
+from emovox.server.routes.outputs import PATIENCE, OutputId
 from emovox.server.service import Service, service_of
 from emovox.server.stored_outputs import ID
 
 router = APIRouter(prefix="/v1", tags=["archive"])
 Answer = TypeVar("Answer")
-PATIENCE = 30.0  # seconds for the archive to answer: it may have to read a lot
 
 
 def _query(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:

@@ -3,6 +3,7 @@
 import asyncio
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,8 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from emovox import exports
+from emovox.archive.filter import Filter
+from emovox.archive.record import clean
 from emovox.emotions import NAMES
 from emovox.exports import FORMATS
 from emovox.inference.frames import RowsIn
@@ -18,12 +21,13 @@ from emovox.server.http.date_times import DateTime
 from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.service import service_of
-from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES, OutputQuery, Summary
+from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES, Summary
 from emovox.server.timeline import Timeline
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
 OutputId = Annotated[str, Path(pattern=f"^{ID.pattern}$", examples=["outputs_20240104_223000"])]
 EmotionName = Literal[NAMES]  # type: ignore[valid-type]
+PATIENCE = 30.0  # seconds for the archive to answer: it may have to read a lot
 InResult = Annotated[
     RowsIn | None,
     Query(
@@ -65,8 +69,8 @@ class Written(BaseModel):
     files: list[FileView]
 
 
-@router.get("", responses=responses(422))
-def page(
+@router.get("", responses=responses(422, 503))
+async def page(
     request: Request,
     emotion: Annotated[EmotionName | None, Query(description="only this emotion")] = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
@@ -76,8 +80,11 @@ def page(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OutputPage:
     """The stored outputs, latest first. Times without a zone are UTC."""
-    query = OutputQuery(emotion, name, since, until)
-    summaries, next_ = service_of(request).stored_outputs.find(query, before=after, limit=limit)
+    service = service_of(request)
+    await service.wait_for_archive()
+    where = Filter(emotion=emotion, name=name and clean(name), since=since, until=until)
+    find = partial(service.stored_outputs.find, where, before=after, limit=limit)
+    summaries, next_ = await service.query.within(PATIENCE, find)
     return OutputPage(outputs=summaries, next=next_)
 
 
@@ -85,17 +92,13 @@ def page(
 def get(request: Request, id_: OutputId) -> OutputView:
     """An outputs directory and its files."""
     stored = service_of(request).stored_outputs
-    stored.directory(id_)
-    summary = stored.summary(id_)
-    if summary is None:
-        raise Problem(404, "no-such-output", "its result.json can't be read")
-    files = [_view(id_, path) for path in stored.files(id_)]
+    summary, head = stored.head(id_)
     return OutputView(
         **summary.model_dump(),
-        files=files,
+        files=[_view(id_, path) for path in stored.files(id_)],
         zip=f"/v1/outputs/{id_}/zip",
         segments=stored.has_segments(id_),
-        recognition=stored.head(id_),
+        recognition=head,
     )
 
 

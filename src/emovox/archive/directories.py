@@ -1,0 +1,99 @@
+"""The outputs directories that the archive knows: a page of those under a root, latest first.
+
+A recognition is one record, whatever copies of its outputs directory there are; here each copy stands by itself.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, select, update
+
+from emovox.archive.filter import Filter
+from emovox.archive.record import ArchiveRecord, clean
+from emovox.archive.rows import RecordMapper, joined, parts, position
+from emovox.archive.schema import directories, recognitions
+from emovox.outputs import RESULT
+
+_OWN = ("path", "modified", "head", "name", "duration")
+
+
+class Directories:
+    """The outputs directories in an archive's database; what was deleted by hand may still be among them."""
+
+    def __init__(self, database: Engine, mapper: RecordMapper) -> None:
+        self._database, self._mapper = database, mapper
+
+    def page(
+        self, root: Path, where: Filter, *, before: str | None, limit: int
+    ) -> list[tuple[Path, ArchiveRecord, int]]:
+        """Those that Emovox made under a root, latest first.
+
+        Args:
+            root: their parent.
+            where: what must hold.
+            before: the name of a directory that they follow.
+            limit: how many at most.
+
+        Returns:
+            Each with its record, without tags and with the name and duration that it was recognised with; and when
+            its result.json was written, in nanoseconds as `os.stat` has it, or 0 if that is still to be read.
+        """
+        query = (
+            joined().join(directories).add_columns(*(directories.c[name].label(f"own_{name}") for name in _OWN))
+        )
+        query = query.where(directories.c.parent == self._mapper.stored(root), recognitions.c.emovox.is_not(None))
+        query = query.where(*replace(where, name=None).conditions())
+        if where.name is not None:
+            like = func.lower(directories.c.name).contains(where.name.lower(), autoescape=True)
+            query = query.where(like)
+        if before is not None:
+            query = query.where(directories.c.position < position(before))
+        with self._database.connect() as connection:
+            rows = connection.execute(query.order_by(directories.c.position.desc()).limit(limit)).mappings().all()
+        return [(self._mapper.resolved(row["own_path"]), self._record(row), row["own_modified"]) for row in rows]
+
+    def times(self, root: Path) -> dict[str, tuple[datetime, int]]:
+        """Of each under a root, by its name: when it was recognised, and when result.json was written."""
+        query = select(directories.c.path, recognitions.c.created, directories.c.modified).join(recognitions)
+        query = query.where(directories.c.parent == self._mapper.stored(root))
+        begin = len(self._prefix(root))
+        with self._database.connect() as connection:
+            return {
+                path[begin:]: (datetime.fromtimestamp(created, timezone.utc), modified)
+                for path, created, modified in connection.execute(query)
+            }
+
+    def known(self, root: Path, names: Iterable[str]) -> set[str]:
+        """The names of directories that are there, of some under a root."""
+        prefix, known = self._prefix(root), set[str]()
+        with self._database.connect() as connection:
+            for part in parts(prefix + clean(name) for name in names):
+                query = select(directories.c.path).where(directories.c.path.in_(part))
+                known |= {path.removeprefix(prefix) for path in connection.scalars(query)}
+        return known
+
+    def drop(self, root: Path, names: Iterable[str]) -> None:
+        """Take out what is no longer on disk; its recognitions stay."""
+        prefix = self._prefix(root)
+        with self._database.begin() as connection:
+            for part in parts(prefix + name for name in names):
+                connection.execute(delete(directories).where(directories.c.path.in_(part)))
+
+    def release(self, connection: Connection, texts: Sequence[str]) -> None:
+        """Take out some, by their stored paths; recognitions of which there is a copy are of that from now on."""
+        connection.execute(delete(directories).where(directories.c.path.in_(texts)))
+        copies = select(directories.c.path, recognitions.c.id).join(recognitions)
+        for path, id_ in connection.execute(copies.where(recognitions.c.outputs.in_(texts))).all():
+            if (self._mapper.resolved(path) / RESULT).is_file():  # it may have been deleted by hand
+                connection.execute(update(recognitions).where(recognitions.c.id == id_).values(outputs=path))
+
+    def _record(self, row: RowMapping) -> ArchiveRecord:
+        head = None if row["own_head"] is None else json.loads(row["own_head"])
+        return replace(self._mapper.record(row), name=row["own_name"], duration=row["own_duration"], head=head)
+
+    def _prefix(self, root: Path) -> str:
+        """What the stored paths of those under a root begin with: so thousands needn't be made one by one."""
+        return self._mapper.stored(root / "x")[:-1]

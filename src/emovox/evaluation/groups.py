@@ -1,0 +1,43 @@
+"""Groups of a list: figures by the values of its columns, and whole groups for the intervals."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from emovox.errors import LabelsError
+from emovox.evaluation.metrics import DRAWS
+from emovox.labels.label_list import GROUPS, Labelled
+from emovox.labels.value_list import Rated
+
+MOST_VALUES = 2000  # of a column whose values are measured one by one; more are names of files and the like
+
+
+def group_columns(rows: Sequence[Labelled | Rated]) -> list[str]:
+    """Columns of groups: with more than one value, and fewer than would name each recording."""
+    columns = []
+    for column in dict.fromkeys(key for row in rows for key in row.groups):
+        values = {row.groups.get(column, "") for row in rows}
+        if 1 < len(values) <= min(MOST_VALUES, max(2, len(rows) // 2)):
+            columns.append(column)
+    return columns
+
+
+def resampled_column(columns: Collection[str], group: str | None, source: Path) -> str | None:
+    """The column whose groups are resampled: the one asked for, or the first of `GROUPS`; None: there is none.
+
+    Raises:
+        LabelsError: the one asked for isn't among the columns of groups.
+    """
+    by_word = {column.casefold(): column for column in columns}
+    column = group if group is not None else next((by_word[key] for key in GROUPS if key in by_word), None)
+    if column is not None and column not in columns:
+        raise LabelsError(
+            f"{source}: no column {column!r} with two or more values; there are {', '.join(columns) or 'none'}"
+        )
+    return column
+
+
+def resampling(column: str | None, count: int) -> str:
+    """How intervals were made, in words; `count` is that of the groups."""
+    if column is None:
+        return f"{DRAWS} bootstrap draws of single recordings"
+    return f"{DRAWS} bootstrap draws of whole groups, by {column} ({count})"

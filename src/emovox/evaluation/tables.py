@@ -1,0 +1,80 @@
+"""Tables of an evaluation as CSV: a line for each recording, and the confusion matrix."""
+
+import io
+from collections.abc import Sequence
+from math import isnan
+
+from emovox.evaluation.evaluation import Evaluation
+from emovox.evaluation.value_evaluation import ValueEvaluation
+from emovox.labels.label_list import Labelled
+from emovox.labels.value_list import Rated
+from emovox.spreadsheets import writer
+
+_OF_LIST = "_in_list"  # is added to the name of a list's column if the table has one of that name
+
+
+def clips_table(evaluation: Evaluation) -> str:
+    """A line for each recording: class, verdict, scores, or why there are none; and the list's own columns."""
+    text = io.StringIO()
+    write = writer(text)
+    own = ["path", "label", "prediction", "confidence", *evaluation.names, "failure", f"label{_OF_LIST}"]
+    own.append("heard")  # the prediction's name until 0.2, which goes with 0.3
+    theirs = _columns([*evaluation.rows, *evaluation.failed])
+    write([*own, *_names(theirs, own)])
+
+    def given(row: Labelled, prediction: str) -> list[str]:
+        return [row.original or row.label, prediction, *(row.groups.get(name, "") for name in theirs)]
+
+    for row, scores in zip(evaluation.rows, evaluation.scores, strict=True):
+        best = int(scores.argmax())
+        name, numbers = evaluation.names[best], [f"{score:.6f}" for score in scores]
+        write([row.name, row.label, name, numbers[best], *numbers, "", *given(row, name)])
+    for row, (_, reason) in zip(evaluation.failed, evaluation.failures, strict=True):
+        write([row.name, row.label, "", "", *[""] * len(evaluation.names), reason, *given(row, "")])
+    return text.getvalue()
+
+
+def values_table(evaluation: ValueEvaluation) -> str:
+    """A line for each recording: ratings, values, or why there are none; and the list's own columns."""
+    text = io.StringIO()
+    write = writer(text)
+    names = evaluation.names
+    own = ["path", *names, *(f"{evaluation.readout.name}.{name}" for name in names), "failure"]
+    own += [f"{name}{_OF_LIST}" for name in names]
+    theirs = _columns([*evaluation.rows, *evaluation.failed])
+    write([*own, *_names(theirs, own)])
+
+    def given(row: Rated) -> list[str]:
+        ratings = [f"{row.values[name]:g}" if name in row.values else "" for name in names]
+        return [*ratings, *(row.groups.get(name, "") for name in theirs)]
+
+    for row, values, labels in zip(evaluation.rows, evaluation.values, evaluation.labels, strict=True):
+        ratings = ["" if isnan(label) else f"{label:.6f}" for label in labels]
+        write([row.name, *ratings, *(f"{value:.6f}" for value in values), "", *given(row)])
+    for row, (_, reason) in zip(evaluation.failed, evaluation.failures, strict=True):
+        write([row.name, *[""] * (2 * len(names)), reason, *given(row)])
+    return text.getvalue()
+
+
+def confusions_table(evaluation: Evaluation) -> str:
+    """A line for each class: how many of its recordings were recognised as each class, and how many not at all."""
+    text, measures = io.StringIO(), evaluation.measures
+    write = writer(text)
+    names = {*evaluation.classes, *measures.classes}
+    columns = [index for index, name in enumerate(measures.names) if name in names]
+    # The last column is the one before it under its name until 0.2, which goes with 0.3.
+    write(["label", *(measures.names[index] for index in columns), "not recognised", "not heard"])
+    for name in measures.classes:
+        row = measures.names.index(name)
+        write([name, *measures.confusion[row, columns].tolist(), *[int(measures.failed[row])] * 2])
+    return text.getvalue()
+
+
+def _columns(rows: Sequence[Labelled | Rated]) -> list[str]:
+    """The list's own columns."""
+    return list(dict.fromkeys(name for row in rows for name in row.groups))
+
+
+def _names(theirs: Sequence[str], own: Sequence[str]) -> list[str]:
+    """Names of the list's columns that none of the table's has."""
+    return [f"{name}{_OF_LIST}" if name in own else name for name in theirs]

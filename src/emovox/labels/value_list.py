@@ -1,0 +1,86 @@
+"""Lists of rated recordings, whose labels are numbers: arousal, valence, dominance."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emovox.audio import lists
+from emovox.audio.lists import column
+from emovox.errors import LabelsError
+from emovox.labels.label_list import PATHS, read_rows
+
+
+@dataclass(frozen=True)
+class Rated:
+    """A recording and its ratings.
+
+    Attributes:
+        path: where it is.
+        values: its ratings by name, on the scale of the list; those that the list leaves empty aren't there.
+        name: the path as the list has it.
+        groups: the other columns: speaker, language, …
+    """
+
+    path: Path
+    values: Mapping[str, float]
+    name: str
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_values(
+    path: Path, names: Sequence[str], *, paths: str | None = None, columns: Mapping[str, str] | None = None
+) -> list[Rated]:
+    """Read a list with a column of paths, relative to it, and columns of numbers; all others are groups.
+
+    Args:
+        path: .csv, .tsv or .jsonl, as `emovox.audio.lists` reads it.
+        names: of the values; those that the list has no column of are left out.
+        paths: the column of paths; by default the first of `PATHS` that the list has.
+        columns: by value, the column that has another name.
+
+    Raises:
+        LabelsError: unreadable, no column of values, a cell that is no number, or one recording with two ratings.
+    """
+    rows, present = read_rows(path)
+    if strange := [name for name in columns or {} if name not in names]:
+        raise LabelsError(f"no value {strange[0]!r}: the model gives {', '.join(names)}")
+    path_column = column(present, paths, PATHS, str(path))
+    chosen = {name: column(present, asked, (), str(path)) for name, asked in (columns or {}).items()}
+    by_word = {key.casefold(): key for key in reversed(present)}
+    chosen |= {
+        name: by_word[name.casefold()] for name in names if name not in chosen and name.casefold() in by_word
+    }
+    if not chosen:
+        raise LabelsError(
+            f"{path}: no column {' or '.join(names)}; it has {', '.join(present)}. Say which column has which "
+            f"value with --label-column {names[0]}=COLUMN"
+        )
+    taken = {path_column, *chosen.values()}
+    by_name: dict[str, Rated] = {}
+    for number, row in enumerate(rows, 1):
+        name = row.get(path_column, "")
+        if not name:
+            raise LabelsError(f"{path}: row {number} has no {path_column}")
+        values = {
+            key: _number(row[source], f"{path}: row {number}, {source}")
+            for key, source in chosen.items()
+            if row.get(source)
+        }
+        if name in by_name and by_name[name].values != values:
+            raise LabelsError(f"{path}: {name} is rated twice, and differently")
+        groups = {key: value for key, value in row.items() if key not in taken}
+        by_name[name] = Rated(lists.locate(path.parent, name), values, name, groups)
+    if not any(row.values for row in by_name.values()):
+        raise LabelsError(f"{path}: {', '.join(chosen.values())}: every cell is empty")
+    return list(by_name.values())
+
+
+def _number(cell: str, where: str) -> float:
+    try:
+        number = float(cell.replace(",", "."))  # as spreadsheets of half of Europe write it
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise LabelsError(f"{where}: {cell!r} is not a number")
+    return number
