@@ -21,7 +21,7 @@ from emovox.emotions import NAMES
 from emovox.errors import OutputsError
 from emovox.inference.recognition import Segment, json_schema
 from emovox.outputs import Outputs, read_result
-from support.results import curves, frames, recognition
+from support.results import frames, random_curves, recognition
 
 NAME = re.compile(r"outputs_\d{8}_\d{6}(_\d+)?")
 
@@ -268,7 +268,7 @@ def test_a_channel_is_in_the_name_and_segments_have_their_embeddings(tmp_path: P
 
 
 def test_frames_are_in_a_file_of_their_own(tmp_path: Path) -> None:
-    curve = frames(300, readouts=curves(300))
+    curve = frames(300, readouts=random_curves(300))
     place = publish(Outputs(tmp_path), granularity="frame", frames=curve)
     assert sorted(path.name for path in place.iterdir()) == ["frames.npz", "processed_audio.wav", "result.json"]
     [result] = scan(tmp_path)

@@ -14,7 +14,7 @@ def test_public_names() -> None:
     assert emovox.__all__ == [
         "EMOTIONS", "ArchiveError", "AudioError", "BatchError",
         "BrokenDecoderError", "ClusterError", "DecoderError", "Emotion", "EmotionChanged",
-        "EmovoxError", "ExportError", "Frames", "FramesError", "Head",
+        "EmovoxError", "ExportError", "FilterError", "Frames", "FramesError", "Head",
         "HeadError", "HubError", "HubMismatchError",
         "HubUnreachableError", "LabelsError", "Live", "LiveUpdate", "MicrophoneError",
         "ModelError", "NoAudioError", "NotInstalledError", "OptionsError",

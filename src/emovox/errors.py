@@ -26,6 +26,7 @@ EmovoxError
 │   └── ClusterError               its cluster can't be reached, has no place for it, or was lost on the way
 ├── ExportError                    no such format, its package is missing, or the result lacks what it shows
 ├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
+│   └── FilterError                a filter can't be read, or names what nothing in the archive is called
 ├── OptionsError                   an option of a recognition has a value that means nothing
 ├── ServiceError                   a service that `emovox.client` asked refuses
 │   └── ServiceUnreachableError    it can't be reached, breaks off, or isn't Emovox
@@ -145,6 +146,10 @@ class ExportError(EmovoxError):
 
 class ArchiveError(EmovoxError):
     """The archive can't take a directory or an embedding, or has nothing to compare with."""
+
+
+class FilterError(ArchiveError, ValueError):
+    """A filter of the archive can't be read, or names what nothing there is called."""
 
 
 class OptionsError(EmovoxError, ValueError):

@@ -132,14 +132,20 @@ def test_pages_and_filters(archive: Archive) -> None:
     assert names("tag=a tag") == []
 
 
-@pytest.mark.parametrize("word", ["emotion", "emotion=", "colour=red", "since=yesterday"])
+@pytest.mark.parametrize("word", ["emotion", "emotion=", "since=yesterday"])
 def test_filters_that_mean_nothing(word: str) -> None:
     with pytest.raises(ArchiveError, match="write"):
         Filter.parse([word])
     with pytest.raises(ArchiveError, match="given twice"):
         Filter.parse(["name=a", "name=b"])
+
+
+def test_filters_of_what_the_archive_has_not(archive: Archive) -> None:
+    archive.add_records([record(1)])
     with pytest.raises(UnknownEmotionError):
-        Filter.parse(["emotion=bored"])
+        archive.find(Filter.parse(["emotion=bored"]))
+    with pytest.raises(ArchiveError, match="no readout of classes in the archive is called 'colour': it has none"):
+        archive.find(Filter.parse(["colour=red"]))
 
 
 def test_counts(archive: Archive) -> None:

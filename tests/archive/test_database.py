@@ -23,7 +23,7 @@ from emovox.server import database as service_tables
 from emovox.server.jobs.jobs import Jobs, NewJob
 from emovox.server.keys import Keys
 from emovox.settings import settings
-from support.records import record
+from support.records import record, without_nine
 
 OLD = """
 CREATE TABLE jobs (
@@ -180,6 +180,46 @@ def test_what_was_archived_before_is_listed(
         ]
         assert {(record.name, record.duration, record.head) for _, record, _ in page} == {("x.wav", 1.5, None)}
         assert archive.directories.page(root, Filter(), before=names[0], limit=9) == page[2:]
+
+
+def test_all_that_was_archived_is_there_once_the_nine_may_be_missing(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To make a table anew, SQLite drops the old one: what refers to its rows stays."""
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "HEAD", "0005")
+        before = open_database(tmp_path / "a.db")
+    scores = {name: float(name == "sad") for name in NAMES}
+    verdict = {"emotion": "sad", "confidence": 1.0, **scores}
+    facts = {"created": 1.0, "day": "1970-01-01", "model": "m", "revision": "1", "granularity": "utterance"}
+    space = {"model": "m", "revision": "1", "dimensions": 2, "kind": "recording", "token": "x", "deletions": 0}
+    ids = [f"{number:064x}" for number in range(50)]
+    with before.begin() as connection:
+        contents: dict[str, list[dict[str, object]]] = {
+            "recordings": [{"sha256": id_[::-1], "name": "x.wav", "created": 1.0} for id_ in ids],
+            "recognitions": [
+                {"id": id_, "recording": id_[::-1], "warnings": "", **facts, **verdict} for id_ in ids
+            ],
+            "segments": [{"recognition": id_, "number": 0, "start": 0.0, "end": 1.0, **verdict} for id_ in ids],
+            "tags": [{"recording": id_[::-1], "name": "t"} for id_ in ids],
+            "spaces": [space],
+            "embeddings": [{"recognition": id_, "segment": -1, "space": 1, "vector": bytes(4)} for id_ in ids],
+        }
+        for table, rows in contents.items():
+            connection.execute(tables.metadata.tables[table].insert(), rows)
+    before.dispose()
+    with Archive(tmp_path / "a.db") as archive:
+        first = archive.find()[0][0]
+        assert (len(list(archive.all())), first.emotion, first.scores, first.tags) == (50, "sad", scores, ("t",))
+        assert first.readouts == {}
+        assert all(archive.segments(id_)[0]["sad"] == 1.0 for id_ in ids)
+        assert all(archive.embedding(id_) is not None for id_ in ids)
+        archive.add_records([without_nine(1)])
+        assert archive.stats().by_emotion == {"sad": 50}
+        archive.delete([ids[0][::-1]])  # what refers to the new tables still goes with their rows
+        assert archive.segments(ids[0]) == []
+        with archive.database.connect() as connection:
+            assert connection.scalar(select(func.count()).select_from(tables.segments)) == 50
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ import pytest
 
 from emovox.archive import Archive, Filter
 from emovox.archive.importing import import_directories
-from emovox.archive.record import possible_ids, read_directory
+from emovox.archive.record import possible_ids, read_directory, read_readouts
 from emovox.archive.watching import Watch
 from emovox.errors import ArchiveError, OutputsError
+from emovox.inference.frames import FrameReadout, Frames
+from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs, find_directories
 from support.depths import too_deep
@@ -75,12 +77,60 @@ def test_directories_of_revisions_with_the_same_embeddings_are_compared(tmp_path
             assert near.record.name == f"{other}.mp3"
 
 
+def test_what_readouts_gave_is_imported(tmp_path: Path) -> None:
+    values = ReadoutResult(kind="pooled", values={"arousal": 0.75, "valence": 0.25}, range=(0, 1))
+    scores = {"rabbia": 0.25, "calma": 0.75}
+    classes = ReadoutResult(kind="linear", label="calma", confidence=0.75, scores=scores)
+    readouts = {"dimensions": values, "emotion": classes}
+    nothing: dict[str, Any] = {"emotion": None, "confidence": None, "scores": None}
+    piece = segment(0, 1, **nothing, readouts={"emotion": classes})
+    directory = publish(tmp_path / "outputs", readouts=readouts, segments=[piece], **nothing)
+    with Archive(tmp_path / "a.db") as archive:
+        assert import_directories(archive, [directory]) == 1
+        (item,) = archive.all(Filter.parse(["arousal>0.7", "emotion=calma"]))
+    assert (item.emotion, item.readouts) == (None, readouts)
+    assert read_readouts(directory) == readouts
+    assert read_readouts(tmp_path) == {}
+
+
+def test_a_trained_head_of_older_directories_is_imported(tmp_path: Path) -> None:
+    directory = publish(tmp_path / "outputs", segments=[segment(0, 1)])
+    content = json.loads((directory / "result.json").read_text())
+    del content["readouts"]
+    head = {"label": "promoter", "confidence": 0.75, "scores": {"promoter": 0.75, "critic": 0.25}}
+    content |= {"schema": 1, "head": {"name": "calls", "created_at": "2024-01-04T14:30:00Z", **head}}
+    (directory / "result.json").write_text(json.dumps(content))
+    with Archive(tmp_path / "a.db") as archive:
+        assert import_directories(archive, [directory]) == 1
+        (item,) = archive.all(Filter.parse(["calls=promoter", "calls.promoter>0.7"]))
+    assert item.readouts["calls"].scores == head["scores"]
+    assert item.emotion == "happy"
+    assert list(read_readouts(directory)) == ["calls"]
+
+
+def test_frames_that_do_not_count_are_known_without_the_nine_too(tmp_path: Path) -> None:
+    values = np.full((4, 1), 0.5, np.float32)
+    values[1:3] = np.nan
+    curve = FrameReadout(kind="pooled", labels=["arousal"], values=values)
+    frames = Frames(hop=0.02, first_centre=0.0125, smoothing=0.5, readouts={"dimensions": curve})
+    readouts = {"dimensions": ReadoutResult(kind="pooled", values={"arousal": 0.5})}
+    nothing = {"emotion": None, "confidence": None, "scores": None}
+    facts = {"frames": frames, "granularity": "frame", "speech_only": True, "readouts": readouts}
+    directory = publish(tmp_path, **nothing, **facts)
+    result = directory / "result.json"
+    result.write_text(json.dumps(json.loads(result.read_text())))  # the frames are read with all else
+    np.save(directory / "embedding.npy", np.array([[1], [8], [8], [3]], np.float32))
+    embedding = read_directory(directory).embedding
+    assert embedding is not None
+    assert embedding.tolist() == [2]
+
+
 @pytest.mark.parametrize("shape", [(6,), (1, 6), (40, 6)])
 def test_other_programs_directories(tmp_path: Path, shape: tuple[int, ...]) -> None:
     embedding = np.random.default_rng(0).standard_normal(shape).astype(np.float64)
     record = read_directory(classic(tmp_path / "outputs_20240104_223000", embedding))
     assert (record.emotion, record.confidence, record.model) == ("happy", 0.9, "unknown")
-    assert record.scores["sad"] == 0.1
+    assert record.to_dict()["scores"]["sad"] == 0.1
     assert record.created.strftime("%Y-%m-%d %H:%M:%S") == "2024-01-04 22:30:00"
     assert record.embedding is not None
     np.testing.assert_allclose(record.embedding, np.atleast_2d(embedding).mean(axis=0), rtol=1e-6)
@@ -160,7 +210,7 @@ def test_labels_in_chinese_and_classes_never_taught(tmp_path: Path) -> None:
     record = read_directory(
         classic(tmp_path / "a", scores={"难过": 0.5, "愤怒": 0.4, "unuse_0": 0.1}, emotion="?")
     )
-    assert (record.emotion, record.scores["angry"]) == ("sad", 0.4)
+    assert (record.emotion, record.to_dict()["scores"]["angry"]) == ("sad", 0.4)
 
 
 def test_our_own_result_with_invalid_scores(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,13 +18,13 @@ from emovox.archive import Archive
 from emovox.audio.wav import WavWriter
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import DIED, Died, Member
-from emovox.batch.tables import Shards
+from emovox.batch.tables import Shards, schema
 from emovox.batch.tasks import Item, Share
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
 from emovox.files import DRAFT
 from emovox.inference.options import Options
-from emovox.inference.recognition import Granularity, Recognition
+from emovox.inference.recognition import Granularity, Recognition, Segment
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import AUDIO, RESULT, Outputs
 from support import heads, tiny
@@ -75,7 +76,8 @@ def test_rows_are_what_the_recognizer_gives(examples: list[Path], tmp_path: Path
         alone = recognizer.recognize(path, embedding=True, segments=True)
         assert row["path"] == str(path)
         assert (row["emotion"], row["confidence"]) == (alone.emotion, alone.confidence)
-        assert {name: row[name] for name in alone.scores} == alone.scores
+        assert {name: row[name] for name in alone.scores or {}} == alone.scores
+        assert row["readouts"] == []
         assert (row["sha256"], row["duration"]) == (alone.recording.sha256, alone.recording.duration)
         assert (row["model"], row["model_checksum"]) == ("lite", alone.model.checksum)
         assert alone.embedding is not None
@@ -92,11 +94,59 @@ def test_the_curve_is_there(calls: Path, model: str, tmp_path: Path) -> None:
     alone = Recognizer(model).recognize(calls / "00.wav", granularity="frame", embedding=True)
     row = table(tmp_path / "out")[0]
     assert alone.frames is not None
+    assert alone.frames.scores is not None
+    assert alone.frames.logits is not None
     assert alone.embedding is not None
     assert np.array_equal(np.float32(row["frames"]["scores"]), alone.frames.scores)
     assert np.array_equal(np.float32(row["frames"]["logits"]), alone.frames.logits)
     assert np.array_equal(np.float32(row["frame_embeddings"]), alone.embedding)
     assert row["embedding"] is None
+
+
+def test_readouts_of_every_kind_are_in_the_rows(calls: Path, tmp_path: Path) -> None:
+    readouts = (tiny.FOREIGN, tiny.MOODS, tiny.DIMENSIONS, tiny.PEAK)
+    model = str(tiny.write(tmp_path / "many.onnx", readouts=readouts))
+    options = Options(granularity="frame", segments=True)
+    status, _ = run(BatchConfig(str(calls / "0[01].wav"), str(tmp_path / "out"), model=model, options=options))
+    alone = Recognizer(model).recognize(calls / "00.wav", granularity="frame", segments=True)
+    assert alone.frames is not None
+    row = table(tmp_path / "out")[0]
+    assert (row["emotion"], row["angry"], row["head"], row["frames"]["scores"]) == (None, None, None, None)
+    assert [name for name, _ in row["readouts"]] == [readout.name for readout in readouts]
+    pairs: list[tuple[Any, Recognition | Segment]] = [(row, alone)]
+    pairs += zip(row["segments"], alone.segments or [], strict=True)
+    for items, expected in pairs:
+        for name, item in items["readouts"]:
+            one = expected.readouts[name]
+            assert (item["kind"], item["label"], item["confidence"]) == (one.kind, one.label, one.confidence)
+            assert item["range"] == (one.range and list(one.range))
+            for series in ("scores", "values"):
+                assert (item[series] and dict(item[series])) == getattr(one, series)
+    for name, item in row["frames"]["readouts"]:
+        curve = alone.frames.readouts[name]
+        assert (item["kind"], item["labels"]) == (curve.kind, curve.labels)
+        for series in ("logits", "scores", "values"):
+            numbers = getattr(curve, series)
+            assert (item[series] is None) == (numbers is None)
+            assert numbers is None or np.array_equal(np.float32(item[series]), numbers)
+    assert sum(status.labels.values()) == 2
+    assert set(status.labels) <= set(tiny.FOREIGN.labels)
+    assert not status.emotions
+    assert {name: count for name, (_, count) in status.values.items()} == dict.fromkeys(tiny.DIMENSIONS.labels, 2)
+    again, _ = run(BatchConfig(str(calls / "0[01].wav"), str(tmp_path / "out"), model=model, options=options))
+    assert (again.labels, again.values, again.done) == (status.labels, status.values, 0)
+
+
+def test_a_batch_begun_before_there_were_readouts_goes_on(calls: Path, model: str, tmp_path: Path) -> None:
+    run(BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, options=Options(segments=True)))
+    (shard,) = (tmp_path / "out/recognitions").iterdir()
+    rows = pq.read_table(shard).to_pylist()
+    old = pa.Table.from_pylist(rows, schema("recognitions", readouts=False))
+    pq.write_table(old, shard)
+    status, _ = run(BatchConfig(str(calls), str(tmp_path / "out"), model=model, options=Options(segments=True)))
+    assert (status.before, sum(status.emotions.values())) == (1, 12)
+    frame = pd.read_parquet(tmp_path / "out/recognitions")
+    assert sorted(frame["emotion"]) == sorted(row["emotion"] for row in table(tmp_path / "out"))
 
 
 @pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.slow), 4])
@@ -517,9 +567,9 @@ def test_a_trained_head_is_asked(calls: Path, model: str, tmp_path: Path) -> Non
     run(wish)
     alone = recognizer.recognize(calls / "00.wav", granularity="frame", head=own)
     (row,) = table(tmp_path / "out")
-    assert alone.head is not None
-    assert (row["head"]["name"], row["head"]["label"]) == (alone.head.name, alone.head.label)
-    assert dict(row["head"]["scores"]) == alone.head.scores
+    verdict = alone.readouts[own.name]
+    assert (row["head"]["name"], row["head"]["label"]) == (own.name, verdict.label)
+    assert dict(row["head"]["scores"]) == verdict.scores == dict(dict(row["readouts"])[own.name]["scores"])
     assert row["frames"]["head_labels"] == list(own.classes)
     assert len(row["frames"]["head_scores"]) == len(row["frames"]["scores"])
     other = Options(granularity="frame", segments=True, head=heads.head(recognizer.metadata, name="other"))

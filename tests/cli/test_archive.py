@@ -2,6 +2,7 @@ import csv
 import http.server
 import io
 import json
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -16,13 +17,15 @@ from emovox.archive import Archive
 from emovox.archive.record import ArchiveRecord, read_directory
 from emovox.archive.watching import Watch
 from emovox.errors import ArchiveError
+from emovox.inference.recognizer import Recognizer
+from emovox.outputs import Outputs
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.jobs.jobs import Jobs, NewJob
 from emovox.settings import settings
 from emovox.signature import SIGNATURE, sign
-from support import poison
+from support import poison, tiny
 from support.depths import too_deep
-from support.records import classic
+from support.records import classic, without_nine
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -209,6 +212,78 @@ def test_tags_and_stats(run: Run, kept: list[Path]) -> None:
     run("archive", "tag", "投诉", str(kept[1]), "--remove")
     assert json.loads(run("archive", "stats", "--format", "json")[1])["by_tag"]["投诉"] == 1
     assert run("archive", "tag", "x")[0] == 2
+
+
+@pytest.fixture
+def foreign(run: Run) -> list[Path]:
+    """Outputs directories of a model of five classes of its own, of one of values, and of one of embeddings."""
+    sound = (0.5 * np.sin(np.arange(16_000) / 20) + 0.25).astype(np.float32)
+    directories = []
+    for readouts in ((tiny.FOREIGN,), (tiny.DIMENSIONS,), ()):
+        recognizer = Recognizer(tiny.write(Path("tiny.onnx"), readouts=readouts))
+        result = recognizer.recognize((sound, 16_000), embedding=True, segments=True)
+        with Outputs("outputs").draft() as draft:
+            draft.write(sound)
+            directories.append(draft.publish(result))
+    return directories
+
+
+def test_models_without_the_nine(run: Run, foreign: list[Path]) -> None:
+    assert run("archive", "import", "outputs") == (0, "", "3 new, 0 already there, 0 unreadable\n")
+    code, out, _ = run("archive", "list")
+    assert code == 0
+    nothing, values, classes = out.splitlines()
+    assert re.search(r"  noia +\d\d\.\d %  outputs", classes), classes
+    assert re.search(r"  arousal 0\.\d\d, dominance 0\.\d\d, valence 0\.\d\d  outputs", values), values
+    assert re.search(r"  – +outputs", nothing), nothing
+    for word, count in (("emotion=noia", 1), ("emotion.rabbia>=0.5", 0), ("arousal>0.2", 1), ("valence>0.9", 0)):
+        assert len(run("archive", "list", "--filter", word)[1].splitlines()) == count, word
+    assert run("archive", "list", "--filter", "emotion=bored")[0] == 2
+    shown = [run("archive", "show", path.name) for path in foreign]
+    assert [code for code, _, _ in shown] == [0] * 3
+    assert re.search(r"\nemotion\n +\d\d\.\d %  noia\n +\d\d\.\d %  calma\n", shown[0][1])
+    assert re.search(r"\ndimensions, 0 … 1\n +0\.\d\d  arousal\n", shown[1][1])
+    assert "None" not in "".join(out for _, out, _ in shown)
+    facts = json.loads(run("archive", "show", foreign[0].name, "--format", "json")[1])
+    assert (facts["emotion"], facts["readouts"]["emotion"]["label"]) == (None, "noia")
+
+
+def test_tables_of_models_without_the_nine(run: Run, foreign: list[Path]) -> None:
+    tables = [run("table", "recordings")]
+    assert run("archive", "import", "outputs")[0] == 0
+    tables += [run("archive", "export"), run("table", "recordings", "--archive")]
+    for code, out, _ in tables:
+        assert code == 0
+        rows = {row["outputs"].rpartition("/")[2]: row for row in csv.DictReader(io.StringIO(out))}
+        classes, values, nothing = (rows[path.name] for path in foreign)
+        assert (classes["emotion"], classes["emotion.label"]) == ("", "noia")
+        assert float(classes["emotion.noia"]) == float(classes["emotion.confidence"]) > 0.2
+        assert 0.2 < float(values["dimensions.arousal"]) < 0.4
+        assert {value for name, value in nothing.items() if "." in name} == {""}
+    code, out, _ = run("archive", "export", "--filter", "arousal>0")
+    assert "emotion.rabbia" not in out
+    assert run("archive", "export", "--format", "parquet", "--embedding", "--output", "a.parquet")[0] == 0
+    table = pyarrow.parquet.read_table("a.parquet")
+    assert sorted(table["emotion.label"].to_pylist(), key=str) == [None, None, "noia"]
+
+
+def test_similar_and_map_of_models_without_the_nine(run: Run) -> None:
+    with Archive() as archive:
+        archive.add_records(without_nine(number) for number in range(4))
+    id_ = without_nine(1).id
+    for words in ((), ("--segments",)):
+        code, out, _ = run("similar", id_, "--filter", "emotion=calma", *words)
+        assert code == 0
+        assert "calma           50.0 %  3.wav" in out
+    assert run("map", "--method", "pca")[0] == 0
+
+
+def test_watch_of_a_model_without_the_nine(run: Run, foreign: list[Path]) -> None:
+    code, out, err = run("archive", "watch", "--once", "--run", "sh -c 'cat >> seen.jsonl; echo >> seen.jsonl' {}")
+    assert (code, err, len(out.splitlines())) == (0, "", 3)
+    facts = [json.loads(line) for line in Path("seen.jsonl").read_text().splitlines()]
+    assert [item["emotion"] for item in facts] == [None] * 3
+    assert sorted(name for item in facts for name in item["readouts"]) == ["dimensions", "emotion"]
 
 
 def test_delete(run: Run, kept: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,19 @@ def test_a_folder_becomes_tables(run: Run, examples: list[Path], model: Path) ->
     assert "it differs in options (segments)" in err
 
 
+def test_a_summary_of_classes_and_values(run: Run, examples: list[Path], tmp_path: Path) -> None:
+    readouts = (tiny.classes("angry", "bored", name="moods"), tiny.DIMENSIONS)
+    model = tiny.write(tmp_path / "x.onnx", readouts=readouts)
+    source = examples[0].parent / "*.flac"
+    _, _, err = run("batch", source, "--out", "heard", "--model", model, "--workers", 1, "--labels", "zh")
+    lines = [line.split() for line in err.splitlines()]
+    assert {line[0] for line in lines if "%" in line} <= {"angry", "bored"}  # as the model spells them
+    assert sum(int(line[1]) for line in lines if "%" in line) == 7
+    assert [line[:3] for line in lines if line[0] in tiny.DIMENSIONS.labels] == [
+        [name, "7", "mean"] for name in tiny.DIMENSIONS.labels
+    ]
+
+
 def test_what_fails_is_counted(run: Run, examples: list[Path], model: Path, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text(f"id,call\n1,{examples[0]}\n2,no.wav\n", "utf-8")
     command = (

@@ -1,5 +1,5 @@
 from emovox.exports import audacity
-from support.results import recognition, recording, segment
+from support.results import classes, nothing, recognition, recording, segment, values
 
 
 def test_what_audacity_imports() -> None:
@@ -13,3 +13,13 @@ def test_what_audacity_imports() -> None:
 
 def test_silence() -> None:
     assert "".join(audacity.lines(recognition(segments=[]), "en")) == ""
+
+
+def test_models_that_do_not_give_the_nine() -> None:
+    mood, own = values(arousal=0.625, valence=0.25), classes(**{"rab\tbia\n": 0.75, "gioia": 0.25})
+    segments = [
+        segment(0, 1, **nothing(), readouts={"dimensions": mood}),
+        segment(1, 2, **nothing(), readouts={"dimensions": mood, "emotion": own}),
+    ]
+    lines = "".join(audacity.lines(recognition(recording=recording(9), segments=segments), "zh")).splitlines()
+    assert [line.split("\t")[2] for line in lines] == ["arousal 0.62 · valence 0.25", "rab bia 75 %"]

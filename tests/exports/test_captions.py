@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from emovox.emotions import EMOTIONS
 from emovox.exports import captions
 from emovox.inference.recognition import Recognition
-from support.results import recognition, recording, segment
+from support.results import classes, head, nothing, recognition, recording, segment, values
 
 
 def read(text: str, kind: str) -> list[tuple[float, float, str]]:
@@ -89,3 +89,27 @@ def test_as_files(tmp_path: Path) -> None:
         "😢 悲伤 100 %",
         "😊 快乐 75 %",
     ]
+
+
+def test_models_that_do_not_give_the_nine() -> None:
+    mood, own = values(arousal=0.625, valence=-0.3125), classes(rabbia=0.75, gioia=0.25)
+    trained = head(**{"<b> & so\non": 0.5, "x": 0.25})
+    segments = [
+        segment(0, 1, **nothing(), readouts={"dimensions": mood, "emotion": own}),
+        segment(1, 2, **nothing(), readouts={"dimensions": mood, "more": values(None, loudness=12)}),
+        segment(2, 3, **nothing()),
+        segment(3, 4, "angry", readouts={"dimensions": mood, "mine": trained}),
+        segment(4, 5, **nothing(), readouts={"mine": trained}),
+    ]
+    result = recognition(recording=recording(9), segments=segments)
+    expected = [
+        "rabbia 75 %",
+        "arousal 0.62 · valence -0.31 · loudness 12.00",
+        "speech",
+        "😠 angry 75 % · ‹b› & so on 50 %",
+        "‹b› & so on 50 %",
+    ]
+    for kind in ("srt", "vtt"):
+        cues = read("".join(getattr(captions, kind)(result, "en")), kind)
+        assert [text.replace("&amp;", "&") for _, _, text in cues] == expected
+    assert "语音" in "".join(captions.srt(result, "zh"))

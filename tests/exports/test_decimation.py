@@ -63,7 +63,8 @@ def test_what_is_no_sound_of_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("count", "columns"), [(1, 10), (10, 10), (1003, 10)])
 def test_curves_are_each_columns_mean(count: int, columns: int) -> None:
     given = frames(count)
-    times, scores = curves(given, columns)
+    assert given.scores is not None
+    times, scores = curves(given, given.scores, columns)
     edges = [place * count // min(columns, count) for place in range(min(columns, count) + 1)]
     pairs = list(pairwise(edges))
     np.testing.assert_allclose(scores, [given.scores[first:last].mean(axis=0) for first, last in pairs], rtol=1e-5)
@@ -72,5 +73,13 @@ def test_curves_are_each_columns_mean(count: int, columns: int) -> None:
 
 
 def test_no_frame_at_all() -> None:
-    times, scores = curves(frames(0), 10)
+    given = frames(0)
+    assert given.scores is not None
+    times, scores = curves(given, given.scores, 10)
     assert (times.shape, scores.shape) == ((0,), (0, 9))
+
+
+def test_frames_that_do_not_count_leave_gaps() -> None:
+    numbers = np.array([[1, 2], [3, np.nan], [np.nan, np.nan], [np.nan, np.nan]], np.float32)
+    _, means = curves(frames(4), numbers, 2)
+    np.testing.assert_array_equal(means, [[2, 2], [np.nan, np.nan]])

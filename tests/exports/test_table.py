@@ -10,49 +10,54 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from emovox.exports import comma_separated
+from emovox.exports import comma_separated, parquet
 from emovox.exports.columns import ORIGIN
 from emovox.exports.table import Rows, Source, Table, read, survey
-from emovox.inference.recognition import Frames, HeadScores, HeadVerdict, Recognition
+from emovox.inference.frames import Frames
+from emovox.inference.recognition import ReadoutResult, Recognition
 from emovox.inference.stored_result import Part
 from emovox.outputs import Outputs, read_result
-from support.results import frames, recognition, recording, segment
+from support.results import classes, curve, curves, frames, head, nothing, recognition, recording, segment, values
 
 PARTS: list[Part] = ["segments", "frames"]
 
 
-def headed(count: int, classes: dict[str, float]) -> Frames:
-    scores = np.tile(np.array(list(classes.values()), np.float32), (count, 1))
-    return frames(count).model_copy(update={"head_labels": list(classes), "head_scores": scores})
-
-
-def verdict(name: str, classes: dict[str, float]) -> HeadVerdict:
-    label = max(classes, key=lambda item: classes[item])
-    facts = {"label": label, "confidence": classes[label], "scores": classes}
-    return HeadVerdict.model_validate({"name": name, "created_at": "2024-01-04T00:00:00Z", **facts})
+def headed(count: int, name: str, item: ReadoutResult) -> Frames:
+    return frames(count).model_copy(update={"readouts": {name: curve(count, item)}})
 
 
 def calls() -> list[Recognition]:
-    """Of no head, of one, and of another with some of its classes, in another order; and one without anything."""
-    one, two = {"calm": 0.25, "upset, loud": 0.75}, {"bored": 0.875, "upset, loud": 0.125}
-    own = HeadScores(label="bored", confidence=0.875, scores=two)
+    """Of no head, of one, and of another with some of its classes, in another order; and one without anything.
+
+    The last two are of models that don't give the nine: one of classes, whose name the first head has, and values.
+    """
+    one, two = head(calm=0.25, **{"upset, loud": 0.75}), head(bored=0.875, **{"upset, loud": 0.125})
+    own, mood = classes(rabbia=0.75, label=0.25), values((-1, 1), arousal=-0.5, valence=0.25)
+    foreign = {"moods": own, "dimensions": mood}
     return [
         recognition(
             recording=recording(9, name="=1+1.wav"), segments=[segment(0, 1.5, "sad")], frames=frames(700)
         ),
         recognition(
             recording=recording(9, name="通话,b.wav"),
-            head=verdict("moods", one),
+            readouts={"moods": one},
             segments=[segment(1, 2), segment(3, 4, channel=2)],
-            frames=headed(20_000, one),
+            frames=headed(20_000, "moods", one),
         ),
         recognition(
             recording=recording(9),
-            head=verdict("x", two),
-            segments=[segment(5, 6, head=own)],
-            frames=headed(3, two),
+            readouts={"x": two},
+            segments=[segment(5, 6, readouts={"x": two})],
+            frames=headed(3, "x", two),
         ),
         recognition(recording=recording(9, name="none.wav")),
+        recognition(
+            recording=recording(9, name="foreign.wav"),
+            **nothing(),
+            readouts=foreign,
+            segments=[segment(5, 6, **nothing(), readouts=foreign), segment(7, 8, **nothing())],
+            frames=curves(5, **foreign),
+        ),
     ]
 
 
@@ -71,22 +76,22 @@ def never(path: Path, reason: str) -> None:
 
 
 def written(places: list[Path], part: Part) -> list[Any]:
-    sources, labels = survey([Source(None, place) for place in places], part, never)
+    sources, layout = survey([Source(None, place) for place in places], part, never)
     text, binary = io.StringIO(), io.BytesIO()
-    whole = Table(part, labels)
+    whole = Table(part, layout)
     whole.write_csv(read(sources, part, never), text)
     assert (whole.recordings, whole.empty) == (len(places), 1)
-    Table(part, labels).write_parquet(read(sources, part, never), binary)
+    Table(part, layout).write_parquet(read(sources, part, never), binary)
     assert "nan" not in text.getvalue()
     if part == "frames":  # of the first recording no class, of the others those of their heads
-        assert pyarrow.parquet.read_table(binary)["head_bored"].null_count == 20_700
+        assert pyarrow.parquet.read_table(binary)["head_bored"].null_count == 20_705
     return [pd.read_csv(io.StringIO(text.getvalue())), pd.read_parquet(binary)]
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_it_is_those_of_each_recording(places: list[Path], part: Part) -> None:
     for whole, names in zip(written(places, part), ["'=1+1.wav", "=1+1.wav"], strict=True):
-        assert list(whole["path"].unique()) == [names, "通话,b.wav", "x.wav"]
+        assert list(whole["path"].unique()) == [names, "通话,b.wav", "x.wav", "foreign.wav"]
         for place, item in zip(places, calls(), strict=True):
             alone = pd.read_csv(io.StringIO("".join(getattr(comma_separated, part)(item))))
             mine = whole[whole["outputs"] == str(place)].reset_index(drop=True)
@@ -94,7 +99,7 @@ def test_it_is_those_of_each_recording(places: list[Path], part: Part) -> None:
             others = [name for name in whole.columns if name not in {*ORIGIN, *alone.columns}]
             assert mine[others].isna().all(axis=None)
             for name in alone.columns if len(alone) else []:
-                if name in {"emotion", "head_label"}:
+                if name in {"emotion", "head_label", "moods.label", "x.label"}:
                     assert list(map(str, mine[name])) == list(map(str, alone[name]))
                 else:
                     np.testing.assert_allclose(mine[name].astype(float), alone[name], rtol=0, atol=6e-5)
@@ -102,13 +107,45 @@ def test_it_is_those_of_each_recording(places: list[Path], part: Part) -> None:
 
 def test_both_formats_have_the_columns_of_each_part(places: list[Path]) -> None:
     for part, own in {
-        "segments": ["head_label", "head_confidence"],
-        "frames": ["head_calm", "head_upset, loud", "head_bored"],
-    }.items():
+        "segments": [
+            "head_label", "head_confidence",
+            "moods.label", "moods.confidence", "moods.calm", "moods.upset, loud", "moods.rabbia", "moods.label_",
+            "x.label", "x.confidence", "x.bored", "x.upset, loud",
+            "dimensions.arousal", "dimensions.valence",
+        ],
+        "frames": [
+            "head_calm", "head_upset, loud", "head_bored",
+            "moods.calm", "moods.upset, loud", "moods.rabbia", "moods.label",
+            "x.bored", "x.upset, loud", "dimensions.arousal", "dimensions.valence",
+        ],
+    }.items():  # fmt: skip
         one, other = written(places, part)  # type: ignore[arg-type]
         assert list(one.columns) == list(other.columns)
         assert list(one.columns)[:2] == ["path", "outputs"]
         assert list(one.columns)[-len(own) :] == own
+        for table in (one, other):
+            mine = table[table["path"] == "foreign.wav"]
+            assert mine[["angry", "head_label" if part == "segments" else "logit_angry"]].isna().all(axis=None)
+            assert mine["dimensions.arousal"].iloc[0] == -0.5
+            if part == "segments":
+                assert mine["moods.label"].iloc[0] == "rabbia"
+                assert mine["moods.label_"].iloc[0] == 0.25
+                assert mine.iloc[1][own].isna().all()
+
+
+def test_frames_that_do_not_count_are_empty() -> None:
+    some = curves(3, dimensions=values(arousal=0.5))
+    some.readouts["dimensions"].numbers[1] = np.nan
+    result = recognition(**nothing(), frames=some)
+    text = "".join(comma_separated.frames(result))
+    assert [line.split(",")[-1] for line in text.splitlines()] == [
+        "dimensions.arousal",
+        "0.500000",
+        "",
+        "0.500000",
+    ]
+    parquet.write_frames(result, file := io.BytesIO())
+    assert pyarrow.parquet.read_table(file)["dimensions.arousal"].to_pylist() == [0.5, None, 0.5]
 
 
 def test_small_recordings_share_a_group_of_rows_and_long_ones_are_split() -> None:

@@ -51,13 +51,15 @@ def test_segments() -> None:
         assert table["channel"].tolist() == [2, 2]
         np.testing.assert_allclose(table["confidence"], [0.75, 0.75])
         assert result.segments is not None
-        expected = [[item.scores[name] for name in NAMES] for item in result.segments]
+        expected = [[(item.scores or {})[name] for name in NAMES] for item in result.segments]
         np.testing.assert_allclose(table[list(NAMES)], expected, atol=5e-7)
 
 
 def test_frames() -> None:
     result = call()
     assert result.frames is not None
+    assert result.frames.scores is not None
+    assert result.frames.logits is not None
     for table, score_error, logit_error in [(as_csv, 5.1e-7, 5.1e-5), (as_parquet, 0, 0)]:
         read = table(result, "frames")
         assert list(read.columns) == FRAME_COLUMNS

@@ -10,7 +10,7 @@ from praatio import textgrid as praat
 from emovox.emotions import BY_NAME
 from emovox.exports import textgrid
 from emovox.inference.recognition import Recognition, Segment
-from support.results import recognition, recording, segment
+from support.results import classes, head, nothing, recognition, recording, segment, values
 
 Intervals = list[tuple[float, float, str]]
 
@@ -21,7 +21,6 @@ def read(result: Recognition, language: str = "en") -> dict[str, Intervals]:
         path = Path(folder) / "x.TextGrid"
         path.write_text("".join(textgrid.pieces(result, language)), encoding="utf-8")
         grid = praat.openTextgrid(str(path), includeEmptyIntervals=True, reportingMode="error")
-    assert grid.tierNames == ("emotion", "confidence")
     assert (grid.minTimestamp, grid.maxTimestamp) == (0, pytest.approx(result.recording.duration, abs=1e-6))
     return {
         name: [(entry.start, entry.end, entry.label) for entry in grid.getTier(name).entries]
@@ -67,7 +66,9 @@ def test_tiers_tile_the_recording(duration: float, cuts: list[float], adjacent: 
     pairs = list(pairwise(bounds))[:: 1 if adjacent else 2]
     segments = [segment(start, end, "sad") for start, end in pairs if start < end]
     result = of(duration, *segments)
-    for name, intervals in read(result).items():
+    tiers = read(result)
+    assert list(tiers) == ["emotion", "confidence"]
+    for name, intervals in tiers.items():
         assert intervals[0][0] == 0
         assert intervals[-1][1] == pytest.approx(duration, abs=1e-6)
         assert all(before[1] == after[0] for before, after in pairwise(intervals))
@@ -84,3 +85,36 @@ def test_tiers_tile_the_recording(duration: float, cuts: list[float], adjacent: 
 def test_every_emotion() -> None:
     segments = [segment(place, place + 1, name) for place, name in enumerate(BY_NAME)]
     assert [label for _, _, label in read(of(9, *segments))["emotion"]] == list(BY_NAME)
+
+
+def test_a_tier_for_each_thing_that_a_readout_says() -> None:
+    foreign = {
+        "emotion": classes(**{'rab"bia': 0.75, "gioia": 0.25}),
+        "dimensions": values(arousal=0.62, valence=-0.3),
+    }
+    result = recognition(
+        **nothing(),
+        recording=recording(3),
+        readouts=foreign,
+        segments=[segment(0, 1, **nothing(), readouts=foreign), segment(1, 2, **nothing())],
+    )
+    assert read(result, "zh") == {
+        "emotion.label": [(0, 1, 'rab"bia'), (1, 2, ""), (2, 3, "")],
+        "emotion.confidence": [(0, 1, "0.7500"), (1, 2, ""), (2, 3, "")],
+        "dimensions.arousal": [(0, 1, "0.6200"), (1, 2, ""), (2, 3, "")],
+        "dimensions.valence": [(0, 1, "-0.3000"), (1, 2, ""), (2, 3, "")],
+    }
+
+
+def test_a_trained_head_stands_beside_the_nine() -> None:
+    mine = {"mine": head(promoter=0.75, other=0.25)}
+    tiers = read(recognition(recording=recording(1), readouts=mine, segments=[segment(0, 1, readouts=mine)]))
+    assert {name: label for name, [(_, _, label)] in tiers.items()} == {
+        "emotion": "happy", "confidence": "0.7500",
+        "head mine": "promoter", "mine.label": "promoter", "mine.confidence": "0.7500",
+    }  # fmt: skip
+
+
+def test_embeddings_alone_show_where_speech_is() -> None:
+    result = recognition(**nothing(), recording=recording(2), segments=[segment(1, 2, **nothing())])
+    assert read(result) == {"speech": [(0, 1, ""), (1, 2, "speech")]}

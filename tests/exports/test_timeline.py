@@ -16,10 +16,13 @@ from PIL import Image
 
 from emovox.audio.wav import WavWriter
 from emovox.emotions import BY_NAME, EMOTIONS, NAMES
-from emovox.exports import fonts, timeline
-from emovox.inference.recognition import Frames, Recognition
+from emovox.exports import fonts, palette, timeline
+from emovox.exports.paints import PLAIN
+from emovox.inference.frames import Frames
+from emovox.inference.recognition import ReadoutResult, Recognition
 from support.fonts import CHINESE, make_font, only_matplotlibs_own
-from support.results import frames, recognition, recording, segment
+from support.results import classes, frames, head, nothing, recognition, recording, segment, values
+from support.results import curves as readout_curves
 
 Draw = Callable[..., Figure]
 
@@ -274,4 +277,142 @@ def test_labels_can_be_read_on_their_colours(emotion: str) -> None:
     result = call(segments=[segment(0, 60, emotion)])
     figure = timeline.draw(result, Path("no such file"), language="en")
     text, _ = row(figure, "segments").texts
-    assert timeline.contrast(to_hex(text.get_color()), BY_NAME[emotion].colour) > 4
+    assert palette.contrast(to_hex(text.get_color()), BY_NAME[emotion].colour) > 4
+
+
+# Models that don't give the nine
+
+
+def foreign(**readouts: ReadoutResult) -> Recognition:
+    """Its frames say the same all the time; somebody speaks from 5 to 20 and from 40 to 60 s."""
+    return recognition(
+        **nothing(),
+        recording=recording(60, name="call.mp3"),
+        readouts=readouts,
+        segments=[segment(start, end, **nothing(), readouts=readouts) for start, end in ((5, 20), (40, 60))],
+        frames=readout_curves(3000, **readouts),
+    )
+
+
+def names(axes: Axes) -> list[str]:
+    legend = axes.get_legend()
+    return [] if legend is None else [text.get_text() for text in legend.get_texts()]
+
+
+def test_classes_have_colours_of_their_own(draw: Draw) -> None:
+    figure = draw(foreign(moods=classes(rabbia=0.7, angry=0.28, _noia=0.02)), language="zh")
+    assert [axes.get_label() for axes in figure.axes] == ["waveform", "readout moods", "segments"]
+    axes = row(figure, "readout moods")
+    lines = {str(line.get_label()): line for line in axes.get_lines()}
+    for index, name in enumerate(["rabbia", "angry", "_noia"]):
+        assert to_hex(lines[f"_{name}"].get_color()) == palette.LIGHT[index]
+    np.testing.assert_allclose(np.asarray(lines["_rabbia"].get_ydata(), float), 0.7, rtol=1e-6)
+    assert written(axes) == ["moods"]
+    assert names(axes) == ["rabbia", "angry"]  # as the model spells them; what never rises isn't named
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["0 %", "", "50 %", "", "100 %"]
+    [blocks] = row(figure, "segments").collections
+    assert to_hex(blocks.get_facecolor()[0]) == palette.LIGHT[0]  # type: ignore[arg-type]
+    assert written(row(figure, "segments")) == ["rabbia", "70 %"] * 2
+    assert written(figure)[:3] == ["call.mp3", "●", "rabbia 70 %"]
+    assert figure.legends == []
+    assert {str(shape.get_label()) for shape in row(figure, "waveform").collections} == {"silence", "rabbia"}
+
+
+def test_values_have_an_axis_with_their_range(draw: Draw) -> None:
+    result = foreign(dimensions=values((-1, 1), arousal=0.62, valence=-0.3))
+    figure = draw(result)
+    axes = row(figure, "readout dimensions")
+    assert written(axes) == ["dimensions (-1…1)"]
+    assert names(axes) == ["arousal", "valence"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["-1", "0", "1"]
+    assert axes.get_ylim() == pytest.approx((-1.06, 1.06))
+    assert written(row(figure, "segments")) == ["arousal 0.62", "valence -0.30"] * 2
+    assert written(figure)[:2] == ["call.mp3", "arousal 0.62 · valence -0.30"]
+    every = [*written(figure), *(text for axes in figure.axes for text in written(axes))]
+    assert not [text for text in every if "%" in text]
+
+
+def test_values_outside_their_range_and_without_one_are_on_the_axis(draw: Draw) -> None:
+    figure = draw(foreign(a=values((0, 1), x=-0.25, y=1.5), b=values(None, level=-40), c=values(None, p=1, q=3)))
+    assert row(figure, "readout a").get_ylim() == pytest.approx((-0.3025, 1.5525))
+    low, high = row(figure, "readout b").get_ylim()
+    assert low < -40 < high
+    assert written(row(figure, "readout b")) == ["b"]
+    assert [text.get_text() for text in row(figure, "readout c").get_yticklabels()] == ["1", "2", "3"]
+
+
+def test_frames_that_do_not_count_are_gaps(draw: Draw) -> None:
+    result = foreign(dimensions=values(arousal=0.5), moods=classes(a=0.5, b=0.5))
+    assert result.frames is not None
+    for curve in result.frames.readouts.values():
+        curve.numbers[500:750] = np.nan
+    figure = draw(result)
+    for name, label in (("dimensions", "_arousal"), ("moods", "_b")):
+        [line] = [line for line in row(figure, f"readout {name}").get_lines() if line.get_label() == label]
+        times, numbers = np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+        assert np.isnan(numbers[(times > 10.2) & (times < 14.8)]).all()
+        assert np.isfinite(numbers[(times < 9.8) | (times > 15.2)]).all()
+    nothing_counts = foreign(dimensions=values(arousal=np.nan), moods=classes(a=0.5))
+    assert nothing_counts.frames is not None
+    nothing_counts.frames.readouts["moods"].numbers[:] = np.nan
+    assert names(row(draw(nothing_counts), "readout moods")) == []
+
+
+def test_curves_of_readouts_are_pale_where_nobody_speaks(draw: Draw) -> None:
+    lines = row(draw(foreign(dimensions=values(arousal=0.5))), "readout dimensions").get_lines()
+    pale, full = lines
+    assert (pale.get_alpha() or 1) < 0.3 < (full.get_alpha() or 1)
+    times, numbers = np.asarray(full.get_xdata(), float), np.asarray(full.get_ydata(), float)
+    assert np.isnan(numbers[(times < 4.9) | (times > 20.2) & (times < 39.9)]).all()
+    assert np.isfinite(np.asarray(pale.get_ydata(), float)).all()
+
+
+def test_a_trained_head_and_values_stand_below_the_nine(draw: Draw) -> None:
+    result = call(readouts={"mine": head(promoter=0.9, detractor=0.1), "dimensions": values(arousal=0.5)})
+    assert result.frames is not None
+    own = readout_curves(3000, **result.readouts).readouts
+    figure = draw(result.model_copy(update={"frames": result.frames.model_copy(update={"readouts": own})}))
+    assert [axes.get_label() for axes in figure.axes] == [
+        "waveform", "curves", "readout mine", "readout dimensions", "segments",
+    ]  # fmt: skip
+    assert legend(figure) == ["angry", "happy", "neutral", "sad"]
+    assert written(row(figure, "segments"))[0] == "angry"
+
+
+def test_embeddings_alone(draw: Draw) -> None:
+    figure = draw(foreign())
+    assert [axes.get_label() for axes in figure.axes] == ["waveform", "segments"]
+    assert written(row(figure, "segments")) == []
+    assert written(figure) == ["call.mp3", "1:00   ·   tiny 1"]
+
+
+def test_more_classes_than_have_room_are_cut_and_long_values_shortened(draw: Draw) -> None:
+    many = {f"a class of some length {number}": 1 / 16 for number in range(16)}
+    figure = draw(foreign(many=classes(**many)))
+    axes = row(figure, "readout many")
+    assert names(axes)[-1] == "…"
+    assert names(axes)[:-1] == list(many)[: len(names(axes)) - 1]
+    figure.canvas.draw()
+    assert axes.get_legend().get_window_extent().x1 <= figure.bbox.x1  # type: ignore[union-attr]
+    figure = draw(foreign(many=values(None, **{f"value number {number}": 0.5 for number in range(16)})))
+    figure.canvas.draw()
+    assert figure.texts[-1].get_window_extent().x1 <= figure.bbox.x1
+    assert written(row(figure, "segments")) == []
+
+
+def test_classes_are_named_above_where_there_are_no_curves(draw: Draw) -> None:
+    result = foreign(moods=classes(rabbia=0.7, gioia=0.3)).model_copy(update={"frames": None})
+    assert legend(draw(result)) == ["rabbia"]
+
+
+def test_labels_in_other_scripts_are_drawn_or_left_out(draw: Draw, caplog: pytest.LogCaptureFixture) -> None:
+    figure = draw(foreign(m=classes(**{"радость $x$": 0.7, "\x00\u4e00\n": 0.3})))
+    figure.canvas.draw()
+    assert names(row(figure, "readout m"))[0] == "радость $x$"
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("index", range(7))
+def test_labels_can_be_read_on_a_palettes_colours(index: int) -> None:
+    for colour in (palette.colour(index), PLAIN):
+        assert palette.contrast(palette.on(colour), colour) > 4

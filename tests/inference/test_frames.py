@@ -27,7 +27,7 @@ def read(frames: Frames, directory: Path) -> Frames:
 
 
 def test_three_lines_of_numpy(tmp_path: Path) -> None:
-    frames = results.frames(50, readouts=results.curves(50))
+    frames = results.frames(50, readouts=results.random_curves(50))
     read(frames, tmp_path)
     with np.load(tmp_path / FRAMES) as file:
         assert file.files == [
@@ -44,7 +44,7 @@ def test_three_lines_of_numpy(tmp_path: Path) -> None:
 
 
 def test_a_description_has_no_rows_and_keeps_the_schema() -> None:
-    frames = results.frames(50, readouts=results.curves(50))
+    frames = results.frames(50, readouts=results.random_curves(50))
     result = results.recognition(granularity="frame", frames=frames)
     text = "".join(result.json_pieces(inline=False))
     data = json.loads(text)
@@ -131,7 +131,7 @@ def test_what_is_read_is_what_was_written_in_any_piece(
 
 
 def test_rows_that_are_not_as_described(tmp_path: Path) -> None:
-    frames = results.frames(50, readouts=results.curves(50))
+    frames = results.frames(50, readouts=results.random_curves(50))
     arrays = dict(frames.arrays())
     described = frames.described().model_dump(mode="json")
     for name, wrong in [

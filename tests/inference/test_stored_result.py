@@ -66,7 +66,9 @@ def test_piece_by_piece_is_the_whole(
     more: bool,
 ) -> None:
     recognition = results.recognition(
-        frames=None if frames is None else results.frames(frames, readouts=results.curves(frames) if more else {}),
+        frames=None
+        if frames is None
+        else results.frames(frames, readouts=results.random_curves(frames) if more else {}),
         segments=None if segments is None else [results.segment(at, at + 0.5) for at in range(segments)],
         recording=results.recording(3.0, name=name),
     )
@@ -125,7 +127,7 @@ def test_rows_in_a_file_of_old_piece_by_piece(
 def test_rows_of_readouts_in_the_file(tmp_path: Path) -> None:
     """As answers have them, and versions between 0.1 and 0.2."""
     recognition = results.recognition(
-        segments=[results.segment(0, 1)], frames=results.frames(50, readouts=results.curves(50))
+        segments=[results.segment(0, 1)], frames=results.frames(50, readouts=results.random_curves(50))
     )
     path = tmp_path / "result.json"
     for result in (recognition, recognition.model_copy(update={"segments": None})):

@@ -29,12 +29,16 @@ def test_they_are_listed(shared: Client, own: Head) -> None:
 def test_a_recording_and_a_job_ask_one(
     shared: Client, own: Head, recognizer: Recognizer, examples: list[Path]
 ) -> None:
-    expected = recognizer.recognize(examples[0], head=own).head
-    assert expected is not None
+    expected = recognizer.recognize(examples[0], head=own).readouts["calls"]
     answer = shared.post_file(examples[0], head="calls", segments="true", model="lite")
     assert answer.is_success, answer.text
-    assert answer.json()["head"]["scores"] == pytest.approx(expected.scores)
-    assert all("head" in segment for segment in answer.json()["segments"])
+    result = answer.json()
+    assert result["readouts"]["calls"]["scores"] == pytest.approx(expected.scores)
+    assert result["head"] == {
+        "name": "calls",
+        **{key: result["readouts"]["calls"][key] for key in result["head"].keys() - {"name"}},
+    }
+    assert all(segment["head"]["label"] == segment["readouts"]["calls"]["label"] for segment in result["segments"])
     files = {"file": examples[0].read_bytes()}
     job = shared.post(
         "/v1/recognitions", files=files, data={"head": "calls"}, headers={"Prefer": "respond-async"}
@@ -95,5 +99,6 @@ def test_outputs_say_whether_they_have_segments_and_a_head_s_verdict(
         output = shared.get(where).json()
         assert output["segments"] is segments
         assert (output["head"] or {}).get("name") == name
+        assert list(output["readouts"]) == ([name] if name else [])
         [summary] = [item for item in shared.get("/v1/outputs").json()["outputs"] if item["id"] == output["id"]]
-        assert summary["head"] == output["head"]
+        assert (summary["head"], summary["readouts"]) == (output["head"], output["readouts"])

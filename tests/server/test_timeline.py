@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
+from emovox.inference.frames import FrameReadout, Frames
 from emovox.inference.recognition import Recognition
 from emovox.outputs import Outputs
 from emovox.server import timeline
@@ -40,6 +41,7 @@ def test_what_a_picture_needs(tmp_path: Path) -> None:
     assert max(whole.high) == pytest.approx(SOUND.max(), abs=1e-3)
     assert whole.segments == segments
     assert whole.curve is not None
+    assert frames.scores is not None
     assert list(whole.curve.scores) == list(NAMES)
     # A point is the mean of one or two frames here, at the mean of their times.
     assert np.mean([np.interp(whole.curve.times, frames.times, frames.scores[:, 0])]) == pytest.approx(
@@ -103,6 +105,37 @@ def test_what_is_kept_follows_the_outputs(tmp_path: Path) -> None:
     assert len(list(kept.iterdir())) == 2
     timelines.forget(directory.name)
     assert [path.stem for path in kept.iterdir()] == [other.name]
+
+
+def test_what_does_not_count_is_left_out_of_means(tmp_path: Path) -> None:
+    values = np.arange(310, dtype=np.float32).reshape(155, 2)
+    values[50:] = np.nan
+    item = FrameReadout(kind="pooled", labels=["arousal", "=1+1"], range=(0, 500), values=values)
+    frames = Frames(hop=0.02, first_centre=0.0125, smoothing=1, readouts={"dimensions": item})
+    directory, _ = publish(
+        tmp_path, granularity="frame", frames=frames, emotion=None, confidence=None, scores=None
+    )
+    for _ in range(2):  # measured, then cached
+        curve = Timelines(tmp_path / "kept").read(directory, start=0, end=None, points=4).curve
+        assert curve is not None
+        assert curve.scores == {}
+        dimensions = curve.readouts["dimensions"]
+        assert (dimensions.kind, dimensions.range, dimensions.scores) == ("pooled", (0, 500), None)
+        assert dimensions.values is not None
+        assert list(dimensions.values) == ["arousal", "=1+1"]
+        arousal = dimensions.values["arousal"]
+        assert arousal[:2] == [np.mean(values[:38, 0]), np.mean(values[38:50, 0])]
+        assert arousal[2:] == [None, None]
+
+
+def test_caches_of_earlier_versions_are_made_anew(tmp_path: Path) -> None:
+    directory, _ = publish(tmp_path, granularity="frame", frames=results.frames(155))
+    timelines = Timelines(tmp_path / "kept")
+    curve = timelines.read(directory, start=0, end=None, points=10).curve
+    [cache] = (tmp_path / "kept").iterdir()
+    (cache / "curves.npy").rename(cache / "scores.npy")
+    (cache / "frames.json").write_text('{"hop": 0.02, "first_centre": 0.0125}')
+    assert timelines.read(directory, start=0, end=None, points=10).curve == curve
 
 
 @pytest.mark.parametrize("broken", ["sound", "frames"])

@@ -10,6 +10,7 @@ import numpy as np
 
 from emovox.archive.record import ArchiveRecord, SegmentRecord
 from emovox.emotions import NAMES
+from emovox.inference.recognition import ReadoutResult
 
 START = datetime(2024, 1, 4, 12, tzinfo=timezone.utc)
 
@@ -33,6 +34,25 @@ def record(number: int, **changes: Any) -> ArchiveRecord:
         "segments": (SegmentRecord(0.25, 1.0, emotion, 1.0, scores, None, vector(number)),),
     }  # fmt: skip
     return ArchiveRecord(**{**facts, **changes})
+
+
+def without_nine(number: int, **changes: Any) -> ArchiveRecord:
+    """One of a model without the nine: with five classes of its own (`calma` leads odd ones) and values."""
+    scores = {"rabbia": 0.2, "gioia": 0.1, "paura": 0.1, "calma": 0.5, "noia": 0.1}
+    if number % 2 == 0:
+        scores |= {"rabbia": 0.5, "calma": 0.2}
+    leader = max(scores, key=scores.__getitem__)
+    facts: dict[str, Any] = {
+        "emotion": None, "confidence": None, "scores": None, "model": "foreign",
+        "readouts": {
+            "emotion": ReadoutResult(kind="linear", label=leader, confidence=0.5, scores=scores),
+            "dimensions": ReadoutResult(
+                kind="pooled", values={"arousal": number / 10, "valence": 0.5}, range=(0, 1)
+            ),
+        },
+        "segments": (SegmentRecord(0.25, 1.0, None, None, None, None, vector(number)),),
+    }  # fmt: skip
+    return record(number, **{**facts, **changes})
 
 
 def classic(place: Path, embedding: Any = None, **changes: Any) -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 
 from emovox.emotions import NAMES
 from emovox.inference.frames import FrameReadout, Frames
-from emovox.inference.recognition import ModelFacts, Recognition, RecordingFacts, Segment
+from emovox.inference.recognition import ModelFacts, ReadoutResult, Recognition, RecordingFacts, Segment
 
 
 def recognition(**changes: Any) -> Recognition:
@@ -51,7 +51,7 @@ def frames(count: int, seed: int = 0, **changes: Any) -> Frames:
     return Frames(**{**facts, "logits": logits, "scores": scores, **changes})
 
 
-def curves(count: int) -> dict[str, FrameReadout]:
+def random_curves(count: int) -> dict[str, FrameReadout]:
     """Random ones of values and of a trained head; of the fourth frame there are none."""
     chance = np.random.default_rng(count)
     values, scores = chance.random((count, 2)).astype(np.float32), chance.dirichlet(np.ones(3), count)
@@ -60,3 +60,43 @@ def curves(count: int) -> dict[str, FrameReadout]:
         "dimensions": FrameReadout(kind="pooled", labels=["arousal", "valence"], range=(0, 1), values=values),
         "my head.v2": FrameReadout(kind="linear", labels=["yes", "no", "perhaps"], scores=scores),
     }
+
+
+def nothing() -> dict[str, Any]:
+    """The five fields of a model from which the nine don't follow."""
+    return {"emotion": None, "confidence": None, "scores": None}
+
+
+def classes(**scores: float) -> ReadoutResult:
+    """What a readout of these classes gave."""
+    label = max(scores, key=lambda name: scores[name])
+    return ReadoutResult(kind="linear", label=label, confidence=scores[label], scores=scores)
+
+
+def head(**scores: float) -> ReadoutResult:
+    """What a trained head gave."""
+    return classes(**scores).model_copy(update={"created_at": datetime(2024, 1, 4, tzinfo=timezone.utc)})
+
+
+def values(limits: tuple[float, float] | None = (0, 1), **numbers: float) -> ReadoutResult:
+    """What a readout of values gave."""
+    return ReadoutResult(kind="pooled", values=numbers, range=limits)
+
+
+def curve(count: int, item: ReadoutResult) -> FrameReadout:
+    """Frames that say the same as a recording; a trained head's have no logits."""
+    numbers = item.values if item.scores is None else item.scores
+    assert numbers is not None
+    rows = np.tile(np.array(list(numbers.values()), np.float32), (count, 1))
+    series = {"values" if item.scores is None else "scores": rows}
+    if item.created_at is None and item.kind == "linear":
+        series["logits"] = np.log(rows)
+    return FrameReadout(kind=item.kind, labels=list(numbers), range=item.range, **series)
+
+
+def curves(count: int, **readouts: ReadoutResult) -> Frames:
+    """Frames of a model from which the nine don't follow."""
+    return Frames(
+        hop=0.02, first_centre=0.0125, smoothing=0,
+        readouts={name: curve(count, item) for name, item in readouts.items()},
+    )  # fmt: skip

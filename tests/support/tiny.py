@@ -27,7 +27,10 @@ def classes(*labels: str, **changes: Any) -> Readout:
 EMOTIONS = classes("angry", "happy", "sad")
 FOREIGN = classes("rabbia", "gioia", "paura", "calma", "noia")
 """Five classes, none of which is one of the nine by its name."""
-CALLS = classes("calm", "angry", "furious", "happy", emotions={"calm": "neutral", "angry": "angry", "furious": "angry", "happy": "happy"})  # fmt: skip
+CALLS = classes(
+    "calm", "angry", "furious", "happy",
+    emotions={"calm": "neutral", "angry": "angry", "furious": "angry", "happy": "happy"},
+)  # fmt: skip
 """Classes of its own that are all of the nine, two of them of one."""
 MOODS = classes("tired", "bored", "angry", name="mood", activation="sigmoid")
 """Several of them can be true."""

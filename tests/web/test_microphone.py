@@ -133,7 +133,7 @@ def test_a_model_without_emotions_has_nothing_to_tell_live(
         page.get_by_role("radio", name="emotion2vec_base").check()
         expect(button).to_be_disabled()
         expect(page.get_by_text("to record, choose another")).to_be_visible()
-        expect(page.get_by_text("embeddings only: the emotion stays unknown")).to_be_visible()
+        expect(page.get_by_text("embeddings only, and no emotion")).to_be_visible()
         tab.shoot("embeddings-only", whole=True)
 
 

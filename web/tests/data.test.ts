@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Timeline } from '../src/api/types'
-import { scoresAt, TimelineData, upperBound } from '../src/timeline/data.svelte'
+import { numbersAt, TimelineData, upperBound } from '../src/timeline/data.svelte'
 import { binOf, points } from '../src/timeline/draw'
 
 const NAMES = ['angry', 'disgusted', 'fearful', 'happy', 'neutral', 'other', 'sad', 'surprised', 'unknown']
@@ -16,7 +16,7 @@ function made(start: number, end: number, count: number, duration: number): Time
     duration,
     low: times.map(() => -0.5),
     high: times.map(() => 0.5),
-    curve: { times, scores },
+    curve: { times, scores, readouts: {} },
     segments: [],
   }
 }
@@ -50,7 +50,7 @@ describe('a timeline', () => {
     expect(fine.every((piece) => piece.data !== data.whole)).toBe(true)
     expect(new Set(asked).size).toBe(asked.length)
     expect(most).toBeLessThanOrEqual(4)
-    expect(data.scoresAt(105)?.angry).toBeCloseTo(105 / 7200, 6)
+    expect(data.numbersAt(105, null)?.['angry']).toBeCloseTo(105 / 7200, 6)
   })
 
   it('tells what went wrong, and can be begun again', async () => {
@@ -83,11 +83,41 @@ describe('a timeline', () => {
 describe('scores at a moment', () => {
   const data = made(0, 10, 10, 10)
   it('lie between the points around it, and are those of the ends outside', () => {
-    expect(scoresAt(data, 0.5)?.angry).toBeCloseTo(0.05)
-    expect(scoresAt(data, 1)?.angry).toBeCloseTo(0.1)
-    expect(scoresAt(data, 99)?.angry).toBeCloseTo(0.95)
-    expect(scoresAt(data, -1)?.angry).toBeCloseTo(0.05)
-    expect(scoresAt({ ...data, curve: null }, 1)).toBeNull()
+    expect(numbersAt(data, 0.5, null)?.['angry']).toBeCloseTo(0.05)
+    expect(numbersAt(data, 1, null)?.['angry']).toBeCloseTo(0.1)
+    expect(numbersAt(data, 99, null)?.['angry']).toBeCloseTo(0.95)
+    expect(numbersAt(data, -1, null)?.['angry']).toBeCloseTo(0.05)
+    expect(numbersAt({ ...data, curve: null }, 1, null)).toBeNull()
+    expect(numbersAt(data, 1, 'dimensions')).toBeNull()
+  })
+})
+
+describe('a readout', () => {
+  const curve = {
+    times: [0, 1, 2, 3],
+    scores: {},
+    readouts: {
+      dimensions: {
+        kind: 'pooled' as const,
+        range: [0, 1] as [number, number],
+        values: { arousal: [0.2, 0.4, null, null] },
+      },
+    },
+  }
+  const data: Timeline = { ...made(0, 4, 4, 4), curve }
+  const piece = { from: 0, to: 4, data }
+
+  it('has its numbers at a moment, but none where nothing counts', () => {
+    expect(numbersAt(data, 0.5, 'dimensions')?.['arousal']).toBeCloseTo(0.3)
+    expect(numbersAt(data, 1.5, 'dimensions')?.['arousal']).toBeCloseTo(0.4)
+    expect(numbersAt(data, 2.5, 'dimensions')).toBeNull()
+    expect(numbersAt(data, 0.5, null)).toBeNull()
+  })
+  it('has gaps where nothing counts', () => {
+    const drawn = [...points([piece], 'dimensions', 'arousal', { start: 0, end: 4 }, 0.001)]
+    expect(drawn.map(({ value }) => value)).toEqual([0.2, 0.4, null, null])
+    const coarse = [...points([piece], 'dimensions', 'arousal', { start: 0, end: 4 }, 3)]
+    expect(coarse[0]?.value).toBeCloseTo(0.3)
   })
 })
 
@@ -96,11 +126,11 @@ describe('a curve', () => {
     const data = made(0, 7200, 5000, 7200)
     const view = { start: 1000, end: 3000 }
     const bin = binOf(view, 1000)
-    const drawn = [...points([{ from: 0, to: 7200, data }], 'angry', view, bin)]
+    const drawn = [...points([{ from: 0, to: 7200, data }], null, 'angry', view, bin)]
     expect(drawn.length).toBeLessThan(400)
     expect(drawn[0]?.time).toBeLessThanOrEqual(1000)
     expect(drawn.at(-1)?.time).toBeGreaterThanOrEqual(3000)
-    const later = [...points([{ from: 0, to: 7200, data }], 'angry', { start: 1500, end: 3500 }, bin)]
+    const later = [...points([{ from: 0, to: 7200, data }], null, 'angry', { start: 1500, end: 3500 }, bin)]
     const inner = drawn.filter(({ time }) => time > 1600 && time < 2900)
     expect(later).toEqual(expect.arrayContaining(inner))
   })
@@ -109,10 +139,11 @@ describe('a curve', () => {
     const whole = made(0, 8, 400, 8)
     const halves = [made(0, 4, 200, 8), made(4, 8, 200, 8)]
     const view = { start: 0, end: 8 }
-    const one = [...points([{ from: 0, to: 8, data: whole }], 'angry', view, 0.001)]
+    const one = [...points([{ from: 0, to: 8, data: whole }], null, 'angry', view, 0.001)]
     const two = [
       ...points(
         halves.map((data) => ({ from: data.start, to: data.end, data })),
+        null,
         'angry',
         view,
         0.001,

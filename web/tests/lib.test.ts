@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import type { Emotion, ReadoutResult } from '../src/api/types'
 import { contrast, ink } from '../src/lib/colours'
 import { curl, type Options, python } from '../src/lib/code'
 import { csv } from '../src/lib/csv'
 import { mayHaveSound } from '../src/lib/files'
-import { bytes, clock, percent, signed, took } from '../src/lib/format'
-import { DARK, LIGHT } from '../src/lib/palette'
+import { bytes, clock, decimal, percent, signed, signedDecimal, took } from '../src/lib/format'
+import { DARK, LIGHT, OWN, ownColour } from '../src/lib/palette'
 import { DASHES } from '../src/lib/patterns'
+import { type Said } from '../src/lib/readouts'
 import { asCsv, type Row, sorted, summed } from '../src/lib/table'
 import { parse } from '../src/state/route.svelte'
 
@@ -21,6 +23,10 @@ describe('formats', () => {
     expect(percent(0.9731)).toBe('97.3 %')
     expect(signed(-0.5)).toBe('−50.0 %')
     expect(signed(-0.0001)).toBe('0.0 %')
+    expect(decimal(0.7349)).toBe('0.73')
+    expect(decimal(-1)).toBe('−1.00')
+    expect(decimal(-0.001)).toBe('0.00')
+    expect([signedDecimal(0.5), signedDecimal(-0.5), signedDecimal(0.001)]).toEqual(['+0.50', '−0.50', '0.00'])
     expect(bytes(0)).toBe('0 B')
     expect(bytes(999)).toBe('999 B')
     expect(bytes(1_950_000_000)).toBe('1.95 GB')
@@ -45,6 +51,13 @@ describe('colours', () => {
     }
     expect([ink('#ffe000'), ink('#532379')]).toEqual(['#000000', '#ffffff'])
   })
+  it('of a model’s own classes and values can be seen on both grounds', () => {
+    for (const [light, dark] of OWN) {
+      expect(contrast(light, LIGHT.surface)).toBeGreaterThanOrEqual(3)
+      expect(contrast(dark, DARK.surface)).toBeGreaterThanOrEqual(3)
+    }
+    expect(ownColour(8, true)).toBe(ownColour(0, true))
+  })
   it('come with nine patterns of dashes', () => {
     expect(new Set(DASHES.map((dashes) => dashes.join(' '))).size).toBe(9)
   })
@@ -59,19 +72,27 @@ describe('code', () => {
       String.raw`-F 'file=@"a;b \"c\".mp3"'`,
     )
     expect(curl('http://h', 'a.mp3', { head: 'my calls' }, false)).toContain("-F 'head=my calls'")
-    expect(python('http://h', 'a.mp3', { embedding: true, model: 'lite' }, false)).toContain(
+    expect(python('http://h', 'a.mp3', { embedding: true, model: 'lite' }, false, {})).toContain(
       'client.recognize("a.mp3", embedding=True, model="lite")',
     )
   })
   it('has a place for a key where one is asked for', () => {
     expect(curl('http://h', 'a.mp3', {}, true)).toContain("curl -H 'Authorization: Bearer KEY' ")
-    expect(python('http://h', 'a.mp3', {}, true)).toContain('Client("http://h", key="KEY")')
+    expect(python('http://h', 'a.mp3', {}, true, {})).toContain('Client("http://h", key="KEY")')
   })
   it('prints what was asked for, and nothing else', () => {
-    const code = (options: Options): string => python('http://h', 'a.mp3', options, false)
-    expect(code({ head: 'calls' })).toContain('recognition.head.label')
-    expect(code({ segments: true })).toContain('recognition.segments')
-    expect(code({})).not.toMatch(/head|segments/)
+    const code = (options: Options, gives: Said): string => python('http://h', 'a.mp3', options, false, gives)
+    const calls = { kind: 'linear' as const, label: 'upset', confidence: 0.7, scores: { upset: 0.7, calm: 0.3 } }
+    const dimensions = { kind: 'pooled' as const, values: { arousal: 0.5 } }
+    expect(code({}, { emotion: 'sad', confidence: 0.9 })).toMatch(
+      /\nprint\(recognition.emotion, recognition.confidence\)$/,
+    )
+    const own = code({ segments: true }, { readouts: { calls, dimensions } })
+    expect(own).toContain('\nprint(recognition.readouts["calls"].label, recognition.readouts["calls"].confidence)')
+    expect(own).toContain('\nprint(recognition.readouts["dimensions"].values)')
+    expect(own).toContain('\n    print(segment.readouts["dimensions"].values)')
+    expect(own).not.toMatch(/emotion,|head/)
+    expect(code({}, {})).not.toContain('print')
   })
 })
 
@@ -84,15 +105,16 @@ describe('files', () => {
 })
 
 describe('the table', () => {
-  const row = (key: number, name: string, emotion: string | null, confidence: number | null): Row => ({
+  const row = (key: number, name: string, emotion: Emotion | null, confidence: number | null): Row => ({
     key,
     name,
     emotion,
+    label: emotion,
     confidence,
     state: emotion ? 'done' : 'failed',
     duration: emotion ? 2 : null,
     scores: null,
-    head: null,
+    readouts: {},
     model: null,
     output: null,
     warnings: [],
@@ -117,6 +139,8 @@ describe('the table', () => {
         ['sad', 2],
         ['angry', 1],
       ],
+      labels: [],
+      values: [],
       mean: 2,
       total: 6,
       failed: 1,
@@ -128,23 +152,51 @@ describe('the table', () => {
     expect(lines).toHaveLength(5)
     expect(lines[2]).toBe('b9,failed,,,,,,,,')
   })
-  it('has own classes in the CSV, where heads were asked', () => {
-    const head = (name: string, scores: Record<string, number>): Row['head'] => ({
-      name,
-      label: Object.keys(scores)[0] ?? '',
-      confidence: 0.7,
-      scores,
-    })
+  const calls = (scores: Record<string, number>, created_at?: string): ReadoutResult => ({
+    kind: 'linear',
+    label: Object.keys(scores)[0] ?? null,
+    confidence: Object.values(scores)[0] ?? null,
+    scores,
+    ...(created_at && { created_at }),
+  })
+  const dimensions: ReadoutResult = { kind: 'pooled', values: { arousal: 0.25, valence: -0.5 }, range: [-1, 1] }
+
+  it('has a column for each number of a readout in the CSV, and the old ones of trained heads', () => {
     const own = [
-      { ...row(0, 'a', 'sad', 0.5), head: head('calls', { '=calm': 0.7, upset: 0.3 }) },
+      {
+        ...row(0, 'a', 'sad', 0.5),
+        readouts: { calls: calls({ '=calm': 0.7, upset: 0.3 }, '2026-01-01T00:00:00Z') },
+      },
       row(1, 'b', 'sad', 0.5),
-      { ...row(2, 'c', 'sad', 0.5), head: head('other', { upset: 1 }) },
+      { ...row(2, 'c', null, null), label: 'arousal 0.25', readouts: { dimensions } },
     ]
     const lines = asCsv(own, ['angry']).trim().split('\r\n')
-    expect(lines[0]).toMatch(/,head,head_label,head_confidence,head_=calm,head_upset$/)
-    expect(lines[1]).toMatch(/,calls,'=calm,0.7,0.7,0.3$/)
-    expect(lines[2]).toMatch(/,,,,,$/)
-    expect(lines[3]).toMatch(/,other,upset,0.7,,1$/)
+    expect(lines[0]).toMatch(
+      /,head,head_label,head_confidence,head_=calm,head_upset,calls.label,calls.confidence,calls.=calm,calls.upset,dimensions.arousal,dimensions.valence$/,
+    )
+    expect(lines[1]).toMatch(/,calls,'=calm,0.7,0.7,0.3,'=calm,0.7,0.7,0.3,,$/)
+    expect(lines[2]).toMatch(/,{10}$/)
+    expect(lines[3]).toMatch(/^c,failed,,,.*,0.25,-0.5$/)
+  })
+  it('sums up and sorts what has no emotion by what leads', () => {
+    const own = [
+      { ...row(0, 'a', null, 0.7), label: 'rabbia', readouts: { emotion: calls({ rabbia: 0.7 }) } },
+      { ...row(1, 'b', null, 0.6), label: 'gioia', readouts: { emotion: calls({ gioia: 0.6 }) } },
+      { ...row(2, 'c', null, null), label: 'arousal 0.25', readouts: { dimensions } },
+      { ...row(3, 'd', null, null), label: 'arousal 0.25', readouts: { dimensions } },
+    ]
+    expect(summed(own)).toMatchObject({
+      emotions: [],
+      labels: [
+        ['rabbia', 1],
+        ['gioia', 1],
+      ],
+      values: [
+        ['arousal', 0.25],
+        ['valence', -0.5],
+      ],
+    })
+    expect(order(sorted(own, 'emotion', false))).toEqual([2, 3, 1, 0])
   })
 })
 

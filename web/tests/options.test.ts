@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { HeadView, ModelView } from '../src/api/types'
-import { fits, ranked } from '../src/lib/heads'
+import { fits } from '../src/lib/heads'
 
 vi.stubGlobal('location', { origin: 'http://localhost' })
 const { options } = await import('../src/state/options.svelte')
@@ -27,12 +27,6 @@ describe('heads', () => {
   it('can be asked where their model is the chosen one, or can be taken', () => {
     expect([fits(calls, ''), fits(calls, 'lite'), fits(calls, 'large')]).toEqual([true, true, false])
     expect([fits(old, ''), fits(old, 'lite')]).toEqual([false, false]) // its model has changed since
-  })
-  it('have their classes ranked', () => {
-    expect(ranked({ calm: 0.2, loud: 0.8 })).toEqual([
-      ['loud', 0.8],
-      ['calm', 0.2],
-    ])
   })
 })
 

@@ -15,6 +15,8 @@ from emovox.archive import rows
 from emovox.archive.database import PATIENCE, archive_file, open_database
 from emovox.archive.directories import Directories
 from emovox.archive.filter import Filter
+from emovox.archive.names import Name
+from emovox.archive.readings import names
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
 from emovox.archive.rows import RecordMapper, joined, parts
 from emovox.archive.schema import embeddings, recognitions, recordings, segments, spaces, tags
@@ -129,12 +131,13 @@ class Archive:
 
         Raises:
             ArchiveError: no page gives such a `before`.
+            FilterError: nothing in the archive is called as the filter says.
         """
-        query = joined().where(*where.conditions())
-        query = query.order_by(recognitions.c.created.desc(), recognitions.c.id.desc()).limit(limit + 1)
+        query = joined().order_by(recognitions.c.created.desc(), recognitions.c.id.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(tuple_(recognitions.c.created, recognitions.c.id) < _mark(before))
         with self.database.connect() as connection:
+            query = query.where(*where.resolved(connection).conditions())
             page = self._mapper.records(connection, query)
         following = f"{page[limit - 1].created.timestamp()!r}:{page[limit - 1].id}" if len(page) > limit else None
         return page[:limit], following
@@ -236,7 +239,12 @@ class Archive:
     def stats(self, where: Filter = ALL) -> Stats:
         """How much there is in the archive, or of it."""
         with self.database.connect() as connection:
-            return count(connection, where)
+            return count(connection, where.resolved(connection))
+
+    def reading_names(self, where: Filter = ALL) -> list[Name]:
+        """What the numbers are of that readouts gave beside the nine emotions, sorted."""
+        with self.database.connect() as connection:
+            return names(connection, where.resolved(connection).conditions())
 
     def tag(self, sha256: str, name: str) -> None:
         """Give a recording a tag, if it doesn't have it.
@@ -329,6 +337,8 @@ class Archive:
             if row is None:
                 raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
             model, revision, sha256, vector = row.model, row.revision, row.recording, rows.unpacked(row.vector)
+        with self.database.connect() as connection:
+            where = where.resolved(connection)
         limit = k
         while True:  # a recording that was recognised several times is still one neighbour
             hits = self.neighbours.search(

@@ -133,6 +133,8 @@ def upgrade(engine: Engine) -> bool:
         try:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA busy_timeout={round(1000 * PATIENCE)}")
+                # Where a table is made anew, to drop the old one would delete all that refers to it.
+                connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -146,7 +148,7 @@ def upgrade(engine: Engine) -> bool:
             connection.commit()
             return True
         finally:
-            connection.invalidate()  # it has another busy_timeout than the rest
+            connection.invalidate()  # it has other pragmas than the rest
 
 
 def _engine(url: URL, patience: float) -> Engine:

@@ -3,7 +3,6 @@
 A recognition is one record, whatever copies of its outputs directory there are; here each copy stands by itself.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -13,11 +12,11 @@ from sqlalchemy import Connection, Engine, RowMapping, delete, func, select, upd
 
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord, clean
-from emovox.archive.rows import RecordMapper, joined, parts, position
+from emovox.archive.rows import RecordMapper, joined, parts, position, readings_of
 from emovox.archive.schema import directories, recognitions
 from emovox.outputs import RESULT
 
-_OWN = ("path", "modified", "head", "name", "duration")
+_OWN = ("path", "modified", "name", "duration")
 
 
 class Directories:
@@ -45,15 +44,24 @@ class Directories:
             joined().join(directories).add_columns(*(directories.c[name].label(f"own_{name}") for name in _OWN))
         )
         query = query.where(directories.c.parent == self._mapper.stored(root), recognitions.c.emovox.is_not(None))
-        query = query.where(*replace(where, name=None).conditions())
         if where.name is not None:
             like = func.lower(directories.c.name).contains(where.name.lower(), autoescape=True)
             query = query.where(like)
         if before is not None:
             query = query.where(directories.c.position < position(before))
+        query = query.order_by(directories.c.position.desc()).limit(limit)
         with self._database.connect() as connection:
-            rows = connection.execute(query.order_by(directories.c.position.desc()).limit(limit)).mappings().all()
-        return [(self._mapper.resolved(row["own_path"]), self._record(row), row["own_modified"]) for row in rows]
+            conditions = replace(where, name=None).resolved(connection).conditions()
+            rows = connection.execute(query.where(*conditions)).mappings().all()
+            numbers = readings_of(connection, {row["id"] for row in rows})
+        return [
+            (
+                self._mapper.resolved(row["own_path"]),
+                self._record(row, numbers.get(row["id"], ())),
+                row["own_modified"],
+            )
+            for row in rows
+        ]
 
     def times(self, root: Path) -> dict[str, tuple[datetime, int]]:
         """Of each under a root, by its name: when it was recognised, and when result.json was written."""
@@ -90,9 +98,9 @@ class Directories:
             if (self._mapper.resolved(path) / RESULT).is_file():  # it may have been deleted by hand
                 connection.execute(update(recognitions).where(recognitions.c.id == id_).values(outputs=path))
 
-    def _record(self, row: RowMapping) -> ArchiveRecord:
-        head = None if row["own_head"] is None else json.loads(row["own_head"])
-        return replace(self._mapper.record(row), name=row["own_name"], duration=row["own_duration"], head=head)
+    def _record(self, row: RowMapping, numbers: Iterable[RowMapping]) -> ArchiveRecord:
+        record = self._mapper.record(row, numbers=numbers)
+        return replace(record, name=row["own_name"], duration=row["own_duration"])
 
     def _prefix(self, root: Path) -> str:
         """What the stored paths of those under a root begin with: so thousands needn't be made one by one."""

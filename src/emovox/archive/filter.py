@@ -1,15 +1,24 @@
 """The filter: which records of the archive are meant, in words as a command's options, and in SQL."""
 
+import math
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
+from emovox.archive import readings
+from emovox.archive.names import Name
+from emovox.archive.readings import Comparison, Operator
 from emovox.archive.record import clean
 from emovox.archive.schema import recognitions, recordings, tags
 from emovox.emotions import check_names
-from emovox.errors import ArchiveError
+from emovox.errors import FilterError, UnknownEmotionError
+
+_COMPARISON = re.compile(r"(.+?)(>=|<=|>|<|=)(.+)")
 
 
 @dataclass(frozen=True)
@@ -24,6 +33,8 @@ class Filter:
         warning: a code among the recognition's warnings.
         since: recognised then or later; a time without a zone is local.
         until: recognised earlier.
+        comparisons: with numbers of readouts, or with the class that leads.
+        names: those of all readings in the archive, where they are known: the comparisons need them.
     """
 
     emotion: str | None = None
@@ -33,30 +44,52 @@ class Filter:
     warning: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    names: tuple[Name, ...] | None = None
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> "Filter":
-        """Read words like `emotion=angry`, `tag=calls`, `since=2026-11-01`.
+        """Read words like `emotion=angry`, `tag=calls`, `since=2026-11-01`, `arousal>0.7`, `myhead=promoter`.
 
         Raises:
-            ArchiveError: a word can't be read, or two have the same key.
-            UnknownEmotionError: not one of the nine.
+            FilterError: a word can't be read, or two have the same key.
         """
-        keys = [field.name for field in fields(cls)]
-        values: dict[str, str | datetime] = {}
+        keys = [field.name for field in fields(cls) if field.name not in {"comparisons", "names"}]
+        values: dict[str, Any] = {}
+        comparisons: list[Comparison] = []
         for word in words:
             key, equals, value = clean(word).partition("=")
-            if key not in keys or not equals or not value:
-                raise ArchiveError(f"filter {word!r}: write {', '.join(f'{name}=…' for name in keys)}")
-            if key in values:
-                raise ArchiveError(f"filter {word!r}: {key} is given twice")
+            if key not in keys:
+                comparisons.append(_comparison(word, keys))
+                continue
+            if not equals or not value:
+                raise _unreadable(word, keys)
             if key == "emotion":
-                (value,) = check_names([value.strip().lower()])
+                try:
+                    (value,) = check_names([value.strip().lower()])
+                except UnknownEmotionError:  # a class of the readout `emotion`, perhaps
+                    comparisons.append(_comparison(word, keys))
+                    continue
+            if key in values:
+                raise FilterError(f"filter {word!r}: {key} is given twice")
             values[key] = _time(value) if key in {"since", "until"} else value
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(**values, comparisons=tuple(comparisons))
+
+    def resolved(self, connection: Connection) -> "Filter":
+        """The same with the names that its comparisons need."""
+        if not self.comparisons or self.names is not None:
+            return self
+        if connection.execute(select(recognitions.c.id).limit(1)).first() is None:
+            return replace(self, comparisons=())  # of an empty archive nobody can say that a name is wrong
+        return replace(self, names=tuple(readings.names(connection)))
 
     def conditions(self, emotion: ColumnElement[str] | None = None) -> list[ColumnElement[bool]]:
-        """As SQL over recognitions; `emotion` is the column that the filter's is compared with."""
+        """As SQL over recognitions; `emotion` is the column that the filter's is compared with.
+
+        Raises:
+            FilterError: nothing in the archive is called as in a comparison.
+            UnknownEmotionError: no class is.
+        """
         conditions: list[ColumnElement[bool]] = []
         if self.emotion is not None:
             conditions.append((recognitions.c.emotion if emotion is None else emotion) == self.emotion)
@@ -75,11 +108,30 @@ class Filter:
             conditions.append(recognitions.c.created >= self.since.timestamp())
         if self.until is not None:
             conditions.append(recognitions.c.created < self.until.timestamp())
-        return conditions
+        return conditions + [comparison.condition(self.names or ()) for comparison in self.comparisons]
+
+
+def _comparison(word: str, keys: Iterable[str]) -> Comparison:
+    match = _COMPARISON.fullmatch(clean(word))
+    name, operator, text = (part.strip() for part in match.groups()) if match else ("", "", "")
+    if name and text and operator == "=":
+        return Comparison(name, "=", text)
+    with suppress(ValueError):
+        if name and math.isfinite(value := float(text)):
+            return Comparison(name, cast("Operator", operator), value)
+    raise _unreadable(word, keys)
+
+
+def _unreadable(word: str, keys: Iterable[str]) -> FilterError:
+    known = ", ".join(f"{name}=…" for name in keys)
+    return FilterError(
+        f"filter {word!r}: write {known}, a number's name with >, >=, < or <= and a number, as arousal>0.7, or "
+        "READOUT=LABEL"
+    )
 
 
 def _time(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ArchiveError(f"{text!r} is not a date or time: write 2026-11-23 or 2026-11-23T14:30") from None
+        raise FilterError(f"{text!r} is not a date or time: write 2026-11-23 or 2026-11-23T14:30") from None

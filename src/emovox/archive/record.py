@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import math
 import re
 import wave
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,47 +18,40 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from emovox import files
-from emovox.emotions import EMOTIONS, NAMES
+from emovox.archive import foreign
+from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, FramesError
 from emovox.inference import stored_result as stored
-from emovox.inference.recognition import Recognition
-from emovox.models.scores import check_scores
+from emovox.inference.recognition import ReadoutResult, Recognition
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 
 Floats = NDArray[np.float32]
 
 UNKNOWN_MODEL = "unknown"
+_LONGEST = 200  # characters of a label: an index of PostgreSQL takes no row above 2.7 kB
 _HALF = float(np.finfo(np.float16).max)
 # What JSON and NumPy raise on any bytes: nested too deeply, numbers too large.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError)
-# FunASR's names of the nine, where they are not Emovox's.
-_CHINESE = {"生气": "angry", "开心": "happy", "中立": "neutral", "难过": "sad", "吃惊": "surprised"}
-_LABELS = {
-    **{name: name for name in NAMES},
-    **{emotion.chinese: emotion.name for emotion in EMOTIONS},
-    **_CHINESE,
-    "<unk>": "unknown",
-}
 _STAMP = re.compile(r"outputs_(\d{8}_\d{6})")
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 # In JSON, and in this order.
 FIELDS = (
-    "id", "sha256", "name", "link", "duration", "speech", "created", "emotion", "confidence", "scores", "model",
-    "revision", "precision", "granularity", "channel", "warnings", "outputs", "tags",
+    "id", "sha256", "name", "link", "duration", "speech", "created", "emotion", "confidence", "scores", "readouts",
+    "model", "revision", "precision", "granularity", "channel", "warnings", "outputs", "tags",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class SegmentRecord:
-    """A segment, its embedding float32 (D,)."""
+    """A segment, its embedding float32 (D,); emotion, confidence and scores as of a record."""
 
     start: float
     end: float
-    emotion: str
-    confidence: float
-    scores: dict[str, float]
+    emotion: str | None
+    confidence: float | None
+    scores: dict[str, float] | None
     channel: int | None = None
     embedding: Floats | None = None
 
@@ -77,12 +71,13 @@ class ArchiveRecord:
         link: where the recording was: a path or an address.
         created: when it was recognised, with its time zone.
         day: the same as a local date.
+        emotion: None, like confidence and scores: the model doesn't give the nine.
         scores: of the nine emotions, in their order.
         speech: seconds of it in what was recognised; None: not known, as in records of earlier versions.
         embedding_revision: an earlier revision that gives the very same embeddings; None: none does.
         outputs: the outputs directory, which may have been deleted since.
         embedding: float32 (D,), the mean over the recording.
-        head: the verdict of a trained head, as in result.json; the archive lists outputs directories with it.
+        readouts: what the model gives besides the nine, by name, as in result.json.
         tags: of the recording, sorted; only in records that the archive gives back.
     """
 
@@ -90,9 +85,9 @@ class ArchiveRecord:
     sha256: str
     name: str | None
     created: datetime
-    emotion: str
-    confidence: float
-    scores: dict[str, float]
+    emotion: str | None
+    confidence: float | None
+    scores: dict[str, float] | None
     model: str = UNKNOWN_MODEL
     revision: str = ""
     embedding_revision: str | None = None
@@ -112,7 +107,7 @@ class ArchiveRecord:
     embedding: Floats | None = None
     segments: tuple[SegmentRecord, ...] = ()
     earlier_id: str | None = None
-    head: dict[str, Any] | None = None
+    readouts: dict[str, ReadoutResult] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
 
     @property
@@ -130,7 +125,8 @@ class ArchiveRecord:
         return {
             **{name: getattr(self, name) for name in FIELDS},
             "created": self.created.astimezone().isoformat(),
-            "scores": dict(self.scores),
+            "scores": None if self.scores is None else dict(self.scores),
+            "readouts": {name: item.model_dump(mode="json") for name, item in self.readouts.items()},
             "warnings": list(self.warnings),
             "outputs": None if self.outputs is None else str(self.outputs),
             "tags": list(self.tags),
@@ -155,7 +151,7 @@ def from_recognition(
         embedding: (D,), (1, D) or (T, D); by default the recognition's own. Its mean is kept.
 
     Raises:
-        ArchiveError: the embedding has another shape, or isn't finite.
+        ArchiveError: the embedding has another shape, or isn't finite; or a readout's numbers aren't.
     """
     facts = recognition.recording
     own = recognition.embedding if recognition.mean_embedding is None else recognition.mean_embedding
@@ -167,7 +163,7 @@ def from_recognition(
         created=recognition.created_at,
         emotion=recognition.emotion,
         confidence=recognition.confidence,
-        scores={name: recognition.scores[name] for name in NAMES},
+        scores=_in_order(recognition.scores),
         model=recognition.model.name,
         revision=recognition.model.revision,
         embedding_revision=recognition.model.embedding_revision,
@@ -191,13 +187,13 @@ def from_recognition(
                 item.end,
                 item.emotion,
                 item.confidence,
-                {name: item.scores[name] for name in NAMES},
+                _in_order(item.scores),
                 item.channel,
                 None if item.embedding is None else pooled(item.embedding),
             )
             for item in recognition.segments or ()
         ),
-        head=recognition.model_dump(mode="json", include={"readouts"}).get("head"),
+        readouts=_checked(recognition.readouts),
     )
 
 
@@ -230,6 +226,14 @@ def read_directory(directory: Path, *, model: str | None = None) -> ArchiveRecor
         raise ArchiveError(f"{directory}: {error}") from None
     except _UNREADABLE as error:
         raise ArchiveError(f"{directory}: can't be read: {' '.join(str(error).split())[:200]}") from error
+
+
+def read_readouts(directory: Path) -> dict[str, ReadoutResult]:
+    """What readouts gave besides the nine, by an outputs directory's result.json; empty if it can't be read."""
+    try:
+        return Recognition.model_validate(stored.read_head(directory / RESULT)).readouts
+    except (ValidationError, *_UNREADABLE):
+        return {}
 
 
 def clean(text: str) -> str:
@@ -265,6 +269,20 @@ def pooled(embedding: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> Fl
     return mean.astype(np.float32)
 
 
+def _in_order(scores: Mapping[str, float] | None) -> dict[str, float] | None:
+    return None if scores is None else {name: scores[name] for name in NAMES}
+
+
+def _checked(readouts: Mapping[str, ReadoutResult]) -> dict[str, ReadoutResult]:
+    for name, item in readouts.items():
+        numbers = item.scores or item.values or {}
+        if not all(map(math.isfinite, numbers.values())):
+            raise ArchiveError(f"the readout {name:.100} holds NaN or infinity")
+        if max(map(len, (name, *numbers))) > _LONGEST:
+            raise ArchiveError(f"a readout and its labels have names of at most {_LONGEST} characters")
+    return dict(readouts)
+
+
 def _read(path: Path) -> Any:
     """A result.json without its frames, which may be hundreds of megabytes."""
     try:
@@ -283,12 +301,18 @@ def _digest(recognition: Recognition) -> str:
 
 
 def _speech_mask(recognition: Recognition, directory: Path) -> NDArray[np.bool_] | None:
-    """The frames (T,) that the verdict goes by; None: all. Silence among them has the score 1 for `unknown`."""
+    """The frames (T,) that the verdict goes by; None: all. Silence has the score 1 for `unknown`, or NaN."""
     if not recognition.speech_only or recognition.granularity != "frame" or not (directory / EMBEDDING).is_file():
         return None
     frames = stored.read_frames(directory / RESULT)
-    mask = None if frames is None else frames.scores[:, NAMES.index("unknown")] < 1
-    return mask if mask is not None and mask.any() else None
+    if frames is None:
+        return None
+    if frames.scores is not None:
+        mask = frames.scores[:, NAMES.index("unknown")] < 1
+    else:
+        rows = next((item.numbers for item in frames.readouts.values()), np.zeros((0, 1), np.float32))
+        mask = np.isfinite(rows[:, 0])
+    return mask if mask.any() else None
 
 
 def _with_embeddings(record: ArchiveRecord, directory: Path, mask: NDArray[np.bool_] | None) -> ArchiveRecord:
@@ -313,11 +337,11 @@ def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Arch
         content = content[0]
     if not isinstance(content, dict):
         raise ArchiveError(f"{RESULT} holds no result")
-    scores = _scores(content)
+    scores = foreign.scores(content)
     recording = content["recording"] if isinstance(content.get("recording"), dict) else {}
     own_model = content["model"] if isinstance(content.get("model"), dict) else {"name": content.get("model")}
     name, _, revision = (model or "").partition("@")
-    emotion = _emotion(content.get("emotion")) or max(scores, key=scores.__getitem__)
+    emotion = foreign.emotion(content.get("emotion")) or max(scores, key=scores.__getitem__)
     audio = directory / AUDIO
     sound = files.digest(audio) if audio.is_file() else None
     return ArchiveRecord(
@@ -336,37 +360,6 @@ def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Arch
         duration=_duration(audio),
         outputs=directory,
     )
-
-
-def _scores(content: Mapping[str, Any]) -> dict[str, float]:
-    """Of the nine emotions; those that the other program doesn't know have 0."""
-    given, labels = content.get("scores"), content.get("labels")
-    if isinstance(given, list) and isinstance(labels, list):
-        rows = np.atleast_2d(np.asarray(given, np.float64))  # one, or one for each frame
-        given = dict(zip(labels, rows.mean(axis=0).tolist(), strict=True))
-    elif isinstance(given, dict):
-        rows = np.array([float(value) for value in given.values()])
-    if not isinstance(given, dict) or not given:
-        raise ArchiveError(f"{RESULT} has no scores by emotion")
-    scores = dict.fromkeys(NAMES, 0.0)
-    for label, value in given.items():
-        if name := _emotion(label):
-            scores[name] += float(value)
-        elif not str(label).startswith("unuse"):  # a class that the model wasn't trained on
-            raise ArchiveError(f"{RESULT} has the label {label!r}, which is not one of the nine emotions")
-    try:
-        check_scores(rows)  # the classes that the model wasn't trained on among them
-    except ValueError as error:
-        raise ArchiveError(f"{RESULT} has {error}") from error
-    if not any(scores.values()):
-        raise ArchiveError(f"{RESULT} has no emotion with a score above 0")
-    return scores
-
-
-def _emotion(label: object) -> str | None:
-    """The emotion that a label means, if it is one of the nine."""
-    text = str(label).strip()
-    return _LABELS.get(text) or _LABELS.get(text.rpartition("/")[2].strip().lower())
 
 
 def _created(content: Mapping[str, Any], directory: Path) -> datetime:

@@ -1,6 +1,5 @@
 """Rows: how records stand in the database's tables, and how they come back."""
 
-import json
 import os
 import re
 import secrets
@@ -16,6 +15,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, RowMapping, Select, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from emovox.archive import readings
 from emovox.archive.database import HIDDEN
 from emovox.archive.record import ArchiveRecord, Floats, clean
 from emovox.archive.schema import directories, embeddings, recognitions, recordings, segments, spaces, tags
@@ -49,7 +49,7 @@ class RecordMapper:
             "created": record.created.timestamp(),
             "warnings": " ".join(record.warnings),
             "outputs": None if record.outputs is None else self.stored(record.outputs),
-            **record.scores,
+            **_scores(record.scores),
         }
         if table is directories and record.outputs is not None:
             cells |= self._directory(record, record.outputs)
@@ -66,17 +66,17 @@ class RecordMapper:
             "position": position(path.name),
             "recognition": record.id,
             "modified": modified,
-            "head": None if record.head is None else json.dumps(record.head, ensure_ascii=False),
         }
 
     def records(self, connection: Connection, query: Select[Any]) -> list[ArchiveRecord]:
-        """The records of a query of `joined`, with the tags of their recordings."""
+        """The records of a query of `joined`, with their readings and the tags of their recordings."""
         rows = connection.execute(query).mappings().all()
         names: dict[str, list[str]] = {}
         for part in parts({row["sha256"] for row in rows}):
             for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
                 names.setdefault(tag.recording, []).append(tag.name)
-        return [self.record(row, names.get(row["sha256"], ())) for row in rows]
+        numbers = readings_of(connection, (row["id"] for row in rows))
+        return [self.record(row, names.get(row["sha256"], ()), numbers.get(row["id"], ())) for row in rows]
 
     def stored(self, path: Path) -> str:
         """A path as it is stored: relative to where an SQLite file is, so that both can be moved together."""
@@ -89,12 +89,15 @@ class RecordMapper:
         """The path that is stored so."""
         return Path(text) if self._base is None else self._base / text
 
-    def record(self, row: RowMapping, names: Iterable[str] = ()) -> ArchiveRecord:
-        """The record of a row of `joined`, with these tags."""
+    def record(
+        self, row: RowMapping, names: Iterable[str] = (), numbers: Iterable[RowMapping] = ()
+    ) -> ArchiveRecord:
+        """The record of a row of `joined`, with these tags and readings."""
         return ArchiveRecord(
             **{name: row[name] for name in _PLAIN},
             created=datetime.fromtimestamp(row["created"]).astimezone(),
-            scores={name: row[name] for name in NAMES},
+            scores=None if row["emotion"] is None else {name: row[name] for name in NAMES},
+            readouts=readings.results(numbers),
             warnings=tuple(row["warnings"].split()),
             outputs=None if row["outputs"] is None else self.resolved(row["outputs"]),
             tags=tuple(names),
@@ -110,6 +113,17 @@ def position(name: str) -> str:
 def joined() -> Select[Any]:
     """The query of all recognitions with their recordings."""
     return select(*_COLUMNS).select_from(recognitions.join(recordings))
+
+
+def readings_of(connection: Connection, ids: Iterable[str]) -> dict[str, list[RowMapping]]:
+    """The rows of `readings` of recognitions, in their order."""
+    table = readings.readings
+    numbers: dict[str, list[RowMapping]] = {}
+    for part in parts(ids):
+        query = select(table).where(table.c.recognition.in_(part)).order_by(table.c.recognition, table.c.position)
+        for row in connection.execute(query).mappings():
+            numbers.setdefault(row["recognition"], []).append(row)
+    return numbers
 
 
 def parts(values: Iterable[str]) -> Iterator[list[str]]:
@@ -136,7 +150,7 @@ def of_segments(record: ArchiveRecord) -> Iterator[dict[str, Any]]:
             "end": item.end,
             "emotion": item.emotion,
             "confidence": item.confidence,
-            **item.scores,
+            **_scores(item.scores),
             "channel": item.channel,
         }
 
@@ -190,6 +204,7 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
         linkless = update(recordings).where(recordings.c.sha256 == sha256, recordings.c.link.is_(None))
         connection.execute(linkless.values(link=_text(link)))
     insert(connection, recognitions, [mapper.row(recognitions, record) for record in new])
+    insert(connection, readings.readings, [row for record in new for row in readings.of_record(record)])
     insert(connection, segments, [row for record in new for row in of_segments(record)])
     insert(
         connection,
@@ -222,7 +237,7 @@ def _keep_directories(connection: Connection, batch: Sequence[ArchiveRecord], ma
         return
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     added = dialect.insert(directories)
-    changes = {name: added.excluded[name] for name in ("recognition", "modified", "name", "duration", "head")}
+    changes = {name: added.excluded[name] for name in ("recognition", "modified", "name", "duration")}
     upsert = added.on_conflict_do_update(index_elements=["path"], set_=changes)
     connection.execute(upsert, [rows[path] for path in sorted(rows)])
 
@@ -238,6 +253,10 @@ def _with_known_ids(connection: Connection, batch: Sequence[ArchiveRecord]) -> l
         else record
         for record in batch
     ]
+
+
+def _scores(scores: dict[str, float] | None) -> dict[str, float | None]:
+    return {**dict.fromkeys(NAMES), **(scores or {})}
 
 
 def _text(value: Any) -> Any:

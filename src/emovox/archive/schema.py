@@ -19,13 +19,13 @@ from sqlalchemy import (
 
 from emovox.emotions import NAMES
 
-HEAD = "0006"  # the newest migration
+HEAD = "0007"  # the newest migration
 
 metadata = MetaData()
 
 
 def _scores() -> list[Column[Any]]:
-    return [Column(name, Float, nullable=False) for name in NAMES]
+    return [Column(name, Float) for name in NAMES]  # null: the model doesn't give the nine
 
 
 recordings = Table(
@@ -54,8 +54,8 @@ recognitions = Table(
     Column("checksum", String(64)),
     Column("granularity", Text, nullable=False),
     Column("channel", Integer),
-    Column("emotion", String(16), nullable=False),
-    Column("confidence", Float, nullable=False),
+    Column("emotion", String(16)),
+    Column("confidence", Float),
     *_scores(),
     Column("speech", Float),  # seconds of it in what was heard: of the channel, not the recording
     Column("warnings", Text, nullable=False),  # codes between spaces
@@ -72,8 +72,8 @@ segments = Table(
     Column("number", Integer, primary_key=True),  # from 0
     Column("start", Float, nullable=False),
     Column("end", Float, nullable=False),
-    Column("emotion", String(16), nullable=False),
-    Column("confidence", Float, nullable=False),
+    Column("emotion", String(16)),
+    Column("confidence", Float),
     *_scores(),
     Column("channel", Integer),
 )
@@ -88,7 +88,6 @@ directories = Table(  # the outputs directories that there are; several may be c
     Column("modified", BigInteger, nullable=False),  # nanoseconds since 1970, of result.json; 0: to be read
     Column("name", Text),  # of the recording, and its duration, in this recognition: recordings have their first
     Column("duration", Float),
-    Column("head", Text),  # JSON: the verdict of a trained head
     Index("directories_position", "parent", "position"),
 )
 

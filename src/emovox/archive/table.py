@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
+from emovox.archive.names import CONFIDENCE, LABEL, Name, numbers
 from emovox.archive.record import ArchiveRecord
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
@@ -25,13 +26,13 @@ _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
 
 
-def write_csv(records: Iterable[ArchiveRecord], file: IO[Any]) -> None:
-    """A line for each record."""
-    write = writer(file)
-    write(COLUMNS)
+def write_csv(records: Iterable[ArchiveRecord], file: IO[Any], readouts: Iterable[Name] = ()) -> None:
+    """A line for each record, with columns for the labels of readouts."""
+    write, columns = writer(file), [*COLUMNS, *_columns(readouts)]
+    write(columns)
     for row in map(_flat, records):
         row |= {"warnings": " ".join(row["warnings"]), "tags": ",".join(row["tags"])}
-        write([row[name] for name in COLUMNS])
+        write([row.get(name) for name in columns])
 
 
 def write_jsonl(records: Iterable[ArchiveRecord], file: IO[Any], archive: "Archive | None" = None) -> None:
@@ -44,8 +45,19 @@ def write_jsonl(records: Iterable[ArchiveRecord], file: IO[Any], archive: "Archi
         file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def write_parquet(records: Iterable[ArchiveRecord], file: IO[bytes], archive: "Archive | None" = None) -> None:
-    """A row for each record, in typed columns; with the archive, its embedding too, as a list of float32.
+def write_parquet(
+    records: Iterable[ArchiveRecord],
+    file: IO[bytes],
+    archive: "Archive | None" = None,
+    readouts: Iterable[Name] = (),
+) -> None:
+    """A row for each record, in typed columns, also for the labels of readouts.
+
+    Args:
+        records: the rows.
+        file: gets them.
+        archive: adds their embeddings, as lists of float32.
+        readouts: the readouts and labels among them.
 
     Raises:
         ArchiveError: pyarrow is not installed.
@@ -59,6 +71,7 @@ def write_parquet(records: Iterable[ArchiveRecord], file: IO[bytes], archive: "A
     types |= {name: pa.float64() for name in _NUMBERS}
     types |= {"channel": pa.int32(), "created": pa.timestamp("us", tz="UTC")}
     types |= {"warnings": pa.list_(pa.string()), "tags": pa.list_(pa.string())}
+    types |= {name: pa.type_for_alias(kind) for name, kind in _columns(readouts).items()}
     if archive is not None:
         types["embedding"] = pa.list_(pa.float32())
     schema = pa.schema(list(types.items()))
@@ -73,7 +86,7 @@ def write_parquet(records: Iterable[ArchiveRecord], file: IO[bytes], archive: "A
 
 
 def segments(archive: "Archive", records: Iterable[ArchiveRecord]) -> Iterator[Rows]:
-    """The segments of records, as the archive has them: without those of heads."""
+    """The segments of records, as the archive has them: with the nine emotions alone."""
     for record in records:
         outputs = None if record.outputs is None else str(record.outputs)
         yield Rows(record.link or record.name, outputs, [_segment(row) for row in archive.segments(record.id)])
@@ -86,11 +99,25 @@ def sources(records: Iterable[ArchiveRecord]) -> Iterator[Source]:
 
 
 def _segment(row: dict[str, Any]) -> Segment:
-    scores = {name: row[name] for name in NAMES}
+    scores = None if row["emotion"] is None else {name: row[name] for name in NAMES}
     facts = {name: row[name] for name in ("start", "end", "emotion", "confidence", "channel")}
     return Segment.model_construct(**facts, scores=scores)  # checked when it was archived
 
 
+def _columns(readouts: Iterable[Name]) -> dict[str, str]:
+    """The columns of readouts, with Parquet's types: the class that leads and its score, then each number."""
+    columns: dict[str, str] = {}
+    for name in readouts:
+        if not name.value:
+            columns |= {f"{name.readout}.{LABEL}": "string", f"{name.readout}.{CONFIDENCE}": "double"}
+        columns[str(name)] = "double"
+    return columns
+
+
 def _flat(record: ArchiveRecord) -> dict[str, Any]:
     row = record.to_dict()
-    return {**row, **row.pop("scores")}
+    row |= row.pop("scores") or dict.fromkeys(NAMES)
+    for readout, item in record.readouts.items():
+        row |= {f"{readout}.{LABEL}": item.label, f"{readout}.{CONFIDENCE}": item.confidence}
+        row |= {f"{readout}.{label}": number for label, number in numbers(item).items()}
+    return row

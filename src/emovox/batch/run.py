@@ -240,7 +240,7 @@ class Batch:
             return
         status.done += 1
         status.seconds += answer.seconds
-        status.emotions.update(row["emotion"] for row in answer.rows)
+        status.count(answer.rows)
         status.slowest = sorted([*status.slowest, (answer.spent, answer.path)], reverse=True)[:SLOWEST]
         self._records += answer.records
         self._recognitions.add(answer.rows)
@@ -303,11 +303,11 @@ class Batch:
         self._recognitions.sweep()
         self._errors.sweep()
         for name in list(self._recognitions.names()):
-            rows = self._recognitions.read(name, columns=["path", "sha256", "emotion", "outputs"])
+            rows = self._recognitions.read(name, columns=["path", "sha256", "emotion", "outputs", "readouts"])
             while some := list(islice(rows, _TOGETHER)):
                 self._ledger.add_done([(row["path"], row["sha256"]) for row in some], name)
                 self._ledger.keep(row["outputs"] for row in some if row["outputs"])
-                status.emotions.update(row["emotion"] for row in some)
+                status.count(some)
         for name in list(self._errors.names()):
             if self._wish.retry_failed:
                 (self._errors.place / name).delete()

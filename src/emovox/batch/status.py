@@ -2,7 +2,9 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from emovox.inference.recognition import ModelFacts
 
@@ -27,6 +29,8 @@ class Status:
         seconds: of sound recognised in this run.
         started: on the monotonic clock.
         emotions: recordings by emotion, of all runs.
+        labels: likewise, by class of a model that doesn't give the nine.
+        values: the sums of its values and how many they are, by name, likewise.
         slowest: seconds taken and path, of the slowest in this run.
     """
 
@@ -43,7 +47,21 @@ class Status:
     seconds: float = 0.0
     started: float = field(default_factory=time.monotonic)
     emotions: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    values: dict[str, tuple[float, int]] = field(default_factory=dict)
     slowest: list[tuple[float, str]] = field(default_factory=list)
+
+    def count(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Count rows of the table by emotion, else by the class of the first readout that has classes."""
+        for row in rows:
+            if row["emotion"] is not None:
+                self.emotions[row["emotion"]] += 1
+                continue
+            readouts = [readout for _, readout in row.get("readouts") or []]
+            self.labels.update([item["label"] for item in readouts if item["label"] is not None][:1])
+            for name, value in (pair for item in readouts for pair in item["values"] or []):
+                total, number = self.values.get(name, (0.0, 0))
+                self.values[name] = total + value, number + 1
 
     @property
     def elapsed(self) -> float:

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from emovox.batch.storage import Place
 from emovox.emotions import NAMES
 from emovox.errors import BatchError
 from emovox.files import DRAFT
-from emovox.inference.recognition import HeadScores, Recognition, Segment
+from emovox.inference.frames import Frames
+from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
 
 RECOGNITIONS, ERRORS = "recognitions", "errors"
 ROWS = 5000  # in a shard, at most
@@ -19,8 +23,8 @@ SIZE = 64 * 2**20  # approximate bytes after which it is, too: curves and embedd
 
 
 @cache
-def schema(table: str) -> Any:
-    """Arrow's schema of a table."""
+def schema(table: str, *, readouts: bool = True) -> Any:
+    """Arrow's schema of a table; without readouts, as it was in 0.1."""
     import pyarrow as pa  # noqa: PLC0415  an extra
 
     text, number, features = pa.string(), pa.float64(), pa.list_(pa.float32())
@@ -29,8 +33,20 @@ def schema(table: str) -> Any:
     verdict = [("emotion", text), ("confidence", number), *((name, number) for name in NAMES)]
     nine = pa.list_(pa.list_(pa.float32(), len(NAMES)))
     own = [("label", text), ("confidence", number), ("scores", pa.map_(text, number))]
+    limits = ("range", pa.list_(number))
+    result = pa.struct([("kind", text), *own, ("values", pa.map_(text, number)), limits])
+    curve = pa.struct(
+        [
+            ("kind", text),
+            ("labels", pa.list_(text)),
+            limits,
+            *((name, pa.list_(features)) for name in ("logits", "scores", "values")),
+        ]
+    )
+    whole = [("readouts", pa.map_(text, result))] if readouts else []
+    curves = [("readouts", pa.map_(text, curve))] if readouts else []
     segment = pa.struct(
-        [("start", number), ("end", number), *verdict, ("embedding", features), ("head", pa.struct(own))]
+        [("start", number), ("end", number), *verdict, ("embedding", features), ("head", pa.struct(own)), *whole]
     )
     frames = pa.struct(
         [
@@ -41,6 +57,7 @@ def schema(table: str) -> Any:
             ("scores", nine),
             ("head_labels", pa.list_(text)),
             ("head_scores", pa.list_(features)),
+            *curves,
         ]
     )
     return pa.schema(
@@ -65,6 +82,7 @@ def schema(table: str) -> Any:
             ("frame_embeddings", pa.list_(features)),
             ("head", pa.struct([("name", text), *own])),
             ("outputs", text),
+            *whole,
         ]
     )
 
@@ -77,7 +95,7 @@ def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> d
         recognition: what was recognised.
         outputs: its outputs directory's name.
     """
-    recording, model, frames = recognition.recording, recognition.model, recognition.frames
+    recording, model, head = recognition.recording, recognition.model, trained(recognition.readouts)
     by_frame = recognition.granularity == "frame"
     features = recognition.embedding
     return {
@@ -97,19 +115,11 @@ def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> d
         "model_checksum": model.checksum,
         "embedding": None if features is None or by_frame else features[0],
         "segments": None if recognition.segments is None else [_segment(item) for item in recognition.segments],
-        "frames": frames
-        and {
-            "hop": frames.hop,
-            "first_centre": frames.first_centre,
-            "smoothing": frames.smoothing,
-            "logits": list(frames.logits),
-            "scores": list(frames.scores),
-            "head_labels": frames.head_labels,
-            "head_scores": None if frames.head_scores is None else list(frames.head_scores),
-        },
+        "frames": None if recognition.frames is None else _frames(recognition.frames, head and head[0]),
         "frame_embeddings": None if features is None or not by_frame else list(features),
-        "head": None if recognition.head is None else {"name": recognition.head.name, **_own(recognition.head)},
+        "head": None if head is None else {"name": head[0], **_own(head[1])},
         "outputs": outputs,
+        "readouts": _readouts(recognition),
     }
 
 
@@ -174,7 +184,9 @@ class Shards:
         with place.open() as file:
             try:
                 table = pyarrow.parquet.ParquetFile(file)
-                if not table.schema_arrow.equals(schema(self._table)):
+                if not any(
+                    table.schema_arrow.equals(schema(self._table, readouts=readouts)) for readouts in (True, False)
+                ):
                     raise BatchError(f"{place.address}: not a shard of this table: remove it and run again")
                 for batch in table.iter_batches(columns=columns):
                     chosen = batch
@@ -206,7 +218,9 @@ class Shards:
                 if (values := row.get(key)) is not None and len(values)
             )
             if (frames := row.get("frames")) is not None:
-                self._size += 72 * len(frames["logits"])
+                curves = [frames, *(readout for _, readout in frames.get("readouts") or [])]
+                series = [curve.get(name) or [] for curve in curves for name in ("logits", "scores", "values")]
+                self._size += sum(4 * len(rows) * len(rows[0]) for rows in series if len(rows))
         if len(self._rows) >= ROWS or self._size >= SIZE:
             self.flush()
 
@@ -259,13 +273,65 @@ def _name() -> str:
 
 
 def _verdict(item: Recognition | Segment) -> dict[str, Any]:
-    return {"emotion": item.emotion, "confidence": item.confidence, **{name: item.scores[name] for name in NAMES}}
+    scores = item.scores or {}
+    return {"emotion": item.emotion, "confidence": item.confidence, **{name: scores.get(name) for name in NAMES}}
 
 
 def _segment(item: Segment) -> dict[str, Any]:
-    head = None if item.head is None else _own(item.head)
-    return {"start": item.start, "end": item.end, **_verdict(item), "embedding": item.embedding, "head": head}
+    head = trained(item.readouts)
+    return {
+        "start": item.start,
+        "end": item.end,
+        **_verdict(item),
+        "embedding": item.embedding,
+        "head": None if head is None else _own(head[1]),
+        "readouts": _readouts(item),
+    }
 
 
-def _own(head: HeadScores) -> dict[str, Any]:
-    return {"label": head.label, "confidence": head.confidence, "scores": list(head.scores.items())}
+def _frames(frames: Frames, head: str | None) -> dict[str, Any]:
+    """Frames; the trained head of this name has its older fields, too, which go with 0.3."""
+    curve = None if head is None else frames.readouts.get(head)
+    return {
+        "hop": frames.hop,
+        "first_centre": frames.first_centre,
+        "smoothing": frames.smoothing,
+        "logits": _rows(frames.logits),
+        "scores": _rows(frames.scores),
+        "head_labels": None if curve is None else curve.labels,
+        "head_scores": None if curve is None else _rows(curve.scores),
+        "readouts": [
+            (
+                name,
+                {
+                    "kind": item.kind,
+                    "labels": item.labels,
+                    "range": item.range,
+                    "logits": _rows(item.logits),
+                    "scores": _rows(item.scores),
+                    "values": _rows(item.values),
+                },
+            )
+            for name, item in frames.readouts.items()
+        ],
+    }
+
+
+def _rows(numbers: NDArray[np.float32] | None) -> list[NDArray[np.float32]] | None:
+    return None if numbers is None else list(numbers)
+
+
+def _readouts(item: Recognition | Segment) -> list[tuple[str, dict[str, Any]]]:
+    """As Arrow has a map: pairs of name and result."""
+    return [
+        (name, {"kind": readout.kind, **_own(readout), "values": _map(readout.values), "range": readout.range})
+        for name, readout in item.readouts.items()
+    ]
+
+
+def _own(item: ReadoutResult) -> dict[str, Any]:
+    return {"label": item.label, "confidence": item.confidence, "scores": _map(item.scores)}
+
+
+def _map(numbers: dict[str, float] | None) -> list[tuple[str, float]] | None:
+    return None if numbers is None else list(numbers.items())

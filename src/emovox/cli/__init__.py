@@ -13,6 +13,7 @@ from emovox import interrupts
 from emovox.errors import (
     ClusterError,
     EmovoxError,
+    FilterError,
     OptionsError,
     SettingsError,
     UnknownEmotionError,
@@ -131,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         click.echo(f"Error: {error}", err=True)
-        usage = (UnknownModelError, UnknownEmotionError, SettingsError, OptionsError)
+        usage = (UnknownModelError, UnknownEmotionError, FilterError, SettingsError, OptionsError)
         code = EXIT_USAGE if isinstance(error, usage) else EXIT_FAILED
         code = EXIT_CLUSTER if isinstance(error, ClusterError) else code
     except Exception as error:

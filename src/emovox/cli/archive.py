@@ -13,15 +13,16 @@ from rich.console import Console
 
 from emovox.cli import library, parameters
 from emovox.cli.report import clock, label, printable
+from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
 from emovox.cli.watch import watch
-from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, OutputsError
 from emovox.outputs import find_directories
 from emovox.settings import settings
 
 if TYPE_CHECKING:
     from emovox.archive import Archive, ArchiveRecord
+    from emovox.inference.recognition import ReadoutResult
 
 _OUTPUTS = parameters.outputs("The outputs whose archive it is.")
 _LABELS = click.option(
@@ -47,6 +48,7 @@ def archive() -> None:
     """  # noqa: D301  click needs the backspace itself
 
 
+archive.add_command(stats)
 archive.add_command(watch)
 
 
@@ -154,16 +156,28 @@ def show(name: str, form: str, labels: str | None) -> None:
                 click.echo(json.dumps(facts, ensure_ascii=False, indent=2))
                 continue
             for key, value in facts.items():
-                if value not in (None, [], {}) and key != "scores":
+                if value not in (None, [], {}) and key not in {"scores", "readouts"}:
                     text = ", ".join(value) if isinstance(value, list) else value
                     click.echo(f"{key:12}{printable(str(text))}")
-            for emotion, score in sorted(record.scores.items(), key=lambda item: -item[1]):
+            for emotion, score in sorted((record.scores or {}).items(), key=lambda item: -item[1]):
                 click.echo(f"{'':12}{100 * score:5.1f} %  {label(emotion, _language(labels))}")
+            for readout, item in record.readouts.items():
+                _show_readout(readout, item)
             click.echo(f"{'embedding':12}{'none' if vector is None else f'{len(vector)} numbers'}")
-            for item in segments:
-                times = f"{clock(item['start'])} – {clock(item['end'])}"
-                emotion = label(item["emotion"], _language(labels))
-                click.echo(f"{'segment':12}{times}  {100 * item['confidence']:5.1f} %  {emotion}")
+            for segment in segments:
+                times = f"{clock(segment['start'])} – {clock(segment['end'])}"
+                if segment["emotion"] is not None:
+                    emotion = label(segment["emotion"], _language(labels))
+                    times += f"  {100 * segment['confidence']:5.1f} %  {emotion}"
+                click.echo(f"{'segment':12}{times}")
+
+
+def _show_readout(name: str, item: "ReadoutResult") -> None:
+    click.echo(printable(name) + ("" if item.range is None else f", {item.range[0]:g} … {item.range[1]:g}"))
+    for label_, value in (item.values or {}).items():
+        click.echo(f"{'':12}{value:7.2f}  {printable(label_)}")
+    for label_, score in sorted((item.scores or {}).items(), key=lambda pair: -pair[1]):
+        click.echo(f"{'':12}{100 * score:5.1f} %  {printable(label_)}")
 
 
 @archive.command()
@@ -188,9 +202,9 @@ def show(name: str, form: str, labels: str | None) -> None:
 def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, embedding: bool) -> int:
     """Write the archive as a table: of recordings, of their segments, or of their frames.
 
-    The archive has the segments, but not the verdicts of heads on them; frames are read from the outputs
-    directories. Both tables are those of `emovox table`, which also reads outputs directories that are in no
-    archive.
+    What readouts give besides the nine emotions has columns READOUT.LABEL, such as dimensions.arousal. The archive
+    has the segments with the nine alone; frames are read from the outputs directories. Both tables are those of
+    `emovox table`, which also reads outputs directories that are in no archive.
 
     \b
     emovox archive export > archive.csv
@@ -215,47 +229,16 @@ def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, 
             if form == "jsonl" or embedding:
                 from emovox.archive import table  # noqa: PLC0415  an extra
 
-                write = table.write_parquet if form == "parquet" else table.write_jsonl
                 with opened(output, form) as file:
-                    write(archive.all(where), file, archive if embedding else None)
+                    if form == "parquet":
+                        table.write_parquet(archive.all(where), file, archive, archive.reading_names(where))
+                    else:
+                        table.write_jsonl(archive.all(where), file, archive if embedding else None)
             else:
                 write_archive(archive, where, rows, cast("Form", form), output, failures)
     finally:
         tell(failures)
     return 1 if failures else 0
-
-
-@archive.command()
-@library.filters
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-@_LABELS
-@_OUTPUTS
-def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
-    """Count what is in the archive: by emotion, by day, by tag, by model.
-
-    \b
-    emovox archive stats
-    emovox archive stats --filter tag=complaint --filter since=2026-11-01
-    """  # noqa: D301  click needs the backspace itself
-    with library.read_archive() as archive:
-        totals = archive.stats(library.parse(filters))
-    if form == "json":
-        click.echo(json.dumps(vars(totals), ensure_ascii=False, indent=2))
-        return
-    click.echo(f"{totals.recordings} recordings ({clock(totals.seconds)}), {totals.recognitions} recognitions")
-    emotions = {
-        label(name, _language(labels)): totals.by_emotion[name] for name in NAMES if name in totals.by_emotion
-    }
-    parts = {"emotion": emotions, "day": totals.by_day, "tag": totals.by_tag, "model": totals.by_model}
-    for title, counts in parts.items():
-        if counts:
-            click.echo(f"\nby {title}")
-            library.table(
-                [
-                    (f"  {printable(name)}", f"{count:8d}", f"{100 * count / totals.recognitions:5.1f} %")
-                    for name, count in counts.items()
-                ]
-            )
 
 
 @archive.command(no_args_is_help=True)

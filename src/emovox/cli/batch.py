@@ -17,9 +17,10 @@ from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Plan
 from emovox.cli import library, parameters
-from emovox.cli.report import bar, label, printable
+from emovox.cli.report import bar, fitted, label, printable
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
+from emovox.exports.verdict import two_decimals
 from emovox.inference.options import Options
 from emovox.models.loading import Wanted, mapping_of
 from emovox.settings import settings
@@ -215,12 +216,20 @@ def _clock(seconds: float) -> str:
 
 def _summary(status: Status, wish: BatchConfig) -> list[str]:
     """Emotions, throughput, the slowest recordings."""
-    total = sum(status.emotions.values())
-    lines = [
-        f"{BY_NAME[name].emoji} {label(name, wish.labels):<10} {count:>9,}  {100 * count / total:5.1f} %  "
-        f"{bar(count / total).rstrip()}"
+    shares = [
+        (f"{BY_NAME[name].emoji} {label(name, wish.labels):<10}", status.emotions[name])
         for name in NAMES
-        if (count := status.emotions[name])
+        if name in status.emotions
+    ]
+    shares += [(fitted(name, 13), count) for name, count in status.labels.most_common()]
+    total = sum(count for _, count in shares)
+    lines = [
+        f"{name} {count:>9,}  {100 * count / total:5.1f} %  {bar(count / total).rstrip()}"
+        for name, count in shares
+    ]
+    lines += [
+        f"{fitted(name, 13)} {number:>9,}  mean {two_decimals(total / number)}"
+        for name, (total, number) in status.values.items()
     ]
     if status.slowest and status.slowest[0][0] >= 1:
         lines.append("slowest:")

@@ -23,7 +23,7 @@ filters = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Only these: emotion=angry, tag=calls, name=part, model=lite, warning=quiet, since=2026-11-01, "
-    "until=2026-12-01. If several are given, all must hold.",
+    "until=2026-12-01, 'arousal>0.7' (also >=, <, <=), myhead=promoter. If several are given, all must hold.",
 )
 
 
@@ -92,14 +92,28 @@ def parse(words: tuple[str, ...]) -> "Filter":
 
 
 def line(record: "ArchiveRecord", language: str) -> str:
-    """A record as one line: id, time, emotion, confidence, name, tags."""
-    emotion = f"{BY_NAME[record.emotion].emoji} {label(record.emotion, language)}"
+    """A record as one line: id, time, verdict, name, tags."""
     name = printable(record.name or (record.outputs.name if record.outputs else record.sha256[:12]))
     channel = "" if record.channel is None else f" [{record.channel}]"
     tags = "".join(f"  #{printable(tag)}" for tag in record.tags)
     time = record.created.strftime("%Y-%m-%d %H:%M")
-    facts = f"{record.id[:12]}  {time}  {set_cell_size(emotion, 13)}  {100 * record.confidence:5.1f} %"
-    return f"{facts}  {name}{channel}{tags}"
+    return f"{record.id[:12]}  {time}  {verdict(record, language)}  {name}{channel}{tags}"
+
+
+def verdict(record: "ArchiveRecord", language: str) -> str:
+    """The emotion with its confidence; without the nine what the first readout says; 22 cells, or more."""
+    if record.emotion is not None:
+        return classified(f"{BY_NAME[record.emotion].emoji} {label(record.emotion, language)}", record.confidence)
+    for item in record.readouts.values():
+        if item.values:
+            return f"{', '.join(f'{printable(name)} {value:.2f}' for name, value in item.values.items()):22}"
+        return classified(printable(item.label or ""), item.confidence)
+    return classified("–", None)
+
+
+def classified(name: str, confidence: float | None) -> str:
+    """A class and its score, in 22 cells."""
+    return set_cell_size(name, 13) + (9 * " " if confidence is None else f"  {100 * confidence:5.1f} %")
 
 
 def table(rows: list[tuple[Any, ...]]) -> None:

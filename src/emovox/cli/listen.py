@@ -57,7 +57,7 @@ STDIN = "-"
 @click.option(
     "--head",
     metavar="NAME|PATH",
-    help="Also apply this trained head; its result is in --jsonl and in the saved result.",
+    help="Also apply this trained head; its result is on the screen, in --jsonl and in the saved result.",
 )
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @parameters.outputs("Where the result is saved; the archive is kept beside it.")
@@ -134,7 +134,8 @@ def listen(
         ear = _Ear(save.sink)
         live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=options.head, sink=ear.take)
         limit = float("inf") if no_save else settings().max_duration  # what can be recognised afterwards
-        display: Lines = Screen(language) if sys.stdout.isatty() else Lines(language)
+        nine = recognizer.metadata.emotions is not None
+        display: Lines = Screen(language, nine=nine) if sys.stdout.isatty() else Lines(language)
         if jsonl:
             display = JsonLines(language, 2 if events == "2" else 1)
         stop = stack.enter_context(_stopping())

@@ -126,7 +126,8 @@ def recognize(
         paths=[str(file) for file in files],
         language=language,
         top=top,
-        head=options.head is not None,
+        metadata=recognizer.metadata,
+        head=options.head,
         segments=options.segments,
         rows_in=rows_in,
     )

@@ -11,12 +11,27 @@ from rich.cells import cell_len, set_cell_size
 
 from emovox.audio.quality import SILENT_TRACK
 from emovox.emotions import BY_NAME, NAMES
+from emovox.exports.columns import Cell, Layout, head_cells
+from emovox.exports.verdict import range_text, short_values, two_decimals
 from emovox.inference.frames import RowsIn
-from emovox.inference.recognition import WARNINGS, Recognition, RecordingFacts, Segment
+from emovox.inference.recognition import (
+    WARNINGS,
+    ReadoutResult,
+    Recognition,
+    RecordingFacts,
+    Segment,
+    trained,
+)
+from emovox.models.head import Head
+from emovox.models.metadata import Metadata
 from emovox.spreadsheets import writer
 
 BAR = 20  # cells
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_TITLES = {
+    "en": {"file": "file", "emotion": "emotion", "class": "class", "confidence": "confidence", "value": "value"},
+    "zh": {"file": "文件", "emotion": "情感", "class": "类别", "confidence": "置信度", "value": "数值"},
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,24 @@ def bar(share: float) -> str:
     return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).ljust(BAR)
 
 
+def fitted(text: str, width: int) -> str:
+    """A label as one printable line of that many cells, cut at its end."""
+    text = printable(text)
+    if cell_len(text) > width:
+        text = set_cell_size(text, width - 1).rstrip() + "…"
+    return set_cell_size(text, width)
+
+
+def values(item: ReadoutResult, width: int) -> Iterator[str]:
+    """A line for each value: its name, the value, its range, and where in it that is."""
+    for name, value in (item.values or {}).items():
+        line = f"{fitted(name, width)}  {two_decimals(value):>5}{range_text(item.range)}"
+        if item.range is not None:
+            low, high = item.range
+            line += f"  {bar(min(max((value - low) / (high - low), 0), 1))}"
+        yield line.rstrip()
+
+
 class Report:
     """Prints rows; each format overrides what it does differently."""
 
@@ -57,14 +90,17 @@ class Report:
         paths: list[str],
         language: str,
         top: int,
-        head: bool = False,
+        metadata: Metadata,
+        head: Head | None = None,
         segments: bool = False,
         rows_in: RowsIn | None = None,
     ) -> None:
         self.paths = paths
         self.language = language
         self.top = top
-        self.head = head
+        self.nine = metadata.emotions is not None
+        self.head = head is not None
+        self.layout = Layout.of_model(metadata, None if head is None else (head.name, head.classes))
         self.segments = segments
         self.rows_in = rows_in
 
@@ -84,38 +120,72 @@ class Report:
 
 
 class Table(Report):
-    """Columns for people: file, emotion with emoji, confidence, bar."""
+    """Columns for people: file, emotion with emoji, confidence, bar; below it what readouts give."""
 
     def begin(self) -> None:  # noqa: D102
         self._width = min(max([20, *(cell_len(printable(path)) for path in self.paths)]), 48)
+        labels = [label for labels in self.layout.labels.values() for label in labels]
+        self._label = min(max([13, *(cell_len(printable(label)) for label in labels)]), 24)
         if self.paths:
-            head = ("文件", "情感", "置信度") if self.language == "zh" else ("file", "emotion", "confidence")
-            click.echo(f"{set_cell_size(head[0], self._width)}  {set_cell_size(head[1], 13)}  {head[2]}")
+            titles = _TITLES[self.language]
+            cells = [set_cell_size(titles["file"], self._width)]
+            if self.nine or self.layout.classes:
+                title = titles["emotion" if self.nine else "class"]
+                cells += [set_cell_size(title, self._label), titles["confidence"]]
+            elif self.layout.labels:
+                cells.append(titles["value"])
+            click.echo("  ".join(cells).rstrip())
 
     def add(self, row: Row) -> None:  # noqa: D102
-        channel = row.recognition.recording.channel
+        found = row.recognition
+        channel = found.recording.channel
         name = printable(row.path) + ("" if channel is None else f" [{channel}]")
-        for emotion, score in row.recognition.top(self.top):
-            shown = f"{BY_NAME[emotion].emoji} {label(emotion, self.language)}"
-            cells = set_cell_size(_fit(name, self._width), self._width), set_cell_size(shown, 13)
-            click.echo(f"{cells[0]}  {cells[1]}  {100 * score:5.1f} %  {bar(score)}".rstrip())
-            name = ""
-        if row.recognition.head is not None:
-            heard = row.recognition.head
-            name = set_cell_size(_fit(printable(heard.name), self._width - 2), self._width - 2)
-            shown = set_cell_size(printable(heard.label), 13)
-            click.echo(f"  {name}  {shown}  {100 * heard.confidence:5.1f} %  {bar(heard.confidence)}".rstrip())
-        for item in row.recognition.segments or []:
-            shown = f"{BY_NAME[item.emotion].emoji} {label(item.emotion, self.language)}"
+        blocks = [(name, [*self._emotions(found)])] if found.emotion is not None else []
+        blocks += [(f"  {printable(key)}", [*self._readout(item)]) for key, item in found.readouts.items()]
+        if found.emotion is None:
+            if len(blocks) == 1:  # nothing else could be meant
+                blocks = [(name, blocks[0][1])]
+            else:
+                blocks.insert(0, (name, ["" if blocks else "–"]))
+        for title, lines in blocks:
+            for number, line in enumerate(lines):
+                start = title if number == 0 else ""
+                cells = set_cell_size(_fit(start, self._width), self._width)
+                click.echo(f"{cells}  {line}".rstrip())
+        for item in found.segments or []:
             times = f"{clock(item.start)} – {clock(item.end)}"
-            own = "" if item.head is None else f"  {printable(item.head.label)} {100 * item.head.confidence:.1f} %"
-            click.echo(
-                f"{set_cell_size(times, self._width)}  {set_cell_size(shown, 13)}  "
-                f"{100 * item.confidence:5.1f} %{own}"
-            )
-        for code in row.recognition.warnings:
-            more = _tracks(row.recognition.recording) if code == SILENT_TRACK else ""
+            click.echo(f"{set_cell_size(times, self._width)}  {self._segment(item)}".rstrip())
+        for code in found.warnings:
+            more = _tracks(found.recording) if code == SILENT_TRACK else ""
             click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}{more}")
+
+    def _emotions(self, found: Recognition) -> Iterator[str]:
+        for emotion, score in found.top(self.top):
+            shown = f"{BY_NAME[emotion].emoji} {label(emotion, self.language)}"
+            yield f"{set_cell_size(shown, self._label)}  {100 * score:5.1f} %  {bar(score)}".rstrip()
+
+    def _readout(self, item: ReadoutResult) -> Iterator[str]:
+        for name, score in sorted((item.scores or {}).items(), key=lambda pair: -pair[1])[: self.top]:
+            yield f"{fitted(name, self._label)}  {100 * score:5.1f} %  {bar(score)}".rstrip()
+        yield from values(item, self._label)
+
+    def _segment(self, item: Segment) -> str:
+        """The emotion with its confidence, or the first class, in columns; then all else in a few words."""
+        others, shown = dict(item.readouts), ""
+        if item.emotion is not None and item.confidence is not None:
+            name = f"{BY_NAME[item.emotion].emoji} {label(item.emotion, self.language)}"
+            shown = f"{set_cell_size(name, self._label)}  {100 * item.confidence:5.1f} %"
+        elif (
+            lead := next((key for key, readout in others.items() if readout.label is not None), None)
+        ) is not None:
+            first = others.pop(lead)
+            shown = f"{fitted(first.label or '', self._label)}  {100 * (first.confidence or 0):5.1f} %"
+        words = [
+            f"{printable(each.label)} {100 * (each.confidence or 0):.1f} %"
+            for each in others.values()
+            if each.label
+        ]
+        return "  ".join(filter(None, [shown, *words, printable(short_values(others))]))
 
 
 class Json(Report):
@@ -144,76 +214,56 @@ class JsonLines(Report):
 
 
 class Csv(Report):
-    """One line per recording, with a column for each score; with a head, its name, label and confidence.
+    """One line per recording, with a column for each score, and those of readouts.
 
-    If segments were asked for, one line per segment: a recording without speech has none.
+    If segments were asked for, one line per segment: a recording without speech has none. A trained head has older
+    columns, too; they go with 0.3.
     """
 
     def begin(self) -> None:  # noqa: D102
         self._write = writer(sys.stdout)
+        own = ["head", "head_label", "head_confidence"] if self.head else []
+        own += self.layout.readout_columns()
         if self.segments:
-            own = ["head", "head_label", "head_confidence"] if self.head else []
-            self._write(
-                ["path", "channel", "start", "end", "emotion", "label", "confidence", *NAMES, "outputs", *own]
-            )
+            times = ["path", "channel", "start", "end"]
+            self._write([*times, "emotion", "label", "confidence", *NAMES, "outputs", *own])
             return
-        self._write(
-            [
-                "path",
-                "emotion",
-                "label",
-                "confidence",
-                *NAMES,
-                "duration",
-                "warnings",
-                "model",
-                "outputs",
-                "channel",
-                *(["head", "head_label", "head_confidence"] if self.head else []),
-            ]
-        )
+        facts = ["duration", "warnings", "model", "outputs", "channel"]
+        self._write(["path", "emotion", "label", "confidence", *NAMES, *facts, *own])
 
     def add(self, row: Row) -> None:  # noqa: D102
         found = row.recognition
+        head = trained(found.readouts)
         if self.segments:
-            for segment in found.segments or []:
-                self._write(self._segment_cells(row, segment))
+            for item in found.segments or []:
+                times = [f"{item.start:.3f}", f"{item.end:.3f}"]
+                cells = [row.path, item.channel or "", *times, *self._verdict(item), row.directory or ""]
+                self._write([*cells, *self._own(item, head and head[0])])
             sys.stdout.flush()
             return
-        self._write(
-            [
-                row.path,
-                found.emotion,
-                label(found.emotion, self.language),
-                f"{found.confidence:.6f}",
-                *(f"{found.scores[name]:.6f}" for name in NAMES),
-                f"{found.recording.duration:.3f}",
-                " ".join(found.warnings),
-                found.model.name,
-                row.directory or "",
-                found.recording.channel or "",
-                *(_head_cells(found) if self.head else []),
-            ]
-        )
+        facts = [
+            f"{found.recording.duration:.3f}",
+            " ".join(found.warnings),
+            found.model.name,
+            row.directory or "",
+            found.recording.channel or "",
+        ]
+        self._write([row.path, *self._verdict(found), *facts, *self._own(found, head and head[0])])
         sys.stdout.flush()
 
-    def _segment_cells(self, row: Row, segment: Segment) -> list[object]:
-        head = row.recognition.head
-        verdict = segment.head
-        own = ["" if head is None else head.name]
-        own += ["", ""] if verdict is None else [verdict.label, f"{verdict.confidence:.6f}"]
-        return [
-            row.path,
-            segment.channel or "",
-            f"{segment.start:.3f}",
-            f"{segment.end:.3f}",
-            segment.emotion,
-            label(segment.emotion, self.language),
-            f"{segment.confidence:.6f}",
-            *(f"{segment.scores[name]:.6f}" for name in NAMES),
-            row.directory or "",
-            *(own if self.head else []),
-        ]
+    def _verdict(self, item: Recognition | Segment) -> list[object]:
+        """The emotion, its name in the language shown, its confidence, and the nine scores."""
+        scores = item.scores or {}
+        name = None if item.emotion is None else label(item.emotion, self.language)
+        return [item.emotion, name, *map(_decimal, [item.confidence, *map(scores.get, NAMES)])]
+
+    def _own(self, item: Recognition | Segment, head: str | None) -> list[object]:
+        cells: list[Cell] = [head, *head_cells(item.readouts)] if self.head else []
+        return [*map(_decimal, cells + self.layout.readout_cells(item.readouts))]
+
+
+def _decimal(cell: Cell) -> Cell:
+    return f"{cell:.6f}" if isinstance(cell, float) else cell
 
 
 REPORTS: dict[str, Callable[..., Report]] = {"table": Table, "json": Json, "jsonl": JsonLines, "csv": Csv}
@@ -224,12 +274,6 @@ def _tracks(recording: RecordingFacts) -> str:
     names = [f"{number} {printable(name)}".strip() for number, name in enumerate(recording.tracks or [], 1)]
     heard = recording.track or 1
     return f": {names[heard - 1]}; also available: {', '.join(names[: heard - 1] + names[heard:])}"
-
-
-def _head_cells(found: Recognition) -> list[str]:
-    if found.head is None:
-        return ["", "", ""]
-    return [found.head.name, found.head.label, f"{found.head.confidence:.6f}"]
 
 
 def _item(row: Row, rows_in: RowsIn | None, *, indent: int | None) -> Iterator[str]:

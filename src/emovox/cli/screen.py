@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 import click
@@ -11,9 +11,12 @@ import rich.live
 from rich.console import Console, Group
 from rich.text import Text
 
-from emovox.cli.report import bar, clock, label
+from emovox.cli.report import bar, clock, fitted, label, printable, values
 from emovox.emotions import BY_NAME, EMOTIONS
+from emovox.exports import palette
+from emovox.exports.verdict import Verdict, verdict
 from emovox.inference.live import EmotionChanged, Event, EventsVersion, LiveUpdate
+from emovox.inference.recognition import ReadoutResult
 
 QUIETEST = -60.0  # dBFS, the lower end of the level meter
 
@@ -24,11 +27,16 @@ _WORDS = {
 
 
 class Lines:
-    """A line for every change. Override to show more."""
+    """A line for every change. Override to show more.
+
+    Of a model that doesn't give the nine: when another class has led twice in a row, or the values once a second.
+    """
 
     def __init__(self, language: str) -> None:
         self.language = language
         self.words = _WORDS[language]
+        self._lead: Verdict | None = None  # of such a model
+        self._candidate, self._second = "", -1
 
     def __enter__(self) -> "Lines":
         return self
@@ -46,9 +54,29 @@ class Lines:
             lost: how often sound was lost.
         """
         for event in events:
-            if isinstance(event, EmotionChanged):
-                click.echo(self.line(event))
+            line = self.line(event) if isinstance(event, EmotionChanged) else self.readout_line(event)
+            if line is not None:
+                click.echo(line)
                 sys.stdout.flush()
+
+    def readout_line(self, update: LiveUpdate) -> str | None:
+        """One line for what a model says that doesn't give the nine, if it is new."""
+        if update.emotion is not None or not (update.readouts or self._lead):
+            return None
+        if not update.readouts:
+            self._lead, self._candidate, self._second = None, "", -1
+            return f"{clock(update.time):>9}  –  {self.words['nobody']}"
+        lead, before = verdict(update, self.language), self._candidate
+        self._candidate = "" if lead.confidence is None else lead.text
+        if lead.confidence is None:
+            new, self._second = int(update.time) != self._second, int(update.time)
+        else:
+            new = lead.text == before and (self._lead is None or lead.text != self._lead.text)
+        if not new:
+            return None
+        self._lead = lead
+        share = "" if lead.confidence is None else f"  {100 * lead.confidence:.0f} %"
+        return f"{clock(update.time):>9}  {printable(lead.text)}{share}"
 
     def line(self, change: EmotionChanged) -> str:
         """One line for a change."""
@@ -73,14 +101,22 @@ class JsonLines(Lines):
 
 
 class Screen(Lines):
-    """The current emotion, the nine scores and the level, with the changes scrolling by above."""
+    """What leads, the scores and values, and the level, with the changes scrolling by above."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, *, nine: bool = True) -> None:
+        """Begin.
+
+        Args:
+            language: of the emotions.
+            nine: whether the model gives the nine emotions.
+        """
         super().__init__(language)
+        self._nine = nine
         self._console = Console(highlight=False)
         self._live = rich.live.Live(console=self._console, auto_refresh=False, transient=True)
         self._update: LiveUpdate | None = None
         self._emotion: str | None = None
+        self._latest: dict[str, ReadoutResult] = {}  # of which there were any, so that rows don't come and go
 
     def __enter__(self) -> "Screen":
         self._live.start()
@@ -95,8 +131,11 @@ class Screen(Lines):
             if isinstance(event, EmotionChanged):
                 self._emotion = event.emotion
                 self._console.print(Text(self.line(event)))
-            else:
-                self._update = event
+                continue
+            self._update = event
+            self._latest |= event.readouts
+            if (line := self.readout_line(event)) is not None:
+                self._console.print(Text(line))
         self._live.update(self._picture(seconds, peak, lost), refresh=True)
 
     def _picture(self, seconds: float, peak: float, lost: int) -> Group:
@@ -111,15 +150,46 @@ class Screen(Lines):
             f" {max(decibels, QUIETEST):.0f} dBFS",
             (f"  {self.words['lost']} {lost}" if lost else "", "red"),
         )
-        if self._emotion is None:
-            present = Text(f"   {self.words['nobody']}", style="dim")
-        else:
+        if self._emotion is not None:
             emotion = BY_NAME[self._emotion]
             present = Text(f"{emotion.emoji} {label(emotion.name, self.language)}", "bold")
+        elif self._lead is not None:
+            present = Text(f"   {printable(self._lead.text)}", "bold")
+        else:
+            present = Text(f"   {self.words['nobody']}", style="dim")
         rows = []
-        for emotion in EMOTIONS:
+        for emotion in EMOTIONS if self._nine else ():
             score = (update.scores or {}).get(emotion.name, 0.0) if update is not None else 0.0
             name = Text(f"{emotion.emoji} {label(emotion.name, self.language)}")
             name.truncate(14, pad=True)
-            rows.append(Text.assemble(name, (bar(score), emotion.dark_colour), f" {100 * score:5.1f} %"))
+            rows.append(_row(name, score, emotion.dark_colour))
+        readouts = {} if update is None else update.readouts
+        for key, item in self._latest.items():
+            if self._nine or len(self._latest) > 1:
+                rows.append(Text(printable(key), "dim"))
+            rows += _rows(item, readouts.get(key))
         return Group(Text(), state, present, *rows)
+
+
+def _row(name: Text, score: float, colour: str) -> Text:
+    return Text.assemble(name, (bar(score), colour), f" {100 * score:5.1f} %")
+
+
+def _rows(shape: ReadoutResult, now: ReadoutResult | None) -> Iterator[Text]:
+    """The rows of a readout: of its latest result those classes that scored highest then, or its values.
+
+    Args:
+        shape: the latest result.
+        now: the same while somebody speaks, else None.
+    """
+    scores = shape.scores or {}
+    lowest = sorted(scores.values())[-len(EMOTIONS) :][:1]
+    for index, (name, score) in enumerate(scores.items()):
+        if score >= lowest[0]:
+            shown = 0.0 if now is None or now.scores is None else now.scores[name]
+            yield _row(Text(fitted(name, 14)), shown, palette.colour(index, dark=True))
+    if now is None:
+        for name in shape.values or {}:
+            yield Text(f"{fitted(name, 14)}     –")
+    else:
+        yield from map(Text, values(now, 14))

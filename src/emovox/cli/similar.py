@@ -76,19 +76,20 @@ def similar(
     language = labels or settings().labels
     click.echo("similarity    raw  id            emotion")
     for item in neighbours:
-        name, confidence, times = item.record.emotion, item.record.confidence, ""
+        verdict, times = library.verdict(item.record, language), ""
         if item.segment:
-            name, confidence = item.segment["emotion"], item.segment["confidence"]
+            name = item.segment["emotion"]
+            if name is not None:  # else the archive has the verdict on the recording alone
+                emotion = f"{BY_NAME[name].emoji} {label(name, language)}"
+                verdict = library.classified(emotion, item.segment["confidence"])
             times = f"  {clock(item.segment['start'])} – {clock(item.segment['end'])}"
-        emotion = f"{BY_NAME[name].emoji} {label(name, language)}"
         library.table(
             [
                 (
                     f"{item.similarity:10.3f}",
                     f"{item.cosine:5.3f}",
                     item.record.id[:12],
-                    f"{emotion:13}",
-                    f"{100 * confidence:5.1f} %",
+                    verdict,
                     f"{printable(item.record.name or '')}{times}",
                 )
             ]

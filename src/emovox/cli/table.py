@@ -20,6 +20,7 @@ from emovox.settings import settings
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
     from emovox.archive.filter import Filter
+    from emovox.archive.names import Name
     from emovox.archive.record import ArchiveRecord
 
 Form = Literal["csv", "parquet"]
@@ -74,7 +75,7 @@ def table(rows: str, paths: tuple[Path, ...], of_archive: bool, filters: tuple[s
         else:
             directories = _directories(paths or (settings().outputs,), failures)
             if rows == "recordings":
-                write_recordings(_records(directories, failures), form, out, failures)
+                write_recordings(_records(directories, failures), _names(directories), form, out, failures)
             else:
                 _write_sources(
                     (Source(None, path) for path in directories), cast("Part", rows), form, out, failures
@@ -105,23 +106,25 @@ def write_archive(
     from emovox.archive import table as archive_table  # noqa: PLC0415  an extra
 
     if rows == "recordings":
-        write_recordings(archive.all(where), form, out, failures)
+        write_recordings(archive.all(where), archive.reading_names(where), form, out, failures)
     elif rows == "segments":
         _write(Table("segments"), archive_table.segments(archive, archive.all(where)), form, out, failures)
     else:
         _write_sources(archive_table.sources(archive.all(where)), "frames", form, out, failures)
 
 
-def write_recordings(records: "Iterator[ArchiveRecord]", form: Form, out: Path | None, failures: Failures) -> None:
-    """Write a row for each record, as in the archive's export."""
+def write_recordings(
+    records: "Iterator[ArchiveRecord]", names: "Iterable[Name]", form: Form, out: Path | None, failures: Failures
+) -> None:
+    """Write a row for each record, as in the archive's export, with columns for what readouts' numbers are of."""
     from emovox.archive import table as archive_table  # noqa: PLC0415  what others needn't load
 
     records = _some(records, failures)
     with opened(out, form) as file:
         if form == "parquet":
-            archive_table.write_parquet(records, file)
+            archive_table.write_parquet(records, file, readouts=names)
         else:
-            archive_table.write_csv(records, file)
+            archive_table.write_csv(records, file, names)
 
 
 @contextmanager
@@ -185,14 +188,22 @@ def _records(directories: Iterable[Path], failures: Failures) -> "Iterator[Archi
             failures.append((directory, str(error)))
 
 
+def _names(directories: Iterable[Path]) -> "list[Name]":
+    """What the numbers of readouts are of, in results that can be read."""
+    from emovox.archive.names import names_of  # noqa: PLC0415  what others needn't load
+    from emovox.archive.record import read_readouts  # noqa: PLC0415
+
+    return names_of(map(read_readouts, directories))
+
+
 def _write_sources(
     sources: Iterable[Source], part: Part, form: Form, out: Path | None, failures: Failures
 ) -> None:
     def failed(path: Path, reason: str) -> None:
         failures.append((path, reason))
 
-    readable, labels = survey(sources, part, failed)
-    _write(Table(part, labels), read(readable, part, failed), form, out, failures)
+    readable, layout = survey(sources, part, failed)
+    _write(Table(part, layout), read(readable, part, failed), form, out, failures)
 
 
 def _write(output: Table, recordings: Iterator[Rows], form: Form, out: Path | None, failures: Failures) -> None:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from emovox.emotions import BY_NAME
 from emovox.exports.spans import spans
+from emovox.exports.verdict import verdict
 from emovox.inference.recognition import Recognition
 
 _RATE = 1_000_000  # Audacity writes six decimals itself
@@ -12,5 +12,5 @@ _RATE = 1_000_000  # Audacity writes six decimals itself
 def lines(recognition: Recognition, language: str) -> Iterator[str]:
     """Start, end and label of each segment, between tabs."""
     for span in spans(recognition, _RATE):
-        label = f"{BY_NAME[span.segment.emotion].label(language)} {100 * span.segment.confidence:.0f} %"
+        label = verdict(span.segment, language).with_confidence
         yield f"{span.start / _RATE:.6f}\t{span.end / _RATE:.6f}\t{label}\n"

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from emovox.emotions import BY_NAME
 from emovox.exports.spans import spans
+from emovox.exports.verdict import head_phrase, verdict
 from emovox.inference.recognition import Recognition, Segment
 
 
@@ -22,14 +22,15 @@ def vtt(recognition: Recognition, language: str) -> Iterator[str]:
 
 
 def _cue(segment: Segment, language: str) -> str:
-    emotion = BY_NAME[segment.emotion]
-    own = "" if segment.head is None else f" · {_plain(segment.head.label)} {100 * segment.head.confidence:.0f} %"
-    return f"{emotion.emoji} {emotion.label(language)} {100 * segment.confidence:.0f} %{own}"
+    lead = verdict(segment, language)
+    emoji = "" if lead.emotion is None else f"{lead.emotion.emoji} "
+    head = head_phrase(segment, lead)
+    return emoji + _plain(lead.with_confidence + (f" · {head}" if head else ""))
 
 
 def _plain(text: str) -> str:
-    """A head's class as one line that no player takes for a tag or a time."""
-    return " ".join(text.split()).replace("<", "‹").replace(">", "›")
+    """A text that no player takes for a tag or a time."""
+    return text.replace("<", "‹").replace(">", "›")
 
 
 def _clock(milliseconds: int, point: str) -> str:

@@ -1,66 +1,192 @@
 """Columns of tables, and frames in chunks that fit into memory."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.inference.frames import Frames
+from emovox.inference.frames import FrameReadout, Frames
+from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
+from emovox.models.metadata import Metadata
 
 _ROWS = 2**14  # frames at once: five and a half minutes
 
 ORIGIN = ("path", "outputs")
 """The first columns in a table of many recordings: where the recording was, and its outputs directory."""
+_SEGMENT: dict[str, type] = {
+    **dict.fromkeys(("start", "end"), float),
+    "emotion": str,
+    **dict.fromkeys(("confidence", *NAMES), float),
+    "channel": int,
+}
+_FRAME = ("time", *NAMES, *(f"logit_{name}" for name in NAMES))
+
+Cell = str | float | int | None
 
 
-def segment_columns(*, head: bool) -> list[str]:
-    """The columns of segments; a head adds its own."""
-    own = ["head_label", "head_confidence"] if head else []
-    return ["start", "end", "emotion", "confidence", *NAMES, "channel", *own]
+class Layout:
+    """The columns that readouts have in a table: those of all its recordings, each once.
 
-
-def frame_columns(labels: Sequence[str]) -> list[str]:
-    """The columns of frames; a head adds its classes."""
-    return ["time", *NAMES, *(f"logit_{name}" for name in NAMES), *(f"head_{label}" for label in labels)]
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """n frames.
+    A readout has `READOUT.label` and `READOUT.confidence` if it gives classes, and `READOUT.LABEL` for each class
+    or value. A trained head has its older columns, too; they go with 0.3.
 
     Attributes:
-        times: their centres, seconds, (n,).
-        scores: smoothed, (n, 9), in the order of `NAMES`.
-        logits: (n, 9).
-        head: smoothed scores of a head, (n, classes); NaN for a class that this recording's head lacks.
+        labels: of each readout, by its name, in the order in which they came.
+        classes: the names of those that give classes.
+        head: whether there is a trained head.
+        head_labels: the classes of all trained heads.
+    """
+
+    def __init__(self) -> None:
+        self.labels: dict[str, list[str]] = {}
+        self.classes: set[str] = set()
+        self.head = False
+        self.head_labels: list[str] = []
+
+    @classmethod
+    def of(cls, recognition: Recognition) -> "Layout":
+        """The layout of one recording."""
+        layout = cls()
+        layout.add(recognition.readouts)
+        for segment in recognition.segments or []:
+            layout.add(segment.readouts)
+        if recognition.frames is not None:  # where nothing was to judge they are all that tells the columns
+            for name, curve in recognition.frames.readouts.items():
+                layout.add_readout(name, curve.labels, classes=curve.scores is not None)
+        return layout
+
+    @classmethod
+    def of_model(cls, metadata: Metadata, head: tuple[str, Sequence[str]] | None) -> "Layout":
+        """The layout of what a model, and a trained head of this name and these classes, will give."""
+        layout = cls()
+        for readout in metadata.readouts:
+            if not readout.is_nine:
+                layout.add_readout(readout.name, readout.labels, classes=not readout.gives_values)
+        if head is not None:
+            layout.add_readout(*head, classes=True, head=True)
+        return layout
+
+    def add(self, readouts: Mapping[str, ReadoutResult]) -> None:
+        """Make room for what a recording or a segment has."""
+        for name, item in readouts.items():
+            numbers = item.values if item.scores is None else item.scores
+            self.add_readout(
+                name, numbers or {}, classes=item.scores is not None, head=item.created_at is not None
+            )
+
+    def add_readout(self, name: str, labels: Iterable[str], *, classes: bool, head: bool = False) -> None:
+        """Make room for one readout."""
+        _extend(self.labels.setdefault(name, []), labels)
+        if classes:
+            self.classes.add(name)
+        if head:
+            self.head = True
+            _extend(self.head_labels, labels)
+
+    def segment_columns(self) -> dict[str, type]:
+        """The columns of segments, with the types of their cells."""
+        old = [("head_label", str), ("head_confidence", float)] if self.head else []
+        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items()])
+
+    def frame_columns(self) -> list[str]:
+        """The columns of frames; all are numbers."""
+        own = [f"{name}.{label}" for name, labels in self.labels.items() for label in labels]
+        names = [*_FRAME, *(f"head_{label}" for label in self.head_labels), *own]
+        return list(_unique((name, float) for name in names))
+
+    def readout_columns(self) -> dict[str, type]:
+        """The columns of readouts, the same for a segment and for a whole recording, with their types."""
+        columns: list[tuple[str, type]] = []
+        for name, labels in self.labels.items():
+            if name in self.classes:
+                columns += [(f"{name}.label", str), (f"{name}.confidence", float)]
+            columns += [(f"{name}.{label}", float) for label in labels]
+        return _unique(columns)
+
+    def segment_cells(self, item: Segment) -> list[Cell]:
+        """The row of a segment."""
+        scores = item.scores or {}
+        cells: list[Cell] = [item.start, item.end, item.emotion, item.confidence]
+        cells += [*map(scores.get, NAMES), item.channel]
+        if self.head:
+            cells += head_cells(item.readouts)
+        return cells + self.readout_cells(item.readouts)
+
+    def readout_cells(self, readouts: Mapping[str, ReadoutResult]) -> list[Cell]:
+        """The cells of `readout_columns`."""
+        cells: list[Cell] = []
+        for name, labels in self.labels.items():
+            item = readouts.get(name)
+            if name in self.classes:
+                cells += [None, None] if item is None else [item.label, item.confidence]
+            numbers = {} if item is None else (item.values if item.scores is None else item.scores) or {}
+            cells += map(numbers.get, labels)
+        return cells
+
+
+def head_cells(readouts: Mapping[str, ReadoutResult]) -> list[Cell]:
+    """The label and confidence of a trained head, or two empty cells."""
+    head = trained(readouts)
+    return [None, None] if head is None else [head[1].label, head[1].confidence]
+
+
+class Chunk(NamedTuple):
+    """Some frames: their centres in seconds, float64 (n,), and the numbers of the columns after it, (n, columns).
+
+    NaN is an empty cell: a frame that doesn't count, or a column that this recording hasn't.
     """
 
     times: NDArray[np.float64]
-    scores: NDArray[np.float32]
-    logits: NDArray[np.float32]
-    head: NDArray[np.float32]
-
-    def rows(self) -> list[list[float]]:
-        """The numbers of `frame_columns`, a list for each frame."""
-        rows: list[list[float]] = np.column_stack([self.times, self.scores, self.logits, self.head]).tolist()
-        return rows
+    numbers: NDArray[np.float32]
 
 
-def chunks(frames: Frames | None, labels: Sequence[str]) -> Iterator[Chunk]:
-    """All frames in order, in chunks, with these classes of a head."""
+def chunks(frames: Frames | None, layout: Layout) -> Iterator[Chunk]:
+    """All frames in order, in chunks, with the numbers of a layout's `frame_columns`."""
     if frames is None:
         return
-    own = frames.head_labels or []
-    known = [column for column, label in enumerate(labels) if label in own]
-    order = [own.index(labels[column]) for column in known]
-    for first in range(0, len(frames.scores), _ROWS):
-        some = slice(first, first + _ROWS)
-        times = frames.first_centre + frames.hop * np.arange(
-            first, first + len(frames.scores[some]), dtype=np.float64
-        )
-        head = np.full((len(times), len(labels)), np.nan, np.float32)
-        if frames.head_scores is not None:
-            head[:, known] = frames.head_scores[some][:, order]
-        yield Chunk(times, frames.scores[some], frames.logits[some], head)
+    every, sources = frames.times, [*_sources(frames, layout)]
+    for first in range(0, len(every), _ROWS):
+        times = every[first : first + _ROWS]
+        numbers = np.full((len(times), len(sources)), np.nan, np.float32)
+        for column, source in enumerate(sources):
+            if source is not None:
+                numbers[:, column] = source[first : first + _ROWS]
+        yield Chunk(times, numbers)
+
+
+def _sources(frames: Frames, layout: Layout) -> Iterator[NDArray[np.float32] | None]:
+    """The numbers of every frame, (T,), for each column but the time's; None: there are none."""
+    for rows in (frames.scores, frames.logits):
+        yield from [None] * len(NAMES) if rows is None else rows.T
+    heads = [curve for curve in frames.readouts.values() if _is_head(curve)]
+    for label in layout.head_labels:
+        yield _column(heads[0], label) if heads else None
+    for name, labels in layout.labels.items():
+        curve = frames.readouts.get(name)
+        for label in labels:
+            yield None if curve is None else _column(curve, label)
+
+
+def _is_head(curve: FrameReadout) -> bool:
+    """Whether it is a trained head's: a model's own linear readouts have their logits."""
+    return curve.kind == "linear" and curve.logits is None
+
+
+def _column(curve: FrameReadout, label: str) -> NDArray[np.float32] | None:
+    return curve.numbers[:, curve.labels.index(label)] if label in curve.labels else None
+
+
+def _extend(labels: list[str], more: Iterable[str]) -> None:
+    labels += [label for label in more if label not in labels]
+
+
+def _unique(columns: Iterable[tuple[str, type]]) -> dict[str, type]:
+    """The same, an underscore behind a name that is there already: a class may be called `label`."""
+    unique: dict[str, type] = {}
+    for name, kind in columns:
+        while name in unique:
+            name += "_"  # noqa: PLW2901
+        unique[name] = kind
+    return unique

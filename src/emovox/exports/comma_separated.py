@@ -1,57 +1,49 @@
-"""Tables as CSV: ASCII except for a head's classes, so that a spreadsheet needn't guess the encoding."""
+"""Tables as CSV: ASCII except for labels of readouts, so that a spreadsheet needn't guess the encoding."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import StringIO
 
 from emovox.emotions import NAMES
-from emovox.exports.columns import chunks, frame_columns, segment_columns
+from emovox.exports.columns import Layout, chunks
 from emovox.inference.frames import LOGIT_DIGITS, SCORE_DIGITS, Frames
 from emovox.inference.recognition import Recognition, Segment
 from emovox.spreadsheets import writer
 
 
 def segments(recognition: Recognition) -> Iterator[str]:
-    """A row for each segment: times in seconds, emotion, scores, channel, and the verdict of a head."""
-    head = recognition.head is not None
-    yield line(segment_columns(head=head))
-    yield from segment_lines(recognition.segments or [], head=head)
+    """A row for each segment: times in seconds, emotion, scores, channel, and what readouts give."""
+    layout = Layout.of(recognition)
+    yield line(layout.segment_columns())
+    yield from segment_lines(recognition.segments or [], layout)
 
 
-def segment_lines(segments: Iterable[Segment], *, head: bool) -> Iterator[str]:
-    """The rows of segments, with or without the columns of a head."""
+def segment_lines(segments: Iterable[Segment], layout: Layout) -> Iterator[str]:
+    """The rows of segments, with the columns of a layout."""
     for item in segments:
-        numbers = ",".join(f"{item.scores[name]:.{SCORE_DIGITS}f}" for name in NAMES)
-        channel = "" if item.channel is None else item.channel
-        own = ",," if head else ""
-        if head and item.head is not None:
-            own = "," + line([item.head.label, f"{item.head.confidence:.{SCORE_DIGITS}f}"]).rstrip("\n")
-        yield (
-            f"{item.start:.6f},{item.end:.6f},{item.emotion},{item.confidence:.{SCORE_DIGITS}f},"
-            f"{numbers},{channel}{own}\n"
-        )
+        cells = layout.segment_cells(item)
+        yield line([f"{cell:.{SCORE_DIGITS}f}" if isinstance(cell, float) else cell for cell in cells])
 
 
 def frames(recognition: Recognition) -> Iterator[str]:
-    """A row for each frame: its time in seconds, smoothed scores, logits, and a head's smoothed scores."""
-    labels = (recognition.frames and recognition.frames.head_labels) or []
-    yield line(frame_columns(labels))
-    for lines in frame_lines(recognition.frames, labels):
+    """A row for each frame: its time in seconds, smoothed scores, logits, and what readouts give."""
+    layout = Layout.of(recognition)
+    yield line(layout.frame_columns())
+    for lines in frame_lines(recognition.frames, layout):
         yield "".join(lines)
 
 
-def frame_lines(frames: Frames | None, labels: Sequence[str]) -> Iterator[list[str]]:
-    """The rows of frames, in chunks, with columns for these classes of a head; those that it lacks stay empty."""
-    known = (frames and frames.head_labels) or []
+def frame_lines(frames: Frames | None, layout: Layout) -> Iterator[list[str]]:
+    """The rows of frames, in chunks, with the columns of a layout; what isn't a number stays empty."""
     digits = [6, *[SCORE_DIGITS] * len(NAMES), *[LOGIT_DIGITS] * len(NAMES)]
-    cells = [f"%.{count}f" for count in digits]
-    cells += [f"%.{SCORE_DIGITS}f" if label in known else "%.0s" for label in labels]
-    row = ",".join(cells) + "\n"
-    for chunk in chunks(frames, labels):
-        yield [row % tuple(numbers) for numbers in chunk.rows()]
+    digits += [SCORE_DIGITS] * (len(layout.frame_columns()) - len(digits))
+    row = ",".join(f"%.{count}f" for count in digits) + "\n"
+    for chunk in chunks(frames, layout):
+        rows = zip(chunk.times.tolist(), chunk.numbers.tolist(), strict=True)
+        yield [(row % (time, *numbers)).replace("nan", "") for time, numbers in rows]
 
 
-def line(cells: Sequence[object]) -> str:
-    """A line of cells that may hold commas and quotes, as a head's classes do."""
+def line(cells: Iterable[object]) -> str:
+    """A line of cells that may hold commas and quotes, as labels do."""
     text = StringIO()
     writer(text)(cells)
     return text.getvalue()

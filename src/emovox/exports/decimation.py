@@ -55,14 +55,22 @@ def envelope(sound: Path, columns: int) -> Envelope:
         raise OutputsError(f"{sound}: can't be read: {str(error) or 'it is cut short'}") from error
 
 
-def curves(frames: Frames, columns: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centres in seconds (n,) and mean scores (n, 9) of at most `columns` columns."""
-    if not len(frames.scores):
-        return np.zeros(0), np.zeros((0, len(frames.labels)))
-    edges = _edges(len(frames.scores), columns)
-    scores = np.add.reduceat(frames.scores, edges[:-1], axis=0, dtype=np.float64) / np.diff(edges)[:, np.newaxis]
+def curves(
+    frames: Frames, numbers: NDArray[np.float32], columns: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centres in seconds (n,) and means (n, K) of at most `columns` columns of the frames' numbers (T, K).
+
+    A mean is that of the numbers that aren't NaN, and NaN where all are.
+    """
+    if not len(numbers):
+        return np.zeros(0), np.zeros((0, numbers.shape[1]))
+    edges = _edges(len(numbers), columns)
+    known = np.isfinite(numbers)
+    counts = np.add.reduceat(known, edges[:-1], axis=0, dtype=np.float64)
+    sums = np.add.reduceat(np.where(known, numbers, 0), edges[:-1], axis=0, dtype=np.float64)
+    means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
     middles = (edges[:-1] + edges[1:] - 1) / 2
-    return frames.first_centre + frames.hop * middles, scores
+    return frames.first_centre + frames.hop * middles, means
 
 
 def _edges(count: int, columns: int) -> NDArray[np.int64]:

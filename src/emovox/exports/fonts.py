@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Iterable
+from functools import lru_cache
 
 from matplotlib import font_manager
+from matplotlib.textpath import text_to_path
 
 LATIN = "DejaVu Sans"  # comes with matplotlib
 CHINESE = (
@@ -61,6 +63,13 @@ def drawable(text: str, names: Iterable[str]) -> str:
         bad = character in others or not character.isprintable()
         result += "" if bad and result.endswith("…") else "…" if bad else character
     return result
+
+
+@lru_cache(maxsize=1024)
+def inches(text: str, face: font_manager.FontProperties) -> float:
+    """The width of a line of text."""
+    width, _, _ = text_to_path.get_text_width_height_descent(text, face, ismath=False)
+    return width / 72
 
 
 def _characters(family: str) -> set[str]:

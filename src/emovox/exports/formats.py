@@ -88,7 +88,7 @@ _FORMATS: dict[str, _Format] = {
     "textgrid": _Format(
         title="TextGrid (Praat)",
         chinese="TextGrid（Praat）",
-        about="Praat and ELAN: tiers of emotion and confidence",
+        about="Praat and ELAN: tiers of emotion, confidence, classes and values",
         suffix=".TextGrid",
         media_type="text/plain; charset=utf-8",
         writers={"segments": _text(lambda job: textgrid.pieces(job.recognition, job.language))},

@@ -4,71 +4,64 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, BinaryIO
 
-from emovox.emotions import NAMES
-from emovox.exports.columns import chunks, frame_columns, segment_columns
+from emovox.exports.columns import Layout, chunks
 from emovox.inference.frames import Frames
-from emovox.inference.recognition import Recognition, Segment
+from emovox.inference.recognition import Recognition, Segment, trained
 
 _TOGETHER = 2**14  # rows of a group, at least; the last may have fewer
 
 
 def write_segments(recognition: Recognition, file: BinaryIO) -> None:
     """A row for each segment, with the columns of segments.csv: seconds float64, scores float32, channel int32."""
-    head = recognition.head is not None
-    with writer(file, segment_fields(head=head), _metadata(recognition)) as write:
-        write(segment_table(recognition.segments or [], head=head))
+    layout = Layout.of(recognition)
+    with writer(file, segment_fields(layout), _metadata(recognition)) as write:
+        write(segment_table(recognition.segments or [], layout))
 
 
 def write_frames(recognition: Recognition, file: BinaryIO) -> None:
-    """A row for each frame, with the columns of frames.csv: seconds float64, scores and logits float32."""
-    labels = (recognition.frames and recognition.frames.head_labels) or []
-    with writer(file, frame_fields(labels), _metadata(recognition)) as write:
-        for table in frame_tables(recognition.frames, labels):
+    """A row for each frame, with the columns of frames.csv: seconds float64, all others float32."""
+    layout = Layout.of(recognition)
+    with writer(file, frame_fields(layout), _metadata(recognition)) as write:
+        for table in frame_tables(recognition.frames, layout):
             write(table)
 
 
-def segment_fields(*, head: bool) -> list[tuple[str, Any]]:
+def segment_fields(layout: Layout) -> list[tuple[str, Any]]:
     """The columns of segments with their types."""
     import pyarrow  # noqa: PLC0415  an extra
 
-    score, time = pyarrow.float32(), pyarrow.float64()
-    types = [time, time, pyarrow.string(), score, *[score] * len(NAMES), pyarrow.int32()]
-    types += [pyarrow.string(), score] if head else []
-    return list(zip(segment_columns(head=head), types, strict=True))
+    types = {float: pyarrow.float32(), str: pyarrow.string(), int: pyarrow.int32()}
+    fields = {name: types[kind] for name, kind in layout.segment_columns().items()}
+    return list({**fields, "start": pyarrow.float64(), "end": pyarrow.float64()}.items())
 
 
-def segment_table(segments: Sequence[Segment], *, head: bool) -> Any:
+def segment_table(segments: Sequence[Segment], layout: Layout) -> Any:
     """Segments as an Arrow table."""
     import pyarrow  # noqa: PLC0415  an extra
 
-    rows = [
-        [item.start, item.end, item.emotion, item.confidence, *map(item.scores.get, NAMES), item.channel]
-        + (_head_cells(item) if head else [])
-        for item in segments
-    ]
-    fields = segment_fields(head=head)
+    rows = [layout.segment_cells(item) for item in segments]
+    fields = segment_fields(layout)
     columns = zip(*rows, strict=True) if rows else ([] for _ in fields)
     arrays = [pyarrow.array(column, kind) for column, (_, kind) in zip(columns, fields, strict=True)]
     return pyarrow.Table.from_arrays(arrays, schema=pyarrow.schema(fields))
 
 
-def frame_fields(labels: Sequence[str]) -> list[tuple[str, Any]]:
+def frame_fields(layout: Layout) -> list[tuple[str, Any]]:
     """The columns of frames with their types."""
     import pyarrow  # noqa: PLC0415  an extra
 
-    names = frame_columns(labels)
+    names = layout.frame_columns()
     return list(zip(names, [pyarrow.float64(), *[pyarrow.float32()] * (len(names) - 1)], strict=True))
 
 
-def frame_tables(frames: Frames | None, labels: Sequence[str]) -> Iterator[Any]:
-    """Frames as Arrow tables, in chunks; null for a class that the head lacks."""
+def frame_tables(frames: Frames | None, layout: Layout) -> Iterator[Any]:
+    """Frames as Arrow tables, in chunks; null where there is no number."""
     import pyarrow  # noqa: PLC0415  an extra
 
-    schema = pyarrow.schema(frame_fields(labels))
-    for chunk in chunks(frames, labels):
-        columns = [pyarrow.array(column) for column in [chunk.times, *chunk.scores.T, *chunk.logits.T]]
-        columns += [pyarrow.array(column, from_pandas=True) for column in chunk.head.T]
-        yield pyarrow.Table.from_arrays(columns, schema=schema)
+    schema = pyarrow.schema(frame_fields(layout))
+    for chunk in chunks(frames, layout):
+        columns = [pyarrow.array(column, from_pandas=True) for column in chunk.numbers.T]
+        yield pyarrow.Table.from_arrays([pyarrow.array(chunk.times), *columns], schema=schema)
 
 
 @contextmanager
@@ -101,13 +94,10 @@ def writer(
         flush()
 
 
-def _head_cells(item: Segment) -> list[object]:
-    return [None, None] if item.head is None else [item.head.label, item.head.confidence]
-
-
 def _metadata(recognition: Recognition) -> dict[str, str]:
     """The facts of a table, for when its directory is lost; keys begin with `emovox.`."""
     recording, model, frames = recognition.recording, recognition.model, recognition.frames
+    head = trained(recognition.readouts)
     facts = {
         "version": recognition.emovox,
         "created_at": recognition.created_at.isoformat(),
@@ -119,7 +109,7 @@ def _metadata(recognition: Recognition) -> dict[str, str]:
         "model.revision": model.revision,
         "model.precision": model.precision,
         "model.checksum": model.checksum,
-        "head.name": None if recognition.head is None else recognition.head.name,
+        "head.name": None if head is None else head[0],
         "frames.smoothing": None if frames is None else frames.smoothing,
     }
     return {f"emovox.{key}": str(value) for key, value in facts.items() if value is not None}

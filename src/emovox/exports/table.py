@@ -1,15 +1,16 @@
 """The table of many recordings: the rows of all their segments, or of all their frames."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from emovox.errors import EmovoxError
 from emovox.exports import comma_separated, parquet
-from emovox.exports.columns import ORIGIN, frame_columns, segment_columns
+from emovox.exports.columns import ORIGIN, Layout
 from emovox.inference import stored_result as stored
-from emovox.inference.recognition import Frames, Segment
+from emovox.inference.frames import Frames
+from emovox.inference.recognition import ReadoutResult, Recognition, Segment
 from emovox.inference.stored_result import Part
 from emovox.outputs import RESULT, read_result
 
@@ -52,19 +53,19 @@ class Table:
 
     Attributes:
         part: what its rows are.
-        labels: classes of the recordings' heads, which have columns in a table of frames; in one of segments it
-            only matters whether there are any.
+        layout: the columns of the recordings' readouts.
         recordings: how many have been written.
         empty: how many of them had no rows.
     """
 
-    def __init__(self, part: Part, labels: Sequence[str] = ()) -> None:
-        self.part, self.labels = part, labels
+    def __init__(self, part: Part, layout: Layout | None = None) -> None:
+        self.part, self.layout = part, layout or Layout()
         self.recordings = self.empty = 0
 
     def write_csv(self, recordings: Iterable[Rows], file: IO[str]) -> None:
         """Write rows as CSV, one recording after the other."""
-        own = segment_columns(head=bool(self.labels)) if self.part == "segments" else frame_columns(self.labels)
+        layout = self.layout
+        own = layout.segment_columns() if self.part == "segments" else layout.frame_columns()
         file.write(comma_separated.line([*ORIGIN, *own]))
         for rows in self._counted(recordings):
             origin = comma_separated.line(rows.origin).rstrip("\n")
@@ -76,7 +77,7 @@ class Table:
         import pyarrow as pa  # noqa: PLC0415  an extra
 
         segments = self.part == "segments"
-        fields = parquet.segment_fields(head=bool(self.labels)) if segments else parquet.frame_fields(self.labels)
+        fields = parquet.segment_fields(self.layout) if segments else parquet.frame_fields(self.layout)
         with parquet.writer(file, [*((name, pa.string()) for name in ORIGIN), *fields]) as write:
             for rows in self._counted(recordings):
                 for table in self._tables(rows):
@@ -88,25 +89,25 @@ class Table:
 
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
         if self.part == "segments":
-            return iter([list(comma_separated.segment_lines(rows.segments, head=bool(self.labels)))])
-        return comma_separated.frame_lines(rows.frames, self.labels)
+            return iter([list(comma_separated.segment_lines(rows.segments, self.layout))])
+        return comma_separated.frame_lines(rows.frames, self.layout)
 
     def _tables(self, rows: Rows) -> Iterator[Any]:
         if self.part == "segments":
-            return iter([parquet.segment_table(rows.segments, head=bool(self.labels))])
-        return parquet.frame_tables(rows.frames, self.labels)
+            return iter([parquet.segment_table(rows.segments, self.layout)])
+        return parquet.frame_tables(rows.frames, self.layout)
 
     def _counted(self, recordings: Iterable[Rows]) -> Iterator[Rows]:
         for rows in recordings:
             self.recordings += 1
-            self.empty += not (rows.segments or (rows.frames is not None and len(rows.frames.scores)))
+            self.empty += not (rows.segments or (rows.frames is not None and len(rows.frames)))
             yield rows
 
 
 def survey(
     sources: Iterable[Source], part: Part, failed: Callable[[Path, str], None]
-) -> tuple[list[Source], list[str]]:
-    """The sources that can be read, and all classes of their heads; doesn't read the rows.
+) -> tuple[list[Source], Layout]:
+    """The sources that can be read, and the columns of all their readouts; doesn't read the rows.
 
     Args:
         sources: of the rows.
@@ -114,16 +115,16 @@ def survey(
         failed: is told of each that can't be read, and why.
     """
     readable: list[Source] = []
-    labels: dict[str, None] = {}
+    layout = Layout()
     for source in sources:
         if source.directory is not None:
             try:
-                labels.update(dict.fromkeys(_labels(source.directory, part)))
+                layout.add(_readouts(source.directory, part))
             except EmovoxError as error:
                 failed(source.directory, str(error))
                 continue
         readable.append(source)
-    return readable, list(labels)
+    return readable, layout
 
 
 def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], None]) -> Iterator[Rows]:
@@ -141,16 +142,10 @@ def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], No
         yield Rows(path, str(source.directory), recognition.segments or (), recognition.frames)
 
 
-def _labels(directory: Path, part: Part) -> Iterable[str]:
-    """The classes of the head in a directory's result."""
+def _readouts(directory: Path, part: Part) -> Mapping[str, ReadoutResult]:
+    """The readouts of a directory's result: its segments and frames have the same."""
     try:
-        if part == "frames":
-            frames = stored.read_frames(directory / RESULT)
-            return [label for item in frames.readouts.values() for label in item.labels] if frames else ()
-        head = stored.read_head(directory / RESULT).get("head")
-        return head["scores"] if head else ()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # reading all of it says what is wrong
-        recognition = read_result(directory)
-        if part == "frames":
-            return (recognition.frames and recognition.frames.head_labels) or ()
-        return recognition.head.scores if recognition.head else ()
+        head = stored.read_head(directory / RESULT)
+        return Recognition.model_validate({**head, "segments": None, "frames": None}).readouts
+    except (OSError, ValueError):  # reading all of it says what is wrong
+        return read_result(directory, part).readouts

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,7 +21,14 @@ from emovox.archive.record import ArchiveRecord
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
-from emovox.inference.recognition import EmotionName, Recognition, ScoreMap
+from emovox.inference.recognition import (
+    OptionalConfidence,
+    OptionalEmotion,
+    OptionalScores,
+    ReadoutResult,
+    Recognition,
+    trained,
+)
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
 from emovox.server.http.problems import Problem, damaged
@@ -30,7 +37,7 @@ from emovox.server.timeline import Timeline, Timelines
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
 _REMOVED = "removed-"
-_SAME = ("name", "emotion", "confidence", "scores", "duration", "model", "warnings", "head")
+_SAME = ("name", "emotion", "confidence", "scores", "readouts", "duration", "model", "warnings")
 MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
@@ -56,14 +63,20 @@ class Summary(BaseModel):
 
     id: str = Field(description="name of the directory", examples=["outputs_20240104_223000"])
     name: str | None = Field(description="of the recording")
-    emotion: EmotionName
-    confidence: float = Field(ge=0, le=1)
-    scores: ScoreMap
+    emotion: OptionalEmotion = None
+    confidence: OptionalConfidence = None
+    scores: OptionalScores = None
+    readouts: dict[str, ReadoutResult] = Field(
+        description="by name: what the model gives besides the nine emotions, and a trained head's verdict"
+    )
     created_at: AwareDatetime
     duration: float = Field(description="seconds")
     model: str
     warnings: list[str]
-    head: HeadVerdict | None = Field(None, description="verdict of a trained head; null: none was used")
+    head: HeadVerdict | None = Field(
+        None,
+        description="verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3",
+    )
 
 
 class StoredOutputs:
@@ -233,7 +246,8 @@ class StoredOutputs:
             if path.stat().st_mtime_ns != modified:
                 return _read(id_, stored.read_head(path))
             facts = {name: getattr(record, name) for name in _SAME}
-            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), **facts)
+            head = _head(record.readouts)
+            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), head=head, **facts)
         except (Problem, OSError, ValueError) as error:
             if isinstance(error, OSError) and is_exhausted(error):
                 raise
@@ -353,8 +367,22 @@ def _read(id_: str, data: dict[str, Any]) -> Summary:
             name=data["recording"]["name"],
             duration=data["recording"]["duration"],
             model=data["model"]["name"],
-            head=data.get("head"),
-            **{name: data[name] for name in ("emotion", "confidence", "scores", "created_at", "warnings")},
+            readouts=data.get("readouts") or _trained(data),
+            **{name: data.get(name) for name in ("emotion", "confidence", "scores", "head")},
+            **{name: data[name] for name in ("created_at", "warnings")},
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("no result of Emovox") from error
+
+
+def _head(readouts: Mapping[str, ReadoutResult]) -> HeadVerdict | None:
+    if (head := trained(readouts)) is None:
+        return None
+    name, item = head
+    return HeadVerdict(name=name, **item.model_dump(include={"label", "confidence", "scores", "created_at"}))
+
+
+def _trained(data: dict[str, Any]) -> dict[str, Any]:
+    """The readouts of schema 1, which knew a trained head alone."""
+    head = data.get("head")
+    return {} if head is None else {head["name"]: {"kind": "linear", **head}}

@@ -3,13 +3,13 @@
 Anything that needs a pass over hours of sound or result.json is cached, small and quick to read.
 """
 
-import json
 import secrets
 import shutil
 import wave
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from emovox.inference import npy
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import FRAMES, Frames
 from emovox.inference.recognition import Segment
+from emovox.models.readout import Kind
 from emovox.outputs import AUDIO, RESULT
 from emovox.server.http.problems import Problem, damaged, log
 
@@ -35,12 +36,35 @@ DIGITS = 4
 _DRAFT = "draft-"
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+Series = dict[str, list[float | None]]
+"""By label, a number for each point: the mean over its frames; null where none of them counts, as in silence."""
+
+
+class ReadoutCurve(BaseModel):
+    """The curve of one readout: scores of its classes, or values."""
+
+    kind: Kind = Field(description="`linear`: smoothed logits; else it is computed on a sliding window")
+    range: tuple[float, float] | None = Field(
+        None, description="of values: what the model was trained on", exclude_if=_is_none
+    )
+    scores: Series | None = Field(None, description="of each class, as the model spells it", exclude_if=_is_none)
+    values: Series | None = Field(None, description="each by its name, such as arousal", exclude_if=_is_none)
+
+
 class Curve(BaseModel):
-    """Scores over time."""
+    """Scores and values over time."""
 
     times: list[float] = Field(description="seconds, one for each point")
     scores: dict[str, list[float]] = Field(
-        description="of each emotion, one for each point: the mean over its frames"
+        description="of each emotion, one for each point: the mean over its frames; empty for a model that "
+        "doesn't give the nine"
+    )
+    readouts: dict[str, ReadoutCurve] = Field(
+        description="by name: the curves of all readouts but the nine emotions, trained heads too"
     )
 
 
@@ -56,21 +80,37 @@ class Timeline(BaseModel):
     segments: list[Segment] | None = Field(description="those that overlap the stretch; null if none are stored")
 
 
+class _Columns(BaseModel):
+    """The columns of a readout in the cached curves; those of the nine, without a name, come first."""
+
+    name: str | None
+    kind: Kind = "linear"
+    labels: list[str]
+    range: tuple[float, float] | None = None
+    gives_values: bool = False
+
+
+class _Facts(BaseModel):
+    """Of the cached curves."""
+
+    hop: float = 0.0  # seconds from frame to frame; 0: there are no frames
+    first_centre: float = 0.0  # seconds to the first frame's centre
+    columns: list[_Columns]
+
+
 @dataclass(frozen=True)
 class _Cache:
     """The cached data of one outputs directory.
 
     Attributes:
         peaks: int16 (spans, 2), the lowest and highest sample of each 10 ms.
-        scores: float16 (T, 9).
-        hop: seconds from frame to frame; 0 if there are no frames.
-        first_centre: seconds to the first frame's centre.
+        curves: float16 (T, K), the nine and the readouts side by side; float32 where there are values.
+        facts: of the curves, with whose columns they are, in order.
     """
 
     peaks: NDArray[np.int16]
-    scores: NDArray[np.float16]
-    hop: float
-    first_centre: float
+    curves: NDArray[np.floating]
+    facts: _Facts
 
 
 class Timelines:
@@ -138,12 +178,14 @@ class Timelines:
         try:
             return _Cache(
                 np.load(path / "peaks.npy", mmap_mode="r"),
-                np.load(path / "scores.npy", mmap_mode="r"),
-                **json.loads((path / "frames.json").read_text(encoding="utf-8")),
+                np.load(path / "curves.npy", mmap_mode="r"),
+                _Facts.model_validate_json((path / "frames.json").read_bytes()),
             )
-        except FileNotFoundError:
-            pass
-        except (OSError, EOFError, ValueError, TypeError):  # a power cut interrupted the writing
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+        ):  # none, an earlier version's, or a power cut interrupted the writing
             shutil.rmtree(path, ignore_errors=True)
         cache = _measure(directory)
         try:
@@ -162,10 +204,9 @@ class Timelines:
         private.make_directory(draft)
         try:
             npy.save(draft / "peaks.npy", cache.peaks)
-            npy.save(draft / "scores.npy", cache.scores)
-            facts = json.dumps({"hop": cache.hop, "first_centre": cache.first_centre})
+            npy.save(draft / "curves.npy", cache.curves)
             with private.create(draft / "frames.json") as file:
-                file.write(facts.encode())
+                file.write(cache.facts.model_dump_json().encode())
             draft.rename(path)
         except OSError:
             if not path.is_dir():  # another thread has just written it
@@ -179,9 +220,17 @@ def _measure(directory: Path) -> _Cache:
     with wave.open(str(directory / AUDIO)) as audio:
         peaks = np.concatenate(list(_coarse(audio)))
     frames = _frames(directory)
-    if frames is None or frames.scores is None:
-        return _Cache(peaks, np.empty((0, len(NAMES)), np.float16), 0.0, 0.0)
-    return _Cache(peaks, frames.scores.astype(np.float16), frames.hop, frames.first_centre)
+    if frames is None:
+        return _Cache(peaks, np.empty((0, 0), np.float16), _Facts(columns=[]))
+    columns = [] if frames.scores is None else [_Columns(name=None, labels=list(NAMES))]
+    rows = [] if frames.scores is None else [frames.scores]
+    for name, readout in frames.readouts.items():
+        facts = readout.model_dump(include={"kind", "labels", "range"})
+        columns.append(_Columns(name=name, gives_values=readout.values is not None, **facts))
+        rows.append(readout.numbers)
+    kind = np.float32 if any(item.gives_values for item in columns) else np.float16
+    curves: NDArray[Any] = np.concatenate([np.empty((len(frames), 0), kind), *rows], axis=1, dtype=kind)
+    return _Cache(peaks, curves, _Facts(hop=frames.hop, first_centre=frames.first_centre, columns=columns))
 
 
 def _frames(directory: Path) -> Frames | None:
@@ -220,17 +269,33 @@ def _peaks(
 
 
 def _curve(cache: _Cache, start: float, end: float, points: int) -> Curve | None:
-    """Mean scores of the frames whose centres lie in equal spans, or of the nearest frame if none does."""
-    if not cache.hop or not len(cache.scores):
+    """Means of the frames whose centres lie in equal spans, or the nearest frame if none does."""
+    facts = cache.facts
+    if not cache.curves.size:
         return None
-    first = min(len(cache.scores) - 1, max(0, int(np.ceil((start - cache.first_centre) / cache.hop - 1e-9))))
-    last = max(first + 1, int(np.ceil((end - cache.first_centre) / cache.hop - 1e-9)))
-    scores = np.asarray(cache.scores[first:last], dtype=np.float32)
-    edges = _edges(len(scores), points)
-    counts = np.diff(np.append(edges, len(scores)))
-    means = np.add.reduceat(scores, edges) / counts[:, None]
-    times = cache.first_centre + cache.hop * (first + edges + (counts - 1) / 2)
-    return Curve(times=_listed(times), scores={name: _listed(means[:, index]) for index, name in enumerate(NAMES)})
+    first = min(len(cache.curves) - 1, max(0, int(np.ceil((start - facts.first_centre) / facts.hop - 1e-9))))
+    last = max(first + 1, int(np.ceil((end - facts.first_centre) / facts.hop - 1e-9)))
+    rows = np.asarray(cache.curves[first:last], dtype=np.float32)
+    edges = _edges(len(rows), points)
+    counts = np.diff(np.append(edges, len(rows)))
+    times = facts.first_centre + facts.hop * (first + edges + (counts - 1) / 2)
+    known = np.isfinite(rows)
+    with np.errstate(invalid="ignore"):  # a span in which no frame counts
+        means = np.add.reduceat(np.where(known, rows, 0), edges) / np.add.reduceat(known, edges, dtype=np.intp)
+    curve, column = Curve(times=_listed(times), scores={}, readouts={}), 0
+    for item in facts.columns:
+        lists = [_listed(means[:, column + index]) for index in range(len(item.labels))]
+        column += len(item.labels)
+        if item.name is None:
+            curve.scores = dict(zip(item.labels, lists, strict=True))
+            continue
+        series: Series = {
+            label: [None if isnan(number) else number for number in numbers]
+            for label, numbers in zip(item.labels, lists, strict=True)
+        }
+        shown = {"values" if item.gives_values else "scores": series}
+        curve.readouts[item.name] = ReadoutCurve(kind=item.kind, range=item.range, **shown)
+    return curve
 
 
 def _edges(count: int, points: int) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ from emovox.archive.map.map import write_map
 from emovox.archive.map.projection import cluster, project
 from emovox.emotions import EMOTIONS
 from emovox.errors import ArchiveError
-from support.records import record
+from support.records import record, without_nine
 
 
 def data(page: Path) -> dict[str, Any]:
@@ -129,3 +129,22 @@ def test_umap_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         project(groups()[0], method="umap")
     assert project(groups()[0])[1] == "pca"
     assert cluster(groups()[0]) is None
+
+
+def test_without_the_nine_a_class_of_the_model_colours_a_point(tmp_path: Path) -> None:
+    values = {"dimensions": without_nine(3).readouts["dimensions"]}
+    with Archive(tmp_path / "a.db") as archive:
+        archive.add_records([without_nine(number) for number in range(3)])
+        archive.add_records([without_nine(3, readouts=values), record(4, model="foreign")])
+        write_map(tmp_path / "map.html", *archive.embedded(), method="pca")
+    drawn = data(tmp_path / "map.html")
+    labels = [each["label"] for each in drawn["emotions"]]
+    assert labels[9:] == ["calma", "rabbia", "–"]
+    facts = [(labels[each["emotion"]], each["confidence"], each["values"]) for each in drawn["points"]]
+    assert facts == [
+        ("😐 neutral", 1.0, []),
+        ("–", None, ["arousal 0.30", "valence 0.50"]),
+        ("rabbia", 0.5, ["arousal 0.20", "valence 0.50"]),
+        ("calma", 0.5, ["arousal 0.10", "valence 0.50"]),
+        ("rabbia", 0.5, ["arousal 0.00", "valence 0.50"]),
+    ]

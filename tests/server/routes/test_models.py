@@ -1,9 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from emovox.emotions import NAMES
 from emovox.inference.recognizer import Recognizer
 from emovox.models import catalog
+from support import tiny
 from support.service import Client, serving
 
 
@@ -42,3 +45,28 @@ def test_a_snapshot_s_precisions_are_the_machine_s(
 def test_nothing_can_be_downloaded_offline(tmp_path: Path) -> None:
     with serving(tmp_path / "outputs", offline=True) as client:
         assert not any(model["downloadable"] for model in client.get("/v1/models").json())
+
+
+def test_models_tell_their_readouts(shared: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def told(name: str) -> dict[str, Any]:
+        [model] = [item for item in shared.get("/v1/models").json() if item["name"] == name]
+        assert isinstance(model, dict)
+        return model
+
+    [readout] = told("lite")["readouts"]
+    assert (readout["name"], readout["kind"], readout["activation"]) == ("emotion", "linear", "softmax")
+    assert set(readout["emotions"].values()) <= set(NAMES)
+    assert told("emotion2vec_base")["readouts"] is None  # it isn't installed
+    monkeypatch.setattr(catalog, "snapshot_path", lambda name: tmp_path / name)
+    (tmp_path / "emotion2vec_base").mkdir()
+    assert (told("emotion2vec_base")["readouts"], told("emotion2vec_base")["embeddings_only"]) == (None, True)
+    converted = catalog.converted_path("emotion2vec_base", "0" * 16) / "fp32"
+    converted.mkdir(parents=True)
+    tiny.write(converted / "model.onnx", readouts=(tiny.DIMENSIONS, tiny.FOREIGN))
+    model = told("emotion2vec_base")
+    assert not model["embeddings_only"]
+    assert model["readouts"][0] == {
+        "name": "dimensions", "kind": "pooled", "activation": "none",
+        "labels": ["arousal", "dominance", "valence"], "emotions": {}, "range": [0, 1],
+    }  # fmt: skip
+    assert model["readouts"][1]["labels"] == list(tiny.FOREIGN.labels)

@@ -442,26 +442,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/outputs/{id_}/result": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Result
-         * @description The result.json of an outputs directory.
-         */
-        get: operations["result_v1_outputs__id___result_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/outputs/{id_}/timeline": {
         parameters: {
             query?: never;
@@ -747,13 +727,13 @@ export interface components {
             speech: number | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /** Confidence */
-            confidence: number;
+            confidence?: number | null;
             /** Scores */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -763,6 +743,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gave besides the nine emotions
+             */
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /** Model */
             model: string;
@@ -812,7 +799,7 @@ export interface components {
         };
         /**
          * Curve
-         * @description Scores over time.
+         * @description Scores and values over time.
          */
         Curve: {
             /**
@@ -822,10 +809,17 @@ export interface components {
             times: number[];
             /**
              * Scores
-             * @description of each emotion, one for each point: the mean over its frames
+             * @description of each emotion, one for each point: the mean over its frames; empty for a model that doesn't give the nine
              */
             scores: {
                 [key: string]: number[];
+            };
+            /**
+             * Readouts
+             * @description by name: the curves of all readouts but the nine emotions, trained heads too
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutCurve"];
             };
         };
         /**
@@ -910,15 +904,27 @@ export interface components {
             /** Url */
             url: string;
         };
-        HeadVerdict: [
-            string,
-            string,
-            number,
-            {
+        /**
+         * HeadVerdict
+         * @description A trained head's verdict, as it was before readouts.
+         */
+        HeadVerdict: {
+            /** Name */
+            name: string;
+            /** Label */
+            label: string;
+            /** Confidence */
+            confidence: number;
+            /** Scores */
+            scores: {
                 [key: string]: number;
-            },
-            string
-        ];
+            };
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
         /**
          * HeadView
          * @description A trained head: a user's own classes, on a model's embeddings.
@@ -1098,8 +1104,13 @@ export interface components {
              */
             default: boolean;
             /**
+             * Readouts
+             * @description what it gives besides embeddings; null: not known before it is installed and was used once
+             */
+            readouts: components["schemas"]["ReadoutView"][] | null;
+            /**
              * Embeddings Only
-             * @description whether it gives no emotions, and so can't be used live
+             * @description whether it gives nothing else, and so can't be used live
              */
             embeddings_only: boolean;
             /**
@@ -1148,13 +1159,19 @@ export interface components {
             name: string | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /** Confidence */
-            confidence: number;
-            /** Scores */
-            scores: {
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+            /**
+             * Scores
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             */
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1164,6 +1181,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gives besides the nine emotions, and a trained head's verdict
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /**
              * Created At
@@ -1179,7 +1203,7 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
-            /** @description verdict of a trained head; null: none was used */
+            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
@@ -1195,7 +1219,7 @@ export interface components {
             segments: boolean;
             /**
              * Recognition
-             * @description result.json without its segments and rows of frames
+             * @description result.json without its segments and frames
              */
             recognition: {
                 [key: string]: unknown;
@@ -1233,12 +1257,42 @@ export interface components {
             /**
              * Errors
              * @description for options: each wrong field, and why
-             * @default null
              * @example null
              */
-            errors: {
+            errors?: {
                 [key: string]: string;
             }[] | null;
+        };
+        /**
+         * ReadoutCurve
+         * @description The curve of one readout: scores of its classes, or values.
+         */
+        ReadoutCurve: {
+            /**
+             * Kind
+             * @description `linear`: smoothed logits; else it is computed on a sliding window
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Range
+             * @description of values: what the model was trained on
+             */
+            range?: number[] | null;
+            /**
+             * Scores
+             * @description of each class, as the model spells it
+             */
+            scores?: {
+                [key: string]: (number | null)[];
+            } | null;
+            /**
+             * Values
+             * @description each by its name, such as arousal
+             */
+            values?: {
+                [key: string]: (number | null)[];
+            } | null;
         };
         /**
          * ReadoutResult
@@ -1254,46 +1308,74 @@ export interface components {
             /**
              * Label
              * @description the class with the highest score
-             * @default null
              */
-            label: string | null;
+            label?: string | null;
             /**
              * Confidence
              * @description that score
-             * @default null
              */
-            confidence: number | null;
+            confidence?: number | null;
             /**
              * Scores
              * @description of each class, as the model spells it; they sum to 1, unless several can be true
-             * @default null
              */
-            scores: {
+            scores?: {
                 [key: string]: number;
             } | null;
             /**
              * Values
              * @description each by its name, such as arousal
-             * @default null
              */
-            values: {
+            values?: {
                 [key: string]: number;
             } | null;
             /**
              * Range
              * @description of values: what the model was trained on; they may lie slightly outside
-             * @default null
              */
-            range: [
-                number,
-                number
-            ] | null;
+            range?: number[] | null;
             /**
              * Created At
              * @description of a trained head: when it was trained
-             * @default null
              */
-            created_at: string | null;
+            created_at?: string | null;
+        };
+        /**
+         * ReadoutView
+         * @description What a model gives besides embeddings: classes with scores, or values.
+         */
+        ReadoutView: {
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @description how it is computed: `linear`, `pooled` or `window`
+             * @enum {string}
+             */
+            kind: "linear" | "pooled" | "window";
+            /**
+             * Activation
+             * @description softmax: classes of which one is true; sigmoid: classes of which several can be; none: values
+             * @enum {string}
+             */
+            activation: "softmax" | "sigmoid" | "none";
+            /**
+             * Labels
+             * @description of its classes or values, as the model spells them, in its order
+             */
+            labels: string[];
+            /**
+             * Emotions
+             * @description which of the nine a label is; the nine are given if each label of a softmax is one of them
+             */
+            emotions: {
+                [key: string]: string;
+            };
+            /**
+             * Range
+             * @description of values: what the model was trained on; null: classes, or it isn't known
+             */
+            range: number[] | null;
         };
         /**
          * Segment
@@ -1313,21 +1395,18 @@ export interface components {
             /**
              * Emotion
              * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
-             * @default null
              */
-            emotion: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
              * @description that score; left out likewise
-             * @default null
              */
-            confidence: number | null;
+            confidence?: number | null;
             /**
              * Scores
              * @description probability of each of the nine emotions; they sum to 1; left out likewise
-             * @default null
              */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1341,9 +1420,8 @@ export interface components {
             /**
              * Channel
              * @description the channel that was recognised alone, from 1
-             * @default null
              */
-            channel: number | null;
+            channel?: number | null;
             /**
              * Readouts
              * @description as of the recording
@@ -1371,11 +1449,14 @@ export interface components {
             end: number;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /** Confidence */
-            confidence: number;
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
         };
         /**
          * Session
@@ -1435,13 +1516,13 @@ export interface components {
             speech: number | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /** Confidence */
-            confidence: number;
+            confidence?: number | null;
             /** Scores */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1451,6 +1532,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gave besides the nine emotions
+             */
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /** Model */
             model: string;
@@ -1502,13 +1590,19 @@ export interface components {
             name: string | null;
             /**
              * Emotion
-             * @enum {string}
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
              */
-            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
-            /** Confidence */
-            confidence: number;
-            /** Scores */
-            scores: {
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+            /**
+             * Scores
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             */
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1518,6 +1612,13 @@ export interface components {
                 sad: number;
                 surprised: number;
                 unknown: number;
+            } | null;
+            /**
+             * Readouts
+             * @description by name: what the model gives besides the nine emotions, and a trained head's verdict
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutResult"];
             };
             /**
              * Created At
@@ -1533,7 +1634,7 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
-            /** @description verdict of a trained head; null: none was used */
+            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
@@ -1574,7 +1675,7 @@ export interface components {
              * @description highest sample
              */
             high: number[];
-            /** @description null if no frames are stored, or their file is gone or damaged */
+            /** @description null if no frames are stored */
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
@@ -1611,30 +1712,23 @@ export interface components {
             /**
              * Range
              * @description of values: what the model was trained on
-             * @default null
              */
-            range: [
-                number,
-                number
-            ] | null;
+            range?: number[] | null;
             /**
              * Logits
              * @description of a linear readout: a row for each frame, T x K, as it is
-             * @default null
              */
-            logits: (number | null)[][] | null;
+            logits?: (number | null)[][] | null;
             /**
              * Scores
              * @description of classes: a row for each frame, T x K, smoothed
-             * @default null
              */
-            scores: (number | null)[][] | null;
+            scores?: (number | null)[][] | null;
             /**
              * Values
              * @description a row for each frame, T x K, smoothed
-             * @default null
              */
-            values: (number | null)[][] | null;
+            values?: (number | null)[][] | null;
         };
         /**
          * Frames
@@ -1643,23 +1737,8 @@ export interface components {
          *     `logits` are the model's own: their mean is the recording's verdict before the softmax. A single frame's are
          *     jittery, and no model was trained to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
          *     within `smoothing` seconds around each frame.
-         *
-         *     Of frames that were read from an outputs directory, rows are mapped when they are asked for: they can't be
-         *     written to, and of hours only what is used is in memory.
          */
         Frames: {
-            /**
-             * File
-             * @description beside result.json, it has all rows; left out where they are in the JSON
-             * @default null
-             */
-            file: "frames.npz" | null;
-            /**
-             * Count
-             * @description of the rows in the file; left out likewise
-             * @default null
-             */
-            count: number | null;
             /**
              * Hop
              * @description seconds from one frame's centre to the next
@@ -1678,21 +1757,18 @@ export interface components {
             /**
              * Labels
              * @description the emotion of each column; null: the model doesn't give the nine
-             * @default null
              */
-            labels: string[] | null;
+            labels?: string[] | null;
             /**
              * Logits
              * @description a row for each frame, T x 9, as the model gives them, if its classes are the nine
-             * @default null
              */
-            logits: number[][] | null;
+            logits?: number[][] | null;
             /**
              * Scores
              * @description a row for each frame, T x 9, smoothed; each row sums to 1 up to rounding
-             * @default null
              */
-            scores: number[][] | null;
+            scores?: number[][] | null;
             /**
              * Readouts
              * @description the curves of all readouts but the nine emotions, trained heads too
@@ -1713,9 +1789,8 @@ export interface components {
             /**
              * Embedding Revision
              * @description an earlier revision that gives the very same embeddings; left out if there is none
-             * @default null
              */
-            embedding_revision: string | null;
+            embedding_revision?: string | null;
             /**
              * Precision
              * @description of the arithmetic
@@ -1730,9 +1805,8 @@ export interface components {
             /**
              * Emotions
              * @description which of the nine each of its labels was taken for; left out where it gives the nine by their names, or not at all
-             * @default null
              */
-            emotions: {
+            emotions?: {
                 [key: string]: string;
             } | null;
         };
@@ -1769,21 +1843,18 @@ export interface components {
             /**
              * Channel
              * @description the one that was recognised alone, from 1; null: all of them
-             * @default null
              */
-            channel: number | null;
+            channel?: number | null;
             /**
              * Track
              * @description the audio track that was recognised, from 1; left out if there is only one
-             * @default null
              */
-            track: number | null;
+            track?: number | null;
             /**
              * Tracks
              * @description languages and titles of its audio tracks; left out if there is only one
-             * @default null
              */
-            tracks: string[] | null;
+            tracks?: string[] | null;
             /**
              * Codec
              * @description FFmpeg's name of the codec; null for an array
@@ -1792,9 +1863,8 @@ export interface components {
             /**
              * Speech
              * @description seconds of speech found
-             * @default null
              */
-            speech: number | null;
+            speech?: number | null;
         };
         /**
          * Recognition
@@ -1804,21 +1874,18 @@ export interface components {
             /**
              * Emotion
              * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
-             * @default null
              */
-            emotion: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
             /**
              * Confidence
              * @description that score; left out likewise
-             * @default null
              */
-            confidence: number | null;
+            confidence?: number | null;
             /**
              * Scores
              * @description probability of each of the nine emotions; they sum to 1; left out likewise
-             * @default null
              */
-            scores: {
+            scores?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1861,9 +1928,8 @@ export interface components {
             /**
              * Speech Only
              * @description whether only frames with speech count; left out by earlier versions
-             * @default null
              */
-            speech_only: boolean | null;
+            speech_only?: boolean | null;
             /**
              * Warnings
              * @description codes of problems that may distort the verdict; empty if there are none
@@ -1879,14 +1945,10 @@ export interface components {
             /**
              * Segments
              * @description stretches of speech in order, if requested
-             * @default null
              */
-            segments: components["schemas"]["Segment"][] | null;
-            /**
-             * @description only with granularity `frame`
-             * @default null
-             */
-            frames: components["schemas"]["Frames"] | null;
+            segments?: components["schemas"]["Segment"][] | null;
+            /** @description only with granularity `frame` */
+            frames?: components["schemas"]["Frames"] | null;
         };
     };
     responses: never;
@@ -2991,8 +3053,6 @@ export interface operations {
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
-                frames?: "inline" | "file";
                 /** @description URL that is called when a job ends */
                 webhook?: string;
                 /** @description name of the recording in the result */
@@ -3058,11 +3118,6 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
-                    /**
-                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
-                     * @enum {string}
-                     */
-                    frames?: "inline" | "file";
                     /** @description URL that is called when a job ends */
                     webhook?: string;
                     /**
@@ -3081,44 +3136,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "emotion": "angry",
-                     *       "confidence": 0.98,
-                     *       "scores": {
-                     *         "angry": 0.98,
-                     *         "disgusted": 0.01,
-                     *         "fearful": 0,
-                     *         "happy": 0.01,
-                     *         "neutral": 0,
-                     *         "other": 0,
-                     *         "sad": 0,
-                     *         "surprised": 0,
-                     *         "unknown": 0
-                     *       },
-                     *       "granularity": "utterance",
-                     *       "timestamp": "2026-11-23 03:39:08",
-                     *       "schema": 1,
-                     *       "created_at": "2026-11-23T03:39:08.163532Z",
-                     *       "recording": {
-                     *         "name": "call.flac",
-                     *         "sha256": "6143000000000000000000000000000000000000000000000000000000000000",
-                     *         "duration": 2.18,
-                     *         "sample_rate": 16000,
-                     *         "channels": 1,
-                     *         "codec": "flac",
-                     *         "speech": 1.9
-                     *       },
-                     *       "model": {
-                     *         "name": "lite",
-                     *         "revision": "1",
-                     *         "precision": "int8",
-                     *         "checksum": "a60f000000000000000000000000000000000000000000000000000000000000"
-                     *       },
-                     *       "emovox": "0.1.0",
-                     *       "warnings": []
-                     *     }
-                     */
                     "application/json": components["schemas"]["Recognition"];
                 };
             };
@@ -3725,10 +3742,7 @@ export interface operations {
     };
     result_v1_jobs__id___result_get: {
         parameters: {
-            query?: {
-                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
-                frames?: ("inline" | "file") | null;
-            };
+            query?: never;
             header?: never;
             path: {
                 /** @description of the job */
@@ -3879,8 +3893,6 @@ export interface operations {
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
-                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
-                frames?: "inline" | "file";
                 /** @description recognise each channel of each recording by itself: a job for each of them */
                 split_channels?: boolean;
                 /** @description URL that is called when a job ends */
@@ -3945,11 +3957,6 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
-                    /**
-                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
-                     * @enum {string}
-                     */
-                    frames?: "inline" | "file";
                     /**
                      * @description recognise each channel of each recording by itself: a job for each of them
                      * @default false
@@ -4763,121 +4770,6 @@ export interface operations {
             };
             /** @description Insufficient Storage */
             507: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-        };
-    };
-    result_v1_outputs__id___result_get: {
-        parameters: {
-            query?: {
-                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
-                frames?: ("inline" | "file") | null;
-            };
-            header?: never;
-            path: {
-                id_: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The recognition. */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Recognition"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Misdirected Request */
-            421: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Too Many Requests */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Request Header Fields Too Large */
-            431: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDetails"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
                 headers: {
                     [name: string]: unknown;
                 };

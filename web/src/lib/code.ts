@@ -1,4 +1,5 @@
 /** Programs that do what the page did. */
+import type { Said } from './readouts'
 
 export type Options = Readonly<Record<string, string | number | boolean>>
 
@@ -12,20 +13,29 @@ export function curl(origin: string, name: string, options: Options, keyed: bool
   return `curl ${key}-F ${shell(`file=@${form(name)}`)}${fields.join('')} \\\n  ${origin}/v1/recognitions`
 }
 
-export function python(origin: string, name: string, options: Options, keyed: boolean): string {
+/** For Python. `gives`: what the model gave, which is what is printed. */
+export function python(origin: string, name: string, options: Options, keyed: boolean, gives: Said): string {
   const given = Object.entries(options).map(([key, value]) => `, ${key}=${literal(value)}`)
+  const printed = (of: string): string[] => [
+    ...(gives.emotion ? [`print(${of}.emotion, ${of}.confidence)`] : []),
+    ...Object.entries(gives.readouts ?? {}).map(([readout, { values }]) => {
+      const item = `${of}.readouts[${JSON.stringify(readout)}]`
+      return values ? `print(${item}.values)` : `print(${item}.label, ${item}.confidence)`
+    }),
+  ]
   return [
     'from emovox.client import Client',
     '',
     `with Client("${origin}"${keyed ? `, key="${KEY}"` : ''}) as client:`,
     `    recognition = client.recognize(${JSON.stringify(name)}${given.join('')})`,
     '',
-    'print(recognition.emotion, recognition.confidence)',
-    ...('head' in options
-      ? ['if recognition.head:', '    print(recognition.head.label, recognition.head.confidence)']
-      : []),
+    ...printed('recognition'),
     ...(options['segments']
-      ? ['for segment in recognition.segments or []:', '    print(segment.start, segment.end, segment.emotion)']
+      ? [
+          'for segment in recognition.segments or []:',
+          '    print(segment.start, segment.end)',
+          ...printed('segment').map((line) => `    ${line}`),
+        ]
       : []),
   ].join('\n')
 }

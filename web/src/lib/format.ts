@@ -27,6 +27,17 @@ export function signed(share: number): string {
   return Number.parseFloat(text) ? `${share > 0 ? '+' : '−'}${text}` : text
 }
 
+/** A value as `0.73`, with two decimals. */
+export function decimal(value: number): string {
+  const text = Math.abs(value).toFixed(2)
+  return value < 0 && Number.parseFloat(text) ? `−${text}` : text
+}
+
+/** A difference of values as `+0.12`. */
+export function signedDecimal(value: number): string {
+  return value > 0 && Number.parseFloat(decimal(value)) ? `+${decimal(value)}` : decimal(value)
+}
+
 /** Bytes as `1.95 GB`. */
 export function bytes(count: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -5,8 +5,3 @@ import type { HeadView } from '../api/types'
 export function fits(head: HeadView, model: string): boolean {
   return head.usable && (!model || head.model === model)
 }
-
-/** Scores of classes of somebody's own, highest first. */
-export function ranked(scores: Readonly<Record<string, number>>): [string, number][] {
-  return Object.entries(scores).sort((a, b) => b[1] - a[1])
-}

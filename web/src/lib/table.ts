@@ -1,6 +1,6 @@
 /** Sorting and summing up the queue. */
-import type { Emotion } from '../api/types'
-import { csv } from './csv'
+import type { Emotion, ReadoutResult, Scores } from '../api/types'
+import { type Cell, csv } from './csv'
 
 export type Column = 'name' | 'state' | 'emotion' | 'confidence' | 'duration'
 
@@ -8,16 +8,13 @@ export interface Row {
   readonly key: number
   readonly name: string
   readonly state: string
-  readonly emotion: string | null
-  readonly confidence: number | null
+  readonly emotion: Emotion | null
+  /** What stands in its place where there is none: what leads in another readout. */
+  readonly label: string | null
+  readonly confidence: number | null // of the one or the other
   readonly duration: number | null
-  readonly scores: Readonly<Record<Emotion, number>> | null
-  readonly head: {
-    readonly name: string
-    readonly label: string
-    readonly confidence: number
-    readonly scores: Readonly<Record<string, number>>
-  } | null
+  readonly scores: Scores | null
+  readonly readouts: Readonly<Record<string, ReadoutResult>>
   readonly model: string | null
   readonly output: string | null
   readonly warnings: readonly string[]
@@ -28,7 +25,7 @@ export interface Row {
 export function sorted(rows: readonly Row[], column: Column, descending: boolean): Row[] {
   const sign = descending ? -1 : 1
   return [...rows].sort((a, b) => {
-    const [x, y] = [a[column], b[column]]
+    const [x, y] = column === 'emotion' ? [a.emotion ?? a.label, b.emotion ?? b.label] : [a[column], b[column]]
     if (x === y) return a.key - b.key
     if (x === null) return 1
     if (y === null) return -1
@@ -41,63 +38,80 @@ export function sorted(rows: readonly Row[], column: Column, descending: boolean
 }
 
 export interface Sums {
-  readonly emotions: readonly (readonly [string, number])[] // most frequent first
+  readonly emotions: readonly (readonly [Emotion, number])[] // most frequent first
+  readonly labels: readonly (readonly [string, number])[] // that lead where there is no emotion
+  readonly values: readonly (readonly [string, number])[] // means
   readonly mean: number | null // of the durations
   readonly total: number
   readonly failed: number
 }
 
 export function summed(rows: readonly Row[]): Sums {
-  const counts = new Map<string, number>()
+  const emotions = new Map<Emotion, number>()
+  const labels = new Map<string, number>()
+  const values = new Map<string, number[]>()
   let [total, known] = [0, 0]
-  for (const { emotion, duration } of rows) {
-    if (emotion) counts.set(emotion, (counts.get(emotion) ?? 0) + 1)
+  for (const { emotion, readouts, duration } of rows) {
+    const [first] = Object.values(readouts)
+    if (emotion) emotions.set(emotion, (emotions.get(emotion) ?? 0) + 1)
+    else if (first?.label) labels.set(first.label, (labels.get(first.label) ?? 0) + 1)
+    else
+      for (const [name, value] of Object.entries(first?.values ?? {}))
+        values.set(name, [...(values.get(name) ?? []), value])
     if (duration !== null) [total, known] = [total + duration, known + 1]
   }
   return {
-    emotions: [...counts].sort((a, b) => b[1] - a[1]),
+    emotions: [...emotions].sort((a, b) => b[1] - a[1]),
+    labels: [...labels].sort((a, b) => b[1] - a[1]),
+    values: [...values].map(([name, all]) => [name, all.reduce((sum, value) => sum + value, 0) / all.length]),
     mean: known ? total / known : null,
     total,
     failed: rows.filter((row) => row.state === 'failed').length,
   }
 }
 
-/** All rows as a file for spreadsheets; where heads were asked, with what they hear, a column for each of their classes. */
+/**
+ * All rows as a file for spreadsheets: with the nine, then with what the readouts gave, as `READOUT.LABEL`. The
+ * columns `head…` of a trained head go with 0.3.
+ */
 export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): string {
-  const heads = rows.flatMap(({ head }) => head ?? [])
-  const classes = [...new Set(heads.flatMap(({ scores }) => Object.keys(scores)))]
-  const own = heads.length
-    ? ['head', 'head_label', 'head_confidence', ...classes.map((name) => `head_${name}`)]
-    : []
-  const head = [
-    'file',
-    'state',
-    'emotion',
-    'confidence',
-    ...emotions,
-    'duration',
-    'model',
-    'warnings',
-    'output',
-    'problem',
+  const own = new Map<string, (row: Row) => Cell>()
+  const heads = new Map<string, (row: Row) => Cell>()
+  const headOf = ({ readouts }: Row): [string, ReadoutResult] | undefined =>
+    Object.entries(readouts).find(([, { created_at }]) => created_at)
+  for (const row of rows) {
+    for (const [readout, { values, scores }] of Object.entries(row.readouts)) {
+      if (scores) {
+        own.set(`${readout}.label`, ({ readouts }) => readouts[readout]?.label)
+        own.set(`${readout}.confidence`, ({ readouts }) => readouts[readout]?.confidence)
+      }
+      for (const label of Object.keys(values ?? scores ?? {}))
+        own.set(
+          `${readout}.${label}`,
+          ({ readouts }) => (readouts[readout]?.values ?? readouts[readout]?.scores)?.[label],
+        )
+    }
+    const head = headOf(row)
+    if (!head) continue
+    heads.set('head', (row) => headOf(row)?.[0])
+    heads.set('head_label', (row) => headOf(row)?.[1].label)
+    heads.set('head_confidence', (row) => headOf(row)?.[1].confidence)
+  }
+  for (const label of new Set(rows.flatMap((row) => Object.keys(headOf(row)?.[1].scores ?? {}))))
+    heads.set(`head_${label}`, (row) => headOf(row)?.[1].scores?.[label])
+  const columns = new Map<string, (row: Row) => Cell>([
+    ['file', ({ name }) => name],
+    ['state', ({ state }) => state],
+    ['emotion', ({ emotion }) => emotion],
+    ['confidence', ({ emotion, confidence }) => emotion && confidence],
+    ...emotions.map((name): [string, (row: Row) => Cell] => [name, ({ scores }) => scores?.[name]]),
+    ['duration', ({ duration }) => duration],
+    ['model', ({ model }) => model],
+    ['warnings', ({ warnings }) => warnings.join(' ')],
+    ['output', ({ output }) => output],
+    ['problem', ({ problem }) => problem],
+    ...heads,
     ...own,
-  ]
-  return csv([
-    head,
-    ...rows.map((row) => [
-      row.name,
-      row.state,
-      row.emotion,
-      row.confidence,
-      ...emotions.map((name) => row.scores?.[name]),
-      row.duration,
-      row.model,
-      row.warnings.join(' '),
-      row.output,
-      row.problem,
-      ...(heads.length
-        ? [row.head?.name, row.head?.label, row.head?.confidence, ...classes.map((name) => row.head?.scores[name])]
-        : []),
-    ]),
   ])
+  return csv([[...columns.keys()], ...rows.map((row) => [...columns.values()].map((cell) => cell(row)))])
 }

@@ -1,16 +1,17 @@
 /** The microphone, heard live by the service while it is recorded. */
 import { asProblem, fromDetails, gone, ProblemError } from '../api/problem'
-import type { Emotion, ProblemDetails, Scores } from '../api/types'
+import type { Emotion, ProblemDetails, ReadoutResult, Scores } from '../api/types'
 import type { Asked } from '../state/options.svelte'
 import captureUrl from './capture.worklet.ts?worker&url'
 import { Tape } from './tape'
 
-/** The scores at a moment. */
+/** What is said of a moment. */
 export interface Moment {
   readonly time: number
   readonly emotion: Emotion | null
   readonly confidence: number | null
   readonly scores: Scores | null
+  readonly readouts?: Readonly<Record<string, ReadoutResult>> // left out where there is nothing to say
 }
 
 /** A recording that the service hasn't stored, or not all of it. */
@@ -31,6 +32,7 @@ interface Message {
   emotion: Emotion | null
   confidence: number | null
   scores: Scores | null
+  readouts?: Record<string, ReadoutResult>
   problem: ProblemDetails
   output: string | null
 }

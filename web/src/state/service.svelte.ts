@@ -10,6 +10,8 @@ import type {
   ModelView,
   ProblemDetails,
 } from '../api/types'
+import { nine } from '../lib/readouts'
+import { preferences } from './preferences.svelte'
 
 const CALM = 10_000 // milliseconds between looks while all is well
 const EAGER = 1_000
@@ -39,6 +41,8 @@ class Service {
   exports = $state.raw<ExportView[]>([])
   pulls = $state<Record<string, Pull>>({})
 
+  /** The nine emotions, as they are drawn for this reader. */
+  readonly nine = $derived(nine(this.emotions, (emotion) => preferences.label(emotion), preferences.dark))
   readonly byName = $derived(new Map(this.emotions.map((emotion) => [emotion.name as Emotion, emotion])))
 
   #waiting: (() => void)[] = []

@@ -1,6 +1,7 @@
 /** A recording's peaks, curves and segments, fetched in tiles at the resolution that is looked at. */
 import { asProblem, type ProblemError } from '../api/problem'
-import type { Emotion, Timeline } from '../api/types'
+import type { Curve, Timeline } from '../api/types'
+import type { Numbers } from '../lib/readouts'
 import { type Tile, tiles, type View, level as levelOf, span, TILE } from './view'
 
 const WHOLE = 2048 // points of the first look at all of it
@@ -74,8 +75,8 @@ export class TimelineData {
     return shown.map((tile) => ({ from: tile.start, to: tile.end, data: this.#best(tile, whole) }))
   }
 
-  /** The scores at a moment, as fine as they are known; null where there are none. */
-  scoresAt(time: number): Record<Emotion, number> | null {
+  /** The numbers of a readout, or of the nine, at a moment, as fine as they are known; null where there are none. */
+  numbersAt(time: number, name: string | null): Numbers | null {
     let best = this.whole
     let finest = Number.POSITIVE_INFINITY
     for (const data of this.#tiles.values()) {
@@ -84,7 +85,7 @@ export class TimelineData {
         ;[best, finest] = [data, length]
       }
     }
-    return best ? scoresAt(best, time) : null
+    return best ? numbersAt(best, time, name) : null
   }
 
   #best(tile: Tile, whole: Timeline): Timeline {
@@ -124,20 +125,31 @@ export class TimelineData {
   }
 }
 
-/** The scores at a moment, between the two points around it. */
-export function scoresAt(data: Timeline, time: number): Record<Emotion, number> | null {
+type Columns = Readonly<Record<string, readonly (number | null)[]>>
+
+/** The numbers of a readout, or of the nine (null), by their names; null: nothing counts at that point. */
+export function columnsOf(curve: Curve | null | undefined, name: string | null): Columns {
+  if (name === null) return curve?.scores ?? {}
+  const readout = curve?.readouts[name]
+  return readout?.scores ?? readout?.values ?? {}
+}
+
+/** The numbers at a moment, between the two points around it; null where nothing counts. */
+export function numbersAt(data: Timeline, time: number, name: string | null): Numbers | null {
   const curve = data.curve
   if (!curve?.times.length) return null
   const after = upperBound(curve.times, time)
   const [i, j] = [Math.max(0, after - 1), Math.min(curve.times.length - 1, after)]
   const [t0, t1] = [curve.times[i] ?? 0, curve.times[j] ?? 0]
   const share = t1 > t0 ? Math.min(1, Math.max(0, (time - t0) / (t1 - t0))) : 0
-  const found: Partial<Record<Emotion, number>> = {}
-  for (const [name, values] of Object.entries(curve.scores)) {
-    const [a, b] = [values[i] ?? 0, values[j] ?? 0]
-    found[name as Emotion] = a + (b - a) * share
+  const numbers: Record<string, number> = {}
+  for (const [label, column] of Object.entries(columnsOf(curve, name))) {
+    const a = column[i] ?? column[j] // at the edge of what counts
+    const b = column[j] ?? column[i]
+    if (a == null || b == null) return null
+    numbers[label] = a + (b - a) * share
   }
-  return found as Record<Emotion, number>
+  return Object.keys(numbers).length ? numbers : null
 }
 
 /** The index of the first value that is greater. */

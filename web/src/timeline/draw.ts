@@ -1,9 +1,10 @@
 /** Draws a timeline: axis, segments, waveform, curves. Everything in CSS pixels. */
-import type { Emotion, Segment } from '../api/types'
+import type { Segment } from '../api/types'
 import { ink } from '../lib/colours'
-import { clock, percent } from '../lib/format'
-import { DASHES } from '../lib/patterns'
-import { type Piece, upperBound } from './data.svelte'
+import { clock, decimal, percent } from '../lib/format'
+import { type Leader, leader, type Line, type Series } from '../lib/readouts'
+import { columnsOf, type Piece, upperBound } from './data.svelte'
+import { extent, paint } from './paint'
 import { ticks, toX, type View } from './view'
 
 export interface Look {
@@ -12,8 +13,6 @@ export interface Look {
   readonly faint: string
   readonly line: string
   readonly wave: string
-  /** In the order of all scores: name, label, emoji, and the colour on this surface. */
-  readonly emotions: readonly { name: Emotion; label: string; emoji: string; colour: string }[]
 }
 
 export interface Layout {
@@ -26,12 +25,15 @@ export interface Layout {
   readonly bottom: number
 }
 
-/** Where things are, for a width; without curves there is more room for the waveform. */
-export function layout(width: number, curves: boolean): Layout {
+const BAND = 24 // height that a class needs
+
+/** Where things are, for a width; without curves (null) there is more room for the waveform. */
+export function layout(width: number, series: Series | null): Layout {
   const small = width < 520
-  const wave = curves ? (small ? 84 : 116) : small ? 130 : 170
+  const wave = series ? (small ? 84 : 116) : small ? 130 : 170
   const top = 24 + 34 + 8
-  const height = top + wave + (curves ? 12 + (small ? 150 : 196) + 8 : 8)
+  const bands = series?.name && !series.values ? BAND * series.lines.length : 0
+  const height = top + wave + (series ? 12 + Math.max(small ? 150 : 196, bands) + 8 : 8)
   return { width, height, axis: 24, segments: 26, wave: top, curves: top + wave + 12, bottom: height - 8 }
 }
 
@@ -46,9 +48,11 @@ interface Scene {
   readonly look: Look
   readonly pieces: readonly Piece[]
   readonly segments: readonly Segment[]
-  readonly hidden: ReadonlySet<Emotion>
+  readonly series: Series | null // whose curves and verdicts are drawn; null: none
+  readonly hidden: ReadonlySet<string>
   readonly chosen: number | null // the index of a segment
   readonly hasCurves: boolean
+  readonly whole: Piece | null // all of the recording
   readonly peak: number // of all of the recording, which fills the lane
 }
 
@@ -60,10 +64,7 @@ export function draw(context: CanvasRenderingContext2D, scene: Scene): void {
   axis(context, scene)
   regions(context, scene)
   waveform(context, scene)
-  if (scene.hasCurves) {
-    grid(context, scene)
-    curves(context, scene)
-  }
+  if (scene.hasCurves && scene.series) curves(context, scene, scene.series)
   context.fillStyle = look.ink
 }
 
@@ -85,18 +86,17 @@ function axis(context: CanvasRenderingContext2D, { view, place, look }: Scene): 
 }
 
 function regions(context: CanvasRenderingContext2D, scene: Scene): void {
-  const { view, place, look, segments, chosen } = scene
-  const colours = new Map(look.emotions.map((emotion) => [emotion.name, emotion]))
+  const { view, place, look, segments, series, chosen } = scene
   for (const [index, segment] of segments.entries()) {
     if (segment.end < view.start) continue
     if (segment.start > view.end) break
-    const emotion = colours.get(segment.emotion)
-    if (!emotion) continue
+    const { line, label, share, brief } = headline(segment, series)
+    const colour = line?.colour ?? look.wave
     const left = Math.max(-4, toX(segment.start, view, place.width))
     const right = Math.min(place.width + 4, toX(segment.end, view, place.width))
     const width = Math.max(1, right - left - 1)
     context.globalAlpha = index === chosen ? 0.26 : 0.11
-    context.fillStyle = emotion.colour
+    context.fillStyle = colour
     context.fillRect(left, place.segments, width, place.bottom - place.segments)
     context.globalAlpha = 1
     if (width < 4 && index !== chosen) {
@@ -111,14 +111,34 @@ function regions(context: CanvasRenderingContext2D, scene: Scene): void {
       context.lineWidth = 2
       context.stroke()
     }
-    label(context, emotion, segment.confidence, left, width, place.segments + LANE / 2 + 0.5)
+    const texts = share === null ? [label, brief] : [`${label} ${percent(share)}`, brief]
+    write(context, texts, line?.emoji ?? '', ink(colour), left, width, place.segments + LANE / 2 + 0.5)
   }
 }
 
-function label(
+interface Headline extends Leader {
+  readonly line: Line | null // that leads
+  readonly brief: string // for less room: the label alone, or values without their names
+}
+
+/** What a segment is, in the words of a series. */
+export function headline(segment: Segment, series: Series | null): Headline {
+  const readout = series?.name == null ? null : segment.readouts?.[series.name]
+  if (readout?.values) {
+    return { line: null, brief: Object.values(readout.values).map(decimal).join(' · '), ...leader(readout) }
+  }
+  const name = series?.name == null ? segment.emotion : readout?.label
+  const line = series?.lines.find((line) => line.name === name) ?? null
+  const share = (series?.name == null ? segment.confidence : readout?.confidence) ?? null
+  return { line, label: line?.label ?? '', share: line && share, brief: line?.label ?? '' }
+}
+
+/** Write the first of some texts that there is room for, behind an emoji. */
+function write(
   context: CanvasRenderingContext2D,
-  emotion: Look['emotions'][number],
-  confidence: number,
+  texts: readonly string[],
+  emoji: string,
+  colour: string,
   left: number,
   width: number,
   y: number,
@@ -126,14 +146,13 @@ function label(
   if (width < 16) return
   const room = width - 10
   context.font = EMOJI
-  const picture = context.measureText(emotion.emoji).width
+  const picture = emoji ? context.measureText(emoji).width : -8
   const small = picture > room
-  context.fillStyle = ink(emotion.colour)
-  if (picture <= width) context.fillText(emotion.emoji, Math.max(left, 0) + (small ? (width - picture) / 2 : 5), y)
+  context.fillStyle = colour
+  if (picture <= width) context.fillText(emoji, Math.max(left, 0) + (small ? (width - picture) / 2 : 5), y)
   context.font = FONT
   if (small) return
-  const candidates = [`${emotion.label} ${percent(confidence)}`, emotion.label]
-  const text = candidates.find((candidate) => context.measureText(candidate).width <= room - picture - 8)
+  const text = texts.find((candidate) => context.measureText(candidate).width <= room - picture - 8)
   if (text) context.fillText(text, Math.max(left, 0) + picture + 10, y)
 }
 
@@ -175,74 +194,36 @@ function waveform(context: CanvasRenderingContext2D, { view, place, look, pieces
   }
 }
 
-function grid(context: CanvasRenderingContext2D, { place, look }: Scene): void {
-  context.strokeStyle = look.line
-  context.fillStyle = look.faint
-  context.lineWidth = 1
-  context.beginPath()
-  for (const share of [0, 0.5, 1]) {
-    const y = Math.round(curveY(share, place)) + 0.5
-    context.moveTo(0, y)
-    context.lineTo(place.width, y)
-    if (share) context.fillText(`${share * 100} %`, 4, y + 9)
-  }
-  context.stroke()
+function curves(context: CanvasRenderingContext2D, scene: Scene, series: Series): void {
+  const { view, place, look, pieces, hidden, whole } = scene
+  const bin = binOf(view, place.width)
+  const columns = Object.values(columnsOf(whole?.data.curve, series.name))
+  paint(context, {
+    series,
+    hidden,
+    look,
+    box: { width: place.width, top: place.curves, bottom: place.bottom },
+    extent: extent(series, columns),
+    *points(line) {
+      for (const { time, value } of points(pieces, series.name, line.name, view, bin)) {
+        yield { x: toX(time, view, place.width), value }
+      }
+    },
+  })
 }
 
-function curveY(share: number, place: Layout): number {
-  return place.bottom - share * (place.bottom - place.curves)
-}
-
-function curves(context: CanvasRenderingContext2D, scene: Scene): void {
-  const { view, place, look, pieces, hidden } = scene
-  const ends: { y: number; text: string; colour: string }[] = []
-  context.save()
-  context.beginPath()
-  context.rect(0, place.curves - 3, place.width, place.bottom - place.curves + 6)
-  context.clip()
-  context.lineJoin = 'round'
-  for (const [order, emotion] of look.emotions.entries()) {
-    if (hidden.has(emotion.name)) continue
-    context.strokeStyle = emotion.colour
-    context.lineWidth = 1.75
-    context.setLineDash([...(DASHES[order] ?? [])])
-    context.beginPath()
-    let begun = false
-    let last = 0
-    for (const { time, value } of points(pieces, emotion.name, view, binOf(view, place.width))) {
-      const [x, y] = [toX(time, view, place.width), curveY(value, place)]
-      if (begun) context.lineTo(x, y)
-      else context.moveTo(x, y)
-      begun = true
-      if (time <= view.end) last = value
-    }
-    context.stroke()
-    if (last >= 0.15) ends.push({ y: curveY(last, place), text: emotion.label, colour: emotion.colour })
-  }
-  context.restore()
-  context.setLineDash([])
-  for (const { y, text } of spread(ends, 15, place)) {
-    const width = context.measureText(text).width + 8
-    context.globalAlpha = 0.82
-    context.fillStyle = look.surface
-    context.fillRect(place.width - width - 2, y - 8, width, 16)
-    context.globalAlpha = 1
-    context.fillStyle = look.ink
-    context.fillText(text, place.width - width + 2, y)
-  }
-}
-
-/** Means of a curve in bins, from just before the view to just after it. */
+/** Means of a curve in bins, from just before the view to just after it; null: nothing counts there. */
 export function* points(
   pieces: readonly Piece[],
-  name: Emotion,
+  series: string | null,
+  name: string,
   view: View,
   bin: number,
-): Generator<{ time: number; value: number }> {
-  let [current, count, times_, values_] = [Number.NaN, 0, 0, 0]
+): Generator<{ time: number; value: number | null }> {
+  let [current, count, times_, known, values_] = [Number.NaN, 0, 0, 0, 0]
   for (const { from, to, data } of pieces) {
-    const { times, scores } = data.curve ?? { times: [], scores: {} }
-    const values = scores[name] ?? []
+    const times = data.curve?.times ?? []
+    const values = columnsOf(data.curve, series)[name] ?? []
     const first = upperBound(times, Math.max(from, view.start - 2 * bin)) - 2
     for (let index = Math.max(0, first); index < times.length; index++) {
       const time = times[index] ?? 0
@@ -250,15 +231,17 @@ export function* points(
       if (time >= to && to < data.end) break
       const own = Math.floor(time / bin)
       if (own !== current && count) {
-        yield { time: times_ / count, value: values_ / count }
+        yield { time: times_ / count, value: known ? values_ / known : null }
         if (times_ / count > view.end) return
-        ;[count, times_, values_] = [0, 0, 0]
+        ;[count, times_, known, values_] = [0, 0, 0, 0]
       }
       current = own
-      ;[count, times_, values_] = [count + 1, times_ + time, values_ + (values[index] ?? 0)]
+      const value = values[index] ?? null
+      ;[count, times_] = [count + 1, times_ + time]
+      if (value !== null) [known, values_] = [known + 1, values_ + value]
     }
   }
-  if (count) yield { time: times_ / count, value: values_ / count }
+  if (count) yield { time: times_ / count, value: known ? values_ / known : null }
 }
 
 const CALM = 300 // seconds
@@ -268,16 +251,4 @@ export function binOf(view: View, width: number): number {
   const length = view.end - view.start
   const pixels = length > CALM ? 4 : 1 // hours of moods that change by the second would be a tangle
   return 2 ** Math.ceil(Math.log2((length / width) * pixels))
-}
-
-/** Labels that don't cover each other, from the top. */
-function spread<T extends { y: number }>(labels: readonly T[], room: number, place: Layout): T[] {
-  let least = place.curves + 4
-  return [...labels]
-    .sort((a, b) => a.y - b.y)
-    .map((label) => {
-      const y = Math.max(label.y, least)
-      least = y + room
-      return { ...label, y }
-    })
 }

@@ -64,8 +64,10 @@ def write_map(
     positions = positions - positions.mean(axis=0)
     positions = positions / max(float(np.abs(positions).max()), 1e-9)
     clusters = cluster(vectors)
+    verdicts = [_verdict(record) for record in records]
+    classes = sorted({verdict for verdict, _ in verdicts if isinstance(verdict, str)})
     budget, points = EMBEDDED_IN_ALL, []
-    for index, record in enumerate(records):
+    for index, (record, (verdict, confidence)) in enumerate(zip(records, verdicts, strict=True)):
         sound = _sound(record)
         url = None if sound is None else _link(sound, file)
         if sound is not None and embed_audio and sound.stat().st_size <= min(EMBEDDED, budget):
@@ -75,8 +77,13 @@ def write_map(
             {
                 "x": round(float(positions[index, 0]), 4),
                 "y": round(float(positions[index, 1]), 4),
-                "emotion": NAMES.index(record.emotion),
-                "confidence": round(record.confidence, 3),
+                "emotion": len(NAMES) + classes.index(verdict) if isinstance(verdict, str) else verdict,
+                "confidence": None if confidence is None else round(confidence, 3),
+                "values": [
+                    f"{name} {value:.2f}"
+                    for item in record.readouts.values()
+                    for name, value in (item.values or {}).items()
+                ],
                 "name": record.name or record.sha256[:12],
                 "time": record.created.strftime("%Y-%m-%d %H:%M"),
                 "tags": list(record.tags),
@@ -97,7 +104,8 @@ def write_map(
                 "dark": emotion.dark_colour,
             }
             for emotion in EMOTIONS
-        ],
+        ]
+        + [{"label": name} for name in classes],
         "points": points,
     }
     # No name may end the element that holds the data.
@@ -108,6 +116,14 @@ def write_map(
         output.write(page.replace("__LANGUAGE__", language).replace("__DATA__", text))
     draft.replace(file)
     return Map(len(points), sum(point["sound"] is not None for point in points), projection, count)
+
+
+def _verdict(record: ArchiveRecord) -> tuple[int | str, float | None]:
+    """What colours a point, with its score: the emotion's index, or else a class that some readout gives."""
+    if record.emotion is not None:
+        return NAMES.index(record.emotion), record.confidence
+    classes = ((item.label, item.confidence) for item in record.readouts.values() if item.label is not None)
+    return next(classes, ("–", None))
 
 
 def _sound(record: ArchiveRecord) -> Path | None:

@@ -311,7 +311,7 @@ class SimilarityIndex:
             sample = []
             for part in _parts(np.sort(np.random.default_rng(0).choice(every, SAMPLE, replace=False)).tolist()):
                 sample += connection.execute(query.where(embeddings.c.id.in_(part))).all()
-        mean, matrix = fit(np.stack([rows.unpacked(row[0]) for row in sample]), [row[1] for row in sample])
+        mean, matrix = fit(np.stack([rows.unpacked(row[0]) for row in sample]), [row[1] or "" for row in sample])
         connection.execute(delete(fits).where(fits.c.space == space.id))
         values = {
             "space": space.id,

@@ -10,7 +10,7 @@ from emovox.server.http.problems import ProblemDetails
 from emovox.server.options import BatchOptions, RecognitionOptions, parameters
 
 RECOGNITION = {"$ref": "#/components/schemas/Recognition"}
-EXAMPLE = {
+_EXAMPLE = {
     "emotion": "angry",
     "confidence": 0.98,
     "scores": {
@@ -19,15 +19,44 @@ EXAMPLE = {
     },
     "granularity": "utterance",
     "timestamp": "2026-11-23 03:39:08",
-    "schema": 1,
+    "schema": 2,
     "created_at": "2026-11-23T03:39:08.163532Z",
     "recording": {
         "name": "call.flac", "sha256": "6143" + "0" * 60, "duration": 2.18, "sample_rate": 16000, "channels": 1,
         "channel": None, "codec": "flac", "speech": 1.9,
     },
-    "model": {"name": "lite", "revision": "1", "precision": "int8", "checksum": "a60f" + "0" * 60},
-    "emovox": "0.1.0",
+    "model": {"name": "lite", "revision": "5", "precision": "int8", "checksum": "a60f" + "0" * 60},
+    "emovox": "0.2.0",
     "warnings": [],
+    "readouts": {},
+}  # fmt: skip
+_REST = {key: value for key, value in _EXAMPLE.items() if key not in {"emotion", "confidence", "scores"}}
+EXAMPLES = {
+    "emotions": {"summary": "a model of the nine emotions", "value": _EXAMPLE},
+    "classes": {
+        "summary": "a model with classes of its own, from which the nine don't follow",
+        "value": {
+            **_REST,
+            "readouts": {
+                "emotion": {
+                    "kind": "linear", "label": "rabbia", "confidence": 0.9,
+                    "scores": {"rabbia": 0.9, "gioia": 0.06, "calma": 0.04},
+                },
+            },
+        },
+    },
+    "values": {
+        "summary": "a model that gives values",
+        "value": {
+            **_REST,
+            "readouts": {
+                "dimensions": {
+                    "kind": "pooled", "values": {"arousal": 0.78, "dominance": 0.71, "valence": 0.24},
+                    "range": [0, 1],
+                },
+            },
+        },
+    },
 }  # fmt: skip
 
 
@@ -77,11 +106,30 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schema = model.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
+    _simplify(schemas)
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{}, {"key": []}]
     return document
+
+
+def _simplify(schema: Any) -> None:
+    """Put a schema as generators of clients understand it.
+
+    Pairs are lists of two; and there is no default of null, which they take for a field that is always there.
+    """
+    if isinstance(schema, list):
+        for item in schema:
+            _simplify(item)
+    if not isinstance(schema, dict):
+        return
+    if schema.get("default", ...) is None:
+        del schema["default"]
+    if schema.get("prefixItems"):
+        schema["items"] = schema.pop("prefixItems")[0]
+    for item in schema.values():
+        _simplify(item)
 
 
 _DESCRIPTION = """\

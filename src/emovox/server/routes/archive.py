@@ -12,7 +12,7 @@ from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
 from emovox.emotions import NAMES
-from emovox.inference.recognition import NumberMap
+from emovox.inference.recognition import NumberMap, OptionalConfidence, OptionalEmotion, ReadoutResult
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, responses
 from emovox.server.routes.outputs import PATIENCE, OutputId
@@ -21,6 +21,10 @@ from emovox.server.stored_outputs import ID
 
 router = APIRouter(prefix="/v1", tags=["archive"])
 Answer = TypeVar("Answer")
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 def _query(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
@@ -48,9 +52,12 @@ class Archived(BaseModel):
     created_at: datetime
     duration: float | None = Field(description="seconds")
     speech: float | None = Field(description="seconds of speech in it; null: archived by an earlier version")
-    emotion: Literal[NAMES]  # type: ignore[valid-type]
-    confidence: float
-    scores: NumberMap  # an older version may have archived numbers that aren't scores
+    emotion: OptionalEmotion = None
+    confidence: Annotated[float | None, Field(exclude_if=_is_none)] = None
+    scores: Annotated[NumberMap | None, Field(exclude_if=_is_none)] = None  # earlier versions archived any numbers
+    readouts: dict[str, ReadoutResult] = Field(
+        default_factory=dict, description="by name: what the model gave besides the nine emotions"
+    )
     model: str
     revision: str
     granularity: str
@@ -84,8 +91,8 @@ class SegmentView(BaseModel):
     number: int
     start: float = Field(description="seconds")
     end: float = Field(description="seconds")
-    emotion: Literal[NAMES]  # type: ignore[valid-type]
-    confidence: float
+    emotion: OptionalEmotion = None
+    confidence: OptionalConfidence = None
 
 
 class Similar(Archived):

@@ -67,9 +67,11 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     answers = []
     for status, answer in operation["responses"].items():
         content = answer.get("content", {})
-        example = next((item["example"] for item in content.values() if "example" in item), None)
-        shown = (
-            "" if example is None else f"<pre>{escape(json.dumps(example, ensure_ascii=False, indent=2))}</pre>"
+        examples = [example for item in content.values() for example in item.get("examples", {}).values()]
+        shown = "".join(
+            f"<p>{escape(example['summary'])}</p>"
+            f"<pre>{escape(json.dumps(example['value'], ensure_ascii=False, indent=2))}</pre>"
+            for example in examples
         )
         kinds = ", ".join(escape(kind) for kind in content)
         answers.append(f"<tr><td>{status}</td><td>{escape(answer['description'])} {kinds}{shown}</td></tr>")

@@ -213,6 +213,9 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
     options = start.to_options()
     async with AsyncExitStack() as stack:
         recognizer = await stack.enter_async_context(_borrowed(service, options.choice(service.settings.model)))
+        if not recognizer.metadata.readouts and options.head is None:
+            detail = f"the model {recognizer.metadata.name} gives embeddings only: choose another"
+            raise Problem(422, "embeddings-only", detail)
         save = await stack.enter_async_context(begin_save(service.saving(options)))
         await stack.enter_async_context(_rescue(save))
         recognition = recognizer.live(

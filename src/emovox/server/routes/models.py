@@ -6,12 +6,16 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from emovox.errors import ModelError, UnknownModelError
+from emovox.errors import EmovoxError, ModelError, UnknownModelError
 from emovox.models import catalog
-from emovox.models.loading import possible_precisions
-from emovox.models.metadata import Precision
+from emovox.models.converted.store import newest
+from emovox.models.loading import mapping_of, possible_precisions
+from emovox.models.mapping import with_mapping
+from emovox.models.metadata import Metadata, Precision
+from emovox.models.readout import Activation, Kind
+from emovox.models.runtime.engine import read_metadata
 from emovox.server.http import events
 from emovox.server.http.problems import Problem, responses
 from emovox.server.polls import Event
@@ -28,6 +32,25 @@ class LicenceView(BaseModel):
     chinese: str = Field(description="name in Chinese; empty: it has none")
 
 
+class ReadoutView(BaseModel):
+    """What a model gives besides embeddings: classes with scores, or values."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    kind: Kind = Field(description="how it is computed: `linear`, `pooled` or `window`")
+    activation: Activation = Field(
+        description="softmax: classes of which one is true; sigmoid: classes of which several can be; none: values"
+    )
+    labels: list[str] = Field(description="of its classes or values, as the model spells them, in its order")
+    emotions: dict[str, str] = Field(
+        description="which of the nine a label is; the nine are given if each label of a softmax is one of them"
+    )
+    range: tuple[float, float] | None = Field(
+        description="of values: what the model was trained on; null: classes, or it isn't known"
+    )
+
+
 class ModelView(BaseModel):
     """A model of the catalog, or one that was pulled by its name on a hub."""
 
@@ -41,7 +64,10 @@ class ModelView(BaseModel):
         description="whether it can be pulled: it isn't installed, and the service may go online"
     )
     default: bool = Field(description="whether it is used for requests that name none")
-    embeddings_only: bool = Field(description="whether it gives no emotions, and so can't be used live")
+    readouts: list[ReadoutView] | None = Field(
+        description="what it gives besides embeddings; null: not known before it is installed and was used once"
+    )
+    embeddings_only: bool = Field(description="whether it gives nothing else, and so can't be used live")
     precisions: list[Precision] = Field(
         description="precisions that it can run in on this machine; empty: it isn't installed"
     )
@@ -65,7 +91,8 @@ def models(request: Request) -> list[ModelView]:
             loaded=entry.name in loaded,
             downloadable=not installed and entry.file is None and not service.settings.offline,
             default=installed and _path(entry.name) == default,
-            embeddings_only=entry.embeddings_only,
+            readouts=(readouts := _readouts(entry.name) if installed else None),
+            embeddings_only=entry.embeddings_only if readouts is None else not readouts,
             precisions=list(_precisions(entry.name)) if installed else [],
             size=catalog.disk_size(entry.name) if installed else entry.download_size,
             huggingface=entry.huggingface,
@@ -91,11 +118,39 @@ def _precisions(name: str) -> tuple[Precision, ...]:
         return ()
 
 
+def _readouts(name: str) -> list[ReadoutView] | None:
+    try:
+        path = catalog.resolve(name)
+        file = newest(name, "auto") if path.is_dir() else path  # a snapshot is gigabytes of weights
+        if file is None:
+            return None
+        metadata = with_mapping(metadata_of(file), mapping_of(name))
+    except (EmovoxError, OSError):  # as above
+        return None
+    return [ReadoutView.model_validate(readout) for readout in metadata.readouts]
+
+
 # Reading a model file takes a fifth of a second: it is read again when it has changed.
 @lru_cache(maxsize=16)
 def _possible(path: Path, changed: int) -> tuple[Precision, ...]:
     del changed
     return tuple(possible_precisions(path))
+
+
+def metadata_of(path: Path) -> Metadata:
+    """What a model file says of itself, remembered until it changes.
+
+    Raises:
+        ModelError: it isn't a model.
+        OSError: it is gone.
+    """
+    return _metadata(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _metadata(path: Path, changed: int) -> Metadata:
+    del changed
+    return read_metadata(path)
 
 
 @router.post(

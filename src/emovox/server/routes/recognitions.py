@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from emovox.errors import TooLargeError
-from emovox.server.http.openapi import EXAMPLE, RECOGNITION, body
+from emovox.server.http.openapi import EXAMPLES, RECOGNITION, body
 from emovox.server.http.problems import responses
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.jobs.views import JobView, job_view
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1", tags=["recognition"])
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The recognition: result.json. `Location` is the address of the stored outputs.",
-        "content": {"application/json": {"schema": RECOGNITION, "example": EXAMPLE}},
+        "content": {"application/json": {"schema": RECOGNITION, "examples": EXAMPLES}},
     },
     202: {"description": "A job will recognise it. `Location` is the job's address.", "model": JobView},
 }

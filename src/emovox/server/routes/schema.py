@@ -2,8 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import asdict
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -17,9 +15,8 @@ from emovox.inference.recognition import json_schema
 from emovox.models import catalog
 from emovox.models.head import Head, names
 from emovox.models.hub.published import SnapshotSource
-from emovox.models.metadata import Metadata
-from emovox.models.runtime.engine import read_metadata
 from emovox.server.http.problems import responses
+from emovox.server.routes.models import metadata_of
 
 router = APIRouter(prefix="/v1", tags=["vocabulary"])
 
@@ -120,14 +117,7 @@ def _usable(head: Head) -> bool:
         if path.is_dir():  # its weights are gigabytes: the hub's revision must do
             source = SnapshotSource.read(path)
             return source is None or head.model.revision in {source.commit, source.revision}
-        head.check(_metadata(path, path.stat().st_mtime_ns))
+        head.check(metadata_of(path))
     except (EmovoxError, OSError):
         return False
     return True
-
-
-# Reading a model file takes a fifth of a second: it is read again when it has changed.
-@lru_cache(maxsize=16)
-def _metadata(path: Path, changed: int) -> Metadata:
-    del changed
-    return read_metadata(path)

@@ -1,7 +1,7 @@
 """The outputs directories, by which they are listed.
 
 Those of what was archived before have `modified` 0, by which the next start of the service reads result.json: the
-archive doesn't know the head's verdict, nor all names of a recording that was recognised under several.
+archive doesn't know a trained head's verdict, nor all names of a recording that was recognised under several.
 """
 
 import re
@@ -35,7 +35,6 @@ def upgrade() -> None:
         sa.Column("modified", sa.BigInteger, nullable=False),
         sa.Column("name", sa.Text),
         sa.Column("duration", sa.Float),
-        sa.Column("head", sa.Text),
     )
     op.create_index("directories_position", "directories", ["parent", "position"])
     connection = op.get_bind()

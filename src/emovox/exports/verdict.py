@@ -1,0 +1,77 @@
+"""What a recording or a segment was found to be, in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emovox.emotions import BY_NAME, Emotion
+from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
+
+if TYPE_CHECKING:
+    from emovox.inference.live import LiveUpdate
+
+SEPARATOR = " · "
+"""Between values."""
+_SPEECH = {"en": "speech", "zh": "语音"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What leads.
+
+    Attributes:
+        text: the emotion, the class as the model spells it, or the values; `speech` where nothing was judged.
+        confidence: of an emotion or a class.
+        emotion: which of the nine it is.
+        readout: name of the readout whose class it is.
+    """
+
+    text: str
+    confidence: float | None = None
+    emotion: Emotion | None = None
+    readout: str | None = None
+
+    @property
+    def with_confidence(self) -> str:
+        """The text, with the confidence of a class in percent."""
+        return self.text if self.confidence is None else f"{self.text} {100 * self.confidence:.0f} %"
+
+
+def verdict(item: "Recognition | Segment | LiveUpdate", language: str) -> Verdict:
+    """The emotion if there is one, else the class of the first readout that has classes, else all values."""
+    if item.emotion is not None:
+        emotion = BY_NAME[item.emotion]
+        return Verdict(emotion.label(language), item.confidence, emotion)
+    for name, readout in item.readouts.items():
+        if readout.label is not None:
+            return Verdict(one_line(readout.label), readout.confidence, readout=name)
+    return Verdict(short_values(item.readouts) or _SPEECH[language])
+
+
+def head_phrase(item: Recognition | Segment, lead: Verdict) -> str:
+    """A trained head's class and confidence, to be put behind what leads; empty if there is none, or it leads."""
+    head = trained(item.readouts)
+    if head is None or head[0] == lead.readout:
+        return ""
+    return f"{one_line(head[1].label or '')} {100 * (head[1].confidence or 0):.0f} %"
+
+
+def short_values(readouts: Mapping[str, ReadoutResult]) -> str:
+    """All values in a few words: `arousal 0.62 · valence 0.31`."""
+    pairs = (pair for item in readouts.values() for pair in (item.values or {}).items())
+    return SEPARATOR.join(f"{one_line(name)} {two_decimals(value)}" for name, value in pairs)
+
+
+def two_decimals(value: float) -> str:
+    """A value as people read it, and zero without a sign."""
+    return f"{round(value, 2) or 0.0:.2f}"
+
+
+def range_text(limits: tuple[float, float] | None) -> str:
+    """A range in brackets: ` (0…1)`; empty if there is none."""
+    return "" if limits is None else f" ({limits[0]:g}…{limits[1]:g})"
+
+
+def one_line(text: str) -> str:
+    """A label as one line."""
+    return " ".join(text.split())

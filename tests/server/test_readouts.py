@@ -1,0 +1,152 @@
+"""Models of every kind, served: what they give is in every answer, and nothing else is."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from websockets.sync.client import connect
+
+from emovox.client import Client as EmovoxClient
+from emovox.models.readout import Readout
+from support import tiny
+from support.readouts import KINDS, NINE, own, swaying
+from support.service import Client, serving
+
+FIVE = {"emotion", "confidence", "scores"}
+
+
+@pytest.fixture(scope="module", params=list(KINDS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def client(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    root = tmp_path_factory.mktemp(kind)
+    model = tiny.write(root / "tiny.onnx", readouts=KINDS[kind])
+    with serving(root / "outputs", model=model) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return swaying(tmp_path_factory.mktemp("sound") / "call.wav")
+
+
+@pytest.fixture(scope="module")
+def result(client: Client, sound: Path) -> dict[str, Any]:
+    """Of the sound with everything, and the id of its outputs as `id`."""
+    answer = client.post_file(sound, granularity="frame", segments="true", embedding="true")
+    assert answer.is_success, answer.text
+    return {**answer.json(), "id": answer.headers["location"].rpartition("/")[2]}
+
+
+def check(said: dict[str, Any], kind: str) -> None:
+    """Whether what is said of a recording, a segment or a moment is what a model of this kind gives."""
+    assert FIVE & said.keys() == (FIVE if kind in NINE else set())
+    assert list(said["readouts"]) == own(kind)
+    for readout in KINDS[kind]:
+        if readout.is_nine:
+            continue
+        item = said["readouts"][readout.name]
+        assert item["kind"] == readout.kind
+        assert list(item["values" if readout.gives_values else "scores"]) == list(readout.labels)
+        assert "confidence" not in item if readout.gives_values else item["label"] in readout.labels
+
+
+def test_a_recognition_says_what_the_model_gives(client: Client, kind: str, result: dict[str, Any]) -> None:
+    check(result, kind)
+    assert result["segments"]
+    for segment in result["segments"]:
+        check(segment, kind)
+    assert "head" not in result
+    assert result["warnings"] == (["no_head"] if kind == "embeddings" else [])
+    schemas = client.get("/openapi.json").json()["components"]
+    schema = {"$ref": "#/components/schemas/Recognition", "components": schemas}
+    jsonschema.validate({key: value for key, value in result.items() if key != "id"}, schema)
+
+
+def test_jobs_and_batches_say_the_same(client: Client, kind: str, sound: Path, result: dict[str, Any]) -> None:
+    files = [("file", (f"{number}.wav", sound.read_bytes())) for number in range(2)]
+    batch = client.post("/v1/batches", files=files, data={"store": "false"}).json()
+    for job in batch["jobs"]:
+        assert client.finished(job["id"])["state"] == "done"
+        told = client.get(f"/v1/jobs/{job['id']}/result").json()
+        check(told, kind)
+        assert told["readouts"] == result["readouts"]
+
+
+def test_the_client_reads_it(client: Client, kind: str, sound: Path) -> None:
+    with EmovoxClient(str(client.base_url)) as other:
+        recognition = other.recognize(sound, store=False)
+    assert list(recognition.readouts) == own(kind)
+    assert (recognition.emotion is None) == (kind not in NINE)
+
+
+def test_lists_say_it_too(client: Client, kind: str, result: dict[str, Any]) -> None:
+    [summary] = [item for item in client.get("/v1/outputs").json()["outputs"] if item["id"] == result["id"]]
+    check(summary, kind)
+    assert summary["readouts"] == result["readouts"]
+    assert summary["head"] is None
+    output = client.get(f"/v1/outputs/{result['id']}").json()
+    check(output, kind)
+    assert client.get("/v1/archive").is_success
+    assert client.get("/v1/archive/stats").is_success
+    assert client.get(f"/v1/outputs/{result['id']}/similar").is_success
+
+
+def means(readout: Readout, frames: dict[str, Any]) -> list[float]:
+    rows = frames["readouts"][readout.name]["values" if readout.gives_values else "scores"]
+    return [float(number) for number in np.mean(rows, axis=0)]
+
+
+def test_the_timeline_has_the_curves_of_all(client: Client, kind: str, result: dict[str, Any]) -> None:
+    def read(points: int) -> dict[str, Any]:
+        answer = client.get(f"/v1/outputs/{result['id']}/timeline", params={"points": points})
+        assert answer.is_success, answer.text
+        data: dict[str, Any] = answer.json()
+        return data
+
+    if kind == "embeddings":
+        assert read(10)["curve"] is None
+        return
+    curve = read(10)["curve"]
+    assert len(curve["times"]) == 10
+    assert bool(curve["scores"]) == (kind in NINE)
+    assert list(curve["readouts"]) == own(kind)
+    whole = read(1)["curve"]["readouts"]
+    for readout in KINDS[kind]:
+        if readout.is_nine:
+            continue
+        item = curve["readouts"][readout.name]
+        series = item["values" if readout.gives_values else "scores"]
+        assert [len(numbers) for numbers in series.values()] == [10] * len(readout.labels)
+        assert item.get("range") == (None if readout.range is None else list(readout.range))
+        told = whole[readout.name]["values" if readout.gives_values else "scores"]
+        assert list(told) == list(readout.labels)
+        expected = means(readout, result["frames"])
+        assert [numbers[0] for numbers in told.values()] == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_stream_says_it(client: Client, kind: str, speech: np.ndarray, version: int) -> None:
+    with connect(f"{str(client.base_url).replace('http', 'ws')}/v1/live?events={version}") as socket:
+        socket.send(json.dumps({"sample_rate": 16_000, "format": "f32"}))
+        if kind == "embeddings":
+            assert json.loads(socket.recv())["problem"]["type"] == "urn:emovox:embeddings-only"
+            return
+        socket.send(speech.astype("<f4").tobytes())
+        socket.send('{"type": "end"}')
+        events = [json.loads(message) for message in socket]
+    updates = [event for event in events if event["type"] == ("update" if version == 2 else "heard")]
+    assert updates
+    assert not any("head" in event for event in updates)
+    told = [event for event in updates if event.get("readouts") or event["emotion"]]
+    assert bool(told) == (version == 2 or kind in NINE)
+    for event in told:
+        assert list(event.get("readouts", {})) == (own(kind) if version == 2 else [])
+        assert (event["emotion"] is None) == (kind not in NINE)
