@@ -66,7 +66,7 @@ def test_frames_are_inline_where_they_are_asked_for(
     assert shared.get(f"{here}/result?frames=none").status_code == 422
 
 
-def test_what_older_versions_wrote_stays_inline(tmp_path: Path, archive: Archive) -> None:
+def test_what_older_versions_wrote_stays_inline(archive: Archive, tmp_path: Path) -> None:
     with Outputs(tmp_path).draft() as draft:
         draft.write(np.zeros(1000, np.float32))
         place = draft.publish(recognition(frames=frames(5)))
