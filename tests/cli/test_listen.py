@@ -38,7 +38,7 @@ def lite(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def saved(place: Path = Path("outputs")) -> tuple[dict[str, Any], np.ndarray]:
     [directory] = place.glob("outputs_*")
-    assert {path.name for path in directory.iterdir()} == {"processed_audio.wav", "result.json"}
+    assert {path.name for path in directory.iterdir()} == {"frames.npz", "processed_audio.wav", "result.json"}
     result: dict[str, Any] = json.loads((directory / "result.json").read_text())
     jsonschema.validate(result, json_schema())
     with wave.open(str(directory / "processed_audio.wav")) as file:
