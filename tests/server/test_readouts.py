@@ -95,8 +95,17 @@ def test_lists_say_it_too(client: Client, kind: str, result: dict[str, Any]) -> 
     output = client.get(f"/v1/outputs/{result['id']}").json()
     check(output, kind)
     assert client.get("/v1/archive").is_success
-    assert client.get("/v1/archive/stats").is_success
-    assert client.get(f"/v1/outputs/{result['id']}/similar").is_success
+    stats = client.get("/v1/archive/stats").json()
+    assert list(stats["readouts"]) == sorted(own(kind))
+    for name, item in stats["readouts"].items():
+        said = result["readouts"][name]
+        assert said.get("label") in {None, *item["by_label"]}
+        assert item["values"].keys() == said.get("values", {}).keys()
+        for label, value in item["values"].items():
+            assert value["count"] == stats["recognitions"]
+            assert value["mean"] == pytest.approx(said["values"][label], abs=0.5)
+    for segments in ("false", "true"):
+        assert client.get(f"/v1/outputs/{result['id']}/similar?segments={segments}").is_success
 
 
 def means(readout: Readout, frames: dict[str, Any]) -> list[float]:

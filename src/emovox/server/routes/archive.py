@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
+from emovox.archive.statistics import ReadoutStats
 from emovox.emotions import NAMES
 from emovox.inference.recognition import NumberMap, OptionalConfidence, OptionalEmotion, ReadoutResult
 from emovox.server.http.date_times import DateTime
@@ -79,10 +80,14 @@ class ArchiveStats(BaseModel):
     recordings: int
     recognitions: int
     seconds: float = Field(description="of all recordings")
-    by_emotion: dict[str, int]
+    by_emotion: dict[str, int] = Field(description="of those whose model gives the nine emotions")
     by_day: dict[str, int]
     by_tag: dict[str, int]
     by_model: dict[str, int]
+    readouts: dict[str, ReadoutStats] = Field(
+        description="what models give besides the nine, by name: how often each class leads (`by_label`), or each "
+        "value's mean and standard deviation, of all (`values`) and by day, tag and model"
+    )
 
 
 class SegmentView(BaseModel):
