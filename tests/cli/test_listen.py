@@ -268,7 +268,7 @@ def test_exports_and_the_archive(run: Run, examples: list[Path]) -> None:
     [directory] = Path("outputs").glob("outputs_*")
     assert (code, err.splitlines()[-1]) == (0, f"saved in {directory}")
     assert {path.name for path in directory.iterdir()} == {
-        "processed_audio.wav", "result.json", "segments.srt", "segments.csv", "frames.csv",
+        "processed_audio.wav", "result.json", "frames.npz", "segments.srt", "segments.csv", "frames.csv",
     }  # fmt: skip
     assert "愤怒" in (directory / "segments.srt").read_text("utf-8")
     with Archive() as archive:
