@@ -19,7 +19,7 @@ EmovoxError
 ├── HeadError                      an own head: there is none of that name, or it is another model's
 ├── LabelsError                    a list of recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
-├── UnknownEmotionError            not one of the nine, or not taught to the model
+├── UnknownEmotionError            not one of the nine, or not one that the model knows
 ├── OutputsError                   the outputs directory: unwritable, disk full
 │   └── FramesError                its frames.npz is gone or damaged, or the frames are elsewhere
 ├── BatchError                     a batch's input or output can't be used
@@ -121,7 +121,7 @@ class MicrophoneError(EmovoxError):
 
 
 class UnknownEmotionError(EmovoxError, ValueError):
-    """The name is not one of the nine, or the model was never taught it."""
+    """The name is not one of the nine, or not one that the model knows."""
 
 
 class OutputsError(EmovoxError):
