@@ -442,6 +442,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/outputs/{id_}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Result
+         * @description The result.json of an outputs directory.
+         */
+        get: operations["result_v1_outputs__id___result_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/outputs/{id_}/timeline": {
         parameters: {
             query?: never;
@@ -684,6 +704,13 @@ export interface components {
             by_model: {
                 [key: string]: number;
             };
+            /**
+             * Readouts
+             * @description by name: what models gave besides the nine
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutStatsView"];
+            };
         };
         /**
          * Archived
@@ -906,22 +933,35 @@ export interface components {
         };
         /**
          * HeadVerdict
-         * @description A trained head's verdict, as it was before readouts.
+         * @description The verdict of a trained head on a recording.
          */
         HeadVerdict: {
-            /** Name */
-            name: string;
-            /** Label */
+            /**
+             * Label
+             * @description the class with the highest score
+             */
             label: string;
-            /** Confidence */
+            /**
+             * Confidence
+             * @description that score
+             */
             confidence: number;
-            /** Scores */
+            /**
+             * Scores
+             * @description probability of each of the head's classes; they sum to 1
+             */
             scores: {
                 [key: string]: number;
             };
             /**
+             * Name
+             * @description of the head
+             */
+            name: string;
+            /**
              * Created At
              * Format: date-time
+             * @description when it was trained
              */
             created_at: string;
         };
@@ -1219,7 +1259,7 @@ export interface components {
             segments: boolean;
             /**
              * Recognition
-             * @description result.json without its segments and frames
+             * @description result.json without its segments and rows of frames
              */
             recognition: {
                 [key: string]: unknown;
@@ -1339,6 +1379,38 @@ export interface components {
              * @description of a trained head: when it was trained
              */
             created_at?: string | null;
+        };
+        /**
+         * ReadoutStatsView
+         * @description Statistics of a readout: of classes, how often each leads; of values, their means.
+         */
+        ReadoutStatsView: {
+            /** By Label */
+            by_label: {
+                [key: string]: number;
+            };
+            /** Values */
+            values: {
+                [key: string]: components["schemas"]["ValueStatsView"];
+            };
+            /** By Day */
+            by_day: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["ValueStatsView"];
+                };
+            };
+            /** By Tag */
+            by_tag: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["ValueStatsView"];
+                };
+            };
+            /** By Model */
+            by_model: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["ValueStatsView"];
+                };
+            };
         };
         /**
          * ReadoutView
@@ -1675,13 +1747,28 @@ export interface components {
              * @description highest sample
              */
             high: number[];
-            /** @description null if no frames are stored */
+            /** @description null if no frames are stored, or their file is gone or damaged */
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
              * @description those that overlap the stretch; null if none are stored
              */
             segments: components["schemas"]["Segment"][] | null;
+        };
+        /**
+         * ValueStatsView
+         * @description Statistics of a value.
+         */
+        ValueStatsView: {
+            /** Count */
+            count: number;
+            /** Mean */
+            mean: number;
+            /**
+             * Deviation
+             * @description standard deviation; null: there is only one
+             */
+            deviation: number | null;
         };
         /**
          * Written
@@ -1737,8 +1824,21 @@ export interface components {
          *     `logits` are the model's own: their mean is the recording's verdict before the softmax. A single frame's are
          *     jittery, and no model was trained to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
          *     within `smoothing` seconds around each frame.
+         *
+         *     Of frames that were read from an outputs directory, rows are mapped when they are asked for: they can't be
+         *     written to, and of hours only what is used is in memory.
          */
         Frames: {
+            /**
+             * File
+             * @description beside result.json, it has all rows; left out where they are in the JSON
+             */
+            file?: "frames.npz" | null;
+            /**
+             * Count
+             * @description of the rows in the file; left out likewise
+             */
+            count?: number | null;
             /**
              * Hop
              * @description seconds from one frame's centre to the next
@@ -1804,7 +1904,7 @@ export interface components {
             checksum: string;
             /**
              * Emotions
-             * @description which of the nine each of its labels was taken for; left out where it gives the nine by their names, or not at all
+             * @description which of the nine each label was taken for; left out where it gives the nine by their names, or not at all
              */
             emotions?: {
                 [key: string]: string;
@@ -3053,6 +3153,8 @@ export interface operations {
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                frames?: "inline" | "file";
                 /** @description URL that is called when a job ends */
                 webhook?: string;
                 /** @description name of the recording in the result */
@@ -3118,6 +3220,11 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
+                    /**
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @enum {string}
+                     */
+                    frames?: "inline" | "file";
                     /** @description URL that is called when a job ends */
                     webhook?: string;
                     /**
@@ -3742,7 +3849,10 @@ export interface operations {
     };
     result_v1_jobs__id___result_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                frames?: ("inline" | "file") | null;
+            };
             header?: never;
             path: {
                 /** @description of the job */
@@ -3893,6 +4003,8 @@ export interface operations {
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                frames?: "inline" | "file";
                 /** @description recognise each channel of each recording by itself: a job for each of them */
                 split_channels?: boolean;
                 /** @description URL that is called when a job ends */
@@ -3957,6 +4069,11 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
+                    /**
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @enum {string}
+                     */
+                    frames?: "inline" | "file";
                     /**
                      * @description recognise each channel of each recording by itself: a job for each of them
                      * @default false
@@ -4779,6 +4896,121 @@ export interface operations {
             };
         };
     };
+    result_v1_outputs__id___result_get: {
+        parameters: {
+            query?: {
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                frames?: ("inline" | "file") | null;
+            };
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The recognition. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recognition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     timeline_v1_outputs__id___timeline_get: {
         parameters: {
             query?: {
@@ -5281,6 +5513,8 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
                 /** @description as in `next` */
                 before?: string | null;
                 limit?: number;
@@ -5394,6 +5628,8 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
             };
             header?: never;
             path?: never;
@@ -5506,6 +5742,8 @@ export interface operations {
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
             };
             header?: never;
             path: {
