@@ -709,10 +709,10 @@ export interface components {
             };
             /**
              * Readouts
-             * @description what models give besides the nine, by name: how often each class leads (`by_label`), or each value's mean and standard deviation, of all (`values`) and by day, tag and model
+             * @description by name: what models gave besides the nine
              */
             readouts: {
-                [key: string]: components["schemas"]["ReadoutStats"];
+                [key: string]: components["schemas"]["ReadoutStatsView"];
             };
         };
         /**
@@ -1384,39 +1384,34 @@ export interface components {
             created_at?: string | null;
         };
         /**
-         * ReadoutStats
-         * @description Of a readout.
-         *
-         *     Attributes:
-         *         by_label: of classes: recognitions by the one that leads.
-         *         values: of values: each by its name.
-         *         by_day: the same by day, and so on.
+         * ReadoutStatsView
+         * @description Statistics of a readout: of classes, how often each leads; of values, their means.
          */
-        ReadoutStats: {
+        ReadoutStatsView: {
             /** By Label */
-            by_label?: {
+            by_label: {
                 [key: string]: number;
             };
             /** Values */
-            values?: {
-                [key: string]: components["schemas"]["ValueStats"];
+            values: {
+                [key: string]: components["schemas"]["ValueStatsView"];
             };
             /** By Day */
-            by_day?: {
+            by_day: {
                 [key: string]: {
-                    [key: string]: components["schemas"]["ValueStats"];
+                    [key: string]: components["schemas"]["ValueStatsView"];
                 };
             };
             /** By Tag */
-            by_tag?: {
+            by_tag: {
                 [key: string]: {
-                    [key: string]: components["schemas"]["ValueStats"];
+                    [key: string]: components["schemas"]["ValueStatsView"];
                 };
             };
             /** By Model */
-            by_model?: {
+            by_model: {
                 [key: string]: {
-                    [key: string]: components["schemas"]["ValueStats"];
+                    [key: string]: components["schemas"]["ValueStatsView"];
                 };
             };
         };
@@ -1764,20 +1759,18 @@ export interface components {
             segments: components["schemas"]["Segment"][] | null;
         };
         /**
-         * ValueStats
-         * @description Of a value over recognitions.
-         *
-         *     Attributes:
-         *         count: recognitions.
-         *         mean: their mean.
-         *         deviation: their standard deviation, with count − 1; None: there is only one.
+         * ValueStatsView
+         * @description Statistics of a value.
          */
-        ValueStats: {
+        ValueStatsView: {
             /** Count */
             count: number;
             /** Mean */
             mean: number;
-            /** Deviation */
+            /**
+             * Deviation
+             * @description standard deviation; null: there is only one
+             */
             deviation: number | null;
         };
         /**
@@ -5523,6 +5516,8 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
                 /** @description as in `next` */
                 before?: string | null;
                 limit?: number;
@@ -5636,6 +5631,8 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
             };
             header?: never;
             path?: never;
@@ -5748,6 +5745,8 @@ export interface operations {
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
             };
             header?: never;
             path: {
