@@ -349,7 +349,8 @@ def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
         if old == value:
             continue
         if isinstance(old, dict) and isinstance(value, dict):
-            yield f"{key} ({', '.join(name for name in value if old.get(name) != value[name])})"
+            names = (name for name in {**old, **value} if old.get(name) != value.get(name))
+            yield f"{key} ({', '.join(names)})"
         else:
             yield key
 
