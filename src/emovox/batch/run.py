@@ -280,7 +280,8 @@ class Batch:
     def _check(self, model: ModelFacts) -> None:
         """Refuse an output that was made with another model or other options."""
         place = self._out / FACTS
-        facts = json.loads(json.dumps({"model": model.model_dump(mode="json"), **self._wish.facts()}))
+        own = model.model_dump(mode="json", exclude={"emotions"})  # which follow from the map
+        facts = json.loads(json.dumps({"model": own, **self._wish.facts()}))
         if place.kind() != "file":
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
