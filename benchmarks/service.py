@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import RESULT, Outputs
+from support.results import nine
 from support.service import Client, ServiceProcess
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.flac"))
@@ -143,7 +144,7 @@ def _rate(recognizer: Recognizer, sounds: list[bytes]) -> float:
 def many_clients(clients: int, seconds: float) -> None:
     """Many clients at once: results, lag, memory, throughput."""
     sounds, recognizer = clips(), Recognizer("lite")
-    expected = [recognizer.recognize(sound).scores for sound in sounds]
+    expected = [nine(recognizer.recognize(sound)) for sound in sounds]
     library = [_rate(recognizer, sounds) for _ in range(3)][1:]  # the first warms up
     with tempfile.TemporaryDirectory() as place:
         process = ServiceProcess(Path(place) / "outputs", decoders=2)

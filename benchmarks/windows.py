@@ -75,7 +75,7 @@ def join(corpora: Path, clips: list[Clip], rng: random.Random) -> Joined:
     return Joined((waveform + NOISE * noise).astype(np.float32), places, read)
 
 
-def compare(recognizer: Recognizer, joined: Joined, alone: list[str]) -> tuple[float, float, float]:
+def compare(recognizer: Recognizer, joined: Joined, alone: list[str | None]) -> tuple[float, float, float]:
     """Shares of clips whose longest segment is right; is as the clip by itself; and which are one segment."""
     segments = recognizer.recognize((joined.waveform, SAMPLE_RATE), segments=True).segments or []
     right, same, single = [], [], []

@@ -18,6 +18,7 @@ from emovox import Recognition, Recognizer, errors
 from emovox.archive import Archive
 from emovox.client import Client
 from support.heads import head
+from support.results import nine
 
 Scores = dict[str, float]
 
@@ -29,7 +30,7 @@ def _sent(thing: Any) -> Any:
 
 @pytest.fixture
 def expected(recognizer: Recognizer, examples: list[Path]) -> list[Scores]:
-    return [dict(recognizer.recognize(path).scores) for path in examples]
+    return [dict(nine(recognizer.recognize(path))) for path in examples]
 
 
 @pytest.mark.parametrize("isolate", [False, True])

@@ -20,7 +20,7 @@ EmovoxError
 ├── BaselineError                  a baseline: there is none of that name, or it can't be used with a model
 ├── LabelsError                    a list of recordings, or what can be learnt from it
 ├── MicrophoneError                no microphone can be heard here
-├── UnknownEmotionError            not one of the nine, or not taught to the model
+├── UnknownEmotionError            not one of the nine, or not one that the model knows
 ├── OutputsError                   the outputs directory: unwritable, disk full
 │   └── FramesError                its frames.npz is gone or damaged, or the frames are elsewhere
 ├── BatchError                     a batch's input or output can't be used
@@ -126,7 +126,7 @@ class MicrophoneError(EmovoxError):
 
 
 class UnknownEmotionError(EmovoxError, ValueError):
-    """The name is not one of the nine, or the model was never taught it."""
+    """The name is not one of the nine, or not one that the model knows."""
 
 
 class OutputsError(EmovoxError):

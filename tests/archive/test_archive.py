@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from emovox.archive import Archive, Filter, schema, table
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, UnknownEmotionError
+from emovox.exports.columns import Layout
 from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.settings import settings
 from support.records import START, record, vector
@@ -74,11 +75,11 @@ def test_channels_of_one_recording_have_speech_of_their_own(archive: Archive, tm
     assert {item.channel: (item.duration, item.speech) for item in archive.all()} == {1: (10, 7.5), 2: (10, 0.5)}
     assert {item.channel: item.to_dict()["speech"] for item in archive.all()} == {1: 7.5, 2: 0.5}
     with (tmp_path / "a.csv").open("w", newline="") as file:
-        table.write_csv(archive.all(), file)
+        table.write_csv(archive.all(), file, Layout())
     with (tmp_path / "a.csv").open(newline="") as file:
         assert sorted(row["speech"] for row in csv.DictReader(file)) == ["0.5", "7.5"]
     with (tmp_path / "a.parquet").open("wb") as binary:
-        table.write_parquet(archive.all(), binary)
+        table.write_parquet(archive.all(), binary, Layout())
     assert sorted(pyarrow.parquet.read_table(tmp_path / "a.parquet")["speech"].to_pylist()) == [0.5, 7.5]
 
 

@@ -16,7 +16,8 @@ from sqlalchemy import MetaData, create_engine, func, inspect, select
 
 from emovox.archive import Archive, Filter, schema
 from emovox.archive import database as tables
-from emovox.archive.database import HEAD, VERSION_TABLE, open_database
+from emovox.archive.database import VERSION_TABLE, open_database
+from emovox.archive.schema import HEAD
 from emovox.emotions import NAMES
 from emovox.errors import SettingsError
 from emovox.server import database as service_tables
@@ -178,7 +179,7 @@ def test_what_was_archived_before_is_listed(
         assert [(path, record.id, modified) for path, record, modified in page] == [
             (root / names[number], id_, 0) for number, id_ in ((2, "3"), (0, "0"), (1, "2"))
         ]
-        assert {(record.name, record.duration, record.head) for _, record, _ in page} == {("x.wav", 1.5, None)}
+        assert {(record.name, record.duration) for _, record, _ in page} == {("x.wav", 1.5)}
         assert archive.directories.page(root, Filter(), before=names[0], limit=9) == page[2:]
 
 
@@ -206,7 +207,7 @@ def test_all_that_was_archived_is_there_once_the_nine_may_be_missing(
             "embeddings": [{"recognition": id_, "segment": -1, "space": 1, "vector": bytes(4)} for id_ in ids],
         }
         for table, rows in contents.items():
-            connection.execute(tables.metadata.tables[table].insert(), rows)
+            connection.execute(schema.metadata.tables[table].insert(), rows)
     before.dispose()
     with Archive(tmp_path / "a.db") as archive:
         first = archive.find()[0][0]
@@ -219,7 +220,7 @@ def test_all_that_was_archived_is_there_once_the_nine_may_be_missing(
         archive.delete([ids[0][::-1]])  # what refers to the new tables still goes with their rows
         assert archive.segments(ids[0]) == []
         with archive.database.connect() as connection:
-            assert connection.scalar(select(func.count()).select_from(tables.segments)) == 50
+            assert connection.scalar(select(func.count()).select_from(schema.segments)) == 50
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

@@ -389,3 +389,18 @@ def test_watching_what_can_not_be_read_says_so_once(tmp_path: Path, monkeypatch:
 def test_watching_leaves_out_what_is_known(tmp_path: Path) -> None:
     known = classic(tmp_path / "outputs_20240105_000000")
     assert list(Watch(tmp_path, known=lambda _: [known.name]).look()) == []
+
+
+def test_frames_whose_file_is_gone(tmp_path: Path) -> None:
+    """They are needed only where the mean of embeddings leaves silence out."""
+    for name, embedding in (("a", None), ("b", np.ones((5, 3), np.float32))):
+        with Outputs(tmp_path / name).draft() as draft:
+            draft.write(np.zeros(1600, np.float32))
+            result = recognition(granularity="frame", speech_only=True, frames=frames(5), embedding=embedding)
+            place = draft.publish(result)
+        (place / "frames.npz").unlink()
+        if embedding is None:
+            assert read_directory(place).emotion == "happy"
+        else:
+            with pytest.raises(ArchiveError, match=r"frames\.npz: it is gone"):
+                read_directory(place)

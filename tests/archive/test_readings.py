@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from emovox.archive import Archive, Filter
-from emovox.archive.names import Name, names_of
+from emovox.archive.names import Name
 from emovox.archive.readings import readings
 from emovox.errors import ArchiveError, FilterError, UnknownEmotionError
 from emovox.inference.recognition import ReadoutResult
@@ -141,7 +141,6 @@ def test_names(archive: Archive) -> None:
     assert archive.reading_names(Filter.parse(["my-head=promoter"])) == [
         Name("my-head", "critic", False), Name("my-head", "promoter", False),
     ]  # fmt: skip
-    assert names_of(item.readouts for item in archive.all()) == names
     assert archive.reading_names(Filter(name="10.wav")) == []
 
 

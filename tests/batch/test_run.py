@@ -583,7 +583,7 @@ def test_what_labels_are_is_told_to_the_workers(calls: Path, tmp_path: Path) -> 
     wish = BatchConfig(str(calls / "00.wav"), str(tmp_path / "out"), model=model, mapping=mapping)
     run(wish)
     assert [row["emotion"] for row in table(tmp_path / "out")] == ["sad"]
-    with pytest.raises(BatchError, match="differs in map"):
+    with pytest.raises(BatchError, match=rf"differs in map \({', '.join(mapping)}\)"):
         run(replace(wish, mapping={}))
 
 

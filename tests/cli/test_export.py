@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import webvtt
 
 from emovox import exports
 from emovox.inference.recognition import Recognition
+from emovox.outputs import Outputs
 from support.depths import too_deep
 from support.results import frames, recognition, recording, segment
 
@@ -163,3 +165,15 @@ def test_a_reader_that_leaves_early(tmp_path: Path) -> None:
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=True)
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_frames_whose_file_is_gone(run: Run) -> None:
+    with Outputs("outputs").draft() as draft:
+        draft.write(np.zeros(64_000, np.float32))
+        place = draft.publish(recognition(recording=recording(4), segments=[segment(1, 2)], frames=frames(200)))
+    assert run("export", place, "--format", "csv,srt")[0] == 0
+    (place / "frames.npz").unlink()
+    assert run("export", place, "--format", "srt,textgrid")[::2] == (0, "")
+    code, _, err = run("export", place, "--format", "csv")
+    assert code == 1
+    assert "frames.npz: it is gone: recognise the recording again" in err

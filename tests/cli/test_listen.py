@@ -38,7 +38,7 @@ def lite(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def saved(place: Path = Path("outputs")) -> tuple[dict[str, Any], np.ndarray]:
     [directory] = place.glob("outputs_*")
-    assert {path.name for path in directory.iterdir()} == {"processed_audio.wav", "result.json"}
+    assert {path.name for path in directory.iterdir()} == {"frames.npz", "processed_audio.wav", "result.json"}
     result: dict[str, Any] = json.loads((directory / "result.json").read_text())
     jsonschema.validate(result, json_schema())
     with wave.open(str(directory / "processed_audio.wav")) as file:
@@ -268,7 +268,7 @@ def test_exports_and_the_archive(run: Run, examples: list[Path]) -> None:
     [directory] = Path("outputs").glob("outputs_*")
     assert (code, err.splitlines()[-1]) == (0, f"saved in {directory}")
     assert {path.name for path in directory.iterdir()} == {
-        "processed_audio.wav", "result.json", "segments.srt", "segments.csv", "frames.csv",
+        "processed_audio.wav", "result.json", "frames.npz", "segments.srt", "segments.csv", "frames.csv",
     }  # fmt: skip
     assert "愤怒" in (directory / "segments.srt").read_text("utf-8")
     with Archive() as archive:

@@ -18,6 +18,7 @@ from emovox import exports
 from emovox.emotions import NAMES
 from emovox.inference.recognizer import Recognizer
 from emovox.models.readout import Readout
+from emovox.outputs import read_result
 from support import heads, tiny
 
 Run = Callable[..., tuple[int, str, str]]
@@ -97,14 +98,14 @@ def check_tables(place: Path, result: dict[str, Any], own: list[Readout]) -> Non
             for label, number in {**item.get("scores", {}), **item.get("values", {})}.items():
                 assert table[f"{readout.name}.{label}"].tolist() == pytest.approx([number], abs=1e-6)
             assert readout.gives_values or table[f"{readout.name}.label"].tolist() == [item["label"]]
+    frames = read_result(place).frames
+    assert frames is not None
     numbers = [column for column in columns if not column.endswith((".label", ".confidence"))]
     for table in (pd.read_csv(place / "frames.csv"), pd.read_parquet(place / "frames.parquet")):
         assert list(table.columns) == ["time", *NAMES, *(f"logit_{name}" for name in NAMES), *numbers]
         for readout in own:
-            curve = result["frames"]["readouts"][readout.name]
             names = [f"{readout.name}.{label}" for label in readout.labels]
-            rows = curve["values" if readout.gives_values else "scores"]
-            np.testing.assert_allclose(table[names], rows, atol=2e-6)
+            np.testing.assert_allclose(table[names], frames.readouts[readout.name].numbers, atol=2e-6)
 
 
 def check_tiers(place: Path, result: dict[str, Any], own: list[Readout]) -> None:

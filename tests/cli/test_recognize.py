@@ -416,7 +416,7 @@ def test_exports_imply_what_they_show(run: Run, examples: list[Path]) -> None:
     assert run("recognize", examples[0], "--export", "csv,png")[0] == 0
     [place] = Path("outputs").glob("outputs_*")
     assert {file.name for file in place.iterdir()} == {
-        "processed_audio.wav", "result.json", "segments.csv", "frames.csv", "timeline.png",
+        "frames.npz", "processed_audio.wav", "result.json", "segments.csv", "frames.csv", "timeline.png",
     }  # fmt: skip
     assert run("recognize", examples[0], "--export", "srt", "--outputs", "other")[0] == 0
     [place] = Path("other").glob("outputs_*")

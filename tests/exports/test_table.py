@@ -32,7 +32,7 @@ def calls() -> list[Recognition]:
     The last two are of models that don't give the nine: one of classes, whose name the first head has, and values.
     """
     one, two = head(calm=0.25, **{"upset, loud": 0.75}), head(bored=0.875, **{"upset, loud": 0.125})
-    own, mood = classes(rabbia=0.75, label=0.25), values((-1, 1), arousal=-0.5, valence=0.25)
+    own, mood = classes(rabbia=0.5, label=0.25, calm=0.25), values((-1, 1), arousal=-0.5, valence=0.25)
     foreign = {"moods": own, "dimensions": mood}
     return [
         recognition(

@@ -106,6 +106,13 @@ def test_a_tier_for_each_thing_that_a_readout_says() -> None:
     }
 
 
+def test_quotation_marks_are_doubled_as_praat_has_them() -> None:
+    quoted = {'a"b': classes(**{'"': 1.0})}
+    text = "".join(textgrid.pieces(of(1, segment(0, 1, readouts=quoted)), "en"))
+    assert 'name = "a""b.label"' in text
+    assert 'text = """"' in text
+
+
 def test_a_trained_head_stands_beside_the_nine() -> None:
     mine = {"mine": head(promoter=0.75, other=0.25)}
     tiers = read(recognition(recording=recording(1), readouts=mine, segments=[segment(0, 1, readouts=mine)]))

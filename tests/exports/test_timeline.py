@@ -412,7 +412,7 @@ def test_labels_in_other_scripts_are_drawn_or_left_out(draw: Draw, caplog: pytes
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("index", range(7))
+@pytest.mark.parametrize("index", range(8))
 def test_labels_can_be_read_on_a_palettes_colours(index: int) -> None:
     for colour in (palette.colour(index), PLAIN):
         assert palette.contrast(palette.on(colour), colour) > 4

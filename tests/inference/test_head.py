@@ -58,7 +58,7 @@ def test_a_long_recordings_frames_explain_its_verdict(
     assert result.frames.readouts["calls"].labels == list(own.classes)
     assert result.segments
     curve = result.frames.readouts["calls"].numbers
-    assert curve.shape == (len(result.frames.scores), 3)
+    assert curve.shape == (len(result.frames), 3)
     np.testing.assert_allclose(curve.sum(axis=1), 1, atol=1e-5)
     for segment in result.segments:
         assert segment.embedding is not None

@@ -83,7 +83,7 @@ def test_pools_join() -> None:
 def test_a_readout_of_a_window_sees_the_chosen_frames_of_each_and_counts_by_their_number() -> None:
     def largest(frames: np.ndarray, counts: np.ndarray) -> np.ndarray:
         assert counts.tolist() == [frames.shape[1]]
-        return frames.max(axis=(1, 2))[:, np.newaxis]
+        return np.asarray(frames.max(axis=(1, 2))[:, np.newaxis])
 
     frames = np.arange(10, dtype=np.float32)[:, np.newaxis]
     pool = Pool({"peak": largest})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from emovox.emotions import NAMES
 from emovox.errors import UnknownEmotionError
-from emovox.inference.recognition import NO_HEAD, Recognition
+from emovox.inference.recognition import NO_HEAD, Recognition, Segment
 from emovox.inference.recognizer import Recognizer
 from emovox.models.readout import Readout
 from support import tiny
@@ -33,8 +33,8 @@ def means(sound: np.ndarray) -> np.ndarray:
 def expected(readout: Readout, frames: np.ndarray) -> list[float]:
     """What a readout of the tiny model gives for some frames of one window."""
     times = np.arange(1, len(readout.labels) + 1)
-    summary = {"linear": np.mean, "pooled": lambda rows: np.tanh(np.mean(rows)), "window": np.max}
-    logits = summary[readout.kind](frames) * times
+    mean = frames.mean()
+    logits = {"linear": mean, "pooled": np.tanh(mean), "window": frames.max()}[readout.kind] * times
     if readout.activation == "none":
         return list(logits)
     return list(softmax(logits) if readout.activation == "softmax" else 1 / (1 + np.exp(-logits)))
@@ -81,7 +81,8 @@ def test_several_labels_of_one_emotion_are_added_up(model: Recognizer, speech: n
     result = model.recognize((speech, RATE), granularity="frame", segments=True)
     assert result.frames is not None
     assert result.frames.logits is None  # which the sums have not
-    for item in (result, *(result.segments or [])):
+    items: list[Recognition | Segment] = [result, *(result.segments or [])]
+    for item in items:
         own = item.readouts["emotion"].scores
         assert own is not None
         assert item.scores is not None

@@ -17,6 +17,7 @@ from emovox.inference.recognizer import Recognizer
 from emovox.settings import settings
 from emovox.version import __version__
 from support import poison, tiny
+from support.results import frame_scores, nine
 
 Encode = Callable[..., Path]
 
@@ -26,7 +27,7 @@ def emotion_of(path: Path) -> str:
 
 
 def alike(one: Recognition, other: Recognition, tolerance: float = 1e-4) -> None:
-    np.testing.assert_allclose(list(one.scores.values()), list(other.scores.values()), atol=tolerance)
+    np.testing.assert_allclose(list(nine(one).values()), list(nine(other).values()), atol=tolerance)
     assert one.recording == other.recording
     assert one.warnings == other.warnings
     assert (one.embedding is None) == (other.embedding is None)
@@ -46,10 +47,10 @@ def test_what_a_recognition_says(recognizer: Recognizer, examples: list[Path]) -
     result = recognizer.recognize(examples[0])
     assert before <= result.created_at <= before + timedelta(minutes=1)
     assert result.timestamp == result.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    assert result.confidence == result.scores[result.emotion] == max(result.scores.values())
-    assert list(result.scores) == list(NAMES)
-    assert sum(result.scores.values()) == pytest.approx(1, abs=1e-9)
-    assert all(result.scores[name] == 0 for name in NAMES if name not in recognizer.metadata.classes)
+    assert result.top(1) == [(result.emotion, result.confidence)]
+    assert list(nine(result)) == list(NAMES)
+    assert sum(nine(result).values()) == pytest.approx(1, abs=1e-9)
+    assert all(nine(result)[name] == 0 for name in NAMES if name not in recognizer.metadata.classes)
     assert result.recording.name == examples[0].name
     assert (result.recording.sample_rate, result.recording.channels, result.recording.codec) == (16_000, 1, "flac")
     assert result.model == recognizer.model
@@ -63,23 +64,23 @@ def test_frames_explain_the_verdict(recognizer: Recognizer, speech: np.ndarray) 
     count = 1 + (len(speech) - recognizer.metadata.minimum_samples) // recognizer.metadata.hop
     assert result.frames is not None
     assert result.embedding is not None
-    assert result.frames.scores.shape == (count, 9)
+    assert frame_scores(result.frames).shape == (count, 9)
     assert result.embedding.shape == (count, recognizer.metadata.embedding_size)
     assert result.embedding.dtype == np.float32
-    np.testing.assert_allclose(result.frames.scores.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(frame_scores(result.frames).sum(axis=1), 1, atol=1e-5)
     assert result.frames.times[-1] < len(speech) / 16_000
     whole = recognizer.recognize(source, embedding=True)
     assert whole.embedding is not None
     assert whole.embedding.shape == (1, recognizer.metadata.embedding_size)
     np.testing.assert_allclose(result.embedding.mean(axis=0, keepdims=True), whole.embedding, atol=1e-3)
-    np.testing.assert_allclose(list(result.scores.values()), list(whole.scores.values()), atol=1e-4)
+    np.testing.assert_allclose(list(nine(result).values()), list(nine(whole).values()), atol=1e-4)
     # The verdict is the softmax of the mean of the frames' logits, which log scores are, up to a constant a frame.
     taught = [name in recognizer.metadata.classes for name in NAMES]
     plain = recognizer.recognize(source, granularity="frame", smoothing=0).frames
     assert plain is not None
-    logs = np.log(plain.scores[:, taught].astype(np.float64) + 1e-30)
+    logs = np.log(frame_scores(plain)[:, taught].astype(np.float64) + 1e-30)
     mean = np.exp(logs.mean(axis=0))
-    np.testing.assert_allclose(mean / mean.sum(), np.array(list(whole.scores.values()))[taught], atol=1e-3)
+    np.testing.assert_allclose(mean / mean.sum(), np.array(list(nine(whole).values()))[taught], atol=1e-3)
 
 
 @hypothesis_settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -109,7 +110,7 @@ def test_a_long_recording_is_pooled_over_windows(recognizer: Recognizer, speech:
     count = 1 + (len(long) - recognizer.metadata.minimum_samples) // recognizer.metadata.hop
     assert result.frames is not None
     assert result.embedding is not None
-    assert len(result.frames.scores) == len(result.embedding) == count
+    assert len(result.frames) == len(result.embedding) == count
     short = recognizer.recognize((np.tile(speech, 5)[: 9 * 16_000], 16_000))
     assert result.emotion == short.emotion
     assert result.recording.duration == len(long) / 16_000
@@ -129,14 +130,14 @@ def test_windows_give_what_they_give_alone(tmp_path: Path) -> None:
 
 
 def test_restricted_classes(recognizer: Recognizer, examples: list[Path]) -> None:
-    free = recognizer.recognize(examples[0])
+    free = nine(recognizer.recognize(examples[0]))
     names = ["sad", "happy"]
     result = recognizer.recognize(examples[0], emotions=names, granularity="frame")
-    assert {name for name, score in result.scores.items() if score} == set(names)
-    expected = free.scores["happy"] / (free.scores["happy"] + free.scores["sad"])
-    assert result.scores["happy"] == pytest.approx(expected, rel=1e-3)
+    assert {name for name, score in nine(result).items() if score} == set(names)
+    expected = free["happy"] / (free["happy"] + free["sad"])
+    assert nine(result)["happy"] == pytest.approx(expected, rel=1e-3)
     assert result.frames is not None
-    assert (result.frames.scores[:, NAMES.index("angry")] == 0).all()
+    assert (frame_scores(result.frames)[:, NAMES.index("angry")] == 0).all()
     with pytest.raises(errors.UnknownEmotionError, match="'joy'"):
         recognizer.recognize(examples[0], emotions=["joy"])
     with pytest.raises(errors.UnknownEmotionError, match="not a string"):
@@ -154,9 +155,9 @@ def test_untaught_emotions_are_said(tmp_path: Path, examples: list[Path]) -> Non
 def test_silence_is_unknown(recognizer: Recognizer) -> None:
     result = recognizer.recognize((np.zeros(48_000, np.int16), 16_000), granularity="frame", embedding=True)
     assert (result.emotion, result.confidence, result.warnings) == ("unknown", 1.0, ["silence"])
-    assert sum(result.scores.values()) == 1
+    assert sum(nine(result).values()) == 1
     assert result.frames is not None
-    assert (result.frames.scores[:, NAMES.index("unknown")] == 1).all()
+    assert (frame_scores(result.frames)[:, NAMES.index("unknown")] == 1).all()
     assert result.embedding is not None
     assert np.isfinite(result.embedding).all()
 

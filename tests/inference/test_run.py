@@ -22,6 +22,7 @@ from emovox.inference.recognition import Recognition, Segment
 from emovox.inference.recognizer import Recognizer
 from emovox.models.scores import to_scores
 from support import tiny
+from support.results import frame_logits, frame_scores, nine
 
 RATE = 16_000
 
@@ -92,8 +93,8 @@ def test_each_sentence_is_found_with_its_emotion(
     assert np.mean(right) >= 0.8
     for item in segments:
         assert segments_at(segments, item.start, item.end) == [item], "segments don't overlap"
-        assert item.confidence == item.scores[item.emotion] == max(item.scores.values())
-        assert sum(item.scores.values()) == pytest.approx(1)
+        assert item.confidence == nine(item)[item.emotion or ""] == max(nine(item).values())
+        assert sum(nine(item).values()) == pytest.approx(1)
         assert any(segments_at([item], start - 0.3, end + 0.3) for start, end in joined.places), "silence is none"
 
 
@@ -106,7 +107,7 @@ def test_a_sentence_is_recognised_as_it_would_be_alone(recognizer: Recognizer, s
     assert len(many) == 4 * len(few)
     for one, other in zip(few[:-1], many, strict=False):
         assert one.start == pytest.approx(other.start)
-        np.testing.assert_allclose(list(one.scores.values()), list(other.scores.values()), atol=0.02)
+        np.testing.assert_allclose(list(nine(one).values()), list(nine(other).values()), atol=0.02)
 
 
 def test_the_verdict_is_the_same_with_segments_and_without(recognizer: Recognizer, short: Joined) -> None:
@@ -125,12 +126,14 @@ def test_the_mean_of_the_frames_is_the_verdict(
     result = recognizer.recognize((joined.waveform, RATE), granularity="frame", smoothing=smoothing)
     frames = result.frames
     assert frames is not None
-    verdict = to_scores(frames.logits.mean(axis=0, dtype=np.float64), recognizer.metadata.classes)
-    np.testing.assert_allclose(list(result.scores.values()), verdict, atol=1e-5)
+    verdict = to_scores(frame_logits(frames).mean(axis=0, dtype=np.float64), recognizer.metadata.classes)
+    np.testing.assert_allclose(list(nine(result).values()), verdict, atol=1e-5)
     half = round(smoothing / frames.hop) // 2
-    for index in (0, 7, 60, len(frames.scores) - 1):
-        near = frames.logits[max(0, index - half) : index + half + 1].mean(axis=0, dtype=np.float64)
-        np.testing.assert_allclose(frames.scores[index], to_scores(near, recognizer.metadata.classes), atol=1e-5)
+    for index in (0, 7, 60, len(frames) - 1):
+        near = frame_logits(frames)[max(0, index - half) : index + half + 1].mean(axis=0, dtype=np.float64)
+        np.testing.assert_allclose(
+            frame_scores(frames)[index], to_scores(near, recognizer.metadata.classes), atol=1e-5
+        )
     assert frames.smoothing == smoothing
 
 
@@ -143,8 +146,8 @@ def test_speech_only_leaves_silence_out(recognizer: Recognizer, short: Joined) -
     inside = np.zeros(len(frames.times), bool)
     for item in segments_of(finder):
         inside |= (item.start <= frames.times) & (frames.times < item.end)
-    expected = to_scores(frames.logits[inside].mean(axis=0, dtype=np.float64), recognizer.metadata.classes)
-    np.testing.assert_allclose(list(result.scores.values()), expected, atol=1e-4)
+    expected = to_scores(frame_logits(frames)[inside].mean(axis=0, dtype=np.float64), recognizer.metadata.classes)
+    np.testing.assert_allclose(list(nine(result).values()), expected, atol=1e-4)
     plain = recognizer.recognize((padded, RATE), speech_only=True)
     assert plain.scores == pytest.approx(result.scores, abs=1e-4)
     assert result.recording.speech == pytest.approx(sum(item.end - item.start for item in segments_of(result)))
@@ -161,9 +164,9 @@ def test_neighbours_of_one_emotion_are_merged(recognizer: Recognizer, examples: 
     inside = [item for item in parts if item.end <= merged[0].end]
     assert len(inside) > 1
     # A mean of logits lies between those of its parts, so a score lies within their range, or nearly.
-    angry = [item.scores["angry"] for item in inside]
-    assert min(angry) - 0.01 <= merged[0].scores["angry"] <= max(angry) + 0.01
-    assert merged[0].scores["angry"] not in angry
+    angry = [nine(item)["angry"] for item in inside]
+    assert min(angry) - 0.01 <= nine(merged[0])["angry"] <= max(angry) + 0.01
+    assert nine(merged[0])["angry"] not in angry
     assert merged[0].embedding is not None
     apart = join([examples[0], examples[0]], pause=2)
     kept = segments_of(recognizer.recognize((apart.waveform, RATE), segments=True, merge=True))
@@ -177,7 +180,7 @@ def test_no_speech(recognizer: Recognizer) -> None:
     silence = recognizer.recognize((np.zeros(5 * RATE, np.float32), RATE), segments=True, granularity="frame")
     assert (silence.segments, silence.warnings, silence.emotion) == ([], ["silence"], "unknown")
     assert silence.frames is not None
-    assert (silence.frames.scores[:, NAMES.index("unknown")] == 1).all()
+    assert (frame_scores(silence.frames)[:, NAMES.index("unknown")] == 1).all()
 
 
 def test_speech_is_no_reason_to_warn(recognizer: Recognizer, examples: list[Path]) -> None:
@@ -213,7 +216,7 @@ def test_embeddings_of_segments_and_frames(recognizer: Recognizer, long: Joined)
     )
     assert result.embedding is not None
     assert result.frames is not None
-    assert result.embedding.shape == (len(result.frames.scores), recognizer.metadata.embedding_size)
+    assert result.embedding.shape == (len(result.frames), recognizer.metadata.embedding_size)
     assert streamed.embedding is None
     np.testing.assert_array_equal(np.concatenate(kept), result.embedding)
     for item in segments_of(result):
@@ -314,9 +317,9 @@ def test_a_last_short_word_has_its_own_segment(recognizer: Recognizer, examples:
         assert last.start > (len(clip) - 0.1 * RATE) / RATE
         words.append(last)
     for said, item in zip(("angry", "happy"), words, strict=True):
-        assert item.scores[said] < 0.15
+        assert nine(item)[said] < 0.15
     # Where it begins is found to some frames, and in so short a word they count.
-    np.testing.assert_allclose(list(words[0].scores.values()), list(words[1].scores.values()), atol=0.25)
+    np.testing.assert_allclose(list(nine(words[0]).values()), list(nine(words[1]).values()), atol=0.25)
 
 
 def test_merging_is_asking_for_segments(recognizer: Recognizer, examples: list[Path]) -> None:
@@ -330,4 +333,4 @@ def test_long_silence_colours_nothing_when_only_speech_counts(
     padded = np.concatenate([np.zeros(8 * RATE, np.float32), clip, np.zeros(8 * RATE, np.float32)])
     plain = recognizer.recognize((clip, RATE), speech_only=True)
     result = recognizer.recognize((padded, RATE), speech_only=True)
-    np.testing.assert_allclose(list(result.scores.values()), list(plain.scores.values()), atol=0.1)
+    np.testing.assert_allclose(list(nine(result).values()), list(nine(plain).values()), atol=0.1)

@@ -80,7 +80,7 @@ def test_a_sliding_window_sees_what_counts_around_each_frame_however_frames_come
     counted = np.array(data.draw(st.lists(st.booleans(), min_size=total, max_size=total)))
 
     def of_means(means: np.ndarray) -> np.ndarray:
-        return np.tanh(means)[:, :2]
+        return np.asarray(np.tanh(means)[:, :2])
 
     def of_frames(stretches: np.ndarray, counts: np.ndarray) -> np.ndarray:
         rows = [stretch[:count].max(axis=0)[:2] for stretch, count in zip(stretches, counts, strict=True)]

@@ -18,7 +18,7 @@ from emovox.models.scores import to_scores
 from emovox.outputs import RESULT, Outputs
 from emovox.saving import Saving
 from support.heads import head
-from support.results import frames, recognition, segment
+from support.results import frame_logits, frame_scores, frames, nine, recognition, segment
 
 RATE = 16_000
 UNKNOWN = NAMES.index("unknown")
@@ -85,21 +85,23 @@ def test_verdict_embedding_head_and_curve_are_of_the_same_frames(
     assert curve.embedding is not None
     assert result.embedding is not None
     assert 0.1 < count.mean() < 0.5
-    verdict = to_scores(curve.frames.logits[count].mean(axis=0, dtype=np.float64), recognizer.metadata.classes)
+    verdict = to_scores(
+        frame_logits(curve.frames)[count].mean(axis=0, dtype=np.float64), recognizer.metadata.classes
+    )
     embedding = curve.embedding[count].mean(axis=0, dtype=np.float64)
     for one in (result, curve):
-        np.testing.assert_allclose([one.scores[name] for name in NAMES], verdict, atol=1e-4)
+        np.testing.assert_allclose([nine(one)[name] for name in NAMES], verdict, atol=1e-4)
         assert one.mean_embedding is not None
         np.testing.assert_allclose(one.mean_embedding, embedding, rtol=1e-3, atol=1e-4)
         scores = one.readouts["calls"].scores
         assert scores is not None
         np.testing.assert_allclose(list(scores.values()), own.scores(embedding), atol=1e-4)
     np.testing.assert_allclose(result.embedding[0], embedding, rtol=1e-3, atol=1e-4)
-    assert (curve.frames.scores[~count, UNKNOWN] == 1).all()
+    assert (frame_scores(curve.frames)[~count, UNKNOWN] == 1).all()
     assert np.isnan(curve.frames.readouts["calls"].numbers[~count]).all()
     flat = recognizer.recognize(sound, granularity="frame", smoothing=1000, segments=True, **options).frames
     assert flat is not None
-    np.testing.assert_allclose(flat.scores[count], np.tile(verdict, (count.sum(), 1)), atol=1e-4)
+    np.testing.assert_allclose(frame_scores(flat)[count], np.tile(verdict, (count.sum(), 1)), atol=1e-4)
     np.testing.assert_allclose(flat.readouts["calls"].numbers[count][0], own.scores(embedding), atol=1e-4)
 
 
@@ -110,7 +112,7 @@ def test_where_nobody_speaks_there_is_no_verdict(recognizer: Recognizer) -> None
     assert (side.emotion, side.confidence, side.warnings) == ("unknown", 1, ["no_speech"])
     assert (side.readouts, side.segments) == ({}, [])
     assert side.frames is not None
-    assert (side.frames.scores[:, UNKNOWN] == 1).all()
+    assert (frame_scores(side.frames)[:, UNKNOWN] == 1).all()
     assert side.frames.readouts == {}
     whole = recognizer.recognize((noise, RATE), channel=1, speech_only=False, **options)
     assert (whole.warnings, list(whole.readouts)) == (["no_speech"], ["calls"])
@@ -167,7 +169,7 @@ def test_the_archive_has_the_embedding_of_what_counts(
 @pytest.mark.parametrize(("speech_only", "expected"), [(True, 1.0), (False, 0.5), (None, 0.5)])
 def test_an_import_takes_the_frames_that_count(tmp_path: Path, speech_only: bool | None, expected: float) -> None:
     curve, segments = frames(10), list[Segment]([segment(0, 0.1)])
-    curve.scores[5:] = np.eye(len(NAMES))[UNKNOWN]
+    frame_scores(curve)[5:] = np.eye(len(NAMES))[UNKNOWN]
     with Outputs(tmp_path).draft() as draft:
         draft.write(silence(1))
         draft.write_embedding(np.repeat([[1.0], [0.0]], 5, axis=0).astype(np.float32))

@@ -94,9 +94,41 @@ def test_lists_say_it_too(client: Client, kind: str, result: dict[str, Any]) -> 
     assert summary["head"] is None
     output = client.get(f"/v1/outputs/{result['id']}").json()
     check(output, kind)
-    assert client.get("/v1/archive").is_success
-    assert client.get("/v1/archive/stats").is_success
+
+
+def test_the_archive_has_it(client: Client, kind: str, result: dict[str, Any]) -> None:
+    [record] = [
+        item for item in client.get("/v1/archive").json()["recognitions"] if item["output"] == result["id"]
+    ]
+    check(record, kind)
     assert client.get(f"/v1/outputs/{result['id']}/similar").is_success
+    stats = client.get("/v1/archive/stats").json()
+    assert list(stats["readouts"]) == sorted(own(kind))
+    assert bool(stats["by_emotion"]) == (kind in NINE)
+    for readout in KINDS[kind]:
+        if readout.is_nine:
+            continue
+        told, item = stats["readouts"][readout.name], result["readouts"][readout.name]
+        if readout.gives_values:
+            assert told["values"]["arousal"]["mean"] == pytest.approx(item["values"]["arousal"], abs=1e-5)
+            words, others = ["arousal>-1", "dimensions.valence<9"], ["arousal>-1", "arousal>9"]
+        else:
+            assert told["by_label"][item["label"]] >= 1
+            name = f"{readout.name}.{item['label']}"
+            words, others = [f"{name}>0.1"], [f"{name}>0.999"]
+            if readout.name != "emotion":  # which is the nine's own parameter
+                words.append(f"{readout.name}={item['label']}")
+        for filter_, present in ((words, True), (others, False)):
+            found = client.get("/v1/archive", params={"filter": filter_}).json()["recognitions"]
+            assert (result["id"] in {item["output"] for item in found}) == present
+            count = client.get("/v1/archive/stats", params={"filter": filter_}).json()["recognitions"]
+            assert bool(count) == present
+
+
+@pytest.mark.parametrize("word", ["nobody>0.5", "arousal", "tag=x", "arousal>much"])
+def test_filters_that_can_t_be_used(client: Client, result: dict[str, Any], word: str) -> None:
+    answer = client.get("/v1/archive", params={"filter": word})
+    assert answer.status_code == 422, answer.text
 
 
 def means(readout: Readout, frames: dict[str, Any]) -> list[float]:

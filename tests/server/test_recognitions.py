@@ -152,8 +152,8 @@ def test_embeddings_and_exports_are_among_the_outputs(
     assert expected.embedding is not None
     np.testing.assert_array_equal(np.load(place / "embedding.npy"), expected.embedding)
     assert {item.name for item in place.iterdir()} == {
-        "result.json", "processed_audio.wav", "embedding.npy", "segment_embeddings.npy", "segments.srt",
-        "segments.csv", "frames.csv", "timeline.png",
+        "frames.npz", "result.json", "processed_audio.wav", "embedding.npy", "segment_embeddings.npy",
+        "segments.srt", "segments.csv", "frames.csv", "timeline.png",
     }  # fmt: skip
 
 

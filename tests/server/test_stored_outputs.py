@@ -66,14 +66,14 @@ def test_frames_are_inline_where_they_are_asked_for(
     assert shared.get(f"{here}/result?frames=none").status_code == 422
 
 
-def test_what_older_versions_wrote_stays_inline(tmp_path: Path) -> None:
+def test_what_older_versions_wrote_stays_inline(archive: Archive, tmp_path: Path) -> None:
     with Outputs(tmp_path).draft() as draft:
         draft.write(np.zeros(1000, np.float32))
         place = draft.publish(recognition(frames=frames(5)))
     (place / "frames.npz").unlink()
     (place / "result.json").write_text(recognition(frames=frames(5)).to_json())
     for rows_in in (*get_args(RowsIn), None):
-        assert StoredOutputs(tmp_path).result(place.name, rows_in) == place / "result.json"
+        assert StoredOutputs(tmp_path, archive).result(place.name, rows_in) == place / "result.json"
 
 
 def test_frames_whose_file_is_gone(shared: Client, examples: list[Path]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from emovox.emotions import NAMES
-from emovox.inference.frames import FrameReadout, Frames
+from emovox.inference.frames import FrameReadout, Frames, Rows
 from emovox.inference.recognition import ModelFacts, ReadoutResult, Recognition, RecordingFacts, Segment
 
 
@@ -49,6 +49,24 @@ def frames(count: int, seed: int = 0, **changes: Any) -> Frames:
     scores = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     facts: dict[str, Any] = {"hop": 0.02, "first_centre": 0.0125, "labels": list(NAMES), "smoothing": 0}
     return Frames(**{**facts, "logits": logits, "scores": scores, **changes})
+
+
+def nine(item: Recognition | Segment) -> dict[str, float]:
+    """The scores of the nine, from a model that gives them."""
+    assert item.scores is not None
+    return item.scores
+
+
+def frame_scores(frames: Frames) -> Rows:
+    """Those of the nine, (T, 9)."""
+    assert frames.scores is not None
+    return frames.scores
+
+
+def frame_logits(frames: Frames) -> Rows:
+    """Those of the nine, (T, 9)."""
+    assert frames.logits is not None
+    return frames.logits
 
 
 def random_curves(count: int) -> dict[str, FrameReadout]:

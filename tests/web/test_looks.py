@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from emovox.emotions import EMOTIONS
+from emovox.models.catalog import CATALOG
 from support.browser import Tab, axe
 from support.browser import tab as opened
 from support.service import Client
@@ -219,7 +220,7 @@ def test_models_are_told_in_the_reader_s_language(browser: Browser, filled: Clie
         page = tab.open()
         page.get_by_text("可下载").click()
         models = page.locator(".model:has(.mono)")
-        expect(models).to_have_count(8)
+        expect(models).to_have_count(len(CATALOG))
         for title in models.locator("> small:first-of-type").all_inner_texts():
             assert any("\u4e00" <= letter <= "\u9fff" for letter in title), title
         expect(page.get_by_role("link", name="FunASR 模型许可证").first).to_be_visible()

@@ -84,6 +84,7 @@ describe('problems', () => {
       'empty-stretch',
       'no-such-tag',
       'not-archived',
+      'filter',
     ]
     expect([...kinds].filter((kind) => !(kind in en.problems) && !never.includes(kind))).toEqual([])
   })

@@ -1,6 +1,5 @@
 """Names of numbers that readouts give, as columns and filters have them: `READOUT.LABEL`."""
 
-from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from emovox.inference.recognition import ReadoutResult
@@ -20,15 +19,6 @@ class Name(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.readout}.{self.label}"
-
-
-def names_of(records: Iterable[Mapping[str, ReadoutResult]]) -> list[Name]:
-    """What the numbers of readouts are of, of many records; sorted."""
-    names: set[Name] = set()
-    for readouts in records:
-        for readout, item in readouts.items():
-            names |= {Name(readout, label, item.scores is None) for label in numbers(item)}
-    return sorted(names)
 
 
 def numbers(item: ReadoutResult) -> dict[str, float]:

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     select,
-    tuple_,
 )
 
 from emovox.archive.names import CONFIDENCE, LABEL, Name, numbers
@@ -121,12 +120,14 @@ def names(connection: Connection, conditions: Sequence[ColumnElement[bool]] = ()
         query = select(*columns, readings.c.leads.is_(None)).join(recognitions).where(*conditions).distinct()
         return sorted(Name(*row) for row in connection.execute(query))
     # From one name to the next by the index: few of very many rows are read.
+    readout, label = columns
     query = select(*columns, readings.c.leads.is_(None)).order_by(*columns).limit(1)
     names: list[Name] = []
     row = connection.execute(query).one_or_none()
     while row is not None:
-        names.append(Name(*row))
-        row = connection.execute(query.where(tuple_(*columns) > names[-1][:2])).one_or_none()
+        names.append(last := Name(*row))
+        row = connection.execute(query.where(readout == last.readout, label > last.label)).one_or_none()
+        row = row or connection.execute(query.where(readout > last.readout)).one_or_none()
     return names
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from emovox.archive.names import CONFIDENCE, LABEL, Name, numbers
+from emovox.archive.names import Name
 from emovox.archive.record import ArchiveRecord
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
+from emovox.exports.columns import Layout
 from emovox.exports.table import Rows, Source
 from emovox.inference.recognition import Segment
 from emovox.packages import install
@@ -26,13 +27,22 @@ _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
 
 
-def write_csv(records: Iterable[ArchiveRecord], file: IO[Any], readouts: Iterable[Name] = ()) -> None:
-    """A line for each record, with columns for the labels of readouts."""
-    write, columns = writer(file), [*COLUMNS, *_columns(readouts)]
-    write(columns)
-    for row in map(_flat, records):
+def layout_of(names: Iterable[Name]) -> Layout:
+    """The columns that readouts have, if their numbers are of these."""
+    layout = Layout()
+    for name in names:
+        layout.add_readout(name.readout, [name.label], classes=not name.value)
+    return layout
+
+
+def write_csv(records: Iterable[ArchiveRecord], file: IO[Any], layout: Layout) -> None:
+    """A line for each record, with the columns of readouts."""
+    write = writer(file)
+    write([*COLUMNS, *layout.readout_columns()])
+    for record in records:
+        row = _flat(record)
         row |= {"warnings": " ".join(row["warnings"]), "tags": ",".join(row["tags"])}
-        write([row.get(name) for name in columns])
+        write([*(row[name] for name in COLUMNS), *layout.readout_cells(record.readouts)])
 
 
 def write_jsonl(records: Iterable[ArchiveRecord], file: IO[Any], archive: "Archive | None" = None) -> None:
@@ -48,16 +58,16 @@ def write_jsonl(records: Iterable[ArchiveRecord], file: IO[Any], archive: "Archi
 def write_parquet(
     records: Iterable[ArchiveRecord],
     file: IO[bytes],
+    layout: Layout,
     archive: "Archive | None" = None,
-    readouts: Iterable[Name] = (),
 ) -> None:
-    """A row for each record, in typed columns, also for the labels of readouts.
+    """A row for each record, in typed columns.
 
     Args:
         records: the rows.
         file: gets them.
+        layout: the columns of readouts.
         archive: adds their embeddings, as lists of float32.
-        readouts: the readouts and labels among them.
 
     Raises:
         ArchiveError: pyarrow is not installed.
@@ -71,14 +81,19 @@ def write_parquet(
     types |= {name: pa.float64() for name in _NUMBERS}
     types |= {"channel": pa.int32(), "created": pa.timestamp("us", tz="UTC")}
     types |= {"warnings": pa.list_(pa.string()), "tags": pa.list_(pa.string())}
-    types |= {name: pa.type_for_alias(kind) for name, kind in _columns(readouts).items()}
+    own = layout.readout_columns()
+    types |= {name: pa.string() if kind is str else pa.float64() for name, kind in own.items()}
     if archive is not None:
         types["embedding"] = pa.list_(pa.float32())
     schema = pa.schema(list(types.items()))
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         remaining = iter(records)
         while group := list(islice(remaining, _TOGETHER)):
-            rows = [{**_flat(record), "created": record.created} for record in group]
+            rows = [
+                {**_flat(record), "created": record.created}
+                | dict(zip(own, layout.readout_cells(record.readouts), strict=True))
+                for record in group
+            ]
             if archive is not None:
                 for row in rows:
                     row["embedding"] = archive.embedding(row["id"])
@@ -104,20 +119,6 @@ def _segment(row: dict[str, Any]) -> Segment:
     return Segment.model_construct(**facts, scores=scores)  # checked when it was archived
 
 
-def _columns(readouts: Iterable[Name]) -> dict[str, str]:
-    """The columns of readouts, with Parquet's types: the class that leads and its score, then each number."""
-    columns: dict[str, str] = {}
-    for name in readouts:
-        if not name.value:
-            columns |= {f"{name.readout}.{LABEL}": "string", f"{name.readout}.{CONFIDENCE}": "double"}
-        columns[str(name)] = "double"
-    return columns
-
-
 def _flat(record: ArchiveRecord) -> dict[str, Any]:
     row = record.to_dict()
-    row |= row.pop("scores") or dict.fromkeys(NAMES)
-    for readout, item in record.readouts.items():
-        row |= {f"{readout}.{LABEL}": item.label, f"{readout}.{CONFIDENCE}": item.confidence}
-        row |= {f"{readout}.{label}": number for label, number in numbers(item).items()}
-    return row
+    return {**row, **(row.pop("scores") or dict.fromkeys(NAMES))}

@@ -280,7 +280,8 @@ class Batch:
     def _check(self, model: ModelFacts) -> None:
         """Refuse an output that was made with another model or other options."""
         place = self._out / FACTS
-        facts = json.loads(json.dumps({"model": model.model_dump(mode="json"), **self._wish.facts()}))
+        own = model.model_dump(mode="json", exclude={"emotions"})  # which follow from the map
+        facts = json.loads(json.dumps({"model": own, **self._wish.facts()}))
         if place.kind() != "file":
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
@@ -349,7 +350,8 @@ def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
         if old == value:
             continue
         if isinstance(old, dict) and isinstance(value, dict):
-            yield f"{key} ({', '.join(name for name in value if old.get(name) != value[name])})"
+            names = (name for name in {**old, **value} if old.get(name) != value.get(name))
+            yield f"{key} ({', '.join(names)})"
         else:
             yield key
 

@@ -231,7 +231,8 @@ def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, 
 
                 with opened(output, form) as file:
                     if form == "parquet":
-                        table.write_parquet(archive.all(where), file, archive, archive.reading_names(where))
+                        layout = table.layout_of(archive.reading_names(where))
+                        table.write_parquet(archive.all(where), file, layout, archive)
                     else:
                         table.write_jsonl(archive.all(where), file, archive if embedding else None)
             else:

@@ -9,6 +9,7 @@ import click
 from emovox.cli import library, parameters
 from emovox.cli.report import clock, label, printable
 from emovox.emotions import NAMES
+from emovox.exports.verdict import two_decimals
 from emovox.settings import settings
 
 if TYPE_CHECKING:
@@ -73,4 +74,4 @@ def _value(value: "ValueStats | None") -> str:
     if value is None:
         return ""
     deviation = "" if value.deviation is None else f" ± {value.deviation:.2f}"
-    return f"{value.mean:.2f}{deviation}".rjust(11)
+    return f"{two_decimals(value.mean)}{deviation}".rjust(11)

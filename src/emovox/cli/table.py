@@ -13,6 +13,7 @@ from emovox.cli import library, parameters
 from emovox.cli.report import printable
 from emovox.errors import ArchiveError, ExportError, OutputsError
 from emovox.exports import Part, check_formats, replacement
+from emovox.exports.columns import Layout
 from emovox.exports.table import Rows, Source, Table, read, survey
 from emovox.outputs import find_directories
 from emovox.settings import settings
@@ -20,7 +21,6 @@ from emovox.settings import settings
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
     from emovox.archive.filter import Filter
-    from emovox.archive.names import Name
     from emovox.archive.record import ArchiveRecord
 
 Form = Literal["csv", "parquet"]
@@ -75,7 +75,7 @@ def table(rows: str, paths: tuple[Path, ...], of_archive: bool, filters: tuple[s
         else:
             directories = _directories(paths or (settings().outputs,), failures)
             if rows == "recordings":
-                write_recordings(_records(directories, failures), _names(directories), form, out, failures)
+                write_recordings(_records(directories, failures), _layout(directories), form, out, failures)
             else:
                 _write_sources(
                     (Source(None, path) for path in directories), cast("Part", rows), form, out, failures
@@ -106,7 +106,8 @@ def write_archive(
     from emovox.archive import table as archive_table  # noqa: PLC0415  an extra
 
     if rows == "recordings":
-        write_recordings(archive.all(where), archive.reading_names(where), form, out, failures)
+        layout = archive_table.layout_of(archive.reading_names(where))
+        write_recordings(archive.all(where), layout, form, out, failures)
     elif rows == "segments":
         _write(Table("segments"), archive_table.segments(archive, archive.all(where)), form, out, failures)
     else:
@@ -114,17 +115,17 @@ def write_archive(
 
 
 def write_recordings(
-    records: "Iterator[ArchiveRecord]", names: "Iterable[Name]", form: Form, out: Path | None, failures: Failures
+    records: "Iterator[ArchiveRecord]", layout: Layout, form: Form, out: Path | None, failures: Failures
 ) -> None:
-    """Write a row for each record, as in the archive's export, with columns for what readouts' numbers are of."""
+    """Write a row for each record, as in the archive's export, with the columns of readouts."""
     from emovox.archive import table as archive_table  # noqa: PLC0415  what others needn't load
 
     records = _some(records, failures)
     with opened(out, form) as file:
         if form == "parquet":
-            archive_table.write_parquet(records, file, readouts=names)
+            archive_table.write_parquet(records, file, layout)
         else:
-            archive_table.write_csv(records, file, names)
+            archive_table.write_csv(records, file, layout)
 
 
 @contextmanager
@@ -188,12 +189,14 @@ def _records(directories: Iterable[Path], failures: Failures) -> "Iterator[Archi
             failures.append((directory, str(error)))
 
 
-def _names(directories: Iterable[Path]) -> "list[Name]":
-    """What the numbers of readouts are of, in results that can be read."""
-    from emovox.archive.names import names_of  # noqa: PLC0415  what others needn't load
-    from emovox.archive.record import read_readouts  # noqa: PLC0415
+def _layout(directories: Iterable[Path]) -> Layout:
+    """The columns of readouts, by the results that can be read."""
+    from emovox.archive.record import read_readouts  # noqa: PLC0415  what others needn't load
 
-    return names_of(map(read_readouts, directories))
+    layout = Layout()
+    for directory in directories:
+        layout.add(read_readouts(directory))
+    return layout
 
 
 def _write_sources(

@@ -1,15 +1,15 @@
 """Colours of classes and values that aren't the nine emotions, which have their own.
 
 As with those, each stands out from its ground with a contrast of 3 at least, and any two are told apart by readers
-of every kind of colour vision: the least CIEDE2000, also as dichromats see them, is 16. More than seven can't be
-that: the next seven are the same in dashes, then in dots.
+of every kind of colour vision: the least CIEDE2000, also as dichromats see them, is 15. More than eight can't be
+that: the next eight are the same in dashes, then in dots. The page has the same: `web/src/lib/palette.ts`.
 """
 
 from typing import Any
 
-LIGHT = ("#3c00f0", "#789600", "#960000", "#9678f0", "#00785a", "#b47896", "#960078")
+LIGHT = ("#3b3be3", "#ef6306", "#107070", "#c70505", "#8282ed", "#049f80", "#7c031b", "#103670")
 """On a light ground."""
-DARK = ("#5a78f0", "#3cb400", "#d20096", "#d2b496", "#b4b4f0", "#5a781e", "#967878")
+DARK = ("#5ee8e8", "#d6d671", "#c282ed", "#ed8297", "#9e9e2e", "#be376d", "#a03be3", "#707010")
 """On a dark ground."""
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.2)), (0, (1, 0.8)))  # as matplotlib has them
 

@@ -442,6 +442,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/outputs/{id_}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Result
+         * @description The result.json of an outputs directory.
+         */
+        get: operations["result_v1_outputs__id___result_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/outputs/{id_}/timeline": {
         parameters: {
             query?: never;
@@ -668,7 +688,10 @@ export interface components {
              * @description of all recordings
              */
             seconds: number;
-            /** By Emotion */
+            /**
+             * By Emotion
+             * @description of those whose model gives the nine emotions
+             */
             by_emotion: {
                 [key: string]: number;
             };
@@ -683,6 +706,13 @@ export interface components {
             /** By Model */
             by_model: {
                 [key: string]: number;
+            };
+            /**
+             * Readouts
+             * @description by name: what models gave besides the nine
+             */
+            readouts: {
+                [key: string]: components["schemas"]["ReadoutStatsView"];
             };
         };
         /**
@@ -906,22 +936,35 @@ export interface components {
         };
         /**
          * HeadVerdict
-         * @description A trained head's verdict, as it was before readouts.
+         * @description The verdict of a trained head on a recording.
          */
         HeadVerdict: {
-            /** Name */
-            name: string;
-            /** Label */
+            /**
+             * Label
+             * @description the class with the highest score
+             */
             label: string;
-            /** Confidence */
+            /**
+             * Confidence
+             * @description that score
+             */
             confidence: number;
-            /** Scores */
+            /**
+             * Scores
+             * @description probability of each of the head's classes; they sum to 1
+             */
             scores: {
                 [key: string]: number;
             };
             /**
+             * Name
+             * @description of the head
+             */
+            name: string;
+            /**
              * Created At
              * Format: date-time
+             * @description when it was trained
              */
             created_at: string;
         };
@@ -1219,7 +1262,7 @@ export interface components {
             segments: boolean;
             /**
              * Recognition
-             * @description result.json without its segments and frames
+             * @description result.json without its segments and rows of frames
              */
             recognition: {
                 [key: string]: unknown;
@@ -1323,6 +1366,13 @@ export interface components {
                 [key: string]: number;
             } | null;
             /**
+             * Scores Without
+             * @description as they would be without the baseline, if there is one
+             */
+            scores_without?: {
+                [key: string]: number;
+            } | null;
+            /**
              * Values
              * @description each by its name, such as arousal
              */
@@ -1339,6 +1389,38 @@ export interface components {
              * @description of a trained head: when it was trained
              */
             created_at?: string | null;
+        };
+        /**
+         * ReadoutStatsView
+         * @description Statistics of a readout: of classes, how often each leads; of values, their means.
+         */
+        ReadoutStatsView: {
+            /** By Label */
+            by_label: {
+                [key: string]: number;
+            };
+            /** Values */
+            values: {
+                [key: string]: components["schemas"]["ValueStatsView"];
+            };
+            /** By Day */
+            by_day: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["ValueStatsView"];
+                };
+            };
+            /** By Tag */
+            by_tag: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["ValueStatsView"];
+                };
+            };
+            /** By Model */
+            by_model: {
+                [key: string]: {
+                    [key: string]: components["schemas"]["ValueStatsView"];
+                };
+            };
         };
         /**
          * ReadoutView
@@ -1407,6 +1489,21 @@ export interface components {
              * @description probability of each of the nine emotions; they sum to 1; left out likewise
              */
             scores?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
+            /**
+             * Scores Without
+             * @description `scores` as they would be without the baseline, if there is one
+             */
+            scores_without?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -1675,7 +1772,7 @@ export interface components {
              * @description highest sample
              */
             high: number[];
-            /** @description null if no frames are stored */
+            /** @description null if no frames are stored, or their file is gone or damaged */
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
@@ -1684,12 +1781,61 @@ export interface components {
             segments: components["schemas"]["Segment"][] | null;
         };
         /**
+         * ValueStatsView
+         * @description Statistics of a value.
+         */
+        ValueStatsView: {
+            /** Count */
+            count: number;
+            /** Mean */
+            mean: number;
+            /**
+             * Deviation
+             * @description standard deviation; null: there is only one
+             */
+            deviation: number | null;
+        };
+        /**
          * Written
          * @description Exports that were written.
          */
         Written: {
             /** Files */
             files: components["schemas"]["FileView"][];
+        };
+        /**
+         * BaselineFacts
+         * @description The baseline, and how far it moved the logits of each readout.
+         */
+        BaselineFacts: {
+            /** Name */
+            name: string;
+            /**
+             * Count
+             * @description recordings that it was made of
+             */
+            count: number;
+            /**
+             * Checksum
+             * @description sha256 of the baseline
+             */
+            checksum: string;
+            /**
+             * Expectation
+             * @description share of each emotion that its recordings were taken to have; they sum to 1
+             */
+            expectation: {
+                [key: string]: number;
+            };
+            /**
+             * Shift
+             * @description by readout and label: what was added to the logits; those in `frames` are without it
+             */
+            shift: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
         };
         /**
          * FrameReadout
@@ -1737,8 +1883,21 @@ export interface components {
          *     `logits` are the model's own: their mean is the recording's verdict before the softmax. A single frame's are
          *     jittery, and no model was trained to judge 20 ms. `scores` are what to look at: the softmax of the mean logits
          *     within `smoothing` seconds around each frame.
+         *
+         *     Of frames that were read from an outputs directory, rows are mapped when they are asked for: they can't be
+         *     written to, and of hours only what is used is in memory.
          */
         Frames: {
+            /**
+             * File
+             * @description beside result.json, it has all rows; left out where they are in the JSON
+             */
+            file?: "frames.npz" | null;
+            /**
+             * Count
+             * @description of the rows in the file; left out likewise
+             */
+            count?: number | null;
             /**
              * Hop
              * @description seconds from one frame's centre to the next
@@ -1804,7 +1963,7 @@ export interface components {
             checksum: string;
             /**
              * Emotions
-             * @description which of the nine each of its labels was taken for; left out where it gives the nine by their names, or not at all
+             * @description which of the nine each label was taken for; left out where it gives the nine by their names, or not at all
              */
             emotions?: {
                 [key: string]: string;
@@ -1897,6 +2056,21 @@ export interface components {
                 unknown: number;
             } | null;
             /**
+             * Scores Without
+             * @description `scores` as they would be without the baseline, if there is one
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
+            /**
              * Granularity
              * @enum {string}
              */
@@ -1942,6 +2116,8 @@ export interface components {
             readouts?: {
                 [key: string]: components["schemas"]["ReadoutResult"];
             };
+            /** @description what all scores are relative to, those of segments and frames too; left out without one */
+            baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Segments
              * @description stretches of speech in order, if requested
@@ -3053,6 +3229,8 @@ export interface operations {
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                frames?: "inline" | "file";
                 /** @description URL that is called when a job ends */
                 webhook?: string;
                 /** @description name of the recording in the result */
@@ -3118,6 +3296,11 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
+                    /**
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @enum {string}
+                     */
+                    frames?: "inline" | "file";
                     /** @description URL that is called when a job ends */
                     webhook?: string;
                     /**
@@ -3742,7 +3925,10 @@ export interface operations {
     };
     result_v1_jobs__id___result_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                frames?: ("inline" | "file") | null;
+            };
             header?: never;
             path: {
                 /** @description of the job */
@@ -3893,6 +4079,8 @@ export interface operations {
                 head?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                frames?: "inline" | "file";
                 /** @description recognise each channel of each recording by itself: a job for each of them */
                 split_channels?: boolean;
                 /** @description URL that is called when a job ends */
@@ -3957,6 +4145,11 @@ export interface operations {
                      * @default true
                      */
                     store?: boolean;
+                    /**
+                     * @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file
+                     * @enum {string}
+                     */
+                    frames?: "inline" | "file";
                     /**
                      * @description recognise each channel of each recording by itself: a job for each of them
                      * @default false
@@ -4779,6 +4972,121 @@ export interface operations {
             };
         };
     };
+    result_v1_outputs__id___result_get: {
+        parameters: {
+            query?: {
+                /** @description where the rows of frames are: inline, up to an hour of them, or in the file frames.npz among the outputs; by default as the job was asked, or else inline, unless they are too many */
+                frames?: ("inline" | "file") | null;
+            };
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The recognition. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recognition"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     timeline_v1_outputs__id___timeline_get: {
         parameters: {
             query?: {
@@ -5281,6 +5589,8 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
                 /** @description as in `next` */
                 before?: string | null;
                 limit?: number;
@@ -5394,6 +5704,8 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
             };
             header?: never;
             path?: never;
@@ -5506,6 +5818,8 @@ export interface operations {
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
             };
             header?: never;
             path: {

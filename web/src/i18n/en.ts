@@ -343,6 +343,7 @@ export const en = {
     'hub-error': 'The model hub refused. Try again later; what is there already is kept.',
     head: 'This head can’t be used with this model: choose another.',
     archive: 'The archive can’t do this.',
+    archiving: 'Stored results are still being listed. Try again in a moment.',
     export: 'This export can’t be made here.',
     'too-many-requests': 'Too many requests with this key. It goes on by itself in a moment.',
     busy: 'The service is full. It goes on by itself as soon as there is room.',

@@ -39,7 +39,7 @@ class Options {
   /** What hears: also for what comes from the microphone. */
   hearing(): Pick<Asked, 'model' | 'head'> {
     const head = this.chosenHead
-    const model = (this.model || head?.model) as Asked['model']
+    const model = this.model || head?.model
     return { ...(model && { model }), ...(head && { head: head.name }) }
   }
 

@@ -20,6 +20,7 @@ from emovox.errors import (
     DecoderError,
     EmovoxError,
     ExportError,
+    FilterError,
     FramesError,
     HeadError,
     HubError,
@@ -134,6 +135,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     HeadError: (422, "head", "Head can't be used"),
     OptionsError: (422, "invalid-options", "Invalid options"),
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
+    FilterError: (422, "filter", "Filter can't be used"),
     ArchiveError: (409, "archive", "Not possible in the archive"),
     ExportError: (422, "export", "Export not possible"),
 }

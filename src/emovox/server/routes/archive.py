@@ -1,6 +1,7 @@
 """The archive: search, statistics, tags and similarity."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import wraps
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,7 +15,7 @@ from emovox.archive.similarity.search import Neighbour
 from emovox.emotions import NAMES
 from emovox.inference.recognition import NumberMap, OptionalConfidence, OptionalEmotion, ReadoutResult
 from emovox.server.http.date_times import DateTime
-from emovox.server.http.problems import Problem, responses
+from emovox.server.http.problems import Problem, invalid, responses
 from emovox.server.routes.outputs import PATIENCE, OutputId
 from emovox.server.service import Service, service_of
 from emovox.server.stored_outputs import ID
@@ -39,6 +40,16 @@ def _query(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
 
 Emotion = Annotated[Literal[NAMES] | None, Query(description="only this emotion")]  # type: ignore[valid-type]
 Tag = Annotated[str | None, Query(max_length=100, description="only recordings with this tag")]
+Comparisons = Annotated[
+    list[str] | None,
+    Query(
+        alias="filter",
+        max_length=20,
+        description="comparisons with what readouts gave, as of the command: a value or score by its name, or the "
+        "class that leads; all must hold",
+        examples=[["arousal>0.7"], ["myhead=promoter"]],
+    ),
+]
 TagName = Annotated[str, Path(pattern=r"^\w[\w .:-]{0,99}$", examples=["complaint"])]
 
 
@@ -73,16 +84,35 @@ class ArchivePage(BaseModel):
     next: str | None = Field(description="`before` of the next page; null: this is the last")
 
 
+class ValueStatsView(BaseModel):
+    """Statistics of a value."""
+
+    count: int
+    mean: float
+    deviation: float | None = Field(description="standard deviation; null: there is only one")
+
+
+class ReadoutStatsView(BaseModel):
+    """Statistics of a readout: of classes, how often each leads; of values, their means."""
+
+    by_label: dict[str, int]
+    values: dict[str, ValueStatsView]
+    by_day: dict[str, dict[str, ValueStatsView]]
+    by_tag: dict[str, dict[str, ValueStatsView]]
+    by_model: dict[str, dict[str, ValueStatsView]]
+
+
 class ArchiveStats(BaseModel):
     """Statistics of the archive; all numbers count recognitions, unless named otherwise."""
 
     recordings: int
     recognitions: int
     seconds: float = Field(description="of all recordings")
-    by_emotion: dict[str, int]
+    by_emotion: dict[str, int] = Field(description="of those whose model gives the nine emotions")
     by_day: dict[str, int]
     by_tag: dict[str, int]
     by_model: dict[str, int]
+    readouts: dict[str, ReadoutStatsView] = Field(description="by name: what models gave besides the nine")
 
 
 class SegmentView(BaseModel):
@@ -125,6 +155,7 @@ def page(
     model: Annotated[str | None, Query(max_length=200, description="only what this model recognised")] = None,
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
+    comparisons: Comparisons = None,
     before: Annotated[
         str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
     ] = None,
@@ -132,7 +163,7 @@ def page(
 ) -> ArchivePage:
     """Search the archive, latest first. Times without a zone are UTC."""
     service = service_of(request)
-    filter_ = Filter(emotion, _text(tag), _text(name), _text(model), None, since, until)
+    filter_ = _compared(Filter(emotion, _text(tag), _text(name), _text(model), None, since, until), comparisons)
     records, next_ = service.archiving.archive.find(filter_, limit=limit, before=before)
     return ArchivePage(recognitions=[_archived(service, record) for record in records], next=next_)
 
@@ -145,10 +176,11 @@ def stats(
     tag: Tag = None,
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
+    comparisons: Comparisons = None,
 ) -> ArchiveStats:
     """Statistics by emotion, by day (in the service's time zone), by tag, and by model."""
-    filter_ = Filter(emotion=emotion, tag=_text(tag), since=since, until=until)
-    return ArchiveStats(**vars(service_of(request).archiving.archive.stats(filter_)))
+    filter_ = _compared(Filter(emotion=emotion, tag=_text(tag), since=since, until=until), comparisons)
+    return ArchiveStats(**asdict(service_of(request).archiving.archive.stats(filter_)))
 
 
 @router.get("/outputs/{id_}/similar", responses=responses(404, 409, 422, 503))
@@ -160,10 +192,11 @@ def similar(
     raw: Annotated[bool, Query(description="compare embeddings as the model gives them")] = False,
     emotion: Emotion = None,
     tag: Tag = None,
+    comparisons: Comparisons = None,
 ) -> SimilarPage:
     """The recordings or segments that sound most like this one, without its own, by the same model."""
     service = service_of(request)
-    filter_ = Filter(emotion=emotion, tag=_text(tag))
+    filter_ = _compared(Filter(emotion=emotion, tag=_text(tag)), comparisons)
     neighbours = service.archiving.archive.similar(
         _record(service, id_), k=k, where=filter_, segments=segments, raw=raw
     )
@@ -215,6 +248,18 @@ def _archived(service: Service, record: ArchiveRecord) -> Archived:
 def _similar(service: Service, neighbour: Neighbour) -> Similar:
     facts = {"similarity": neighbour.similarity, "cosine": neighbour.cosine, "segment": neighbour.segment}
     return Similar(**{**_facts(service, neighbour.record), **facts})
+
+
+def _compared(filter_: Filter, words: list[str] | None) -> Filter:
+    """A filter with comparisons.
+
+    Raises:
+        FilterError: a word is no comparison.
+    """
+    more = Filter.parse(words or ())
+    if replace(more, comparisons=()) != Filter():
+        raise invalid([{"field": "filter", "reason": "only comparisons: the rest has parameters of its own"}])
+    return replace(filter_, comparisons=more.comparisons)
 
 
 def _text(value: str | None) -> str | None:
