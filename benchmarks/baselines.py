@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,7 +80,8 @@ class Part:
     def figures(self, logits: Floats, neutral: float) -> Figures:
         """Of some of its clips, of which none is missing but those whose logits are NaN."""
         usable = np.isfinite(logits).all(axis=1)
-        hits = np.array(NAMES)[np.where(usable[:, None], logits, 0).argmax(axis=1)] == self.labels
+        winners = np.array(NAMES)[np.where(usable[:, None], logits, 0).argmax(axis=1)]
+        hits = np.asarray(winners == self.labels)
         classes = shared(self.corpus, tuple(BY_NAME))
         recalls = {name: float(hits[usable & (self.labels == name)].mean()) for name in classes}
         others = float(np.mean([recalls[name] for name in classes if name != "neutral"]))
@@ -239,7 +241,7 @@ def bundled(corpora: Path, work: Path) -> Iterator[Part]:
         yield _part(corpus, whole, joined, own.weights, own.bias)
 
 
-def _part(corpus: str, embeddings: Floats, kept: dict[str, NDArray], weights: Floats, bias: Floats) -> Part:
+def _part(corpus: str, embeddings: Floats, kept: dict[str, NDArray[Any]], weights: Floats, bias: Floats) -> Part:
     labels, speakers, corpora, paths = (kept[key] for key in ("labels", "speakers", "corpora", "paths"))
     others = [name for name in ACTED if name != corpus]
     rows = range(len(labels))
@@ -266,7 +268,7 @@ def _metadata(means: dict[str, ReferenceMean], embeddings: Floats) -> Metadata:
     return facts.model_copy(update={"readouts": (readout,), "embedding_size": embeddings.shape[1]})
 
 
-def _embedded(corpora: Path, work: Path, corpus: str, *, line: bool = False) -> dict[str, NDArray]:
+def _embedded(corpora: Path, work: Path, corpus: str, *, line: bool = False) -> dict[str, NDArray[Any]]:
     """By the bundled model: embeddings of whole clips and of their speech, kept; `line`: some, by telephone."""
     file = work / f"{corpus}{'-phone' if line else ''}.npz"
     if not file.exists():

@@ -14,7 +14,7 @@ NINE = with_reference(
     tiny.classes("angry", "happy", "neutral", "sad", "other"), angry=1, happy=2, neutral=10, sad=3, other=100
 )
 CALLS = with_reference(tiny.CALLS, calm=0, angry=1, furious=3, happy=5)
-WEIGHTS = np.arange(1, 6)[:, np.newaxis]
+WEIGHTS = np.arange(1.0, 6)[:, np.newaxis]
 
 
 def metadata(readout: Readout = NINE) -> Any:
@@ -79,7 +79,8 @@ def test_the_mean_is_moved_to_the_mixture_as_far_as_it_is_known() -> None:
 def test_a_baseline_takes_the_place_of_a_prior() -> None:
     facts = metadata(NINE.model_copy(update={"prior": {"neutral": 1.5}}))
     own = baseline(facts, mean=7)
-    difference = shift(own, facts, WEIGHTS).vector - shift(own, metadata(), WEIGHTS).vector
+    before, after = (shift(own, item, WEIGHTS).vector for item in (metadata(), facts))
+    difference = np.subtract(after, before)
     np.testing.assert_allclose(difference, np.array([0, 0, -1.5, 0, 0]) * 20 / 24, atol=1e-12)
 
 

@@ -17,10 +17,13 @@ def test_every_declared_option_is_there(command: click.Command) -> None:
     for name, info in declared(Options).items():
         if name == "channel":  # spelled --channels
             continue
+        if command is batch and name in {"baseline", "expect"}:  # not yet
+            assert name not in there
+            continue
         option = there[name]
         assert isinstance(option, click.Option)
         text = str(info.description).capitalize()
-        assert name == "head" or (option.help or "").lower() == f"{text.lower()}."
+        assert name in {"head", "baseline", "expect"} or (option.help or "").lower() == f"{text.lower()}."
         assert option.default == getattr(Options(), name)
 
 
@@ -58,4 +61,4 @@ def test_whoever_names_a_model_may_say_what_its_labels_are() -> None:
             names.add(name)
         else:
             assert "mapping" not in options
-    assert names == {"recognize", "listen", "batch", "serve", "evaluate", "similar", "head train"}
+    assert names == {"recognize", "listen", "batch", "serve", "evaluate", "similar", "head train", "baseline fit"}

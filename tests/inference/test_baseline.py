@@ -92,7 +92,8 @@ def test_the_shift_is_the_rules(model: Recognizer, sound: tuple[np.ndarray, int]
     mixture = 0.8 * -0.4 + 0.2 / 3 * (0.3 + 0.5 + 0.1)
     expected = np.arange(1, 6) * (mixture - 0.2) * 20 / 24
     assert facts.shift == {"emotion": pytest.approx(dict(zip(NINE.labels, expected, strict=True)), rel=1e-6)}
-    for item in (result, *(result.segments or [])):
+    items: list[Recognition | Segment] = [result, *(result.segments or [])]
+    for item in items:
         np.testing.assert_allclose(nine(item), moved(item, result), atol=1e-6)
         assert item.emotion == NAMES[nine(item).argmax()]
         assert item.confidence == nine(item).max()
@@ -105,6 +106,7 @@ def test_the_curve_still_averages_to_the_verdict(
     assert result.frames is not None
     assert result.frames.logits is not None
     assert result.baseline is not None
+    assert result.frames.scores is not None
     np.testing.assert_allclose(result.frames.scores[0], nine(result), atol=1e-5)
     vector = np.array([result.baseline.shift["emotion"].get(name, 0) for name in NAMES])
     np.testing.assert_allclose(softmax(result.frames.logits.mean(axis=0) + vector), nine(result), atol=1e-5)
