@@ -81,7 +81,7 @@ class Part:
         """Of some of its clips, of which none is missing but those whose logits are NaN."""
         usable = np.isfinite(logits).all(axis=1)
         winners = np.array(NAMES)[np.where(usable[:, None], logits, 0).argmax(axis=1)]
-        hits = np.asarray(winners == self.labels)
+        hits: NDArray[np.bool_] = np.equal(winners, self.labels)
         classes = shared(self.corpus, tuple(BY_NAME))
         recalls = {name: float(hits[usable & (self.labels == name)].mean()) for name in classes}
         others = float(np.mean([recalls[name] for name in classes if name != "neutral"]))
