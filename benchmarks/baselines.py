@@ -83,7 +83,7 @@ class Part:
         winners = np.array(NAMES)[np.where(usable[:, None], logits, 0).argmax(axis=1)]
         hits: NDArray[np.bool_] = np.equal(winners, self.labels)
         classes = shared(self.corpus, tuple(BY_NAME))
-        recalls = {name: float(hits[usable & (self.labels == name)].mean()) for name in classes}
+        recalls = {name: float(hits[usable & np.equal(self.labels, name)].mean()) for name in classes}
         others = float(np.mean([recalls[name] for name in classes if name != "neutral"]))
         stream = neutral * recalls["neutral"] + (1 - neutral) * others
         return float(np.mean(list(recalls.values()))), recalls["neutral"], stream
