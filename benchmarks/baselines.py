@@ -79,7 +79,7 @@ class Part:
 
     def figures(self, logits: Floats, neutral: float) -> Figures:
         """Of some of its clips, of which none is missing but those whose logits are NaN."""
-        usable = np.isfinite(logits).all(axis=1)
+        usable = np.asarray(np.isfinite(logits).all(axis=1))
         winners = np.array(NAMES)[np.where(usable[:, None], logits, 0).argmax(axis=1)]
         hits: NDArray[np.bool_] = np.equal(winners, self.labels)
         classes = shared(self.corpus, tuple(BY_NAME))
