@@ -9,6 +9,7 @@ import pytest
 
 from emovox.archive.record import from_recognition
 from emovox.baselines.baseline import Baseline, baseline_path
+from emovox.baselines.fitting import fit
 from emovox.emotions import NAMES
 from emovox.errors import BaselineError, OptionsError
 from emovox.inference.options import Options, Request
@@ -16,11 +17,14 @@ from emovox.inference.raw import without_baseline
 from emovox.inference.recognition import BASELINE_FAR, Recognition, Segment, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.run import UNTRAINED
-from support import tiny
+from emovox.models.metadata import Precision
+from emovox.models.reference import labelled_clips
+from support import snapshots, tiny
 from support.baselines import baseline, with_reference
 from support.heads import head
 
 RATE = 16_000
+WIDE = snapshots.tiny({"embed_dim": 256}, {"conv_pos_groups": 4})
 NINE = with_reference(
     tiny.classes("angry", "happy", "neutral", "sad", "unknown"), angry=0.3, happy=0.5, neutral=-0.4, sad=0.1
 )
@@ -236,3 +240,30 @@ def test_the_archive_keeps_what_is_comparable(tmp_path: Path, sound: tuple[np.nd
     assert record.scores == plain.scores
     assert record.id != from_recognition(plain).id
     assert without_baseline(plain) is plain
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_converted_model_is_moved_as_its_own_matrix_says(
+    tmp_path: Path, sound: tuple[np.ndarray, int], precision: Precision
+) -> None:
+    model = Recognizer(snapshots.write(tmp_path / "mine", WIDE), precision=precision)
+    results = [model.recognize(sound, embedding=True, speech_only=True)]
+    [own] = fit("mine", [item.embedding[0] for item in results if item.embedding is not None], model.metadata)
+    plain = model.recognize(sound, embedding=True)
+    relative = model.recognize(sound, baseline=own, expect={"angry": 1.0})
+    assert relative.baseline is not None
+    assert relative.scores_without == plain.scores
+    head = model.own_head
+    assert head is not None
+    assert plain.embedding is not None
+    # An embedding moved as far as the rule says, through the model's own head.
+    angry = np.mean([embedding_of(model, clip) for label, clip in labelled_clips() if label == "angry"], axis=0)
+    moved = plain.embedding[0] + (angry - own.mean) / 5
+    expected = softmax(head.weights @ moved + head.bias)
+    np.testing.assert_allclose(nine(relative)[: len(expected)], expected, atol=2e-3)
+
+
+def embedding_of(model: Recognizer, clip: np.ndarray) -> np.ndarray:
+    result = model.recognize((clip, RATE), embedding=True)
+    assert result.embedding is not None
+    return result.embedding[0]
