@@ -20,13 +20,14 @@ from emovox.models.converted.clips import example_clips
 from emovox.models.converted.store import StoredModel
 from emovox.models.runtime.engine import Engine
 from emovox.models.runtime.session import EngineName, engine_version, precisions
+from emovox.models.wav2vec2.snapshot import SPEECH
 from support import wav2vec2_snapshots as snapshots
 from support.transformers_model import build, infer, save
 
 SIZES = {
     "base": snapshots.configure(snapshots.BASE),
     "large": snapshots.configure(snapshots.LARGE),
-    "audeering": snapshots.configure(snapshots.AUDEERING, snapshots.DIMENSIONS, snapshots.SPEECH),
+    "audeering": snapshots.configure(snapshots.AUDEERING, snapshots.DIMENSIONS, SPEECH),
 }
 ENGINES: tuple[EngineName, ...] = ("onnxruntime", "openvino")
 
