@@ -1,6 +1,6 @@
 """Speed of wav2vec 2.0 and HuBERT against transformers' own classes, interleaved in one run, medians.
 
-PYTHONPATH=tests python -m benchmarks.wav2vec2 [--size base large] [--seconds 3 10] [--repeats 5]
+PYTHONPATH=tests python -m benchmarks.wav2vec2 [--size base large audeering] [--seconds 3 10] [--repeats 5]
 
 The weights are random, which is as fast as any. Needs tests/requirements-parity.txt.
 """
@@ -20,10 +20,15 @@ from emovox.models.converted.clips import example_clips
 from emovox.models.converted.store import StoredModel
 from emovox.models.runtime.engine import Engine
 from emovox.models.runtime.session import EngineName, engine_version, precisions
+from emovox.models.wav2vec2.snapshot import SPEECH
 from support import wav2vec2_snapshots as snapshots
 from support.transformers_model import build, infer, save
 
-SIZES = {"base": snapshots.BASE, "large": snapshots.LARGE}
+SIZES = {
+    "base": snapshots.configure(snapshots.BASE),
+    "large": snapshots.configure(snapshots.LARGE),
+    "audeering": snapshots.configure(snapshots.AUDEERING, snapshots.DIMENSIONS, SPEECH),
+}
 ENGINES: tuple[EngineName, ...] = ("onnxruntime", "openvino")
 
 
@@ -43,7 +48,7 @@ def main() -> None:
 
 def measure(size: str, scratch: Path, lengths: Sequence[int], repeats: int) -> None:
     """Measure one size of model and print its table."""
-    model = build(snapshots.configure(SIZES[size]))
+    model = build(SIZES[size])
     stored = StoredModel(save(model, scratch / size), name=size, revision="random", licence="none")
     runs = {"transformers": theirs(model)}
     for engine in ENGINES:

@@ -89,7 +89,7 @@ def speech_class(kind: str) -> Any:
 
     base: Any = getattr(transformers, f"{kind}PreTrainedModel")
 
-    class Model(base):  # type: ignore[misc]
+    class Model(base):
         def __init__(self, config: Any) -> None:
             super().__init__(config)
             setattr(self, self.base_model_prefix, getattr(transformers, f"{kind}Model")(config))
