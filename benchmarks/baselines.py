@@ -24,6 +24,7 @@ from emovox.audio.windows import cut
 from emovox.baselines.baseline import Baseline
 from emovox.baselines.distance import FAR, distance
 from emovox.baselines.fitting import fit as fit_baselines
+from emovox.baselines.fitting import of_itself
 from emovox.baselines.shift import shift
 from emovox.emotions import NAMES
 from emovox.models.catalog import resolve
@@ -134,11 +135,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     left_out = list(unheard(options.corpora, options.work, options.threads))
-    facts = {"left out": curves(left_out, options.draws)}
+    facts: dict[str, Any] = {"left out": curves(left_out, options.draws)}
     print(table("Left out", facts["left out"]))
     heard = list(bundled(options.corpora, options.work))
     facts["bundled, which knows them"] = curves(heard, max(1, options.draws // 4))
     print(table("The bundled model, which knows them", facts["bundled, which knows them"]))
+    facts["relative to itself"] = own = itself(left_out)
+    for stream, rows in own.items():
+        for count, values in rows.items():
+            print(f"{stream}, {count} segments: {(100 * np.array(values)).round()}")
     fits = misfits(options.corpora, options.work)
     print(json.dumps(fits, indent=1))
     if options.json:
@@ -171,6 +176,49 @@ def _mean(
             )
         rows.append(part.figures(logits, neutral))
     return [round(float(value), 4) for value in np.mean(rows, axis=0)]
+
+
+def itself(parts: Sequence[Part], recordings: int = 400) -> dict[str, dict[str, list[float]]]:
+    """By stream and number of segments: the three figures without, and relative to the recording itself.
+
+    A recording is made of clips of one speaker, which are its segments.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for stream, neutral in STREAMS.items():
+        for count in (2, 4, 8, 16):
+            rows = [_of_segments(part, neutral, count, recordings) for part in parts]
+            found.setdefault(stream, {})[str(count)] = np.nanmean(rows, axis=0).round(3).tolist()
+    return found
+
+
+def _of_segments(part: Part, neutral: float, count: int, recordings: int) -> list[float]:
+    rng = np.random.default_rng(count)
+    classes = [name for name in shared(part.corpus, tuple(BY_NAME)) if name != "neutral"]
+    rows: list[NDArray[np.int64]] = []
+    shifts: list[Floats] = []
+    for _ in range(recordings):
+        own = part.speakers == rng.choice(np.unique(part.speakers))
+        known = [name for name in classes if (own & (part.labels == name)).any()]
+        calm = rng.random(count) < neutral
+        names = ["neutral" if is_calm else str(rng.choice(known)) for is_calm in calm]
+        if not (own & (part.labels == "neutral")).any():
+            continue
+        chosen = np.array([rng.choice(np.flatnonzero(own & (part.labels == name))) for name in names])
+        rows.append(chosen)
+        moved = np.asarray(
+            shift(of_itself(part.embeddings[chosen], part.metadata), part.metadata, part.weights).vector
+        )
+        shifts.append(np.repeat(moved[np.newaxis].astype(np.float32), count, axis=0))
+    chosen, logits = np.concatenate(rows), part.logits
+    figures: list[float] = []
+    for values in (logits[chosen], logits[chosen] + np.concatenate(shifts)):
+        hits = np.equal(np.array(NAMES)[values.argmax(axis=1)], part.labels[chosen])
+        recalls = {
+            name: float(hits[part.labels[chosen] == name].mean()) for name in np.unique(part.labels[chosen])
+        }
+        recall = float(np.mean(list(recalls.values()))) if len(recalls) > 1 else float("nan")
+        figures += [recall, recalls["neutral"], float(hits.mean())]
+    return figures
 
 
 def table(title: str, facts: dict[str, dict[str, list[list[float]]]]) -> str:

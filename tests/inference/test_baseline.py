@@ -12,11 +12,11 @@ from emovox.baselines.baseline import Baseline, baseline_path
 from emovox.baselines.fitting import fit
 from emovox.emotions import NAMES
 from emovox.errors import BaselineError, OptionsError
+from emovox.inference.nine import UNTRAINED
 from emovox.inference.options import Options, Request
 from emovox.inference.raw import without_baseline
-from emovox.inference.recognition import BASELINE_FAR, Recognition, Segment, json_schema
+from emovox.inference.recognition import BASELINE_FAR, BASELINE_SHORT, Recognition, Segment, json_schema
 from emovox.inference.recognizer import Recognizer
-from emovox.inference.run import UNTRAINED
 from emovox.models.metadata import Precision
 from emovox.models.reference import labelled_clips
 from support import snapshots, tiny
@@ -266,4 +266,57 @@ def test_a_converted_model_is_moved_as_its_own_matrix_says(
 def embedding_of(model: Recognizer, clip: np.ndarray) -> np.ndarray:
     result = model.recognize((clip, RATE), embedding=True)
     assert result.embedding is not None
-    return result.embedding[0]
+    embedding: np.ndarray = result.embedding[0]
+    return embedding
+
+
+@pytest.fixture(scope="module")
+def long(speech: np.ndarray) -> tuple[np.ndarray, int]:
+    """Nine segments, one higher than the other."""
+    pause = np.zeros(RATE, np.float32)
+    parts = [part for step in range(9) for part in (speech + np.float32(step / 20), pause)]
+    return np.concatenate(parts), RATE
+
+
+def test_relative_to_itself_only_segments_and_curve_move(model: Recognizer, long: tuple[np.ndarray, int]) -> None:
+    plain = model.recognize(long, segments=True, granularity="frame", embedding=True)
+    result = model.recognize(long, segments=True, granularity="frame", baseline="self", smoothing=1000)
+    assert (result.emotion, result.scores, result.confidence) == (plain.emotion, plain.scores, plain.confidence)
+    assert result.scores_without is None
+    assert BASELINE_SHORT not in result.warnings
+    segments, facts = plain.segments or [], result.baseline
+    assert facts is not None
+    assert (facts.name, facts.count) == ("self", len(segments)) == ("self", 9)
+    mean = np.mean([item.embedding[0] for item in segments if item.embedding is not None])
+    mixture = 0.5 * -0.4 + (0.3 + 0.5 + 0.1) / 6
+    expected = np.arange(1, 6) * (mixture - mean) * 9 / 13
+    assert list(facts.shift["emotion"].values()) == pytest.approx(list(expected), rel=1e-4)
+    for before, item in zip(segments, result.segments or [], strict=True):
+        assert item.scores_without == before.scores
+        np.testing.assert_allclose(nine(item), moved(item, result), atol=1e-6)
+    assert result.frames is not None
+    assert result.frames.scores is not None
+    assert result.frames.logits is not None
+    assert plain.frames is not None
+    np.testing.assert_array_equal(result.frames.logits, plain.frames.logits)
+    vector = np.array([facts.shift["emotion"].get(name, 0) for name in NAMES])
+    curve = softmax(result.frames.logits.mean(axis=0) + vector)
+    np.testing.assert_allclose(result.frames.scores[0], curve, atol=1e-5)
+
+
+def test_too_little_speech_is_relative_to_nothing(
+    model: Recognizer, sound: tuple[np.ndarray, int], long: tuple[np.ndarray, int]
+) -> None:
+    plain = model.recognize(sound, segments=True)
+    result = model.recognize(sound, segments=True, baseline="self")
+    assert result.warnings == [*plain.warnings, BASELINE_SHORT]
+    assert (result.baseline, result.segments) == (None, plain.segments)
+    options = Options.of(segments=True, baseline="self", expect="neutral=0.8")
+    short, enough = model.recognize_together([Request(sound, options), Request(long, options)])
+    assert isinstance(short, Recognition)
+    assert isinstance(enough, Recognition)
+    assert (short.baseline, short.segments) == (None, plain.segments)
+    assert enough.baseline is not None
+    assert enough.baseline.expectation["neutral"] == 0.8
+    with pytest.raises(OptionsError, match="expect fearful"):
+        model.recognize(sound, baseline="self", expect={"fearful": 0.5})

@@ -33,7 +33,9 @@ from emovox.settings import settings
 FORMAT: Literal[1] = 1
 SUFFIX = ".json"
 MAX_BYTES = 64 * 2**20
-RESERVED = ("self", "corpus", "speaker")
+SELF = "self"
+"""Instead of a baseline: each recording relative to itself."""
+RESERVED = (SELF, "corpus", "speaker")
 """What `--baseline` means by these is decided for each recording, so that no file can be called so."""
 _NAME = re.compile(r"\w[\w .-]{0,127}")
 
@@ -95,7 +97,8 @@ class Baseline(_Facts):
 
     @model_validator(mode="after")
     def _fits(self) -> "Baseline":
-        check_name(self.name)
+        if self.name != SELF:  # of a recording itself, which is never written
+            check_name(self.name)
         vectors = [self.sum, self.squares, *([] if self.group is None else [self.group.sum])]
         if any(vector.shape != (self.model.embedding_size,) for vector in vectors):
             raise ValueError(f"its sums aren't {self.model.embedding_size} numbers")

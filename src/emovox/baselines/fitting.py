@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emovox.baselines.baseline import Baseline, Group, Vector, check_name
+from emovox.baselines.baseline import SELF, Baseline, Group, Vector, check_name
 from emovox.errors import BaselineError
 from emovox.models.head import DIGEST, HeadModel
 from emovox.models.metadata import Metadata
@@ -62,6 +62,23 @@ def fit(
         BaselineError: a name isn't valid, there is no recording, or an embedding isn't one of this model.
     """
     check_name(name)
+    return _fit(name, embeddings, metadata, sha256s, groups, column, source)
+
+
+def of_itself(embeddings: ArrayLike, metadata: Metadata) -> Baseline:
+    """The baseline of one recording, by its segments' embeddings (n, D)."""
+    return _fit(SELF, embeddings, metadata, None, None, "", "its own segments")[0]
+
+
+def _fit(
+    name: str,
+    embeddings: ArrayLike,
+    metadata: Metadata,
+    sha256s: Sequence[str | None] | None,
+    groups: Sequence[str] | None,
+    column: str,
+    source: str,
+) -> list[Baseline]:
     rows = np.atleast_2d(np.asarray(embeddings, np.float32))
     if not rows.size:
         raise BaselineError("no recording: a baseline needs one at least, and is worth more with twelve")

@@ -137,9 +137,9 @@ _CHANNELS = click.option(
 
 _SPELLING: dict[str, dict[str, Any]] = {
     "baseline": {
-        "metavar": "NAME|PATH",
+        "metavar": "NAME|PATH|self",
         "help": "Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
-        "voice, line or room.",
+        "voice, line or room. self: segments and curve relative to the recording itself, each channel by itself.",
     },
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},
     "expect": {

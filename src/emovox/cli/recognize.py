@@ -157,7 +157,9 @@ def recognize(
                 progress.end()
             report.end()
         if not quiet:
-            relative = "" if options.baseline is None else f", relative to {options.baseline.name}"
+            relative = (
+                "" if options.baseline is None else f", relative to {getattr(options.baseline, 'name', 'itself')}"
+            )
             click.echo(_summary(recognizer.model, seconds, time.monotonic() - started, saved) + relative, err=True)
     finally:
         for name, reason in failures:

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import Waveform
-from emovox.baselines.baseline import Baseline
+from emovox.baselines.baseline import SELF, Baseline
 from emovox.baselines.shift import check_expectation, parse_expectation
 from emovox.emotions import NAMES
 from emovox.errors import OptionsError
@@ -96,8 +96,11 @@ class Options(CommonOptions):
 
     head: Annotated[Head | None, Field(description="also apply this trained head: classes of your own")] = None
     baseline: Annotated[
-        Baseline | None,
-        Field(description="hear emotions relative to this baseline: recordings of the same voice, line or room"),
+        Baseline | Literal["self"] | None,
+        Field(
+            description="hear emotions relative to this baseline: recordings of one voice, line or room; `self`: "
+            "segments and curve relative to the recording itself"
+        ),
     ] = None
     expect: Annotated[
         Mapping[str, float] | None,
@@ -134,7 +137,7 @@ class Options(CommonOptions):
         if (head := values.get("head")) is not None:
             values["head"] = Head.find(head)
         if (baseline := values.get("baseline")) is not None:
-            values["baseline"] = Baseline.find(baseline)
+            values["baseline"] = SELF if baseline == SELF else Baseline.find(baseline)
         if isinstance(expect := values.get("expect"), str):
             values["expect"] = parse_expectation(expect)
         return cls(**values)
@@ -160,7 +163,7 @@ class Options(CommonOptions):
     @property
     def frame_logits(self) -> bool:
         """Whether the model must give the logits of frames."""
-        return self.by_frame or self.segments or self.by_speech
+        return self.by_frame or self.segments or self.by_speech or self.baseline == SELF
 
     @property
     def frame_embeddings(self) -> bool:
@@ -169,8 +172,8 @@ class Options(CommonOptions):
 
     @property
     def _measures_speech(self) -> bool:
-        """Whether the embedding of the speech alone is needed, to see whether a baseline fits it."""
-        return self.baseline is not None and self.by_speech
+        """Whether the embedding of the speech alone is needed: a baseline is made of it, or compared with it."""
+        return self.baseline is not None and (self.by_speech or self.baseline == SELF)
 
 
 class OptionArguments(TypedDict, total=False):

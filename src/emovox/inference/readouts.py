@@ -1,7 +1,7 @@
 """Readouts as a run applies them: those of the model, and a trained head."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,11 @@ class AppliedReadout:
             return pool.logits(self.name)
         logits: Floats = self.function(pool.embedding[np.newaxis])[0]
         return logits
+
+    def moved(self, shift: Shift) -> "AppliedReadout":
+        """The same with the shift of a baseline, if that is of this readout."""
+        mine = self.head is None and self.readout.name == shift.readout
+        return replace(self, shift=shift.vector) if mine else self
 
     def numbers(self, logits: NDArray[np.floating]) -> Scores:
         """Scores or values of logits (..., K)."""
@@ -126,7 +131,7 @@ class Curve:
             item: the readout.
             width: frames over which it is smoothed.
         """
-        self._item, self._width = item, width
+        self.item, self._width = item, width
         self._logits: list[Floats] = []
         self._sliding: Sliding | None = None
         if item.readout.kind != "linear":
@@ -138,30 +143,30 @@ class Curve:
         if self._sliding is not None:
             assert output.frames is not None  # noqa: S101  requested
             self._sliding.add(output.frames, counted)
-        elif self._item.function is None:
-            self._logits.append(output.frame_logits[self._item.name])
+        elif self.item.function is None:
+            self._logits.append(output.frame_logits[self.item.name])
         elif output.frames is not None:
-            self._logits.append(self._item.function(output.frames))
+            self._logits.append(self.item.function(output.frames))
 
     def finish(self, counted: NDArray[np.bool_] | None) -> tuple[Floats | None, Floats]:
         """The logits of a linear readout, and its scores or values, float32 (T, K) each; NaN where none counts."""
         if self._sliding is None:
             logits = np.concatenate(self._logits)
-            numbers = smooth(logits, self._item.numbers, width=self._width, counted=counted)
+            numbers = smooth(logits, self.item.numbers, width=self._width, counted=counted)
         else:
-            logits, numbers = None, self._item.numbers(self._sliding.finish()).astype(np.float32)
+            logits, numbers = None, self.item.numbers(self._sliding.finish()).astype(np.float32)
         if counted is not None:
             numbers[~counted] = np.nan
         return logits, numbers
 
     def describe(self, logits: Floats | None, numbers: Floats) -> FrameReadout:
         """As the result has it."""
-        readout = self._item.readout
+        readout = self.item.readout
         return FrameReadout(
             kind=readout.kind,
             labels=list(readout.labels),
             range=readout.range,
-            logits=None if self._item.head is not None else logits,
+            logits=None if self.item.head is not None else logits,
             **{"values" if readout.gives_values else "scores": numbers},
         )
 

@@ -31,13 +31,14 @@ from emovox.models.scores import check_scores
 SCHEMA: Literal[2] = 2
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
-BASELINE_FAR = "baseline_far"
+BASELINE_FAR, BASELINE_SHORT = "baseline_far", "baseline_short"
 WARNINGS = {
     **quality.WARNINGS,
     NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
     MOSTLY_SILENCE: "less than a third is speech, and the rest counts too (--speech-only leaves it out)",
     NO_HEAD: "this model gives embeddings only, and no emotion",
     BASELINE_FAR: "unlike the recordings of the baseline: what is heard relative to it may be worse than without",
+    BASELINE_SHORT: "too little speech to be heard relative to itself: nothing is moved",
 }
 """Every warning code a recognition may have, with its meaning."""
 
@@ -298,9 +299,7 @@ class Recognition(Facts):
         "and a trained head's verdict; empty if there is nothing to judge",
     )
     baseline: BaselineFacts | None = Field(
-        None,
-        description="what all scores are relative to, those of segments and frames too; left out without one",
-        exclude_if=_is_none,
+        None, description="what scores are relative to; left out without a baseline", exclude_if=_is_none
     )
     segments: list[Segment] | None = Field(None, description="stretches of speech in order, if requested")
     frames: Frames | None = Field(None, description="only with granularity `frame`")

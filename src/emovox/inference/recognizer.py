@@ -1,14 +1,15 @@
 """The recognizer: recordings in, recognitions out, with one loaded model."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
 from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
-from emovox.baselines.shift import Shift, movable, shift
+from emovox.baselines.baseline import Baseline
+from emovox.baselines.shift import Shift, expectation, movable, shift
 from emovox.emotions import check_names
 from emovox.errors import EmovoxError, OptionsError, UnknownEmotionError
 from emovox.inference.batches import BATCH_SECONDS, in_batches
@@ -287,8 +288,10 @@ class Recognizer:
             )
         return outputs
 
-    def shift(self, options: Options) -> Shift | None:
+    def shift(self, options: Options) -> Shift | Callable[[Baseline], Shift] | None:
         """How far the options' baseline moves the logits of this model; None: they have none.
+
+        For `self` it is what gives that of the recording's own, once it is known.
 
         Raises:
             BaselineError: it is another model's, or nothing of this model can be moved.
@@ -297,15 +300,16 @@ class Recognizer:
         """
         if options.baseline is None:
             return None
-        options.baseline.check(self.metadata)
+        if isinstance(options.baseline, Baseline):
+            options.baseline.check(self.metadata)
         movable(self.metadata)  # before its file is read
-        return shift(
-            options.baseline,
-            self._with_reference,
-            self._weights,
-            expect=options.expect,
-            emotions=self.classes(options.emotions),
-        )
+        metadata, weights, emotions = self._with_reference, self._weights, self.classes(options.emotions)
+
+        def shift_of(baseline: Baseline) -> Shift:
+            return shift(baseline, metadata, weights, expect=options.expect, emotions=emotions)
+
+        expectation(movable(metadata), options.expect, emotions)  # it is refused now, and not in each recording
+        return shift_of(options.baseline) if isinstance(options.baseline, Baseline) else shift_of
 
     @cached_property
     def _with_reference(self) -> Metadata:

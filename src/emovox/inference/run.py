@@ -1,6 +1,6 @@
 """The inference run: one recording on its way through a model, from windows to a recognition."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,17 +15,21 @@ from emovox.audio.recording import Source, open_recording
 from emovox.audio.speech import Span, SpeechFinder
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.audio.windows import Window, cut, cut_at_pauses
+from emovox.baselines.baseline import Baseline
 from emovox.baselines.distance import is_far
+from emovox.baselines.fitting import of_itself
 from emovox.baselines.shift import Shift
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError, OptionsError
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
+from emovox.inference.nine import by_name, five, of_the_nine
 from emovox.inference.options import EmbeddingSink, Options, Sink
 from emovox.inference.pooling import Pool, Segments
 from emovox.inference.readouts import Curve, applied, window_functions
 from emovox.inference.recognition import (
     BASELINE_FAR,
+    BASELINE_SHORT,
     MOSTLY_SILENCE,
     NO_HEAD,
     NO_SPEECH,
@@ -37,10 +41,9 @@ from emovox.inference.recognition import (
     format_timestamp,
 )
 from emovox.models.metadata import Metadata
-from emovox.models.readout import Readout
 from emovox.models.runtime.engine import Floats, Output
 from emovox.models.runtime.readout_function import Functions
-from emovox.models.scores import Scores, certain, emotion_scores
+from emovox.models.scores import certain, emotion_scores
 from emovox.settings import settings
 from emovox.version import __version__
 
@@ -49,7 +52,7 @@ if TYPE_CHECKING:
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder, IsolatedDecoding
 
 LITTLE = 1 / 3  # of a recording; with less speech, silence may decide the verdict if it counts
-UNTRAINED = -1e4  # logit of an emotion that the model doesn't know: its share of any softmax is exactly 0
+SEGMENTS = 8  # of a recording, for it to be heard relative to itself
 MERGE_GAP = 1.0  # seconds; a longer pause separates segments even if they have the same emotion
 
 
@@ -78,7 +81,7 @@ class InferenceRun:
         classes: Sequence[str],
         *,
         functions: Functions,
-        shift: Shift | None = None,
+        shift: Shift | Callable[[Baseline], Shift] | None = None,
         sink: Sink | None = None,
         embedding_sink: EmbeddingSink | None = None,
     ) -> None:
@@ -89,18 +92,20 @@ class InferenceRun:
             options: of this recognition.
             classes: those of the nine that may win.
             functions: of the model's readouts that aren't linear.
-            shift: of the baseline that everything is heard relative to.
+            shift: of the baseline that everything is heard relative to; or what gives that of a baseline, for
+                segments and curve to be relative to the recording itself.
             sink: as for `Recognizer.recognize`.
             embedding_sink: likewise.
 
         Raises:
             HeadError: the head was trained on another model.
         """
-        self._readouts = applied(metadata, functions, options.head, classes, shift)
+        self._readouts = applied(metadata, functions, options.head, classes, None if callable(shift) else shift)
         self.waiting = 0
         self.error: EmovoxError | None = None
         self._metadata, self._options = metadata, options
-        self._shift = shift
+        self._shift = None if callable(shift) else shift
+        self._shift_of = shift if callable(shift) else None
         self._sink, self._embedding_sink = sink, embedding_sink
         self._speech = SpeechFinder()
         of_windows = window_functions(metadata, functions)
@@ -201,9 +206,11 @@ class InferenceRun:
             features = pool.embedding[np.newaxis]
         elif self._frames:
             features = np.concatenate(self._frames)
+        verdict = self._verdict(pool)
+        misfit = self._misfit(pool) if self._shift_of is None else self._move_to_itself()
         now = datetime.now(timezone.utc).astimezone()
         return Recognition(
-            **self._verdict(pool),
+            **verdict,
             granularity=options.granularity,
             timestamp=format_timestamp(now),
             schema=SCHEMA,
@@ -212,7 +219,7 @@ class InferenceRun:
             model=model,
             emovox=__version__,
             speech_only=options.by_speech,
-            warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *self._misfit(pool)],
+            warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit],
             baseline=None if self._shift is None else BaselineFacts.of(self._shift),
             segments=self._segment_list() if options.segments else None,
             frames=self._curve() if options.by_frame else None,
@@ -238,18 +245,29 @@ class InferenceRun:
     def _verdict(self, pool: Pool) -> dict[str, Any]:
         """The fields of a whole or a segment that its readouts fill."""
         if self._is_empty:
-            five = _five(certain("unknown")) if self._metadata.emotions else {}
-            return five if self._shift is None else {**five, "scores_without": five["scores"]}
+            silent = five(certain("unknown")) if self._metadata.emotions else {}
+            return silent if self._shift is None else {**silent, "scores_without": silent["scores"]}
         fields: dict[str, Any] = {"readouts": {}}
         for item in self._readouts:
             scores, without = item.scores(pool), item.scores_without(pool)
             if item.readout is self._metadata.emotions:
-                fields |= _five(emotion_scores(item.readout, scores))
+                fields |= five(emotion_scores(item.readout, scores))
                 if without is not None:
-                    fields["scores_without"] = _by_name(emotion_scores(item.readout, without))
+                    fields["scores_without"] = by_name(emotion_scores(item.readout, without))
             if not item.readout.is_nine:
                 fields["readouts"][item.name] = item.result(scores, without)
         return fields
+
+    def _move_to_itself(self) -> list[str]:
+        """From now on hear relative to the recording itself; or the warning that it has too little speech."""
+        rows = [pool.embedding for _, pool in self._segments.pools()]
+        if self._shift_of is None or len(rows) < SEGMENTS or self._is_empty:
+            return [BASELINE_SHORT]
+        self._shift = self._shift_of(of_itself(rows, self._metadata))
+        self._readouts = [item.moved(self._shift) for item in self._readouts]
+        for item, curve in zip(self._readouts, self._curves if self._options.by_frame else (), strict=False):
+            curve.item = item
+        return []
 
     def _misfit(self, pool: Pool) -> list[str]:
         """The warning that the recording is unlike those that the baseline was made of, if it is."""
@@ -270,7 +288,7 @@ class InferenceRun:
                     scores[~counted] = certain("unknown")
                 frames |= {"labels": list(NAMES), "scores": scores}
             if item.readout.is_nine and logits is not None:
-                frames["logits"] = _of_the_nine(item.readout, logits)
+                frames["logits"] = of_the_nine(item.readout, logits)
             elif not self._is_empty:
                 frames["readouts"][item.name] = curve.describe(logits, numbers)
         return Frames(
@@ -306,26 +324,6 @@ class InferenceRun:
 def _joins(last: tuple[Span, Pool, dict[str, Any]], span: Span, verdict: dict[str, Any]) -> bool:
     near = span.start - last[0].end <= MERGE_GAP * SAMPLE_RATE
     return near and "emotion" in verdict and last[2]["emotion"] == verdict["emotion"]
-
-
-def _five(scores: Scores) -> dict[str, Any]:
-    best = int(scores.argmax())
-    return {
-        "emotion": NAMES[best],
-        "confidence": float(scores[best]),
-        "scores": _by_name(scores),
-    }
-
-
-def _by_name(scores: Scores) -> dict[str, float]:
-    return dict(zip(NAMES, scores.tolist(), strict=True))
-
-
-def _of_the_nine(readout: Readout, logits: Floats) -> Floats:
-    """The logits (T, 9) of a readout whose classes are some of the nine, (T, K)."""
-    nine = np.full((len(logits), len(NAMES)), UNTRAINED, np.float32)
-    nine[:, [NAMES.index(readout.emotions[label]) for label in readout.labels]] = logits
-    return nine
 
 
 def _tee(blocks: Iterator[Waveform], sink: Sink) -> Iterator[Waveform]:

@@ -5,7 +5,7 @@ worker can run; `join` puts the outputs together in order. The windows are those
 cut, and they are added in the same order, so the result is the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from emovox.audio.decoded import Decoded
 from emovox.audio.speech import Span
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.audio.windows import Window
+from emovox.baselines.baseline import Baseline
 from emovox.baselines.shift import Shift
 from emovox.errors import EmovoxError
 from emovox.inference.options import Options
@@ -129,7 +130,7 @@ def join(
     functions: Functions,
     classes: Sequence[str],
     model: ModelFacts,
-    shift: Shift | None = None,
+    shift: Shift | Callable[[Baseline], Shift] | None = None,
 ) -> Recognition:
     """Put a recording together again.
 

@@ -202,6 +202,7 @@ export const en = {
     mostly_silence:
       'Less than a third is speech, and the rest counts too: “Leave silence out” judges speech alone.',
     no_head: 'This model gives embeddings only, and no emotion.',
+    baseline_short: 'Too little speech to be heard relative to itself: nothing is moved.',
     baseline_far: 'Unlike the recordings of the baseline: what is heard relative to it may be worse than without.',
   } as Record<string, string>,
   log: {
