@@ -2116,7 +2116,7 @@ export interface components {
             readouts?: {
                 [key: string]: components["schemas"]["ReadoutResult"];
             };
-            /** @description what all scores are relative to, those of segments and frames too; left out without one */
+            /** @description what scores are relative to; left out without a baseline */
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Segments
