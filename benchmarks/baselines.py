@@ -187,7 +187,7 @@ def itself(parts: Sequence[Part], recordings: int = 400) -> dict[str, dict[str, 
     for stream, neutral in STREAMS.items():
         for count in (2, 4, 8, 16):
             rows = [_of_segments(part, neutral, count, recordings) for part in parts]
-            found.setdefault(stream, {})[str(count)] = np.nanmean(rows, axis=0).round(3).tolist()
+            found.setdefault(stream, {})[str(count)] = np.mean(rows, axis=0).round(3).tolist()
     return found
 
 
@@ -216,7 +216,7 @@ def _of_segments(part: Part, neutral: float, count: int, recordings: int) -> lis
         recalls = {
             name: float(hits[part.labels[chosen] == name].mean()) for name in np.unique(part.labels[chosen])
         }
-        recall = float(np.mean(list(recalls.values()))) if len(recalls) > 1 else float("nan")
+        recall = float(np.mean(list(recalls.values()))) if len(recalls) > 1 else recalls["neutral"]
         figures += [recall, recalls["neutral"], float(hits.mean())]
     return figures
 
