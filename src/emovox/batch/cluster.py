@@ -16,7 +16,7 @@ from emovox.batch.connection import REACH, Connection
 from emovox.batch.engine import AHEAD, AHEAD_BATCHES, BatchEngine, Died, Member, Take
 from emovox.batch.ledger import Ledger
 from emovox.batch.scratch import scratch
-from emovox.batch.tasks import Again, Answer, Begun, Inferred, Plan, Ready, Share, Surveyed, Task
+from emovox.batch.tasks import Again, Answer, Begun, Inferred, Outlined, Plan, Ready, Share, Task
 from emovox.batch.worker import Worker
 from emovox.errors import ClusterError, EmovoxError
 from emovox.inference.splitting import Piece
@@ -103,7 +103,7 @@ class RayWorker:
             answer = await self._worker.answer(replace(task, piece=piece))
             return replace(answer, share=replace(task, piece=None)) if isinstance(answer, Inferred) else answer
         answer = await self._worker.answer(task)
-        if not isinstance(answer, Surveyed):
+        if not isinstance(answer, Outlined):
             return answer
         parts = tuple(
             (outline, tuple(ray.put(piece.with_samples()) for piece in pieces)) for outline, pieces in answer.parts

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from emovox.inference.options import Options
-from emovox.models.loading import Wanted
+from emovox.models.loading import PrecisionChoice
 from emovox.models.runtime.session import Device
 
 LONGEST = 900.0  # seconds; a longer recording is shared out
@@ -38,7 +38,7 @@ class BatchConfig:
     column: str | None = None
     model: str = "auto"
     mapping: Mapping[str, str] = field(default_factory=dict)
-    precision: Wanted = "auto"
+    precision: PrecisionChoice = "auto"
     device: Device = "auto"
     options: Options = field(default_factory=Options)
     split_channels: bool = False

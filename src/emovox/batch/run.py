@@ -30,7 +30,7 @@ from emovox.batch.sources import find
 from emovox.batch.status import SLOWEST, Status
 from emovox.batch.storage import Place
 from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
-from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Plan, Same, Share, Surveyed, Task
+from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outlined, Plan, Same, Share, Task
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
 from emovox.inference.recognition import ModelFacts
@@ -210,7 +210,7 @@ class Batch:
     def _note(self, answer: Answer) -> None:
         if isinstance(answer, Same):
             self._ledger.add_twin(answer.path, answer.sha256)
-        elif isinstance(answer, Surveyed):
+        elif isinstance(answer, Outlined):
             self._shared[answer.item.path] = Shared(answer)
             self._shares.extend(self._shared[answer.item.path].shares())
         elif isinstance(answer, Inferred):
@@ -226,7 +226,7 @@ class Batch:
                 self._shares = deque(share for share in self._shares if share.path != answer.path)
             if isinstance(answer, Again):
                 if ended is not None:
-                    self._buffer.appendleft(ended.surveyed.item)
+                    self._buffer.appendleft(ended.outlined.item)
             elif self._ledger.settle(answer.path):
                 self._store(answer)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emovox.batch.tables import to_row
-from emovox.batch.tasks import Done, Inferred, Ready, Share, Surveyed
+from emovox.batch.tasks import Done, Inferred, Outlined, Ready, Share
 from emovox.inference.splitting import join
 from emovox.models.runtime.engine import Output
 
@@ -12,22 +12,22 @@ from emovox.models.runtime.engine import Output
 class Shared:
     """A long recording that is split among the workers."""
 
-    def __init__(self, surveyed: Surveyed) -> None:
-        """Begin with a worker's survey of it."""
-        self.surveyed = surveyed
-        self.outputs: list[list[tuple[Output, ...] | None]] = [[None] * len(some) for _, some in surveyed.parts]
-        self.spent = surveyed.spent
+    def __init__(self, outlined: Outlined) -> None:
+        """Begin with what a worker read of it."""
+        self.outlined = outlined
+        self.outputs: list[list[tuple[Output, ...] | None]] = [[None] * len(some) for _, some in outlined.parts]
+        self.spent = outlined.spent
 
     def shares(self) -> Iterator[Share]:
         """Its pieces, for the workers."""
-        for part, (_, some) in enumerate(self.surveyed.parts):
+        for part, (_, some) in enumerate(self.outlined.parts):
             for number, piece in enumerate(some):
-                yield Share(self.surveyed.item.path, part, number, piece)
+                yield Share(self.outlined.item.path, part, number, piece)
 
-    def add(self, heard: Inferred) -> bool:
+    def add(self, inferred: Inferred) -> bool:
         """Add the outputs of a share; returns whether they are complete."""
-        self.outputs[heard.share.part][heard.share.number] = heard.outputs
-        self.spent += heard.spent
+        self.outputs[inferred.share.part][inferred.share.number] = inferred.outputs
+        self.spent += inferred.spent
         return all(outputs is not None for part in self.outputs for outputs in part)
 
     def done(self, ready: Ready) -> Done:
@@ -37,13 +37,13 @@ class Shared:
             EmovoxError: as `Recognizer.recognize`.
         """
         rows = []
-        for (outline, _), part in zip(self.surveyed.parts, self.outputs, strict=True):
+        for (outline, _), part in zip(self.outlined.parts, self.outputs, strict=True):
             outputs = [output for some in part for output in some or ()]
             recognition = join(outline, outputs, ready.metadata, ready.functions, ready.classes, ready.model)
-            rows.append(to_row(self.surveyed.item.path, recognition))
-        return Done(self.surveyed.item.path, tuple(rows), rows[0]["duration"], self.spent)
+            rows.append(to_row(self.outlined.item.path, recognition))
+        return Done(self.outlined.item.path, tuple(rows), rows[0]["duration"], self.spent)
 
     def clear(self) -> None:
         """Remove its waveforms."""
-        for file in self.surveyed.files:
+        for file in self.outlined.files:
             Path(file).unlink(missing_ok=True)

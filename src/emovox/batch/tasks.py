@@ -8,7 +8,7 @@ from emovox.archive.record import ArchiveRecord
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.splitting import Outline
-from emovox.models.loading import Wanted
+from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 from emovox.models.runtime.readout_function import Functions
@@ -52,7 +52,7 @@ class Plan:
     """
 
     model: str
-    precision: Wanted
+    precision: PrecisionChoice
     device: Device
     options: Options
     split_channels: bool
@@ -140,7 +140,7 @@ class Same:
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class Outlined:
     """A long recording, to be split among the workers.
 
     Attributes:
@@ -172,4 +172,4 @@ class Again:
     path: str
 
 
-Answer = Done | Failed | Same | Surveyed | Inferred | Again
+Answer = Done | Failed | Same | Outlined | Inferred | Again

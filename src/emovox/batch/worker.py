@@ -12,7 +12,7 @@ from emovox.audio.files import is_remote
 from emovox.batch.reader import Claim, Reader, Reading
 from emovox.batch.reader import reason as why
 from emovox.batch.tables import to_row
-from emovox.batch.tasks import Answer, Done, Failed, Inferred, Item, Plan, Ready, Share, Surveyed, Task
+from emovox.batch.tasks import Answer, Done, Failed, Inferred, Item, Outlined, Plan, Ready, Share, Task
 from emovox.errors import DecoderError, OutputsError
 from emovox.exports import Language
 from emovox.inference.model_pool import ModelChoice, ModelPool
@@ -85,7 +85,7 @@ class Worker:
             sha256 = reading.sha256
             if reading.split:
                 parts = tuple(part for part in reading.parts if not isinstance(part, Decoded))
-                return Surveyed(task, parts, tuple(map(str, reading.files)), self._spent(started))
+                return Outlined(task, parts, tuple(map(str, reading.files)), self._spent(started))
             done = await self._recognize(reading, self._link(task))
             return replace(done, spent=self._spent(started))
         except (OutputsError, DecoderError):

@@ -16,7 +16,7 @@ from emovox.cli.progress import Progress
 from emovox.cli.report import printable
 from emovox.errors import AudioError, BaselineError, LabelsError
 from emovox.inference.recognizer import Recognizer
-from emovox.models.loading import Wanted
+from emovox.models.loading import PrecisionChoice
 from emovox.speech_embeddings import RecordingSource, SpeechEmbedding, embed_speech, find_sources
 
 FEW = 12
@@ -66,7 +66,7 @@ def fit(
     path_column: str | None,
     model: str | None,
     mapping: Path | None,
-    precision: Wanted,
+    precision: PrecisionChoice,
     yes: bool,
     quiet: bool,
 ) -> int:

@@ -23,7 +23,7 @@ from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
 from emovox.exports.verdict import two_decimals
 from emovox.inference.options import Options
-from emovox.models.loading import Wanted, mapping_of
+from emovox.models.loading import PrecisionChoice, mapping_of
 from emovox.settings import settings
 
 _LINE = 30.0  # seconds between lines of progress, without a terminal
@@ -83,7 +83,7 @@ def batch(
     formats: tuple[str, ...],
     model: str | None,
     mapping: Path | None,
-    precision: Wanted,
+    precision: PrecisionChoice,
     outputs_dirs: bool,
     archive: bool,
     retry_failed: bool,

@@ -21,7 +21,7 @@ from emovox.labels.corpora import AGREED, LAYOUTS, SHAPES, read_layout
 from emovox.labels.label_list import read_labels
 from emovox.labels.value_list import read_values
 from emovox.models.head import Head
-from emovox.models.loading import Wanted
+from emovox.models.loading import PrecisionChoice
 from emovox.settings import settings
 
 
@@ -145,7 +145,7 @@ def evaluate(
     speech_only: bool,
     model: str | None,
     mapping: Path | None,
-    precision: Wanted,
+    precision: PrecisionChoice,
     out: Path | None,
     labels: str | None,
     form: str,

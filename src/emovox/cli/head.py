@@ -20,7 +20,7 @@ from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Labelled
 from emovox.models import head as heads
 from emovox.models.head import Head
-from emovox.models.loading import Wanted
+from emovox.models.loading import PrecisionChoice
 from emovox.packages import install, missing
 
 REPORT = ".html"  # suffix of the report, beside the head
@@ -80,7 +80,7 @@ def train(
     method: Literal["auto", "prototypes", "logistic"],
     model: str | None,
     mapping: Path | None,
-    precision: Wanted,
+    precision: PrecisionChoice,
     report: Path | None,
     yes: bool,
     quiet: bool,

@@ -20,7 +20,7 @@ from emovox.models.converted.store import TOLERANCE, Comparison, StoredModel
 from emovox.models.converted.verification import verify_snapshot
 from emovox.models.families import family_of
 from emovox.models.hub.published import SnapshotSource
-from emovox.models.loading import Wanted, compare, open_snapshot
+from emovox.models.loading import PrecisionChoice, compare, open_snapshot
 from emovox.models.readout import Activation, Readout
 from emovox.models.runtime.engine import read_metadata
 from emovox.models.runtime.session import engine_version
@@ -172,7 +172,7 @@ def show(model: str) -> None:
     show_default=True,
     help="auto: all that can run here, compared with fp32 on the example recordings.",
 )
-def convert(model: str, precision: Wanted) -> None:
+def convert(model: str, precision: PrecisionChoice) -> None:
     """Convert a snapshot, NAME or PATH, so that its first use needn't wait for that."""
     stored = _snapshot(model)
     if precision == "auto":

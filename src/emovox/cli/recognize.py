@@ -34,7 +34,7 @@ from emovox.inference.frames import RowsIn
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
-from emovox.models.loading import Wanted
+from emovox.models.loading import PrecisionChoice
 from emovox.outputs import Outputs
 from emovox.saving import Saving
 from emovox.settings import settings
@@ -73,7 +73,7 @@ def recognize(
     formats: tuple[str, ...],
     model: str | None,
     mapping: Path | None,
-    precision: Wanted,
+    precision: PrecisionChoice,
     archive: bool,
     no_save: bool,
     form: str,

@@ -12,7 +12,7 @@ from emovox.cli.report import clock, label, printable
 from emovox.emotions import BY_NAME
 from emovox.errors import ArchiveError
 from emovox.inference.recognizer import Recognizer
-from emovox.models.loading import Wanted
+from emovox.models.loading import PrecisionChoice
 from emovox.settings import settings
 
 
@@ -39,7 +39,7 @@ def similar(
     raw: bool,
     model: str | None,
     mapping: Path | None,
-    precision: Wanted,
+    precision: PrecisionChoice,
     form: str,
     labels: str | None,
 ) -> None:

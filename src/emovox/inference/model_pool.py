@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from emovox.inference.recognizer import Recognizer
 from emovox.models.catalog import AUTO, LARGE, installed
-from emovox.models.loading import Wanted
+from emovox.models.loading import PrecisionChoice
 
 log = logging.getLogger("emovox.inference")
 
@@ -20,7 +20,7 @@ class ModelChoice(NamedTuple):
     """A model, and the precision of its arithmetic."""
 
     model: str
-    precision: Wanted = "auto"
+    precision: PrecisionChoice = "auto"
 
 
 @dataclass

@@ -20,7 +20,7 @@ from emovox.inference.run import InferenceRun
 from emovox.inference.splitting import Piece
 from emovox.models.converted.store import Notice
 from emovox.models.head import Head
-from emovox.models.loading import Wanted, load
+from emovox.models.loading import PrecisionChoice, load
 from emovox.models.metadata import Metadata
 from emovox.models.own_head import OwnHead, read_own_head, read_weights
 from emovox.models.reference import with_reference
@@ -48,7 +48,7 @@ class Recognizer:
         self,
         model: str | Path | None = None,
         *,
-        precision: Wanted = "auto",
+        precision: PrecisionChoice = "auto",
         device: Device = "auto",
         mapping: str | Path | Mapping[str, str] | None = None,
         notice: Notice = lambda _: None,

@@ -24,14 +24,14 @@ from emovox.settings import settings
 
 UNKNOWN = "unknown"
 
-Wanted = Literal["auto"] | Precision
+PrecisionChoice = Literal["auto"] | Precision
 """A precision, or `auto`: the fastest that agrees with fp32 for a snapshot, and an .onnx file's own."""
 
 
 def load(
     model: str | Path,
     *,
-    precision: Wanted = "auto",
+    precision: PrecisionChoice = "auto",
     device: Device = "auto",
     mapping: str | Path | Mapping[str, str] | None = None,
     notice: Notice = lambda _: None,

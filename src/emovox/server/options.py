@@ -24,7 +24,7 @@ from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Channel, CommonOptions, Options
 from emovox.models.catalog import AUTO, CATALOG, find
 from emovox.models.head import Head, head_path, names
-from emovox.models.loading import Wanted
+from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Precision
 from emovox.models.repository import PATTERN, is_repository
 from emovox.server.http.problems import from_validation, invalid
@@ -115,7 +115,7 @@ class RecognitionOptions(CommonOptions):
         WithJsonSchema({**_TEXT, "pattern": f"^({'|'.join(MODEL_NAMES)}|{PATTERN})$"}),
     ] = None
     precision: Annotated[
-        Wanted,
+        PrecisionChoice,
         Field(description="of the arithmetic; `auto`: the fastest that gives the same emotions as fp32"),
         WithJsonSchema({**_TEXT, "enum": ["auto", *get_args(Precision)]}),
     ] = "auto"
