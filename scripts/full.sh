@@ -88,12 +88,12 @@ PYTHON
 END
 
 alone batch <<'END'
-emovox batch "$examples" --out heard
-python -c 'import pyarrow.parquet; print(pyarrow.parquet.read_table("heard/recognitions").num_rows, "rows")'
+emovox batch "$examples" --out results
+python -c 'import pyarrow.parquet; print(pyarrow.parquet.read_table("results/recognitions").num_rows, "rows")'
 END
 
 alone cluster <<'END'
-emovox batch "$examples" --out heard --engine ray
+emovox batch "$examples" --out results --engine ray
 END
 
 alone openvino <<'END'

@@ -80,7 +80,7 @@ def emovox(debug: bool) -> None:
     \b
     emovox recognize call.mp3
     emovox recognize recordings/ --format csv > emotions.csv
-    emovox batch recordings/ --out heard
+    emovox batch recordings/ --out results
     emovox listen
     emovox serve
 

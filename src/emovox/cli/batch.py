@@ -102,15 +102,15 @@ def batch(
     not recognised again.
 
     \b
-    emovox batch recordings/ --out heard
-    emovox batch 'calls/2026-*/**/*.opus' --out heard --channels split --segments
-    emovox batch calls.csv --column file --out heard --embedding
-    emovox batch calls/ --out heard --outputs-dirs --archive --segments
+    emovox batch recordings/ --out results
+    emovox batch 'calls/2026-*/**/*.opus' --out results --channels split --segments
+    emovox batch calls.csv --column file --out results --embedding
+    emovox batch calls/ --out results --outputs-dirs --archive --segments
     emovox batch s3://calls/2026/ --out s3://results/2026 --model emotion2vec_plus_large
     emovox batch s3://calls/2026/ --out s3://results/2026 --engine ray --address ray://head:10001
-    python -c "import pandas; print(pandas.read_parquet('heard/recognitions'))"
+    python -c "import pandas; print(pandas.read_parquet('results/recognitions'))"
 
-    Exit code: 0 success, 1 some recordings failed (heard/errors says why), 2 usage error, 3 the Ray cluster
+    Exit code: 0 success, 1 some recordings failed (results/errors says why), 2 usage error, 3 the Ray cluster
     can't be reached or was lost: run the same command again to resume.
     """  # noqa: D301  click needs the backspace itself
     if not out:
