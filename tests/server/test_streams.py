@@ -99,7 +99,7 @@ def test_exports_and_the_archive_of_a_stream(shared: Client, speech: NDArray[np.
         ended = stream(shared, [data], sample_rate=16_000, store=True, export=export)[-1]
         place = shared.outputs / ended["output"]
         assert {path.name for path in place.iterdir()} == {
-            "processed_audio.wav", "result.json", "segments.srt", "segments.csv", "frames.csv",
+            "processed_audio.wav", "result.json", "segments.srt", "segments.csv", "frames.csv", "frames.npz",
         }  # fmt: skip
         archive = shared.service.archiving.archive
         item = archive.by_outputs(place)
