@@ -70,7 +70,7 @@ class Corpus:
 _BASIC = ("angry", "fearful", "happy", "neutral")
 
 # Left out: emospeech_cmd's `unknown`, which is mostly calm speech over street noise, and emogator's `other`, which
-# is every emotion that has no place among the nine. Both would teach that unfamiliar speech is no emotion.
+# is every emotion that has no place among the nine. Both would teach that unfamiliar speech carries no emotion.
 CORPORA = (
     Corpus(
         "emodb",

@@ -155,7 +155,7 @@ class Sampler:
 def _allowed(corpus: str, labels: set[str], taught: set[str]) -> NDArray[np.bool_]:
     """Labels that compete for the clips of a corpus: its own. What it has no example of, it can't deny.
 
-    Noise is no emotion at all, so there every label competes.
+    Noise is not an emotion, so there every label competes.
     """
     competing = set(NAMES) if corpus == "esc10" else labels | set(ALWAYS)
     return np.array([name in competing & taught for name in NAMES])

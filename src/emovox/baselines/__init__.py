@@ -1,4 +1,4 @@
-"""Baselines: what recordings that are alike have in common for a model, and what is heard relative to it."""
+"""Baselines: what recordings that are alike have in common for a model, and how its readouts are moved by it."""
 
 from typing import TYPE_CHECKING
 

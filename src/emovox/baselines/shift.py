@@ -1,10 +1,11 @@
 """The rule: how far a baseline moves the logits of a model.
 
-An embedding e is heard as e − m + m*: m is the mean of the baseline's recordings, and m* that of a plausible
-mixture of emotions for this model, known from the mean embeddings of labelled speech in its metadata. Moving the
-mean to zero instead would make emotions of what is mostly neutral. The mean of n recordings is itself uncertain,
-and of few it is what they happened to say: so it is shrunk towards what is known without them, by n / (n + k), as
-the mean of normal numbers with a normal prior is, k being the variance of one of them over the prior's.
+Logits are computed from e − m + m* instead of an embedding e: m is the mean of the baseline's recordings, and m*
+that of a plausible mixture of emotions for this model, known from the mean embeddings of labelled speech in its
+metadata. Moving the mean to zero instead would make emotions of what is mostly neutral. The mean of n recordings
+is itself uncertain, and of few it is what they happened to say: so it is shrunk towards what is known without
+them, by n / (n + k), as the mean of normal numbers with a normal prior is, k being the variance of one of them
+over the prior's.
 
 For a linear readout all of it is one constant for each class, W (m* − m). What a logit has in it for a class being
 usual in the world goes, as the mixture says that now: both together would call nearly everything neutral.

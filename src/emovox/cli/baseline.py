@@ -26,9 +26,9 @@ CHANNEL, FOLDER = "channel", "folder"
 
 @click.group(no_args_is_help=True)
 def baseline() -> None:
-    """Fit baselines: what recordings of one voice, line or room have in common, which is no emotion.
+    """Fit baselines: what recordings of one voice, line or room have in common, whatever is felt.
 
-    A baseline is made of recordings without labels; a dozen are enough. With it emotions are heard relative to
+    A baseline is made of recordings without labels; a dozen are enough. With it emotions are relative to
     what is usual there: half neutral is assumed unless --expect says otherwise.
 
     \b

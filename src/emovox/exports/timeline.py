@@ -240,7 +240,7 @@ def _draw_curves(axes: "Axes", recognition: Recognition, columns: int, paints: P
 
 
 def _speech(times: NDArray[np.float64], recognition: Recognition, paints: Paints) -> NDArray[np.bool_]:
-    """Whether somebody speaks at each time: silence is no emotion, whatever the model makes of it."""
+    """Whether somebody speaks at each time: silence is not an emotion, whatever the model makes of it."""
     if recognition.segments is None:
         return np.ones(len(times), dtype=np.bool_)
     return paints.at(times, recognition.segments) >= 0

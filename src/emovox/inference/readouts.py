@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.baselines.shift import Shift
-from emovox.errors import HeadError
 from emovox.inference.frames import FrameReadout
 from emovox.inference.pooling import Pool
 from emovox.inference.recognition import ReadoutResult
@@ -115,8 +114,6 @@ def applied(
     ]
     if head is not None:
         head.check(metadata)
-        if any(item.name == head.name and not item.readout.is_nine for item in items):
-            raise HeadError(f"the model itself has a readout {head.name}: train the head under another name")
         items.append(AppliedReadout(head.readout, head.logits, None, head))
     return items
 

@@ -282,7 +282,7 @@ class InferenceRun:
             logits, numbers = curve.finish(counted)
             if item.readout is metadata.emotions:
                 scores = emotion_scores(item.readout, numbers).astype(np.float32)
-                if self._is_empty:  # silence is no emotion
+                if self._is_empty:  # silence is not an emotion
                     scores[:] = certain("unknown")
                 elif counted is not None:
                     scores[~counted] = certain("unknown")

@@ -39,7 +39,7 @@ export function sorted(rows: readonly Row[], column: Column, descending: boolean
 
 export interface Sums {
   readonly emotions: readonly (readonly [Emotion, number])[] // most frequent first
-  readonly labels: readonly (readonly [string, number])[] // that lead where there is no emotion
+  readonly labels: readonly (readonly [string, number])[] // the leading ones, if the model doesn't give the nine
   readonly values: readonly (readonly [string, number])[] // means
   readonly mean: number | null // of the durations
   readonly total: number
