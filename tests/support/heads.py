@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from emovox.models.head import Head, HeadModel, Training
+from emovox.models.fitted import FittedModel
+from emovox.models.head import Head, Training
 from emovox.models.metadata import Metadata
 
 
@@ -24,7 +25,7 @@ def head(metadata: Metadata, classes: tuple[str, ...] = ("calm", "loud"), seed: 
     )
     facts: dict[str, Any] = {
         "name": "calls",
-        "model": HeadModel.of(metadata),
+        "model": FittedModel.of(metadata),
         "classes": classes,
         "training": training,
         "weights": random.standard_normal((len(classes), metadata.embedding_size)).astype(np.float32),

@@ -13,26 +13,14 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, model_validator
 
-from emovox import files, private
 from emovox.errors import BaselineError
-from emovox.models.head import DIGEST, Digests, HeadModel
+from emovox.models.fitted import SUFFIX, Digests, Fitted, FittedFacts, has_digest
 from emovox.models.metadata import Metadata
 from emovox.settings import settings
 
 FORMAT: Literal[1] = 1
-SUFFIX = ".json"
-MAX_BYTES = 64 * 2**20
 SELF = "self"
 """Instead of a baseline: each recording relative to itself."""
 RESERVED = (SELF, "corpus", "speaker")
@@ -56,11 +44,7 @@ Sums = Annotated[Vector, BeforeValidator(_decode), PlainSerializer(_encode)]
 """float64 (D,), little-endian and base64 in JSON."""
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="ignore")
-
-
-class Group(_Facts):
+class Group(FittedFacts):
     """The set that a baseline is a part of: all recordings, of which it has those with one value."""
 
     name: str = Field(description="of the baseline of the whole set")
@@ -70,7 +54,7 @@ class Group(_Facts):
     sum: Sums = Field(description="of their embeddings", repr=False)
 
 
-class Baseline(_Facts):
+class Baseline(Fitted):
     """What recordings that are alike have in common for a model.
 
     Example:
@@ -78,10 +62,12 @@ class Baseline(_Facts):
         >>> recognizer.recognize("call.mp3", baseline=baseline).emotion
     """
 
+    noun = "baseline"
+    error = BaselineError
+    made, make, command = "made with", "fit", "emovox baseline fit RECORDINGS"
+
     format: Literal[1] = FORMAT
-    name: str
     group: Group | None = Field(None, description="null: it is of recordings that stand alone")
-    model: HeadModel = Field(description="whose embeddings these are")
     created_at: AwareDatetime
     emovox: str = Field(description="version of the program")
     source: str = Field(description="what it was made from, in words")
@@ -120,7 +106,7 @@ class Baseline(_Facts):
 
     def knows(self, sha256: str) -> bool:
         """Whether the recording with this checksum is one of its own, as far as is known."""
-        return self.recordings is not None and sha256[: 2 * DIGEST] in self.recordings
+        return has_digest(self.recordings, sha256)
 
     def check(self, metadata: Metadata) -> None:
         """Refuse another model: with its embeddings nothing would fail, but every score would be wrong.
@@ -128,68 +114,17 @@ class Baseline(_Facts):
         Raises:
             BaselineError: the baseline was made with another model.
         """
-        other = HeadModel.of(metadata)
-        if self.model != other:
-            weights = "" if (self.model.name, self.model.revision) != (other.name, other.revision) else (
-                " (same name, other weights)"
-            )  # fmt: skip
-            raise BaselineError(
-                f"the baseline {self.name} was made with the model {self.model.name} {self.model.revision}, not "
-                f"with {metadata.name} {metadata.revision}{weights}: choose that model with --model, or fit a "
-                "baseline for this one"
-            )
-
-    def write(self, path: Path) -> None:
-        """Write the file, whole or not at all.
-
-        Raises:
-            BaselineError: it can't be written.
-        """
-        try:
-            private.make_directory(path.parent)
-            files.write(path, f"{self.model_dump_json(indent=1)}\n".encode())
-        except OSError as error:
-            raise BaselineError(f"{path}: can't be written: {error.strerror or error}") from error
+        self.check_model(metadata)
 
     @classmethod
-    def read(cls, path: Path) -> "Baseline":
-        """Read a file that `write` made. Nothing in it is executed.
-
-        Raises:
-            BaselineError: it isn't there, or isn't a baseline.
-        """
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise BaselineError(f"{path}: not a baseline: it is larger than {MAX_BYTES >> 20} MB")
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise BaselineError(f"{path}: can't be read: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise BaselineError(
-                f"{path}: not a baseline of Emovox, or damaged ({where}: {first['msg']})"
-            ) from error
+    def path_of(cls, name: str) -> Path:
+        """As `baseline_path`."""
+        return baseline_path(name)
 
     @classmethod
-    def find(cls, baseline: "str | Path | Baseline") -> "Baseline":
-        """A baseline by its name among the user's, or by its path, which has a slash or ends in .json.
-
-        Raises:
-            BaselineError: there is none, or it can't be read.
-        """
-        if isinstance(baseline, Baseline):
-            return baseline
-        text = str(baseline)
-        if isinstance(baseline, Path) or text.endswith(SUFFIX) or "/" in text or "\\" in text:
-            return cls.read(Path(baseline))
-        path = baseline_path(text)
-        if not path.is_file():
-            choice = f"choose {', '.join(names())}, or fit" if names() else "fit"
-            raise BaselineError(
-                f"no baseline {text!r}: {choice} it with `emovox baseline fit RECORDINGS --name {text}`"
-            )
-        return cls.read(path)
+    def names(cls) -> list[str]:
+        """As `names`."""
+        return names()
 
 
 def check_name(name: str) -> str:

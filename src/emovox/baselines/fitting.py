@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from emovox.baselines.baseline import SELF, Baseline, Group, Vector, check_name
 from emovox.errors import BaselineError
-from emovox.models.head import DIGEST, HeadModel
+from emovox.models.fitted import DIGEST, FittedModel
 from emovox.models.metadata import Metadata
 from emovox.version import __version__
 
@@ -97,7 +97,7 @@ def _fit(
         return Baseline(
             name=title,
             group=group,
-            model=HeadModel.of(metadata),
+            model=FittedModel.of(metadata),
             created_at=datetime.now(timezone.utc),
             emovox=__version__,
             source=source,

@@ -13,7 +13,8 @@ from emovox.heads.linear import Linear
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.aliases import emotion_of
 from emovox.labels.label_list import Failure, Labelled, check_exists, find_group, read_labels
-from emovox.models.head import DIGEST, Head, HeadModel, Training, check_free, check_name
+from emovox.models.fitted import DIGEST, FittedModel
+from emovox.models.head import Head, Training, check_free, check_name
 from emovox.models.own_head import OwnHead
 from emovox.version import __version__
 
@@ -116,7 +117,7 @@ def train(
     )
     head = Head(
         name=name,
-        model=HeadModel.of(recognizer.metadata),
+        model=FittedModel.of(recognizer.metadata),
         classes=examples.classes,
         training=training,
         weights=np.asarray(fit.linear.weights, np.float32),

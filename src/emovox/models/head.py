@@ -4,26 +4,16 @@ A head is linear, like the models' own: so its logits of an utterance are the me
 curve over time explains the verdict.
 """
 
-import base64
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, model_validator
 
-from emovox import files, private
 from emovox.errors import HeadError
+from emovox.models.fitted import SUFFIX, Digests, Fitted, FittedFacts, has_digest
 from emovox.models.metadata import Metadata
 from emovox.models.readout import Readout, Vector
 from emovox.models.scores import Scores, to_scores
@@ -31,48 +21,10 @@ from emovox.settings import settings
 
 FORMAT: Literal[1] = 1
 HEAD_READOUT = "head"
-SUFFIX = ".json"
-DIGEST = 8  # bytes of a recording's SHA-256 that are stored: enough to tell ten million apart
-MAX_BYTES = 64 * 2**20  # 4000 classes of Large's embeddings
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 
 
-def _decode_digests(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    data = base64.b64decode(value, validate=True)
-    return frozenset(data[at : at + DIGEST].hex() for at in range(0, len(data), DIGEST))
-
-
-def _encode_digests(value: frozenset[str] | None) -> str | None:
-    if value is None:
-        return None
-    return base64.b64encode(b"".join(map(bytes.fromhex, sorted(value)))).decode("ascii")
-
-
-Digests = Annotated[frozenset[str] | None, BeforeValidator(_decode_digests), PlainSerializer(_encode_digests)]
-
-
-class _Facts(BaseModel):
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True, extra="ignore")
-
-
-class HeadModel(_Facts):
-    """The model on whose embeddings a head was trained. A model that differs in any of this is another."""
-
-    name: str
-    revision: str = Field(description="whose embeddings these are: a later one may give the same")
-    source_sha256: str = Field(description="checksum of the weights that the model's file was made from")
-    embedding_size: int = Field(gt=0)
-
-    @classmethod
-    def of(cls, metadata: Metadata) -> "HeadModel":
-        """As a model's metadata says."""
-        facts = metadata.model_dump(include=set(cls.model_fields))
-        return cls.model_validate({**facts, "revision": metadata.embeddings_of})
-
-
-class Training(_Facts):
+class Training(FittedFacts):
     """How a head was trained, and how it does on recordings that were held out."""
 
     created_at: AwareDatetime
@@ -96,10 +48,10 @@ class Training(_Facts):
 
     def knows(self, sha256: str) -> bool:
         """Whether the head was trained on the recording with this checksum, as far as is known."""
-        return self.recordings is not None and sha256[: 2 * DIGEST] in self.recordings
+        return has_digest(self.recordings, sha256)
 
 
-class Head(_Facts):
+class Head(Fitted):
     """Own classes on a model's embeddings.
 
     Example:
@@ -107,9 +59,11 @@ class Head(_Facts):
         >>> head.scores(recognition.embedding)    # (1, classes) or (T, classes)
     """
 
+    noun = "head"
+    error = HeadError
+    made, make, command = "trained on", "train", "emovox head train LABELS"
+
     format: Literal[1] = FORMAT
-    name: str
-    model: HeadModel
     classes: tuple[str, ...] = Field(min_length=2)
     training: Training
     weights: Vector = Field(description="float32 (classes, D), little-endian, base64 in the file", repr=False)
@@ -147,65 +101,18 @@ class Head(_Facts):
         Raises:
             HeadError: the head was trained on another model, or a readout of the model has its name.
         """
-        other = HeadModel.of(metadata)
-        if self.model != other:
-            weights = "" if (self.model.name, self.model.revision) != (other.name, other.revision) else (
-                " (same name, other weights)"
-            )  # fmt: skip
-            raise HeadError(
-                f"the head {self.name} was trained on the model {self.model.name} {self.model.revision}, not on "
-                f"{metadata.name} {metadata.revision}{weights}: choose that model with --model, or train a head "
-                "for this one"
-            )
+        self.check_model(metadata)
         check_free(self.name, metadata)
 
-    def write(self, path: Path) -> None:
-        """Write the file, whole or not at all.
-
-        Raises:
-            HeadError: it can't be written.
-        """
-        try:
-            private.make_directory(path.parent)
-            files.write(path, f"{self.model_dump_json(indent=1)}\n".encode())
-        except OSError as error:
-            raise HeadError(f"{path}: can't be written: {error.strerror or error}") from error
+    @classmethod
+    def path_of(cls, name: str) -> Path:
+        """As `head_path`."""
+        return head_path(name)
 
     @classmethod
-    def read(cls, path: Path) -> "Head":
-        """Read a file that `write` made. Nothing in it is executed.
-
-        Raises:
-            HeadError: it isn't there, or isn't a head.
-        """
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise HeadError(f"{path}: not a head: it is larger than {MAX_BYTES >> 20} MB")
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise HeadError(f"{path}: can't be read: {error.strerror or error}") from error
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
-            raise HeadError(f"{path}: not a head of Emovox, or damaged ({where}: {first['msg']})") from error
-
-    @classmethod
-    def find(cls, head: "str | Path | Head") -> "Head":
-        """A head by its name among the user's, or by its path, which has a slash or ends in .json.
-
-        Raises:
-            HeadError: there is none, or it can't be read.
-        """
-        if isinstance(head, Head):
-            return head
-        text = str(head)
-        if isinstance(head, Path) or text.endswith(SUFFIX) or "/" in text or "\\" in text:
-            return cls.read(Path(head))
-        path = head_path(text)
-        if not path.is_file():
-            choice = f"choose {', '.join(names())}, or train" if names() else "train"
-            raise HeadError(f"no head {text!r}: {choice} it with `emovox head train LABELS --name {text}`")
-        return cls.read(path)
+    def names(cls) -> list[str]:
+        """As `names`."""
+        return names()
 
 
 def check_name(name: str) -> str:
