@@ -11,7 +11,7 @@ from emovox.baselines.baseline import Baseline
 from emovox.baselines.fitting import fit as fit_baselines
 from emovox.baselines.fitting import member_names
 from emovox.baselines.shift import movable
-from emovox.cli import library, parameters
+from emovox.cli import fitted, library, parameters
 from emovox.cli.progress import Progress
 from emovox.cli.report import printable
 from emovox.errors import AudioError, BaselineError, LabelsError
@@ -50,13 +50,7 @@ def baseline() -> None:
 )
 @click.option("--path-column", metavar="COLUMN", help="The column of recordings.  [default: path, file, …]")
 @parameters.model(f"The model whose embeddings are used. {parameters.MODEL}  [default: auto]")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-    default="auto",
-    show_default=True,
-    help="Of the arithmetic; the baseline can be used with another.",
-)
+@parameters.precision("Of the arithmetic; the baseline can be used with another.")
 @click.option("--yes", "-y", is_flag=True, help="Replace existing baselines without asking.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no summary.")
 def fit(
@@ -133,13 +127,7 @@ def list_baselines(form: str) -> int:
 
     Exit code: 0 all well, 1 some can't be read (the others are listed).
     """
-    items, code = [], 0
-    for name in baselines.names():
-        try:
-            items.append(Baseline.find(name))
-        except BaselineError as error:
-            click.echo(f"Error: {printable(str(error))}", err=True)
-            code = 1
+    items, code = fitted.read_all(Baseline)
     if form == "json":
         click.echo(json.dumps([_facts(item) for item in items], ensure_ascii=False, indent=2))
     elif items:
@@ -174,14 +162,7 @@ def show(name: str) -> None:
 def remove(names: tuple[str, ...], yes: bool) -> None:
     """Delete the baselines NAME."""
     for name in names:
-        path = baselines.baseline_path(name)
-        if not path.exists():
-            click.echo(f"no baseline {name}: nothing to remove")
-        elif yes or click.confirm(f"Delete the baseline {name}?"):
-            try:
-                path.unlink()
-            except OSError as error:
-                raise BaselineError(f"{path}: can't be removed: {error.strerror or error}") from error
+        fitted.delete(Baseline, name, yes=yes)
 
 
 @baseline.command(no_args_is_help=True)

@@ -107,13 +107,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--speech-only", is_flag=True, help="Leave silence out of the verdicts.")
 @parameters.model(f"{parameters.MODEL}  [default: auto, the best one on disk]")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-    default="auto",
-    show_default=True,
-    help="Of the arithmetic.",
-)
+@parameters.precision("Of the arithmetic.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -12,10 +12,9 @@ import rich.progress
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
-from emovox.cli import parameters
+from emovox.cli import fitted, library, parameters
 from emovox.cli.progress import Progress
 from emovox.cli.report import bar, printable
-from emovox.errors import HeadError
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Labelled
 from emovox.models import head as heads
@@ -57,13 +56,7 @@ def head() -> None:
     help="auto: whichever does best on recordings that are held out.",
 )
 @parameters.model(f"The model whose embeddings are used. {parameters.MODEL}  [default: auto]")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-    default="auto",
-    show_default=True,
-    help="Of the arithmetic; the head can be used with another.",
-)
+@parameters.precision("Of the arithmetic; the head can be used with another.")
 @click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -155,13 +148,7 @@ def list_heads(form: str) -> int:
 
     Exit code: 0 all well, 1 some can't be read (the others are listed).
     """
-    items, code = [], 0
-    for name in heads.names():
-        try:
-            items.append(Head.find(name))
-        except HeadError as error:
-            click.echo(f"Error: {printable(str(error))}", err=True)
-            code = 1
+    items, code = fitted.read_all(Head)
     if form == "json":
         rows = [
             item.model_dump(mode="json", exclude={"weights": True, "bias": True, "training": {"recordings"}})
@@ -177,10 +164,7 @@ def list_heads(form: str) -> int:
         (item.name, _percent(item), f"{item.model.name} {item.model.revision}", ", ".join(item.classes))
         for item in items
     ]
-    widths = [max(cell_len(line[column]) for line in table) for column in range(3)]
-    for line in table:
-        cells = [set_cell_size(cell, width) for cell, width in zip(line, widths, strict=False)]
-        click.echo("  ".join([*cells, line[-1]]))
+    library.table(table)
     return code
 
 
@@ -196,15 +180,7 @@ def show(name: str) -> None:
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 def remove(name: str, yes: bool) -> None:
     """Delete the head NAME and its report."""
-    path = heads.head_path(name)
-    if not path.exists():
-        click.echo(f"no head {name}: nothing to remove")
-    elif yes or click.confirm(f"Delete the head {name}?"):
-        try:
-            path.unlink()
-            path.with_suffix(REPORT).unlink(missing_ok=True)
-        except OSError as error:
-            raise HeadError(f"{path}: can't be removed: {error.strerror or error}") from error
+    fitted.delete(Head, name, yes=yes, report=REPORT)
 
 
 @head.command(no_args_is_help=True)

@@ -11,6 +11,7 @@ import rich.progress
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
+from emovox.cli import parameters
 from emovox.cli.report import printable
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
@@ -165,13 +166,7 @@ def show(model: str) -> None:
 
 @models.command(no_args_is_help=True)
 @click.argument("model", metavar="NAME|PATH")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
-    default="auto",
-    show_default=True,
-    help="auto: all that can run here, compared with fp32 on the example recordings.",
-)
+@parameters.precision("auto: all that can run here, compared with fp32 on the example recordings.")
 def convert(model: str, precision: PrecisionChoice) -> None:
     """Convert a snapshot, NAME or PATH, so that its first use needn't wait for that."""
     stored = _snapshot(model)

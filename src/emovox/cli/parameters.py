@@ -79,6 +79,17 @@ def model(text: str) -> Callable[[Command], Command]:
     return decorate
 
 
+def precision(text: str) -> Callable[[Command], Command]:
+    """The option for the precision; `text` is its help."""
+    return click.option(
+        "--precision",
+        type=click.Choice(["auto", *get_args(Precision)]),
+        default="auto",
+        show_default=True,
+        help=text,
+    )
+
+
 def exports(text: str) -> Callable[[Command], Command]:
     """The option for the exports; `text` begins its help."""
     return click.option(
@@ -192,10 +203,4 @@ _MAP = click.option(
     "show`.",
 )
 
-_PRECISION = click.option(
-    "--precision",
-    type=click.Choice(["auto", *get_args(Precision)]),
-    default="auto",
-    show_default=True,
-    help="Of the arithmetic; auto: the fastest that gives the same emotions as fp32 here.",
-)
+_PRECISION = precision("Of the arithmetic; auto: the fastest that gives the same emotions as fp32 here.")

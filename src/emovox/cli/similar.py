@@ -25,9 +25,7 @@ from emovox.settings import settings
     "--raw", is_flag=True, help="Compare embeddings as the model gives them, neither centred nor whitened."
 )
 @parameters.model("The model that CLIP is recognised with.  [default: auto]")
-@click.option(
-    "--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]), default="auto", show_default=True
-)
+@parameters.precision("Of the arithmetic.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions.  [default: en]")
 @parameters.outputs("The outputs whose archive it is.")

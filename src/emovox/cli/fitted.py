@@ -1,0 +1,45 @@
+"""What the commands of heads and of baselines share: listing and deleting what a user fitted."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from emovox.cli.report import printable
+from emovox.models.fitted import Fitted
+
+Kind = TypeVar("Kind", bound=Fitted)
+
+
+def read_all(kind: type[Kind]) -> tuple[list[Kind], int]:
+    """All of the user's that can be read, and the exit code: 1 if some can't, each of which is told."""
+    items, code = [], 0
+    for name in kind.names():
+        try:
+            items.append(kind.find(name))
+        except kind.error as error:
+            click.echo(f"Error: {printable(str(error))}", err=True)
+            code = 1
+    return items, code
+
+
+def delete(kind: type[Fitted], name: str, *, yes: bool, report: str | None = None) -> None:
+    """Delete one by its name, after a question unless `yes`; and the file beside it with this suffix.
+
+    Raises:
+        EmovoxError: as `kind.error`: it can't be removed.
+    """
+    path = kind.path_of(name)
+    if not path.exists():
+        click.echo(f"no {kind.noun} {name}: nothing to remove")
+    elif yes or click.confirm(f"Delete the {kind.noun} {name}?"):
+        _unlink(kind, path)
+        if report is not None:
+            _unlink(kind, path.with_suffix(report))
+
+
+def _unlink(kind: type[Fitted], path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise kind.error(f"{path}: can't be removed: {error.strerror or error}") from error
