@@ -75,11 +75,11 @@ def find_sources(argument: str, *, column: str | None = None) -> list[RecordingS
     directories: list[Path] = []
     with suppress(OutputsError):  # there are none
         directories = find_directories(path)
-    kept = [directory / (EMBEDDING if (directory / EMBEDDING).exists() else AUDIO) for directory in directories]
+    stored = [directory / (EMBEDDING if (directory / EMBEDDING).exists() else AUDIO) for directory in directories]
     files: list[Path] = []
-    with suppress(RecordingNotFoundError) if kept else nullcontext():
+    with suppress(RecordingNotFoundError) if stored else nullcontext():
         files = [file for file in find(argument) if file.parent not in directories]
-    return [RecordingSource(file, str(file)) for file in (*files, *kept)]
+    return [RecordingSource(file, str(file)) for file in (*files, *stored)]
 
 
 def embed_speech(

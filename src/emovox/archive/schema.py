@@ -57,7 +57,7 @@ recognitions = Table(
     Column("emotion", String(16)),
     Column("confidence", Float),
     *_scores(),
-    Column("speech", Float),  # seconds of it in what was heard: of the channel, not the recording
+    Column("speech", Float),  # seconds of it: of the channel that was recognised, not the recording
     Column("warnings", Text, nullable=False),  # codes between spaces
     Column("emovox", Text),
     Column("outputs", Text, index=True),  # the outputs directory; beside an SQLite file relative to it

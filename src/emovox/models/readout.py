@@ -86,7 +86,7 @@ class Readout(_Facts):
     )
     prior: dict[str, float] = Field(
         default_factory=dict,
-        description="by label: what its logit has in it for being usual, whatever is heard; a baseline, "
+        description="by label: what its logit has in it for being usual, whatever is said; a baseline, "
         "which says what is usual, takes its place",
     )
     calibration: Calibration | None = Field(None, description="of its confidence, where it was measured")
