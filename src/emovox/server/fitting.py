@@ -42,16 +42,16 @@ class Collection:
     """What a baseline is to be made of.
 
     Attributes:
-        embeddings: float32 (D,), of each recording, by its checksum; several where several channels of it count.
+        embeddings: float32 (D,), by each recording's checksum, or name if that isn't known, and by its channel.
         left_out: what can't be used.
     """
 
-    embeddings: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
+    embeddings: dict[str, dict[int | None, NDArray[np.float32]]] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
 
-    def add(self, sha256: str, embedding: NDArray[np.float32]) -> None:
+    def add(self, sha256: str, embedding: NDArray[np.float32], channel: int | None = None) -> None:
         """Add the embedding of a recording, or of a channel of it."""
-        self.embeddings.setdefault(sha256, []).append(embedding)
+        self.embeddings.setdefault(sha256, {})[channel] = embedding
 
     def leave_out(self, recording: str | None, reason: str) -> None:
         """Note what can't be used, and why."""
@@ -101,7 +101,7 @@ def fit_outputs(
                 elif SOUNDLESS & set(item.warnings):
                     collection.leave_out(id_, _NO_SPEECH)
                 else:
-                    collection.add(item.sha256, item.embedding)
+                    collection.add(item.sha256, item.embedding, item.channel)
             except Problem as problem:
                 collection.leave_out(id_, problem.detail)
             except LabelsError:
@@ -168,7 +168,7 @@ def _store(name: str, collection: Collection, recognizer: Recognizer, *, source:
         detail = "none of the recordings can be used"
         errors = [{"field": item.recording, "reason": item.reason} for item in collection.left_out]
         raise Problem(422, "baseline", detail, title="Baseline can't be fitted", errors=errors)
-    rows = [np.mean(rows, axis=0) for rows in collection.embeddings.values()]
+    rows = [np.mean(list(channels.values()), axis=0) for channels in collection.embeddings.values()]
     sha256s = [key if len(key) == 64 else None for key in collection.embeddings]
     [baseline] = fit(name, rows, recognizer.metadata, sha256s=sha256s, source=source)
     with _writing:
