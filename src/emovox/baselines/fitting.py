@@ -65,9 +65,19 @@ def fit(
     return _fit(name, embeddings, metadata, sha256s, groups, column, source)
 
 
-def of_itself(embeddings: ArrayLike, metadata: Metadata) -> Baseline:
-    """The baseline of one recording, by its segments' embeddings (n, D)."""
-    return _fit(SELF, embeddings, metadata, None, None, "", "its own segments")[0]
+def of_itself(embeddings: ArrayLike, metadata: Metadata, before: Baseline | None = None) -> Baseline:
+    """The baseline of one recording, by its segments' embeddings (n, D).
+
+    Args:
+        embeddings: of the segments.
+        metadata: of the model.
+        before: that of the segments before these, if there are any.
+    """
+    own = _fit(SELF, embeddings, metadata, None, None, "", "its own segments")[0]
+    if before is None:
+        return own
+    totals = {name: getattr(before, name) + getattr(own, name) for name in ("count", "sum", "squares")}
+    return Baseline(**{**dict(own), **totals})
 
 
 def _fit(
