@@ -4,19 +4,38 @@ A recognition is one record, whatever copies of its outputs directory there are;
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, select, update
 
 from emovox.archive.filter import Filter
-from emovox.archive.record import ArchiveRecord, clean
-from emovox.archive.rows import RecordMapper, joined, parts, position, readings_of
-from emovox.archive.schema import directories, recognitions
+from emovox.archive.record import ArchiveRecord, Floats, clean
+from emovox.archive.rows import WHOLE, RecordMapper, joined, parts, position, readings_of, unpacked
+from emovox.archive.schema import directories, embeddings, recognitions, spaces
 from emovox.outputs import RESULT
 
 _OWN = ("path", "modified", "name", "duration")
+
+
+@dataclass(frozen=True)
+class DirectoryEmbedding:
+    """The embedding that the archive keeps of what is in an outputs directory.
+
+    Attributes:
+        sha256: of the recording.
+        model: whose embedding it is.
+        revision: of the model, the earliest with these embeddings.
+        warnings: of the recognition.
+        embedding: float32 (D,), rounded to float16.
+    """
+
+    sha256: str
+    model: str
+    revision: str
+    warnings: tuple[str, ...]
+    embedding: Floats
 
 
 class Directories:
@@ -82,6 +101,27 @@ class Directories:
                 query = select(directories.c.path).where(directories.c.path.in_(part))
                 known |= {path.removeprefix(prefix) for path in connection.scalars(query)}
         return known
+
+    def embeddings(self, root: Path, names: Iterable[str]) -> dict[str, DirectoryEmbedding]:
+        """The embeddings of recordings, by the name of the directory under a root; of some there may be none."""
+        prefix, by_name = self._prefix(root), dict[str, DirectoryEmbedding]()
+        query = (
+            select(
+                directories.c.path, recognitions.c.recording, spaces.c.model, spaces.c.revision,
+                recognitions.c.warnings, embeddings.c.vector,
+            )
+            .select_from(directories.join(recognitions).join(embeddings).join(spaces))
+            .where(embeddings.c.segment == WHOLE)
+        )  # fmt: skip
+        with self._database.connect() as connection:
+            for part in parts(prefix + clean(name) for name in names):
+                for path, sha256, model, revision, warnings, vector in connection.execute(
+                    query.where(directories.c.path.in_(part))
+                ):
+                    by_name[path.removeprefix(prefix)] = DirectoryEmbedding(
+                        sha256, model, revision, tuple(warnings.split()), unpacked(vector)
+                    )
+        return by_name
 
     def drop(self, root: Path, names: Iterable[str]) -> None:
         """Take out what is no longer on disk; its recognitions stay."""

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emovox.baselines.baseline import SELF, Baseline, Group, Vector, check_name
+from emovox.baselines.baseline import SELF, Baseline, Group, Vector, check_name, summand
 from emovox.errors import BaselineError
 from emovox.models.fitted import DIGEST, FittedModel
 from emovox.models.metadata import Metadata
@@ -19,19 +19,26 @@ _STRANGE = re.compile(r"[^\w -]+")
 
 @dataclass(frozen=True)
 class _Totals:
-    """Of some recordings: how many, the sums of embeddings and of their squares, digests as far as known."""
+    """Of some recordings: how many, the sums of embeddings and of their squares, and what is in them, if known."""
 
     count: int
     sum: Vector
     squares: Vector
     digests: frozenset[str] | None
+    summands: tuple[str, ...] | None
 
     @classmethod
     def of(cls, embeddings: NDArray[np.floating], sha256s: Sequence[str | None]) -> "_Totals":
         rows = embeddings.astype(np.float64)
-        digests = [sha256 and sha256[: 2 * DIGEST] for sha256 in sha256s]
-        known = None if None in digests else frozenset(digest for digest in digests if digest)
-        return cls(len(rows), rows.sum(axis=0), np.square(rows).sum(axis=0), known)
+        known = [sha256 for sha256 in sha256s if sha256]
+        all_known = len(known) == len(rows)
+        return cls(
+            len(rows),
+            rows.sum(axis=0),
+            np.square(rows).sum(axis=0),
+            frozenset(sha256[: 2 * DIGEST] for sha256 in known) if all_known else None,
+            tuple(sorted(map(summand, known, embeddings))) if all_known else None,
+        )
 
 
 def fit(
@@ -105,6 +112,7 @@ def _fit(
             sum=totals.sum,
             squares=totals.squares,
             recordings=totals.digests,
+            summands=totals.summands,
         )
 
     baselines = [made(name, everyone, None)]

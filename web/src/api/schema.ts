@@ -626,6 +626,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/baselines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All
+         * @description The baselines that recognitions may use as `baseline`. Those that can't be read are left out.
+         */
+        get: operations["all__v1_baselines_get"];
+        put?: never;
+        /**
+         * Fit
+         * @description Make a baseline: of stored outputs by their ids, in JSON; or of recordings in a form, which aren't stored.
+         *
+         *     Of many or long recordings, recognise them first, as a batch: then it is made of their outputs in a moment.
+         *     What can't be used is left out and named; if nothing can, nothing is made.
+         */
+        post: operations["fit_v1_baselines_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/baselines/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description A baseline.
+         */
+        get: operations["get_v1_baselines__name__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Delete a baseline. Results that are relative to it stay as they are.
+         */
+        delete: operations["remove_v1_baselines__name__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/session": {
         parameters: {
             query?: never;
@@ -795,6 +846,51 @@ export interface components {
             tags: string[];
         };
         /**
+         * BaselineView
+         * @description A baseline: what recordings of one voice, line or room have in common for a model.
+         */
+        BaselineView: {
+            /** Name */
+            name: string;
+            /**
+             * Count
+             * @description recordings that it was made of
+             */
+            count: number;
+            /**
+             * Model
+             * @description name of the model it belongs to
+             */
+            model: string;
+            /**
+             * Revision
+             * @description of that model
+             */
+            revision: string;
+            /**
+             * Usable
+             * @description whether that model is installed, or the one asked about has its embeddings
+             */
+            usable: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** @description the set that it is a part of; null: it stands alone */
+            group: components["schemas"]["GroupView"] | null;
+            /**
+             * Source
+             * @description what it was made from, in words
+             */
+            source: string;
+            /**
+             * Checksum
+             * @description sha256 of it, as in results
+             */
+            checksum: string;
+        };
+        /**
          * BatchView
          * @description A batch, with its jobs and their overall progress.
          */
@@ -940,6 +1036,82 @@ export interface components {
             media_type: string;
             /** Url */
             url: string;
+        };
+        /**
+         * FittedView
+         * @description A baseline that was just made.
+         */
+        FittedView: {
+            /** Name */
+            name: string;
+            /**
+             * Count
+             * @description recordings that it was made of
+             */
+            count: number;
+            /**
+             * Model
+             * @description name of the model it belongs to
+             */
+            model: string;
+            /**
+             * Revision
+             * @description of that model
+             */
+            revision: string;
+            /**
+             * Usable
+             * @description whether that model is installed, or the one asked about has its embeddings
+             */
+            usable: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** @description the set that it is a part of; null: it stands alone */
+            group: components["schemas"]["GroupView"] | null;
+            /**
+             * Source
+             * @description what it was made from, in words
+             */
+            source: string;
+            /**
+             * Checksum
+             * @description sha256 of it, as in results
+             */
+            checksum: string;
+            /**
+             * Left Out
+             * @description recordings that aren't in it, though they were to be
+             */
+            left_out: components["schemas"]["LeftOut"][];
+        };
+        /**
+         * GroupView
+         * @description The set that a baseline is a part of.
+         */
+        GroupView: {
+            /**
+             * Name
+             * @description of the baseline of the whole set
+             */
+            name: string;
+            /**
+             * Column
+             * @description what its recordings were told apart by
+             */
+            column: string;
+            /**
+             * Value
+             * @description that all recordings of this baseline have
+             */
+            value: string;
+            /**
+             * Count
+             * @description recordings of the whole set
+             */
+            count: number;
         };
         /**
          * HeadVerdict
@@ -1108,6 +1280,19 @@ export interface components {
             links: {
                 [key: string]: string;
             };
+        };
+        /**
+         * LeftOut
+         * @description A recording that isn't in a baseline, though it was to be.
+         */
+        LeftOut: {
+            /**
+             * Recording
+             * @description id of its outputs, or its name
+             */
+            recording: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * LicenceView
@@ -3271,6 +3456,10 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                baseline?: string;
+                /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
+                expect?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
@@ -3335,6 +3524,10 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    baseline?: string;
+                    /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
+                    expect?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -4121,6 +4314,10 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                baseline?: string;
+                /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
+                expect?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
@@ -4184,6 +4381,10 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    baseline?: string;
+                    /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
+                    expect?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -6103,6 +6304,545 @@ export interface operations {
             path: {
                 id_: string;
                 tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    all__v1_baselines_get: {
+        parameters: {
+            query?: {
+                /** @description `usable`: by this model; by default by the baseline's own */
+                model?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaselineView"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    fit_v1_baselines_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "line3",
+                 *       "outputs": [
+                 *         "outputs_20240104_223000",
+                 *         "outputs_20240104_223001"
+                 *       ],
+                 *       "replace": false
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Name
+                     * @description of the baseline
+                     * @example line3
+                     */
+                    name: string;
+                    /**
+                     * Outputs
+                     * @description ids of stored outputs, whose embeddings are taken
+                     */
+                    outputs: string[];
+                    /**
+                     * Model
+                     * @description whose embeddings; by default the model of most of them
+                     */
+                    model?: string | null;
+                    /**
+                     * Replace
+                     * @description fit the one that has this name again
+                     * @default false
+                     */
+                    replace?: boolean;
+                };
+                "multipart/form-data": {
+                    /**
+                     * Name
+                     * @description of the baseline
+                     * @example line3
+                     */
+                    name: string;
+                    /**
+                     * Replace
+                     * @description fit the one that has this name again
+                     * @default false
+                     */
+                    replace?: boolean;
+                    /** @description that hears them; by default the service's own */
+                    model?: string;
+                    /** @description recordings; of each its speech counts, once */
+                    file: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description The baseline. `Location` is its address. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FittedView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_v1_baselines__name__get: {
+        parameters: {
+            query?: {
+                /** @description `usable`: by this model; by default by the baseline's own */
+                model?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaselineView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_v1_baselines__name__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
             };
             cookie?: never;
         };
