@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import numpy as np
@@ -30,19 +30,28 @@ def fit(
     *,
     seed: int,
     placed: Sequence[States] = (),
+    start: Callable[[Tensor, Tensor], Network] | None = None,
 ) -> Network:
-    """Fit a network to clips, each heard in the versions that have it; the first one is as recorded."""
+    """Fit a network to clips, each heard in the versions that have it; the first one is as recorded.
+
+    Args:
+        clips: to fit to.
+        versions: of their states.
+        encoder: that they come from.
+        options: how.
+        seed: of all that is random.
+        placed: versions that are like everyday recordings.
+        start: gives the network to go on from, by mean and deviation of states (E,); None: a new one.
+    """
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     sampler = Sampler(clips, versions, options, seed, placed)
     sample = torch.cat([sampler.draw(options.stages[0]).states.flatten(0, 1) for _ in range(8)])
     sample = sample.chunk(2, dim=-1)[1]
-    network = Network(
-        encoder.variables,
-        range(encoder.taps[0] + 1, encoder.taps[-1] + 1),
-        options.shape,
-        sample.mean(dim=0),
-        sample.std(dim=0) + 1e-4,
+    mean, deviation = sample.mean(dim=0), sample.std(dim=0) + 1e-4
+    numbers = range(encoder.taps[0] + 1, encoder.taps[-1] + 1)
+    network = (
+        start(mean, deviation) if start else Network(encoder.variables, numbers, options.shape, mean, deviation)
     )
     network.to(device)
     for stage in options.stages:

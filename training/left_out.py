@@ -131,6 +131,8 @@ def listen(material: Material, options: Options, turn: Turn, *, seed: int, work:
     for seconds, states in {0.0: material.versions[0], **material.pieces}.items():
         for name in out:
             clips = [clip for clip in material.clips if clip.corpus == name and clip in states]
+            if not clips:
+                continue
             heard[name, seconds] = Voices(
                 name,
                 kept_embeddings(key, network, clips, states, f"{name}-{seconds:g}", work=work),

@@ -130,7 +130,7 @@ def figures(turns: Sequence[Unheard], constant: float, kept: float) -> Table:
         table["corpora"][name] = corpus_figures(unheard, constant, kept, temperature)
         for own in (*unheard.turn.sets, *ALWAYS_OUT):
             table["sets"].setdefault(own, []).append(set_figures(unheard, own, constant, kept, temperature))
-        for seconds in PIECES:
+        for seconds in (seconds for seconds in PIECES if (name, seconds) in unheard.heard):
             voices = unheard.heard[name, seconds]
             classes = shared(name, tuple(BY_NAME))
             logits = unheard.logits(voices, constant)
