@@ -24,10 +24,11 @@ from emovox.audio.waveform import (
 )
 from emovox.emotions import NAMES
 from emovox.errors import ModelError, OptionsError, UnreadableAudioError
+from emovox.inference.nine import EmotionName, ScoreMap
 from emovox.inference.options import Sink
 from emovox.inference.pooling import Pool
 from emovox.inference.readouts import applied, window_functions
-from emovox.inference.recognition import EmotionName, ReadoutResult, ScoreMap
+from emovox.inference.recognition import ReadoutResult
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Engine
 from emovox.models.scores import Scores, emotion_scores
