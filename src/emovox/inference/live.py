@@ -282,7 +282,7 @@ class Live:
         emotions = None
         self._results = {}
         for item in self._readouts:
-            scores = item.scores(pool)
+            scores = item.scores(pool, AVERAGED / SAMPLE_RATE)
             if item.readout is metadata.emotions:
                 emotions = emotion_scores(item.readout, scores)
             if not item.readout.is_nine:

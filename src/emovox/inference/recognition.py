@@ -35,6 +35,7 @@ SCHEMA: Literal[2] = 2
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 BASELINE_FAR, BASELINE_SHORT = "baseline_far", "baseline_short"
+UNSURE = "unsure"
 WARNINGS = {
     **quality.WARNINGS,
     NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
@@ -42,6 +43,7 @@ WARNINGS = {
     NO_HEAD: "this model gives embeddings only, and no emotion",
     BASELINE_FAR: "unlike the recordings of the baseline: what is heard relative to it may be worse than without",
     BASELINE_SHORT: "too little speech to be heard relative to itself: nothing is moved",
+    UNSURE: "the model isn't sure: verdicts of so little confidence are wrong too often to be relied on",
 }
 """Every warning code a recognition may have, with its meaning."""
 
@@ -178,6 +180,12 @@ class Segment(Facts):
     confidence: OptionalConfidence = None
     scores: OptionalScores = None
     scores_without: WithoutBaseline = None
+    unsure: bool | None = Field(
+        None,
+        description="whether its confidence is one at which this model is wrong too often; left out where that "
+        "wasn't measured",
+        exclude_if=is_none,
+    )
     channel: int | None = Field(None, description="the channel that was recognised alone, from 1", ge=1)
     readouts: dict[str, ReadoutResult] = Field(default_factory=dict, description="as of the recording")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
