@@ -39,7 +39,7 @@ def upload(client: Client, paths: list[Path], **fields: str) -> httpx.Response:
     )
 
 
-def embedding(recognizer: Recognizer, path: Path, **options: Any) -> np.ndarray:
+def embedding(recognizer: Recognizer, path: Path, **options: Any) -> Any:
     recognition = recognizer.recognize(path, embedding=True, **options)
     assert recognition.embedding is not None
     return recognition.embedding[0]

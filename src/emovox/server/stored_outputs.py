@@ -21,11 +21,10 @@ from emovox.archive.record import ArchiveRecord
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
-from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores
+from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores, WithoutBaseline
 from emovox.inference.recognition import (
     ReadoutResult,
     Recognition,
-    WithoutBaseline,
     trained,
 )
 from emovox.outputs import RESULT
@@ -193,6 +192,14 @@ class StoredOutputs:
             if rows_in is None:
                 return path
             raise
+
+    def sha256(self, id_: str) -> str | None:
+        """The checksum of the recording in an outputs directory; None: it isn't known, or there is none."""
+        try:
+            value = self.head(id_)[1]["recording"]["sha256"]
+        except (Problem, OSError, KeyError, TypeError):
+            return None
+        return value if isinstance(value, str) else None
 
     def has_segments(self, id_: str) -> bool:
         """Whether segments were requested; there may be none all the same.
