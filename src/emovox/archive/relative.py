@@ -246,15 +246,19 @@ def _only_model(archive: Archive, where: Filter) -> _ModelKey:
     columns = (recognitions.c.model, recognitions.c.revision, recognitions.c.emotions)
     with archive.database.connect() as connection:
         query = select(*columns).where(*where.resolved(connection).conditions()).distinct()
-        models = sorted((row[0], row[1], row[2]) for row in connection.execute(query))
+        models = [(row[0], row[1], row[2]) for row in connection.execute(query)]
     if not models:
         raise ArchiveError("nothing in the archive is selected: there is nothing to be relative to")
-    if len(models) > 1:
-        labels = ", ".join(dict.fromkeys(f"{name} {revision}".strip() for name, revision, _ in models))
-        name, revision, _ = models[-1]
+    labels = sorted({(name, revision) for name, revision, _ in models})
+    if len(labels) > 1:
+        name, revision = labels[-1]
         raise ArchiveError(
-            f"these are of several models, {labels}: scores can be moved of one at a time: add --filter "
-            f"model={name} --filter revision={revision}"
+            f"these are of several models, {', '.join(' '.join(pair).strip() for pair in labels)}: scores can be "
+            f"moved of one at a time: add --filter model={name} --filter revision={revision}"
+        )
+    if len(models) > 1:
+        raise ArchiveError(
+            f"the labels of {labels[0][0]} were taken for different emotions: choose some by --filter"
         )
     return models[0]
 
