@@ -76,6 +76,7 @@ def test_from_nothing_it_comes_by_little_steps(metadata: Metadata) -> None:
         start = segment(running, start, [3.0])
     vectors = [np.zeros(5), *settle(running, start, 20)]
     np.testing.assert_allclose(np.ptp(np.diff(vectors, axis=0), axis=1), BLEND)
+    assert len(running._updates) == 20, "those of segments that were counted are gone"
 
 
 def test_what_is_between_segments_or_was_never_heard_counts_nowhere(metadata: Metadata) -> None:
