@@ -27,11 +27,11 @@ from emovox.baselines.shift import Shift
 from emovox.emotions import NAMES
 from emovox.errors import ModelError, OptionsError, UnreadableAudioError
 from emovox.inference.baseline_facts import BaselineFacts
-from emovox.inference.nine import by_name
+from emovox.inference.nine import EmotionName, ScoreMap, WithoutBaseline, by_name
 from emovox.inference.options import Sink
 from emovox.inference.pooling import Pool
 from emovox.inference.readouts import applied, window_functions
-from emovox.inference.recognition import BASELINE_SHORT, EmotionName, ReadoutResult, ScoreMap, WithoutBaseline
+from emovox.inference.recognition import BASELINE_SHORT, ReadoutResult
 from emovox.inference.running_shift import RunningShift
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Engine
@@ -41,7 +41,9 @@ STEP = SAMPLE_RATE // 4
 """Samples from one event to the next."""
 CONTEXT = 2 * SAMPLE_RATE
 """Samples that the model sees at once; before the stream there is silence. docs/live.md compares others."""
-AVERAGED = SAMPLE_RATE
+JUDGED = 1.0
+"""Seconds, for how sure a verdict is."""
+AVERAGED = round(JUDGED * SAMPLE_RATE)
 """Latest samples whose frames are averaged, if they are speech."""
 BREAK = SAMPLE_RATE
 """Samples without speech after which there is no emotion."""
@@ -312,7 +314,7 @@ class Live:
         emotions = self._without = None
         self._results = {}
         for item in self._readouts:
-            scores, without = item.scores(pool), item.scores_without(pool)
+            scores, without = item.scores(pool, JUDGED), item.scores_without(pool, JUDGED)
             if item.readout is metadata.emotions:
                 emotions = emotion_scores(item.readout, scores)
                 self._without = None if without is None else by_name(emotion_scores(item.readout, without))

@@ -941,6 +941,13 @@ export interface components {
                 [key: string]: number[];
             };
             /**
+             * Scores Without
+             * @description as they would be without the baseline, if there is one
+             */
+            scores_without?: {
+                [key: string]: number[];
+            } | null;
+            /**
              * Readouts
              * @description by name: the curves of all readouts but the nine emotions, trained heads too
              */
@@ -1411,6 +1418,21 @@ export interface components {
                 unknown: number;
             } | null;
             /**
+             * Scores Without
+             * @description `scores` as they would be without the baseline, if there is one
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
+            /**
              * Readouts
              * @description by name: what the model gives besides the nine emotions, and a trained head's verdict
              */
@@ -1512,6 +1534,13 @@ export interface components {
              * @description of each class, as the model spells it
              */
             scores?: {
+                [key: string]: (number | null)[];
+            } | null;
+            /**
+             * Scores Without
+             * @description as they would be without the baseline, if there is one
+             */
+            scores_without?: {
                 [key: string]: (number | null)[];
             } | null;
             /**
@@ -1885,6 +1914,21 @@ export interface components {
              * @description probability of each of the nine emotions; they sum to 1; left out likewise
              */
             scores?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
+            /**
+             * Scores Without
+             * @description `scores` as they would be without the baseline, if there is one
+             */
+            scores_without?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;

@@ -188,6 +188,16 @@ export const en = {
     damaged: 'This result can’t be shown.',
     disclaimer: 'What a voice sounds like is not what a person feels.',
   },
+  baselines: {
+    sides: 'What scores are relative to',
+    relativeTo: (name: string) => (name === 'self' ? 'Relative to this voice' : `Relative to ${name}`),
+    relative: 'Relative to their baselines',
+    without: 'Without a baseline',
+    hint: (count: number, neutral: string) =>
+      `${count} ${count === 1 ? 'recording' : 'recordings'}${neutral && `, of which ${neutral} are taken to be neutral`}`,
+    selfHint:
+      'Segments and curve are relative to this recording. The verdict on all of it is as without: it is always average for itself.',
+  },
   warnings: {
     silence: 'Nothing but silence: the emotion is unknown.',
     quiet: 'Very quiet: check the microphone’s level.',

@@ -186,6 +186,14 @@ export const zh: Words = {
     damaged: '无法显示此结果。',
     disclaimer: '声音听起来的情感，并不等于人的真实感受。',
   },
+  baselines: {
+    sides: '分数相对于什么',
+    relativeTo: (name) => (name === 'self' ? '相对于这个声音' : `相对于 ${name}`),
+    relative: '相对于各自的基线',
+    without: '不用基线',
+    hint: (count, neutral) => `${count} 个录音${neutral && `，视其中 ${neutral} 为中性`}`,
+    selfHint: '语音段和曲线相对于这个录音自身；整段录音的结论与不用基线时相同，因为它对自身来说总是平常的。',
+  },
   warnings: {
     silence: '只有静音：情感为未知。',
     quiet: '音量很小：请检查麦克风音量。',
