@@ -1,7 +1,6 @@
 """A recording is taken out of a baseline as if it had never been in it, or it is said that it is still there."""
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from emovox.baselines.baseline import Baseline, baseline_path
 from emovox.baselines.fitting import fit
 from emovox.baselines.removal import Holder, holders, take_out, without
-from emovox.settings import settings
 from support import tiny
 
 METADATA = tiny.metadata(embedding_size=3)
@@ -41,10 +39,7 @@ def same(one: Baseline, other: Baseline) -> None:
 
 
 @pytest.fixture
-def baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterable[Baseline]], None]:
-    monkeypatch.setenv("EMOVOX_BASELINES", str(tmp_path / "baselines"))
-    settings.cache_clear()
-
+def baselines() -> Callable[[Iterable[Baseline]], None]:
     def write(items: Iterable[Baseline]) -> None:
         for item in items:
             item.write(baseline_path(item.name))

@@ -130,6 +130,10 @@ class Directories:
             for part in parts(prefix + name for name in names):
                 connection.execute(delete(directories).where(directories.c.path.in_(part)))
 
+    def resolved(self, text: str) -> Path:
+        """The outputs directory that is stored so."""
+        return self._mapper.resolved(text)
+
     def release(self, connection: Connection, texts: Sequence[str]) -> None:
         """Take out some, by their stored paths; recognitions of which there is a copy are of that from now on."""
         connection.execute(delete(directories).where(directories.c.path.in_(texts)))

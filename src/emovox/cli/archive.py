@@ -1,8 +1,6 @@
 """`emovox archive`: recognitions in a database."""
 
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,16 +10,16 @@ import rich.progress
 from rich.console import Console
 
 from emovox.cli import library, parameters
+from emovox.cli.deletion import delete
 from emovox.cli.report import clock, label, printable
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
 from emovox.cli.watch import watch
-from emovox.errors import ArchiveError, OutputsError
+from emovox.errors import OutputsError
 from emovox.outputs import find_directories
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.archive import Archive, ArchiveRecord
     from emovox.inference.recognition import ReadoutResult
 
 _OUTPUTS = parameters.outputs("The outputs whose archive it is.")
@@ -48,6 +46,7 @@ def archive() -> None:
     """  # noqa: D301  click needs the backspace itself
 
 
+archive.add_command(delete)
 archive.add_command(stats)
 archive.add_command(watch)
 
@@ -148,7 +147,7 @@ def show(name: str, form: str, labels: str | None) -> None:
     emovox archive show outputs/outputs_20240104_223000 --format json
     """  # noqa: D301  click needs the backspace itself
     with library.read_archive(needed=True) as archive:
-        for record in _lookup(archive, name):
+        for record in library.lookup(archive, name):
             segments, vector = archive.segments(record.id), archive.embedding(record.id)
             facts = record.to_dict()
             if form == "json":
@@ -257,99 +256,13 @@ def tag(name: str, records: tuple[str, ...], filters: tuple[str, ...], remove: b
     emovox archive tag complaint 3f9a12c0ffee --remove
     """  # noqa: D301  click needs the backspace itself
     with library.read_archive() as archive:
-        sha256s = sorted({record.sha256 for record in _select(archive, records, filters)})
+        sha256s = sorted({record.sha256 for record in library.select(archive, records, filters)})
         for sha256 in sha256s:
             if remove:
                 archive.untag(sha256, name)
             else:
                 archive.tag(sha256, name)
     click.echo(f"{len(sha256s)} recordings", err=True)
-
-
-@archive.command(no_args_is_help=True)
-@click.argument("names", nargs=-1, metavar="ID|OUTPUTS_DIR...")
-@library.filters
-@click.option("--keep-outputs", is_flag=True, help="Don't delete the outputs directories.")
-@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@_OUTPUTS
-def delete(names: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool, yes: bool) -> int:
-    """Delete recordings from the archive: recognitions, embeddings, tags, and their outputs directories.
-
-    An SQLite archive overwrites what is deleted. Copies of the database from before a migration
-    (outputs.db.before-…) and your own recordings are left: delete them yourself.
-
-    \b
-    emovox archive delete 3f9a12c0ffee
-    emovox archive delete --filter tag=withdrawn --yes
-    """  # noqa: D301  click needs the backspace itself
-    with library.read_archive() as archive:
-        sha256s = {record.sha256 for record in _select(archive, names, filters)}
-        records = [record for sha256 in sorted(sha256s) for record in archive.lookup(sha256)]
-        if not records:
-            click.echo("nothing to delete", err=True)
-            return 0
-        stored = [
-            record
-            for record in records
-            if not keep_outputs and record.outputs and os.path.isdir(record.outputs)  # noqa: PTH112
-        ]
-        for record in records:
-            click.echo(library.line(record, settings().labels), err=True)
-        question = f"Delete {len(sha256s)} recordings and {len(stored)} outputs directories?"
-        if not yes and not click.confirm(question, err=True):
-            return 0
-        failures = {record.outputs: reason for record in stored if (reason := _remove(record))}
-        archive.delete(sha256s)
-    _forget_jobs([record.outputs for record in stored if record.outputs and record.outputs not in failures])
-    for reason in failures.values():
-        click.echo(f"Error: {printable(reason)}", err=True)
-    return 1 if failures else 0
-
-
-def _remove(record: "ArchiveRecord") -> str | None:
-    """Remove an outputs directory, if it is still the one that was archived; else why not."""
-    from emovox.archive.record import possible_ids  # noqa: PLC0415  an extra
-
-    assert record.outputs is not None  # noqa: S101  the caller has looked
-    try:
-        if record.id not in possible_ids(record.outputs):
-            return f"{record.outputs} was not deleted: it holds another result now"
-        shutil.rmtree(record.outputs)
-    except OSError as error:
-        return f"{record.outputs} can't be deleted: {error}"
-    return None
-
-
-def _forget_jobs(paths: list[Path]) -> None:
-    """Forget the service's jobs that made these outputs: they hold the recordings' names."""
-    from emovox.server.database import open_database, owner, state_directory  # noqa: PLC0415  an extra
-    from emovox.server.jobs.jobs import Jobs  # noqa: PLC0415
-
-    own = settings().outputs.resolve()
-    names = [path.name for path in paths if path.parent.resolve() == own]
-    if names and state_directory().is_dir():  # else no service has ever worked on these outputs
-        database = open_database()
-        Jobs(database, owner(state_directory())).forget_outputs(names)
-        database.dispose()
-
-
-def _select(archive: "Archive", names: tuple[str, ...], filters: tuple[str, ...]) -> "list[ArchiveRecord]":
-    """The records that are named, or else those that match the filters."""
-    if bool(names) == bool(filters):
-        raise click.UsageError("name recordings or give a --filter, not both")
-    if names:
-        return [record for name in names for record in _lookup(archive, name)]
-    return list(archive.all(library.parse(filters)))
-
-
-def _lookup(archive: "Archive", name: str) -> "list[ArchiveRecord]":
-    records = archive.lookup(name)
-    if not records:
-        raise ArchiveError(
-            f"{printable(name)}: nothing in the archive has this id, checksum or outputs directory; give at least "
-            "eight letters of an id"
-        )
-    return records
 
 
 def _language(labels: str | None) -> str:

@@ -91,6 +91,30 @@ def parse(words: tuple[str, ...]) -> "Filter":
         raise click.BadParameter(str(error), param_hint="--filter") from error
 
 
+def select(archive: "Archive", names: tuple[str, ...], filters: tuple[str, ...]) -> "list[ArchiveRecord]":
+    """The records that are named, or else those that match the filters."""
+    if bool(names) == bool(filters):
+        raise click.UsageError("name recordings or give a --filter, not both")
+    if names:
+        return [record for name in names for record in lookup(archive, name)]
+    return list(archive.all(parse(filters)))
+
+
+def lookup(archive: "Archive", name: str) -> "list[ArchiveRecord]":
+    """The records of an id, a checksum, the beginning of either, or an outputs directory.
+
+    Raises:
+        ArchiveError: there are none.
+    """
+    records = archive.lookup(name)
+    if not records:
+        raise ArchiveError(
+            f"{printable(name)}: nothing in the archive has this id, checksum or outputs directory; give at least "
+            "eight letters of an id"
+        )
+    return records
+
+
 def line(record: "ArchiveRecord", language: str) -> str:
     """A record as one line: id, time, verdict, name, tags."""
     name = printable(record.name or (record.outputs.name if record.outputs else record.sha256[:12]))

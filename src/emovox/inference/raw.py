@@ -8,7 +8,7 @@ import numpy as np
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames, Rows
-from emovox.inference.recognition import ReadoutResult, Recognition, Segment
+from emovox.inference.recognition import UNSURE, ReadoutResult, Recognition, Segment
 
 Whole = TypeVar("Whole", Recognition, Segment)
 
@@ -17,8 +17,12 @@ def without_baseline(recognition: Recognition) -> Recognition:
     """The same with the scores that it would have without its baseline; its frames stay as they are."""
     if recognition.baseline is None:
         return recognition
-    segments = recognition.segments and [_raw(item) for item in recognition.segments]
-    return _raw(recognition).model_copy(update={"baseline": None, "segments": segments})
+    # Whether it is unsure without its baseline isn't known here: that has a threshold of its own.
+    segments = recognition.segments and [
+        _raw(item).model_copy(update={"unsure": None}) for item in recognition.segments
+    ]
+    warnings = [code for code in recognition.warnings if code != UNSURE]
+    return _raw(recognition).model_copy(update={"baseline": None, "segments": segments, "warnings": warnings})
 
 
 def frames_without_baseline(

@@ -21,10 +21,8 @@ from emovox.archive.record import ArchiveRecord
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
+from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores
 from emovox.inference.recognition import (
-    OptionalConfidence,
-    OptionalEmotion,
-    OptionalScores,
     ReadoutResult,
     Recognition,
     WithoutBaseline,

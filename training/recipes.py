@@ -1,0 +1,28 @@
+"""Ways to fit the network that were tried in the sixth round, by name."""
+
+from dataclasses import dataclass, replace
+
+from training.neutral import NEUTRAL
+from training.sampling import Options
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A fit, and the constants of neutral's logit that are tried with it."""
+
+    options: Options
+    constants: tuple[float, ...] = (0.0, 0.5, 1.0, NEUTRAL)
+
+
+_UNITS = Options(stages=Options().stages[:1])
+_WIDE = replace(_UNITS.stages[0], batch=96)
+
+RECIPES = {
+    "5.2": Recipe(_UNITS, (0.0, NEUTRAL)),
+    "placed": Recipe(replace(_UNITS, placed=0.4)),
+    "everyday unplaced": Recipe(replace(_UNITS, everyday=1)),
+    "everyday": Recipe(replace(_UNITS, placed=0.4, everyday=1)),
+    "everyday double": Recipe(replace(_UNITS, placed=0.4, everyday=2)),
+    "relative": Recipe(replace(_UNITS, stages=(_WIDE,), relative=0.67)),
+    "relative everyday": Recipe(replace(_UNITS, stages=(_WIDE,), placed=0.4, everyday=1, relative=0.67)),
+}
