@@ -1729,6 +1729,11 @@ export interface components {
                 unknown: number;
             } | null;
             /**
+             * Unsure
+             * @description whether its confidence is one at which this model is wrong too often; left out where that wasn't measured
+             */
+            unsure?: boolean | null;
+            /**
              * Channel
              * @description the channel that was recognised alone, from 1
              */

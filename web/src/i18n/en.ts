@@ -247,6 +247,7 @@ export const en = {
       'Less than a third is speech, and the rest counts too: “Leave silence out” judges speech alone.',
     no_head: 'This model gives embeddings only, and no emotion.',
     baseline_short: 'Too little speech to be heard relative to itself: nothing is moved.',
+    unsure: 'The model isn’t sure: verdicts of so little confidence are wrong too often to be relied on.',
     baseline_far: 'Unlike the recordings of the baseline: what is heard relative to it may be worse than without.',
   } as Record<string, string>,
   log: {
