@@ -21,13 +21,8 @@ from emovox.archive.record import ArchiveRecord
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
-from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores
-from emovox.inference.recognition import (
-    ReadoutResult,
-    Recognition,
-    WithoutBaseline,
-    trained,
-)
+from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores, WithoutBaseline
+from emovox.inference.recognition import ReadoutResult, Recognition, trained
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
 from emovox.server.http.problems import Problem, damaged
