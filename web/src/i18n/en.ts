@@ -229,6 +229,7 @@ export const en = {
     deleteTitle: (name: string) => `Delete the baseline ${name}?`,
     deleteText:
       'Results that are relative to it stay as they are. No recording can be heard relative to it any more.',
+    selfLive: 'From the eighth segment on, as far as it has been heard',
     selfHint:
       'Segments and curve are relative to this recording. The verdict on all of it is as without: it is always average for itself.',
   },

@@ -222,6 +222,7 @@ export const zh: Words = {
     delete: (name) => `删除基线 ${name}`,
     deleteTitle: (name) => `删除基线「${name}」？`,
     deleteText: '相对于它的结果保持不变，但以后不能再用它来识别。',
+    selfLive: '从第八段语音起，相对于到此为止的声音',
     selfHint: '语音段和曲线相对于这个录音自身；整段录音的结论与不用基线时相同，因为它对自身来说总是平常的。',
   },
   warnings: {
