@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from training.neutral import NEUTRAL
-from training.sampling import Options
+from training.sampling import Options, Stage
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Recipe:
 _UNITS = Options(stages=Options().stages[:1])
 _WIDE = replace(_UNITS.stages[0], batch=96)
 
+_FURTHER = Options(stages=(Stage(steps=240, batch=64, frames=36, rate=3e-4, block_rate=6e-5),), warming=20)
+
 RECIPES = {
     "5.2": Recipe(_UNITS, (0.0, NEUTRAL)),
     "placed": Recipe(replace(_UNITS, placed=0.4)),
@@ -25,4 +27,6 @@ RECIPES = {
     "everyday double": Recipe(replace(_UNITS, placed=0.4, everyday=2)),
     "relative": Recipe(replace(_UNITS, stages=(_WIDE,), relative=0.67)),
     "relative everyday": Recipe(replace(_UNITS, stages=(_WIDE,), placed=0.4, everyday=1, relative=0.67)),
+    "further": Recipe(replace(_FURTHER, placed=0.4, everyday=1)),
+    "further relative": Recipe(replace(_FURTHER, placed=0.4, everyday=1, relative=0.5)),
 }
