@@ -29,6 +29,7 @@ from training.neutral import NEUTRAL
 from training.recipes import RECIPES
 from training.sampling import Options
 
+_EVERYDAY = "Arabic Speech Commands (CC BY 4.0), Picovoice (Apache-2.0), Mycroft Precise (public domain)"
 TEMPERATURE = 0.8063  # of revisions 5 to 5.2: training/measured.json
 
 
@@ -70,7 +71,7 @@ def to_model(
         emotions={name: name for name in NAMES},
         prior=prior,
     )
-    source = old.source.replace("ESC-10 (CC BY 3.0)", "ESC-10 (CC BY 3.0), everyday speech of four public sets")
+    source = f"{old.source}; everyday speech taken for neutral: {_EVERYDAY}"
     metadata = old.model_copy(
         update={
             "contract": CONTRACT,

@@ -9,8 +9,8 @@ pytest.importorskip("scipy")
 from emovox.emotions import NAMES
 from training import left_out
 from training.corpus import EVERYDAY, LEFT_OUT, MEASURED, Clip
-from training.left_out import ALWAYS_OUT, PICOVOICE, TURNS, Unheard, Voices
-from training.protocol import draw, figures, summary
+from training.left_out import ALWAYS_OUT, PICOVOICE, TURNS, Unheard, Voices, draw
+from training.protocol import figures, summary
 
 LABELS = ("angry", "happy", "neutral", "sad")
 
