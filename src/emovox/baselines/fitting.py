@@ -157,12 +157,22 @@ def fit(
     return fitting.baselines()
 
 
-def of_itself(embeddings: ArrayLike, metadata: Metadata) -> Baseline:
-    """The baseline of one recording, by its segments' embeddings (n, D)."""
+def of_itself(embeddings: ArrayLike, metadata: Metadata, before: Baseline | None = None) -> Baseline:
+    """The baseline of one recording, by its segments' embeddings (n, D).
+
+    Args:
+        embeddings: of the segments.
+        metadata: of the model.
+        before: that of the segments before these, if there are any.
+    """
     rows = np.atleast_2d(np.asarray(embeddings, np.float32))
     fitting = Fitting(SELF, metadata, column="", source="its own segments")
     fitting.add(rows, [None] * len(rows))
-    return fitting.baselines()[0]
+    own = fitting.baselines()[0]
+    if before is None:
+        return own
+    totals = {name: getattr(before, name) + getattr(own, name) for name in ("count", "sum", "squares")}
+    return Baseline(**{**dict(own), **totals})
 
 
 def member_names(name: str, values: Sequence[str]) -> dict[str, str]:

@@ -66,6 +66,11 @@ def recognition(command: Command, *, without: Collection[str] = ()) -> Command:
     return cast("Command", call)
 
 
+def option(name: str) -> Callable[[Command], Command]:
+    """One option of a recognition, for a command that can't use them all."""
+    return _option(name, declared(Options)[name])
+
+
 def model(text: str) -> Callable[[Command], Command]:
     """The option for the model, which a command gets as `model`, and that for what its labels are, as `mapping`.
 

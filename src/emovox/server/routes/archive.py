@@ -14,7 +14,8 @@ from emovox.archive.record import RAW, ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
-from emovox.inference.recognition import NumberMap, OptionalConfidence, OptionalEmotion, ReadoutResult
+from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
+from emovox.inference.recognition import ReadoutResult
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, invalid, responses
 from emovox.server.routes.outputs import PATIENCE, OutputId
