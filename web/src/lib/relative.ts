@@ -7,6 +7,8 @@ import { ranked, type Said } from './readouts'
 /** A recording, a segment or a moment, of which both sides may be known. */
 export interface TwoSided extends Said {
   readonly scores_without?: Scores | null
+  readonly warnings?: readonly string[]
+  readonly unsure?: boolean | null
 }
 
 /** As it would be without the baseline; itself where none moved it. */
@@ -17,6 +19,9 @@ export function without<T extends TwoSided>(said: T): T {
   return {
     ...said,
     ...(said.scores_without && led(said.scores_without)),
+    // Whether it is unsure without the baseline isn't known: that has a threshold of its own.
+    ...(said.scores_without && said.warnings && { warnings: said.warnings.filter((code) => code !== 'unsure') }),
+    ...(said.scores_without && said.unsure != null && { unsure: null }),
     ...(moved && { readouts: Object.fromEntries(readouts.map(([name, readout]) => [name, raw(readout)])) }),
   }
 }
