@@ -2,16 +2,23 @@
 
 import json
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy import delete
 
+from emovox.archive.schema import embeddings
 from emovox.baselines.baseline import Baseline, baseline_path
 from emovox.inference.recognizer import Recognizer
 from support.baselines import baseline
-from support.service import Client
+from support.service import Client, serving
+
+Encode = Callable[..., Path]
 
 
 @pytest.fixture
@@ -30,6 +37,12 @@ def upload(client: Client, paths: list[Path], **fields: str) -> httpx.Response:
     return client.post(
         "/v1/baselines", files=[("file", (path.name, path.read_bytes())) for path in paths], data=fields
     )
+
+
+def embedding(recognizer: Recognizer, path: Path, **options: Any) -> Any:
+    recognition = recognizer.recognize(path, embedding=True, **options)
+    assert recognition.embedding is not None
+    return recognition.embedding[0]
 
 
 def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer) -> None:
@@ -123,8 +136,8 @@ def test_one_is_made_of_stored_outputs(shared: Client, recognizer: Recognizer, e
     view = answer.json()
     assert (view["count"], view["left_out"], view["usable"]) == (3, [], True)
     item = Baseline.find("line 4")
-    rows = [recognizer.recognize(path, embedding=True).embedding for path in examples[:3]]
-    assert item.mean == pytest.approx(np.mean([row[0] for row in rows if row is not None], axis=0), abs=2e-3)
+    rows = [embedding(recognizer, path) for path in examples[:3]]
+    assert item.mean == pytest.approx(np.mean(rows, axis=0), abs=2e-3)
     assert all(item.knows(recognizer.recognize(path).recording.sha256) for path in examples[:3])
     again = {"name": "line 4", "outputs": ids[:2]}
     taken = shared.post("/v1/baselines", json=again)
@@ -146,8 +159,8 @@ def test_one_is_made_of_uploads(
     assert answer.status_code == 201, answer.text
     assert [item["recording"] for item in answer.json()["left_out"]] == ["text.wav"]
     item = Baseline.find("line3")
-    rows = [recognizer.recognize(path, embedding=True, speech_only=True).embedding for path in examples[:2]]
-    assert item.mean == pytest.approx(np.mean([row[0] for row in rows if row is not None], axis=0), abs=1e-5)
+    rows = [embedding(recognizer, path, speech_only=True) for path in examples[:2]]
+    assert item.mean == pytest.approx(np.mean(rows, axis=0), abs=1e-5)
     assert len(shared.get("/v1/outputs").json()["outputs"]) == before
     assert not any(shared.service.uploads.directory.iterdir())
     assert upload(shared, examples[:1], name="line3").status_code == 409
@@ -205,3 +218,55 @@ def test_a_baseline_is_read_once(
     baseline_of_two.write(baseline_path("line3"))
     assert shared.post_file(examples[0], baseline="line3").json()["baseline"]["count"] == 2
     assert len(reads) == 2
+
+
+def test_each_recording_counts_once_with_all_its_channels(
+    shared: Client, recognizer: Recognizer, examples: list[Path], encode: Encode, speech: np.ndarray
+) -> None:
+    call = encode(np.stack([speech, 0.3 * speech[::-1]]), "call.wav", "pcm_f32le", sample_format="flt")
+    ids = [
+        *stored(shared, [call], channel="1"),
+        *stored(shared, [call], channel="2"),
+        *stored(shared, examples[1:2]),
+    ]
+    assert shared.post("/v1/baselines", json={"name": "line3", "outputs": ids}).json()["count"] == 2
+    first, second = (embedding(recognizer, call, channel=channel) for channel in (1, 2))
+    expected = ((first + second) / 2 + embedding(recognizer, examples[1])) / 2
+    assert Baseline.find("line3").mean == pytest.approx(expected, abs=2e-3)
+
+
+def test_what_cannot_be_used_is_left_out_and_named(
+    shared: Client, examples: list[Path], encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence = encode(np.zeros(32_000, np.float32), "silence.wav", "pcm_s16le", sample_format="s16")
+    ids = stored(shared, [examples[0], silence, examples[1], examples[2]])
+    forgotten = shared.service.archiving.archive.by_outputs(shared.outputs / ids[2])
+    assert forgotten is not None
+    with shared.service.archiving.archive.database.begin() as connection:
+        connection.execute(delete(embeddings).where(embeddings.c.recognition == forgotten.id))
+    kept = shared.service.archiving.archive.directories.embeddings
+    monkeypatch.setattr(
+        shared.service.archiving.archive.directories,
+        "embeddings",
+        lambda root, names: {
+            name: replace(item, model="large") if name == ids[3] else item
+            for name, item in kept(root, names).items()
+        },
+    )
+    answer = shared.post("/v1/baselines", json={"name": "line3", "outputs": ids})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["count"] == 1
+    reasons = {item["recording"]: item["reason"] for item in answer.json()["left_out"]}
+    assert list(reasons) == ids[1:]
+    for reason, words in zip(reasons.values(), ("no speech", "no embedding", "recognised by large"), strict=True):
+        assert words in reason
+    assert upload(shared, [silence], name="quiet").json()["errors"] == [
+        {"field": "silence.wav", "reason": "no speech was found in it"}
+    ]
+
+
+def test_long_uploads_are_sent_as_jobs_first(tmp_path: Path, examples: list[Path]) -> None:
+    with serving(tmp_path / "outputs", sync_seconds=1) as client:
+        answer = upload(client, examples[:1], name="line3")
+    assert answer.status_code == 422
+    assert "recognise it as a job" in answer.json()["errors"][0]["reason"]

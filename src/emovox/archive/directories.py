@@ -25,6 +25,7 @@ class DirectoryEmbedding:
 
     Attributes:
         sha256: of the recording.
+        channel: that was recognised alone, from 1; None: all together.
         model: whose embedding it is.
         revision: of the model, the earliest with these embeddings.
         warnings: of the recognition.
@@ -32,6 +33,7 @@ class DirectoryEmbedding:
     """
 
     sha256: str
+    channel: int | None
     model: str
     revision: str
     warnings: tuple[str, ...]
@@ -107,19 +109,22 @@ class Directories:
         prefix, by_name = self._prefix(root), dict[str, DirectoryEmbedding]()
         query = (
             select(
-                directories.c.path, recognitions.c.recording, spaces.c.model, spaces.c.revision,
-                recognitions.c.warnings, embeddings.c.vector,
+                directories.c.path, recognitions.c.recording, recognitions.c.channel, recognitions.c.warnings,
+                spaces.c.model, spaces.c.revision, embeddings.c.vector,
             )
             .select_from(directories.join(recognitions).join(embeddings).join(spaces))
             .where(embeddings.c.segment == WHOLE)
         )  # fmt: skip
         with self._database.connect() as connection:
             for part in parts(prefix + clean(name) for name in names):
-                for path, sha256, model, revision, warnings, vector in connection.execute(
-                    query.where(directories.c.path.in_(part))
-                ):
-                    by_name[path.removeprefix(prefix)] = DirectoryEmbedding(
-                        sha256, model, revision, tuple(warnings.split()), unpacked(vector)
+                for row in connection.execute(query.where(directories.c.path.in_(part))):
+                    by_name[row.path.removeprefix(prefix)] = DirectoryEmbedding(
+                        sha256=row.recording,
+                        channel=row.channel,
+                        model=row.model,
+                        revision=row.revision,
+                        warnings=tuple(row.warnings.split()),
+                        embedding=unpacked(row.vector),
                     )
         return by_name
 

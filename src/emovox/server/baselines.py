@@ -30,11 +30,6 @@ def all_baselines() -> Iterator[tuple[str, Baseline]]:
             yield name, find_baseline(name)
 
 
-def holding(sha256: str) -> list[str]:
-    """The names of the baselines that the recording with this checksum is in, as far as is known."""
-    return [name for name, baseline in all_baselines() if baseline.knows(sha256)]
-
-
 # Reading one takes a millisecond, and with a thousand recordings ten: as long as recognising a clip.
 @lru_cache(maxsize=256)
 def _read(path: Path, state: tuple[int, int, int]) -> Baseline:

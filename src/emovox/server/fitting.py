@@ -1,17 +1,18 @@
 """Fitting baselines for clients: from the embeddings that stored outputs have, or from what they upload."""
 
-import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from emovox.archive.vectors import stored_embeddings
 from emovox.baselines.baseline import Baseline, baseline_path
 from emovox.baselines.fitting import fit
+from emovox.baselines.removal import Removal, locked, take_out
 from emovox.baselines.shift import movable
 from emovox.errors import AudioError, BaselineError, LabelsError, TooLargeError
 from emovox.heads.dataset import stored_embedding
@@ -27,7 +28,6 @@ from emovox.server.service import Service
 
 SOUNDLESS = frozenset({NO_SPEECH, "silence"})
 _NO_SPEECH = "no speech was found in it"
-_writing = threading.Lock()
 
 
 class LeftOut(BaseModel):
@@ -38,20 +38,20 @@ class LeftOut(BaseModel):
 
 
 @dataclass
-class Collection:
+class Material:
     """What a baseline is to be made of.
 
     Attributes:
-        embeddings: float32 (D,), of each recording, by its checksum; several where several channels of it count.
+        embeddings: float32 (D,), by each recording's checksum, or name if that isn't known, and by its channel.
         left_out: what can't be used.
     """
 
-    embeddings: dict[str, list[NDArray[np.float32]]] = field(default_factory=dict)
+    embeddings: dict[str, dict[int | None, NDArray[np.float32]]] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
 
-    def add(self, sha256: str, embedding: NDArray[np.float32]) -> None:
+    def add(self, sha256: str, embedding: NDArray[np.float32], channel: int | None = None) -> None:
         """Add the embedding of a recording, or of a channel of it."""
-        self.embeddings.setdefault(sha256, []).append(embedding)
+        self.embeddings.setdefault(sha256, {})[channel] = embedding
 
     def leave_out(self, recording: str | None, reason: str) -> None:
         """Note what can't be used, and why."""
@@ -80,7 +80,7 @@ def fit_outputs(
         sqlalchemy.exc.SQLAlchemyError: the database can't be read.
     """
     check_free(name, replace=replace)
-    collection, root = Collection(), service.settings.outputs
+    material, root = Material(), service.settings.outputs
     kept = service.archiving.archive.directories.embeddings(root, ids)
     if model is None:
         common = Counter(item.model for item in kept.values()).most_common(1)
@@ -92,32 +92,32 @@ def fit_outputs(
                 directory = service.stored_outputs.directory(id_)
                 if (item := kept.get(id_)) is None:
                     embedding, sha256 = stored_embedding(directory / EMBEDDING, recognizer)
-                    collection.add(sha256 or id_, embedding)
+                    material.add(sha256 or id_, embedding)
                 elif (item.model, item.revision) != (facts.name, facts.embeddings_of):
                     reason = (
                         f"it was recognised by {item.model} {item.revision}, not {facts.name} {facts.revision}"
                     )
-                    collection.leave_out(id_, reason)
+                    material.leave_out(id_, reason)
                 elif SOUNDLESS & set(item.warnings):
-                    collection.leave_out(id_, _NO_SPEECH)
+                    material.leave_out(id_, _NO_SPEECH)
                 else:
-                    collection.add(item.sha256, item.embedding)
+                    material.add(item.sha256, item.embedding, item.channel)
             except Problem as problem:
-                collection.leave_out(id_, problem.detail)
+                material.leave_out(id_, problem.detail)
             except LabelsError:
-                collection.leave_out(id_, f"no embedding of it by {facts.name} was kept: recognise it again")
-        source = f"{len(collection.embeddings)} stored recordings"
-        return _store(name, collection, recognizer, source=source, replace=replace), collection.left_out
+                material.leave_out(id_, f"no embedding of it by {facts.name} was kept: recognise it again")
+        source = f"{len(material.embeddings)} stored recordings"
+        return _store(name, material, recognizer, source=source, replace=replace), material.left_out
 
 
-async def embed_uploads(service: Service, files: Iterable[Upload], choice: ModelChoice) -> Collection:
+async def embed_uploads(service: Service, files: Iterable[Upload], choice: ModelChoice) -> Material:
     """The embeddings of the speech in uploads, one after the other, as one place in the queue.
 
     Raises:
         Problem: the service can't recognise anything right now.
         ModelError: the model can't be loaded or run.
     """
-    collection = Collection()
+    material = Material()
     longest = min(service.settings.service.sync_seconds, service.settings.max_duration)
     for file in files:
         progress = JobProgress(size=file.size)
@@ -128,24 +128,24 @@ async def embed_uploads(service: Service, files: Iterable[Upload], choice: Model
                 )
         except TooLargeError:
             reason = f"longer than {longest:g} s: recognise it as a job, and give its outputs"
-            collection.leave_out(file.name, reason)
+            material.leave_out(file.name, reason)
         except AudioError as error:
-            collection.leave_out(file.name, error.reason)
+            material.leave_out(file.name, error.reason)
         else:
             if SOUNDLESS & set(recognition.warnings) or recognition.embedding is None:
-                collection.leave_out(file.name, _NO_SPEECH)
+                material.leave_out(file.name, _NO_SPEECH)
             else:
-                collection.add(recognition.recording.sha256, recognition.embedding[0])
-    return collection
+                material.add(recognition.recording.sha256, recognition.embedding[0])
+    return material
 
 
 def fit_uploads(
-    service: Service, name: str, collection: Collection, choice: ModelChoice, *, replace: bool
+    service: Service, name: str, material: Material, choice: ModelChoice, *, replace: bool
 ) -> Baseline:
     """Make a baseline of what was uploaded, and store it. Raises as `fit_outputs`."""
     with service.models.borrow(choice) as recognizer:
-        source = f"{len(collection.embeddings)} uploads"
-        return _store(name, collection, recognizer, source=source, replace=replace)
+        source = f"{len(material.embeddings)} uploads"
+        return _store(name, material, recognizer, source=source, replace=replace)
 
 
 def check_free(name: str, *, replace: bool) -> None:
@@ -162,24 +162,19 @@ def check_free(name: str, *, replace: bool) -> None:
         raise Problem(409, "baseline-exists", f"there is a baseline {name} already: replace=true fits it again")
 
 
-def _store(name: str, collection: Collection, recognizer: Recognizer, *, source: str, replace: bool) -> Baseline:
+def _store(name: str, material: Material, recognizer: Recognizer, *, source: str, replace: bool) -> Baseline:
     movable(recognizer.metadata)
-    if not collection.embeddings:
+    if not material.embeddings:
         detail = "none of the recordings can be used"
-        errors = [{"field": item.recording, "reason": item.reason} for item in collection.left_out]
+        errors = [{"field": item.recording, "reason": item.reason} for item in material.left_out]
         raise Problem(422, "baseline", detail, title="Baseline can't be fitted", errors=errors)
-    rows = [np.mean(rows, axis=0) for rows in collection.embeddings.values()]
-    sha256s = [key if len(key) == 64 else None for key in collection.embeddings]
+    rows = [np.mean(list(channels.values()), axis=0) for channels in material.embeddings.values()]
+    sha256s = [key if len(key) == 64 else None for key in material.embeddings]
     [baseline] = fit(name, rows, recognizer.metadata, sha256s=sha256s, source=source)
-    with _writing:
+    with locked():
         check_free(name, replace=replace)
-        try:
+        with _explained():
             baseline.write(baseline_path(name))
-        except BaselineError as error:
-            log.error("%s", error)
-            if isinstance(error.__cause__, OSError):
-                raise from_refusal(error.__cause__) from error
-            raise
     return baseline
 
 
@@ -189,7 +184,34 @@ def remove(name: str) -> None:
     Raises:
         Problem: 404, there is none.
     """
-    with suppress(FileNotFoundError, BaselineError):
+    with suppress(FileNotFoundError, BaselineError), locked():
         baseline_path(name).unlink()
         return
     raise Problem(404, "no-such-baseline", "there is no baseline with this name")
+
+
+def take_out_recordings(service: Service, sha256s: Collection[str]) -> list[Removal]:
+    """Fit all baselines that have these recordings again, without them; before they are deleted.
+
+    Returns:
+        What became of each.
+
+    Raises:
+        Problem: 500 or 507, one can't be written.
+        sqlalchemy.exc.SQLAlchemyError: the database can't be read.
+    """
+    archive = service.archiving.archive
+    with _explained():
+        return take_out(sha256s, lambda sha256: stored_embeddings(archive, sha256))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """A baseline's file can't be written: the message, which names it, is for the log."""
+    try:
+        yield
+    except BaselineError as error:
+        log.error("%s", error)
+        if isinstance(error.__cause__, OSError):
+            raise from_refusal(error.__cause__) from error
+        raise

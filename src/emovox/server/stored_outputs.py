@@ -189,6 +189,14 @@ class StoredOutputs:
                 return path
             raise
 
+    def sha256(self, id_: str) -> str | None:
+        """The checksum of the recording in an outputs directory; None: it isn't known, or there is none."""
+        try:
+            value = self.head(id_)[1]["recording"]["sha256"]
+        except (Problem, OSError, KeyError, TypeError):
+            return None
+        return value if isinstance(value, str) else None
+
     def has_segments(self, id_: str) -> bool:
         """Whether segments were requested; there may be none all the same.
 

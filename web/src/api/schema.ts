@@ -435,6 +435,9 @@ export interface paths {
         /**
          * Remove
          * @description Delete an outputs directory with everything in it.
+         *
+         *     Baselines have sums of the embeddings of their recordings. `GET /v1/baselines?outputs=…` says beforehand which
+         *     have this one.
          */
         delete: operations["remove_v1_outputs__id___delete"];
         options?: never;
@@ -891,6 +894,29 @@ export interface components {
             checksum: string;
         };
         /**
+         * BaselineWithout
+         * @description A baseline that had a recording that was deleted, or may have had it.
+         */
+        BaselineWithout: {
+            /** Name */
+            name: string;
+            /**
+             * Count
+             * @description recordings that it has now; 0: it had no other, and was deleted; null: it is as it was
+             */
+            count: number | null;
+            /**
+             * Left
+             * @description recordings that were deleted and are still in it, or may be
+             */
+            left: number;
+            /**
+             * Reason
+             * @description why they are; empty: none is
+             */
+            reason: string;
+        };
+        /**
          * BatchView
          * @description A batch, with its jobs and their overall progress.
          */
@@ -954,6 +980,14 @@ export interface components {
             readouts: {
                 [key: string]: components["schemas"]["ReadoutCurve"];
             };
+        };
+        /**
+         * Deleted
+         * @description What became of the baselines that had a recording that was deleted.
+         */
+        Deleted: {
+            /** Baselines */
+            baselines: components["schemas"]["BaselineWithout"][];
         };
         /**
          * EmotionView
@@ -5105,7 +5139,10 @@ export interface operations {
     };
     remove_v1_outputs__id___delete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description refit: also take its recording out of all baselines that it is in; keep: leave it in. The answer then says what became of them. By default it is left in, and `Link` names them */
+                baselines?: ("keep" | "refit") | null;
+            };
             header?: never;
             path: {
                 id_: string;
@@ -5114,9 +5151,20 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description It is deleted; the answer to `baselines`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description It is deleted. */
             204: {
                 headers: {
+                    /** @description with rel=related: the baselines that its recording is in, or may be, if any */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6418,6 +6466,8 @@ export interface operations {
             query?: {
                 /** @description `usable`: by this model; by default by the baseline's own */
                 model?: string | null;
+                /** @description only those that have the recording of one of these stored outputs, or may have */
+                outputs?: string[] | null;
             };
             header?: never;
             path?: never;

@@ -1,7 +1,7 @@
 """Baselines: what recordings that are alike have in common, for others to be heard relative to it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from python_multipart.multipart import parse_options_header
 
 from emovox.baselines.baseline import Baseline
+from emovox.baselines.removal import holders
 from emovox.errors import BaselineError
 from emovox.inference.model_pool import ModelChoice
 from emovox.server import baselines, fitting
@@ -28,6 +29,13 @@ router = APIRouter(prefix="/v1/baselines", tags=["baselines"])
 Name = Annotated[str, Path(pattern=r"^\w[\w .-]{0,127}$", examples=["line3"])]
 Model = Annotated[
     str | None, Query(max_length=200, description="`usable`: by this model; by default by the baseline's own")
+]
+Outputs = Annotated[
+    list[Annotated[str, Field(pattern=f"^{ID.pattern}$")]] | None,
+    Query(
+        max_length=200,
+        description="only those that have the recording of one of these stored outputs, or may have",
+    ),
 ]
 FILES = 100  # uploads that one is made of: more add nothing, and stored outputs may be any number
 MAX_JSON = 2**20
@@ -123,9 +131,14 @@ _BODY = {
 
 
 @router.get("", responses=responses(422))
-def all_(model: Model = None) -> list[BaselineView]:
+def all_(request: Request, model: Model = None, outputs: Outputs = None) -> list[BaselineView]:
     """The baselines that recognitions may use as `baseline`. Those that can't be read are left out."""
-    return [BaselineView(**_facts(name, item, model)) for name, item in baselines.all_baselines()]
+    chosen = None if outputs is None else _holding(service_of(request), outputs)
+    return [
+        BaselineView(**_facts(name, item, model))
+        for name, item in baselines.all_baselines()
+        if chosen is None or name in chosen
+    ]
 
 
 @router.get("/{name}", responses=responses(404, 409, 422))
@@ -192,14 +205,19 @@ async def _of_uploads(request: Request, service: Service) -> tuple[Baseline, lis
             raise invalid([{"field": "file", "reason": "the form contains no recording"}])
         fitting.check_free(asked.name, replace=asked.replace)
         choice = ModelChoice(_model(asked.model) or service.settings.model)
-        collection = await unless_gone(request, fitting.embed_uploads(service, form.files, choice))
+        material = await unless_gone(request, fitting.embed_uploads(service, form.files, choice))
         item = await asyncio.to_thread(
-            fitting.fit_uploads, service, asked.name, collection, choice, replace=asked.replace
+            fitting.fit_uploads, service, asked.name, material, choice, replace=asked.replace
         )
     finally:
         for file in form.files:
             service.uploads.remove(file.token)
-    return item, collection.left_out
+    return item, material.left_out
+
+
+def _holding(service: Service, ids: Iterable[str]) -> set[str]:
+    sha256s = {sha256 for id_ in ids if (sha256 := service.stored_outputs.sha256(id_)) is not None}
+    return {item.name for item in holders(sha256s)}
 
 
 def _fields(fields: Mapping[str, str]) -> UploadRequest:
