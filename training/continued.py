@@ -25,13 +25,13 @@ _OF_A_BLOCK = (
     "ffn/linear_1/weight",
     "ffn/linear_1/bias",
 )
+_ADAPTOR = ("gate_value/weight", "gate_value/bias", "head/weight")
 _CONVOLUTIONS = ("conv1/weight", "conv1/bias", "conv2/weight", "conv2/bias")
 _SMALL = 300  # no weight of a layer is as small; what a graph counts with is
-_BASIS = 3  # axes of the Fourier basis, which comes first
 
 
 def read_variables(model: onnx.ModelProto) -> dict[str, Floats]:
-    """Whisper's weights as they were fitted, by its names, and the adaptor's: gate_value/weight and /bias, head/*.
+    """Whisper's weights as they were fitted, by its names, and the adaptor's: `gate_value/*` and `head/*`.
 
     They are told by their order, which is the builder's.
 
@@ -41,14 +41,14 @@ def read_variables(model: onnx.ModelProto) -> dict[str, Floats]:
     arrays = [numpy_helper.to_array(item) for item in model.graph.initializer]
     floats = [np.asarray(values, np.float32) for values in arrays if values.dtype in (np.float16, np.float32)]
     marks = (WIDTH // HEADS + 1) * HEADS  # the constants of attention's masks
-    large = [v for v in floats if v.ndim and max(v.shape) >= _SMALL and v.shape != (marks,)][1:]
+    large = [v for v in floats if v.ndim and max(v.shape) >= _SMALL and v.shape != (marks,)]
+    large = large[1:]  # the Fourier basis
     bias = [values for values in floats if values.shape == (OUT,)]
     blocks, rest = divmod(len(large) - len(_CONVOLUTIONS), len(_OF_A_BLOCK))
-    if rest != _BASIS or not bias:
+    if rest != len(_ADAPTOR) or not bias:
         raise ValueError("the model isn't one that training.graph built")
     names = [*_CONVOLUTIONS, *(f"layer_{block}/{name}" for block in range(blocks) for name in _OF_A_BLOCK)]
-    names += ["gate_value/weight", "gate_value/bias", "head/weight"]
-    variables = dict(zip(names, large, strict=True))
+    variables = dict(zip((*names, *_ADAPTOR), large, strict=True))
     variables["head/bias"] = bias[-1]
     for block in range(blocks):
         for kind in ("weight", "bias"):

@@ -38,7 +38,7 @@ class Start:
 
 
 def key_of(material: Material, clips: Sequence[Clip], options: Options, seed: int, start: str = "") -> str:
-    """What tells a fit from others: options, seed, clips, versions that they are heard in, what it goes on from."""
+    """What tells a fit from others: options, seed, clips, versions they are heard in, what it goes on from."""
     versions = [*material.versions, *(material.placed if options.placed else ())]
     facts = {
         "format": _FORMAT,

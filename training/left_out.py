@@ -183,3 +183,13 @@ def _metadata(
         minimum_samples=1,
         embedding_size=width,
     )
+
+
+def draw(voices: Voices, classes: Sequence[str], neutral: float, count: int, seed: int) -> NDArray[np.int64]:
+    """So many recordings, a share of them neutral and the other classes alike, none twice."""
+    rng = np.random.default_rng([seed, count])
+    others = [name for name in classes if name != "neutral"]
+    calm = round(count * neutral) if others else count
+    wanted = ["neutral"] * calm + [others[turn % len(others)] for turn in rng.permutation(count - calm)]
+    own = {name: list(rng.permutation(np.flatnonzero(voices.labels == name))) for name in (*others, "neutral")}
+    return np.array([own[name].pop() for name in wanted if len(own[name]) > 2], np.int64)

@@ -38,7 +38,7 @@ TESTED_IN_CONDITIONS = ("emodb",)
 _PRUNED = tuple(f"layer_{block}/ffn/" for block in range(len(UNITS)))
 _PRUNED_ON = 300  # clips that the pruned layers are fitted to, half of them degraded
 _PLACED = 1
-_PLACED_CLIPS = 700  # of a corpus in each copy
+_PLACED_CLIPS, _PLACED_EVERYDAY = 350, 200  # of a corpus, of a set, in each copy
 _PIECES_OF = 6  # every sixth clip
 PIECES = (0.5, 1.0, 2.0)  # seconds
 _ROOMS = 40  # simulated, and as many synthetic
@@ -166,13 +166,15 @@ def _kept(work: Path, facts: str, pruned: Callable[[], dict[str, Floats]]) -> di
 
 
 def _placed(clips: list[Clip], copy: int) -> list[Clip]:
-    """The clips of voices that may be trained on; of large corpora each copy has others."""
-    without = ("esc10", *(corpus.name for corpus in MEASURED))
+    """Some clips of speech that may be trained on; of large corpora each copy has others."""
+    without = ("esc10", "emogator", *(corpus.name for corpus in MEASURED))
+    everyday = {corpus.name for corpus in EVERYDAY}
     chosen: list[Clip] = []
     for corpus in {clip.corpus: None for clip in clips if clip.corpus not in without}:
         own = sorted((clip for clip in clips if clip.corpus == corpus), key=lambda clip: clip.number)
-        first = (copy - 1) * _PLACED_CLIPS % len(own)
-        chosen += [*own[first:], *own[:first]][:_PLACED_CLIPS]
+        count = _PLACED_EVERYDAY if corpus in everyday else _PLACED_CLIPS
+        first = (copy - 1) * count % len(own)
+        chosen += [*own[first:], *own[:first]][:count]
     return chosen
 
 

@@ -20,31 +20,20 @@ from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
 from emovox.files import replacing
+from training.confidence import COUNT, confidence
 from training.corpus import BY_NAME
-from training.experiments import shared
-from training.left_out import ALWAYS_OUT, TURNS, Unheard, Voices, listen
+from training.experiments import Table, shared
+from training.left_out import ALWAYS_OUT, TURNS, Unheard, draw, listen
 from training.material import PIECES, gather
 from training.recipes import RECIPES
 from training.sampling import STREAMS
 from training.verdicts import Verdicts, stream, temperature_of
 
 DRAWS = 20
-COUNT = 100  # recordings of a baseline
 
 Floats = NDArray[np.float32]
-Table = dict[str, Any]
 
 _LOG = logging.getLogger("training")
-
-
-def draw(voices: Voices, classes: Sequence[str], neutral: float, count: int, seed: int) -> NDArray[np.int64]:
-    """So many recordings, a share of them neutral and the other classes alike, none twice."""
-    rng = np.random.default_rng([seed, count])
-    others = [name for name in classes if name != "neutral"]
-    calm = round(count * neutral) if others else count
-    wanted = ["neutral"] * calm + [others[turn % len(others)] for turn in rng.permutation(count - calm)]
-    own = {name: list(rng.permutation(np.flatnonzero(voices.labels == name))) for name in (*others, "neutral")}
-    return np.array([own[name].pop() for name in wanted if len(own[name]) > 2], np.int64)
 
 
 def corpus_figures(unheard: Unheard, constant: float, kept: float, temperature: float) -> Table:
@@ -156,6 +145,7 @@ def figures(turns: Sequence[Unheard], constant: float, kept: float) -> Table:
     for rows in table["pieces"].values():
         for own in [key for key, value in rows.items() if isinstance(value, list)]:
             rows[own] = {key: float(np.mean([row[key] for row in rows[own]])) for key in rows[own][0]}
+    table["confidence"] = confidence(turns, constant, kept)
     return table
 
 

@@ -13,6 +13,8 @@ _BINS = 15
 _RIGHT = 0.7  # of verdicts that aren't unsure
 
 Floats = NDArray[np.float32]
+Labelled = tuple[Floats, NDArray[np.str_], NDArray[np.float64]]
+"""Logits (n, 9) before a temperature, labels, weights."""
 
 
 def stream(labels: NDArray[np.str_], classes: Sequence[str], neutral: float) -> NDArray[np.float64]:
@@ -80,7 +82,7 @@ def softmax(logits: Floats) -> NDArray[np.float64]:
     return result
 
 
-def temperature_of(parts: Sequence[tuple[Floats, NDArray[np.str_], NDArray[np.float64]]]) -> float:
+def temperature_of(parts: Sequence[Labelled]) -> float:
     """The temperature with which what is said is as much as what is right, by the likelihood of the labels."""
 
     def loss(log: float) -> float:

@@ -598,12 +598,14 @@ def test_each_stream_is_relative_to_itself_alone(movable: Recognizer, monologue:
 def test_who_is_late_is_relative_without_jumps_too(movable: Recognizer, monologue: np.ndarray) -> None:
     live = movable.live(baseline="self")
     names, before = ["angry", "happy", "neutral", "sad"], np.zeros(4)
-    for event in updates(events_of(live, *chunked(monologue, [3 * STEP]), catch_up=True)):
+    for event in updates(events_of(live, *chunked(monologue, [len(monologue) // 10]), catch_up=True)):
         if event.scores_without is not None:
             moved = log_odds(event.scores, names) - log_odds(event.scores_without, names)
             assert np.ptp(moved - before) <= BLEND + 1e-9
             before = moved
     assert before.any()
+    assert live.baseline is not None
+    assert live.baseline.count == 10, "of each segment there is an update, in the pause behind it"
 
 
 def test_events_are_json(recognizer: Recognizer, talk: np.ndarray) -> None:

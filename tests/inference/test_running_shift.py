@@ -36,11 +36,15 @@ def segment(running: RunningShift, start: int, updates: list[float]) -> int:
     """Add a segment of so many updates, and end it; returns where the next may begin."""
     end = start + len(updates) * STEP
     for number, value in enumerate(updates):
-        running.add(start + (number + 1) * STEP, np.array([value], np.float32))
-        running.advance()
+        running.update(start + (number + 1) * STEP, np.array([value], np.float32))
     running.finder.spans.append(Span(start, end))
-    running.count()
     return end + 2 * STEP
+
+
+def settle(running: RunningShift, start: int, updates: int) -> list[np.ndarray]:
+    """The vectors of so many updates of a segment that doesn't end."""
+    shifts = [running.update(start + (number + 1) * STEP, np.zeros(1, np.float32)) for number in range(updates)]
+    return [np.zeros(5) if item is None else item.vector for item in shifts]
 
 
 values = st.floats(-3, 3, width=32)
@@ -51,45 +55,37 @@ def test_it_is_that_of_the_segments_and_comes_by_little_steps(
     metadata: Metadata, segments: list[list[float]]
 ) -> None:
     running = RunningShift(rule(metadata), metadata, step=STEP)
-    start, steps = 0, []
+    start = 0
     for number, updates in enumerate(segments):
-        assert (running.target is None) == (number < SEGMENTS)
+        assert (running.target is None) == (number <= SEGMENTS), "known by the next update"
         start = segment(running, start, updates)
+    vectors = settle(running, start, 1000)
     assert len(running.finder.spans) == 1
     means = [[np.mean(np.array(updates, np.float32))] for updates in segments]
     expected = rule(metadata)(of_itself(means, metadata))
     assert running.target is not None
     assert running.target.baseline.count == len(segments)
     np.testing.assert_allclose(running.target.vector, expected.vector, atol=1e-6)
-    vector = np.zeros(5)
-    for _ in range(1000):
-        current = running.advance()
-        assert current is not None
-        steps.append(np.ptp(current.vector - vector))
-        vector = current.vector
-    np.testing.assert_array_equal(vector, running.target.vector)
-    assert max(steps[1:]) <= BLEND + 1e-9
+    np.testing.assert_array_equal(vectors[-1], running.target.vector)
+    assert np.ptp(np.diff(vectors, axis=0), axis=1).max() <= BLEND + 1e-9
 
 
 def test_from_nothing_it_comes_by_little_steps(metadata: Metadata) -> None:
-    running, start, vector = RunningShift(rule(metadata), metadata, step=STEP), 0, np.zeros(5)
+    running, start = RunningShift(rule(metadata), metadata, step=STEP), 0
     for _ in range(SEGMENTS):
-        assert running.advance() is None
         start = segment(running, start, [3.0])
-    for _ in range(20):
-        current = running.advance()
-        assert current is not None
-        assert np.ptp(current.vector - vector) == pytest.approx(BLEND)
-        vector = current.vector
+    vectors = [np.zeros(5), *settle(running, start, 20)]
+    np.testing.assert_allclose(np.ptp(np.diff(vectors, axis=0), axis=1), BLEND)
+    assert len(running._updates) == 20, "those of segments that were counted are gone"
 
 
 def test_what_is_between_segments_or_was_never_heard_counts_nowhere(metadata: Metadata) -> None:
     running, start = RunningShift(rule(metadata), metadata, step=STEP), 0
     for number in range(SEGMENTS):
-        running.add(start + STEP, np.array([100.0], np.float32))  # a click before it
+        running.update(start + STEP, np.array([100.0], np.float32))  # a click before it
         running.finder.spans.append(Span(start + 40 * STEP, start + 50 * STEP))  # nobody was in time
-        running.count()
         assert running.target is None
         start = segment(running, start + 60 * STEP, [number / 10])
+    running.finish(np.zeros(0, np.float32))
     assert running.target is not None
     assert running.target.baseline.mean == pytest.approx([0.35])

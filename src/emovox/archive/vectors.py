@@ -15,7 +15,9 @@ from emovox.archive.rows import parts
 from emovox.archive.schema import embeddings, recognitions, recordings, spaces, tags
 from emovox.errors import ArchiveError
 from emovox.heads import embedding_cache
+from emovox.inference.recognition import NO_SPEECH
 from emovox.outputs import EMBEDDING
+from emovox.speech_embeddings import SILENCE
 
 _BLOCK = 1000
 
@@ -60,7 +62,7 @@ def stored_embeddings(archive: Archive, sha256: str) -> Iterator[Floats]:
 
 
 def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: int) -> Iterator[Block]:
-    """The embeddings of all recordings that a filter selects, by one model, latest first; never all in memory.
+    """The embeddings of all recordings with speech that a filter selects, by one model, latest first, in blocks.
 
     Args:
         archive: that has them.
@@ -75,8 +77,10 @@ def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: 
     """
     own = (spaces.c.model == model, spaces.c.revision == revision, spaces.c.dimensions == size)
     columns = (recognitions.c.recording, recognitions.c.channel, recordings.c.link, embeddings.c.vector)
+    padded = " " + recognitions.c.warnings + " "
+    spoken = [~padded.contains(f" {warning} ", autoescape=True) for warning in (NO_SPEECH, SILENCE)]
     joined = embeddings.join(spaces).join(recognitions).join(recordings)
-    query = select(*columns).select_from(joined).where(embeddings.c.segment == rows.WHOLE, *own)
+    query = select(*columns).select_from(joined).where(embeddings.c.segment == rows.WHOLE, *own, *spoken)
     query = query.order_by(recognitions.c.created.desc(), recognitions.c.id.desc())
     nothing = True
     with archive.database.connect() as connection, archive.database.connect() as other:

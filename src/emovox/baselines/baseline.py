@@ -23,7 +23,7 @@ from emovox.settings import settings
 FORMAT: Literal[1] = 1
 SELF = "self"
 """Instead of a baseline: each recording relative to itself."""
-RESERVED = (SELF, "corpus", "speaker")
+RESERVED = (SELF, "corpus", "speaker", "recognized")
 """What `--baseline` means by these is decided for each recording, so that no file can be called so."""
 _NAME = re.compile(r"\w[\w .-]{0,127}")
 

@@ -104,22 +104,31 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
 
 @archive.command("list")
 @library.filters
+@library.relative
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, latest first.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True
 )
 @_LABELS
 @_OUTPUTS
-def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -> None:
+def list_(
+    filters: tuple[str, ...],
+    baseline: str | None,
+    expect: dict[str, float] | None,
+    limit: int,
+    form: str,
+    labels: str | None,
+) -> None:
     """List what is in the archive, latest first: id, time, emotion, confidence, name, tags.
 
     \b
     emovox archive list
     emovox archive list --filter emotion=angry --filter tag=complaint --limit 200
+    emovox archive list --baseline line3 --filter 'angry>0.6'
     """  # noqa: D301  click needs the backspace itself
-    where = library.parse(filters)
     with library.read_archive() as archive:
-        records, more = archive.find(where, limit=limit)
+        view = library.view(archive, filters, baseline, expect)
+        records, more = view.first(limit)
     if form == "json":
         click.echo(json.dumps([record.to_dict() for record in records], ensure_ascii=False, indent=2))
         return
@@ -130,6 +139,8 @@ def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -
             else library.line(record, _language(labels))
         )
         click.echo(text)
+    if form == "table" and baseline is not None:
+        click.echo(f"relative to {printable(view.relative_to)}", err=True)
     if form == "table" and more:
         click.echo(f"… and more: show them with a --limit above {limit}", err=True)
 
@@ -157,6 +168,8 @@ def show(name: str, form: str, labels: str | None) -> None:
             for key, value in facts.items():
                 if value not in (None, [], {}) and key not in {"scores", "readouts"}:
                     text = ", ".join(value) if isinstance(value, list) else value
+                    if key == "baseline" and record.baseline is not None:
+                        text = f"{record.baseline.name}, of {record.baseline.count} recordings"
                     click.echo(f"{key:12}{printable(str(text))}")
             for emotion, score in sorted((record.scores or {}).items(), key=lambda item: -item[1]):
                 click.echo(f"{'':12}{100 * score:5.1f} %  {label(emotion, _language(labels))}")
@@ -181,6 +194,7 @@ def _show_readout(name: str, item: "ReadoutResult") -> None:
 
 @archive.command()
 @library.filters
+@library.relative
 @click.option(
     "--rows",
     type=click.Choice(["recordings", "segments", "frames"]),
@@ -198,7 +212,15 @@ def _show_readout(name: str, item: "ReadoutResult") -> None:
 )
 @click.option("--embedding", is_flag=True, help="Add the embeddings of recordings: in JSON lines and Parquet.")
 @_OUTPUTS
-def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, embedding: bool) -> int:
+def export(
+    filters: tuple[str, ...],
+    baseline: str | None,
+    expect: dict[str, float] | None,
+    rows: str,
+    form: str,
+    output: Path | None,
+    embedding: bool,
+) -> int:
     """Write the archive as a table: of recordings, of their segments, or of their frames.
 
     What readouts give besides the nine emotions has columns READOUT.LABEL, such as dimensions.arousal. The archive
@@ -209,6 +231,7 @@ def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, 
     emovox archive export > archive.csv
     emovox archive export --rows segments --filter tag=complaint > segments.csv
     emovox archive export --format parquet --embedding --output archive.parquet --filter model=lite
+    emovox archive export --baseline corpus > relative.csv
 
     Exit code: 0 all well, 1 some outputs directories can't be read (the others are in the table), 2 usage.
     """  # noqa: D301  click needs the backspace itself
@@ -221,21 +244,21 @@ def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, 
         raise click.UsageError("JSON lines and --embedding need --rows recordings")
     if form == "parquet":
         check(form)
-    where = library.parse(filters)
     failures: Failures = []
     try:
         with library.read_archive() as archive:
+            view = library.view(archive, filters, baseline, expect)
             if form == "jsonl" or embedding:
                 from emovox.archive import table  # noqa: PLC0415  an extra
 
                 with opened(output, form) as file:
                     if form == "parquet":
-                        layout = table.layout_of(archive.reading_names(where))
-                        table.write_parquet(archive.all(where), file, layout, archive)
+                        layout = table.layout_of(archive.reading_names(view.where))
+                        table.write_parquet(view.records(), file, layout, archive)
                     else:
-                        table.write_jsonl(archive.all(where), file, archive if embedding else None)
+                        table.write_jsonl(view.records(), file, archive if embedding else None)
             else:
-                write_archive(archive, where, rows, cast("Form", form), output, failures)
+                write_archive(view, rows, cast("Form", form), output, failures)
     finally:
         tell(failures)
     return 1 if failures else 0

@@ -266,8 +266,6 @@ class Live:
             # As in SpeechFinder: speech begins where it is probable, and ends where it is improbable.
             self._active = probability >= (PAUSE if self._active else SPEECH)
             self._chunks.append(self._active)
-        if self._own is not None:
-            self._own.count()
         self._speaks = sum(list(self._chunks)[-_RECENT:]) >= LEAST_SPEECH
         if self._speaks:
             self._quiet, self._pending = 0, True
@@ -311,9 +309,8 @@ class Live:
         pool = Pool(self._windows)
         pool.add_frames(output, rows)
         if self._own is not None:
-            self._own.add(self._end, pool.embedding)
-            if (shift := self._own.advance()) is not None:
-                self._readouts = [item.moved(shift) for item in self._readouts]
+            shift = self._own.update(self._end - self._quiet, pool.embedding)
+            self._readouts = [item if shift is None else item.moved(shift) for item in self._readouts]
         emotions = self._without = None
         self._results = {}
         for item in self._readouts:

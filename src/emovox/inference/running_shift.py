@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from emovox.audio.speech import Span, SpeechFinder
+from emovox.audio.speech import SpeechFinder
 from emovox.audio.waveform import Waveform
 from emovox.baselines.baseline import Baseline, Vector
 from emovox.baselines.fitting import of_itself
@@ -48,35 +48,15 @@ class RunningShift:
         self._known = 0  # spans in the finder that were counted
         self._vector: Vector | None = None  # that was shown last
 
-    def add(self, end: int, embedding: Floats) -> None:
-        """Add what the update that ends at a sample was computed from, (D,)."""
+    def update(self, end: int, embedding: Floats) -> Shift | None:
+        """The shift for an update, at most `BLEND` nearer to the target than that before; None: there is none yet.
+
+        Args:
+            end: the sample where its latest speech ends.
+            embedding: the mean that it is computed from, (D,).
+        """
         self._updates.append((end, embedding))
-
-    def count(self) -> None:
-        """Count the segments that have ended."""
-        spans = self.finder.spans
-        for span in spans[self._known :]:
-            self._count(span)
-        del spans[:-1]  # of hours they would be many; the finder needs the last
-        self._known = len(spans)
-
-    def finish(self, rest: Waveform) -> None:
-        """End the stream with its last samples, and with it an open segment."""
-        self.finder.push(rest)
-        self.finder.finish()
-        self.count()
-
-    def _count(self, span: Span) -> None:
-        rows = [row for end, row in self._updates if span.start < end < span.end + self._step]
-        self._updates = [item for item in self._updates if item[0] >= span.end + self._step]
-        if not rows:  # nothing of it went to the model
-            return
-        self._baseline = of_itself([np.mean(rows, axis=0)], self._metadata, self._baseline)
-        if self._baseline.count >= SEGMENTS:
-            self.target = self._shift_of(self._baseline)
-
-    def advance(self) -> Shift | None:
-        """The shift to show next, at most `BLEND` nearer to the target; None: there is none yet."""
+        self._count()
         if self.target is None:
             return None
         goal = self.target.vector
@@ -84,3 +64,22 @@ class RunningShift:
         distance = float(np.ptp(goal - before))
         self._vector = goal if distance <= BLEND else before + BLEND / distance * (goal - before)
         return replace(self.target, logits=dict(zip(self.target.logits, self._vector.tolist(), strict=True)))
+
+    def finish(self, rest: Waveform) -> None:
+        """End the stream with its last samples, and with it an open segment."""
+        self.finder.push(rest)
+        self.finder.finish()
+        self._count()
+
+    def _count(self) -> None:
+        """Count the segments that have ended."""
+        spans = self.finder.spans
+        for span in spans[self._known :]:
+            rows = [row for end, row in self._updates if span.start < end < span.end + self._step]
+            self._updates = [item for item in self._updates if item[0] >= span.end + self._step]
+            if rows:  # else nothing of it went to the model
+                self._baseline = of_itself([np.mean(rows, axis=0)], self._metadata, self._baseline)
+        if self._known < len(spans) and self._baseline is not None and self._baseline.count >= SEGMENTS:
+            self.target = self._shift_of(self._baseline)
+        del spans[:-1]  # of hours they would be many; the finder needs the last
+        self._known = len(spans)
