@@ -23,10 +23,11 @@ from emovox.models.readout import Readout, ReferenceMean
 from emovox.models.runtime.engine import read_metadata
 from training.corpus import ACTED, BY_NAME, Clip
 from training.experiments import shared
-from training.fitting import Options, fit
+from training.fitting import fit
 from training.material import Material, gather
 from training.neutral import NEUTRAL
 from training.reference import NO_EMOTION, reference
+from training.sampling import Options
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -35,17 +35,14 @@ class Rows:
     Attributes:
         path: where the recording was, or its name.
         outputs: its outputs directory.
+        relative_to: what the scores are relative to: `raw`, or the name of a baseline.
     """
 
     path: str | None
     outputs: str | None
     segments: Sequence[Segment] = ()
     frames: Frames | None = None
-
-    @property
-    def origin(self) -> tuple[str | None, str | None]:
-        """The cells of `ORIGIN`."""
-        return self.path, self.outputs
+    relative_to: str | None = None
 
 
 class Table:
@@ -54,21 +51,22 @@ class Table:
     Attributes:
         part: what its rows are.
         layout: the columns of the recordings' readouts.
+        relative: whether there is a column `relative_to`.
         recordings: how many have been written.
         empty: how many of them had no rows.
     """
 
-    def __init__(self, part: Part, layout: Layout | None = None) -> None:
-        self.part, self.layout = part, layout or Layout()
+    def __init__(self, part: Part, layout: Layout | None = None, *, relative: bool = False) -> None:
+        self.part, self.layout, self.relative = part, layout or Layout(), relative
         self.recordings = self.empty = 0
 
     def write_csv(self, recordings: Iterable[Rows], file: IO[str]) -> None:
         """Write rows as CSV, one recording after the other."""
         layout = self.layout
         own = layout.segment_columns() if self.part == "segments" else layout.frame_columns()
-        file.write(comma_separated.line([*ORIGIN, *own]))
+        file.write(comma_separated.line([*self._origin(Rows(None, None)), *own]))
         for rows in self._counted(recordings):
-            origin = comma_separated.line(rows.origin).rstrip("\n")
+            origin = comma_separated.line(list(self._origin(rows).values())).rstrip("\n")
             for lines in self._lines(rows):
                 file.write("".join(f"{origin},{line}" for line in lines))
 
@@ -78,14 +76,20 @@ class Table:
 
         segments = self.part == "segments"
         fields = parquet.segment_fields(self.layout) if segments else parquet.frame_fields(self.layout)
-        with parquet.writer(file, [*((name, pa.string()) for name in ORIGIN), *fields]) as write:
+        names = self._origin(Rows(None, None))
+        with parquet.writer(file, [*((name, pa.string()) for name in names), *fields]) as write:
             for rows in self._counted(recordings):
                 for table in self._tables(rows):
                     joined = table
-                    for column, (name, cell) in enumerate(zip(ORIGIN, rows.origin, strict=True)):
+                    for column, (name, cell) in enumerate(self._origin(rows).items()):
                         cells = pa.repeat(pa.scalar(cell, pa.string()), table.num_rows)
                         joined = joined.add_column(column, name, cells)
                     write(joined)
+
+    def _origin(self, rows: Rows) -> dict[str, str | None]:
+        """The first cells of each row, by their columns."""
+        cells = dict(zip(ORIGIN, (rows.path, rows.outputs), strict=True))
+        return {**cells, "relative_to": rows.relative_to} if self.relative else cells
 
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
         if self.part == "segments":

@@ -1,8 +1,14 @@
 """A result as it would be without its baseline, for what compares recordings of many voices."""
 
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from emovox.inference.recognition import ReadoutResult, Recognition, Segment
+import numpy as np
+
+from emovox.emotions import NAMES
+from emovox.inference.baseline_facts import BaselineFacts
+from emovox.inference.frames import Frames, Rows
+from emovox.inference.recognition import UNSURE, ReadoutResult, Recognition, Segment
 
 Whole = TypeVar("Whole", Recognition, Segment)
 
@@ -11,8 +17,50 @@ def without_baseline(recognition: Recognition) -> Recognition:
     """The same with the scores that it would have without its baseline; its frames stay as they are."""
     if recognition.baseline is None:
         return recognition
-    segments = recognition.segments and [_raw(item) for item in recognition.segments]
-    return _raw(recognition).model_copy(update={"baseline": None, "segments": segments})
+    # Whether it is unsure without its baseline isn't known here: that has a threshold of its own.
+    segments = recognition.segments and [
+        _raw(item).model_copy(update={"unsure": None}) for item in recognition.segments
+    ]
+    warnings = [code for code in recognition.warnings if code != UNSURE]
+    return _raw(recognition).model_copy(update={"baseline": None, "segments": segments, "warnings": warnings})
+
+
+def frames_without_baseline(
+    frames: Frames, baseline: BaselineFacts, emotions: Mapping[str, str] | None = None
+) -> Frames:
+    """The same with the scores that they would have without the baseline: exact up to rounding.
+
+    Args:
+        frames: with their rows.
+        baseline: that the scores are relative to.
+        emotions: which of the nine each label of the model was taken for; None: it gives the nine by their names.
+    """
+    scores, readouts = frames.scores, dict(frames.readouts)
+    for name, shift in baseline.shift.items():
+        item = readouts.get(name)
+        if item is None:
+            by_emotion = {_emotion(label): value for label, value in shift.items()}
+            scores = None if scores is None else _moved_back(scores, NAMES, by_emotion)
+        elif item.scores is not None:
+            rows = _moved_back(item.scores, item.labels, shift)
+            readouts[name] = item.model_copy(update={"scores": rows})
+            if scores is not None:
+                columns = [NAMES.index((emotions or {}).get(label) or _emotion(label)) for label in item.labels]
+                nine = rows @ np.eye(len(NAMES), dtype=np.float32)[columns]
+                scores = np.where(np.isnan(nine), scores, nine)  # of what doesn't count: unknown
+    return frames.model_copy(update={"scores": scores, "readouts": readouts})
+
+
+def _emotion(label: str) -> str:
+    """Which of the nine a label is that has its name, as `Readout.is_nine` takes it: 生气/angry, <unk>."""
+    name = label.lower().rpartition("/")[2].strip()
+    return name if name in NAMES else "unknown"
+
+
+def _moved_back(scores: Rows, labels: Iterable[str], shift: Mapping[str, float]) -> Rows:
+    """The softmax (T, K) of the logits of scores (T, K), without what was added to them."""
+    rows = scores * np.exp(-np.array([shift.get(label, 0.0) for label in labels]))
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True), np.float32)
 
 
 def _raw(item: Whole) -> Whole:
