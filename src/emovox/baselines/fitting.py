@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 
 import numpy as np
@@ -17,21 +16,71 @@ from emovox.version import __version__
 _STRANGE = re.compile(r"[^\w -]+")
 
 
-@dataclass(frozen=True)
-class _Totals:
-    """Of some recordings: how many, the sums of embeddings and of their squares, digests as far as known."""
+class _Sum:
+    """A sum of vectors that doesn't depend on their order.
 
-    count: int
-    sum: Vector
-    squares: Vector
-    digests: frozenset[str] | None
+    What each addition rounds away is added up too: the error-free transformation of Knuth, The Art of Computer
+    Programming 2, section 4.2.2, theorem B.
+    """
 
-    @classmethod
-    def of(cls, embeddings: NDArray[np.floating], sha256s: Sequence[str | None]) -> "_Totals":
-        rows = embeddings.astype(np.float64)
-        digests = [sha256 and sha256[: 2 * DIGEST] for sha256 in sha256s]
-        known = None if None in digests else frozenset(digest for digest in digests if digest)
-        return cls(len(rows), rows.sum(axis=0), np.square(rows).sum(axis=0), known)
+    def __init__(self, size: int) -> None:
+        self._high, self._low = np.zeros(size), np.zeros(size)
+
+    def add(self, row: Vector) -> None:
+        total = self._high + row
+        own = total - self._high
+        self._low += (self._high - (total - own)) + (row - own)
+        self._high = total
+
+    @property
+    def vector(self) -> Vector:
+        return self._high + self._low
+
+
+class Totals:
+    """Of some recordings, which come one after the other: what a baseline stores.
+
+    Attributes:
+        count: how many.
+    """
+
+    def __init__(self, metadata: Metadata) -> None:
+        """Begin; `metadata` is of the model whose embeddings will come."""
+        self.count = 0
+        self._metadata = metadata
+        self._sum, self._squares = _Sum(metadata.embedding_size), _Sum(metadata.embedding_size)
+        self._digests: set[str] | None = set()
+
+    def add(self, embedding: NDArray[np.floating], sha256: str | None) -> None:
+        """Add a recording: its embedding (D,), and its checksum if it is known."""
+        row = embedding.astype(np.float64)
+        self.count += 1
+        self._sum.add(row)
+        self._squares.add(np.square(row))
+        if sha256 is None:
+            self._digests = None
+        elif self._digests is not None:
+            self._digests.add(sha256[: 2 * DIGEST])
+
+    def baseline(self, name: str, source: str, *, created_at: datetime | None = None) -> Baseline:
+        """The baseline of them."""
+        return Baseline(
+            name=name,
+            model=FittedModel.of(self._metadata),
+            created_at=created_at or datetime.now(timezone.utc),
+            emovox=__version__,
+            source=source,
+            count=self.count,
+            sum=self._sum.vector,
+            squares=self._squares.vector,
+            recordings=None if self._digests is None else frozenset(self._digests),
+        )
+
+
+def in_group(baseline: Baseline, name: str, whole: Baseline, column: str, value: str) -> Baseline:
+    """A baseline under this name that leans on that of the whole set: of the recordings that have this value."""
+    group = Group(name=whole.name, column=column, value=value, count=whole.count, sum=whole.sum)
+    return baseline.model_copy(update={"name": name, "group": group})
 
 
 def fit(
@@ -91,32 +140,26 @@ def _fit(
     keys = [(sha256 or index, value) for index, (sha256, value) in enumerate(zip(sums, values, strict=True))]
     once = {key: len(rows) - 1 - index for index, key in enumerate(reversed(keys))}
     chosen = sorted(once.values())
-    everyone = _Totals.of(rows[chosen], [sums[index] for index in chosen])
 
-    def made(title: str, totals: _Totals, group: Group | None) -> Baseline:
-        return Baseline(
-            name=title,
-            group=group,
-            model=FittedModel.of(metadata),
-            created_at=datetime.now(timezone.utc),
-            emovox=__version__,
-            source=source,
-            count=totals.count,
-            sum=totals.sum,
-            squares=totals.squares,
-            recordings=totals.digests,
-        )
+    def made(title: str, indices: Sequence[int]) -> Baseline:
+        totals = Totals(metadata)
+        for index in indices:
+            totals.add(rows[index], sums[index])
+        return totals.baseline(title, source)
 
-    baselines = [made(name, everyone, None)]
+    whole = made(name, chosen)
     if groups is None:
-        return baselines
+        return [whole]
     titles = member_names(name, sorted(set(values)))
-    for value, title in titles.items():
-        own = [index for index in chosen if values[index] == value]
-        if own:
-            group = Group(name=name, column=column, value=value, count=everyone.count, sum=everyone.sum)
-            baselines.append(made(title, _Totals.of(rows[own], [sums[index] for index in own]), group))
-    return baselines
+    own = {value: [index for index in chosen if values[index] == value] for value in titles}
+    return [
+        whole,
+        *(
+            in_group(made(titles[value], indices), titles[value], whole, column, value)
+            for value, indices in own.items()
+            if indices
+        ),
+    ]
 
 
 def member_names(name: str, values: Sequence[str]) -> dict[str, str]:
