@@ -445,18 +445,18 @@ def test_the_archive_has_what_the_tables_have_however_often_it_breaks_off(
     monkeypatch.setattr("emovox.batch.tables.ROWS", 2)
     out = tmp_path / "out"
     wish = BatchConfig(str(calls / "0*.wav"), str(out), model=model, outputs_dirs=True, archive=True)
-    write = Shards._write
+    write = Shards.write
 
-    def dies(shards: Shards, name: str) -> None:
+    def dies(shards: Shards, name: str, rows: list[dict[str, Any]]) -> None:
         raise StopError
 
     for stop in (1, 3):
         with pytest.raises(StopError):
             run(wish, stop=stop)
-    monkeypatch.setattr(Shards, "_write", dies)  # after the records, before their rows
+    monkeypatch.setattr(Shards, "write", dies)  # after the records, before their rows
     with pytest.raises(StopError):
         run(wish)
-    monkeypatch.setattr(Shards, "_write", write)
+    monkeypatch.setattr(Shards, "write", write)
     with Archive(out / "outputs.db") as archive:
         assert len({item.id for item in archive.all()}) > len(table(out))
     run(wish)

@@ -6,16 +6,20 @@ from emovox.inference.recognition import ReadoutResult, Recognition, Segment
 
 Whole = TypeVar("Whole", Recognition, Segment)
 
+WITHOUT = "_without"
+"""Follows the name of a column of scores in tables: the column of what they would be without the baseline."""
+
 
 def without_baseline(recognition: Recognition) -> Recognition:
     """The same with the scores that it would have without its baseline; its frames stay as they are."""
     if recognition.baseline is None:
         return recognition
-    segments = recognition.segments and [_raw(item) for item in recognition.segments]
-    return _raw(recognition).model_copy(update={"baseline": None, "segments": segments})
+    segments = recognition.segments and [raw(item) for item in recognition.segments]
+    return raw(recognition).model_copy(update={"baseline": None, "segments": segments})
 
 
-def _raw(item: Whole) -> Whole:
+def raw(item: Whole) -> Whole:
+    """A recording or a segment likewise, without a look at its other parts."""
     readouts = {name: _readout(result) for name, result in item.readouts.items()}
     if item.scores_without is None:
         return item.model_copy(update={"readouts": readouts})
