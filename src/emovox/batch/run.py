@@ -150,7 +150,6 @@ class Batch:
             if self._trouble is not None:
                 raise self._trouble
             if self._of_many:
-                engine.close()  # frees the memory of the models
                 SecondPass(
                     wish, self._out, self._ready, self._ledger, self._archive, self.status, self._tell
                 ).run()
