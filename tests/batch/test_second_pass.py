@@ -126,7 +126,8 @@ def test_a_batch_that_dies_in_either_pass_goes_on(
     with pytest.raises(StopError):
         run(wish, stop=3)
     assert not (tmp_path / "out" / RECOGNITIONS).exists()
-    write, written = Shards.write, []
+    written: list[str] = []
+    write = Shards.write
 
     def dies(shards: Shards, name: str, rows: list[dict[str, Any]]) -> None:
         if shards.place.address.endswith(RECOGNITIONS):

@@ -97,6 +97,21 @@ def precision(text: str) -> Callable[[Command], Command]:
     )
 
 
+def baseline(kinds: str, text: str) -> Callable[[Command], Command]:
+    """The options for the baseline and what is expected, as `baseline` and `expect`.
+
+    Args:
+        kinds: what it may be, for the help.
+        text: the help of the first.
+    """
+
+    def decorate(command: Command) -> Command:
+        expect = click.option("--expect", **_SPELLING["expect"])
+        return click.option("--baseline", metavar=kinds, help=text)(expect(command))
+
+    return decorate
+
+
 def exports(text: str) -> Callable[[Command], Command]:
     """The option for the exports; `text` begins its help."""
     return click.option(

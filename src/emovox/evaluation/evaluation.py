@@ -132,7 +132,7 @@ def evaluate(
     group: str | None = None,
     begin: Callable[[str], None] = lambda _: None,
     speech_only: bool = False,
-    baseline: Baseline | Literal["corpus", "speaker"] | None = None,
+    baseline: Baseline | Literal["self", "corpus", "speaker"] | None = None,
     expect: Mapping[str, float] | None = None,
 ) -> Evaluation:
     """Recognise labelled recordings, and compare.
@@ -153,7 +153,8 @@ def evaluate(
         begin: is told the name of each recording before its turn.
         speech_only: leave silence out of the verdicts; recordings without speech have none, and count as wrong.
         baseline: what scores are relative to: one that was fitted; `corpus`: all recordings of the list, those
-            that are left out too; `speaker`: those of each speaker, by its column of that name. Labels play no part.
+            that are left out too; `speaker`: those of each speaker, by its column of that name. Neither looks at
+            labels.
         expect: as `Options` has it.
 
     Raises:
@@ -249,17 +250,16 @@ def _recognised(
         recognizer.shift(options)  # a baseline that doesn't fit is refused now, and not in each recording
         results = list(recognitions(labelled, recognizer, begin, options))
         facts = next((item.baseline for _, item in results if isinstance(item, Recognition)), None)
-        return results, facts and Relative.of(facts)
+        return results, None if facts is None else Relative.of(facts)
     column = speaker_column(rows, source) if options.baseline == SPEAKER else None
-    by_place = {(row.name, row.path): row for row in labelled}
-    every = [by_place.get((row.name, row.path), row) for row in rows]
+    by_name = {row.name: row for row in labelled}
 
     def speaker(row: Labelled) -> str:
         return "" if column is None else row.groups.get(column, "")
 
-    moved, baselines = relative_recognitions(every, recognizer, begin, options, speaker)
+    moved, baselines = relative_recognitions(rows, recognizer, begin, options, speaker)
     shares = recognizer.shifting(options)(baselines.whole).expectation
-    results = [item for item in moved if item[0] in by_place.values()]
+    results = [(by_name[row.name], result) for row, result in moved if row.name in by_name]
     return results, Relative.of_corpus(baselines, shares, by_speaker=column is not None)
 
 

@@ -60,8 +60,8 @@ class Relative:
         kind = "each speaker" if self.speakers is not None else "the corpus"
         speakers = "" if self.speakers is None else f" of {self.speakers} speakers, which lean on all together"
         return (
-            f"Relative to {kind}: the {self.count} recordings of this list that have speech{speakers}, without their "
-            f"labels. So the figures are those of somebody who has all these recordings, and not of one alone. "
+            f"Relative to {kind}: the {self.count} recordings of this list that have speech{speakers}, without "
+            "their labels. So the figures are those of somebody who has all these recordings, and not one alone. "
             f"Expected among them: {expected}."
         )
 

@@ -13,8 +13,8 @@ from emovox.evaluation.groups import group_columns, resampled_column, resampling
 from emovox.evaluation.metrics import Interval
 from emovox.evaluation.recognitions import recognitions
 from emovox.evaluation.value_metrics import ValueMeasures, bootstrap_values, measure_values, rounded
-from emovox.inference.recognition import ModelFacts
 from emovox.inference.options import Options
+from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.folds import Folds, find_folds
 from emovox.labels.label_list import Failure
