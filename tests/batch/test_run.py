@@ -18,7 +18,8 @@ from emovox.archive import Archive
 from emovox.audio.wav import WavWriter
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import DIED, Died, Member
-from emovox.batch.tables import Shards, schema
+from emovox.batch.schema import schema
+from emovox.batch.tables import Shards
 from emovox.batch.tasks import Item, Share
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, DecoderError, ModelError, OutputsError

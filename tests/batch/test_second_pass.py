@@ -16,7 +16,8 @@ from emovox.archive import Archive
 from emovox.baselines.baseline import Baseline
 from emovox.baselines.fitting import fit
 from emovox.batch.config import BatchConfig
-from emovox.batch.tables import RECOGNITIONS, Shards
+from emovox.batch.schema import RECOGNITIONS
+from emovox.batch.tables import Shards
 from emovox.errors import BaselineError, BatchError
 from emovox.inference.options import Options
 from emovox.inference.recognizer import Recognizer

@@ -25,13 +25,14 @@ from emovox.baselines.baseline import SPEAKER
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import BatchEngine
 from emovox.batch.ledger import Ledger
+from emovox.batch.schema import ERRORS, FIRST_PASS, RECOGNITIONS
 from emovox.batch.scratch import scratch
 from emovox.batch.second_pass import SecondPass
 from emovox.batch.shared import Shared
 from emovox.batch.sources import find
 from emovox.batch.status import SLOWEST, Status
 from emovox.batch.storage import Place
-from emovox.batch.tables import ERRORS, FIRST_PASS, RECOGNITIONS, Shards
+from emovox.batch.tables import Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outlined, Plan, Same, Share, Task
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError

@@ -18,9 +18,10 @@ from emovox.baselines.baseline import SPEAKER
 from emovox.baselines.corpus import Corpus, CorpusBaselines
 from emovox.batch.config import BatchConfig
 from emovox.batch.ledger import Ledger
+from emovox.batch.schema import FIRST_PASS, RECOGNITIONS
 from emovox.batch.status import Status
 from emovox.batch.storage import Place
-from emovox.batch.tables import FIRST_PASS, RECOGNITIONS, Shards, to_row
+from emovox.batch.tables import Shards, to_row
 from emovox.batch.tasks import Ready
 from emovox.errors import BatchError
 from emovox.exports import Language

@@ -170,6 +170,7 @@ def evaluate(
         readout = head.readout
     elif readout is None:
         readout = readout_to_evaluate(recognizer.metadata)
+    check_movable(baseline, recognizer.metadata, readout, head)
     if readout is not None and readout.gives_values:
         raise OptionsError(f"{readout.name} gives values, and no classes: evaluate_values compares them")
     name = head.name if head is not None else None if readout is None else readout.name
@@ -186,7 +187,6 @@ def evaluate(
         raise LabelsError(
             f"{source}: only one class competes ({', '.join(classes)}) and is always right; use --classes all"
         )
-    check_movable(baseline, recognizer.metadata, readout, head)
     options = Options(
         head=head,
         speech_only=speech_only,

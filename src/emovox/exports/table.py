@@ -1,6 +1,6 @@
 """The table of many recordings: the rows of all their segments, or of all their frames."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -9,8 +9,10 @@ from emovox.errors import EmovoxError
 from emovox.exports import comma_separated, parquet
 from emovox.exports.columns import ORIGIN, Layout
 from emovox.inference import stored_result as stored
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
-from emovox.inference.recognition import ReadoutResult, Recognition, Segment
+from emovox.inference.raw import Moved
+from emovox.inference.recognition import Recognition, Segment
 from emovox.inference.stored_result import Part
 from emovox.outputs import RESULT, read_result
 
@@ -35,17 +37,26 @@ class Rows:
     Attributes:
         path: where the recording was, or its name.
         outputs: its outputs directory.
+        baseline: what its scores are relative to; None: to nothing.
+        moved: what that did to its frames.
     """
 
     path: str | None
     outputs: str | None
     segments: Sequence[Segment] = ()
     frames: Frames | None = None
+    baseline: BaselineFacts | None = None
+    moved: Moved | None = None
 
     @property
     def origin(self) -> tuple[str | None, str | None]:
         """The cells of `ORIGIN`."""
         return self.path, self.outputs
+
+    def cells(self, origin: Sequence[str]) -> list[str | None]:
+        """The cells of the first columns."""
+        name = None if self.baseline is None else self.baseline.name
+        return [*self.origin, name][: len(origin)]
 
 
 class Table:
@@ -64,11 +75,11 @@ class Table:
 
     def write_csv(self, recordings: Iterable[Rows], file: IO[str]) -> None:
         """Write rows as CSV, one recording after the other."""
-        layout = self.layout
+        layout, first = self.layout, self._first
         own = layout.segment_columns() if self.part == "segments" else layout.frame_columns()
-        file.write(comma_separated.line([*ORIGIN, *own]))
+        file.write(comma_separated.line([*first, *own]))
         for rows in self._counted(recordings):
-            origin = comma_separated.line(rows.origin).rstrip("\n")
+            origin = comma_separated.line(rows.cells(first)).rstrip("\n")
             for lines in self._lines(rows):
                 file.write("".join(f"{origin},{line}" for line in lines))
 
@@ -78,24 +89,29 @@ class Table:
 
         segments = self.part == "segments"
         fields = parquet.segment_fields(self.layout) if segments else parquet.frame_fields(self.layout)
-        with parquet.writer(file, [*((name, pa.string()) for name in ORIGIN), *fields]) as write:
+        with parquet.writer(file, [*((name, pa.string()) for name in self._first), *fields]) as write:
             for rows in self._counted(recordings):
                 for table in self._tables(rows):
                     joined = table
-                    for column, (name, cell) in enumerate(zip(ORIGIN, rows.origin, strict=True)):
+                    for column, (name, cell) in enumerate(zip(self._first, rows.cells(self._first), strict=True)):
                         cells = pa.repeat(pa.scalar(cell, pa.string()), table.num_rows)
                         joined = joined.add_column(column, name, cells)
                     write(joined)
 
+    @property
+    def _first(self) -> tuple[str, ...]:
+        """The first columns; frames, which have no words of their own, have the baseline's name there."""
+        return (*ORIGIN, "baseline") if self.part == "frames" and self.layout.relative else ORIGIN
+
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
         if self.part == "segments":
-            return iter([list(comma_separated.segment_lines(rows.segments, self.layout))])
-        return comma_separated.frame_lines(rows.frames, self.layout)
+            return iter([list(comma_separated.segment_lines(rows.segments, self.layout, rows.baseline))])
+        return comma_separated.frame_lines(rows.frames, self.layout, rows.moved)
 
     def _tables(self, rows: Rows) -> Iterator[Any]:
         if self.part == "segments":
-            return iter([parquet.segment_table(rows.segments, self.layout)])
-        return parquet.frame_tables(rows.frames, self.layout)
+            return iter([parquet.segment_table(rows.segments, self.layout, rows.baseline)])
+        return parquet.frame_tables(rows.frames, self.layout, rows.moved)
 
     def _counted(self, recordings: Iterable[Rows]) -> Iterator[Rows]:
         for rows in recordings:
@@ -119,7 +135,9 @@ def survey(
     for source in sources:
         if source.directory is not None:
             try:
-                layout.add(_readouts(source.directory, part))
+                head = _head(source.directory, part)
+                layout.add(head.readouts)
+                layout.add_baseline(head.baseline)
             except EmovoxError as error:
                 failed(source.directory, str(error))
                 continue
@@ -139,13 +157,20 @@ def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], No
             failed(source.directory, str(error))
             continue
         path = source.path or recognition.recording.name
-        yield Rows(path, str(source.directory), recognition.segments or (), recognition.frames)
+        yield Rows(
+            path,
+            str(source.directory),
+            recognition.segments or (),
+            recognition.frames,
+            recognition.baseline,
+            Moved.of(recognition),
+        )
 
 
-def _readouts(directory: Path, part: Part) -> Mapping[str, ReadoutResult]:
-    """The readouts of a directory's result: its segments and frames have the same."""
+def _head(directory: Path, part: Part) -> Recognition:
+    """A directory's result without its rows, whose readouts and baseline are the same."""
     try:
         head = stored.read_head(directory / RESULT)
-        return Recognition.model_validate({**head, "segments": None, "frames": None}).readouts
+        return Recognition.model_validate({**head, "segments": None, "frames": None})
     except (OSError, ValueError):  # reading all of it says what is wrong
-        return read_result(directory, part).readouts
+        return read_result(directory, part)
