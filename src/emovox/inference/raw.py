@@ -89,4 +89,7 @@ def curves_without(frames: Frames, moved: Moved) -> tuple[NDArray[np.float32], N
         assert frames.scores is not None  # noqa: S101  the readout is the nine
         return moved.without(frames.scores, list(NAMES)), None
     own = moved.without(curve.scores, curve.labels)
-    return moved.nine(own, curve.labels), own
+    nine = moved.nine(own, curve.labels)
+    if frames.scores is not None:  # where no frame counts, nothing was moved
+        nine = np.where(np.isnan(nine), frames.scores, nine)
+    return nine, own
