@@ -91,5 +91,5 @@ def curves_without(frames: Frames, moved: Moved) -> tuple[NDArray[np.float32], N
     own = moved.without(curve.scores, curve.labels)
     nine = moved.nine(own, curve.labels)
     if frames.scores is not None:  # where no frame counts, nothing was moved
-        nine = np.where(np.isnan(nine), frames.scores, nine)
+        nine = np.where(np.isnan(own).any(axis=1, keepdims=True), frames.scores, nine)
     return nine, own
