@@ -35,10 +35,11 @@ from emovox.models.runtime.engine import Engine, read_metadata
 from training.augment import telephone
 from training.corpus import ACTED, BY_NAME, Clip, read_corpus, read_tsv, read_waveform
 from training.experiments import shared
-from training.fitting import Options, fit
+from training.fitting import fit
 from training.material import gather
 from training.neutral import NEUTRAL
 from training.reference import NO_EMOTION, reference
+from training.sampling import Options
 
 COUNTS = (0, 3, 5, 12, 20, 50, 100)
 STREAMS = {"one sixth": 1 / 6, "half": 0.5, "four fifths": 0.8, "all": 1.0}

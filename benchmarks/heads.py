@@ -22,9 +22,10 @@ from emovox.emotions import NAMES
 from emovox.evaluation.metrics import measure
 from emovox.heads.linear import Fit, Floats, Integers, Linear, logistic, prototypes
 from training.corpus import ACTED, Clip
-from training.fitting import Options, fit
+from training.fitting import fit
 from training.material import FOLDS, Material, gather
 from training.network import Network
+from training.sampling import Options
 from training.states import States
 
 SIZES = (1, 2, 5, 10, 20, 50)

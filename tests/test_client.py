@@ -1,13 +1,15 @@
 import socket
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emovox.client import Client, ServiceError
-from emovox.errors import RecordingNotFoundError, ServiceUnreachableError
+from emovox.errors import OptionsError, RecordingNotFoundError, ServiceUnreachableError
 from emovox.inference.recognizer import Recognizer
 from support.service import Client as Service
 
@@ -25,6 +27,42 @@ def test_recognising(client: Client, recognizer: Recognizer, examples: list[Path
         assert client.recognize(examples[0].read_bytes(), store=False).recording.name is None
         assert client.wait(client.submit(examples[0], export=["srt"]), every=0.05).emotion == "angry"
         assert next(client.outputs(emotion="angry"))["name"] == examples[0].name
+
+
+def test_baselines(client: Client, recognizer: Recognizer, examples: list[Path]) -> None:
+    with client:
+        ids = [output["id"] for output in map(_stored(client), examples[:2])]
+        made = client.fit_baseline("line 3", outputs=ids)
+        assert (made["name"], made["count"], made["left_out"]) == ("line 3", 2, [])
+        [listed] = client.baselines()
+        assert listed == {key: value for key, value in made.items() if key != "left_out"}
+        with pytest.raises(ServiceError, match="replace"):
+            client.fit_baseline("line 3", examples[:2])
+        again = client.fit_baseline("line 3", [examples[0], examples[1].read_bytes()], replace=True)
+        assert again["count"] == 2
+        expect = {"neutral": 0.8, "angry": 0.1}
+        expected = recognizer.recognize(examples[2], baseline="line 3", expect=expect)
+        for result in (
+            client.recognize(examples[2], baseline="line 3", expect=expect),
+            client.recognize(examples[2], baseline="line 3", expect="neutral=0.8,angry=0.1"),
+            client.wait(client.submit(examples[2], baseline="line 3", expect=expect), every=0.05),
+        ):
+            assert (result.scores, result.baseline) == (expected.scores, expected.baseline)
+        client.delete_baseline("line 3")
+        assert client.baselines() == []
+        with pytest.raises(ServiceError):
+            client.delete_baseline("line 3")
+        for recordings, outputs in (([], []), (examples[:1], ids)):
+            with pytest.raises(OptionsError):
+                client.fit_baseline("line 3", recordings, outputs=outputs)
+
+
+def _stored(client: Client) -> Callable[[Path], dict[str, Any]]:
+    def output(path: Path) -> dict[str, Any]:
+        client.recognize(path)
+        return next(client.outputs())
+
+    return output
 
 
 def test_threads_may_share_one(client: Client, recognizer: Recognizer, examples: list[Path]) -> None:
@@ -102,6 +140,9 @@ def test_what_answers_is_not_emovox(monkeypatch: pytest.MonkeyPatch) -> None:
         (200, "application/json", b"[]"),
         (202, "application/json", b"{}"),
         (200, "application/json", b'{"outputs": []}'),
+        (200, "text/html", b"<html>"),
+        (200, "application/json", b'[{"name": "line3"}]'),
+        (201, "application/json", b'{"name": "line3"}'),
         (503, "text/html", b"busy"),
         (418, "text/html", b"a teapot"),
     ]
@@ -114,6 +155,11 @@ def test_what_answers_is_not_emovox(monkeypatch: pytest.MonkeyPatch) -> None:
                     call(b"RIFF")
             with pytest.raises(ServiceUnreachableError, match="not as Emovox"):
                 list(client.outputs())
+            for _ in range(2):
+                with pytest.raises(ServiceUnreachableError, match="not as Emovox"):
+                    client.baselines()
+            with pytest.raises(ServiceUnreachableError, match="not as Emovox"):
+                client.fit_baseline("line3", [b"RIFF"])
             with pytest.raises(ServiceError) as caught:  # busy first, and asked again
                 client.job("0" * 32)
             assert caught.value.status == 418

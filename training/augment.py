@@ -24,6 +24,8 @@ LINE_RATE = 8_000
 LINE_BAND = (300.0, 3400.0)  # Hz
 _CODECS = (("libopus", "ogg", 8_000), ("libopus", "ogg", 12_000), ("amr", "amr", 7_950), ("mp3", "mp3", 16_000))
 
+_WIDE_CODECS = (("libopus", "ogg", (12_000, 20_000, 32_000)), ("mp3", "mp3", (24_000, 48_000)))
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -64,6 +66,51 @@ def condition(name: Condition, waveform: Waveform, rng: Generator, surroundings:
     if name == "telephone":
         return telephone(waveform, rng)
     return reverberated(waveform, _choose(surroundings.rooms, rng))
+
+
+def piece(waveform: Waveform, seconds: float, rng: Generator) -> Waveform:
+    """A piece that long, or all of it, from where it is louder than in half of all places."""
+    size, step = round(seconds * SAMPLE_RATE), SAMPLE_RATE // 20
+    starts = np.arange(0, len(waveform) - size + 1, step)
+    if not len(starts):
+        return waveform
+    energy = np.concatenate([[0.0], np.cumsum(np.square(waveform, dtype=np.float64))])
+    loudness = energy[starts + size] - energy[starts]
+    start = int(rng.choice(starts[loudness >= np.median(loudness)]))
+    return waveform[start : start + size]
+
+
+def placed(waveform: Waveform, rng: Generator, surroundings: Surroundings) -> Waveform:
+    """As everyday recordings come: a few words between pauses, another microphone, room and coding.
+
+    Emotional and everyday clips alike: what tells them apart then is how they are spoken.
+    """
+    if rng.random() < 0.3:
+        waveform = resampled(waveform, rng.uniform(0.9, 1.1))
+    count = int(rng.choice([0, 1, 2, 3], p=[0.3, 0.5, 0.1, 0.1]))  # pieces; 0: all of it
+    parts = [piece(waveform, float(np.exp(rng.uniform(np.log(0.4), np.log(2.5)))), rng) for _ in range(count)]
+    parts = parts or [waveform]
+    longest = float(rng.choice([0.0, 0.6, 3.0], p=[0.3, 0.5, 0.2]))  # pause, s
+    pauses = [np.zeros(int(rng.uniform(0, longest) * SAMPLE_RATE), np.float32) for _ in range(len(parts) + 1)]
+    waveform = np.concatenate([pauses[0], *(x for pair in zip(parts, pauses[1:], strict=True) for x in pair)])
+    if rng.random() < 0.5:
+        waveform = coloured(waveform, rng)
+    if rng.random() < 0.3:
+        waveform = reverberated(waveform, _choose(surroundings.rooms, rng))
+    if rng.random() < 0.7:
+        waveform = with_noise(waveform, rng.uniform(5, 45), rng, surroundings)
+    if rng.random() < 0.2:
+        waveform = telephone(waveform, rng)
+    elif rng.random() < 0.7:
+        waveform = coded(waveform, rng)
+    return quantised(waveform, rng.uniform(-45, -3)) if rng.random() < 0.3 else waveform
+
+
+def coded(waveform: Waveform, rng: Generator) -> Waveform:
+    """Through a codec of wide band, about as long as before."""
+    peak = max(float(np.abs(waveform).max()), 1e-9)
+    codec, container, rates = _WIDE_CODECS[int(rng.integers(len(_WIDE_CODECS)))]
+    return _through(waveform / peak * np.float32(0.5), codec, container, int(rng.choice(rates)), SAMPLE_RATE)
 
 
 def resampled(waveform: Waveform, speed: float) -> Waveform:
@@ -187,28 +234,28 @@ def _companded(line: Waveform) -> Waveform:
     return np.asarray(np.sign(code) * (256 ** np.abs(code) - 1) / 255, np.float32)
 
 
-def _through(line: Waveform, codec: str, container: str, rate: int) -> Waveform:
-    """Encoded and decoded again, 8 kHz; the codec's delay is cut off where its container tells it."""
+def _through(line: Waveform, codec: str, container: str, rate: int, sample_rate: int = LINE_RATE) -> Waveform:
+    """Encoded and decoded again at its sample rate; the codec's delay is cut off where its container tells it."""
     if codec == "amr":
         if not (encoder := _amr()):
             return _companded(line)
         codec = encoder
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as file:
-        stream = cast("AudioStream", file.add_stream(codec, rate=LINE_RATE))
+        stream = cast("AudioStream", file.add_stream(codec, rate=sample_rate))
         stream.bit_rate = rate
         stream.layout = "mono"
         samples = np.rint(np.clip(line, -1, 1) * 32767).astype(np.int16)[None]
         frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
-        frame.sample_rate = LINE_RATE
+        frame.sample_rate = sample_rate
         resampler = av.AudioResampler(
-            format=stream.format, layout="mono", rate=LINE_RATE, frame_size=stream.frame_size
+            format=stream.format, layout="mono", rate=sample_rate, frame_size=stream.frame_size
         )
         for piece in [*resampler.resample(frame), *resampler.resample(None)]:
             file.mux(stream.encode(piece))
         file.mux(stream.encode(None))
     buffer.seek(0)
-    back = av.AudioResampler(format="flt", layout="mono", rate=LINE_RATE)
+    back = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
     with av.open(buffer, "r") as encoded:
         blocks = [block for frame in encoded.decode(audio=0) for block in back.resample(frame)]
         blocks += back.resample(None)

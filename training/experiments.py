@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.evaluation.metrics import Measures, fit_temperature, measure_logits
 from training.corpus import ACTED, BY_NAME, LEFT_OUT, PERMISSIVE, Clip
-from training.fitting import Options, fit, hear
+from training.fitting import fit, hear
 from training.material import FOLDS, Material
+from training.sampling import Options
 
 RECORDED = "recorded"
 
@@ -77,7 +78,7 @@ def joint(material: Material, options: Options, *, seed: int) -> dict[Key, Heard
         test = [clip for clip in material.clips if material.fold(clip) == fold]
         for condition, states in {RECORDED: material.versions[0], **material.conditions}.items():
             for corpus in BY_NAME:
-                own = [clip for clip in test if clip.corpus == corpus and clip.path in states.spans]
+                own = [clip for clip in test if clip.corpus == corpus and clip in states]
                 if own:
                     heard = Heard(own, hear(network, own, states), np.full(len(own), fold))
                     parts.setdefault((corpus, condition), []).append(heard)

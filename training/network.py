@@ -112,6 +112,7 @@ class Network(nn.Module):
         self.gate_value = nn.Linear(len(mean), 2 * shape.units)
         self.heads = nn.Parameter(torch.randn(shape.members, shape.units // shape.members, OUT) * 0.05)
         self.bias = nn.Parameter(torch.zeros(shape.members, OUT))
+        self.usual = nn.Parameter(torch.zeros(OUT))  # what of the bias goes where a baseline says what is usual
         self.input_dropout = nn.Dropout(shape.input_dropout)
         self.dropout = nn.Dropout(shape.dropout)
 

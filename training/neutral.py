@@ -44,8 +44,8 @@ from training.experiments import (
     shared,
     with_neutral,
 )
-from training.fitting import Options
 from training.material import gather
+from training.sampling import Options
 
 NEUTRAL = 1.5
 """What is added to neutral's logit, by this command's figures."""

@@ -21,9 +21,10 @@ from emovox.models.readout import EMOTION, Readout
 from training import experiments, graph
 from training.builder import Precision
 from training.corpus import BY_NAME, CORPORA, PERMISSIVE
-from training.fitting import Options, fit
+from training.fitting import fit
 from training.material import MERGE, TAPS, UNITS, Material, gather
 from training.neutral import NEUTRAL
+from training.sampling import Options
 
 NAME = "lite"
 REVISION = "5.2"

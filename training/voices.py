@@ -30,7 +30,7 @@ class Voices:
         for (corpus, label, _), own in means.items():
             groups[corpus, label].append(np.mean(own, axis=0))
         apart = [mean - np.mean(group, axis=0) for group in groups.values() for mean in group]
-        width = states.values.shape[1]
+        width = states.width
         self.deviations = np.array(apart, np.float32).reshape(-1, width) / np.float32(max(1, len(apart)) ** 0.5)
 
     def draw(self, count: int, rng: np.random.Generator) -> Floats:

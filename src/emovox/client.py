@@ -6,25 +6,67 @@ with Client("http://localhost:7860") as client:
 recognition = client.recognize("call.mp3", segments=True)
 job = client.submit("interview.mp4", granularity="frame", export=["srt"])
 recognition = client.wait(job)
+client.fit_baseline("line3", outputs=[output["id"] for output in client.outputs(name="line3")])
+recognition = client.recognize("call.mp3", baseline="line3")
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypedDict
+from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
 
 from emovox.audio.recording import read_bytes
-from emovox.errors import ServiceError, ServiceUnreachableError
+from emovox.errors import OptionsError, ServiceError, ServiceUnreachableError
 from emovox.inference.recognition import Recognition
 
 ACCEPTED, BUSY = 202, 503
 PATIENCE = 60.0  # seconds that a busy service may ask to be left alone
 
 __all__ = ["Client", "ServiceError"]
+
+Expectation = str | Mapping[str, float] | None
+"""Shares of emotions, as `{"neutral": 0.8}` or `"neutral=0.8"`."""
+
+
+class BaselineGroup(TypedDict):
+    """The set that a baseline is a part of."""
+
+    name: str
+    column: str
+    value: str
+    count: int
+
+
+class BaselineFacts(TypedDict):
+    """A baseline of the service; `usable`: whether its model is installed there."""
+
+    name: str
+    count: int
+    model: str
+    revision: str
+    usable: bool
+    created_at: str
+    group: BaselineGroup | None
+    source: str
+    checksum: str
+
+
+class LeftOut(TypedDict):
+    """A recording that isn't in a baseline, though it was to be: its name or its outputs, and why."""
+
+    recording: str
+    reason: str
+
+
+class FittedBaseline(BaselineFacts):
+    """A baseline that was just made."""
+
+    left_out: list[LeftOut]
 
 
 class Client:
@@ -72,21 +114,45 @@ class Client:
         """Close the connection."""
         self._http.close()
 
-    def recognize(self, recording: str | Path | bytes, *, name: str | None = None, **options: Any) -> Recognition:
+    def recognize(
+        self,
+        recording: str | Path | bytes,
+        *,
+        name: str | None = None,
+        baseline: str | None = None,
+        expect: Expectation = None,
+        **options: Any,
+    ) -> Recognition:
         """Recognise one recording; a long one becomes a job, for which this waits.
+
+        Args:
+            recording: a path, or its bytes.
+            name: of the recording in the result; by default its file name.
+            baseline: that of the service by this name, or `self`.
+            expect: shares of emotions that the baseline's recordings are taken to have.
+            **options: others, as the service takes them.
 
         Raises:
             AudioError: the file can't be read.
             ServiceError: the service refuses, or the job fails.
             ServiceUnreachableError: it can't be reached, or what answers is not Emovox.
         """
-        answer = self._send(recording, name, options, {})
+        answer = self._send(recording, name, {"baseline": baseline, "expect": expect, **options}, {})
         if answer.status_code == ACCEPTED:
             return self.wait(self._json(answer, "id"))
         return self._recognition(answer)
 
-    def submit(self, recording: str | Path | bytes, *, name: str | None = None, **options: Any) -> str:
-        """Make a job of a recording, and give its id. Raises as `recognize`."""
+    def submit(
+        self,
+        recording: str | Path | bytes,
+        *,
+        name: str | None = None,
+        baseline: str | None = None,
+        expect: Expectation = None,
+        **options: Any,
+    ) -> str:
+        """Make a job of a recording, and give its id. Arguments and errors as of `recognize`."""
+        options = {"baseline": baseline, "expect": expect, **options}
         id_: str = self._json(self._send(recording, name, options, {"Prefer": "respond-async"}), "id")
         return id_
 
@@ -121,6 +187,56 @@ class Client:
                 return
             after = {"after": following}
 
+    def baselines(self, *, model: str | None = None) -> list[BaselineFacts]:
+        """The service's baselines, `usable` by this model, by default by their own. Raises as `recognize`."""
+        answer = self._ask("GET", "/v1/baselines", params={} if model is None else {"model": model})
+        items: list[BaselineFacts] = self._list(answer, "checksum")
+        return items
+
+    def fit_baseline(
+        self,
+        name: str,
+        recordings: Sequence[str | Path | bytes] = (),
+        *,
+        outputs: Sequence[str] = (),
+        model: str | None = None,
+        replace: bool = False,
+    ) -> FittedBaseline:
+        """Make a baseline in the service: of recordings, which it doesn't store, or of outputs that it has.
+
+        Args:
+            name: of the baseline.
+            recordings: paths or bytes, a hundred at most, each as short as the service recognises at once.
+            outputs: ids of stored outputs, any number.
+            model: whose embeddings; by default the service's own, or that of most of the outputs.
+            replace: fit the one of that name again.
+
+        Returns:
+            The baseline, with what could not be used.
+
+        Raises:
+            OptionsError: give recordings or outputs, and not both.
+            AudioError: a file can't be read.
+            ServiceError: the service refuses.
+            ServiceUnreachableError: as `recognize`.
+        """
+        if bool(recordings) == bool(outputs):
+            raise OptionsError("a baseline is made of recordings, or of outputs: give one of the two")
+        fields: dict[str, Any] = {"name": name, "replace": replace} | ({} if model is None else {"model": model})
+        if outputs:
+            answer = self._ask("POST", "/v1/baselines", json={**fields, "outputs": list(outputs)})
+        else:
+            files = [("file", _file(recording)) for recording in recordings]
+            form = {key: _text(value) for key, value in fields.items()}
+            answer = self._ask("POST", "/v1/baselines", data=form, files=files)
+        self._json(answer, "checksum")
+        view: FittedBaseline = answer.json()
+        return view
+
+    def delete_baseline(self, name: str) -> None:
+        """Delete a baseline of the service. Raises as `recognize`."""
+        self._ask("DELETE", f"/v1/baselines/{quote(name, safe='')}")
+
     def _send(
         self, recording: str | Path | bytes, name: str | None, options: dict[str, Any], headers: dict[str, str]
     ) -> httpx.Response:
@@ -153,6 +269,16 @@ class Client:
         except (ValueError, KeyError, TypeError):
             raise self._not_emovox() from None
 
+    def _list(self, answer: httpx.Response, field: str) -> list[Any]:
+        """A list of objects that have a field."""
+        try:
+            items = answer.json()
+        except ValueError:
+            raise self._not_emovox() from None
+        if not isinstance(items, list) or any(field not in item for item in items):
+            raise self._not_emovox()
+        return items
+
     def _recognition(self, answer: httpx.Response) -> Recognition:
         try:
             return Recognition.from_json(answer.content)
@@ -182,7 +308,15 @@ def _pause(header: str) -> float:
         return 1.0
 
 
+def _file(recording: str | Path | bytes) -> tuple[str, bytes]:
+    if isinstance(recording, bytes):
+        return "recording", recording
+    return Path(recording).name, read_bytes(Path(recording))
+
+
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}={share}" for key, share in value.items())
     return value if isinstance(value, str) else ",".join(value) if isinstance(value, (list, tuple)) else str(value)

@@ -26,10 +26,11 @@ class Told(SpeechFinder):
         super().__init__()
         self.truth = truth
 
-    def push(self, block: np.ndarray) -> None:
+    def push(self, block: np.ndarray) -> np.ndarray:
         self._samples += len(block)
         open_since = [span.start for span in self.truth if span.start < self._samples <= span.end + SECOND]
         self._tell(min([*open_since, self._samples]))
+        return np.empty(0, np.float32)
 
     def finish(self) -> None:
         self._tell(self._samples)

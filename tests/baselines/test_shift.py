@@ -2,11 +2,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emovox.baselines.fitting import fit
 from emovox.baselines.shift import expectation, parse_expectation, shift
 from emovox.errors import BaselineError, OptionsError
-from emovox.models.readout import Readout
+from emovox.models.readout import Readout, ReferenceMean
 from support import tiny
 from support.baselines import baseline, with_reference
 
@@ -91,6 +93,44 @@ def test_a_group_is_shrunk_towards_its_set() -> None:
     mean = 2.5 + 10 / 40 * (7 - 2.5)
     moved = shift(first, facts, WEIGHTS)
     np.testing.assert_allclose(moved.vector, np.arange(1, 6) * (6 - mean) * 40 / 44)
+
+
+def wide(seed: int, *, prior: float = 0.0) -> tuple[Any, np.ndarray, np.ndarray]:
+    """A model of five numbers, its matrix, and embeddings of recordings, all at random."""
+    random = np.random.default_rng(seed)
+    means = {
+        label: ReferenceMean(embedding=random.standard_normal(5).astype(np.float32), count=5, source="a test")
+        for label in NINE.labels
+    }
+    readout = NINE.model_copy(update={"reference": means, "prior": {"neutral": prior}})
+    rows = random.standard_normal((int(random.integers(2, 30)), 5)).astype(np.float32)
+    return tiny.metadata(readouts=(readout,), embedding_size=5), random.standard_normal((5, 5)), rows
+
+
+@given(seed=st.integers(0, 10**6))
+def test_the_order_of_recordings_doesnt_matter(seed: int) -> None:
+    facts, weights, rows = wide(seed, prior=1.5)
+    order = np.random.default_rng(seed + 1).permutation(len(rows))
+    first, second = (shift(fit("x", each, facts)[0], facts, weights).vector for each in (rows, rows[order]))
+    np.testing.assert_allclose(first, second, rtol=1e-9, atol=1e-9)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_what_all_recordings_have_goes_as_far_as_it_is_known(seed: int) -> None:
+    """A line adds the same to all embeddings: of that, the share n / (n + 4) is taken from all logits."""
+    facts, weights, rows = wide(seed)
+    line = np.random.default_rng(seed + 1).standard_normal(5).astype(np.float32)
+    there, here = (shift(fit("x", each, facts)[0], facts, weights).vector for each in (rows + line, rows))
+    strength = len(rows) / (len(rows) + 4)
+    np.testing.assert_allclose(there - here, -strength * (weights @ line), rtol=1e-4, atol=1e-4)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_a_group_that_is_the_whole_set_is_moved_as_the_set(seed: int) -> None:
+    facts, weights, rows = wide(seed)
+    whole, own = fit("x", rows, facts, groups=["a"] * len(rows))
+    first, second = (shift(item, facts, weights).vector for item in (whole, own))
+    np.testing.assert_allclose(first, second, rtol=1e-9, atol=1e-9)
 
 
 def test_labels_of_one_emotion_share_it() -> None:

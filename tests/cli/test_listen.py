@@ -19,6 +19,7 @@ import pytest
 from emovox import errors
 from emovox.archive import Archive
 from emovox.audio import microphone
+from emovox.baselines.baseline import baseline_path
 from emovox.cli.sources import FileSound
 from emovox.inference.live import Live
 from emovox.inference.recognition import json_schema
@@ -27,6 +28,7 @@ from emovox.outputs import Draft
 from emovox.packages import install
 from emovox.settings import settings
 from support import poison
+from support.baselines import baseline
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -75,6 +77,46 @@ def test_a_file_is_heard_and_saved(
     assert result["recording"]["name"] == examples[0].name
     assert (result["granularity"], len(result["segments"])) == ("frame", 1)
     np.testing.assert_array_equal(samples, np.rint(speech * 32768))
+
+
+def test_relative_to_a_baseline(
+    run: Run, recognizer: Recognizer, examples: list[Path], speech: np.ndarray
+) -> None:
+    own = baseline(recognizer.metadata)
+    own.write(baseline_path("line3"))
+    arguments = ("--baseline", "line3", "--expect", "neutral=0.8")
+    code, out, err = run("listen", examples[0], "--fast", "--jsonl", *arguments)
+    assert code == 0, err
+    live = recognizer.live(baseline=own, expect="neutral=0.8")
+    assert events_of(out) == [event.to_dict() for event in [*live.push(speech), *live.finish()]]
+    assert "scores_without" in out
+    result, _ = saved()
+    assert live.baseline is not None
+    assert result["baseline"] == live.baseline.model_dump(mode="json")
+    _, _, err = run("listen", examples[0], "--fast", "--no-save", "--baseline", "line3")
+    assert "with lite, relative to line3; Ctrl-C stops" in err
+    code, _, err = run("listen", examples[0], "--baseline", "line4")
+    assert (code, "no baseline 'line4'" in err) == (1, True)
+
+
+def test_relative_to_itself(run: Run, recognizer: Recognizer, examples: list[Path], speech: np.ndarray) -> None:
+    """The events are the library's, and what is saved is what `recognize` gives of the same sound."""
+    code, out, err = run("listen", examples[0], "--fast", "--jsonl", "--baseline", "self")
+    assert (code, events_of(out)) == (0, expected(recognizer, speech))
+    assert "baseline_short: too little speech" in err
+    assert "baseline_short" in saved()[0]["warnings"]
+    short = np.concatenate([speech[:24_000], np.zeros(9_600, np.float32)])
+    with wave.open("long.wav", "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(pcm(np.tile(short, 10)))
+    code, out, err = run("listen", "long.wav", "--fast", "--jsonl", "--baseline", "self", "--outputs", "long")
+    assert (code, "baseline_short" in err) == (0, False)
+    assert "scores_without" in out
+    result, _ = saved(Path("long"))
+    [audio] = Path("long").glob("outputs_*/processed_audio.wav")
+    again = recognizer.recognize(audio, baseline="self", segments=True).to_dict()
+    assert result["baseline"]["shift"] == again["baseline"]["shift"]
+    assert (result["segments"], result["scores"]) == (again["segments"], again["scores"])
 
 
 def test_lines_where_there_is_no_terminal(run: Run, examples: list[Path]) -> None:
@@ -168,6 +210,7 @@ def test_usage(run: Run, examples: list[Path]) -> None:
         ((examples[0], "--export", "docx"), "choose srt, vtt"),
         ((examples[0], "--export", "srt", "--no-save"), "can't be used with --no-save"),
         ((examples[0], "--archive", "--no-save"), "can't be used with --no-save"),
+        ((examples[0], "--baseline", "self", "--expect", "joy=1"), "expect 'joy'"),
     ]:
         code, _, err = run("listen", *arguments)
         assert (code, says in err) == (2, True)

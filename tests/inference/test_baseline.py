@@ -14,10 +14,11 @@ from emovox.emotions import NAMES
 from emovox.errors import BaselineError, OptionsError
 from emovox.inference.nine import UNTRAINED
 from emovox.inference.options import Options, Request
-from emovox.inference.raw import without_baseline
+from emovox.inference.raw import frames_without_baseline, without_baseline
 from emovox.inference.recognition import BASELINE_FAR, BASELINE_SHORT, Recognition, Segment, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.models.metadata import Precision
+from emovox.models.readout import Readout
 from emovox.models.reference import labelled_clips
 from support import snapshots, tiny
 from support.baselines import baseline, with_reference
@@ -240,6 +241,41 @@ def test_the_archive_keeps_what_is_comparable(tmp_path: Path, sound: tuple[np.nd
     assert record.scores == plain.scores
     assert record.id != from_recognition(plain).id
     assert without_baseline(plain) is plain
+
+
+@pytest.mark.parametrize("speech_only", [False, True])
+@pytest.mark.parametrize(
+    "readout",
+    [
+        NINE,
+        CALLS,
+        with_reference(
+            tiny.classes(
+                "生气/angry", "开心/happy", "<unk>",
+                emotions={"生气/angry": "angry", "开心/happy": "happy", "<unk>": "unknown"},
+            ),
+            1, **{"生气/angry": 0.3, "开心/happy": 0.5},
+        ),
+    ],
+)  # fmt: skip
+def test_the_curve_without_it_is_the_one_that_was(
+    tmp_path: Path, sound: tuple[np.ndarray, int], readout: Readout, speech_only: bool
+) -> None:
+    model = loaded(tmp_path, readout, tiny.MOODS)
+    own = baseline(model.metadata, mean=0.2)
+    plain = model.recognize(sound, granularity="frame", speech_only=speech_only).frames
+    relative = model.recognize(sound, granularity="frame", speech_only=speech_only, baseline=own)
+    assert plain is not None
+    assert relative.frames is not None
+    assert relative.baseline is not None
+    raw = frames_without_baseline(relative.frames, relative.baseline, relative.model.emotions)
+    assert raw.scores is not None
+    assert plain.scores is not None
+    np.testing.assert_allclose(raw.scores, plain.scores, atol=1e-6)
+    assert np.abs(raw.scores - np.asarray(relative.frames.scores)).max() > 0.001
+    assert raw.readouts.keys() == plain.readouts.keys()
+    for name, item in plain.readouts.items():
+        np.testing.assert_allclose(raw.readouts[name].numbers, item.numbers, atol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

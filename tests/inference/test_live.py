@@ -17,9 +17,13 @@ from emovox.audio.waveform import Resampler
 from emovox.emotions import NAMES
 from emovox.inference import live as module
 from emovox.inference.live import CONTEXT, STEP, EmotionChanged, Event, Live, LiveUpdate
+from emovox.inference.recognition import BASELINE_SHORT
 from emovox.inference.recognizer import Recognizer
+from emovox.inference.run import SEGMENTS
+from emovox.inference.running_shift import BLEND
 from emovox.models.runtime.engine import Engine, Output
 from support import tiny
+from support.baselines import baseline, with_reference
 
 SECOND = 16_000
 
@@ -366,8 +370,9 @@ def test_late_in_real_speech(recognizer: Recognizer, speech: np.ndarray) -> None
 # Streams
 
 
-def test_memory_does_not_grow(small: Recognizer, talk: np.ndarray) -> None:
-    live = small.live()
+@pytest.mark.parametrize("relative", [False, True])
+def test_memory_does_not_grow(small: Recognizer, movable: Recognizer, talk: np.ndarray, relative: bool) -> None:
+    live = movable.live(baseline="self") if relative else small.live()
     chunk = talk[:SECOND].copy()
     tracemalloc.start()
     try:
@@ -461,6 +466,146 @@ def test_a_model_without_a_head_and_a_rate_that_is_none(small: Recognizer, tmp_p
     for rate in (0, 1e6, float("nan")):
         with pytest.raises(errors.UnreadableAudioError, match="sample rate"):
             small.live(sample_rate=rate)
+
+
+# Relative to a baseline
+
+
+@pytest.fixture(scope="module")
+def movable(tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
+    readouts = (
+        with_reference(
+            tiny.classes("angry", "happy", "neutral", "sad"), angry=0.3, happy=0.5, neutral=-0.4, sad=0.1
+        ),
+        tiny.MOODS,
+    )
+    return Recognizer(tiny.write(tmp_path_factory.mktemp("movable") / "tiny.onnx", readouts=readouts))
+
+
+@pytest.fixture(scope="module")
+def monologue(speech: np.ndarray) -> np.ndarray:
+    """Ten segments, each a little higher than the other."""
+    short = speech[: 3 * SECOND // 2]
+    parts = [part for step in range(10) for part in (short + np.float32(step / 16), room(0.6, step))]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def log_odds(scores: dict[str, float] | None, names: Sequence[str]) -> np.ndarray:
+    return np.log([(scores or {})[name] for name in names])
+
+
+def test_events_are_relative_to_a_baseline(movable: Recognizer, talk: np.ndarray) -> None:
+    own = baseline(movable.metadata, mean=0.2)
+    plain = events_of(movable.live(), talk)
+    live = movable.live(baseline=own, expect="neutral=0.8")
+    relative = updates(events_of(live, talk))
+    result = movable.recognize((talk, SECOND), baseline=own, expect="neutral=0.8")
+    assert (live.baseline, live.warnings) == (result.baseline, [])
+    assert live.baseline is not None
+    names = list(live.baseline.shift["emotion"])
+    vector = np.array(list(live.baseline.shift["emotion"].values()))
+    for before, event in zip(updates(plain), relative, strict=True):
+        assert (event.time, event.speech, event.scores_without) == (before.time, before.speech, before.scores)
+        assert event.readouts == before.readouts  # the moods
+        if event.scores is not None:
+            moved = log_odds(event.scores_without, names) + vector
+            expected = np.exp(moved) / np.exp(moved).sum()
+            np.testing.assert_allclose(np.exp(log_odds(event.scores, names)), expected, atol=1e-9)
+            assert event.emotion == names[expected.argmax()]
+            assert event.confidence == max(event.scores.values())
+    assert [change.emotion for change in changes(events_of(movable.live(baseline=own), talk)) if change.emotion]
+    assert all("scores_without" not in event.to_dict(2) for event in plain)
+    assert movable.live().baseline is None
+
+
+def test_classes_of_a_models_own_are_relative_too(tmp_path: Path, talk: np.ndarray) -> None:
+    calls = with_reference(tiny.CALLS, calm=0, angry=0.1, furious=0.3, happy=0.5)
+    model = Recognizer(tiny.write(tmp_path / "calls.onnx", readouts=(calls,)))
+    plain = updates(events_of(model.live(), talk))
+    relative = updates(events_of(model.live(baseline=baseline(model.metadata, mean=0.2)), talk))
+    for before, event in zip(plain, relative, strict=True):
+        assert event.scores_without == before.scores
+        for name, item in event.readouts.items():
+            assert item.scores_without == before.readouts[name].scores != item.scores
+
+
+def test_what_can_not_be_moved_is_refused(movable: Recognizer, tmp_path: Path) -> None:
+    values = Recognizer(tiny.write(tmp_path / "values.onnx", readouts=(tiny.DIMENSIONS,)))
+    with pytest.raises(errors.BaselineError, match="no baseline 'line4'"):
+        movable.live(baseline="line4")
+    for own in ("self", baseline(values.metadata)):
+        with pytest.raises(errors.BaselineError, match="doesn't give the nine"):
+            values.live(baseline=own)
+    with pytest.raises(errors.OptionsError, match="choose a baseline, too"):
+        movable.live(expect="neutral=0.8")
+    with pytest.raises(errors.OptionsError, match="expect fearful"):
+        movable.live(baseline="self", expect={"fearful": 0.5})
+
+
+def test_relative_to_itself_without_jumps(movable: Recognizer, monologue: np.ndarray) -> None:
+    """The law: from one update to the next, log-odds change as without the running mean, up to BLEND."""
+    plain = updates(events_of(movable.live(), monologue))
+    live = movable.live(baseline="self")
+    relative = updates(events_of(live, monologue))
+    names, before, begun = ["angry", "happy", "neutral", "sad"], np.zeros(4), 0.0
+    for raw, event in zip(plain, relative, strict=True):
+        if event.scores_without is None:
+            assert event.scores == raw.scores
+            continue
+        assert event.scores_without == raw.scores
+        moved = log_odds(event.scores, names) - log_odds(event.scores_without, names)
+        assert np.ptp(moved - before) <= BLEND + 1e-9
+        before, begun = moved, begun or event.time
+    recording = movable.recognize((monologue, SECOND), baseline="self", segments=True)
+    assert recording.segments is not None
+    assert begun > recording.segments[SEGMENTS - 1].end
+    assert live.baseline is not None
+    assert recording.baseline is not None
+    assert (live.baseline.name, live.baseline.count, live.warnings) == ("self", 10, [])
+    assert live.baseline.count == recording.baseline.count
+    target = np.array([live.baseline.shift["emotion"][name] for name in names])
+    assert 0.3 < np.ptp(before) <= np.ptp(target) + 1e-6, "it is well on its way"
+    offline = [recording.baseline.shift["emotion"][name] for name in names]
+    np.testing.assert_allclose(target, offline, atol=0.2)
+
+
+def test_too_little_speech_is_relative_to_nothing(movable: Recognizer, talk: np.ndarray) -> None:
+    live = movable.live(baseline="self")
+    assert events_of(live, talk) == events_of(movable.live(), talk)
+    assert (live.baseline, live.warnings) == (None, [BASELINE_SHORT])
+
+
+def test_chunks_make_no_difference_to_what_is_relative_to_itself(
+    movable: Recognizer, monologue: np.ndarray
+) -> None:
+    one, two = (movable.live(baseline="self") for _ in range(2))
+    assert events_of(one, *chunked(monologue, [999, 70_000, 3])) == events_of(two, monologue)
+    assert one.baseline is not None
+    assert two.baseline is not None
+    assert one.baseline.shift == two.baseline.shift
+
+
+def test_each_stream_is_relative_to_itself_alone(movable: Recognizer, monologue: np.ndarray) -> None:
+    alone = events_of(movable.live(baseline="self"), monologue)
+    one, other = (movable.live(baseline="self") for _ in range(2))
+    events: list[Event] = []
+    for chunk in chunked(monologue, [SECOND]):
+        events += one.push(chunk)
+        other.push(-chunk)
+    assert events + one.finish() == alone
+
+
+def test_who_is_late_is_relative_without_jumps_too(movable: Recognizer, monologue: np.ndarray) -> None:
+    live = movable.live(baseline="self")
+    names, before = ["angry", "happy", "neutral", "sad"], np.zeros(4)
+    for event in updates(events_of(live, *chunked(monologue, [len(monologue) // 10]), catch_up=True)):
+        if event.scores_without is not None:
+            moved = log_odds(event.scores, names) - log_odds(event.scores_without, names)
+            assert np.ptp(moved - before) <= BLEND + 1e-9
+            before = moved
+    assert before.any()
+    assert live.baseline is not None
+    assert live.baseline.count == 10, "of each segment there is an update, in the pause behind it"
 
 
 def test_events_are_json(recognizer: Recognizer, talk: np.ndarray) -> None:

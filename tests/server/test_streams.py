@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from emovox.baselines.baseline import baseline_path
 from emovox.errors import ExportError, ModelError
+from emovox.inference.live import Event, LiveUpdate
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.server.routes import live
+from support.baselines import baseline
 from support.frames import BINARY, OPENING, TEXT, frame
 from support.service import Client
 from support.waiting import until
@@ -42,6 +45,10 @@ def test_no_such_version_of_the_events(shared: Client) -> None:
 
 def opened(client: Client, query: str = "", **headers: str) -> ClientConnection:
     return connect(str(client.base_url).replace("http", "ws") + f"/v1/live{query}", additional_headers=headers)
+
+
+def updates(events: list[Event]) -> list[dict[str, Any]]:
+    return [event.to_dict() for event in events if isinstance(event, LiveUpdate)]
 
 
 def stream(client: Client, pieces: list[bytes], **start: Any) -> list[dict[str, Any]]:
@@ -91,6 +98,71 @@ def test_it_is_stored_in_the_end(shared: Client, speech: NDArray[np.float32]) ->
     assert (result.recording.name, result.emotion in {"happy", "sad"}) == ("mine", True)
     assert result.recording.duration == pytest.approx(len(speech) / 16_000, abs=0.01)
     assert stream(shared, [b"\0\0"], sample_rate=16_000, store=True)[-1] == {"type": "ended", "output": None}
+
+
+def test_relative_to_a_baseline(shared: Client, recognizer: Recognizer, speech: NDArray[np.float32]) -> None:
+    own = baseline(recognizer.metadata)
+    own.write(baseline_path("line3"))
+    data = (speech * 32768).astype("<i2").tobytes()
+    start = {"sample_rate": 16_000, "baseline": "line3", "expect": "neutral=0.8"}
+    told = stream(shared, [data], **start, store=True)
+    live = recognizer.live(baseline=own, expect="neutral=0.8")
+    expected = {event["time"]: event for event in updates([*live.push(speech), *live.finish()])}
+    heard = [event for event in told if event["type"] == "heard" and event["scores"] is not None]
+    assert heard
+    for event in heard:  # a service that is late leaves some out
+        vector = np.array(list(live.baseline.shift["emotion"].values())) if live.baseline else np.zeros(9)
+        names = list(live.baseline.shift["emotion"]) if live.baseline else []
+        logits = np.log([event["scores_without"][name] for name in names]) + vector
+        np.testing.assert_allclose(
+            [event["scores"][name] for name in names], np.exp(logits) / np.exp(logits).sum(), atol=1e-6
+        )
+    assert heard[-1]["scores_without"] == pytest.approx(expected[heard[-1]["time"]]["scores_without"], abs=1e-3)
+    assert live.baseline is not None
+    assert told[-1]["baseline"] == live.baseline.model_dump(mode="json")
+    result = Recognition.from_json((shared.outputs / told[-1]["output"] / "result.json").read_bytes())
+    assert result.baseline == live.baseline
+    baseline_path("line3").unlink()
+    with opened(shared) as socket:
+        socket.send(json.dumps(start))
+        assert [item["field"] for item in problem(socket)["errors"]] == ["baseline"]
+
+
+def test_a_baseline_may_be_deleted_while_it_is_used(
+    shared: Client, recognizer: Recognizer, speech: NDArray[np.float32]
+) -> None:
+    baseline(recognizer.metadata).write(baseline_path("line3"))
+    with opened(shared) as socket:
+        socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", "baseline": "line3", "store": True}))
+        socket.send(speech.astype("<f4").tobytes())
+        assert json.loads(socket.recv(10))["type"] == "heard"
+        baseline_path("line3").unlink()
+        socket.send('{"type": "end"}')
+        *_, ended = [json.loads(message) for message in socket]
+    assert (ended["type"], ended["baseline"]["name"]) == ("ended", "line3")
+
+
+def test_relative_to_itself(shared: Client, speech: NDArray[np.float32]) -> None:
+    """The service says in the end that there was too little speech; two streams know nothing of each other."""
+    data = (speech * 32768).astype("<i2").tobytes()
+    start = {"sample_rate": 16_000, "baseline": "self", "store": True}
+    short = stream(shared, [data], **start)[-1]
+    assert short["warnings"] == ["baseline_short"]
+    piece = data[:48_000] + bytes(2 * 9_600)
+    with opened(shared) as socket:
+        socket.send(json.dumps(start))
+        for number in range(9):
+            socket.send(piece)
+            while json.loads(socket.recv(60)).get("time", 0) < 2.1 * (number + 1) - 0.25:
+                pass  # else it would be late, and leave segments out
+        socket.send('{"type": "end"}')
+        *_, long = [json.loads(message) for message in socket]
+    assert "warnings" not in long
+    assert (long["baseline"]["name"], long["baseline"]["count"]) == ("self", 9)
+    for ended, count in ((short, None), (long, 9)):
+        result = Recognition.from_json((shared.outputs / ended["output"] / "result.json").read_bytes())
+        assert (result.baseline and result.baseline.count) == count
+        assert ("baseline_short" in result.warnings) == (count is None)
 
 
 def test_exports_and_the_archive_of_a_stream(shared: Client, speech: NDArray[np.float32]) -> None:
@@ -154,6 +226,9 @@ DEEP = "[" * 100_000  # more than any parser's stack holds
      DEEP, '{"sample_rate": 16000, "emotions": ' + DEEP, '{"sample_rate": 1e400}', '{"sample_rate": NaN}',
      '{"sample_rate": ' + "9" * 5000 + "}", '{"sample_rate": 16000, "emotions": [1]}', '{"sample_rate": 16000.5}',
      '{"sample_rate": 16000, "name": "\\ud800"}', '{"sample_rate": 16000, "head": "../x"}',
+     '{"sample_rate": 16000, "baseline": "../x"}', '{"sample_rate": 16000, "baseline": "/tmp/x.json"}',
+     '{"sample_rate": 16000, "expect": "neutral=1"}',
+     '{"sample_rate": 16000, "baseline": "self", "expect": "joy=1"}',
      '{"sample_rate": 16000, "export": "srt"}', '{"sample_rate": 16000, "store": true, "export": "docx"}',
      '{"sample_rate": 16000, "store": true, "export": [["srt"]]}',
      '{"sample_rate": 768000, "channels": 64}', '{"sample_rate": 16000, "channels": 65}'],

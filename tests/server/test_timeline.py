@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import FrameReadout, Frames
 from emovox.inference.recognition import Recognition
 from emovox.outputs import Outputs
@@ -105,6 +106,48 @@ def test_what_is_kept_follows_the_outputs(tmp_path: Path) -> None:
     assert len(list(kept.iterdir())) == 2
     timelines.forget(directory.name)
     assert [path.stem for path in kept.iterdir()] == [other.name]
+
+
+def test_a_baseline_has_two_sides(tmp_path: Path) -> None:
+    shift = {"angry": 2.0, "sad": -1.0}
+    raw = results.frames(155, readouts=results.random_curves(155))
+    moved = results.frame_scores(raw) * np.exp([shift.get(name, 0) for name in NAMES])
+    scores = (moved / moved.sum(axis=1, keepdims=True)).astype(np.float32)
+    plain, _ = publish(tmp_path, granularity="frame", frames=raw)
+    relative, _ = publish(
+        tmp_path, granularity="frame", frames=raw.model_copy(update={"scores": scores}), baseline=moved_by(shift)
+    )
+    timelines = Timelines(tmp_path / "kept")
+    for _ in range(2):  # measured, then cached
+        curve = timelines.read(relative, start=0, end=None, points=20).curve
+        expected = timelines.read(plain, start=0, end=None, points=20).curve
+        assert curve is not None
+        assert expected is not None
+        assert expected.scores_without is None
+        assert curve.scores_without is not None
+        for name in NAMES:
+            assert np.allclose(curve.scores_without[name], expected.scores[name], atol=1e-3)
+        assert not np.allclose(curve.scores["angry"], expected.scores["angry"], atol=0.1)
+        assert curve.readouts == expected.readouts
+
+
+def test_a_readout_has_two_sides_too(tmp_path: Path) -> None:
+    frames = results.curves(155, emotion=results.classes(happy=0.6, angry=0.4))
+    directory, _ = publish(
+        tmp_path, granularity="frame", frames=frames, baseline=moved_by({"happy": 1.0}), **results.nothing()
+    )
+    curve = Timelines(tmp_path / "kept").read(directory, start=0, end=None, points=2).curve
+    assert curve is not None
+    emotion = curve.readouts["emotion"]
+    assert (emotion.scores or {})["happy"] == pytest.approx([0.6] * 2, abs=1e-3)
+    assert (emotion.scores_without or {})["happy"] == pytest.approx([0.6 / (0.6 + 0.4 * np.e)] * 2, abs=1e-3)
+    assert curve.scores_without is None
+
+
+def moved_by(shift: dict[str, float]) -> BaselineFacts:
+    return BaselineFacts(
+        name="line3", count=20, checksum="0" * 64, expectation={"neutral": 1}, shift={"emotion": shift}
+    )
 
 
 def test_what_does_not_count_is_left_out_of_means(tmp_path: Path) -> None:

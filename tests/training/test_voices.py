@@ -18,7 +18,7 @@ def material(means: dict[tuple[str, str, str], list[float]]) -> tuple[list[Clip]
     """A clip of two equal frames for each (corpus, label, speaker)."""
     clips = [Clip(f"{number}.wav", label, who, corpus) for number, (corpus, label, who) in enumerate(means)]
     values = np.repeat(np.array(list(means.values()), np.float16), 2, axis=0)
-    return clips, States(values, {clip.path: (2 * row, 2 * row + 2) for row, clip in enumerate(clips)})
+    return clips, States({clip.path: values[2 * row : 2 * row + 2] for row, clip in enumerate(clips)})
 
 
 def test_the_spread_is_that_of_the_speakers_of_a_label() -> None:

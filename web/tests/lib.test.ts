@@ -117,6 +117,7 @@ describe('the table', () => {
     readouts: {},
     model: null,
     output: null,
+    baseline: null,
     warnings: [],
     problem: null,
   })
@@ -151,6 +152,12 @@ describe('the table', () => {
     const lines = asCsv(rows, ['angry']).trim().split('\r\n')
     expect(lines).toHaveLength(5)
     expect(lines[2]).toBe('b9,failed,,,,,,,,')
+  })
+  it('says what scores are relative to, where any are', () => {
+    const lines = asCsv([{ ...row(0, 'a', 'sad', 0.5), baseline: 'line3' }, ...rows], []).split('\r\n')
+    expect(lines[0]).toContain(',model,baseline,')
+    expect(lines[1]).toContain(',line3,')
+    expect(asCsv(rows, [])).not.toContain('baseline')
   })
   const calls = (scores: Record<string, number>, created_at?: string): ReadoutResult => ({
     kind: 'linear',

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { HeadView, ModelView } from '../src/api/types'
+import type { BaselineView, HeadView, ModelView } from '../src/api/types'
 import { fits } from '../src/lib/heads'
 
 vi.stubGlobal('location', { origin: 'http://localhost' })
@@ -36,6 +36,8 @@ describe('what is asked', () => {
       chosen: { granularity: 'frame', segments: true },
       model: '',
       head: '',
+      baseline: '',
+      neutral: null,
       precision: 'auto',
     }),
   )
@@ -51,6 +53,30 @@ describe('what is asked', () => {
       Object.assign(options, { model: '', head: name })
       expect(options.hearing()).toEqual({})
     }
+  })
+  it('is a baseline with its model, and none that the model or the head doesn’t fit', () => {
+    const line3 = { name: 'line3', model: 'lite', usable: true } as BaselineView
+    const gone = { name: 'gone', model: 'far', usable: false } as BaselineView
+    Object.assign(service, { models, heads: [calls, head('moods', 'large', true)], baselines: [line3, gone] })
+    expect(options.hearing()).toEqual({})
+    options.baseline = 'line3'
+    expect(options.asked()).toMatchObject({ model: 'lite', baseline: 'line3' })
+    expect(options.asked()).not.toHaveProperty('expect')
+    expect(options.chosenModel?.name).toBe('lite')
+    options.neutral = 80
+    expect(options.hearing()).toEqual({ model: 'lite', baseline: 'line3', expect: 'neutral=0.8' })
+    options.neutral = 500
+    expect(options.hearing().expect).toBe('neutral=1')
+    options.neutral = 50
+    expect(options.hearing()).not.toHaveProperty('expect')
+    options.head = 'moods'
+    expect(options.hearing()).toEqual({ model: 'large', head: 'moods' })
+    Object.assign(options, { head: '', model: 'large', neutral: 80 })
+    expect(options.hearing()).toEqual({ model: 'large' })
+    options.baseline = 'self' // of any model
+    expect(options.hearing()).toEqual({ model: 'large', baseline: 'self', expect: 'neutral=0.8' })
+    Object.assign(options, { model: '', baseline: 'gone' })
+    expect(options.hearing()).toEqual({})
   })
   it('is a precision that the chosen model can be computed in', () => {
     Object.assign(service, { models, heads: [calls] })

@@ -4,19 +4,40 @@ A recognition is one record, whatever copies of its outputs directory there are;
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, select, update
 
 from emovox.archive.filter import Filter
-from emovox.archive.record import ArchiveRecord, clean
-from emovox.archive.rows import RecordMapper, joined, parts, position, readings_of
-from emovox.archive.schema import directories, recognitions
+from emovox.archive.record import ArchiveRecord, Floats, clean
+from emovox.archive.rows import WHOLE, RecordMapper, joined, parts, position, readings_of, unpacked
+from emovox.archive.schema import directories, embeddings, recognitions, spaces
 from emovox.outputs import RESULT
 
 _OWN = ("path", "modified", "name", "duration")
+
+
+@dataclass(frozen=True)
+class DirectoryEmbedding:
+    """The embedding that the archive keeps of what is in an outputs directory.
+
+    Attributes:
+        sha256: of the recording.
+        channel: that was recognised alone, from 1; None: all together.
+        model: whose embedding it is.
+        revision: of the model, the earliest with these embeddings.
+        warnings: of the recognition.
+        embedding: float32 (D,), rounded to float16.
+    """
+
+    sha256: str
+    channel: int | None
+    model: str
+    revision: str
+    warnings: tuple[str, ...]
+    embedding: Floats
 
 
 class Directories:
@@ -83,12 +104,40 @@ class Directories:
                 known |= {path.removeprefix(prefix) for path in connection.scalars(query)}
         return known
 
+    def embeddings(self, root: Path, names: Iterable[str]) -> dict[str, DirectoryEmbedding]:
+        """The embeddings of recordings, by the name of the directory under a root; of some there may be none."""
+        prefix, by_name = self._prefix(root), dict[str, DirectoryEmbedding]()
+        query = (
+            select(
+                directories.c.path, recognitions.c.recording, recognitions.c.channel, recognitions.c.warnings,
+                spaces.c.model, spaces.c.revision, embeddings.c.vector,
+            )
+            .select_from(directories.join(recognitions).join(embeddings).join(spaces))
+            .where(embeddings.c.segment == WHOLE)
+        )  # fmt: skip
+        with self._database.connect() as connection:
+            for part in parts(prefix + clean(name) for name in names):
+                for row in connection.execute(query.where(directories.c.path.in_(part))):
+                    by_name[row.path.removeprefix(prefix)] = DirectoryEmbedding(
+                        sha256=row.recording,
+                        channel=row.channel,
+                        model=row.model,
+                        revision=row.revision,
+                        warnings=tuple(row.warnings.split()),
+                        embedding=unpacked(row.vector),
+                    )
+        return by_name
+
     def drop(self, root: Path, names: Iterable[str]) -> None:
         """Take out what is no longer on disk; its recognitions stay."""
         prefix = self._prefix(root)
         with self._database.begin() as connection:
             for part in parts(prefix + name for name in names):
                 connection.execute(delete(directories).where(directories.c.path.in_(part)))
+
+    def resolved(self, text: str) -> Path:
+        """The outputs directory that is stored so."""
+        return self._mapper.resolved(text)
 
     def release(self, connection: Connection, texts: Sequence[str]) -> None:
         """Take out some, by their stored paths; recognitions of which there is a copy are of that from now on."""

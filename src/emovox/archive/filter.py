@@ -35,6 +35,8 @@ class Filter:
         until: recognised earlier.
         comparisons: with numbers of readouts, or with the class that leads.
         names: those of all readings in the archive, where they are known: the comparisons need them.
+        revision: of the model.
+        baseline: the name of the one that it was recognised with.
     """
 
     emotion: str | None = None
@@ -46,6 +48,8 @@ class Filter:
     until: datetime | None = None
     comparisons: tuple[Comparison, ...] = ()
     names: tuple[Name, ...] | None = None
+    revision: str | None = None
+    baseline: str | None = None
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> "Filter":
@@ -101,6 +105,10 @@ class Filter:
             conditions.append(recognitions.c.recording.in_(select(recordings.c.sha256).where(like)))
         if self.model is not None:
             conditions.append(recognitions.c.model == self.model)
+        if self.revision is not None:
+            conditions.append(recognitions.c.revision == self.revision)
+        if self.baseline is not None:
+            conditions.append(recognitions.c.baseline == self.baseline)
         if self.warning is not None:
             padded = " " + recognitions.c.warnings + " "
             conditions.append(padded.contains(f" {self.warning} ", autoescape=True))

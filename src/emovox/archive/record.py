@@ -4,9 +4,7 @@ import hashlib
 import json
 import math
 import re
-import wave
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +20,7 @@ from emovox.archive import foreign
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, FramesError
 from emovox.inference import stored_result as stored
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.raw import without_baseline
 from emovox.inference.recognition import ReadoutResult, Recognition
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
@@ -33,14 +32,16 @@ _LONGEST = 200  # characters of a label: an index of PostgreSQL takes no row abo
 _HALF = float(np.finfo(np.float16).max)
 # What JSON and NumPy raise on any bytes: nested too deeply, numbers too large.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError)
-_STAMP = re.compile(r"outputs_(\d{8}_\d{6})")
+RAW = "raw"
+"""Instead of a baseline's name: scores are as the model gives them."""
 _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 
 
 # In JSON, and in this order.
 FIELDS = (
     "id", "sha256", "name", "link", "duration", "speech", "created", "emotion", "confidence", "scores", "readouts",
-    "model", "revision", "precision", "granularity", "channel", "warnings", "outputs", "tags",
+    "model", "revision", "precision", "granularity", "channel", "warnings", "outputs", "tags", "baseline",
+    "relative_to",
 )  # fmt: skip
 
 
@@ -80,6 +81,9 @@ class ArchiveRecord:
         embedding: float32 (D,), the mean over the recording.
         readouts: what the model gives besides the nine, by name, as in result.json.
         tags: of the recording, sorted; only in records that the archive gives back.
+        baseline: that it was recognised with; None: with none. Scores are without it all the same.
+        relative_to: what the scores are relative to: `raw`, or the name of a baseline that moved them since.
+        emotions: which of the nine each label of the model is; None: their names say it.
     """
 
     id: str
@@ -110,6 +114,9 @@ class ArchiveRecord:
     earlier_id: str | None = None
     readouts: dict[str, ReadoutResult] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    baseline: BaselineFacts | None = None
+    relative_to: str = RAW
+    emotions: dict[str, str] | None = None
 
     @property
     def embeddings_of(self) -> str:
@@ -131,6 +138,7 @@ class ArchiveRecord:
             "warnings": list(self.warnings),
             "outputs": None if self.outputs is None else str(self.outputs),
             "tags": list(self.tags),
+            "baseline": None if self.baseline is None else self.baseline.model_dump(mode="json"),
         }
 
 
@@ -155,6 +163,7 @@ def from_recognition(
         ArchiveError: the embedding has another shape, or isn't finite; or a readout's numbers aren't.
     """
     id_ = id_ or _digest(recognition)
+    baseline = recognition.baseline
     recognition = without_baseline(recognition)  # its columns are compared with those of other voices
     facts = recognition.recording
     own = recognition.embedding if recognition.mean_embedding is None else recognition.mean_embedding
@@ -197,6 +206,8 @@ def from_recognition(
             for item in recognition.segments or ()
         ),
         readouts=_checked(recognition.readouts),
+        baseline=baseline,
+        emotions=recognition.model.emotions,
     )
 
 
@@ -350,45 +361,19 @@ def _foreign(content: Any, id_: str, directory: Path, model: str | None) -> Arch
     return ArchiveRecord(
         id=id_ if sound is None else _joint_id(id_, sound),
         earlier_id=None if sound is None else id_,
-        sha256=_checksum(recording.get("sha256")) or sound or id_,
-        name=_text(recording.get("name")) or _text(content.get("key")),
-        created=_created(content, directory),
+        sha256=foreign.checksum(recording.get("sha256")) or sound or id_,
+        name=foreign.text(recording.get("name")) or foreign.text(content.get("key")),
+        created=foreign.created(content, directory),
         emotion=emotion,
         confidence=scores[emotion],
         scores=scores,
-        model=name or _text(own_model.get("name")) or UNKNOWN_MODEL,
-        revision=revision if name else _text(own_model.get("revision")) or "",
-        embedding_revision=None if name else _text(own_model.get("embedding_revision")),
-        granularity=_text(content.get("granularity")) or "utterance",
-        duration=_duration(audio),
+        model=name or foreign.text(own_model.get("name")) or UNKNOWN_MODEL,
+        revision=revision if name else foreign.text(own_model.get("revision")) or "",
+        embedding_revision=None if name else foreign.text(own_model.get("embedding_revision")),
+        granularity=foreign.text(content.get("granularity")) or "utterance",
+        duration=foreign.duration(audio),
         outputs=directory,
     )
-
-
-def _created(content: Mapping[str, Any], directory: Path) -> datetime:
-    """When it was recognised, by its timestamp, its directory's name, or the time of its file."""
-    with suppress(TypeError, ValueError, OverflowError):
-        return datetime.fromisoformat(content.get("timestamp")).astimezone()  # type: ignore[arg-type]
-    if stamp := _STAMP.match(directory.name):
-        with suppress(ValueError):
-            return datetime.strptime(stamp[1], "%Y%m%d_%H%M%S").astimezone()
-    return datetime.fromtimestamp((directory / RESULT).stat().st_mtime).astimezone()
-
-
-def _duration(audio: Path) -> float | None:
-    with suppress(OSError, EOFError, wave.Error), wave.open(str(audio)) as file:
-        return float(file.getnframes() / file.getframerate())
-    return None
-
-
-def _checksum(value: object) -> str | None:
-    """A SHA-256, if it is one: by anything else of that name two recordings might be taken for one."""
-    digest = str(value).strip().lower()
-    return digest if re.fullmatch("[0-9a-f]{64}", digest) else None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
 
 
 def _joint_id(result: str, sound: str) -> str:

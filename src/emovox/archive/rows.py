@@ -1,5 +1,6 @@
 """Rows: how records stand in the database's tables, and how they come back."""
 
+import json
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ from emovox.archive.database import HIDDEN
 from emovox.archive.record import ArchiveRecord, Floats, clean
 from emovox.archive.schema import directories, embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.emotions import NAMES
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.outputs import RESULT
 
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
@@ -27,7 +29,7 @@ RECORDING, SEGMENT = "recording", "segment"
 SpaceKey = tuple[str, str, int, str]
 """Model, the revision whose embeddings they are, dimensions, kind."""
 
-_CONVERTED = {"created", "warnings", "outputs"}
+_CONVERTED = {"created", "warnings", "outputs", "baseline", "emotions"}
 _COLUMNS = [*(column for column in recordings.c if column.name != "created"), *recognitions.c]
 _PLAIN = {field.name for field in fields(ArchiveRecord)} & {column.name for column in _COLUMNS} - _CONVERTED
 _MANY = 500  # values in one IN
@@ -50,6 +52,7 @@ class RecordMapper:
             "warnings": " ".join(record.warnings),
             "outputs": None if record.outputs is None else self.stored(record.outputs),
             **_scores(record.scores),
+            **_baseline(record),
         }
         if table is directories and record.outputs is not None:
             cells |= self._directory(record, record.outputs)
@@ -101,6 +104,8 @@ class RecordMapper:
             warnings=tuple(row["warnings"].split()),
             outputs=None if row["outputs"] is None else self.resolved(row["outputs"]),
             tags=tuple(names),
+            baseline=_baseline_facts(row),
+            emotions=None if row["emotions"] is None else json.loads(row["emotions"]),
         )
 
 
@@ -257,6 +262,31 @@ def _with_known_ids(connection: Connection, batch: Sequence[ArchiveRecord]) -> l
 
 def _scores(scores: dict[str, float] | None) -> dict[str, float | None]:
     return {**dict.fromkeys(NAMES), **(scores or {})}
+
+
+def _baseline(record: ArchiveRecord) -> dict[str, Any]:
+    """The cells of the baseline that it was recognised with, and of what the labels of its shift mean."""
+    facts = record.baseline
+    return {
+        "baseline": None if facts is None else clean(facts.name),
+        "baseline_count": None if facts is None else facts.count,
+        "baseline_checksum": None if facts is None else facts.checksum,
+        "baseline_expectation": None if facts is None else json.dumps(facts.expectation),
+        "baseline_shift": None if facts is None else json.dumps(facts.shift),
+        "emotions": None if record.emotions is None else json.dumps(record.emotions),
+    }
+
+
+def _baseline_facts(row: RowMapping) -> BaselineFacts | None:
+    if row["baseline"] is None:
+        return None
+    return BaselineFacts.model_construct(  # checked when it was archived
+        name=row["baseline"],
+        count=row["baseline_count"],
+        checksum=row["baseline_checksum"],
+        expectation=json.loads(row["baseline_expectation"]),
+        shift=json.loads(row["baseline_shift"]),
+    )
 
 
 def _text(value: Any) -> Any:

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from emovox.emotions import NAMES
 
-HEAD = "0007"  # the newest migration
+HEAD = "0008"  # the newest migration
 
 metadata = MetaData()
 
@@ -61,6 +61,12 @@ recognitions = Table(
     Column("warnings", Text, nullable=False),  # codes between spaces
     Column("emovox", Text),
     Column("outputs", Text, index=True),  # the outputs directory; beside an SQLite file relative to it
+    Column("baseline", Text),  # the name of the one that it was recognised with; the scores are without it
+    Column("baseline_count", Integer),
+    Column("baseline_checksum", String(64)),
+    Column("baseline_expectation", Text),  # JSON: share by emotion
+    Column("baseline_shift", Text),  # JSON: by readout and label, what it added to logits
+    Column("emotions", Text),  # JSON: which of the nine each label is, where its name doesn't say it
     Index("recognitions_created", "created", "id"),
     Index("recognitions_emotion", "emotion", "created", "id"),
 )

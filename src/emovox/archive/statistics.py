@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from emovox.archive.filter import Filter
 from emovox.archive.readings import readings
+from emovox.archive.record import RAW
 from emovox.archive.schema import recognitions, recordings, tags
 
 
@@ -51,6 +52,7 @@ class Stats:
     Attributes:
         by_emotion: of those whose model gives the nine.
         readouts: what models give besides the nine, by name.
+        relative_to: `raw`, or the baseline that the emotions are relative to.
     """
 
     recordings: int
@@ -61,6 +63,7 @@ class Stats:
     by_tag: dict[str, int]
     by_model: dict[str, int]
     readouts: dict[str, ReadoutStats] = field(default_factory=dict)
+    relative_to: str = RAW
 
 
 def count(connection: Connection, where: Filter) -> Stats:

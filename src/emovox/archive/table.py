@@ -17,11 +17,12 @@ from emovox.spreadsheets import writer
 
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
+    from emovox.archive.view import View
 
 # The record's fields, but a column for each score.
 COLUMNS = (
     "id", "name", "sha256", "link", "created", "emotion", "confidence", *NAMES, "duration", "speech", "model",
-    "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs",
+    "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs", "baseline", "relative_to",
 )  # fmt: skip
 _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
@@ -100,11 +101,12 @@ def write_parquet(
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
-def segments(archive: "Archive", records: Iterable[ArchiveRecord]) -> Iterator[Rows]:
+def segments(view: "View") -> Iterator[Rows]:
     """The segments of records, as the archive has them: with the nine emotions alone."""
-    for record in records:
+    for record in view.records():
         outputs = None if record.outputs is None else str(record.outputs)
-        yield Rows(record.link or record.name, outputs, [_segment(row) for row in archive.segments(record.id)])
+        rows, relative_to = view.segments(record)
+        yield Rows(record.link or record.name, outputs, [_segment(row) for row in rows], relative_to=relative_to)
 
 
 def sources(records: Iterable[ArchiveRecord]) -> Iterator[Source]:
@@ -121,4 +123,5 @@ def _segment(row: dict[str, Any]) -> Segment:
 
 def _flat(record: ArchiveRecord) -> dict[str, Any]:
     row = record.to_dict()
+    row["baseline"] = None if record.baseline is None else record.baseline.name
     return {**row, **(row.pop("scores") or dict.fromkeys(NAMES))}

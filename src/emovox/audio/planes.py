@@ -17,7 +17,7 @@ def samples_of(frame: av.AudioFrame) -> NDArray[np.generic]:
     name, channels = frame.format.name, frame.layout.nb_channels
     planar = frame.format.is_planar
     kind = np.dtype(_TYPES[name.removesuffix("p") if planar else name])
-    if planar:
+    if planar and channels > 1:
         return np.stack([_plane(frame, number, kind, frame.samples) for number in range(channels)], axis=1)
     return _plane(frame, 0, kind, frame.samples * channels).reshape(-1, channels)
 

@@ -100,11 +100,13 @@ class SpeechFinder:
         self._quiet: int | None = None  # where the pause began that may end the span
         self._probabilities: list[float] = []  # of the open span's chunks
 
-    def push(self, block: Waveform) -> None:
-        """Take the next samples, float32 (n,) at 16 kHz."""
+    def push(self, block: Waveform) -> NDArray[np.float32]:
+        """Take the next samples, float32 (n,) at 16 kHz; returns what `VoiceActivity.push` does."""
         self._samples += len(block)
-        for probability in self._activity.push(block).tolist():
+        probabilities = self._activity.push(block)
+        for probability in probabilities.tolist():
             self._hear(probability)
+        return probabilities
 
     def finish(self) -> None:
         """End the stream, and with it an open span."""

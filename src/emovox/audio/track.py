@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -66,9 +67,10 @@ class Track:
         timeline = Timeline(began, 0.0 if duration is None else duration / av.time_base + GAP, jumps=self._jumps)
         delay: int | None = None  # packets that the decoder keeps before it gives a frame
         times: deque[float | None] = deque(maxlen=UNDECODABLE)
+        bases: dict[int, Fraction] = {}  # of streams: asking each packet takes as long as decoding it
         failures = 0
         for packet in self._packets():
-            time = None if packet.pts is None else float(packet.pts * packet.time_base)
+            time = _time(packet, bases)
             if packet.stream_index != self._stream.index:
                 timeline.see(time)
                 continue
@@ -164,6 +166,17 @@ def _declared(container: InputContainer, stream: AudioStream) -> float | None:
     if container.duration is None or len(container.streams) > 1 or container.start_time:
         return None
     return container.duration / av.time_base
+
+
+def _time(packet: "Packet[Any]", bases: dict[int, Fraction]) -> float | None:
+    """Seconds that the clock shows at a packet."""
+    if packet.pts is None:
+        return None
+    index = packet.stream_index
+    if index not in bases:
+        bases[index] = packet.time_base
+    base = bases[index]
+    return packet.pts * base.numerator / base.denominator
 
 
 def _delay(time: float | None, times: deque[float | None], began: float) -> int:

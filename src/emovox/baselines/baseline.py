@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, model_validator
 
 from emovox.errors import BaselineError
-from emovox.models.fitted import SUFFIX, Digests, Fitted, FittedFacts, has_digest
+from emovox.models.fitted import DIGEST, SUFFIX, Digests, Fitted, FittedFacts, has_digest
 from emovox.models.metadata import Metadata
 from emovox.settings import settings
 
@@ -25,7 +25,7 @@ SELF = "self"
 """Instead of a baseline: each recording relative to itself."""
 CORPUS, SPEAKER = "corpus", "speaker"
 """Likewise, where there are many recordings: each relative to all of them, or to those of its speaker."""
-RESERVED = (SELF, CORPUS, SPEAKER)
+RESERVED = (SELF, CORPUS, SPEAKER, "recognized")
 """What `--baseline` means by these is decided for each recording, so that no file can be called so."""
 _NAME = re.compile(r"\w[\w .-]{0,127}")
 
@@ -44,6 +44,27 @@ def _encode(value: Vector) -> str:
 
 Sums = Annotated[Vector, BeforeValidator(_decode), PlainSerializer(_encode)]
 """float64 (D,), little-endian and base64 in JSON."""
+
+
+def _decode_summands(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    data = base64.b64decode(value, validate=True)
+    return tuple(data[at : at + 2 * DIGEST].hex() for at in range(0, len(data), 2 * DIGEST))
+
+
+def _encode_summands(value: tuple[str, ...] | None) -> str | None:
+    return None if value is None else base64.b64encode(bytes.fromhex("".join(sorted(value)))).decode("ascii")
+
+
+Summands = Annotated[tuple[str, ...] | None, BeforeValidator(_decode_summands), PlainSerializer(_encode_summands)]
+"""Of each embedding in a sum, as `summand` gives it; base64 in JSON; None: not known."""
+
+
+def summand(sha256: str, embedding: NDArray[np.floating]) -> str:
+    """What an embedding (D,) of a recording is known by in a sum: the beginnings of both their checksums."""
+    own = hashlib.sha256(embedding.astype("<f4").tobytes()).hexdigest()
+    return sha256[: 2 * DIGEST] + own[: 2 * DIGEST]
 
 
 class Group(FittedFacts):
@@ -82,10 +103,17 @@ class Baseline(Fitted):
         "known",
         repr=False,
     )
+    summands: Summands = Field(
+        None,
+        description="of each embedding in the sums the first 8 bytes of the SHA-256 of its recording, and of its "
+        "own numbers as float32, base64 in the file: so it can be taken out again; null: not all are known",
+        repr=False,
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> "Baseline":
-        if self.name not in {SELF, CORPUS}:  # those are made on the way, and have no file
+        on_the_way = self.name in {SELF, CORPUS} or (self.group is not None and self.group.name == CORPUS)
+        if not on_the_way:  # those have no file
             check_name(self.name)
         vectors = [self.sum, self.squares, *([] if self.group is None else [self.group.sum])]
         if any(vector.shape != (self.model.embedding_size,) for vector in vectors):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.baselines.baseline import CORPUS, SPEAKER, Baseline
-from emovox.baselines.fitting import Totals, in_group
+from emovox.baselines.fitting import Totals
 from emovox.errors import BaselineError
 from emovox.models.metadata import Metadata
 
@@ -40,7 +40,7 @@ class Corpus:
         self._contents: set[tuple[str, str | None]] = set()
 
     def add(
-        self, embedding: NDArray[np.floating], sha256: str, *, channel: int | None = None, speaker: str
+        self, embedding: NDArray[np.float32], sha256: str, *, channel: int | None = None, speaker: str
     ) -> None:
         """Add a recording, or a channel of one. The same content counts once, and once for each of its speakers.
 
@@ -54,7 +54,7 @@ class Corpus:
             content = (f"{sha256} {channel}", value)
             if content not in self._contents:
                 self._contents.add(content)
-                self._totals.setdefault(value, Totals(self._metadata)).add(embedding, sha256)
+                self._totals.setdefault(value, Totals(self._metadata)).add(embedding[np.newaxis], [sha256])
 
     def baselines(self, source: str, *, created_at: datetime | None = None) -> CorpusBaselines:
         """What they have in common.
@@ -68,12 +68,12 @@ class Corpus:
         """
         if not self._totals[None].count:
             raise BaselineError("none of the recordings has speech: there is nothing to be relative to")
-        made = {
-            value: totals.baseline(CORPUS, source, created_at=created_at) for value, totals in self._totals.items()
-        }
-        whole = made.pop(None)
+        everyone = self._totals[None]
         by_speaker = {
-            str(value): in_group(own, f"{SPEAKER} {value}", whole, SPEAKER, str(value))
-            for value, own in made.items()
+            value: totals.baseline(
+                f"{SPEAKER} {value}", source, everyone.group(CORPUS, SPEAKER, value), created_at=created_at
+            )
+            for value, totals in self._totals.items()
+            if value is not None
         }
-        return CorpusBaselines(whole, by_speaker)
+        return CorpusBaselines(everyone.baseline(CORPUS, source, created_at=created_at), by_speaker)

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emovox.baselines.baseline import SELF, Baseline, Group, Vector, check_name
+from emovox.baselines.baseline import SELF, Baseline, Group, Vector, check_name, summand
 from emovox.errors import BaselineError
 from emovox.models.fitted import DIGEST, FittedModel
 from emovox.models.metadata import Metadata
@@ -26,11 +26,12 @@ class _Sum:
     def __init__(self, size: int) -> None:
         self._high, self._low = np.zeros(size), np.zeros(size)
 
-    def add(self, row: Vector) -> None:
-        total = self._high + row
-        own = total - self._high
-        self._low += (self._high - (total - own)) + (row - own)
-        self._high = total
+    def add(self, rows: Vector) -> None:
+        for row in rows:
+            total = self._high + row
+            own = total - self._high
+            self._low += (self._high - (total - own)) + (row - own)
+            self._high = total
 
     @property
     def vector(self) -> Vector:
@@ -38,7 +39,7 @@ class _Sum:
 
 
 class Totals:
-    """Of some recordings, which come one after the other: what a baseline stores.
+    """Of some recordings: how many, the sums of embeddings and of their squares, and what is in them, if known.
 
     Attributes:
         count: how many.
@@ -49,23 +50,28 @@ class Totals:
         self.count = 0
         self._metadata = metadata
         self._sum, self._squares = _Sum(metadata.embedding_size), _Sum(metadata.embedding_size)
-        self._digests: set[str] | None = set()
+        self._known: list[str] | None = []
 
-    def add(self, embedding: NDArray[np.floating], sha256: str | None) -> None:
-        """Add a recording: its embedding (D,), and its checksum if it is known."""
-        row = embedding.astype(np.float64)
-        self.count += 1
-        self._sum.add(row)
-        self._squares.add(np.square(row))
-        if sha256 is None:
-            self._digests = None
-        elif self._digests is not None:
-            self._digests.add(sha256[: 2 * DIGEST])
+    def add(self, embeddings: NDArray[np.float32], sha256s: Sequence[str | None]) -> None:
+        """Add recordings: embeddings (n, D), and checksums where they are known."""
+        rows = embeddings.astype(np.float64)
+        self.count += len(rows)
+        self._sum.add(rows)
+        self._squares.add(np.square(rows))
+        known = [sha256 for sha256 in sha256s if sha256]
+        if self._known is not None and len(known) == len(rows):
+            self._known += map(summand, known, embeddings)
+        else:
+            self._known = None
 
-    def baseline(self, name: str, source: str, *, created_at: datetime | None = None) -> Baseline:
-        """The baseline of them."""
+    def baseline(
+        self, name: str, source: str, group: Group | None = None, created_at: datetime | None = None
+    ) -> Baseline:
+        """The baseline of them; `created_at` is now unless something else is said."""
+        known = self._known
         return Baseline(
             name=name,
+            group=group,
             model=FittedModel.of(self._metadata),
             created_at=created_at or datetime.now(timezone.utc),
             emovox=__version__,
@@ -73,14 +79,76 @@ class Totals:
             count=self.count,
             sum=self._sum.vector,
             squares=self._squares.vector,
-            recordings=None if self._digests is None else frozenset(self._digests),
+            recordings=None if known is None else frozenset(item[: 2 * DIGEST] for item in known),
+            summands=None if known is None else tuple(sorted(known)),
         )
 
+    def group(self, name: str, column: str, value: str) -> Group:
+        """Of the baseline of those with a value, where these are the whole set under this name."""
+        return Group(name=name, column=column, value=value, count=self.count, sum=self._sum.vector)
 
-def in_group(baseline: Baseline, name: str, whole: Baseline, column: str, value: str) -> Baseline:
-    """A baseline under this name that leans on that of the whole set: of the recordings that have this value."""
-    group = Group(name=whole.name, column=column, value=value, count=whole.count, sum=whole.sum)
-    return baseline.model_copy(update={"name": name, "group": group})
+
+class Fitting:
+    """Baselines in the making: of all recordings, and of each group of them; embeddings aren't kept."""
+
+    def __init__(self, name: str, metadata: Metadata, *, column: str = "group", source: str = "") -> None:
+        """Begin.
+
+        Args:
+            name: of the first; a group's is called `NAME.GROUP`.
+            metadata: of the model whose embeddings they are.
+            column: what they are told apart by, for what the baselines say of themselves.
+            source: what the recordings are, in words.
+        """
+        self._name, self._metadata, self._column, self._source = name, metadata, column, source
+        self._everyone = Totals(metadata)
+        self._groups: dict[str, Totals] = {}
+        self._seen: set[tuple[str, str]] = set()
+
+    def add(
+        self, embeddings: ArrayLike, sha256s: Sequence[str | None], groups: Sequence[str] | None = None
+    ) -> None:
+        """Add recordings; one that was added already, in the same group, isn't added again.
+
+        Args:
+            embeddings: float (n, D), one of each recording.
+            sha256s: of the recordings, None where it isn't known.
+            groups: the one that each recording belongs to: in each call, or in none.
+
+        Raises:
+            BaselineError: an embedding isn't one of this model.
+        """
+        size = self._metadata.embedding_size
+        rows = np.asarray(embeddings, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != size or not np.isfinite(rows).all():
+            raise BaselineError(f"these aren't embeddings by {self._metadata.name}, which have {size} numbers")
+        by_group: dict[str, list[int]] = {}
+        for index, (sha256, value) in enumerate(zip(sha256s, groups or [""] * len(rows), strict=True)):
+            key = None if sha256 is None else (sha256, value)
+            if key not in self._seen:
+                by_group.setdefault(value, []).append(index)
+            if key is not None:
+                self._seen.add(key)
+        chosen = sorted(index for own in by_group.values() for index in own)
+        self._everyone.add(rows[chosen], [sha256s[index] for index in chosen])
+        for value, own in by_group.items() if groups is not None else ():
+            totals = self._groups.setdefault(value, Totals(self._metadata))
+            totals.add(rows[own], [sha256s[index] for index in own])
+
+    def baselines(self) -> list[Baseline]:
+        """That of all, then those of the groups, sorted.
+
+        Raises:
+            BaselineError: a name isn't valid, or there is no recording.
+        """
+        whole = self._everyone
+        if not whole.count:
+            raise BaselineError("no recording: a baseline needs one at least, and is worth more with twelve")
+        baselines = [whole.baseline(self._name, self._source)]
+        for value, title in member_names(self._name, sorted(self._groups)).items():
+            group = whole.group(self._name, self._column, value)
+            baselines.append(self._groups[value].baseline(title, self._source, group))
+        return baselines
 
 
 def fit(
@@ -111,55 +179,29 @@ def fit(
         BaselineError: a name isn't valid, there is no recording, or an embedding isn't one of this model.
     """
     check_name(name)
-    return _fit(name, embeddings, metadata, sha256s, groups, column, source)
-
-
-def of_itself(embeddings: ArrayLike, metadata: Metadata) -> Baseline:
-    """The baseline of one recording, by its segments' embeddings (n, D)."""
-    return _fit(SELF, embeddings, metadata, None, None, "", "its own segments")[0]
-
-
-def _fit(
-    name: str,
-    embeddings: ArrayLike,
-    metadata: Metadata,
-    sha256s: Sequence[str | None] | None,
-    groups: Sequence[str] | None,
-    column: str,
-    source: str,
-) -> list[Baseline]:
+    fitting = Fitting(name, metadata, column=column, source=source)
     rows = np.atleast_2d(np.asarray(embeddings, np.float32))
-    if not rows.size:
-        raise BaselineError("no recording: a baseline needs one at least, and is worth more with twelve")
-    if rows.ndim != 2 or rows.shape[1] != metadata.embedding_size or not np.isfinite(rows).all():
-        raise BaselineError(
-            f"these aren't embeddings by {metadata.name}, which have {metadata.embedding_size} numbers"
-        )
-    sums = [None] * len(rows) if sha256s is None else list(sha256s)
-    values = [""] * len(rows) if groups is None else list(groups)
-    keys = [(sha256 or index, value) for index, (sha256, value) in enumerate(zip(sums, values, strict=True))]
-    once = {key: len(rows) - 1 - index for index, key in enumerate(reversed(keys))}
-    chosen = sorted(once.values())
+    if rows.size:
+        fitting.add(rows, [None] * len(rows) if sha256s is None else sha256s, groups)
+    return fitting.baselines()
 
-    def made(title: str, indices: Sequence[int]) -> Baseline:
-        totals = Totals(metadata)
-        for index in indices:
-            totals.add(rows[index], sums[index])
-        return totals.baseline(title, source)
 
-    whole = made(name, chosen)
-    if groups is None:
-        return [whole]
-    titles = member_names(name, sorted(set(values)))
-    own = {value: [index for index in chosen if values[index] == value] for value in titles}
-    return [
-        whole,
-        *(
-            in_group(made(titles[value], indices), titles[value], whole, column, value)
-            for value, indices in own.items()
-            if indices
-        ),
-    ]
+def of_itself(embeddings: ArrayLike, metadata: Metadata, before: Baseline | None = None) -> Baseline:
+    """The baseline of one recording, by its segments' embeddings (n, D).
+
+    Args:
+        embeddings: of the segments.
+        metadata: of the model.
+        before: that of the segments before these, if there are any.
+    """
+    rows = np.atleast_2d(np.asarray(embeddings, np.float32))
+    fitting = Fitting(SELF, metadata, column="", source="its own segments")
+    fitting.add(rows, [None] * len(rows))
+    own = fitting.baselines()[0]
+    if before is None:
+        return own
+    totals = {name: getattr(before, name) + getattr(own, name) for name in ("count", "sum", "squares")}
+    return Baseline(**{**dict(own), **totals})
 
 
 def member_names(name: str, values: Sequence[str]) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """`emovox archive`: recognitions in a database."""
 
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,16 +10,16 @@ import rich.progress
 from rich.console import Console
 
 from emovox.cli import library, parameters
+from emovox.cli.deletion import delete
 from emovox.cli.report import clock, label, printable
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
 from emovox.cli.watch import watch
-from emovox.errors import ArchiveError, OutputsError
+from emovox.errors import OutputsError
 from emovox.outputs import find_directories
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.archive import Archive, ArchiveRecord
     from emovox.inference.recognition import ReadoutResult
 
 _OUTPUTS = parameters.outputs("The outputs whose archive it is.")
@@ -48,6 +46,7 @@ def archive() -> None:
     """  # noqa: D301  click needs the backspace itself
 
 
+archive.add_command(delete)
 archive.add_command(stats)
 archive.add_command(watch)
 
@@ -105,22 +104,31 @@ def import_(paths: tuple[Path, ...], model: str | None, quiet: bool) -> int:
 
 @archive.command("list")
 @library.filters
+@library.relative
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many, latest first.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "jsonl"]), default="table", show_default=True
 )
 @_LABELS
 @_OUTPUTS
-def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -> None:
+def list_(
+    filters: tuple[str, ...],
+    baseline: str | None,
+    expect: dict[str, float] | None,
+    limit: int,
+    form: str,
+    labels: str | None,
+) -> None:
     """List what is in the archive, latest first: id, time, emotion, confidence, name, tags.
 
     \b
     emovox archive list
     emovox archive list --filter emotion=angry --filter tag=complaint --limit 200
+    emovox archive list --baseline line3 --filter 'angry>0.6'
     """  # noqa: D301  click needs the backspace itself
-    where = library.parse(filters)
     with library.read_archive() as archive:
-        records, more = archive.find(where, limit=limit)
+        view = library.view(archive, filters, baseline, expect)
+        records, more = view.first(limit)
     if form == "json":
         click.echo(json.dumps([record.to_dict() for record in records], ensure_ascii=False, indent=2))
         return
@@ -131,6 +139,8 @@ def list_(filters: tuple[str, ...], limit: int, form: str, labels: str | None) -
             else library.line(record, _language(labels))
         )
         click.echo(text)
+    if form == "table" and baseline is not None:
+        click.echo(f"relative to {printable(view.relative_to)}", err=True)
     if form == "table" and more:
         click.echo(f"… and more: show them with a --limit above {limit}", err=True)
 
@@ -148,7 +158,7 @@ def show(name: str, form: str, labels: str | None) -> None:
     emovox archive show outputs/outputs_20240104_223000 --format json
     """  # noqa: D301  click needs the backspace itself
     with library.read_archive(needed=True) as archive:
-        for record in _lookup(archive, name):
+        for record in library.lookup(archive, name):
             segments, vector = archive.segments(record.id), archive.embedding(record.id)
             facts = record.to_dict()
             if form == "json":
@@ -158,6 +168,8 @@ def show(name: str, form: str, labels: str | None) -> None:
             for key, value in facts.items():
                 if value not in (None, [], {}) and key not in {"scores", "readouts"}:
                     text = ", ".join(value) if isinstance(value, list) else value
+                    if key == "baseline" and record.baseline is not None:
+                        text = f"{record.baseline.name}, of {record.baseline.count} recordings"
                     click.echo(f"{key:12}{printable(str(text))}")
             for emotion, score in sorted((record.scores or {}).items(), key=lambda item: -item[1]):
                 click.echo(f"{'':12}{100 * score:5.1f} %  {label(emotion, _language(labels))}")
@@ -182,6 +194,7 @@ def _show_readout(name: str, item: "ReadoutResult") -> None:
 
 @archive.command()
 @library.filters
+@library.relative
 @click.option(
     "--rows",
     type=click.Choice(["recordings", "segments", "frames"]),
@@ -199,7 +212,15 @@ def _show_readout(name: str, item: "ReadoutResult") -> None:
 )
 @click.option("--embedding", is_flag=True, help="Add the embeddings of recordings: in JSON lines and Parquet.")
 @_OUTPUTS
-def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, embedding: bool) -> int:
+def export(
+    filters: tuple[str, ...],
+    baseline: str | None,
+    expect: dict[str, float] | None,
+    rows: str,
+    form: str,
+    output: Path | None,
+    embedding: bool,
+) -> int:
     """Write the archive as a table: of recordings, of their segments, or of their frames.
 
     What readouts give besides the nine emotions has columns READOUT.LABEL, such as dimensions.arousal. The archive
@@ -210,6 +231,7 @@ def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, 
     emovox archive export > archive.csv
     emovox archive export --rows segments --filter tag=complaint > segments.csv
     emovox archive export --format parquet --embedding --output archive.parquet --filter model=lite
+    emovox archive export --baseline corpus > relative.csv
 
     Exit code: 0 all well, 1 some outputs directories can't be read (the others are in the table), 2 usage.
     """  # noqa: D301  click needs the backspace itself
@@ -222,21 +244,21 @@ def export(filters: tuple[str, ...], rows: str, form: str, output: Path | None, 
         raise click.UsageError("JSON lines and --embedding need --rows recordings")
     if form == "parquet":
         check(form)
-    where = library.parse(filters)
     failures: Failures = []
     try:
         with library.read_archive() as archive:
+            view = library.view(archive, filters, baseline, expect)
             if form == "jsonl" or embedding:
                 from emovox.archive import table  # noqa: PLC0415  an extra
 
                 with opened(output, form) as file:
                     if form == "parquet":
-                        layout = table.layout_of(archive.reading_names(where))
-                        table.write_parquet(archive.all(where), file, layout, archive)
+                        layout = table.layout_of(archive.reading_names(view.where))
+                        table.write_parquet(view.records(), file, layout, archive)
                     else:
-                        table.write_jsonl(archive.all(where), file, archive if embedding else None)
+                        table.write_jsonl(view.records(), file, archive if embedding else None)
             else:
-                write_archive(archive, where, rows, cast("Form", form), output, failures)
+                write_archive(view, rows, cast("Form", form), output, failures)
     finally:
         tell(failures)
     return 1 if failures else 0
@@ -257,99 +279,13 @@ def tag(name: str, records: tuple[str, ...], filters: tuple[str, ...], remove: b
     emovox archive tag complaint 3f9a12c0ffee --remove
     """  # noqa: D301  click needs the backspace itself
     with library.read_archive() as archive:
-        sha256s = sorted({record.sha256 for record in _select(archive, records, filters)})
+        sha256s = sorted({record.sha256 for record in library.select(archive, records, filters)})
         for sha256 in sha256s:
             if remove:
                 archive.untag(sha256, name)
             else:
                 archive.tag(sha256, name)
     click.echo(f"{len(sha256s)} recordings", err=True)
-
-
-@archive.command(no_args_is_help=True)
-@click.argument("names", nargs=-1, metavar="ID|OUTPUTS_DIR...")
-@library.filters
-@click.option("--keep-outputs", is_flag=True, help="Don't delete the outputs directories.")
-@click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-@_OUTPUTS
-def delete(names: tuple[str, ...], filters: tuple[str, ...], keep_outputs: bool, yes: bool) -> int:
-    """Delete recordings from the archive: recognitions, embeddings, tags, and their outputs directories.
-
-    An SQLite archive overwrites what is deleted. Copies of the database from before a migration
-    (outputs.db.before-…) and your own recordings are left: delete them yourself.
-
-    \b
-    emovox archive delete 3f9a12c0ffee
-    emovox archive delete --filter tag=withdrawn --yes
-    """  # noqa: D301  click needs the backspace itself
-    with library.read_archive() as archive:
-        sha256s = {record.sha256 for record in _select(archive, names, filters)}
-        records = [record for sha256 in sorted(sha256s) for record in archive.lookup(sha256)]
-        if not records:
-            click.echo("nothing to delete", err=True)
-            return 0
-        stored = [
-            record
-            for record in records
-            if not keep_outputs and record.outputs and os.path.isdir(record.outputs)  # noqa: PTH112
-        ]
-        for record in records:
-            click.echo(library.line(record, settings().labels), err=True)
-        question = f"Delete {len(sha256s)} recordings and {len(stored)} outputs directories?"
-        if not yes and not click.confirm(question, err=True):
-            return 0
-        failures = {record.outputs: reason for record in stored if (reason := _remove(record))}
-        archive.delete(sha256s)
-    _forget_jobs([record.outputs for record in stored if record.outputs and record.outputs not in failures])
-    for reason in failures.values():
-        click.echo(f"Error: {printable(reason)}", err=True)
-    return 1 if failures else 0
-
-
-def _remove(record: "ArchiveRecord") -> str | None:
-    """Remove an outputs directory, if it is still the one that was archived; else why not."""
-    from emovox.archive.record import possible_ids  # noqa: PLC0415  an extra
-
-    assert record.outputs is not None  # noqa: S101  the caller has looked
-    try:
-        if record.id not in possible_ids(record.outputs):
-            return f"{record.outputs} was not deleted: it holds another result now"
-        shutil.rmtree(record.outputs)
-    except OSError as error:
-        return f"{record.outputs} can't be deleted: {error}"
-    return None
-
-
-def _forget_jobs(paths: list[Path]) -> None:
-    """Forget the service's jobs that made these outputs: they hold the recordings' names."""
-    from emovox.server.database import open_database, owner, state_directory  # noqa: PLC0415  an extra
-    from emovox.server.jobs.jobs import Jobs  # noqa: PLC0415
-
-    own = settings().outputs.resolve()
-    names = [path.name for path in paths if path.parent.resolve() == own]
-    if names and state_directory().is_dir():  # else no service has ever worked on these outputs
-        database = open_database()
-        Jobs(database, owner(state_directory())).forget_outputs(names)
-        database.dispose()
-
-
-def _select(archive: "Archive", names: tuple[str, ...], filters: tuple[str, ...]) -> "list[ArchiveRecord]":
-    """The records that are named, or else those that match the filters."""
-    if bool(names) == bool(filters):
-        raise click.UsageError("name recordings or give a --filter, not both")
-    if names:
-        return [record for name in names for record in _lookup(archive, name)]
-    return list(archive.all(library.parse(filters)))
-
-
-def _lookup(archive: "Archive", name: str) -> "list[ArchiveRecord]":
-    records = archive.lookup(name)
-    if not records:
-        raise ArchiveError(
-            f"{printable(name)}: nothing in the archive has this id, checksum or outputs directory; give at least "
-            "eight letters of an id"
-        )
-    return records
 
 
 def _language(labels: str | None) -> str:

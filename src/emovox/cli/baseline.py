@@ -10,6 +10,7 @@ from emovox.baselines import baseline as baselines
 from emovox.baselines.baseline import Baseline
 from emovox.baselines.fitting import fit as fit_baselines
 from emovox.baselines.fitting import member_names
+from emovox.baselines.removal import locked
 from emovox.baselines.shift import movable
 from emovox.cli import fitted, library, parameters
 from emovox.cli.progress import Progress
@@ -17,6 +18,7 @@ from emovox.cli.report import printable
 from emovox.errors import AudioError, BaselineError, LabelsError
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
+from emovox.models.metadata import Metadata
 from emovox.speech_embeddings import RecordingSource, SpeechEmbedding, embed_speech, find_sources
 
 FEW = 12
@@ -40,22 +42,30 @@ def baseline() -> None:
 
 
 @baseline.command(no_args_is_help=True)
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="[SOURCE...]")
 @click.option("--name", required=True, help="What to call the baseline.")
+@click.option(
+    "--archive", is_flag=True, help="Of the embeddings in the archive, instead of SOURCE: without sound."
+)
+@library.filters
 @click.option(
     "--group",
     metavar="COLUMN|channel|folder",
-    help="Also make one for each value of a list's column, each channel, or each folder: NAME.VALUE. With few "
-    "recordings it leans on the whole. One voice by itself pays only if it shows several emotions.",
+    help="Also make one for each value of a list's column, each channel, or each folder: NAME.VALUE; of the "
+    "archive, of tags such as speaker:anna for --group speaker. With few recordings it leans on the whole. One "
+    "voice by itself pays only if it shows several emotions.",
 )
 @click.option("--path-column", metavar="COLUMN", help="The column of recordings.  [default: path, file, …]")
 @parameters.model(f"The model whose embeddings are used. {parameters.MODEL}  [default: auto]")
 @parameters.precision("Of the arithmetic; the baseline can be used with another.")
+@parameters.outputs("With --archive, the outputs whose archive it is.")
 @click.option("--yes", "-y", is_flag=True, help="Replace existing baselines without asking.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no summary.")
 def fit(
     sources: tuple[str, ...],
     name: str,
+    archive: bool,
+    filters: tuple[str, ...],
     group: str | None,
     path_column: str | None,
     model: str | None,
@@ -70,28 +80,65 @@ def fit(
     labels are needed. Of each recording the speech counts, once; embeddings are cached, so that fitting again is
     quick. Of outputs the embedding.npy is taken if it is there, as it is. Nothing leaves this machine.
 
+    With --archive the embeddings are taken that the archive has of what the filters select, the latest of each
+    recording. Those are of the whole recording, pauses too, unless it was recognised with --speech-only.
+
     \b
     emovox baseline fit recordings/ --name line3
     emovox baseline fit calls.csv --name agents --group agent
     emovox baseline fit calls/ --name calls --group channel
     emovox baseline fit outputs/ --name line3
+    emovox baseline fit --archive --filter tag=line3 --name line3
 
     Exit code: 0 all well, 1 some recordings could not be used (the baseline is of the others), 2 usage.
     """  # noqa: D301  click needs the backspace itself
-    path = baselines.baseline_path(name)
-    items = _sources(sources, path_column)
-    values = _groups(items, group)
-    titles = [name, *([] if values is None else member_names(name, sorted(set(values))).values())]
+    baselines.check_name(name)
+    if archive == bool(sources):
+        raise click.UsageError(
+            "name recordings or give --archive, not both" if archive else "name recordings, or --archive"
+        )
+    if archive and path_column is not None:
+        raise click.UsageError("--path-column is of a list")
+    if filters and not archive:
+        raise click.UsageError("--filter is for the archive: add --archive")
+
+    def recognizer() -> Recognizer:
+        return Recognizer(
+            model,
+            precision=precision,
+            mapping=mapping,
+            notice=lambda line: None if quiet else click.echo(line, err=True),
+            isolate=not archive,
+        )
+
+    if archive:
+        own, failures = recognizer(), 0
+        made = _of_archive(name, filters, group, own.metadata)
+        _ask([item.name for item in made], yes=yes)
+    else:
+        items = _sources(sources, path_column)
+        values = _groups(items, group)
+        _ask([name, *([] if values is None else member_names(name, sorted(set(values))).values())], yes=yes)
+        own = recognizer()
+        made, failures = _of_recordings(name, items, group, own, ", ".join(sources), quiet=quiet)
+    with locked():
+        for item in made:
+            item.write(baselines.baseline_path(item.name))
+    if not quiet:
+        _tell(made, baselines.baseline_path(name), own)
+    return 1 if failures else 0
+
+
+def _ask(titles: Sequence[str], *, yes: bool) -> None:
     taken = [title for title in titles if baselines.baseline_path(title).exists()]
     if taken and not yes and not click.confirm(f"Replace {_some(taken)}?", err=True):
         raise click.Abort
-    recognizer = Recognizer(
-        model,
-        precision=precision,
-        mapping=mapping,
-        notice=lambda line: None if quiet else click.echo(line, err=True),
-        isolate=True,
-    )
+
+
+def _of_recordings(
+    name: str, items: list[RecordingSource], group: str | None, recognizer: Recognizer, source: str, *, quiet: bool
+) -> tuple[list[Baseline], int]:
+    """The baselines of recordings, and how many of those couldn't be used."""
     with Progress(len(items), shown=not quiet) as progress:
         embeddings, failures = embed_speech(
             items,
@@ -111,13 +158,18 @@ def fit(
         sha256s=[item.sha256 for item in embeddings],
         groups=None if group is None else [_value(item, group) for item in embeddings],
         column=group or "",
-        source=printable(", ".join(sources)),
+        source=printable(source),
     )
-    for own in made:
-        own.write(baselines.baseline_path(own.name))
-    if not quiet:
-        _tell(made, path, recognizer)
-    return 1 if failures else 0
+    return made, len(failures)
+
+
+def _of_archive(name: str, filters: tuple[str, ...], group: str | None, metadata: Metadata) -> list[Baseline]:
+    where = library.parse(filters)
+    from emovox.archive import fitting  # noqa: PLC0415  an extra
+
+    source = " ".join(["the archive's embeddings, pauses too unless --speech-only", *filters])
+    with library.read_archive(needed=True) as archive:
+        return fitting.fit(archive, name, metadata, where, column=group, source=printable(source))
 
 
 @baseline.command("list")

@@ -1,12 +1,13 @@
 """What the archive's commands share: its packages, opening it, filters, and a record as one line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich.cells import cell_len, set_cell_size
 
+from emovox.cli import parameters
 from emovox.cli.report import label, printable
 from emovox.emotions import BY_NAME
 from emovox.errors import ArchiveError, SettingsError, UnknownEmotionError
@@ -15,6 +16,7 @@ from emovox.settings import settings
 
 if TYPE_CHECKING:
     from emovox.archive import Archive, ArchiveRecord, Filter
+    from emovox.archive.view import View
 
 PACKAGES = ("sqlalchemy", "alembic", "numkong")
 filters = click.option(
@@ -22,9 +24,47 @@ filters = click.option(
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Only these: emotion=angry, tag=calls, name=part, model=lite, warning=quiet, since=2026-11-01, "
-    "until=2026-12-01, 'arousal>0.7' (also >=, <, <=), myhead=promoter. If several are given, all must hold.",
+    help="Only these: emotion=angry, tag=calls, name=part, model=lite, revision=5.2, warning=quiet, "
+    "baseline=line3 (that it was recognised with), since=2026-11-01, until=2026-12-01, "
+    "'arousal>0.7' (also >=, <, <=), myhead=promoter. If several are given, all must hold.",
 )
+
+_BASELINE = click.option(
+    "--baseline",
+    metavar="NAME|PATH|corpus|speaker|recognized",
+    help="Show emotions relative to this baseline; filters by emotion mean those. corpus: to all that the other "
+    "filters select; speaker: to each speaker's, by tags such as speaker:anna; recognized: each to what it was "
+    "recognised with.  [default: raw, without any]",
+)
+_EXPECT = click.option(
+    "--expect",
+    metavar="NAME=SHARE,...",
+    callback=parameters.expectation,
+    help="Share of an emotion that the baseline's recordings are taken to have, as neutral=0.8.  [default: half "
+    "neutral, half all others]",
+)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def relative(command: Command) -> Command:
+    """The options of a view, which a command gets as `baseline` and `expect`."""
+    return _BASELINE(_EXPECT(command))
+
+
+def view(
+    archive: "Archive", words: tuple[str, ...], baseline: str | None, expect: dict[str, float] | None
+) -> "View":
+    """What the options select, raw or relative.
+
+    Raises:
+        EmovoxError: as `View.of`.
+    """
+    where = parse(words)
+    from emovox.archive.view import View  # noqa: PLC0415  an extra
+
+    if expect is not None and baseline is None:
+        raise click.UsageError("--expect says what the recordings of a baseline are like: give --baseline, too")
+    return View.of(archive, where, baseline, expect=expect)
 
 
 def need_library() -> None:
@@ -91,13 +131,41 @@ def parse(words: tuple[str, ...]) -> "Filter":
         raise click.BadParameter(str(error), param_hint="--filter") from error
 
 
+def select(archive: "Archive", names: tuple[str, ...], filters: tuple[str, ...]) -> "list[ArchiveRecord]":
+    """The records that are named, or else those that match the filters."""
+    if bool(names) == bool(filters):
+        raise click.UsageError("name recordings or give a --filter, not both")
+    if names:
+        return [record for name in names for record in lookup(archive, name)]
+    return list(archive.all(parse(filters)))
+
+
+def lookup(archive: "Archive", name: str) -> "list[ArchiveRecord]":
+    """The records of an id, a checksum, the beginning of either, or an outputs directory.
+
+    Raises:
+        ArchiveError: there are none.
+    """
+    records = archive.lookup(name)
+    if not records:
+        raise ArchiveError(
+            f"{printable(name)}: nothing in the archive has this id, checksum or outputs directory; give at least "
+            "eight letters of an id"
+        )
+    return records
+
+
 def line(record: "ArchiveRecord", language: str) -> str:
-    """A record as one line: id, time, verdict, name, tags."""
+    """A record as one line: id, time, verdict, name, tags, and the baseline that it isn't relative to."""
+    from emovox.archive.record import RAW  # noqa: PLC0415  an extra
+
     name = printable(record.name or (record.outputs.name if record.outputs else record.sha256[:12]))
     channel = "" if record.channel is None else f" [{record.channel}]"
     tags = "".join(f"  #{printable(tag)}" for tag in record.tags)
     time = record.created.strftime("%Y-%m-%d %H:%M")
-    return f"{record.id[:12]}  {time}  {verdict(record, language)}  {name}{channel}{tags}"
+    own = record.baseline if record.relative_to == RAW else None
+    baseline = "" if own is None else f"  (recognised with {printable(own.name)})"
+    return f"{record.id[:12]}  {time}  {verdict(record, language)}  {name}{channel}{tags}{baseline}"
 
 
 def verdict(record: "ArchiveRecord", language: str) -> str:

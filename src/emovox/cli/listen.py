@@ -22,8 +22,8 @@ from emovox.errors import EmovoxError, TooShortError
 from emovox.exports import FORMATS, Language
 from emovox.inference.live import Event, Live
 from emovox.inference.options import Options, Sink
+from emovox.inference.recognition import WARNINGS
 from emovox.inference.recognizer import Recognizer
-from emovox.models.head import Head
 from emovox.outputs import Outputs
 from emovox.saving import Save, Saving
 from emovox.settings import settings
@@ -59,6 +59,8 @@ STDIN = "-"
     metavar="NAME|PATH",
     help="Also apply this trained head; its result is on the screen, in --jsonl and in the saved result.",
 )
+@parameters.option("baseline")
+@parameters.option("expect")
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @parameters.outputs("Where the result is saved; the archive is kept beside it.")
 @click.option(
@@ -85,6 +87,8 @@ def listen(
     labels: str | None,
     emotions: tuple[str, ...] | None,
     head: str | None,
+    baseline: str | None,
+    expect: dict[str, float] | None,
     formats: tuple[str, ...],
     archive: bool,
     no_save: bool,
@@ -101,6 +105,7 @@ def listen(
     emovox listen --devices
     emovox listen interview.mp3 --labels zh
     emovox listen --archive --export srt,png
+    emovox listen call.wav --baseline line3
     arecord -t raw -f S16_LE -r 16000 -c 1 | emovox listen - --rate 16000
     emovox listen call.wav --fast --jsonl --events 2 --no-save > events.jsonl
 
@@ -117,8 +122,8 @@ def listen(
     if no_save and (formats or archive):
         raise click.UsageError("--export and --archive save results, so they can't be used with --no-save")
     language = cast("Language", labels or settings().labels)
-    options = Options(
-        granularity="frame", segments=True, emotions=emotions, head=None if head is None else Head.find(head)
+    options = Options.of(
+        granularity="frame", segments=True, emotions=emotions, head=head, baseline=baseline, expect=expect
     )
     if archive:
         library.need_library()
@@ -132,7 +137,14 @@ def listen(
         )
         save = stack.enter_context(saving.begin())
         ear = _Ear(save.sink)
-        live = recognizer.live(sample_rate=sound.rate, emotions=emotions, head=options.head, sink=ear.take)
+        live = recognizer.live(
+            sample_rate=sound.rate,
+            emotions=emotions,
+            head=options.head,
+            baseline=options.baseline,
+            expect=options.expect,
+            sink=ear.take,
+        )
         limit = float("inf") if no_save else settings().max_duration  # what can be recognised afterwards
         nine = recognizer.metadata.emotions is not None
         display: Lines = Screen(language, nine=nine) if sys.stdout.isatty() else Lines(language)
@@ -140,7 +152,8 @@ def listen(
             display = JsonLines(language, 2 if events == "2" else 1)
         stop = stack.enter_context(_stopping())
         if not jsonl:
-            click.echo(f"listening to {sound.name} with {recognizer.model.name}; Ctrl-C stops", err=True)
+            model_name = recognizer.model.name + _relation(options)
+            click.echo(f"listening to {sound.name} with {model_name}; Ctrl-C stops", err=True)
         trouble: Exception | None = None
         with _rescuing(save):
             try:
@@ -149,6 +162,7 @@ def listen(
             except (OSError, EmovoxError) as error:  # no reader, a broken file, a full disk: keep what there is
                 trouble = error
             sound.close()
+            _warn(live)
             if duration is None and ear.seconds >= limit:
                 click.echo(f"stopped at the limit of {limit:g} s (EMOVOX_MAX_DURATION)", err=True)
             if not no_save and ear.seconds:
@@ -157,6 +171,17 @@ def listen(
                     click.echo("too short to be saved" if directory is None else f"saved in {directory}", err=True)
         if trouble is not None:
             raise trouble
+
+
+def _relation(options: Options) -> str:
+    """What emotions are relative to, as the end of a phrase."""
+    return "" if options.baseline is None else f", relative to {getattr(options.baseline, 'name', 'itself')}"
+
+
+def _warn(live: Live) -> None:
+    with suppress(OSError):
+        for code in live.warnings:
+            click.echo(f"{code}: {WARNINGS[code]}", err=True)
 
 
 class _Ear:

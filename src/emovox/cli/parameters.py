@@ -73,6 +73,11 @@ def recognition(command: Command, *, many: str = "") -> Command:
     return cast("Command", call)
 
 
+def option(name: str) -> Callable[[Command], Command]:
+    """One option of a recognition, for a command that can't use them all."""
+    return _option(name, declared(Options)[name])
+
+
 def model(text: str) -> Callable[[Command], Command]:
     """The option for the model, which a command gets as `model`, and that for what its labels are, as `mapping`.
 
@@ -146,7 +151,8 @@ def _number(context: click.Context, parameter: click.Parameter, value: float) ->
     return value
 
 
-def _expect(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, float] | None:
+def expectation(context: click.Context, parameter: click.Parameter, value: str | None) -> dict[str, float] | None:
+    """The callback of an option of shares, such as neutral=0.8."""
     try:
         return None if value is None else parse_expectation(value)
     except OptionsError as error:
@@ -177,7 +183,7 @@ _SPELLING: dict[str, dict[str, Any]] = {
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},
     "expect": {
         "metavar": "NAME=SHARE,...",
-        "callback": _expect,
+        "callback": expectation,
         "help": "Share of an emotion that the baseline's recordings are taken to have, as neutral=0.8; the others "
         "share the rest.  [default: half neutral, half all others]",
     },
@@ -191,7 +197,7 @@ _SPELLING: dict[str, dict[str, Any]] = {
 """What a field doesn't say of how it is written on a command line."""
 
 
-def _option(name: str, info: FieldInfo, many: str) -> Callable[[Command], Command]:
+def _option(name: str, info: FieldInfo, many: str = "") -> Callable[[Command], Command]:
     """The option that a field becomes."""
     if name == "channel":  # one alone is of little use if they can be split
         return _CHANNELS

@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @library.filters
+@library.relative
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.option("--labels", type=click.Choice(["en", "zh"]), help="Language of the emotions.  [default: en]")
 @parameters.outputs("The outputs whose archive it is.")
-def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
+def stats(
+    filters: tuple[str, ...],
+    baseline: str | None,
+    expect: dict[str, float] | None,
+    form: str,
+    labels: str | None,
+) -> None:
     """Count what is in the archive: by emotion, by day, by tag, by model.
 
     Of readouts beside the nine emotions, too: how often each class leads, or each value's mean and standard
@@ -30,9 +37,10 @@ def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
     \b
     emovox archive stats
     emovox archive stats --filter tag=complaint --filter since=2026-11-01
+    emovox archive stats --baseline line3 --expect neutral=0.8
     """  # noqa: D301  click needs the backspace itself
     with library.read_archive() as archive:
-        totals = archive.stats(library.parse(filters))
+        totals = library.view(archive, filters, baseline, expect).stats()
     if form == "json":
         click.echo(json.dumps(asdict(totals), ensure_ascii=False, indent=2))
         return
@@ -42,7 +50,8 @@ def stats(filters: tuple[str, ...], form: str, labels: str | None) -> None:
     parts = {"emotion": emotions, "day": totals.by_day, "tag": totals.by_tag, "model": totals.by_model}
     for title, counts in parts.items():
         if counts:
-            click.echo(f"\nby {title}")
+            relative = title == "emotion" and baseline is not None
+            click.echo(f"\nby {title}" + (f", relative to {printable(totals.relative_to)}" if relative else ""))
             library.table(_shares(counts, totals.recognitions))
     for name, readout in totals.readouts.items():
         if readout.by_label:

@@ -19,9 +19,8 @@ from emovox.outputs import find_directories
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.archive.archive import Archive
-    from emovox.archive.filter import Filter
     from emovox.archive.record import ArchiveRecord
+    from emovox.archive.view import View
 
 Form = Literal["csv", "parquet"]
 Failures = list[tuple[Path, str]]
@@ -36,6 +35,7 @@ _HOW = {"segments": "--segments", "frames": "--granularity frame"}
 @click.argument("paths", nargs=-1, metavar="[DIR...]", type=click.Path(path_type=Path))
 @click.option("--archive", "of_archive", is_flag=True, help="Of what is in the archive, instead of DIR.")
 @library.filters
+@library.relative
 @parameters.outputs("What is read if no DIR is named; with --archive, the outputs whose archive it is.")
 @click.option(
     "--out",
@@ -43,7 +43,15 @@ _HOW = {"segments": "--segments", "frames": "--granularity frame"}
     metavar="FILE",
     help="FILE.csv or FILE.parquet.  [default: CSV on standard output]",
 )
-def table(rows: str, paths: tuple[Path, ...], of_archive: bool, filters: tuple[str, ...], out: Path | None) -> int:
+def table(
+    rows: str,
+    paths: tuple[Path, ...],
+    of_archive: bool,
+    filters: tuple[str, ...],
+    baseline: str | None,
+    expect: dict[str, float] | None,
+    out: Path | None,
+) -> int:
     """Write one table of many recordings: a row for each recording, segment, or frame.
 
     Of the outputs directories DIR and all below them, or of the archive. The rows of segments and frames have the
@@ -64,14 +72,14 @@ def table(rows: str, paths: tuple[Path, ...], of_archive: bool, filters: tuple[s
     form = _form(out)
     if of_archive and paths:
         raise click.UsageError("name directories or give --archive, not both")
-    if filters and not of_archive:
-        raise click.UsageError("--filter is for the archive: add --archive")
+    if (filters or baseline is not None or expect is not None) and not of_archive:
+        raise click.UsageError("--filter, --baseline and --expect are for the archive: add --archive")
     failures: Failures = []
     try:
         if of_archive:
-            where = library.parse(filters)
             with library.read_archive() as archive:
-                write_archive(archive, where, rows, form, out, failures)
+                view = library.view(archive, filters, baseline, expect)
+                write_archive(view, rows, form, out, failures)
         else:
             directories = _directories(paths or (settings().outputs,), failures)
             if rows == "recordings":
@@ -86,8 +94,7 @@ def table(rows: str, paths: tuple[Path, ...], of_archive: bool, filters: tuple[s
 
 
 def write_archive(
-    archive: "Archive",
-    where: "Filter",
+    view: "View",
     rows: str,
     form: Form,
     out: Path | None,
@@ -96,8 +103,7 @@ def write_archive(
     """Write the table of what is in the archive: segments as it has them, frames from the outputs directories.
 
     Args:
-        archive: the archive.
-        where: what must hold.
+        view: what is written of the archive.
         rows: recordings, segments or frames.
         form: of the file.
         out: the file; None: standard output.
@@ -106,12 +112,15 @@ def write_archive(
     from emovox.archive import table as archive_table  # noqa: PLC0415  an extra
 
     if rows == "recordings":
-        layout = archive_table.layout_of(archive.reading_names(where))
-        write_recordings(archive.all(where), layout, form, out, failures)
+        layout = archive_table.layout_of(view.archive.reading_names(view.where))
+        write_recordings(view.records(), layout, form, out, failures)
     elif rows == "segments":
-        _write(Table("segments"), archive_table.segments(archive, archive.all(where)), form, out, failures)
+        output = Table("segments", relative=view.relative is not None)
+        _write(output, archive_table.segments(view), form, out, failures)
+    elif view.relative is not None:
+        raise click.UsageError("frames are as they were recognised, and their files say relative to what")
     else:
-        _write_sources(archive_table.sources(archive.all(where)), "frames", form, out, failures)
+        _write_sources(archive_table.sources(view.records()), "frames", form, out, failures)
 
 
 def write_recordings(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import FrameReadout, Frames
-from emovox.inference.raw import WITHOUT, Moved, curves_without, raw
+from emovox.inference.raw import WITHOUT, raw
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
 from emovox.models.metadata import Metadata
 
@@ -187,17 +187,19 @@ class Chunk(NamedTuple):
     numbers: NDArray[np.float32]
 
 
-def chunks(frames: Frames | None, layout: Layout, moved: Moved | None = None) -> Iterator[Chunk]:
+def chunks(frames: Frames | None, layout: Layout, without: Frames | None = None) -> Iterator[Chunk]:
     """All frames in order, in chunks, with the numbers of a layout's `frame_columns`.
 
     Args:
         frames: those of a recording.
         layout: the columns.
-        moved: what a baseline did to their scores; None: there is none.
+        without: the same as they would be without a baseline; None: there is none.
     """
     if frames is None:
         return
-    every, sources = frames.times, [*_sources(frames, layout, moved)]
+    every, sources = frames.times, [*_sources(frames, layout)]
+    if layout.relative:
+        sources += _sources_without(without, layout)
     for first in range(0, len(every), _ROWS):
         times = every[first : first + _ROWS]
         numbers = np.full((len(times), len(sources)), np.nan, np.float32)
@@ -207,7 +209,7 @@ def chunks(frames: Frames | None, layout: Layout, moved: Moved | None = None) ->
         yield Chunk(times, numbers)
 
 
-def _sources(frames: Frames, layout: Layout, moved: Moved | None) -> Iterator[NDArray[np.float32] | None]:
+def _sources(frames: Frames, layout: Layout) -> Iterator[NDArray[np.float32] | None]:
     """The numbers of every frame, (T,), for each column but the time's; None: there are none."""
     for rows in (frames.scores, frames.logits):
         yield from [None] * len(NAMES) if rows is None else rows.T
@@ -218,18 +220,15 @@ def _sources(frames: Frames, layout: Layout, moved: Moved | None) -> Iterator[ND
         curve = frames.readouts.get(name)
         for label in labels:
             yield None if curve is None else _column(curve, label)
-    if layout.relative:
-        yield from _sources_without(frames, layout, moved)
 
 
-def _sources_without(frames: Frames, layout: Layout, moved: Moved | None) -> Iterator[NDArray[np.float32] | None]:
-    nine, own = (None, None) if moved is None else curves_without(frames, moved)
-    yield from [None] * len(NAMES) if nine is None else nine.T
+def _sources_without(frames: Frames | None, layout: Layout) -> Iterator[NDArray[np.float32] | None]:
+    scores = None if frames is None else frames.scores
+    yield from [None] * len(NAMES) if scores is None else scores.T
     for name in layout.own_moved:
-        labels = frames.readouts[name].labels if name in frames.readouts else []
-        mine = own if moved is not None and moved.readout == name else None
+        curve = None if frames is None else frames.readouts.get(name)
         for label in layout.labels[name]:
-            yield None if mine is None or label not in labels else mine[:, labels.index(label)]
+            yield None if curve is None else _column(curve, label)
 
 
 def _is_head(curve: FrameReadout) -> bool:

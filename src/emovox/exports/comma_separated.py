@@ -7,7 +7,7 @@ from emovox.emotions import NAMES
 from emovox.exports.columns import Layout, chunks
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import LOGIT_DIGITS, SCORE_DIGITS, Frames
-from emovox.inference.raw import Moved
+from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment
 from emovox.spreadsheets import writer
 
@@ -32,16 +32,16 @@ def frames(recognition: Recognition) -> Iterator[str]:
     """A row for each frame: its time in seconds, smoothed scores, logits, and what readouts give."""
     layout = Layout.of(recognition)
     yield line(layout.frame_columns())
-    for lines in frame_lines(recognition.frames, layout, Moved.of(recognition)):
+    for lines in frame_lines(recognition.frames, layout, raw_frames(recognition)):
         yield "".join(lines)
 
 
-def frame_lines(frames: Frames | None, layout: Layout, moved: Moved | None = None) -> Iterator[list[str]]:
+def frame_lines(frames: Frames | None, layout: Layout, without: Frames | None = None) -> Iterator[list[str]]:
     """The rows of frames, in chunks, with the columns of a layout; what isn't a number stays empty."""
     digits = [6, *[SCORE_DIGITS] * len(NAMES), *[LOGIT_DIGITS] * len(NAMES)]
     digits += [SCORE_DIGITS] * (len(layout.frame_columns()) - len(digits))
     row = ",".join(f"%.{count}f" for count in digits) + "\n"
-    for chunk in chunks(frames, layout, moved):
+    for chunk in chunks(frames, layout, without):
         rows = zip(chunk.times.tolist(), chunk.numbers.tolist(), strict=True)
         yield [(row % (time, *numbers)).replace("nan", "") for time, numbers in rows]
 

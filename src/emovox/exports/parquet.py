@@ -8,7 +8,7 @@ from typing import IO, Any, BinaryIO
 from emovox.exports.columns import Layout, chunks
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
-from emovox.inference.raw import Moved
+from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment, trained
 
 _TOGETHER = 2**14  # rows of a group, at least; the last may have fewer
@@ -25,7 +25,7 @@ def write_frames(recognition: Recognition, file: BinaryIO) -> None:
     """A row for each frame, with the columns of frames.csv: seconds float64, all others float32."""
     layout = Layout.of(recognition)
     with writer(file, frame_fields(layout), _metadata(recognition)) as write:
-        for table in frame_tables(recognition.frames, layout, Moved.of(recognition)):
+        for table in frame_tables(recognition.frames, layout, raw_frames(recognition)):
             write(table)
 
 
@@ -57,12 +57,12 @@ def frame_fields(layout: Layout) -> list[tuple[str, Any]]:
     return list(zip(names, [pyarrow.float64(), *[pyarrow.float32()] * (len(names) - 1)], strict=True))
 
 
-def frame_tables(frames: Frames | None, layout: Layout, moved: Moved | None = None) -> Iterator[Any]:
+def frame_tables(frames: Frames | None, layout: Layout, without: Frames | None = None) -> Iterator[Any]:
     """Frames as Arrow tables, in chunks; null where there is no number."""
     import pyarrow  # noqa: PLC0415  an extra
 
     schema = pyarrow.schema(frame_fields(layout))
-    for chunk in chunks(frames, layout, moved):
+    for chunk in chunks(frames, layout, without):
         columns = [pyarrow.array(column, from_pandas=True) for column in chunk.numbers.T]
         yield pyarrow.Table.from_arrays([pyarrow.array(chunk.times), *columns], schema=schema)
 

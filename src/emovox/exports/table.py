@@ -11,7 +11,7 @@ from emovox.exports.columns import ORIGIN, Layout
 from emovox.inference import stored_result as stored
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
-from emovox.inference.raw import Moved
+from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment
 from emovox.inference.stored_result import Part
 from emovox.outputs import RESULT, read_result
@@ -37,26 +37,18 @@ class Rows:
     Attributes:
         path: where the recording was, or its name.
         outputs: its outputs directory.
-        baseline: what its scores are relative to; None: to nothing.
-        moved: what that did to its frames.
+        relative_to: what the scores are relative to: `raw`, or the name of a baseline.
+        baseline: with which it was recognised.
+        raw: the frames as they would be without it.
     """
 
     path: str | None
     outputs: str | None
     segments: Sequence[Segment] = ()
     frames: Frames | None = None
+    relative_to: str | None = None
     baseline: BaselineFacts | None = None
-    moved: Moved | None = None
-
-    @property
-    def origin(self) -> tuple[str | None, str | None]:
-        """The cells of `ORIGIN`."""
-        return self.path, self.outputs
-
-    def cells(self, origin: Sequence[str]) -> list[str | None]:
-        """The cells of the first columns."""
-        name = None if self.baseline is None else self.baseline.name
-        return [*self.origin, name][: len(origin)]
+    raw: Frames | None = None
 
 
 class Table:
@@ -65,21 +57,22 @@ class Table:
     Attributes:
         part: what its rows are.
         layout: the columns of the recordings' readouts.
+        relative: whether there is a column `relative_to`.
         recordings: how many have been written.
         empty: how many of them had no rows.
     """
 
-    def __init__(self, part: Part, layout: Layout | None = None) -> None:
-        self.part, self.layout = part, layout or Layout()
+    def __init__(self, part: Part, layout: Layout | None = None, *, relative: bool = False) -> None:
+        self.part, self.layout, self.relative = part, layout or Layout(), relative
         self.recordings = self.empty = 0
 
     def write_csv(self, recordings: Iterable[Rows], file: IO[str]) -> None:
         """Write rows as CSV, one recording after the other."""
-        layout, first = self.layout, self._first
+        layout = self.layout
         own = layout.segment_columns() if self.part == "segments" else layout.frame_columns()
-        file.write(comma_separated.line([*first, *own]))
+        file.write(comma_separated.line([*self._origin(Rows(None, None)), *own]))
         for rows in self._counted(recordings):
-            origin = comma_separated.line(rows.cells(first)).rstrip("\n")
+            origin = comma_separated.line(list(self._origin(rows).values())).rstrip("\n")
             for lines in self._lines(rows):
                 file.write("".join(f"{origin},{line}" for line in lines))
 
@@ -89,29 +82,34 @@ class Table:
 
         segments = self.part == "segments"
         fields = parquet.segment_fields(self.layout) if segments else parquet.frame_fields(self.layout)
-        with parquet.writer(file, [*((name, pa.string()) for name in self._first), *fields]) as write:
+        names = self._origin(Rows(None, None))
+        with parquet.writer(file, [*((name, pa.string()) for name in names), *fields]) as write:
             for rows in self._counted(recordings):
                 for table in self._tables(rows):
                     joined = table
-                    for column, (name, cell) in enumerate(zip(self._first, rows.cells(self._first), strict=True)):
+                    for column, (name, cell) in enumerate(self._origin(rows).items()):
                         cells = pa.repeat(pa.scalar(cell, pa.string()), table.num_rows)
                         joined = joined.add_column(column, name, cells)
                     write(joined)
 
-    @property
-    def _first(self) -> tuple[str, ...]:
-        """The first columns; frames, which have no words of their own, have the baseline's name there."""
-        return (*ORIGIN, "baseline") if self.part == "frames" and self.layout.relative else ORIGIN
+    def _origin(self, rows: Rows) -> dict[str, str | None]:
+        """The first cells of each row, by their columns."""
+        cells = dict(zip(ORIGIN, (rows.path, rows.outputs), strict=True))
+        if self.relative:
+            cells["relative_to"] = rows.relative_to
+        if self.part == "frames" and self.layout.relative:  # the rows of frames have no words of their own
+            cells["baseline"] = None if rows.baseline is None else rows.baseline.name
+        return cells
 
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
         if self.part == "segments":
             return iter([list(comma_separated.segment_lines(rows.segments, self.layout, rows.baseline))])
-        return comma_separated.frame_lines(rows.frames, self.layout, rows.moved)
+        return comma_separated.frame_lines(rows.frames, self.layout, rows.raw)
 
     def _tables(self, rows: Rows) -> Iterator[Any]:
         if self.part == "segments":
             return iter([parquet.segment_table(rows.segments, self.layout, rows.baseline)])
-        return parquet.frame_tables(rows.frames, self.layout, rows.moved)
+        return parquet.frame_tables(rows.frames, self.layout, rows.raw)
 
     def _counted(self, recordings: Iterable[Rows]) -> Iterator[Rows]:
         for rows in recordings:
@@ -162,8 +160,8 @@ def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], No
             str(source.directory),
             recognition.segments or (),
             recognition.frames,
-            recognition.baseline,
-            Moved.of(recognition),
+            baseline=recognition.baseline,
+            raw=raw_frames(recognition),
         )
 
 

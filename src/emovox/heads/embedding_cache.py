@@ -67,6 +67,17 @@ class EmbeddingCache:
             self._database.close()
 
 
+def stored(sha256: str) -> list[Vector]:
+    """All embeddings (D,) of a recording, by any model."""
+    file = settings().cache / FILE
+    with suppress(OSError, sqlite3.Error):
+        if file.exists():
+            with closing(sqlite3.connect(file, timeout=30)) as database:
+                query = database.execute("SELECT value FROM embedding WHERE sha256 = ?", (sha256,))
+                return [np.frombuffer(value, "<f4").astype(np.float32) for (value,) in query]
+    return []
+
+
 def forget(sha256s: Iterable[str]) -> None:
     """Remove the embeddings of recordings, by every model, from the cache and from its file."""
     file = settings().cache / FILE

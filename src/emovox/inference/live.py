@@ -5,14 +5,14 @@ by itself: so the same sound always gives the same events.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from emovox.audio.speech import CHUNK, PAUSE, SPEECH, VoiceActivity
+from emovox.audio.speech import CHUNK, PAUSE, SPEECH, SpeechFinder, VoiceActivity
 from emovox.audio.waveform import (
     MAX_CHANNELS,
     SAMPLE_RATE,
@@ -22,12 +22,17 @@ from emovox.audio.waveform import (
     to_channels_last,
     to_float,
 )
+from emovox.baselines.baseline import Baseline
+from emovox.baselines.shift import Shift
 from emovox.emotions import NAMES
 from emovox.errors import ModelError, OptionsError, UnreadableAudioError
+from emovox.inference.baseline_facts import BaselineFacts
+from emovox.inference.nine import EmotionName, ScoreMap, WithoutBaseline, by_name
 from emovox.inference.options import Sink
 from emovox.inference.pooling import Pool
 from emovox.inference.readouts import applied, window_functions
-from emovox.inference.recognition import EmotionName, ReadoutResult, ScoreMap
+from emovox.inference.recognition import BASELINE_SHORT, ReadoutResult
+from emovox.inference.running_shift import RunningShift
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Engine
 from emovox.models.scores import Scores, emotion_scores
@@ -36,7 +41,9 @@ STEP = SAMPLE_RATE // 4
 """Samples from one event to the next."""
 CONTEXT = 2 * SAMPLE_RATE
 """Samples that the model sees at once; before the stream there is silence. docs/live.md compares others."""
-AVERAGED = SAMPLE_RATE
+JUDGED = 1.0
+"""Seconds, for how sure a verdict is."""
+AVERAGED = round(JUDGED * SAMPLE_RATE)
 """Latest samples whose frames are averaged, if they are speech."""
 BREAK = SAMPLE_RATE
 """Samples without speech after which there is no emotion."""
@@ -88,6 +95,7 @@ class LiveUpdate(_Event):
     scores: ScoreMap | None = Field(
         None, description="probability of each of the nine emotions over the last second"
     )
+    scores_without: WithoutBaseline = None
     readouts: dict[str, ReadoutResult] = Field(
         default_factory=dict, description="of the last second: values, classes other than the nine, a trained head"
     )
@@ -120,6 +128,7 @@ class Live:
         *,
         sample_rate: float = SAMPLE_RATE,
         head: Head | None = None,
+        shift: Shift | Callable[[Baseline], Shift] | None = None,
         sink: Sink | None = None,
     ) -> None:
         """Begin.
@@ -129,6 +138,8 @@ class Live:
             classes: those of the nine that may win.
             sample_rate: of the samples to be pushed, Hz.
             head: a trained head to use, too.
+            shift: of the baseline that everything is heard relative to; or what gives that of a baseline, for
+                all to be relative to the stream itself.
             sink: gets the waveform that the model gets, at 16 kHz.
 
         Raises:
@@ -137,7 +148,9 @@ class Live:
             UnreadableAudioError: the sample rate isn't supported.
         """
         metadata = engine.metadata
-        self._readouts = applied(metadata, engine.functions, head, classes or None)
+        self._shift = None if callable(shift) else shift
+        self._own = RunningShift(shift, metadata, step=STEP) if callable(shift) else None
+        self._readouts = applied(metadata, engine.functions, head, classes or None, self._shift)
         if not self._readouts:
             raise ModelError(f"the model {metadata.name} gives embeddings only: choose one that knows emotions")
         check_rate(sample_rate)
@@ -150,7 +163,7 @@ class Live:
         self._ended = False
         self._rest: list[Waveform] = []  # less than a step
         self._rest_size = 0
-        self._activity = VoiceActivity()
+        self._activity: VoiceActivity | SpeechFinder = VoiceActivity() if self._own is None else self._own.finder
         self._active = False
         self._end = 0  # of the steps so far, samples
         silence, chunks = np.zeros(STEP, np.float32), CONTEXT // CHUNK + 2
@@ -160,6 +173,7 @@ class Live:
         self._pending = False  # there is speech that the model hasn't had
         self._quiet = BREAK  # samples since the latest speech
         self._scores: Scores | None = None
+        self._without: dict[str, float] | None = None  # scores without the baseline, if one moves them
         self._leader: int | None = None  # the emotion that leads the current one
         self._leading = 0  # since which sample
 
@@ -170,6 +184,17 @@ class Live:
             TypeError: always.
         """
         raise TypeError("a Live can't be pickled or copied: begin a stream in each process")
+
+    @property
+    def baseline(self) -> BaselineFacts | None:
+        """What events are relative to: a baseline, or the stream's own segments so far, once they are enough."""
+        shift = self._shift if self._own is None else self._own.target
+        return None if shift is None else BaselineFacts.of(shift)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Codes as in results: `baseline_short` as long as there is too little speech to be relative to."""
+        return [] if self._own is None or self._own.target is not None else [BASELINE_SHORT]
 
     def push(self, samples: ArrayLike, *, catch_up: bool = False) -> list[Event]:
         """Add the next samples, any number of them; returns the events of the quarter seconds they complete.
@@ -203,7 +228,10 @@ class Live:
             return []
         self._ended = True
         last = self._resampler.push(np.empty(0, np.float32), last=True)
-        return self._work(iter([last]), catch_up=False)
+        events = self._work(iter([last]), catch_up=False)
+        if self._own is not None:
+            self._own.finish(np.concatenate(self._rest))
+        return events
 
     def _work(self, blocks: Iterator[Waveform], *, catch_up: bool) -> list[Event]:
         events: list[Event] = []
@@ -244,7 +272,8 @@ class Live:
             return
         self._quiet += STEP
         if self._quiet >= BREAK:
-            self._scores, self._leader, self._pending, self._results = None, None, False, {}
+            self._scores = self._without = self._leader = None
+            self._pending, self._results = False, {}
 
     def _events(self) -> list[Event]:
         """The events at the end of the latest step."""
@@ -257,7 +286,8 @@ class Live:
             verdict |= {
                 "emotion": NAMES[best],
                 "confidence": float(self._scores[best]),
-                "scores": dict(zip(NAMES, self._scores.tolist(), strict=True)),
+                "scores": by_name(self._scores),
+                "scores_without": self._without,
             }
         event = LiveUpdate(time=self._end / SAMPLE_RATE, speech=self._speaks, **verdict)
         change = self._change()
@@ -266,7 +296,7 @@ class Live:
     def _judge(self) -> Scores | None:
         """Scores of the nine in the latest second, from one run of the model; its readouts' go to `_results`."""
         window = np.concatenate(list(self._steps))
-        frames = any(item.function is not None for item in self._readouts)
+        frames = self._own is not None or any(item.function is not None for item in self._readouts)
         [output] = self._engine.run([window], frame_logits=True, frames=frames)
         metadata = self._engine.metadata
         start = self._end - len(window) + round(metadata.first_centre * SAMPLE_RATE)
@@ -278,14 +308,18 @@ class Live:
         rows = chosen if chosen.any() else slice(None)
         pool = Pool(self._windows)
         pool.add_frames(output, rows)
-        emotions = None
+        if self._own is not None:
+            shift = self._own.update(self._end - self._quiet, pool.embedding)
+            self._readouts = [item if shift is None else item.moved(shift) for item in self._readouts]
+        emotions = self._without = None
         self._results = {}
         for item in self._readouts:
-            scores = item.scores(pool)
+            scores, without = item.scores(pool, JUDGED), item.scores_without(pool, JUDGED)
             if item.readout is metadata.emotions:
                 emotions = emotion_scores(item.readout, scores)
+                self._without = None if without is None else by_name(emotion_scores(item.readout, without))
             if not item.readout.is_nine:
-                self._results[item.name] = item.result(scores)
+                self._results[item.name] = item.result(scores, without)
         return emotions
 
     def _change(self) -> EmotionChanged | None:

@@ -1,15 +1,14 @@
 """A result as it would be without its baseline, for what compares recordings of many voices."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
-from emovox.inference.frames import Frames
-from emovox.inference.recognition import ReadoutResult, Recognition, Segment
+from emovox.inference.baseline_facts import BaselineFacts
+from emovox.inference.frames import Frames, Rows
+from emovox.inference.recognition import UNSURE, ReadoutResult, Recognition, Segment
 
 Whole = TypeVar("Whole", Recognition, Segment)
 
@@ -21,8 +20,58 @@ def without_baseline(recognition: Recognition) -> Recognition:
     """The same with the scores that it would have without its baseline; its frames stay as they are."""
     if recognition.baseline is None:
         return recognition
-    segments = recognition.segments and [raw(item) for item in recognition.segments]
-    return raw(recognition).model_copy(update={"baseline": None, "segments": segments})
+    # Whether it is unsure without its baseline isn't known here: that has a threshold of its own.
+    segments = recognition.segments and [
+        raw(item).model_copy(update={"unsure": None}) for item in recognition.segments
+    ]
+    warnings = [code for code in recognition.warnings if code != UNSURE]
+    return raw(recognition).model_copy(update={"baseline": None, "segments": segments, "warnings": warnings})
+
+
+def frames_without_baseline(
+    frames: Frames, baseline: BaselineFacts, emotions: Mapping[str, str] | None = None
+) -> Frames:
+    """The same with the scores that they would have without the baseline: exact up to rounding.
+
+    Args:
+        frames: with their rows.
+        baseline: that the scores are relative to.
+        emotions: which of the nine each label of the model was taken for; None: it gives the nine by their names.
+    """
+    scores, readouts = frames.scores, dict(frames.readouts)
+    for name, shift in baseline.shift.items():
+        item = readouts.get(name)
+        if item is None:
+            by_emotion = {_emotion(label): value for label, value in shift.items()}
+            scores = None if scores is None else _moved_back(scores, NAMES, by_emotion)
+        elif item.scores is not None:
+            rows = _moved_back(item.scores, item.labels, shift)
+            readouts[name] = item.model_copy(update={"scores": rows})
+            if scores is not None:
+                columns = [NAMES.index((emotions or {}).get(label) or _emotion(label)) for label in item.labels]
+                nine = rows @ np.eye(len(NAMES), dtype=np.float32)[columns]
+                scores = np.where(np.isnan(nine), scores, nine)  # of what doesn't count: unknown
+    return frames.model_copy(update={"scores": scores, "readouts": readouts})
+
+
+def raw_frames(recognition: Recognition) -> Frames | None:
+    """A recognition's frames likewise; None: it has none, or no baseline."""
+    frames, baseline = recognition.frames, recognition.baseline
+    if frames is None or baseline is None:
+        return None
+    return frames_without_baseline(frames, baseline, recognition.model.emotions)
+
+
+def _emotion(label: str) -> str:
+    """Which of the nine a label is that has its name, as `Readout.is_nine` takes it: 生气/angry, <unk>."""
+    name = label.lower().rpartition("/")[2].strip()
+    return name if name in NAMES else "unknown"
+
+
+def _moved_back(scores: Rows, labels: Iterable[str], shift: Mapping[str, float]) -> Rows:
+    """The softmax (T, K) of the logits of scores (T, K), without what was added to them."""
+    rows = scores * np.exp(-np.array([shift.get(label, 0.0) for label in labels]))
+    return np.asarray(rows / rows.sum(axis=1, keepdims=True), np.float32)
 
 
 def raw(item: Whole) -> Whole:
@@ -41,55 +90,3 @@ def _readout(item: ReadoutResult) -> ReadoutResult:
     best = max(item.scores_without, key=item.scores_without.__getitem__)
     facts = {"label": best, "confidence": item.scores_without[best], "scores": item.scores_without}
     return item.model_copy(update={**facts, "scores_without": None})
-
-
-@dataclass(frozen=True)
-class Moved:
-    """The readout that a baseline moved, for the scores of frames.
-
-    Attributes:
-        readout: its name.
-        shift: what was added to its logits, by label.
-        emotions: which of the nine each label is.
-    """
-
-    readout: str
-    shift: Mapping[str, float]
-    emotions: Mapping[str, str]
-
-    @classmethod
-    def of(cls, recognition: Recognition) -> "Moved | None":
-        """As a recognition says; None: it has no baseline."""
-        if recognition.baseline is None:
-            return None
-        [(readout, shift)] = recognition.baseline.shift.items()
-        return cls(readout, shift, recognition.model.emotions or {name: name for name in NAMES})
-
-    def without(self, scores: NDArray[np.floating], labels: list[str]) -> NDArray[np.float32]:
-        """Scores (n, K) as they would be without the baseline, up to rounding.
-
-        Of a frame they are those of the mean logits around it, to which the shift was added.
-        """
-        shift = np.array([self.shift.get(label, 0.0) for label in labels])
-        weights = scores.astype(np.float64) * np.exp(shift.min() - shift)
-        return np.asarray(weights / weights.sum(axis=-1, keepdims=True), np.float32)
-
-    def nine(self, scores: NDArray[np.floating], labels: list[str]) -> NDArray[np.float32]:
-        """The scores of the nine (n, 9) from those of the readout (n, K)."""
-        nine = np.zeros((len(scores), len(NAMES)), np.float32)
-        for column, label in enumerate(labels):
-            nine[:, NAMES.index(self.emotions[label])] += scores[:, column]
-        return nine
-
-
-def curves_without(frames: Frames, moved: Moved) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Scores of frames as they would be without the baseline: of the nine, and of the readout's own classes."""
-    curve = frames.readouts.get(moved.readout)
-    if curve is None or curve.scores is None:
-        assert frames.scores is not None  # noqa: S101  the readout is the nine
-        return moved.without(frames.scores, list(NAMES)), None
-    own = moved.without(curve.scores, curve.labels)
-    nine = moved.nine(own, curve.labels)
-    if frames.scores is not None:  # where no frame counts, nothing was moved
-        nine = np.where(np.isnan(own).any(axis=1, keepdims=True), frames.scores, nine)
-    return nine, own

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.baselines.shift import Shift
+from emovox.emotions import NAMES
 from emovox.inference.frames import FrameReadout
 from emovox.inference.pooling import Pool
 from emovox.inference.recognition import ReadoutResult
@@ -42,13 +43,23 @@ class AppliedReadout:
         """Of the readout; a trained head has its own."""
         return self.readout.name if self.head is None else self.head.name
 
-    def scores(self, pool: Pool) -> Scores:
-        """Scores or values of some frames, float64 (K,)."""
-        return self.numbers(self._logits(pool))
+    def scores(self, pool: Pool, seconds: float) -> Scores:
+        """Scores or values of some frames, float64 (K,); how sure they are depends on the seconds of sound."""
+        return self.numbers(self._logits(pool), self.readout.temperature(seconds))
 
-    def scores_without(self, pool: Pool) -> Scores | None:
+    def scores_without(self, pool: Pool, seconds: float) -> Scores | None:
         """As they would be without a baseline; None: there is none."""
-        return None if self.shift is None else readout_scores(self.readout, self._logits(pool), self.emotions)
+        if self.shift is None:
+            return None
+        return readout_scores(self.readout, self._logits(pool) / self.readout.temperature(seconds), self.emotions)
+
+    def is_unsure(self, confidence: float) -> bool | None:
+        """Whether a verdict of that confidence is unsure; None: there is no threshold for these classes."""
+        calibration = self.readout.calibration
+        if calibration is None or not set(self.readout.emotions.values()) <= set(self.emotions or NAMES):
+            return None
+        threshold = calibration.unsure if self.shift is None else calibration.unsure_relative
+        return None if threshold is None else confidence < threshold
 
     def _logits(self, pool: Pool) -> NDArray[np.floating]:
         if self.function is None or self.readout.kind == "window":
@@ -61,10 +72,10 @@ class AppliedReadout:
         mine = self.head is None and self.readout.name == shift.readout
         return replace(self, shift=shift.vector) if mine else self
 
-    def numbers(self, logits: NDArray[np.floating]) -> Scores:
+    def numbers(self, logits: NDArray[np.floating], temperature: float = 1.0) -> Scores:
         """Scores or values of logits (..., K)."""
         moved = logits if self.shift is None else logits + self.shift
-        return readout_scores(self.readout, moved, self.emotions)
+        return readout_scores(self.readout, moved / temperature, self.emotions)
 
     def result(self, scores: Scores, without: Scores | None = None) -> ReadoutResult:
         """What is told of a whole or a segment; `scores` are float64 (K,), as those without a baseline are."""

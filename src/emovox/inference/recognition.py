@@ -9,29 +9,33 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     Field,
     SerializerFunctionWrapHandler,
-    WithJsonSchema,
     model_serializer,
     model_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
 
 from emovox.audio import quality
-from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.facts import Facts
 from emovox.inference.frames import HEAD, Frames
+from emovox.inference.nine import (
+    OptionalConfidence,
+    OptionalEmotion,
+    OptionalScores,
+    WithoutBaseline,
+    is_none,
+)
 from emovox.models.metadata import Precision
 from emovox.models.readout import Kind
-from emovox.models.scores import check_scores
 
 SCHEMA: Literal[2] = 2
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 BASELINE_FAR, BASELINE_SHORT = "baseline_far", "baseline_short"
+UNSURE = "unsure"
 WARNINGS = {
     **quality.WARNINGS,
     NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
@@ -39,71 +43,11 @@ WARNINGS = {
     NO_HEAD: "this model gives embeddings only, and no emotion",
     BASELINE_FAR: "unlike the recordings of the baseline: what is heard relative to it may be worse than without",
     BASELINE_SHORT: "too little speech to be heard relative to itself: nothing is moved",
+    UNSURE: "the model isn't sure: verdicts of so little confidence are wrong too often to be relied on",
 }
 """Every warning code a recognition may have, with its meaning."""
 
 Granularity = Literal["utterance", "frame"]
-
-_score = {"type": "number", "minimum": 0, "maximum": 1}
-
-
-def _known(name: str) -> str:
-    if name not in NAMES:
-        raise ValueError(f"{name!r} isn't one of the nine emotions")
-    return name
-
-
-def _of_all_nine(scores: dict[str, float]) -> dict[str, float]:
-    if set(scores) != set(NAMES):
-        raise ValueError("the scores must be those of the nine emotions")
-    return scores
-
-
-def _probable(scores: dict[str, float]) -> dict[str, float]:
-    check_scores(list(scores.values()))
-    return scores
-
-
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-EmotionName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(NAMES)})]
-NumberMap = Annotated[
-    dict[str, float],
-    AfterValidator(_of_all_nine),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "properties": dict.fromkeys(NAMES, _score),
-            "required": list(NAMES),
-            "additionalProperties": False,
-        }
-    ),
-]
-"""A number for each of the nine emotions."""
-ScoreMap = Annotated[NumberMap, AfterValidator(_probable)]
-OptionalEmotion = Annotated[
-    EmotionName | None,
-    Field(
-        description="the one of the nine with the highest score; left out by a model that doesn't give the nine",
-        exclude_if=_is_none,
-    ),
-]
-OptionalConfidence = Annotated[
-    float | None, Field(description="that score; left out likewise", ge=0, le=1, exclude_if=_is_none)
-]
-OptionalScores = Annotated[
-    ScoreMap | None,
-    Field(
-        description="probability of each of the nine emotions; they sum to 1; left out likewise",
-        exclude_if=_is_none,
-    ),
-]
-WithoutBaseline = Annotated[
-    ScoreMap | None,
-    Field(description="`scores` as they would be without the baseline, if there is one", exclude_if=_is_none),
-]
 
 
 class RecordingFacts(Facts):
@@ -142,7 +86,7 @@ class ModelFacts(Facts):
     embedding_revision: str | None = Field(
         None,
         description="an earlier revision that gives the very same embeddings; left out if there is none",
-        exclude_if=lambda value: value is None,
+        exclude_if=is_none,
     )
     precision: Precision = Field(description="of the arithmetic")
     checksum: str = Field(description="sha256 of the model file")
@@ -150,7 +94,7 @@ class ModelFacts(Facts):
         None,
         description="which of the nine each label was taken for; left out where it gives the nine by their "
         "names, or not at all",
-        exclude_if=_is_none,
+        exclude_if=is_none,
     )
 
     @property
@@ -163,26 +107,26 @@ class ReadoutResult(Facts):
     """What a readout gave: scores of its classes with the one that leads, or values."""
 
     kind: Kind = Field(description="how it is computed: `linear`, `pooled` or `window`")
-    label: str | None = Field(None, description="the class with the highest score", exclude_if=_is_none)
-    confidence: float | None = Field(None, description="that score", ge=0, le=1, exclude_if=_is_none)
+    label: str | None = Field(None, description="the class with the highest score", exclude_if=is_none)
+    confidence: float | None = Field(None, description="that score", ge=0, le=1, exclude_if=is_none)
     scores: dict[str, Annotated[float, Field(ge=0, le=1)]] | None = Field(
         None,
         description="of each class, as the model spells it; they sum to 1, unless several can be true",
-        exclude_if=_is_none,
+        exclude_if=is_none,
     )
     scores_without: dict[str, float] | None = Field(
-        None, description="as they would be without the baseline, if there is one", exclude_if=_is_none
+        None, description="as they would be without the baseline, if there is one", exclude_if=is_none
     )
     values: dict[str, float] | None = Field(
-        None, description="each by its name, such as arousal", exclude_if=_is_none
+        None, description="each by its name, such as arousal", exclude_if=is_none
     )
     range: tuple[float, float] | None = Field(
         None,
         description="of values: what the model was trained on; they may lie slightly outside",
-        exclude_if=_is_none,
+        exclude_if=is_none,
     )
     created_at: AwareDatetime | None = Field(
-        None, description="of a trained head: when it was trained", exclude_if=_is_none
+        None, description="of a trained head: when it was trained", exclude_if=is_none
     )
 
 
@@ -236,6 +180,12 @@ class Segment(Facts):
     confidence: OptionalConfidence = None
     scores: OptionalScores = None
     scores_without: WithoutBaseline = None
+    unsure: bool | None = Field(
+        None,
+        description="whether its confidence is one at which this model is wrong too often; left out where that "
+        "wasn't measured",
+        exclude_if=is_none,
+    )
     channel: int | None = Field(None, description="the channel that was recognised alone, from 1", ge=1)
     readouts: dict[str, ReadoutResult] = Field(default_factory=dict, description="as of the recording")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
@@ -288,7 +238,7 @@ class Recognition(Facts):
     speech_only: bool | None = Field(
         None,
         description="whether only frames with speech count; left out by earlier versions",
-        exclude_if=_is_none,
+        exclude_if=is_none,
     )
     warnings: list[str] = Field(
         description="codes of problems that may distort the verdict; empty if there are none"
@@ -299,7 +249,7 @@ class Recognition(Facts):
         "and a trained head's verdict; empty if there is nothing to judge",
     )
     baseline: BaselineFacts | None = Field(
-        None, description="what scores are relative to; left out without a baseline", exclude_if=_is_none
+        None, description="what scores are relative to; left out without a baseline", exclude_if=is_none
     )
     segments: list[Segment] | None = Field(None, description="stretches of speech in order, if requested")
     frames: Frames | None = Field(None, description="only with granularity `frame`")

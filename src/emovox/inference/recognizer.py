@@ -208,6 +208,8 @@ class Recognizer:
         sample_rate: float = SAMPLE_RATE,
         emotions: Collection[str] | None = None,
         head: str | Path | Head | None = None,
+        baseline: str | Path | Baseline | None = None,
+        expect: str | Mapping[str, float] | None = None,
         sink: Sink | None = None,
     ) -> Live:
         """Begin a live stream: push sound as it comes, and get events.
@@ -216,17 +218,29 @@ class Recognizer:
             sample_rate: of the samples to be pushed, Hz.
             emotions: the classes that may win.
             head: use this trained head, too, as for `recognize`.
+            baseline: hear relative to this one, as for `recognize`; `self`: relative to the stream's own segments,
+                from the eighth on. One voice is assumed in a stream.
+            expect: shares of emotions, as for `recognize`.
             sink: gets the waveform that the model gets, at 16 kHz.
 
         Raises:
+            BaselineError: as for `recognize`.
             HeadError: as for `recognize`.
             ModelError: the model gives embeddings only, and no head is used.
             UnreadableAudioError: the sample rate isn't supported.
             UnknownEmotionError: as for `recognize`.
         """
-        classes = self.classes(emotions if self.metadata.classes else None)
-        own = None if head is None else Head.find(head)
-        return Live(self._engine, classes, sample_rate=sample_rate, head=own, sink=sink)
+        if not self.metadata.classes:
+            emotions = None
+        options = Options.of(emotions=emotions, head=head, baseline=baseline, expect=expect)
+        return Live(
+            self._engine,
+            self.classes(emotions),
+            sample_rate=sample_rate,
+            head=options.head,
+            shift=self.shift(options),
+            sink=sink,
+        )
 
     def expect(self, recording: Source, *, channel: int | None = None, track: int | None = None) -> None:
         """Announce the recording after the next one: if decoding is isolated, its file is decoded ahead.

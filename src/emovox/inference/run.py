@@ -31,6 +31,7 @@ from emovox.inference.recognition import (
     BASELINE_SHORT,
     NO_HEAD,
     SCHEMA,
+    UNSURE,
     ModelFacts,
     Recognition,
     RecordingFacts,
@@ -210,7 +211,8 @@ class InferenceRun:
             features = pool.embedding[np.newaxis]
         elif self._frames:
             features = np.concatenate(self._frames)
-        verdict = self._verdict(pool)
+        verdict = self._verdict(pool, self._facts.speech or 0 if options.by_speech else self._facts.duration)
+        unsure = [UNSURE] if verdict.pop("unsure", False) else []
         misfit = self._misfit(pool) if self._shift_of is None else self._move_to_itself()
         return Recognition(
             **verdict,
@@ -222,7 +224,7 @@ class InferenceRun:
             model=model,
             emovox=__version__,
             speech_only=options.by_speech,
-            warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit],
+            warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
             baseline=None if self._shift is None else BaselineFacts.of(self._shift),
             segments=self._segment_list() if options.segments else None,
             frames=self._curve() if options.by_frame else None,
@@ -272,18 +274,19 @@ class InferenceRun:
         """Which frames of the curve count, (T,); None: all."""
         return np.concatenate(self._frame_speech) if self._frame_speech else None
 
-    def _verdict(self, pool: Pool) -> dict[str, Any]:
-        """The fields of a whole or a segment that its readouts fill."""
+    def _verdict(self, pool: Pool, seconds: float) -> dict[str, Any]:
+        """The fields of a whole or a segment, of so many seconds of sound, that its readouts fill."""
         if self._is_empty:
             silent = five(certain("unknown")) if self._metadata.emotions else {}
             return silent if self._shift is None else {**silent, "scores_without": silent["scores"]}
         fields: dict[str, Any] = {"readouts": {}}
         for item in self._readouts:
-            scores, without = item.scores(pool), item.scores_without(pool)
+            scores, without = item.scores(pool, seconds), item.scores_without(pool, seconds)
             if item.readout is self._metadata.emotions:
                 fields |= five(emotion_scores(item.readout, scores))
                 if without is not None:
                     fields["scores_without"] = by_name(emotion_scores(item.readout, without))
+                fields["unsure"] = item.is_unsure(fields["confidence"])
             if not item.readout.is_nine:
                 fields["readouts"][item.name] = item.result(scores, without)
         return fields
@@ -332,11 +335,12 @@ class InferenceRun:
         options = self._options
         segments: list[tuple[Span, Pool, dict[str, Any]]] = []
         for span, pool in self._segments.pools():
-            verdict = self._verdict(pool)
+            verdict = self._verdict(pool, _length(span))
             if options.merge and segments and _joins(segments[-1], span, verdict):
                 before, joined, _ = segments.pop()
                 joined.join(pool)
-                segments.append((Span(before.start, span.end), joined, self._verdict(joined)))
+                both = Span(before.start, span.end)
+                segments.append((both, joined, self._verdict(joined, _length(both))))
             else:
                 segments.append((span, pool, verdict))
         return [
@@ -349,6 +353,10 @@ class InferenceRun:
             )
             for span, pool, verdict in segments
         ]
+
+
+def _length(span: Span) -> float:
+    return (span.end - span.start) / SAMPLE_RATE
 
 
 def _joins(last: tuple[Span, Pool, dict[str, Any]], span: Span, verdict: dict[str, Any]) -> bool:

@@ -58,12 +58,31 @@ class ReferenceMean(_Facts):
 
 
 class Calibration(_Facts):
-    """What was measured of a readout's confidence."""
+    """What was measured of a readout's confidence, on speech of corpora that it was not trained on."""
 
     temperatures: tuple[tuple[float, float], ...] = Field(
-        (), description="pairs: for recordings of at least so many seconds, what logits are divided by"
+        (),
+        description="pairs, by length: seconds of sound, and what pooled logits are divided by there, so that a "
+        "confidence is as often right as it says",
     )
-    unsure: float | None = Field(None, description="confidence below which a verdict is unsure", ge=0, le=1)
+    unsure: float | None = Field(
+        None, description="confidence below which a verdict without a baseline is unsure", ge=0, le=1
+    )
+    unsure_relative: float | None = Field(None, description="the same of one relative to a baseline", ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _usable(self) -> "Calibration":
+        lengths = [seconds for seconds, _ in self.temperatures]
+        if lengths != sorted(set(lengths)) or any(temperature <= 0 for _, temperature in self.temperatures):
+            raise ValueError("temperatures are positive, and their lengths rise")
+        return self
+
+    def temperature(self, seconds: float) -> float:
+        """What pooled logits are divided by: between two lengths on a line, beyond them as at the nearest."""
+        if not self.temperatures:
+            return 1.0
+        lengths, temperatures = zip(*self.temperatures, strict=True)
+        return float(np.interp(seconds, lengths, temperatures))
 
 
 class Readout(_Facts):
@@ -102,6 +121,10 @@ class Readout(_Facts):
         if self.range is not None and (self.activation != "none" or self.range[0] >= self.range[1]):
             raise ValueError("only values have a range, from low to high")
         return self
+
+    def temperature(self, seconds: float) -> float:
+        """What the logits of so many seconds of sound are divided by; 1 where nothing was measured."""
+        return 1.0 if self.calibration is None else self.calibration.temperature(seconds)
 
     @property
     def gives_values(self) -> bool:

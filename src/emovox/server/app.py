@@ -10,6 +10,7 @@ from emovox.server.lifespan import lifespan
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.routes import (
     archive,
+    baselines,
     batches,
     docs,
     examples,
@@ -37,6 +38,7 @@ ROUTERS = (
     batches.router,
     outputs.router,
     archive.router,
+    baselines.router,
     live.router,
     session.router,
     docs.router,

@@ -16,8 +16,18 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from emovox.baselines.baseline import SELF
+from emovox.baselines.baseline import names as baseline_names
+from emovox.baselines.shift import parse_expectation
 from emovox.emotions import NAMES, check_names
-from emovox.errors import ExportError, HeadError, UnknownEmotionError, UnknownModelError
+from emovox.errors import (
+    BaselineError,
+    ExportError,
+    HeadError,
+    OptionsError,
+    UnknownEmotionError,
+    UnknownModelError,
+)
 from emovox.exports import FORMATS, check_formats, needs
 from emovox.inference.frames import RowsIn
 from emovox.inference.model_pool import ModelChoice
@@ -27,6 +37,7 @@ from emovox.models.head import Head, head_path, names
 from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Precision
 from emovox.models.repository import PATTERN, is_repository
+from emovox.server.baselines import find_baseline
 from emovox.server.http.problems import from_validation, invalid
 
 CHANNELS = 64  # the most that are recognised one by one
@@ -78,6 +89,26 @@ def _head(value: object) -> object:
     return value
 
 
+def _baseline(value: object) -> object:
+    """Likewise."""
+    try:
+        if value is not None and value != SELF:
+            find_baseline(str(value))
+    except BaselineError as error:
+        there = ", ".join(baseline_names()) or "none"
+        raise ValueError(f"choose self, or one of the baselines: {there}") from error
+    return value
+
+
+def _expect(value: object) -> object:
+    try:
+        if value is not None:
+            parse_expectation(str(value))
+    except OptionsError as error:
+        raise ValueError(str(error).removeprefix("expect").lstrip(": ")) from error
+    return value
+
+
 Taken = TypeVar("Taken", bound="RecognitionOptions")
 
 _TEXT = {"type": "string"}
@@ -125,6 +156,24 @@ class RecognitionOptions(CommonOptions):
         Field(description="also apply this trained head, one of GET /v1/heads"),
         WithJsonSchema({**_TEXT, "maxLength": 64}),
     ] = None
+    baseline: Annotated[
+        str | None,
+        BeforeValidator(_baseline),
+        Field(
+            description="hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and "
+            "curve relative to the recording itself"
+        ),
+        WithJsonSchema({**_TEXT, "maxLength": 128}),
+    ] = None
+    expect: Annotated[
+        str | None,
+        BeforeValidator(_expect),
+        Field(
+            description="share of an emotion that the baseline's recordings are taken to have, if not half "
+            "neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest"
+        ),
+        WithJsonSchema({**_TEXT, "pattern": "^[a-z]+=[0-9.]+(,[a-z]+=[0-9.]+)*$"}),
+    ] = None
     store: Annotated[
         bool, Field(description="keep an outputs directory; otherwise the answer is all there will be")
     ] = True
@@ -145,6 +194,8 @@ class RecognitionOptions(CommonOptions):
             raise ValueError("embedding and export are files among the outputs, and store=false forbids those")
         if not self.store and self.frames == "file":
             raise ValueError("frames=file is about a file among the outputs, and store=false forbids those")
+        if self.expect is not None and self.baseline is None:
+            raise ValueError("expect says what the recordings of a baseline are like: choose a baseline, too")
         return self
 
     @classmethod
@@ -168,7 +219,8 @@ class RecognitionOptions(CommonOptions):
     def to_options(self) -> Options:
         """What the recognizer is to do."""
         common = {field.name: getattr(self, field.name) for field in fields(CommonOptions)}
-        options = Options.of(**common, head=self.head)
+        baseline = find_baseline(self.baseline) if self.baseline not in {None, SELF} else self.baseline
+        options = Options.of(**common, head=self.head, baseline=baseline, expect=self.expect)
         return options.showing(needs(self.export)) if self.export else options
 
 
@@ -187,7 +239,13 @@ class BatchOptions(RecognitionOptions):
         return self
 
 
-_EXAMPLES = {"granularity": "frame", "segments": True, "emotions": "happy,sad,neutral", "export": "srt,csv"}
+_EXAMPLES = {
+    "granularity": "frame",
+    "segments": True,
+    "emotions": "happy,sad,neutral",
+    "export": "srt,csv",
+    "baseline": "self",
+}
 
 
 def parameters(kind: type[RecognitionOptions], *, form: bool = False) -> list[dict[str, Any]]:

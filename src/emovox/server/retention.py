@@ -1,8 +1,11 @@
 """Retention: deletes outputs, rescued sound and jobs that are too old, and outputs that take too much space."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
+from emovox.baselines.removal import holders
+from emovox.server.http.problems import log
 from emovox.server.service import Service
 from emovox.server.stored_outputs import stamp
 
@@ -26,11 +29,22 @@ class Retention:
         if options.retention_days:
             limit = datetime.now(timezone.utc) - timedelta(days=options.retention_days)
             self._service.jobs.forget(limit.timestamp())
-            stored.remove_all([id_ for id_, created in stored.created().items() if created < limit])
+            self._remove([id_ for id_, created in stored.created().items() if created < limit])
         if options.max_outputs_size:
             total, beyond = 0, []
             for id_ in sorted([*stored.ids(), *stored.rescued()], key=stamp, reverse=True):
                 total += stored.size(id_)
                 if total > options.max_outputs_size:
                     beyond.append(id_)
-            stored.remove_all(beyond)
+            self._remove(beyond)
+
+    def _remove(self, ids: Sequence[str]) -> None:
+        """Delete outputs, and say which baselines were made of them: they stay, until somebody fits them again."""
+        stored = self._service.stored_outputs
+        sha256s = {sha256 for id_ in ids if (sha256 := stored.sha256(id_)) is not None}
+        if sha256s and (held := [item.name for item in holders(sha256s) if item.certain]):
+            log.warning(
+                "recordings are deleted, as the settings say, that these baselines were made of: %s",
+                ", ".join(map(repr, held)),
+            )
+        stored.remove_all(ids)

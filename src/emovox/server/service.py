@@ -9,10 +9,11 @@ from typing import Any, TypeVar, cast
 
 from fastapi import Request as HttpRequest
 
+from emovox.audio.decoded import Decoded
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
-from emovox.inference.model_pool import ModelPool
-from emovox.inference.options import Request
+from emovox.inference.model_pool import ModelChoice, ModelPool
+from emovox.inference.options import Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
@@ -133,7 +134,51 @@ class Service:
             AudioError: the recording can't be used.
             Problem: the service can't recognise it right now.
         """
-        progress, stack = progress or JobProgress(), ExitStack()
+        progress, asked = progress or JobProgress(), options.to_options()
+        async with (
+            self._decode(token, name, asked, max_seconds=max_seconds, progress=progress) as decoded,
+            begin_save(self.saving(options)) as save,
+        ):
+            request = Request(
+                decoded,
+                save.options(asked),
+                sink=_progress_sink(progress, save.sink),
+                embedding_sink=save.embedding_sink,
+            )
+            recognition = await self.scheduler.recognize(options.choice(self.settings.model), request)
+            progress.done("heard")
+            if options.store:
+                await finish(self.commit(save, recognition, claim))
+                progress.done("stored")
+            return recognition, save.directory
+
+    async def embed(
+        self, token: str, name: str | None, choice: ModelChoice, *, max_seconds: float, progress: JobProgress
+    ) -> Recognition:
+        """Decode and recognise an upload for the embedding of its speech alone, and store nothing.
+
+        Args:
+            token: of the upload.
+            name: of the recording.
+            choice: the model.
+            max_seconds: of the longest recording accepted.
+            progress: is kept up to date.
+
+        Raises:
+            AudioError: the recording can't be used.
+            Problem: the service can't recognise it right now.
+        """
+        options = Options(embedding=True, speech_only=True)
+        async with self._decode(token, name, options, max_seconds=max_seconds, progress=progress) as decoded:
+            request = Request(decoded, options, sink=_progress_sink(progress, None))
+            return await self.scheduler.recognize(choice, request)
+
+    @asynccontextmanager
+    async def _decode(
+        self, token: str, name: str | None, options: Options, *, max_seconds: float, progress: JobProgress
+    ) -> AsyncIterator[Decoded]:
+        """An upload, decoded for the length of the block; where that fails, the inference stops."""
+        stack = ExitStack()
         try:
             waveform = stack.enter_context(self.waveforms.create(token))
 
@@ -153,19 +198,7 @@ class Service:
             )
             waveform.grow(decoded.duration)
             progress.decoded(decoded.duration)
-            async with begin_save(self.saving(options)) as save:
-                request = Request(
-                    decoded,
-                    save.options(options.to_options()),
-                    sink=_progress_sink(progress, save.sink),
-                    embedding_sink=save.embedding_sink,
-                )
-                recognition = await self.scheduler.recognize(options.choice(self.settings.model), request)
-                progress.done("heard")
-                if options.store:
-                    await finish(self.commit(save, recognition, claim))
-                    progress.done("stored")
-                return recognition, save.directory
+            yield decoded
         except BaseException:
             progress.stopped.set()
             raise

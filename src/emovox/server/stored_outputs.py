@@ -21,14 +21,8 @@ from emovox.archive.record import ArchiveRecord
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
-from emovox.inference.recognition import (
-    OptionalConfidence,
-    OptionalEmotion,
-    OptionalScores,
-    ReadoutResult,
-    Recognition,
-    trained,
-)
+from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores, WithoutBaseline
+from emovox.inference.recognition import ReadoutResult, Recognition, trained
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
 from emovox.server.http.problems import Problem, damaged
@@ -38,6 +32,7 @@ ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
 _REMOVED = "removed-"
 _SAME = ("name", "emotion", "confidence", "scores", "readouts", "duration", "model", "warnings")
+_GIVEN = ("emotion", "confidence", "scores", "scores_without", "head")  # or not, in result.json
 MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
@@ -66,6 +61,7 @@ class Summary(BaseModel):
     emotion: OptionalEmotion = None
     confidence: OptionalConfidence = None
     scores: OptionalScores = None
+    scores_without: WithoutBaseline = None
     readouts: dict[str, ReadoutResult] = Field(
         description="by name: what the model gives besides the nine emotions, and a trained head's verdict"
     )
@@ -192,6 +188,14 @@ class StoredOutputs:
             if rows_in is None:
                 return path
             raise
+
+    def sha256(self, id_: str) -> str | None:
+        """The checksum of the recording in an outputs directory; None: it isn't known, or there is none."""
+        try:
+            value = self.head(id_)[1]["recording"]["sha256"]
+        except (Problem, OSError, KeyError, TypeError):
+            return None
+        return value if isinstance(value, str) else None
 
     def has_segments(self, id_: str) -> bool:
         """Whether segments were requested; there may be none all the same.
@@ -368,7 +372,7 @@ def _read(id_: str, data: dict[str, Any]) -> Summary:
             duration=data["recording"]["duration"],
             model=data["model"]["name"],
             readouts=data.get("readouts") or _trained(data),
-            **{name: data.get(name) for name in ("emotion", "confidence", "scores", "head")},
+            **{name: data.get(name) for name in _GIVEN},
             **{name: data[name] for name in ("created_at", "warnings")},
         )
     except (KeyError, TypeError, AttributeError) as error:

@@ -23,7 +23,9 @@ from emovox.emotions import NAMES
 from emovox.errors import FramesError
 from emovox.inference import npy
 from emovox.inference import stored_result as stored
-from emovox.inference.frames import FRAMES, Frames
+from emovox.inference.baseline_facts import BaselineFacts
+from emovox.inference.frames import FRAMES, Frames, Rows
+from emovox.inference.raw import frames_without_baseline
 from emovox.inference.recognition import Segment
 from emovox.models.readout import Kind
 from emovox.outputs import AUDIO, RESULT
@@ -52,6 +54,9 @@ class ReadoutCurve(BaseModel):
         None, description="of values: what the model was trained on", exclude_if=_is_none
     )
     scores: Series | None = Field(None, description="of each class, as the model spells it", exclude_if=_is_none)
+    scores_without: Series | None = Field(
+        None, description="as they would be without the baseline, if there is one", exclude_if=_is_none
+    )
     values: Series | None = Field(None, description="each by its name, such as arousal", exclude_if=_is_none)
 
 
@@ -62,6 +67,9 @@ class Curve(BaseModel):
     scores: dict[str, list[float]] = Field(
         description="of each emotion, one for each point: the mean over its frames; empty for a model that "
         "doesn't give the nine"
+    )
+    scores_without: dict[str, list[float]] | None = Field(
+        None, description="as they would be without the baseline, if there is one", exclude_if=_is_none
     )
     readouts: dict[str, ReadoutCurve] = Field(
         description="by name: the curves of all readouts but the nine emotions, trained heads too"
@@ -88,6 +96,7 @@ class _Columns(BaseModel):
     labels: list[str]
     range: tuple[float, float] | None = None
     gives_values: bool = False
+    without: bool = False  # the baseline; they come after all others
 
 
 class _Facts(BaseModel):
@@ -222,15 +231,29 @@ def _measure(directory: Path) -> _Cache:
     frames = _frames(directory)
     if frames is None:
         return _Cache(peaks, np.empty((0, 0), np.float16), _Facts(columns=[]))
+    columns, rows = _columns(frames)
+    head = stored.read_head(directory / RESULT)
+    if head.get("baseline") is not None:
+        baseline = BaselineFacts.model_validate(head["baseline"])
+        raw = frames_without_baseline(frames, baseline, head["model"].get("emotions"))
+        for item, numbers in zip(*_columns(raw), strict=True):
+            if item.name in baseline.shift or item.name is None:
+                columns.append(item.model_copy(update={"without": True}))
+                rows.append(numbers)
+    kind = np.float32 if any(item.gives_values for item in columns) else np.float16
+    curves: NDArray[Any] = np.concatenate([np.empty((len(frames), 0), kind), *rows], axis=1, dtype=kind)
+    return _Cache(peaks, curves, _Facts(hop=frames.hop, first_centre=frames.first_centre, columns=columns))
+
+
+def _columns(frames: Frames) -> tuple[list[_Columns], list[Rows]]:
+    """The columns of the nine and of each readout, with their rows."""
     columns = [] if frames.scores is None else [_Columns(name=None, labels=list(NAMES))]
     rows = [] if frames.scores is None else [frames.scores]
     for name, readout in frames.readouts.items():
         facts = readout.model_dump(include={"kind", "labels", "range"})
         columns.append(_Columns(name=name, gives_values=readout.values is not None, **facts))
         rows.append(readout.numbers)
-    kind = np.float32 if any(item.gives_values for item in columns) else np.float16
-    curves: NDArray[Any] = np.concatenate([np.empty((len(frames), 0), kind), *rows], axis=1, dtype=kind)
-    return _Cache(peaks, curves, _Facts(hop=frames.hop, first_centre=frames.first_centre, columns=columns))
+    return columns, rows
 
 
 def _frames(directory: Path) -> Frames | None:
@@ -287,12 +310,17 @@ def _curve(cache: _Cache, start: float, end: float, points: int) -> Curve | None
         lists = [_listed(means[:, column + index]) for index in range(len(item.labels))]
         column += len(item.labels)
         if item.name is None:
-            curve.scores = dict(zip(item.labels, lists, strict=True))
+            setattr(
+                curve, "scores_without" if item.without else "scores", dict(zip(item.labels, lists, strict=True))
+            )
             continue
         series: Series = {
             label: [None if isnan(number) else number for number in numbers]
             for label, numbers in zip(item.labels, lists, strict=True)
         }
+        if item.without:
+            curve.readouts[item.name].scores_without = series
+            continue
         shown = {"values" if item.gives_values else "scores": series}
         curve.readouts[item.name] = ReadoutCurve(kind=item.kind, range=item.range, **shown)
     return curve

@@ -435,6 +435,9 @@ export interface paths {
         /**
          * Remove
          * @description Delete an outputs directory with everything in it.
+         *
+         *     Baselines have sums of the embeddings of their recordings. `GET /v1/baselines?outputs=…` says beforehand which
+         *     have this one.
          */
         delete: operations["remove_v1_outputs__id___delete"];
         options?: never;
@@ -626,6 +629,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/baselines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All
+         * @description The baselines that recognitions may use as `baseline`. Those that can't be read are left out.
+         */
+        get: operations["all__v1_baselines_get"];
+        put?: never;
+        /**
+         * Fit
+         * @description Make a baseline: of stored outputs by their ids, in JSON; or of recordings in a form, which aren't stored.
+         *
+         *     Of many or long recordings, recognise them first, as a batch: then it is made of their outputs in a moment.
+         *     What can't be used is left out and named; if nothing can, nothing is made.
+         */
+        post: operations["fit_v1_baselines_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/baselines/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description A baseline.
+         */
+        get: operations["get_v1_baselines__name__get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Delete a baseline. Results that are relative to it stay as they are.
+         */
+        delete: operations["remove_v1_baselines__name__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/session": {
         parameters: {
             query?: never;
@@ -795,6 +849,74 @@ export interface components {
             tags: string[];
         };
         /**
+         * BaselineView
+         * @description A baseline: what recordings of one voice, line or room have in common for a model.
+         */
+        BaselineView: {
+            /** Name */
+            name: string;
+            /**
+             * Count
+             * @description recordings that it was made of
+             */
+            count: number;
+            /**
+             * Model
+             * @description name of the model it belongs to
+             */
+            model: string;
+            /**
+             * Revision
+             * @description of that model
+             */
+            revision: string;
+            /**
+             * Usable
+             * @description whether that model is installed, or the one asked about has its embeddings
+             */
+            usable: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** @description the set that it is a part of; null: it stands alone */
+            group: components["schemas"]["GroupView"] | null;
+            /**
+             * Source
+             * @description what it was made from, in words
+             */
+            source: string;
+            /**
+             * Checksum
+             * @description sha256 of it, as in results
+             */
+            checksum: string;
+        };
+        /**
+         * BaselineWithout
+         * @description A baseline that had a recording that was deleted, or may have had it.
+         */
+        BaselineWithout: {
+            /** Name */
+            name: string;
+            /**
+             * Count
+             * @description recordings that it has now; 0: it had no other, and was deleted; null: it is as it was
+             */
+            count: number | null;
+            /**
+             * Left
+             * @description recordings that were deleted and are still in it, or may be
+             */
+            left: number;
+            /**
+             * Reason
+             * @description why they are; empty: none is
+             */
+            reason: string;
+        };
+        /**
          * BatchView
          * @description A batch, with its jobs and their overall progress.
          */
@@ -845,12 +967,27 @@ export interface components {
                 [key: string]: number[];
             };
             /**
+             * Scores Without
+             * @description as they would be without the baseline, if there is one
+             */
+            scores_without?: {
+                [key: string]: number[];
+            } | null;
+            /**
              * Readouts
              * @description by name: the curves of all readouts but the nine emotions, trained heads too
              */
             readouts: {
                 [key: string]: components["schemas"]["ReadoutCurve"];
             };
+        };
+        /**
+         * Deleted
+         * @description What became of the baselines that had a recording that was deleted.
+         */
+        Deleted: {
+            /** Baselines */
+            baselines: components["schemas"]["BaselineWithout"][];
         };
         /**
          * EmotionView
@@ -933,6 +1070,82 @@ export interface components {
             media_type: string;
             /** Url */
             url: string;
+        };
+        /**
+         * FittedView
+         * @description A baseline that was just made.
+         */
+        FittedView: {
+            /** Name */
+            name: string;
+            /**
+             * Count
+             * @description recordings that it was made of
+             */
+            count: number;
+            /**
+             * Model
+             * @description name of the model it belongs to
+             */
+            model: string;
+            /**
+             * Revision
+             * @description of that model
+             */
+            revision: string;
+            /**
+             * Usable
+             * @description whether that model is installed, or the one asked about has its embeddings
+             */
+            usable: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** @description the set that it is a part of; null: it stands alone */
+            group: components["schemas"]["GroupView"] | null;
+            /**
+             * Source
+             * @description what it was made from, in words
+             */
+            source: string;
+            /**
+             * Checksum
+             * @description sha256 of it, as in results
+             */
+            checksum: string;
+            /**
+             * Left Out
+             * @description recordings that aren't in it, though they were to be
+             */
+            left_out: components["schemas"]["LeftOut"][];
+        };
+        /**
+         * GroupView
+         * @description The set that a baseline is a part of.
+         */
+        GroupView: {
+            /**
+             * Name
+             * @description of the baseline of the whole set
+             */
+            name: string;
+            /**
+             * Column
+             * @description what its recordings were told apart by
+             */
+            column: string;
+            /**
+             * Value
+             * @description that all recordings of this baseline have
+             */
+            value: string;
+            /**
+             * Count
+             * @description recordings of the whole set
+             */
+            count: number;
         };
         /**
          * HeadVerdict
@@ -1103,6 +1316,19 @@ export interface components {
             };
         };
         /**
+         * LeftOut
+         * @description A recording that isn't in a baseline, though it was to be.
+         */
+        LeftOut: {
+            /**
+             * Recording
+             * @description id of its outputs, or its name
+             */
+            recording: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * LicenceView
          * @description The licence of a model.
          */
@@ -1226,6 +1452,21 @@ export interface components {
                 unknown: number;
             } | null;
             /**
+             * Scores Without
+             * @description `scores` as they would be without the baseline, if there is one
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
+            /**
              * Readouts
              * @description by name: what the model gives besides the nine emotions, and a trained head's verdict
              */
@@ -1327,6 +1568,13 @@ export interface components {
              * @description of each class, as the model spells it
              */
             scores?: {
+                [key: string]: (number | null)[];
+            } | null;
+            /**
+             * Scores Without
+             * @description as they would be without the baseline, if there is one
+             */
+            scores_without?: {
                 [key: string]: (number | null)[];
             } | null;
             /**
@@ -1515,6 +1763,11 @@ export interface components {
                 unknown: number;
             } | null;
             /**
+             * Unsure
+             * @description whether its confidence is one at which this model is wrong too often; left out where that wasn't measured
+             */
+            unsure?: boolean | null;
+            /**
              * Channel
              * @description the channel that was recognised alone, from 1
              */
@@ -1700,6 +1953,21 @@ export interface components {
              * @description probability of each of the nine emotions; they sum to 1; left out likewise
              */
             scores?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
+            /**
+             * Scores Without
+             * @description `scores` as they would be without the baseline, if there is one
+             */
+            scores_without?: {
                 angry: number;
                 disgusted: number;
                 fearful: number;
@@ -3227,6 +3495,10 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                baseline?: string;
+                /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
+                expect?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
@@ -3291,6 +3563,10 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    baseline?: string;
+                    /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
+                    expect?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -4077,6 +4353,10 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                baseline?: string;
+                /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
+                expect?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
@@ -4140,6 +4420,10 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    baseline?: string;
+                    /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
+                    expect?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -4855,7 +5139,10 @@ export interface operations {
     };
     remove_v1_outputs__id___delete: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description refit: also take its recording out of all baselines that it is in; keep: leave it in. The answer then says what became of them. By default it is left in, and `Link` names them */
+                baselines?: ("keep" | "refit") | null;
+            };
             header?: never;
             path: {
                 id_: string;
@@ -4864,9 +5151,20 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description It is deleted; the answer to `baselines`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description It is deleted. */
             204: {
                 headers: {
+                    /** @description with rel=related: the baselines that its recording is in, or may be, if any */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -6059,6 +6357,547 @@ export interface operations {
             path: {
                 id_: string;
                 tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    all__v1_baselines_get: {
+        parameters: {
+            query?: {
+                /** @description `usable`: by this model; by default by the baseline's own */
+                model?: string | null;
+                /** @description only those that have the recording of one of these stored outputs, or may have */
+                outputs?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaselineView"][];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    fit_v1_baselines_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "line3",
+                 *       "outputs": [
+                 *         "outputs_20240104_223000",
+                 *         "outputs_20240104_223001"
+                 *       ],
+                 *       "replace": false
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Name
+                     * @description of the baseline
+                     * @example line3
+                     */
+                    name: string;
+                    /**
+                     * Outputs
+                     * @description ids of stored outputs, whose embeddings are taken
+                     */
+                    outputs: string[];
+                    /**
+                     * Model
+                     * @description whose embeddings; by default the model of most of them
+                     */
+                    model?: string | null;
+                    /**
+                     * Replace
+                     * @description fit the one that has this name again
+                     * @default false
+                     */
+                    replace?: boolean;
+                };
+                "multipart/form-data": {
+                    /**
+                     * Name
+                     * @description of the baseline
+                     * @example line3
+                     */
+                    name: string;
+                    /**
+                     * Replace
+                     * @description fit the one that has this name again
+                     * @default false
+                     */
+                    replace?: boolean;
+                    /** @description that hears them; by default the service's own */
+                    model?: string;
+                    /** @description recordings; of each its speech counts, once */
+                    file: string[];
+                };
+            };
+        };
+        responses: {
+            /** @description The baseline. `Location` is its address. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FittedView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_v1_baselines__name__get: {
+        parameters: {
+            query?: {
+                /** @description `usable`: by this model; by default by the baseline's own */
+                model?: string | null;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BaselineView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_v1_baselines__name__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
             };
             cookie?: never;
         };

@@ -188,6 +188,51 @@ export const en = {
     damaged: 'This result can’t be shown.',
     disclaimer: 'What a voice sounds like is not what a person feels.',
   },
+  baselines: {
+    sides: 'What scores are relative to',
+    relativeTo: (name: string) => (name === 'self' ? 'Relative to this voice' : `Relative to ${name}`),
+    relative: 'Relative to their baselines',
+    without: 'Without a baseline',
+    hint: (count: number, neutral: string) =>
+      `${count} ${count === 1 ? 'recording' : 'recordings'}${neutral && `, of which ${neutral} are taken to be neutral`}`,
+    raw: 'As the model hears it by itself',
+    relativeToLabel: 'Relative to',
+    none: 'Nothing',
+    noneHint: 'Voices, lines and rooms sound emotional by themselves: a baseline takes that away',
+    self: 'This recording itself',
+    selfAsked: 'Segments and curve, where there are eight segments or more. One voice in each channel is assumed',
+    asked: (count: number, model: string) =>
+      `Made of ${count} ${count === 1 ? 'recording' : 'recordings'}, on ${model}`,
+    strange: 'Those in grey belong to a model that isn’t chosen, isn’t installed, or has changed since.',
+    expect: 'Expected share of neutral',
+    expectHint: 'In the baseline’s recordings, if you know better than half. The other emotions share the rest.',
+    exports: 'Exports are relative to the baseline, whichever side is shown above.',
+    listed: (count: number) => `Baselines (${count})`,
+    make: 'Make a baseline of these',
+    makeHint:
+      'Choose recordings that have the same conditions: one voice, one line, one room. A dozen give nearly all that a hundred give. Where all show the same emotion, that is what will count as usual.',
+    name: 'Name',
+    nameHint: 'Letters, digits, spaces, - and _; not self, corpus or speaker',
+    fit: 'Make',
+    fitAgain: 'Replace it',
+    exists: (name: string) => `There is a baseline ${name} already.`,
+    working: 'Making the baseline…',
+    made: (name: string, count: number) =>
+      `${name} is made of ${count} ${count === 1 ? 'recording' : 'recordings'}. Choose it under “Relative to” when you recognise.`,
+    twice: (count: number) =>
+      `${count} ${count === 1 ? 'is a recording' : 'are recordings'} that ${count === 1 ? 'was' : 'were'} there already: each counts once.`,
+    leftOut: (count: number) => `${count} ${count === 1 ? 'was' : 'were'} left out:`,
+    few: 'Of fewer than twelve, what they happen to say counts much: it moves scores only part of the way.',
+    of: (count: number) => `${count} ${count === 1 ? 'recording' : 'recordings'}`,
+    unusable: 'its model isn’t installed, or has changed since',
+    delete: (name: string) => `Delete the baseline ${name}`,
+    deleteTitle: (name: string) => `Delete the baseline ${name}?`,
+    deleteText:
+      'Results that are relative to it stay as they are. No recording can be heard relative to it any more.',
+    selfLive: 'From the eighth segment on, as far as it has been heard',
+    selfHint:
+      'Segments and curve are relative to this recording. The verdict on all of it is as without: it is always average for itself.',
+  },
   warnings: {
     silence: 'Nothing but silence: the emotion is unknown.',
     quiet: 'Very quiet: check the microphone’s level.',
@@ -203,6 +248,7 @@ export const en = {
       'Less than a third is speech, and the rest counts too: “Leave silence out” judges speech alone.',
     no_head: 'This model gives embeddings only, and no emotion.',
     baseline_short: 'Too little speech to be heard relative to itself: nothing is moved.',
+    unsure: 'The model isn’t sure: verdicts of so little confidence are wrong too often to be relied on.',
     baseline_far: 'Unlike the recordings of the baseline: what is heard relative to it may be worse than without.',
   } as Record<string, string>,
   log: {
@@ -291,6 +337,8 @@ export const en = {
     compareHint: 'Choose two to compare',
     chosen: (count: number) => `${count} chosen`,
     choose: (name: string) => `Choose ${name}`,
+    chooseAll: 'Choose all shown',
+    chooseNone: 'Choose none',
     open: (name: string) => `Open ${name}`,
     delete: 'Delete',
     deleteTitle: (count: number) =>
@@ -343,6 +391,11 @@ export const en = {
       'The model hub can’t be reached. Check the network or proxy, and try again: what is there already is kept.',
     'hub-error': 'The model hub refused. Try again later; what is there already is kept.',
     head: 'This head can’t be used with this model: choose another.',
+    baseline:
+      'The baseline can’t be made or used: it is another model’s, the model’s emotions can’t be moved, or none of the recordings can be used.',
+    'baseline-exists': 'There is a baseline with this name already.',
+    'no-such-baseline': 'This baseline isn’t there: it may have been deleted.',
+    'damaged-baseline': 'This baseline is damaged: make it again, or delete it.',
     archive: 'The archive can’t do this.',
     archiving: 'Stored results are still being listed. Try again in a moment.',
     export: 'This export can’t be made here.',

@@ -1,7 +1,7 @@
-/** Trained heads: which of them a choice of model leaves. */
+/** Trained heads and baselines: which of them a choice of model leaves. */
 import type { HeadView } from '../api/types'
 
-/** Whether a head can be asked. `model`: the chosen one's name; empty: the head's own will be taken. */
-export function fits(head: HeadView, model: string): boolean {
-  return head.usable && (!model || head.model === model)
+/** Whether it can be used. `model`: the chosen one's name; empty: its own will be taken. */
+export function fits(one: Pick<HeadView, 'usable' | 'model'>, model: string): boolean {
+  return one.usable && (!model || one.model === model)
 }

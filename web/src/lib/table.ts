@@ -17,6 +17,8 @@ export interface Row {
   readonly readouts: Readonly<Record<string, ReadoutResult>>
   readonly model: string | null
   readonly output: string | null
+  /** What its scores are relative to, if that is anything. */
+  readonly baseline: string | null
   readonly warnings: readonly string[]
   readonly problem: string | null
 }
@@ -107,6 +109,9 @@ export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): strin
     ...emotions.map((name): [string, (row: Row) => Cell] => [name, ({ scores }) => scores?.[name]]),
     ['duration', ({ duration }) => duration],
     ['model', ({ model }) => model],
+    ...(rows.some(({ baseline }) => baseline)
+      ? [['baseline', ({ baseline }: Row) => baseline] as [string, (row: Row) => Cell]]
+      : []),
     ['warnings', ({ warnings }) => warnings.join(' ')],
     ['output', ({ output }) => output],
     ['problem', ({ problem }) => problem],

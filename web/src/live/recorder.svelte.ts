@@ -1,7 +1,7 @@
 /** The microphone, heard live by the service while it is recorded. */
 import { asProblem, fromDetails, gone, ProblemError } from '../api/problem'
 import type { Emotion, ProblemDetails, ReadoutResult, Scores } from '../api/types'
-import type { Asked } from '../state/options.svelte'
+import type { Hearing } from '../state/options.svelte'
 import captureUrl from './capture.worklet.ts?worker&url'
 import { Tape } from './tape'
 
@@ -11,6 +11,7 @@ export interface Moment {
   readonly emotion: Emotion | null
   readonly confidence: number | null
   readonly scores: Scores | null
+  readonly scores_without?: Scores | null // left out where no baseline moves them
   readonly readouts?: Readonly<Record<string, ReadoutResult>> // left out where there is nothing to say
 }
 
@@ -32,6 +33,7 @@ interface Message {
   emotion: Emotion | null
   confidence: number | null
   scores: Scores | null
+  scores_without?: Scores | null
   readouts?: Record<string, ReadoutResult>
   problem: ProblemDetails
   output: string | null
@@ -50,6 +52,8 @@ class Recorder {
   /** Loudest sample of the latest piece, 0 to 1. */
   level = $state(0)
   moments = $state.raw<Moment[]>([])
+  /** What they are relative to. */
+  baseline = $state<string | null>(null)
   /** Recordings that are in this tab and nowhere else, until somebody lets go of them. */
   unsaved = $state.raw<readonly Unsaved[]>([])
 
@@ -65,10 +69,11 @@ class Recorder {
   }
 
   /** Record until `stop`; gives the id of the stored outputs, or null where there are none. */
-  async record(name: string, hearing: Pick<Asked, 'model' | 'head'>): Promise<string | null> {
+  async record(name: string, hearing: Hearing): Promise<string | null> {
     this.state = 'starting'
     this.#name = name
     Object.assign(this, { trouble: null, problem: null, seconds: 0, level: 0, moments: [] })
+    this.baseline = hearing.baseline ?? null
     try {
       this.#stream = await this.#microphone()
       if (!this.#stream) return null
@@ -123,7 +128,7 @@ class Recorder {
     }
   }
 
-  async #run(stream: MediaStream, name: string, hearing: Pick<Asked, 'model' | 'head'>): Promise<string | null> {
+  async #run(stream: MediaStream, name: string, hearing: Hearing): Promise<string | null> {
     for (const track of stream.getTracks()) track.onended = () => this.stop() // it was unplugged: what was said is kept
     const context = new AudioContext()
     this.#context = context

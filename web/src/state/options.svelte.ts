@@ -1,12 +1,16 @@
 /** What the reader asks of a recognition. */
-import type { BatchQuery, HeadView, ModelView } from '../api/types'
+import type { BaselineView, BatchQuery, HeadView, ModelView } from '../api/types'
 import { fits } from '../lib/heads'
+import { SELF } from '../lib/relative'
 import { service } from './service.svelte'
 
 /** The options of a request, by the names that the service gives them. */
 export type Asked = Omit<BatchQuery, 'webhook'>
+/** Those of what comes from the microphone, too. */
+export type Hearing = Pick<Asked, 'model' | 'head' | 'baseline' | 'expect'>
 type Precision = NonNullable<Asked['precision']>
 
+export const HALF = 50
 const PRECISIONS: readonly Precision[] = ['auto', 'fp32', 'bf16', 'fp16', 'int8']
 
 class Options {
@@ -17,6 +21,10 @@ class Options {
   model = $state('')
   /** By name; empty: none. */
   head = $state('')
+  /** By name, or the recording itself; empty: none. */
+  baseline = $state('')
+  /** Share of neutral in its recordings, per cent; null: half, as the service takes it by itself. */
+  neutral = $state<number | null>(null)
 
   /** Whether only speech will count. Where nothing was said: of channels by themselves, as half a call is silence. */
   readonly bySpeech = $derived(this.chosen.speech_only ?? this.chosen.split_channels ?? false)
@@ -24,10 +32,16 @@ class Options {
   readonly chosenHead = $derived<HeadView | null>(
     service.heads.find((head) => head.name === this.head && fits(head, this.model)) ?? null,
   )
+  /** The baseline that will be used. */
+  readonly chosenBaseline = $derived<BaselineView | typeof SELF | null>(
+    this.baseline === SELF
+      ? SELF
+      : (service.baselines.find((one) => one.name === this.baseline && fits(one, this.#asks)) ?? null),
+  )
   /** The model that will be taken; null: one that has no name here. */
   readonly chosenModel = $derived<ModelView | null>(
     // Of itself the service might take another model than the head's.
-    service.models.find(({ name }) => name === (this.model || this.chosenHead?.model)) ??
+    service.models.find(({ name }) => name === this.#needed) ??
       service.models.find((model) => model.default) ??
       null,
   )
@@ -36,11 +50,27 @@ class Options {
     PRECISIONS.filter((one) => one === 'auto' || !this.chosenModel || this.chosenModel.precisions.includes(one)),
   )
 
+  /** The model that a baseline must be of; empty: any. */
+  get #asks(): string {
+    return this.model || (this.chosenHead?.model ?? '')
+  }
+
+  /** The model that must be named; empty: the service's own will do. */
+  get #needed(): string {
+    const baseline = this.chosenBaseline
+    return this.#asks || (baseline && baseline !== SELF ? baseline.model : '')
+  }
+
   /** What hears: also for what comes from the microphone. */
-  hearing(): Pick<Asked, 'model' | 'head'> {
-    const head = this.chosenHead
-    const model = this.model || head?.model
-    return { ...(model && { model }), ...(head && { head: head.name }) }
+  hearing(): Hearing {
+    const [head, baseline, model] = [this.chosenHead, this.chosenBaseline, this.#needed]
+    const neutral = Math.min(100, Math.max(0, this.neutral ?? HALF))
+    return {
+      ...(model && { model }),
+      ...(head && { head: head.name }),
+      ...(baseline && { baseline: baseline === SELF ? SELF : baseline.name }),
+      ...(baseline && neutral !== HALF && { expect: expectation(neutral / 100) }),
+    }
   }
 
   asked(): Asked {
@@ -52,6 +82,11 @@ class Options {
       ...this.hearing(),
     }
   }
+}
+
+/** A share of neutral, as the service takes it. */
+export function expectation(neutral: number): string {
+  return `neutral=${Number(neutral.toFixed(4))}`
 }
 
 export const options = new Options()

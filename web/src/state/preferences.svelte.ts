@@ -1,4 +1,4 @@
-/** Language and theme: the browser's, until the reader says otherwise. */
+/** Language and theme: the browser's, until the reader says otherwise; and which side of a baseline is looked at. */
 import type { EmotionView } from '../api/types'
 import { en } from '../i18n/en'
 import { zh } from '../i18n/zh'
@@ -18,6 +18,8 @@ export function preferred(languages: readonly string[]): Language {
 class Preferences {
   language = $state<Language>('en')
   theme = $state<Theme>('auto')
+  /** Whether results with a baseline are shown relative to it, everywhere, or as they would be without. */
+  relative = $state(true)
   #systemDark = $state(false)
   #printing = $state(false)
 
@@ -28,6 +30,11 @@ class Preferences {
   label(emotion: Pick<EmotionView, 'name' | 'chinese'>): string {
     if (this.language === 'zh') return emotion.chinese
     return emotion.name.charAt(0).toUpperCase() + emotion.name.slice(1)
+  }
+
+  /** The side that is looked at; `other` gives the one without the baseline. */
+  side<T>(one: T, other: (one: T) => T): T {
+    return this.relative ? one : other(one)
   }
 
   begin(): void {

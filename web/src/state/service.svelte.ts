@@ -2,6 +2,7 @@
 import { api, ask, events, onFailure } from '../api/client'
 import { asProblem, fromAnswer, fromDetails, ProblemError } from '../api/problem'
 import type {
+  BaselineView,
   Emotion,
   EmotionView,
   ExampleView,
@@ -37,6 +38,7 @@ class Service {
   emotions = $state.raw<EmotionView[]>([])
   models = $state.raw<ModelView[]>([])
   heads = $state.raw<HeadView[]>([])
+  baselines = $state.raw<BaselineView[]>([])
   examples = $state.raw<ExampleView[]>([])
   exports = $state.raw<ExportView[]>([])
   pulls = $state<Record<string, Pull>>({})
@@ -80,6 +82,10 @@ class Service {
     this.models = await ask(api.GET('/v1/models'))
   }
 
+  async loadBaselines(): Promise<void> {
+    this.baselines = await ask(api.GET('/v1/baselines'))
+  }
+
   /** Download a model, with its progress in `pulls`. */
   async pull(name: string): Promise<void> {
     if (this.pulls[name]?.state === 'running') return
@@ -112,6 +118,7 @@ class Service {
         ask(api.GET('/v1/heads')),
         ask(api.GET('/v1/exports')),
         this.loadModels(),
+        this.loadBaselines(),
       ])
     } catch {
       // it is told of by `onFailure`, and tried again once the service is there

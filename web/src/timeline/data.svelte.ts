@@ -18,29 +18,37 @@ export interface Piece {
 export type Fetch = (start: number, end: number, points: number, signal: AbortSignal) => Promise<Timeline>
 
 export class TimelineData {
-  /** All of it, coarsely, with all segments; null until it is there. */
-  whole = $state.raw<Timeline | null>(null)
   problem = $state.raw<ProblemError | null>(null)
   /** Changes whenever there is more to draw. */
   version = $state(0)
 
   readonly #fetch: Fetch
+  readonly #side: (timeline: Timeline) => Timeline
+  #all = $state.raw<Timeline | null>(null)
   readonly #tiles = new Map<string, Timeline>()
   readonly #stop = new AbortController()
   #wanted: Tile[] = []
   #running = new Set<string>()
 
+  /** `side`: which side of a result with a baseline is looked at. */
   constructor(
     readonly duration: number,
     fetch: Fetch,
+    side: (timeline: Timeline) => Timeline = (timeline) => timeline,
   ) {
     this.#fetch = fetch
+    this.#side = side
+  }
+
+  /** All of it, coarsely, with all segments; null until it is there. */
+  get whole(): Timeline | null {
+    return this.#all && this.#side(this.#all)
   }
 
   async begin(): Promise<void> {
     this.problem = null
     try {
-      this.whole = await this.#fetch(0, this.duration, WHOLE, this.#stop.signal)
+      this.#all = await this.#fetch(0, this.duration, WHOLE, this.#stop.signal)
       this.version++
       this.#load()
     } catch (error) {
@@ -82,7 +90,7 @@ export class TimelineData {
     for (const data of this.#tiles.values()) {
       const length = data.end - data.start
       if (data.start <= time && time < data.end && length < finest && data.curve?.times.length) {
-        ;[best, finest] = [data, length]
+        ;[best, finest] = [this.#side(data), length]
       }
     }
     return best ? numbersAt(best, time, name) : null
@@ -92,7 +100,7 @@ export class TimelineData {
     for (let level = tile.level; level < tile.level + 24; level++) {
       const index = Math.floor(tile.start / span(level) + 1e-9)
       const found = this.#tiles.get(key({ level, index }))
-      if (found) return found
+      if (found) return this.#side(found)
     }
     return whole
   }

@@ -17,6 +17,7 @@ from emovox.archive.database import is_away
 from emovox.errors import (
     ArchiveError,
     AudioError,
+    BaselineError,
     DecoderError,
     EmovoxError,
     ExportError,
@@ -133,6 +134,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     HubUnreachableError: (502, "hub-unreachable", "Model hub unreachable"),
     HubError: (502, "hub-error", "Model hub refused"),
     HeadError: (422, "head", "Head can't be used"),
+    BaselineError: (422, "baseline", "Baseline can't be used"),
     OptionsError: (422, "invalid-options", "Invalid options"),
     UnknownEmotionError: (422, "unknown-emotion", "Unknown emotion"),
     FilterError: (422, "filter", "Filter can't be used"),

@@ -196,6 +196,19 @@ async def receive(request: Request, uploads: Uploads, limits: Limits, *, name: s
         raise
 
 
+async def receive_json(request: Request, limits: Limits) -> bytes:
+    """Receive a request's body that is JSON, of `limits.total` bytes at most.
+
+    Args:
+        request: its body must not have been read.
+        limits: of the body.
+
+    Raises:
+        Problem: too large, too slow, or broken off.
+    """
+    return b"".join([chunk async for chunk in _chunks(request, limits)])
+
+
 async def _receive_form(
     request: Request, boundary: bytes, open_file: Callable[[str | None], _Writer], limits: Limits
 ) -> Form:

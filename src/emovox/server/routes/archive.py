@@ -13,7 +13,8 @@ from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
 from emovox.emotions import NAMES
-from emovox.inference.recognition import NumberMap, OptionalConfidence, OptionalEmotion, ReadoutResult
+from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
+from emovox.inference.recognition import ReadoutResult
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, invalid, responses
 from emovox.server.routes.outputs import PATIENCE, OutputId

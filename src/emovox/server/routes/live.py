@@ -4,7 +4,8 @@ The client's first message is JSON: `LiveStart`. Then come binary messages of PC
 in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live` (of
 version 1, or as the query's `events` says), with
 `{"type": "heartbeat"}` while there is nothing else to say, and in the end with
-`{"type": "ended", "output": ID or null}`; or, where it fails, with `{"type": "problem", "problem": …}`, which
+`{"type": "ended", "output": ID or null}`, with `baseline` and `warnings` where it was to be relative to one; or,
+where it fails, with `{"type": "problem", "problem": …}`, which
 says where the sound is, if it was to be stored.
 """
 
@@ -26,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emovox.errors import OutputsError, TooShortError
 from emovox.inference.live import Event, EventsVersion, Live
 from emovox.inference.model_pool import ModelChoice
-from emovox.inference.options import Request
+from emovox.inference.options import Options, Request
 from emovox.inference.recognizer import Recognizer
 from emovox.saving import Save
 from emovox.server.http.problems import Problem, from_error, from_validation, log
@@ -57,6 +58,8 @@ class LiveStart(BaseModel):
     model: str | None = None
     emotions: str | list[str] | None = None
     head: str | None = None
+    baseline: str | None = None
+    expect: str | None = None
     export: str | list[str] | None = None
     store: bool = False
     name: str | None = Field(None, max_length=4096)
@@ -79,6 +82,8 @@ class LiveStart(BaseModel):
                 "model": self.model,
                 "emotions": emotions,
                 "head": self.head,
+                "baseline": self.baseline,
+                "expect": self.expect,
                 "export": export,
                 "store": self.store,
             }
@@ -210,18 +215,22 @@ async def _first(socket: WebSocket) -> LiveStart:
 
 async def _run(service: Service, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
     stream = _Stream(socket, start, version)
-    options = start.to_options()
+    parameters = start.to_options()
+    choice, options = parameters.choice(service.settings.model), parameters.to_options()
     async with AsyncExitStack() as stack:
-        recognizer = await stack.enter_async_context(_borrowed(service, options.choice(service.settings.model)))
+        recognizer = await stack.enter_async_context(_borrowed(service, choice))
         if not recognizer.metadata.readouts and options.head is None:
             detail = f"the model {recognizer.metadata.name} gives embeddings only: choose another"
             raise Problem(422, "embeddings-only", detail)
-        save = await stack.enter_async_context(begin_save(service.saving(options)))
+        save = await stack.enter_async_context(begin_save(service.saving(parameters)))
         await stack.enter_async_context(_rescue(save))
-        recognition = recognizer.live(
+        recognition = await asyncio.to_thread(  # where a model's emotions lie may have to be measured first
+            recognizer.live,
             sample_rate=start.sample_rate,
             emotions=options.emotions,
-            head=options.to_options().head,
+            head=options.head,
+            baseline=options.baseline,
+            expect=options.expect,
             sink=save.sink,
         )
         receiving = asyncio.create_task(stream.receive())
@@ -233,9 +242,11 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
             await asyncio.wait([receiving])
             _ = receiving.cancelled() or receiving.exception()  # one that matters was raised above
         await stream.tell(await asyncio.to_thread(recognition.finish))
-        if options.store and stream.seconds:
-            await _store(service, save, options, start.name)
-        await stream.send({"type": "ended", "output": save.directory and save.directory.name})
+        if parameters.store and stream.seconds:
+            await _store(service, save, choice, options, start.name)
+        await stream.send(
+            {"type": "ended", "output": save.directory and save.directory.name, **_relation(recognition)}
+        )
         await _close(socket)
 
 
@@ -252,16 +263,25 @@ async def _tell(service: Service, stream: _Stream, recognition: Live) -> bool:
     return not service.stopping
 
 
-async def _store(service: Service, save: Save, options: RecognitionOptions, name: str | None) -> None:
+def _relation(recognition: Live) -> dict[str, Any]:
+    """What the events were relative to, and why they weren't, if they were to be."""
+    facts = recognition.baseline
+    return {
+        **({} if facts is None else {"baseline": facts.model_dump(mode="json")}),
+        **({"warnings": recognition.warnings} if recognition.warnings else {}),
+    }
+
+
+async def _store(service: Service, save: Save, choice: ModelChoice, options: Options, name: str | None) -> None:
     """Recognise the whole stream, and store the result unless it was too short."""
     request = Request(
         await asyncio.to_thread(save.finish_audio),
-        save.options(options.to_options()),
+        save.options(options),
         name=name or "live",
         embedding_sink=save.embedding_sink,
     )
     try:
-        recognition = await service.scheduler.recognize(options.choice(service.settings.model), request)
+        recognition = await service.scheduler.recognize(choice, request)
     except TooShortError:
         return
     await finish(service.commit(save, recognition))

@@ -8,9 +8,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from emovox.baselines.baseline import Baseline
 from emovox.errors import EmovoxError, ModelError, UnknownModelError
 from emovox.models import catalog
 from emovox.models.converted.store import newest
+from emovox.models.head import Head
+from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import mapping_of, possible_precisions
 from emovox.models.mapping import with_mapping
 from emovox.models.metadata import Metadata, Precision
@@ -151,6 +154,28 @@ def metadata_of(path: Path) -> Metadata:
 def _metadata(path: Path, changed: int) -> Metadata:
     del changed
     return read_metadata(path)
+
+
+def is_usable(own: Head | Baseline, model: str | None = None) -> bool:
+    """Whether a model is installed, with the embeddings that a head or a baseline was made with.
+
+    Args:
+        own: the head or baseline.
+        model: a name of the catalog; by default the one that it says itself.
+    """
+    try:
+        name = own.model.name
+        path = catalog.resolve(name if model is None else model) if model or catalog.installed(name) else None
+        if path is None:
+            return False
+        if path.is_dir():  # its weights are gigabytes: the hub's revision must do
+            source = SnapshotSource.read(path)
+            named = source is None or own.model.revision in {source.commit, source.revision}
+            return named and (model is None or catalog.resolve(name) == path)
+        own.check(metadata_of(path))
+    except (EmovoxError, OSError):
+        return False
+    return True
 
 
 @router.post(

@@ -3,20 +3,24 @@
 import asyncio
 import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from emovox import exports
 from emovox.archive.filter import Filter
 from emovox.archive.record import clean
+from emovox.baselines.removal import holders
 from emovox.emotions import NAMES
 from emovox.exports import FORMATS
 from emovox.inference.frames import RowsIn
+from emovox.server.fitting import take_out_recordings
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
@@ -61,6 +65,23 @@ class OutputView(Summary):
     zip: str = Field(description="address of a zip of all files")
     segments: bool = Field(description="whether segments were requested; there may be none all the same")
     recognition: dict[str, Any] = Field(description="result.json without its segments and rows of frames")
+
+
+class BaselineWithout(BaseModel):
+    """A baseline that had a recording that was deleted, or may have had it."""
+
+    name: str
+    count: int | None = Field(
+        description="recordings that it has now; 0: it had no other, and was deleted; null: it is as it was"
+    )
+    left: int = Field(description="recordings that were deleted and are still in it, or may be")
+    reason: str = Field(description="why they are; empty: none is")
+
+
+class Deleted(BaseModel):
+    """What became of the baselines that had a recording that was deleted."""
+
+    baselines: list[BaselineWithout]
 
 
 class Written(BaseModel):
@@ -191,11 +212,56 @@ async def export(
         return Written(files=await asyncio.to_thread(write))
 
 
-@router.delete("/{id_}", status_code=204, response_class=Response, responses=responses(404, 422, 507))
-def remove(request: Request, id_: OutputId) -> Response:
-    """Delete an outputs directory with everything in it."""
-    service_of(request).stored_outputs.remove(id_)
-    return Response(status_code=204)
+@router.delete(
+    "/{id_}",
+    status_code=204,
+    response_class=Response,
+    responses={
+        200: {"description": "It is deleted; the answer to `baselines`.", "model": Deleted},
+        204: {
+            "description": "It is deleted.",
+            "headers": {
+                "Link": {
+                    "schema": {"type": "string"},
+                    "description": "with rel=related: the baselines that its recording is in, or may be, if any",
+                }
+            },
+        },
+        **responses(404, 422, 507),
+    },
+)
+def remove(
+    request: Request,
+    id_: OutputId,
+    baselines: Annotated[
+        Literal["keep", "refit"] | None,
+        Query(
+            description="refit: also take its recording out of all baselines that it is in; keep: leave it in. "
+            "The answer then says what became of them. By default it is left in, and `Link` names them"
+        ),
+    ] = None,
+) -> Response:
+    """Delete an outputs directory with everything in it.
+
+    Baselines have sums of the embeddings of their recordings. `GET /v1/baselines?outputs=…` says beforehand which
+    have this one.
+    """
+    service = service_of(request)
+    service.stored_outputs.directory(id_)
+    sha256 = service.stored_outputs.sha256(id_)
+    sha256s = set() if sha256 is None else {sha256}
+    if baselines == "refit":
+        views = [BaselineWithout(**asdict(item)) for item in take_out_recordings(service, sha256s)]
+    else:
+        views = [
+            BaselineWithout(name=item.name, count=None, left=1, reason="it was to be left in")
+            for item in holders(sha256s)
+        ]
+    service.stored_outputs.remove(id_)
+    if baselines is None:
+        links = ", ".join(f'</v1/baselines/{quote(item.name)}>; rel="related"' for item in views)
+        return Response(status_code=204, headers={"Link": links} if links else {})
+    return JSONResponse(Deleted(baselines=views).model_dump(mode="json"))
 
 
 def result_response(result: FilePath | Iterator[str]) -> Response:

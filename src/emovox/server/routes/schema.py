@@ -9,14 +9,12 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from emovox import exports
 from emovox.emotions import EMOTIONS
-from emovox.errors import EmovoxError, HeadError
+from emovox.errors import HeadError
 from emovox.exports import Part
 from emovox.inference.recognition import json_schema
-from emovox.models import catalog
 from emovox.models.head import Head, names
-from emovox.models.hub.published import SnapshotSource
 from emovox.server.http.problems import responses
-from emovox.server.routes.models import metadata_of
+from emovox.server.routes.models import is_usable
 
 router = APIRouter(prefix="/v1", tags=["vocabulary"])
 
@@ -84,7 +82,7 @@ def heads() -> list[HeadView]:
                     classes=list(head.classes),
                     model=head.model.name,
                     revision=head.model.revision,
-                    usable=_usable(head),
+                    usable=is_usable(head),
                     created_at=facts.created_at,
                     unweighted=facts.unweighted,
                     recalls=facts.recalls,
@@ -106,18 +104,3 @@ def export_formats() -> list[ExportView]:
         )
         for name in exports.FORMATS
     ]
-
-
-def _usable(head: Head) -> bool:
-    """Whether a head's model is installed, unchanged since the head was trained."""
-    try:
-        path = catalog.resolve(head.model.name) if catalog.installed(head.model.name) else None
-        if path is None:
-            return False
-        if path.is_dir():  # its weights are gigabytes: the hub's revision must do
-            source = SnapshotSource.read(path)
-            return source is None or head.model.revision in {source.commit, source.revision}
-        head.check(metadata_of(path))
-    except (EmovoxError, OSError):
-        return False
-    return True

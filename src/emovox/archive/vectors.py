@@ -1,0 +1,121 @@
+"""Vectors: the embeddings of whole recordings as they are stored, for baselines to be made of, and rid of them."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from emovox.archive import rows
+from emovox.archive.archive import Archive
+from emovox.archive.filter import Filter
+from emovox.archive.record import Floats
+from emovox.archive.rows import parts
+from emovox.archive.schema import embeddings, recognitions, recordings, spaces, tags
+from emovox.errors import ArchiveError
+from emovox.heads import embedding_cache
+from emovox.inference.recognition import NO_SPEECH
+from emovox.outputs import EMBEDDING
+from emovox.speech_embeddings import SILENCE
+
+_BLOCK = 1000
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some recognitions with their embeddings.
+
+    Attributes:
+        sha256s: of the recordings.
+        channels: that were recognised alone, from 1; None: all together.
+        links: where the recordings were.
+        tags: of the recordings.
+        vectors: float32 (n, D), rounded to float16.
+    """
+
+    sha256s: list[str]
+    channels: list[int | None]
+    links: list[str | None]
+    tags: list[tuple[str, ...]]
+    vectors: Floats
+
+
+def stored_embeddings(archive: Archive, sha256: str) -> Iterator[Floats]:
+    """All embeddings (D,) that are stored of a recording, by any model: what a baseline may have summed.
+
+    In the archive, in the outputs directories that it knows, and in the cache of embeddings.
+    """
+    query = select(recognitions.c.outputs, embeddings.c.vector).outerjoin(
+        embeddings, (embeddings.c.recognition == recognitions.c.id) & (embeddings.c.segment == rows.WHOLE)
+    )
+    with archive.database.connect() as connection:
+        items = connection.execute(query.where(recognitions.c.recording == sha256)).all()
+    for text, content in items:
+        if content is not None:
+            yield rows.unpacked(content)
+        if text is not None:
+            with suppress(OSError, ValueError):
+                values = np.load(archive.directories.resolved(text) / EMBEDDING, allow_pickle=False)
+                yield np.atleast_2d(np.asarray(values, np.float32)).mean(axis=0)
+    yield from embedding_cache.stored(sha256)
+
+
+def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: int) -> Iterator[Block]:
+    """The embeddings of all recordings with speech that a filter selects, by one model, latest first, in blocks.
+
+    Args:
+        archive: that has them.
+        where: what must hold.
+        model: its name.
+        revision: whose embeddings they are.
+        size: D.
+
+    Raises:
+        ArchiveError: it has none by this model.
+        FilterError: nothing in the archive is called as the filter says.
+    """
+    own = (spaces.c.model == model, spaces.c.revision == revision, spaces.c.dimensions == size)
+    columns = (recognitions.c.recording, recognitions.c.channel, recordings.c.link, embeddings.c.vector)
+    padded = " " + recognitions.c.warnings + " "
+    spoken = [~padded.contains(f" {warning} ", autoescape=True) for warning in (NO_SPEECH, SILENCE)]
+    joined = embeddings.join(spaces).join(recognitions).join(recordings)
+    query = select(*columns).select_from(joined).where(embeddings.c.segment == rows.WHOLE, *own, *spoken)
+    query = query.order_by(recognitions.c.created.desc(), recognitions.c.id.desc())
+    nothing = True
+    with archive.database.connect() as connection, archive.database.connect() as other:
+        query = query.where(*where.resolved(connection).conditions())
+        options = {"stream_results": True, "yield_per": _BLOCK}
+        for part in connection.execute(query, execution_options=options).partitions():
+            nothing = False
+            names = _tags(other, {row[0] for row in part})
+            content = b"".join(row[3] for row in part)
+            yield Block(
+                [row[0] for row in part],
+                [row[1] for row in part],
+                [row[2] for row in part],
+                [names.get(row[0], ()) for row in part],
+                np.frombuffer(content, "<f2").astype(np.float32).reshape(len(part), size),
+            )
+        if nothing:
+            raise ArchiveError(
+                f"the archive has no embeddings of these recordings by {model} {revision}{_others(other)}"
+            )
+
+
+def _tags(connection: Connection, sha256s: set[str]) -> dict[str, tuple[str, ...]]:
+    names: dict[str, tuple[str, ...]] = {}
+    for part in parts(sha256s):
+        for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
+            names[tag.recording] = (*names.get(tag.recording, ()), tag.name)
+    return names
+
+
+def _others(connection: Connection) -> str:
+    query = select(spaces.c.model, spaces.c.revision).where(spaces.c.kind == rows.RECORDING)
+    labels = sorted({f"{row.model} {row.revision}".strip() for row in connection.execute(query)})
+    return (
+        f"; it has those by {', '.join(labels)}: choose with --model"
+        if labels
+        else ": recognise them with --archive"
+    )

@@ -1,0 +1,138 @@
+"""A view of the archive: its records as stored, or relative to a baseline, with filters that mean the same."""
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from emovox.archive.archive import ALL, Archive
+from emovox.archive.filter import Filter
+from emovox.archive.names import CONFIDENCE, LABEL
+from emovox.archive.readings import Comparison
+from emovox.archive.record import RAW, ArchiveRecord
+from emovox.archive.relative import Relative, relative_to
+from emovox.archive.statistics import Stats
+from emovox.emotions import NAMES
+from emovox.errors import FilterError
+from emovox.models.readout import EMOTION
+
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class View:
+    """What a filter selects of an archive; with a baseline its scores are moved, and the filter's are those.
+
+    Attributes:
+        archive: the archive.
+        where: the filter.
+        relative: what its scores are relative to; None: they are raw.
+    """
+
+    archive: Archive
+    where: Filter = ALL
+    relative: Relative | None = None
+
+    @classmethod
+    def of(
+        cls,
+        archive: Archive,
+        where: Filter = ALL,
+        baseline: str | None = None,
+        *,
+        expect: Mapping[str, float] | None = None,
+    ) -> "View":
+        """A view relative to a baseline, as `relative_to` has it; None: as stored."""
+        if baseline is None:
+            return cls(archive, where)
+        _check(archive, where)
+        return cls(archive, where, relative_to(archive, baseline, _stored(where), expect=expect))
+
+    @property
+    def relative_to(self) -> str:
+        """`raw`, or the name of what the scores are relative to."""
+        return RAW if self.relative is None else self.relative.name
+
+    def records(self) -> Iterator[ArchiveRecord]:
+        """The records, latest first."""
+        if self.relative is None:
+            yield from self.archive.all(self.where)
+            return
+        for record in self.archive.all(_stored(self.where)):
+            move = self.relative.of(record)
+            item = record if move is None else move.record(record)
+            if _holds(self.where, item):
+                yield item
+
+    def first(self, limit: int) -> tuple[list[ArchiveRecord], bool]:
+        """The latest records, and whether there are more."""
+        if self.relative is None:
+            records, more = self.archive.find(self.where, limit=limit)
+            return records, more is not None
+        records = list(islice(self.records(), limit + 1))
+        return records[:limit], len(records) > limit
+
+    def segments(self, record: ArchiveRecord) -> tuple[list[dict[str, Any]], str]:
+        """The segments of one of its records, as `Archive.segments`, and what they are relative to."""
+        rows = self.archive.segments(record.id)
+        move = None if self.relative is None else self.relative.of(record)
+        return (rows, RAW) if move is None else ([move.segment(row) for row in rows], move.name)
+
+    def stats(self) -> Stats:
+        """As `Archive.stats`; the counts by emotion, and by the classes that it follows from, are relative."""
+        if self.relative is None:
+            return self.archive.stats(self.where)
+        if _stored(self.where) != self.where:
+            raise FilterError("with a baseline statistics can't be filtered by emotions: list or export them")
+        totals = self.archive.stats(self.where)
+        emotions: dict[str, int] = {}
+        labels: dict[str, int] = {}
+        for record in self.records():
+            if record.emotion is not None:
+                emotions[record.emotion] = emotions.get(record.emotion, 0) + 1
+            if (own := record.readouts.get(EMOTION)) is not None and own.label is not None:
+                labels[own.label] = labels.get(own.label, 0) + 1
+        readouts = totals.readouts
+        if labels and EMOTION in readouts:
+            own_stats = replace(readouts[EMOTION], by_label=dict(sorted(labels.items())))
+            readouts = {**readouts, EMOTION: own_stats}
+        by_emotion = dict(sorted(emotions.items()))
+        return replace(totals, by_emotion=by_emotion, readouts=readouts, relative_to=self.relative_to)
+
+
+def _of_emotions(comparison: Comparison) -> bool:
+    """Whether it is of the nine, which a baseline moves."""
+    return comparison.name in {*NAMES, CONFIDENCE}
+
+
+def _stored(where: Filter) -> Filter:
+    """The part of a filter that no baseline changes."""
+    rest = tuple(item for item in where.comparisons if not _of_emotions(item))
+    return replace(where, emotion=None, comparisons=rest)
+
+
+def _holds(where: Filter, record: ArchiveRecord) -> bool:
+    """Whether the other part holds of a record."""
+    if where.emotion is not None and record.emotion != where.emotion:
+        return False
+    for item in filter(_of_emotions, where.comparisons):
+        number = record.confidence if item.name == CONFIDENCE else (record.scores or {}).get(item.name)
+        if number is None or not _OPERATORS[item.operator](number, float(item.value)):
+            return False
+    return True
+
+
+def _check(archive: Archive, where: Filter) -> None:
+    """Refuse what would compare raw scores while the others are moved."""
+    known = {name.label for name in archive.reading_names() if name.readout == EMOTION}
+    for item in where.comparisons:
+        readout, _, label = item.name.partition(".")
+        own = readout == EMOTION and (not label or label in {LABEL, CONFIDENCE} or label in known)
+        if not _of_emotions(item) and (own or item.name in known):
+            raise FilterError(
+                f"filter {item.name}: with a baseline only the nine emotions can be compared, not the classes of "
+                f"the readout {EMOTION}, which it moves, too"
+            )

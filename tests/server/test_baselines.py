@@ -1,0 +1,272 @@
+"""Baselines, made by clients and asked by name."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from sqlalchemy import delete
+
+from emovox.archive.schema import embeddings
+from emovox.baselines.baseline import Baseline, baseline_path
+from emovox.inference.recognizer import Recognizer
+from support.baselines import baseline
+from support.service import Client, serving
+
+Encode = Callable[..., Path]
+
+
+@pytest.fixture
+def line3(recognizer: Recognizer) -> Baseline:
+    item = baseline(recognizer.metadata)
+    item.write(baseline_path("line3"))
+    return item
+
+
+def stored(client: Client, paths: list[Path], **options: str) -> list[str]:
+    answers = [client.post_file(path, **options) for path in paths]
+    return [answer.headers["location"].rpartition("/")[2] for answer in answers]
+
+
+def upload(client: Client, paths: list[Path], **fields: str) -> httpx.Response:
+    return client.post(
+        "/v1/baselines", files=[("file", (path.name, path.read_bytes())) for path in paths], data=fields
+    )
+
+
+def embedding(recognizer: Recognizer, path: Path, **options: Any) -> Any:
+    recognition = recognizer.recognize(path, embedding=True, **options)
+    assert recognition.embedding is not None
+    return recognition.embedding[0]
+
+
+def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer) -> None:
+    baseline_path("broken").write_text("{")
+    baseline(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(baseline_path("old"))
+    listed = shared.get("/v1/baselines").json()
+    assert [(item["name"], item["usable"]) for item in listed] == [("line3", True), ("old", False)]
+    assert listed[0] == {
+        "name": "line3",
+        "count": 20,
+        "model": "lite",
+        "revision": line3.model.revision,
+        "usable": True,
+        "created_at": listed[0]["created_at"],
+        "group": None,
+        "source": "a test",
+        "checksum": line3.checksum,
+    }
+    assert shared.get("/v1/baselines/line3").json() == listed[0]
+    assert shared.get("/v1/baselines", params={"model": "lite"}).json() == listed
+    assert shared.get("/v1/baselines/line3", params={"model": "nothing"}).status_code == 422
+    assert not shared.get("/v1/baselines/line3", params={"model": "emotion2vec_plus_base"}).json()["usable"]
+    damaged = shared.get("/v1/baselines/broken")
+    assert damaged.status_code == 409
+    assert str(baseline_path("broken").parent) not in damaged.text
+    for name in ("none", "self", "line3.json"):
+        assert shared.get(f"/v1/baselines/{name}").json()["type"] == "urn:emovox:no-such-baseline"
+
+
+def test_a_recording_and_a_job_ask_one(
+    shared: Client, line3: Baseline, recognizer: Recognizer, examples: list[Path]
+) -> None:
+    expected = recognizer.recognize(examples[0], baseline=line3, expect={"neutral": 0.8}, segments=True)
+    options = {"baseline": "line3", "expect": "neutral=0.8", "segments": "true", "model": "lite"}
+    result = shared.post_file(examples[0], **options).json()
+    assert result["scores"] == pytest.approx(expected.scores)
+    assert result["scores_without"] == pytest.approx(expected.scores_without)
+    assert result["baseline"] == json.loads(expected.to_json())["baseline"]
+    files = {"file": examples[0].read_bytes()}
+    job = shared.post("/v1/recognitions", files=files, data=options, headers={"Prefer": "respond-async"}).json()
+    assert shared.finished(job["id"])["state"] == "done"
+    assert shared.get(f"/v1/jobs/{job['id']}/result").json()["baseline"] == result["baseline"]
+    batch = shared.post("/v1/batches", files=files, data=options).json()
+    assert shared.finished(batch["jobs"][0]["id"])["state"] == "done"
+    own = shared.post_file(examples[0], baseline="self", segments="true").json()
+    assert own["warnings"] == ["baseline_short"]
+    plain = shared.post_file(examples[0]).json()
+    assert not {"baseline", "scores_without"} & plain.keys()
+
+
+@pytest.mark.parametrize(
+    "name", ["none", "../line3", "/etc/passwd", "line3.json", "corpus", "speaker", "x" * 200, ""]
+)
+def test_only_names_of_baselines_that_there_are(
+    shared: Client, line3: Baseline, examples: list[Path], name: str
+) -> None:
+    answer = shared.post_file(examples[0], baseline=name)
+    assert answer.status_code == 422
+    assert "line3" in answer.text
+    assert str(baseline_path("line3").parent) not in answer.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"expect": "neutral=0.8"},
+        {"baseline": "line3", "expect": "neutral"},
+        {"baseline": "line3", "expect": "neutral=2"},
+        {"baseline": "line3", "expect": "other=0.5"},
+        {"baseline": "line3", "expect": "neutral=0.8", "emotions": "angry"},
+    ],
+)
+def test_shares_that_mean_nothing(
+    shared: Client, line3: Baseline, examples: list[Path], options: dict[str, str]
+) -> None:
+    answer = shared.post_file(examples[0], **options)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:emovox:invalid-options")
+
+
+def test_another_models_baseline_is_refused(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
+    baseline(recognizer.metadata.model_copy(update={"name": "large"})).write(baseline_path("other"))
+    answer = shared.post_file(examples[0], baseline="other", model="lite")
+    assert (answer.status_code, answer.json()["title"]) == (422, "Baseline can't be used")
+    assert "made with the model large" in answer.json()["detail"]
+
+
+def test_one_is_made_of_stored_outputs(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
+    ids = stored(shared, examples[:3])
+    answer = shared.post("/v1/baselines", json={"name": "line 4", "outputs": [*ids, ids[0]]})
+    assert (answer.status_code, answer.headers["location"]) == (201, "/v1/baselines/line%204"), answer.text
+    view = answer.json()
+    assert (view["count"], view["left_out"], view["usable"]) == (3, [], True)
+    item = Baseline.find("line 4")
+    rows = [embedding(recognizer, path) for path in examples[:3]]
+    assert item.mean == pytest.approx(np.mean(rows, axis=0), abs=2e-3)
+    assert all(item.knows(recognizer.recognize(path).recording.sha256) for path in examples[:3])
+    again = {"name": "line 4", "outputs": ids[:2]}
+    taken = shared.post("/v1/baselines", json=again)
+    assert (taken.status_code, taken.json()["type"]) == (409, "urn:emovox:baseline-exists")
+    assert shared.post("/v1/baselines", json={**again, "replace": True}).json()["count"] == 2
+    result = shared.post_file(examples[3], baseline="line 4").json()
+    assert result["baseline"]["count"] == 2
+    assert shared.delete("/v1/baselines/line 4").status_code == 204
+    assert shared.delete("/v1/baselines/line 4").status_code == 404
+    assert shared.post_file(examples[3], baseline="line 4").status_code == 422
+
+
+def test_one_is_made_of_uploads(
+    shared: Client, recognizer: Recognizer, examples: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "text.wav").write_text("no sound")
+    before = len(shared.get("/v1/outputs").json()["outputs"])
+    answer = upload(shared, [*examples[:2], tmp_path / "text.wav"], name="line3")
+    assert answer.status_code == 201, answer.text
+    assert [item["recording"] for item in answer.json()["left_out"]] == ["text.wav"]
+    item = Baseline.find("line3")
+    rows = [embedding(recognizer, path, speech_only=True) for path in examples[:2]]
+    assert item.mean == pytest.approx(np.mean(rows, axis=0), abs=1e-5)
+    assert len(shared.get("/v1/outputs").json()["outputs"]) == before
+    assert not any(shared.service.uploads.directory.iterdir())
+    assert upload(shared, examples[:1], name="line3").status_code == 409
+    assert upload(shared, examples[:1], name="line3", replace="true").json()["count"] == 1
+
+
+def test_what_none_is_made_of(
+    shared: Client, recognizer: Recognizer, examples: list[Path], tmp_path: Path
+) -> None:
+    [id_] = stored(shared, examples[:1])
+    strange = "outputs_20240104_223000"
+    bodies: list[object] = [
+        {"name": "corpus", "outputs": [id_]},
+        {"name": "../x", "outputs": [id_]},
+        {"name": "line3", "outputs": []},
+        {"name": "line3", "outputs": ["../x"]},
+        {"name": "line3", "outputs": [id_], "path": "/etc"},
+        {"name": "line3", "outputs": [id_], "model": "/etc/passwd"},
+        {"name": "line3"},
+        [],
+    ]
+    for body in bodies:
+        answer = shared.post("/v1/baselines", json=body)
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:emovox:invalid-options"), answer.text
+    answer = shared.post("/v1/baselines", json={"name": "line3", "outputs": [strange]})
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:emovox:baseline")
+    assert [item["field"] for item in answer.json()["errors"]] == [strange]
+    assert shared.post("/v1/baselines", content=b"{").status_code == 415
+    assert shared.post("/v1/baselines", json={"name": "x", "outputs": [id_] * 60_000}).status_code == 413
+    assert upload(shared, examples[:1]).status_code == 422
+    assert upload(shared, examples[:1], name="self").status_code == 422
+    assert upload(shared, examples[:1], name="line3", path="/etc").status_code == 422
+    assert upload(shared, [], name="line3").status_code in {415, 422}
+    assert not list(baseline_path("line3").parent.glob("*.json"))
+    assert not any(shared.service.uploads.directory.iterdir())
+
+
+def test_a_baseline_is_read_once(
+    shared: Client, line3: Baseline, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[Path] = []
+    read, lock = Baseline.read, threading.Lock()
+
+    def counted(path: Path) -> Baseline:
+        with lock:
+            reads.append(path)
+        return read(path)
+
+    monkeypatch.setattr(Baseline, "read", counted)
+    for _ in range(3):
+        assert shared.post_file(examples[0], baseline="line3", store="false").is_success
+    assert len(reads) == 1
+    baseline_path("line3").unlink()
+    baseline_of_two = line3.model_copy(update={"count": 2})
+    baseline_of_two.write(baseline_path("line3"))
+    assert shared.post_file(examples[0], baseline="line3").json()["baseline"]["count"] == 2
+    assert len(reads) == 2
+
+
+def test_each_recording_counts_once_with_all_its_channels(
+    shared: Client, recognizer: Recognizer, examples: list[Path], encode: Encode, speech: np.ndarray
+) -> None:
+    call = encode(np.stack([speech, 0.3 * speech[::-1]]), "call.wav", "pcm_f32le", sample_format="flt")
+    ids = [
+        *stored(shared, [call], channel="1"),
+        *stored(shared, [call], channel="2"),
+        *stored(shared, examples[1:2]),
+    ]
+    assert shared.post("/v1/baselines", json={"name": "line3", "outputs": ids}).json()["count"] == 2
+    first, second = (embedding(recognizer, call, channel=channel) for channel in (1, 2))
+    expected = ((first + second) / 2 + embedding(recognizer, examples[1])) / 2
+    assert Baseline.find("line3").mean == pytest.approx(expected, abs=2e-3)
+
+
+def test_what_cannot_be_used_is_left_out_and_named(
+    shared: Client, examples: list[Path], encode: Encode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silence = encode(np.zeros(32_000, np.float32), "silence.wav", "pcm_s16le", sample_format="s16")
+    ids = stored(shared, [examples[0], silence, examples[1], examples[2]])
+    forgotten = shared.service.archiving.archive.by_outputs(shared.outputs / ids[2])
+    assert forgotten is not None
+    with shared.service.archiving.archive.database.begin() as connection:
+        connection.execute(delete(embeddings).where(embeddings.c.recognition == forgotten.id))
+    kept = shared.service.archiving.archive.directories.embeddings
+    monkeypatch.setattr(
+        shared.service.archiving.archive.directories,
+        "embeddings",
+        lambda root, names: {
+            name: replace(item, model="large") if name == ids[3] else item
+            for name, item in kept(root, names).items()
+        },
+    )
+    answer = shared.post("/v1/baselines", json={"name": "line3", "outputs": ids})
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["count"] == 1
+    reasons = {item["recording"]: item["reason"] for item in answer.json()["left_out"]}
+    assert list(reasons) == ids[1:]
+    for reason, words in zip(reasons.values(), ("no speech", "no embedding", "recognised by large"), strict=True):
+        assert words in reason
+    assert upload(shared, [silence], name="quiet").json()["errors"] == [
+        {"field": "silence.wav", "reason": "no speech was found in it"}
+    ]
+
+
+def test_long_uploads_are_sent_as_jobs_first(tmp_path: Path, examples: list[Path]) -> None:
+    with serving(tmp_path / "outputs", sync_seconds=1) as client:
+        answer = upload(client, examples[:1], name="line3")
+    assert answer.status_code == 422
+    assert "recognise it as a job" in answer.json()["errors"][0]["reason"]
