@@ -770,7 +770,8 @@ export interface components {
             };
             /**
              * Relative To
-             * @description what the emotions are relative to: `raw`, or `recognized`, each to its baseline
+             * @description what the emotions are relative to: `raw`, no baseline, or `recognized`, each its own
+             * @default raw
              */
             relative_to: string;
         };
@@ -852,11 +853,12 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
-            /** @description that it was recognised with; scores are without it all the same; null: with none */
+            /** @description that it was recognised with; the scores here are without it */
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Relative To
-             * @description what the scores are relative to: `raw`
+             * @description what the scores are relative to: `raw`, no baseline
+             * @default raw
              */
             relative_to: string;
         };
@@ -1948,11 +1950,12 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
-            /** @description that it was recognised with; scores are without it all the same; null: with none */
+            /** @description that it was recognised with; the scores here are without it */
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Relative To
-             * @description what the scores are relative to: `raw`
+             * @description what the scores are relative to: `raw`, no baseline
+             * @default raw
              */
             relative_to: string;
             /**

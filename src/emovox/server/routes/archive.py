@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from emovox.archive.filter import Filter
-from emovox.archive.record import ArchiveRecord
+from emovox.archive.record import RAW, ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
 from emovox.archive.view import View
 from emovox.emotions import NAMES
@@ -79,9 +79,9 @@ class Archived(BaseModel):
     warnings: list[str]
     tags: list[str]
     baseline: BaselineFacts | None = Field(
-        None, description="that it was recognised with; scores are without it all the same; null: with none"
+        None, description="that it was recognised with; the scores here are without it"
     )
-    relative_to: str = Field(description="what the scores are relative to: `raw`")
+    relative_to: str = Field(RAW, description="what the scores are relative to: `raw`, no baseline")
 
 
 class ArchivePage(BaseModel):
@@ -121,7 +121,7 @@ class ArchiveStats(BaseModel):
     by_model: dict[str, int]
     readouts: dict[str, ReadoutStatsView] = Field(description="by name: what models gave besides the nine")
     relative_to: str = Field(
-        description="what the emotions are relative to: `raw`, or `recognized`, each to its baseline"
+        RAW, description="what the emotions are relative to: `raw`, no baseline, or `recognized`, each its own"
     )
 
 
