@@ -16,7 +16,7 @@ NOW = datetime(2024, 1, 4, tzinfo=timezone.utc)
 
 @pytest.fixture(scope="module")
 def metadata() -> Metadata:
-    return tiny.metadata()
+    return tiny.metadata(embedding_size=64)
 
 
 def rows(metadata: Metadata) -> list[tuple[np.ndarray, str, str]]:
