@@ -73,9 +73,9 @@ def recognition(command: Command, *, many: str = "") -> Command:
     return cast("Command", call)
 
 
-def option(name: str) -> Callable[[Command], Command]:
-    """One option of a recognition, for a command that can't use them all."""
-    return _option(name, declared(Options)[name])
+def option(name: str, **spelling: Any) -> Callable[[Command], Command]:
+    """One option of a recognition, for a command that can't use them all; `spelling`: what is said otherwise."""
+    return _option(name, declared(Options)[name], **spelling)
 
 
 def model(text: str) -> Callable[[Command], Command]:
@@ -197,7 +197,7 @@ _SPELLING: dict[str, dict[str, Any]] = {
 """What a field doesn't say of how it is written on a command line."""
 
 
-def _option(name: str, info: FieldInfo, many: str = "") -> Callable[[Command], Command]:
+def _option(name: str, info: FieldInfo, many: str = "", **spelling: Any) -> Callable[[Command], Command]:
     """The option that a field becomes."""
     if name == "channel":  # one alone is of little use if they can be split
         return _CHANNELS
@@ -215,7 +215,7 @@ def _option(name: str, info: FieldInfo, many: str = "") -> Callable[[Command], C
     elif bool in kinds:
         flag = f"{flag}/--no{flag[1:]}"
     extra |= {"default": default, "help": f"{text[0].upper()}{text[1:]}."}
-    extra |= _SPELLING.get(name, {})
+    extra |= _SPELLING.get(name, {}) | spelling
     if name == "baseline" and many:
         extra |= {"metavar": "NAME|PATH|self|corpus|speaker", "help": f"{extra['help'].rstrip('.')}{many}."}
     return click.option(flag, **extra)
