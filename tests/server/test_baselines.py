@@ -122,6 +122,22 @@ def test_shares_that_mean_nothing(
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:emovox:invalid-options")
 
 
+def test_a_job_is_refused_before_it_waits(shared: Client, line3: Baseline, examples: list[Path]) -> None:
+    for options in ({"expect": "neutral=0.8"}, {"baseline": "line3", "expect": "neutral"}, {"baseline": "none"}):
+        files, later = {"file": examples[0].read_bytes()}, {"Prefer": "respond-async"}
+        answer = shared.post("/v1/recognitions", files=files, data=options, headers=later)
+        assert answer.status_code == 422, answer.text
+
+
+def test_a_full_queue_refuses_to_make_one(
+    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared.service.admission, "_limit", 0)
+    answer = upload(shared, examples[:2], name="line3")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:emovox:busy")
+    assert not any(shared.service.uploads.directory.iterdir())
+
+
 def test_another_models_baseline_is_refused(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
     baseline(recognizer.metadata.model_copy(update={"name": "large"})).write(baseline_path("other"))
     answer = shared.post_file(examples[0], baseline="other", model="lite")

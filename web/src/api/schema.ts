@@ -768,6 +768,12 @@ export interface components {
             readouts: {
                 [key: string]: components["schemas"]["ReadoutStatsView"];
             };
+            /**
+             * Relative To
+             * @description what the emotions are relative to: `raw`, no baseline
+             * @default raw
+             */
+            relative_to: string;
         };
         /**
          * Archived
@@ -847,6 +853,48 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
+            /** @description that it was recognised with; the scores here are without it */
+            baseline?: components["schemas"]["BaselineFacts"] | null;
+            /**
+             * Relative To
+             * @description what the scores are relative to: `raw`, no baseline
+             * @default raw
+             */
+            relative_to: string;
+        };
+        /**
+         * BaselineFacts
+         * @description The baseline, and how far it moved the logits of each readout.
+         */
+        BaselineFacts: {
+            /** Name */
+            name: string;
+            /**
+             * Count
+             * @description recordings that it was made of
+             */
+            count: number;
+            /**
+             * Checksum
+             * @description sha256 of the baseline
+             */
+            checksum: string;
+            /**
+             * Expectation
+             * @description share of each emotion that its recordings were taken to have; they sum to 1
+             */
+            expectation: {
+                [key: string]: number;
+            };
+            /**
+             * Shift
+             * @description by readout and label: what was added to the logits; those in `frames` are without it
+             */
+            shift: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
         };
         /**
          * BaselineView
@@ -1902,6 +1950,14 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
+            /** @description that it was recognised with; the scores here are without it */
+            baseline?: components["schemas"]["BaselineFacts"] | null;
+            /**
+             * Relative To
+             * @description what the scores are relative to: `raw`, no baseline
+             * @default raw
+             */
+            relative_to: string;
             /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
@@ -2070,40 +2126,6 @@ export interface components {
         Written: {
             /** Files */
             files: components["schemas"]["FileView"][];
-        };
-        /**
-         * BaselineFacts
-         * @description The baseline, and how far it moved the logits of each readout.
-         */
-        BaselineFacts: {
-            /** Name */
-            name: string;
-            /**
-             * Count
-             * @description recordings that it was made of
-             */
-            count: number;
-            /**
-             * Checksum
-             * @description sha256 of the baseline
-             */
-            checksum: string;
-            /**
-             * Expectation
-             * @description share of each emotion that its recordings were taken to have; they sum to 1
-             */
-            expectation: {
-                [key: string]: number;
-            };
-            /**
-             * Shift
-             * @description by readout and label: what was added to the logits; those in `frames` are without it
-             */
-            shift: {
-                [key: string]: {
-                    [key: string]: number;
-                };
-            };
         };
         /**
          * FrameReadout

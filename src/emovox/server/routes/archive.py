@@ -10,9 +10,10 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from emovox.archive.filter import Filter
-from emovox.archive.record import ArchiveRecord
+from emovox.archive.record import RAW, ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
 from emovox.emotions import NAMES
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
 from emovox.inference.recognition import ReadoutResult
 from emovox.server.http.date_times import DateTime
@@ -76,6 +77,10 @@ class Archived(BaseModel):
     channel: int | None
     warnings: list[str]
     tags: list[str]
+    baseline: BaselineFacts | None = Field(
+        None, description="that it was recognised with; the scores here are without it"
+    )
+    relative_to: str = Field(RAW, description="what the scores are relative to: `raw`, no baseline")
 
 
 class ArchivePage(BaseModel):
@@ -114,6 +119,7 @@ class ArchiveStats(BaseModel):
     by_tag: dict[str, int]
     by_model: dict[str, int]
     readouts: dict[str, ReadoutStatsView] = Field(description="by name: what models gave besides the nine")
+    relative_to: str = Field(RAW, description="what the emotions are relative to: `raw`, no baseline")
 
 
 class SegmentView(BaseModel):

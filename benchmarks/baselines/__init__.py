@@ -1,0 +1,1 @@
+"""What a baseline is worth: the command is in `__main__`."""
