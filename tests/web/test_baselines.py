@@ -274,3 +274,24 @@ def test_live(tab: Tab, line3: Baseline, service: Client) -> None:
     result = service.get(f"/v1/outputs/{output}/files/result.json").json()
     assert result["baseline"]["name"] == "line3"
     expect(page.get_by_role("button", name="Relative to line3")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_long_names_do_not_stick_out(
+    browser: Browser, service: Client, line3: Baseline, minute: Path, language: str
+) -> None:
+    name = "x" * 120
+    baseline_path("line3").rename(baseline_path(name))
+    answer = service.post_file(minute, segments="true", baseline=name)
+    output = answer.headers["location"].rpartition("/")[2]
+    size = {"width": 360, "height": 800}
+    with opened(browser, str(service.base_url), viewport=size, locale=language) as tab:
+        page = tab.open()
+        page.locator("#baseline").select_option(name)
+        for route in ("#/", "#/history", f"#/output/{output}", f"#/compare/{output}/{output}"):
+            page.goto(f"{tab.base}/{route}")
+            page.wait_for_timeout(500)
+            for details in page.locator("main details").all():
+                details.evaluate("(node) => { node.open = true }")
+            assert page.evaluate("() => document.scrollingElement.scrollWidth") <= 360, route
+            tab.shoot(f"baseline-360-{language}-{route.split('/')[1] or 'start'}", whole=True)
