@@ -770,7 +770,7 @@ export interface components {
             };
             /**
              * Relative To
-             * @description what the emotions are relative to: `raw`, no baseline
+             * @description what the emotions are relative to: `raw`, no baseline, or `recognized`, each its own
              * @default raw
              */
             relative_to: string;
@@ -4937,7 +4937,7 @@ export interface operations {
     page_v1_outputs_get: {
         parameters: {
             query?: {
-                /** @description only this emotion */
+                /** @description only this emotion, without a baseline */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description part of the recording's name */
                 name?: string | null;
@@ -5897,7 +5897,7 @@ export interface operations {
     page_v1_archive_get: {
         parameters: {
             query?: {
-                /** @description only this emotion */
+                /** @description only this emotion, without a baseline */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -6016,7 +6016,7 @@ export interface operations {
     stats_v1_archive_stats_get: {
         parameters: {
             query?: {
-                /** @description only this emotion */
+                /** @description only this emotion, without a baseline */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -6026,6 +6026,8 @@ export interface operations {
                 until?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
+                /** @description count emotions as they were recognised, each relative to its baseline; by default without */
+                baseline?: "recognized" | null;
             };
             header?: never;
             path?: never;
@@ -6134,7 +6136,7 @@ export interface operations {
                 segments?: boolean;
                 /** @description compare embeddings as the model gives them */
                 raw?: boolean;
-                /** @description only this emotion */
+                /** @description only this emotion, without a baseline */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
