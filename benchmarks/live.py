@@ -1,6 +1,6 @@
 """How well a stream is heard: joined utterances of known emotions, with several lengths of context; and how fast.
 
-python -m benchmarks.live --corpora DIR [--corpus emodb] [--model lite] [--recordings 3]
+python -m benchmarks.live --corpora DIR [--corpus emodb] [--model lite] [--recordings 3] [--baseline self]
 
 An event is right when it has the emotion of the utterance that is being spoken. EMOVOX_THREADS=1 measures one
 core.
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--corpus", default="emodb")
     parser.add_argument("--model", default="lite")
     parser.add_argument("--recordings", type=int, default=3)
+    parser.add_argument("--baseline", help="hear relative to it: a name, a path or self")
     options = parser.parse_args()
     recognizer = Recognizer(options.model)
     clips = [
@@ -44,7 +45,7 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for context in CONTEXTS:
         live.CONTEXT = context * SAMPLE_RATE
-        rows = [measure(recognizer, joined) for joined in recordings]
+        rows = [measure(recognizer, joined, options.baseline) for joined in recordings]
         right, later, present = (np.mean(np.concatenate([row[part] for row in rows])) for part in range(3))
         changes, factor = np.mean([row[3] for row in rows]), np.mean([row[4] for row in rows])
         print(
@@ -53,9 +54,11 @@ def main() -> None:
         )
 
 
-def measure(recognizer: Recognizer, joined: Joined) -> tuple[list[bool], list[bool], list[bool], float, float]:
+def measure(
+    recognizer: Recognizer, joined: Joined, baseline: str | None
+) -> tuple[list[bool], list[bool], list[bool], float, float]:
     """Of the events in utterances, which are right; announcements an utterance; and CPU time, of the sound's."""
-    stream, present = recognizer.live(), None
+    stream, present = recognizer.live(baseline=baseline), None
     started = time.process_time()
     events = stream.push(joined.waveform)
     factor = (time.process_time() - started) * SAMPLE_RATE / len(joined.waveform)

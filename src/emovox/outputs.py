@@ -110,6 +110,39 @@ def _has_outputs(directory: Path) -> bool:
         return False
 
 
+def write_again(directory: Path, recognition: Recognition) -> None:
+    """Replace what an outputs directory says by another recognition of its sound, a file at a time.
+
+    Raises:
+        OutputsError: the disk is full, or the directory is gone.
+    """
+    with _explained(directory):
+        for file, write in _contents(recognition):
+            draft = files.aside(directory / file)
+            try:
+                write(draft)
+                files.sync(draft)
+                draft.replace(directory / file)
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
+
+
+def _contents(recognition: Recognition) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    """The files that follow from a recognition, each with what writes it; result.json is the last."""
+    if (frames := recognition.frames) is not None:
+        yield FRAMES, lambda path: npz.save(path, frames.arrays())
+    segments = [item.embedding for item in recognition.segments or [] if item.embedding is not None]
+    if segments:
+        yield SEGMENT_EMBEDDINGS, lambda path: npy.save(path, np.stack(segments))
+
+    def result(path: Path) -> None:
+        with private.create(path, "x", encoding="utf-8") as file:
+            file.writelines(recognition.json_pieces(inline=False))
+
+    yield RESULT, result
+
+
 class Draft:
     """An outputs directory that is being made."""
 
@@ -183,17 +216,12 @@ class Draft:
             self._begun().close()
             if self._completed:
                 return self._path
-            with private.create(self._path / RESULT, "x", encoding="utf-8") as result:
-                result.writelines(recognition.json_pieces(inline=False))
-            if recognition.frames is not None:
-                npz.save(self._path / FRAMES, recognition.frames.arrays())
+            for file, write in _contents(recognition):
+                write(self._path / file)
             if self._embedding is not None:
                 self._embedding.close()
             elif recognition.embedding is not None:
                 npy.save(self._path / EMBEDDING, recognition.embedding)
-            segments = [item.embedding for item in recognition.segments or [] if item.embedding is not None]
-            if segments:
-                npy.save(self._path / SEGMENT_EMBEDDINGS, np.stack(segments))
             self._completed = True
             return self._path
 

@@ -14,7 +14,7 @@ from emovox.archive.record import ArchiveRecord, Floats, from_recognition
 from emovox.exports import Language
 from emovox.inference.options import EmbeddingSink, Options, Sink
 from emovox.inference.recognition import Recognition
-from emovox.outputs import RESULT, Draft, Outputs
+from emovox.outputs import RESULT, Draft, Outputs, write_again
 
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
@@ -58,6 +58,34 @@ class Saving:
             return
         with self.outputs.draft() as draft:
             yield Save(self, draft, link)
+
+    def replace(
+        self, recognition: Recognition, directory: Path | None, *, link: str | None
+    ) -> tuple[Recognition, ArchiveRecord | None]:
+        """Write a recognition over an earlier one of the same recording, file by file; its sound stays.
+
+        Args:
+            recognition: made with `Save.options`.
+            directory: its outputs directory; None: it has none.
+            link: as of `begin`.
+
+        Returns:
+            What is stored in files, and what is to be archived.
+
+        Raises:
+            OutputsError: the disk is full, for example.
+            ExportError: an export can't be made.
+            ArchiveError: the embedding is none.
+        """
+        stored = recognition if self.embeddings else _without_embeddings(recognition)
+        if directory is not None:
+            write_again(directory, stored)
+            if self.formats:
+                exports.write(stored, directory, self.formats, language=self.language)
+        record = None
+        if self.archive is not None:
+            record = from_recognition(recognition, link=link, outputs=directory)
+        return stored, record
 
 
 class Save:

@@ -18,7 +18,8 @@ from emovox.archive import Archive
 from emovox.audio.wav import WavWriter
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import DIED, Died, Member
-from emovox.batch.tables import Shards, schema
+from emovox.batch.schema import schema
+from emovox.batch.tables import Shards
 from emovox.batch.tasks import Item, Share
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, DecoderError, ModelError, OutputsError
@@ -445,18 +446,18 @@ def test_the_archive_has_what_the_tables_have_however_often_it_breaks_off(
     monkeypatch.setattr("emovox.batch.tables.ROWS", 2)
     out = tmp_path / "out"
     wish = BatchConfig(str(calls / "0*.wav"), str(out), model=model, outputs_dirs=True, archive=True)
-    write = Shards._write
+    write = Shards.write
 
-    def dies(shards: Shards, name: str) -> None:
+    def dies(shards: Shards, name: str, rows: list[dict[str, Any]]) -> None:
         raise StopError
 
     for stop in (1, 3):
         with pytest.raises(StopError):
             run(wish, stop=stop)
-    monkeypatch.setattr(Shards, "_write", dies)  # after the records, before their rows
+    monkeypatch.setattr(Shards, "write", dies)  # after the records, before their rows
     with pytest.raises(StopError):
         run(wish)
-    monkeypatch.setattr(Shards, "_write", write)
+    monkeypatch.setattr(Shards, "write", write)
     with Archive(out / "outputs.db") as archive:
         assert len({item.id for item in archive.all()}) > len(table(out))
     run(wish)

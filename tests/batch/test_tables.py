@@ -3,8 +3,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from emovox.batch.schema import ERRORS
 from emovox.batch.storage import Place
-from emovox.batch.tables import ERRORS, Shards
+from emovox.batch.tables import Shards
 
 
 def test_a_flush_that_is_interrupted_and_made_good_leaves_one_shard(

@@ -119,3 +119,20 @@ def test_a_line_of_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         with BatchProgress(shown=shown) as progress:
             progress.tell(status)
         assert capsys.readouterr().err == expected
+
+
+def test_two_passes_and_their_progress(run: Run, examples: list[Path]) -> None:
+    code, out, err = run(
+        "batch", examples[0].parent, "--out", "results", "--model", "lite", "--baseline", "corpus"
+    )
+    assert (code, out) == (0, ""), err
+    rows = table(Path("results"))
+    assert [row["baseline"] for row in rows] == ["corpus"] * len(examples)
+    assert any(row["angry"] != row["angry_without"] for row in rows)
+    status = Status(listed=9, done=9, listing=False, second=(1200, 5000))
+    assert line(status) == "second pass: 1,200 of 5,000 made relative"
+    code, _, err = run("batch", examples[0].parent, "--out", "other", "--model", "lite", "--baseline", "speaker")
+    assert code == 1
+    assert "needs a manifest with a column speaker" in err
+    code, _, err = run("recognize", examples[0], "--baseline", "speaker")
+    assert (code, "is of many recordings" in err) == (2, True)

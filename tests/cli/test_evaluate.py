@@ -198,3 +198,23 @@ def test_foreign_classes(run: Run, rated: Path) -> None:
     assert "8 recordings; tiny 1 (fp32), readout emotion\ncompeting: rabbia, calma, noia" in out
     head = Path("report/clips.csv").read_text().splitlines()[0]
     assert head == "path,label,prediction,confidence,rabbia,gioia,paura,calma,noia,failure,label_in_list,heard"
+
+
+def test_figures_with_and_without_a_baseline(run: Run, manifest: Path) -> None:
+    code, out, err = run("evaluate", manifest, "--model", "lite", "--baseline", "corpus", "--out", "report", "-q")
+    assert code == 0, err
+    assert "Relative to the corpus: the 7 recordings of this list that have speech" in out
+    assert "   without 1.000  (1.000 to 1.000)" in out
+    facts = json.loads(Path("report/evaluation.json").read_text())
+    assert (facts["baseline"]["name"], facts["without"]["unweighted"]) == ("corpus", 1.0)
+    assert facts["without"]["intervals"]["unweighted"] == [1.0, 1.0]
+    [row] = [
+        row for row in csv.DictReader(Path("report/clips.csv").read_text().splitlines()) if "03b" in row["path"]
+    ]
+    assert row["prediction_without"] == "angry"
+    assert row["confidence"] != row["confidence_without"]
+    code, _, err = run("evaluate", manifest, "--model", "lite", "--expect", "neutral=0.8")
+    assert code != 0
+    assert "choose a baseline, too" in err
+    code, _, err = run("evaluate", manifest, "--model", "lite", "--baseline", "none_such")
+    assert (code, "no baseline 'none_such'" in err) == (1, True)

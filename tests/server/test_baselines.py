@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -120,6 +121,22 @@ def test_shares_that_mean_nothing(
 ) -> None:
     answer = shared.post_file(examples[0], **options)
     assert (answer.status_code, answer.json()["type"]) == (422, "urn:emovox:invalid-options")
+
+
+def test_a_job_is_refused_before_it_waits(shared: Client, line3: Baseline, examples: list[Path]) -> None:
+    for options in ({"expect": "neutral=0.8"}, {"baseline": "line3", "expect": "neutral"}, {"baseline": "none"}):
+        files, later = {"file": examples[0].read_bytes()}, {"Prefer": "respond-async"}
+        answer = shared.post("/v1/recognitions", files=files, data=options, headers=later)
+        assert answer.status_code == 422, answer.text
+
+
+def test_a_full_queue_refuses_to_make_one(
+    shared: Client, examples: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared.service.admission, "_limit", 0)
+    answer = upload(shared, examples[:2], name="line3")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:emovox:busy")
+    assert not any(shared.service.uploads.directory.iterdir())
 
 
 def test_another_models_baseline_is_refused(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
@@ -263,6 +280,36 @@ def test_what_cannot_be_used_is_left_out_and_named(
     assert upload(shared, [silence], name="quiet").json()["errors"] == [
         {"field": "silence.wav", "reason": "no speech was found in it"}
     ]
+
+
+def test_lists_and_statistics_say_what_they_are_relative_to(tmp_path: Path, examples: list[Path]) -> None:
+    with serving(tmp_path / "outputs") as client:
+        assert upload(client, examples, name="line3").status_code == 201
+        options = {"baseline": "line3", "expect": "neutral=0.01"}
+        answers = [client.post_file(path, **options).json() for path in examples]
+        plain = client.post_file(examples[0]).json()
+        listed = client.get("/v1/outputs").json()["outputs"]
+        for item, result in zip(reversed(listed), [*answers, plain], strict=True):
+            assert item["emotion"] == result["emotion"]
+            assert item["scores"] == pytest.approx(result["scores"], abs=1e-6)
+            assert item.get("scores_without") == (
+                pytest.approx(result["scores_without"], abs=1e-6) if "scores_without" in result else None
+            )
+            view = client.get(f"/v1/outputs/{item['id']}").json()
+            assert view["scores"] == pytest.approx(item["scores"], abs=1e-6)
+        archived = client.get("/v1/archive").json()["recognitions"]
+        assert [(item["baseline"] or {}).get("name") for item in archived] == [None, *["line3"] * len(examples)]
+        for item, result in zip(reversed(archived), [*answers, plain], strict=True):
+            assert item["scores"] == pytest.approx(result.get("scores_without", result["scores"]), abs=1e-6)
+            assert item["relative_to"] == "raw"
+        raw, relative = (
+            client.get("/v1/archive/stats", params=params).json() for params in ({}, {"baseline": "recognized"})
+        )
+        assert (raw["relative_to"], relative["relative_to"]) == ("raw", "recognized")
+        assert relative["by_emotion"] == Counter(item["emotion"] for item in [*answers, plain])
+        without = [item.get("scores_without", item["scores"]) for item in [*answers, plain]]
+        assert raw["by_emotion"] == Counter(max(scores, key=scores.__getitem__) for scores in without)
+        assert client.get("/v1/archive/stats", params={"baseline": "line3"}).status_code == 422
 
 
 def test_long_uploads_are_sent_as_jobs_first(tmp_path: Path, examples: list[Path]) -> None:

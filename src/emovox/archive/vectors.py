@@ -76,7 +76,7 @@ def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: 
         FilterError: nothing in the archive is called as the filter says.
     """
     own = (spaces.c.model == model, spaces.c.revision == revision, spaces.c.dimensions == size)
-    columns = (recognitions.c.recording, recognitions.c.channel, recordings.c.link, embeddings.c.vector)
+    columns = (recognitions.c.recording, recognitions.c.channel, recordings.c.link, embeddings.c.id)
     padded = " " + recognitions.c.warnings + " "
     spoken = [~padded.contains(f" {warning} ", autoescape=True) for warning in (NO_SPEECH, SILENCE)]
     joined = embeddings.join(spaces).join(recognitions).join(recordings)
@@ -86,21 +86,35 @@ def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: 
     with archive.database.connect() as connection, archive.database.connect() as other:
         query = query.where(*where.resolved(connection).conditions())
         options = {"stream_results": True, "yield_per": _BLOCK}
-        for part in connection.execute(query, execution_options=options).partitions():
+        for found in connection.execute(query, execution_options=options).partitions():
+            vectors = _vectors(other, [row[3] for row in found])
+            part = [row for row in found if row[3] in vectors]  # the others were deleted meanwhile
+            if not part:
+                continue
             nothing = False
             names = _tags(other, {row[0] for row in part})
-            content = b"".join(row[3] for row in part)
             yield Block(
                 [row[0] for row in part],
                 [row[1] for row in part],
                 [row[2] for row in part],
                 [names.get(row[0], ()) for row in part],
-                np.frombuffer(content, "<f2").astype(np.float32).reshape(len(part), size),
+                np.stack([rows.unpacked(vectors[row[3]]) for row in part]),
             )
         if nothing:
             raise ArchiveError(
                 f"the archive has no embeddings of these recordings by {model} {revision}{_others(other)}"
             )
+
+
+def _vectors(connection: Connection, ids: list[int]) -> dict[int, bytes]:
+    """By id; not in the query of all, which would sort them."""
+    vectors: dict[int, bytes] = {}
+    for first in range(0, len(ids), _BLOCK // 2):
+        query = select(embeddings.c.id, embeddings.c.vector).where(
+            embeddings.c.id.in_(ids[first : first + _BLOCK // 2])
+        )
+        vectors |= {row.id: row.vector for row in connection.execute(query)}
+    return vectors
 
 
 def _tags(connection: Connection, sha256s: set[str]) -> dict[str, tuple[str, ...]]:

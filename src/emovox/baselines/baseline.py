@@ -23,7 +23,9 @@ from emovox.settings import settings
 FORMAT: Literal[1] = 1
 SELF = "self"
 """Instead of a baseline: each recording relative to itself."""
-RESERVED = (SELF, "corpus", "speaker", "recognized")
+CORPUS, SPEAKER = "corpus", "speaker"
+"""Likewise, where there are many recordings: each relative to all of them, or to those of its speaker."""
+RESERVED = (SELF, CORPUS, SPEAKER, "recognized")
 """What `--baseline` means by these is decided for each recording, so that no file can be called so."""
 _NAME = re.compile(r"\w[\w .-]{0,127}")
 
@@ -110,7 +112,8 @@ class Baseline(Fitted):
 
     @model_validator(mode="after")
     def _fits(self) -> "Baseline":
-        if self.name != SELF:  # of a recording itself, which is never written
+        on_the_way = self.name in {SELF, CORPUS} or (self.group is not None and self.group.name == CORPUS)
+        if not on_the_way:  # those have no file
             check_name(self.name)
         vectors = [self.sum, self.squares, *([] if self.group is None else [self.group.sum])]
         if any(vector.shape != (self.model.embedding_size,) for vector in vectors):

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emovox.baselines.baseline import SELF, Baseline, Group, check_name, summand
+from emovox.baselines.baseline import SELF, Baseline, Group, Vector, check_name, summand
 from emovox.errors import BaselineError
 from emovox.models.fitted import DIGEST, FittedModel
 from emovox.models.metadata import Metadata
@@ -16,32 +16,76 @@ from emovox.version import __version__
 _STRANGE = re.compile(r"[^\w -]+")
 
 
-class _Totals:
-    """Of some recordings: how many, the sums of embeddings and of their squares, and what is in them, if known."""
+class _Sum:
+    """A sum of vectors that doesn't depend on their order.
+
+    What each addition rounds away is added up too: the error-free transformation of Knuth, The Art of Computer
+    Programming 2, section 4.2.2, theorem B.
+    """
 
     def __init__(self, size: int) -> None:
+        self._high, self._low = np.zeros(size), np.zeros(size)
+
+    def add(self, rows: Vector) -> None:
+        for row in rows:
+            total = self._high + row
+            own = total - self._high
+            self._low += (self._high - (total - own)) + (row - own)
+            self._high = total
+
+    @property
+    def vector(self) -> Vector:
+        return self._high + self._low
+
+
+class Totals:
+    """Of some recordings: how many, the sums of embeddings and of their squares, and what is in them, if known.
+
+    Attributes:
+        count: how many.
+    """
+
+    def __init__(self, metadata: Metadata) -> None:
+        """Begin; `metadata` is of the model whose embeddings will come."""
         self.count = 0
-        self.sum, self.squares = np.zeros(size), np.zeros(size)
+        self._metadata = metadata
+        self._sum, self._squares = _Sum(metadata.embedding_size), _Sum(metadata.embedding_size)
         self._known: list[str] | None = []
 
     def add(self, embeddings: NDArray[np.float32], sha256s: Sequence[str | None]) -> None:
+        """Add recordings: embeddings (n, D), and checksums where they are known."""
         rows = embeddings.astype(np.float64)
         self.count += len(rows)
-        self.sum += rows.sum(axis=0)
-        self.squares += np.square(rows).sum(axis=0)
+        self._sum.add(rows)
+        self._squares.add(np.square(rows))
         known = [sha256 for sha256 in sha256s if sha256]
         if self._known is not None and len(known) == len(rows):
             self._known += map(summand, known, embeddings)
         else:
             self._known = None
 
-    @property
-    def summands(self) -> tuple[str, ...] | None:
-        return None if self._known is None else tuple(sorted(self._known))
+    def baseline(
+        self, name: str, source: str, group: Group | None = None, created_at: datetime | None = None
+    ) -> Baseline:
+        """The baseline of them; `created_at` is now unless something else is said."""
+        known = self._known
+        return Baseline(
+            name=name,
+            group=group,
+            model=FittedModel.of(self._metadata),
+            created_at=created_at or datetime.now(timezone.utc),
+            emovox=__version__,
+            source=source,
+            count=self.count,
+            sum=self._sum.vector,
+            squares=self._squares.vector,
+            recordings=None if known is None else frozenset(item[: 2 * DIGEST] for item in known),
+            summands=None if known is None else tuple(sorted(known)),
+        )
 
-    @property
-    def digests(self) -> frozenset[str] | None:
-        return None if self._known is None else frozenset(item[: 2 * DIGEST] for item in self._known)
+    def group(self, name: str, column: str, value: str) -> Group:
+        """Of the baseline of those with a value, where these are the whole set under this name."""
+        return Group(name=name, column=column, value=value, count=self.count, sum=self._sum.vector)
 
 
 class Fitting:
@@ -57,8 +101,8 @@ class Fitting:
             source: what the recordings are, in words.
         """
         self._name, self._metadata, self._column, self._source = name, metadata, column, source
-        self._everyone = _Totals(metadata.embedding_size)
-        self._groups: dict[str, _Totals] = {}
+        self._everyone = Totals(metadata)
+        self._groups: dict[str, Totals] = {}
         self._seen: set[tuple[str, str]] = set()
 
     def add(
@@ -88,7 +132,7 @@ class Fitting:
         chosen = sorted(index for own in by_group.values() for index in own)
         self._everyone.add(rows[chosen], [sha256s[index] for index in chosen])
         for value, own in by_group.items() if groups is not None else ():
-            totals = self._groups.setdefault(value, _Totals(size))
+            totals = self._groups.setdefault(value, Totals(self._metadata))
             totals.add(rows[own], [sha256s[index] for index in own])
 
     def baselines(self) -> list[Baseline]:
@@ -100,26 +144,11 @@ class Fitting:
         whole = self._everyone
         if not whole.count:
             raise BaselineError("no recording: a baseline needs one at least, and is worth more with twelve")
-        baselines = [self._baseline(self._name, whole, None)]
+        baselines = [whole.baseline(self._name, self._source)]
         for value, title in member_names(self._name, sorted(self._groups)).items():
-            group = Group(name=self._name, column=self._column, value=value, count=whole.count, sum=whole.sum)
-            baselines.append(self._baseline(title, self._groups[value], group))
+            group = whole.group(self._name, self._column, value)
+            baselines.append(self._groups[value].baseline(title, self._source, group))
         return baselines
-
-    def _baseline(self, name: str, totals: _Totals, group: Group | None) -> Baseline:
-        return Baseline(
-            name=name,
-            group=group,
-            model=FittedModel.of(self._metadata),
-            created_at=datetime.now(timezone.utc),
-            emovox=__version__,
-            source=self._source,
-            count=totals.count,
-            sum=totals.sum,
-            squares=totals.squares,
-            recordings=totals.digests,
-            summands=totals.summands,
-        )
 
 
 def fit(

@@ -131,6 +131,27 @@ def expectation(
     return {name: shares.get(name, left / len(rest)) for name in names}
 
 
+@dataclass(frozen=True)
+class Shifting:
+    """What a model makes of any baseline, for where that is known only later. Can be pickled.
+
+    Attributes:
+        metadata: of the model, with reference means.
+        weights: of its readout of emotions, (K, D); None: its file doesn't show them.
+        expect: as of `shift`.
+        emotions: likewise.
+    """
+
+    metadata: Metadata
+    weights: NDArray[np.floating] | None
+    expect: Mapping[str, float] | None
+    emotions: Collection[str] | None
+
+    def __call__(self, baseline: Baseline) -> Shift:
+        """As `shift`."""
+        return shift(baseline, self.metadata, self.weights, expect=self.expect, emotions=self.emotions)
+
+
 def shift(
     baseline: Baseline,
     metadata: Metadata,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from emovox.baselines.baseline import Baseline
 from emovox.inference.options import Options
 from emovox.models.loading import PrecisionChoice
 from emovox.models.runtime.session import Device
@@ -53,11 +54,17 @@ class BatchConfig:
         """What must not change from one run to the next, as plain data."""
         head = self.options.head
         heard = replace(self.options, channel=1) if self.split_channels else self.options
-        options = asdict(replace(self.options, channel=None, head=None, speech_only=heard.by_speech))
+        baseline = self.options.baseline
+        plain = replace(self.options, channel=None, head=None, baseline=None, expect=None)
+        options = asdict(replace(plain, speech_only=heard.by_speech))
         return {
             "options": {
                 **options,
                 "head": head and {"name": head.name, "created_at": str(head.training.created_at)},
+                "baseline": {"name": baseline.name, "checksum": baseline.checksum}
+                if isinstance(baseline, Baseline)
+                else baseline,
+                "expect": self.options.expect and dict(self.options.expect),
             },
             "map": dict(self.mapping),
             "channels": "split" if self.split_channels else "mix",

@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS contents (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kept (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS twins (path TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS speakers (path TEXT PRIMARY KEY, speaker TEXT NOT NULL) WITHOUT ROWID;
 """
 _WAITING, _DONE = 0, 1
 
@@ -95,6 +96,8 @@ class Ledger:
         with self._writing():
             self._base.execute("BEGIN")
             for item in items:
+                if item.speaker:
+                    self._base.execute("INSERT OR IGNORE INTO speakers VALUES (?, ?)", (item.path, item.speaker))
                 row = (item.path, *(item.row or (None, None)), item.column, _WAITING)
                 if self._base.execute("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?)", row).rowcount:
                     if queued:
@@ -102,6 +105,12 @@ class Ledger:
                     new += 1
             self._base.execute("COMMIT")
         return new
+
+    def speaker(self, path: str) -> str:
+        """Whose recording it is, as listed; "": the list doesn't say."""
+        with self._writing():
+            row = self._base.execute("SELECT speaker FROM speakers WHERE path=?", (path,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def take(self, count: int) -> list[Item]:
         """Hand out the next items, each once."""

@@ -21,15 +21,18 @@ from filelock import FileLock, Timeout
 from emovox import private
 from emovox.archive.record import ArchiveRecord
 from emovox.audio.files import is_remote
+from emovox.baselines.baseline import SPEAKER
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import BatchEngine
 from emovox.batch.ledger import Ledger
+from emovox.batch.schema import ERRORS, FIRST_PASS, RECOGNITIONS
 from emovox.batch.scratch import scratch
+from emovox.batch.second_pass import SecondPass
 from emovox.batch.shared import Shared
 from emovox.batch.sources import find
 from emovox.batch.status import SLOWEST, Status
 from emovox.batch.storage import Place
-from emovox.batch.tables import ERRORS, RECOGNITIONS, Shards
+from emovox.batch.tables import Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outlined, Plan, Same, Share, Task
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
@@ -70,7 +73,14 @@ class Batch:
         self.status = Status()
         self._out = Place.of(wish.out)
         self._errors = Shards(self._out, ERRORS, lambda rows, name: None)
-        self._recognitions = Shards(self._out, RECOGNITIONS, self._wrote, before=self._archive_records)
+        self._of_many = wish.options.of_many
+        self._rows = Shards(
+            self._out,
+            FIRST_PASS if self._of_many else RECOGNITIONS,
+            self._wrote,
+            before=self._archive_records,
+            baseline=wish.options.baseline is not None and not self._of_many,
+        )
         self._archive: Archive | None = None
         self._records: list[ArchiveRecord] = []  # of rows that are in no shard yet
         self._buffer: deque[Item] = deque()
@@ -90,7 +100,7 @@ class Batch:
             EmovoxError: as `Recognizer` and `Archive`.
         """
         wish, out = self._wish, self._out
-        found = find(wish.source, wish.column)
+        found = find(wish.source, wish.column, speakers=wish.options.baseline == SPEAKER)
         first = list(islice(found, 1))
         if not first:
             raise BatchError(f"{wish.source}: no audio or video files in it")
@@ -109,7 +119,7 @@ class Batch:
                 device=wish.device,
                 options=wish.options,
                 split_channels=wish.split_channels,
-                formats=wish.formats,
+                formats=() if self._of_many else wish.formats,  # they are written when all is known
                 labels=wish.labels,
                 outputs=outputs,
                 ledger=str(place / "ledger.sqlite"),
@@ -140,6 +150,10 @@ class Batch:
                 raise
             if self._trouble is not None:
                 raise self._trouble
+            if self._of_many:
+                SecondPass(
+                    wish, self._out, self._ready, self._ledger, self._archive, self.status, self._tell
+                ).run()
         return self.status
 
     def _work(self, engine: BatchEngine) -> None:
@@ -148,7 +162,7 @@ class Batch:
                 self._note(answer)
             while self._unusable:
                 self._note(self._unusable.popleft())
-            self._recognitions.tick()
+            self._rows.tick()
             self._errors.tick()
             now = time.monotonic()
             if now - self._looked > _PATIENCE:
@@ -162,7 +176,7 @@ class Batch:
             self._note(self._unusable.popleft())
         self._flush()
         self._copy(last=True)
-        self._recognitions.conclude()
+        self._rows.conclude()
         self._errors.conclude()
         self._tell(self.status)
 
@@ -240,10 +254,11 @@ class Batch:
             return
         status.done += 1
         status.seconds += answer.seconds
-        status.count(answer.rows)
+        if not self._of_many:
+            status.count(answer.rows)
         status.slowest = sorted([*status.slowest, (answer.spent, answer.path)], reverse=True)[:SLOWEST]
         self._records += answer.records
-        self._recognitions.add(answer.rows)
+        self._rows.add(answer.rows)
 
     def _archive_records(self) -> None:
         """Archive what the next shard names, before it does: what no shard names goes at the next start."""
@@ -259,7 +274,7 @@ class Batch:
         for shard, reason, twins in self._ledger.twins(_TOGETHER, all_of_them=last):
             known: dict[str, list[dict[str, Any]]] = {}
             if shard is not None:
-                for row in self._recognitions.read(shard, sha256=list({sha256 for _, sha256 in twins})):
+                for row in self._rows.read(shard, sha256=list({sha256 for _, sha256 in twins})):
                     rows = known.setdefault(row["sha256"], [])
                     if not rows or rows[0]["path"] == row["path"]:
                         rows.append(row)
@@ -269,12 +284,13 @@ class Batch:
                 if shard is None:
                     self._store(Failed(path, reason or UNHEARD))
                 else:
-                    rows = [{**row, "path": path} for row in known[sha256]]
+                    same = {"same": True} if self._of_many else {}
+                    rows = [{**row, "path": path, **same} for row in known[sha256]]
                     self.status.same += 1
                     self._store(Done(path, tuple(rows), rows[0]["duration"], 0.0))
 
     def _flush(self) -> None:
-        self._recognitions.flush()
+        self._rows.flush()
         self._errors.flush()
 
     def _check(self, model: ModelFacts) -> None:
@@ -301,14 +317,16 @@ class Batch:
     def _load(self) -> None:
         """Read what earlier runs did."""
         status = self.status
-        self._recognitions.sweep()
+        self._rows.sweep()
         self._errors.sweep()
-        for name in list(self._recognitions.names()):
-            rows = self._recognitions.read(name, columns=["path", "sha256", "emotion", "outputs", "readouts"])
+        counted = [] if self._of_many else ["emotion", "readouts"]
+        for name in list(self._rows.names()):
+            rows = self._rows.read(name, columns=["path", "sha256", "outputs", *counted])
             while some := list(islice(rows, _TOGETHER)):
                 self._ledger.add_done([(row["path"], row["sha256"]) for row in some], name)
                 self._ledger.keep(row["outputs"] for row in some if row["outputs"])
-                status.count(some)
+                if counted:
+                    status.count(some)
         for name in list(self._errors.names()):
             if self._wish.retry_failed:
                 (self._errors.place / name).delete()

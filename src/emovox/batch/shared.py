@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from emovox.baselines.baseline import Baseline
+from emovox.batch.first_pass import state_row
 from emovox.batch.tables import to_row
 from emovox.batch.tasks import Done, Inferred, Outlined, Ready, Share
 from emovox.inference.splitting import join
+from emovox.inference.state import RunState
 from emovox.models.runtime.engine import Output
 
 
@@ -37,11 +40,23 @@ class Shared:
             EmovoxError: as `Recognizer.recognize`.
         """
         rows = []
+        path, states = self.outlined.item.path, list[RunState]()
         for (outline, _), part in zip(self.outlined.parts, self.outputs, strict=True):
             outputs = [output for some in part for output in some or ()]
-            recognition = join(outline, outputs, ready.metadata, ready.functions, ready.classes, ready.model)
-            rows.append(to_row(self.outlined.item.path, recognition))
-        return Done(self.outlined.item.path, tuple(rows), rows[0]["duration"], self.spent)
+            of_many, shifting = outline.options.of_many, ready.shifting
+            baseline = outline.options.baseline
+            recognition = join(
+                outline,
+                outputs,
+                ready.metadata,
+                ready.functions,
+                ready.classes,
+                ready.model,
+                shift=shifting(baseline) if shifting and isinstance(baseline, Baseline) else shifting,
+                state_sink=states.append if of_many else None,
+            )
+            rows.append(state_row(path, states[-1]) if of_many else to_row(path, recognition))
+        return Done(path, tuple(rows), rows[0]["duration"], self.spent)
 
     def clear(self) -> None:
         """Remove its waveforms."""

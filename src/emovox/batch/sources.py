@@ -5,12 +5,14 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from emovox import directories
 from emovox.audio import lists
 from emovox.audio.files import EXTENSIONS, is_remote, local_path
+from emovox.baselines.baseline import SPEAKER
 from emovox.batch.storage import Place
 from emovox.batch.tasks import Failed, Item
 from emovox.errors import BatchError, LabelsError
@@ -21,12 +23,13 @@ COLUMNS = (*lists.COLUMNS, "bytes")
 BAD_NAME = "its name is not valid UTF-8, which the tables need: rename it"
 
 
-def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
+def find(source: str, column: str | None = None, *, speakers: bool = False) -> Iterator[Item | Failed]:
     """The recordings of `source`; no more than one directory's names are held at a time.
 
     Args:
         source: a directory, a glob, a manifest (CSV, TSV, JSON lines, Parquet) or one recording; path or address.
         column: of a manifest, with paths, addresses or bytes; by default the first of `COLUMNS` that it has.
+        speakers: read the manifest's column `speaker`, too.
 
     Yields:
         Recordings; those of a directory in the order in which the storage lists them.
@@ -39,9 +42,13 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
         raise BatchError("the name is empty: is a variable unset?")
     place = Place.of(source)
     kind = place.kind()
+    if kind == "file" and (column is not None or place.path.lower().endswith(MANIFESTS)):
+        return _manifest(place, column, speakers=speakers)
+    if speakers and kind != "nothing":
+        raise BatchError(
+            f"{source}: --baseline speaker needs a manifest with a column speaker, and this isn't one"
+        )
     if kind == "file":
-        if column is not None or place.path.lower().endswith(MANIFESTS):
-            return _manifest(place, column)
         return iter([_item(place.address)])
     if column is not None:
         raise BatchError(f"{source}: --column is for a manifest, and this isn't one")
@@ -56,12 +63,12 @@ def find(source: str, column: str | None = None) -> Iterator[Item | Failed]:
     raise BatchError(f"{source}: {reason}")
 
 
-def _item(address: str) -> Item | Failed:
+def _item(address: str, speaker: str = "") -> Item | Failed:
     try:
         address.encode()
     except UnicodeEncodeError:
         return Failed(address.encode(errors="backslashreplace").decode(), BAD_NAME)
-    return Item(address)
+    return Item(address, speaker=speaker.encode(errors="backslashreplace").decode())
 
 
 def _walk(place: Place) -> Iterator[Item | Failed]:
@@ -121,24 +128,26 @@ def _check_readable(place: Place) -> None:
         next(place.entries(), None)
 
 
-def _manifest(place: Place, column: str | None) -> Iterator[Item | Failed]:
+def _manifest(place: Place, column: str | None, *, speakers: bool) -> Iterator[Item | Failed]:
     if place.path.lower().endswith(".parquet"):
-        yield from _parquet(place, column)
+        yield from _parquet(place, column, speakers=speakers)
         return
+    speaker = ""
     with place.open() as raw, io.BufferedReader(_Raw(raw)) as file:
         try:
             for number, row in enumerate(lists.rows(file, place.address)):
                 if not number:
                     column = _choose(place, list(row), column)
+                    speaker = _speaker(place, list(row)) if speakers else ""
                 if value := row.get(column or ""):
-                    yield _item(_resolved(place, value))
+                    yield _item(_resolved(place, value), row.get(speaker, ""))
                 else:
                     yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
         except LabelsError as error:
             raise BatchError(str(error)) from error
 
 
-def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
+def _parquet(place: Place, column: str | None, *, speakers: bool) -> Iterator[Item | Failed]:
     import pyarrow as pa  # noqa: PLC0415  an extra
     import pyarrow.parquet  # noqa: PLC0415  an extra
 
@@ -149,11 +158,12 @@ def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
             raise BatchError(f"{place.address}: not a Parquet file: {error}") from error
         column = _choose(place, table.schema_arrow.names, column)
         column, kind = _inside(column, table.schema_arrow.field(column).type)
+        names = _texts(table, _speaker(place, table.schema_arrow.names)) if speakers else repeat("")
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
             number = 0
             for group in range(table.num_row_groups):
                 for row in range(table.metadata.row_group(group).num_rows):
-                    yield Item(f"{place.address}#{number}", (group, row), column)
+                    yield Item(f"{place.address}#{number}", (group, row), column, next(names))
                     number += 1
             return
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
@@ -161,9 +171,10 @@ def _parquet(place: Place, column: str | None) -> Iterator[Item | Failed]:
         number = 0
         for batch in table.iter_batches(columns=[column], batch_size=10_000):
             for value in (batch.flatten() if hasattr(batch, "flatten") else batch).column(0).to_pylist():
+                speaker = next(names)
                 inner = value.get("path") if isinstance(value, dict) else value
                 if inner:
-                    yield _item(_resolved(place, inner))
+                    yield _item(_resolved(place, inner), speaker)
                 else:
                     yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
                 number += 1
@@ -185,6 +196,19 @@ def _choose(place: Place, names: list[str], column: str | None) -> str:
         return lists.column(names, column, COLUMNS, place.address)
     except LabelsError as error:
         raise BatchError(f"{error}: choose with --column") from error
+
+
+def _speaker(place: Place, names: list[str]) -> str:
+    try:
+        return lists.column(names, SPEAKER, (), place.address)
+    except LabelsError as error:
+        raise BatchError(f"{error}: --baseline speaker needs one") from error
+
+
+def _texts(table: Any, column: str) -> Iterator[str]:
+    """The cells of a column as text; "" where there is none."""
+    for batch in table.iter_batches(columns=[column], batch_size=10_000):
+        yield from ("" if value is None else str(value).strip() for value in batch.column(0).to_pylist())
 
 
 def _resolved(place: Place, value: str) -> str:

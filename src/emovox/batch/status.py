@@ -32,6 +32,7 @@ class Status:
         labels: likewise, by class of a model that doesn't give the nine.
         values: the sums of its values and how many they are, by name, likewise.
         slowest: seconds taken and path, of the slowest in this run.
+        second: how many rows the second pass has moved, and of how many; None: it hasn't begun, or there is none.
     """
 
     model: ModelFacts | None = None
@@ -50,6 +51,7 @@ class Status:
     labels: Counter[str] = field(default_factory=Counter)
     values: dict[str, tuple[float, int]] = field(default_factory=dict)
     slowest: list[tuple[float, str]] = field(default_factory=list)
+    second: tuple[int, int] | None = None
 
     def count(self, rows: Iterable[dict[str, Any]]) -> None:
         """Count rows of the table by emotion, else by the class of the first readout that has classes."""

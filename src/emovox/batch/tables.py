@@ -3,88 +3,23 @@
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emovox.batch.schema import schema
 from emovox.batch.storage import Place
 from emovox.emotions import NAMES
 from emovox.errors import BatchError
 from emovox.files import DRAFT
 from emovox.inference.frames import Frames
+from emovox.inference.raw import WITHOUT, Whole, raw
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
 
-RECOGNITIONS, ERRORS = "recognitions", "errors"
 ROWS = 5000  # in a shard, at most
 AGE = 10.0  # seconds after which a shard is written, however few its rows: what an interruption may cost
 SIZE = 64 * 2**20  # approximate bytes after which it is, too: curves and embeddings of frames are large
-
-
-@cache
-def schema(table: str, *, readouts: bool = True) -> Any:
-    """Arrow's schema of a table; without readouts, as it was in 0.1."""
-    import pyarrow as pa  # noqa: PLC0415  an extra
-
-    text, number, features = pa.string(), pa.float64(), pa.list_(pa.float32())
-    if table == ERRORS:
-        return pa.schema([("path", text), ("reason", text)])
-    verdict = [("emotion", text), ("confidence", number), *((name, number) for name in NAMES)]
-    nine = pa.list_(pa.list_(pa.float32(), len(NAMES)))
-    own = [("label", text), ("confidence", number), ("scores", pa.map_(text, number))]
-    limits = ("range", pa.list_(number))
-    result = pa.struct([("kind", text), *own, ("values", pa.map_(text, number)), limits])
-    curve = pa.struct(
-        [
-            ("kind", text),
-            ("labels", pa.list_(text)),
-            limits,
-            *((name, pa.list_(features)) for name in ("logits", "scores", "values")),
-        ]
-    )
-    whole = [("readouts", pa.map_(text, result))] if readouts else []
-    curves = [("readouts", pa.map_(text, curve))] if readouts else []
-    segment = pa.struct(
-        [("start", number), ("end", number), *verdict, ("embedding", features), ("head", pa.struct(own)), *whole]
-    )
-    frames = pa.struct(
-        [
-            ("hop", number),
-            ("first_centre", number),
-            ("smoothing", number),
-            ("logits", nine),
-            ("scores", nine),
-            ("head_labels", pa.list_(text)),
-            ("head_scores", pa.list_(features)),
-            *curves,
-        ]
-    )
-    return pa.schema(
-        [
-            ("path", text),
-            ("sha256", text),
-            ("duration", number),
-            ("speech", number),
-            ("sample_rate", pa.int32()),
-            ("channels", pa.int32()),
-            ("channel", pa.int32()),
-            ("codec", text),
-            *verdict,
-            ("warnings", pa.list_(text)),
-            ("model", text),
-            ("model_revision", text),
-            ("precision", text),
-            ("model_checksum", text),
-            ("embedding", features),
-            ("segments", pa.list_(segment)),
-            ("frames", frames),
-            ("frame_embeddings", pa.list_(features)),
-            ("head", pa.struct([("name", text), *own])),
-            ("outputs", text),
-            *whole,
-        ]
-    )
 
 
 def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> dict[str, Any]:
@@ -120,6 +55,7 @@ def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> d
         "head": None if head is None else {"name": head[0], **_own(head[1])},
         "outputs": outputs,
         "readouts": _readouts(recognition),
+        **_baseline(recognition),
     }
 
 
@@ -138,18 +74,20 @@ class Shards:
         wrote: Callable[[list[dict[str, Any]], str], None],
         *,
         before: Callable[[], None] = lambda: None,
+        baseline: bool = False,
     ) -> None:
         """Begin.
 
         Args:
             out: the batch's output.
-            table: `RECOGNITIONS` or `ERRORS`.
+            table: `RECOGNITIONS`, `ERRORS` or `FIRST_PASS`.
             wrote: is given the rows and the name of every shard that was written.
             before: is called before each is written.
+            baseline: whether rows are relative to one.
         """
         self.place = out / table
         self.written = 0
-        self._table, self._wrote, self._before = table, wrote, before
+        self._table, self._wrote, self._before, self._baseline = table, wrote, before, baseline
         self._rows: list[dict[str, Any]] = []
         self._name, self._size, self._since = "", 0, 0.0
 
@@ -185,7 +123,8 @@ class Shards:
             try:
                 table = pyarrow.parquet.ParquetFile(file)
                 if not any(
-                    table.schema_arrow.equals(schema(self._table, readouts=readouts)) for readouts in (True, False)
+                    table.schema_arrow.equals(schema(self._table, readouts=readouts, baseline=self._baseline))
+                    for readouts in (True, False)
                 ):
                     raise BatchError(f"{place.address}: not a shard of this table: remove it and run again")
                 for batch in table.iter_batches(columns=columns):
@@ -212,10 +151,15 @@ class Shards:
         rows = list(rows)
         self._rows += rows  # in one step: an interrupt must not leave a recording with half of its channels
         for row in rows:
-            self._size += 1000 + 4 * sum(
-                len(values) * (len(values[0]) if key != "embedding" else 1)
-                for key in ("embedding", "frame_embeddings")
-                if (values := row.get(key)) is not None and len(values)
+            self._size += (
+                1000
+                + len(row.get("state", b""))
+                + 4
+                * sum(
+                    len(values) * (len(values[0]) if key != "embedding" else 1)
+                    for key in ("embedding", "frame_embeddings")
+                    if (values := row.get(key)) is not None and len(values)
+                )
             )
             if (frames := row.get("frames")) is not None:
                 curves = [frames, *(readout for _, readout in frames.get("readouts") or [])]
@@ -243,7 +187,7 @@ class Shards:
             return
         name = self._name
         self._before()
-        self._write(name)
+        self.write(name, self._rows)
         rows, self._rows, self._size = self._rows, [], 0
         self.written += len(rows)
         self._wrote(rows, name)
@@ -256,14 +200,19 @@ class Shards:
         """
         self.flush()
         if next(self.names(), None) is None:
-            self._write(_name())
+            self.write(_name(), [])
 
-    def _write(self, name: str) -> None:
+    def write(self, name: str, rows: list[dict[str, Any]]) -> None:
+        """Write a shard, or replace it.
+
+        Raises:
+            BatchError: the storage refuses.
+        """
         import pyarrow as pa  # noqa: PLC0415  an extra
         import pyarrow.parquet  # noqa: PLC0415  an extra
 
         buffer = pa.BufferOutputStream()
-        table = pa.Table.from_pylist(self._rows, schema=schema(self._table))
+        table = pa.Table.from_pylist(rows, schema=schema(self._table, baseline=self._baseline))
         pyarrow.parquet.write_table(table, buffer, compression="zstd")
         (self.place / name).write(buffer.getvalue())
 
@@ -277,6 +226,24 @@ def _verdict(item: Recognition | Segment) -> dict[str, Any]:
     return {"emotion": item.emotion, "confidence": item.confidence, **{name: scores.get(name) for name in NAMES}}
 
 
+def _without(item: Whole) -> dict[str, Any]:
+    """What `_verdict` would be without the baseline."""
+    return {f"{name}{WITHOUT}": value for name, value in _verdict(raw(item)).items()}
+
+
+def _baseline(item: Recognition) -> dict[str, Any]:
+    facts = item.baseline
+    if facts is None:
+        return {}
+    shift = [pair for logits in facts.shift.values() for pair in logits.items()]
+    return {
+        **_without(item),
+        "baseline": facts.name,
+        "baseline_checksum": facts.checksum,
+        "baseline_shift": shift,
+    }
+
+
 def _segment(item: Segment) -> dict[str, Any]:
     head = trained(item.readouts)
     return {
@@ -286,6 +253,7 @@ def _segment(item: Segment) -> dict[str, Any]:
         "embedding": item.embedding,
         "head": None if head is None else _own(head[1]),
         "readouts": _readouts(item),
+        **({} if item.scores_without is None else _without(item)),
     }
 
 
@@ -324,7 +292,16 @@ def _rows(numbers: NDArray[np.float32] | None) -> list[NDArray[np.float32]] | No
 def _readouts(item: Recognition | Segment) -> list[tuple[str, dict[str, Any]]]:
     """As Arrow has a map: pairs of name and result."""
     return [
-        (name, {"kind": readout.kind, **_own(readout), "values": _map(readout.values), "range": readout.range})
+        (
+            name,
+            {
+                "kind": readout.kind,
+                **_own(readout),
+                "values": _map(readout.values),
+                "range": readout.range,
+                f"scores{WITHOUT}": _map(readout.scores_without),
+            },
+        )
         for name, readout in item.readouts.items()
     ]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emovox.archive.record import ArchiveRecord
+from emovox.baselines.shift import Shifting
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.splitting import Outline
@@ -23,11 +24,13 @@ class Item:
         path: its path or address, as in the tables.
         row: where its bytes are, if they are in a Parquet table: row group, and row within it.
         column: of the bytes in that table.
+        speaker: whose it is, by the list; "": it doesn't say, or nobody asked.
     """
 
     path: str
     row: tuple[int, int] | None = None
     column: str | None = None
+    speaker: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,18 @@ Task = Item | Share
 
 @dataclass(frozen=True)
 class Ready:
-    """A worker has loaded its model."""
+    """A worker has loaded its model.
+
+    Attributes:
+        shifting: what it makes of baselines; None: there is none.
+    """
 
     model: ModelFacts
     metadata: Metadata
     functions: Functions
     classes: tuple[str, ...]
     batches: bool
+    shifting: Shifting | None = None
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from emovox.archive.record import ArchiveRecord
 from emovox.audio.decoded import Decoded
 from emovox.audio.files import is_remote
+from emovox.batch.first_pass import state_row
 from emovox.batch.reader import Claim, Reader, Reading
 from emovox.batch.reader import reason as why
 from emovox.batch.tables import to_row
@@ -19,6 +21,7 @@ from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import Request
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.scheduler import Scheduler
+from emovox.inference.state import RunState
 from emovox.outputs import Outputs
 from emovox.saving import Saving
 
@@ -95,7 +98,10 @@ class Worker:
 
     async def _recognize(self, reading: Reading, link: str | None) -> Done:
         """Recognise a recording that was read in one piece, and delete its waveforms."""
-        rows, records = [], []
+        rows: list[dict[str, Any]] = []
+        records: list[ArchiveRecord] = []
+        states: list[RunState] = []
+        of_many = self._plan.options.of_many
         try:
             for part in reading.parts:
                 assert isinstance(part, Decoded)  # noqa: S101  nothing is in pieces
@@ -108,12 +114,16 @@ class Worker:
                         embedding_sink=None
                         if options.embedding
                         else save.embedding_sink,  # the rows have them, too
+                        state_sink=states.append if of_many else None,
                     )
                     recognition = await self._scheduler.recognize(self._choice, request)
                     recognition = await asyncio.to_thread(save.commit, recognition)
-                    record = await asyncio.to_thread(save.record)
+                    record = None if of_many else await asyncio.to_thread(save.record)
                 outputs = None if save.directory is None else save.directory.name
-                rows.append(to_row(reading.path, recognition, outputs))
+                if of_many:
+                    rows.append(state_row(reading.path, states[-1], outputs=outputs, link=link))
+                else:
+                    rows.append(to_row(reading.path, recognition, outputs))
                 records += [] if record is None else [record]
         finally:
             reading.clear()
@@ -128,8 +138,15 @@ class Worker:
 
     def _ready(self) -> Ready:
         with self._scheduler.models.borrow(self._choice) as recognizer:
-            classes = recognizer.classes(self._plan.options.emotions)
-            return Ready(recognizer.model, recognizer.metadata, recognizer.functions, classes, recognizer.batches)
+            options = self._plan.options
+            return Ready(
+                recognizer.model,
+                recognizer.metadata,
+                recognizer.functions,
+                recognizer.classes(options.emotions),
+                recognizer.batches,
+                None if options.baseline is None else recognizer.shifting(options),
+            )
 
     def _load(self, choice: ModelChoice) -> Recognizer:
         plan = self._plan

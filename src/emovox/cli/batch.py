@@ -42,7 +42,11 @@ _LINE = 30.0  # seconds between lines of progress, without a terminal
     metavar="NAME",
     help="The manifest's column of paths, URLs or audio bytes.  [default: path, file, url, audio…, if it has one]",
 )
-@functools.partial(parameters.recognition, without=("baseline", "expect"))
+@functools.partial(
+    parameters.recognition,
+    many="; corpus: to all recordings of this batch, which takes two passes; "
+    "speaker: to those of each speaker, by the manifest's column speaker",
+)
 @click.option(
     "--outputs-dirs", is_flag=True, help="Also make an outputs directory for each recording, in DIR/outputs."
 )
@@ -106,6 +110,7 @@ def batch(
     emovox batch 'calls/2026-*/**/*.opus' --out results --channels split --segments
     emovox batch calls.csv --column file --out results --embedding
     emovox batch calls/ --out results --outputs-dirs --archive --segments
+    emovox batch calls/ --out results --baseline corpus --expect neutral=0.8
     emovox batch s3://calls/2026/ --out s3://results/2026 --model emotion2vec_plus_large
     emovox batch s3://calls/2026/ --out s3://results/2026 --engine ray --address ray://head:10001
     python -c "import pandas; print(pandas.read_parquet('results/recognitions'))"
@@ -187,6 +192,8 @@ class BatchProgress:
         """Show how far a run has come."""
         finished = status.done + status.failed
         total = None if status.listing else status.listed
+        if status.second is not None:
+            finished, total = status.second
         if self._terminal:
             self._bar.update(self._task, completed=finished, total=total, description=line(status))
         elif self._shown and (time.monotonic() - self._told >= _LINE or status.trouble != self._trouble):
@@ -199,6 +206,8 @@ def line(status: Status) -> str:
     hours = status.seconds / 3600
     listed = f"{status.listed:,}{'+' if status.listing else ''}"
     pace = f"{hours:,.2f} h of audio, {3600 * hours / status.elapsed:,.1f} h per hour"
+    if status.second is not None:
+        return f"second pass: {status.second[0]:,} of {status.second[1]:,} made relative"
     remaining = "" if status.remaining is None else f", {_clock(status.remaining)} left"
     failures = f", {status.failed:,} failed" if status.failed else ""
     trouble = f"; {status.trouble}" if status.trouble else ""

@@ -16,6 +16,7 @@ from emovox.errors import LabelsError
 from emovox.evaluation.evaluation import Competing, Evaluation, doubts, folds_in_words, readout_to_evaluate
 from emovox.evaluation.evaluation import evaluate as evaluate_classes
 from emovox.evaluation.value_evaluation import ValueEvaluation, evaluate_values
+from emovox.inference.options import Options
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.corpora import AGREED, LAYOUTS, SHAPES, read_layout
 from emovox.labels.label_list import read_labels
@@ -106,6 +107,11 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
     help="Evaluate this readout of the model.  [default: the nine emotions; without them the only readout]",
 )
 @click.option("--speech-only", is_flag=True, help="Leave silence out of the verdicts.")
+@parameters.baseline(
+    "NAME|PATH|corpus|speaker",
+    "Measure what is heard relative to this baseline, and beside it what is without. corpus: relative to all "
+    "recordings of the list, without their labels; speaker: to those of each speaker, by its column speaker.",
+)
 @parameters.model(f"{parameters.MODEL}  [default: auto, the best one on disk]")
 @parameters.precision("Of the arithmetic.")
 @click.option(
@@ -137,6 +143,8 @@ def evaluate(
     head: str | None,
     readout: str | None,
     speech_only: bool,
+    baseline: str | None,
+    expect: dict[str, float] | None,
     model: str | None,
     mapping: Path | None,
     precision: PrecisionChoice,
@@ -159,6 +167,7 @@ def evaluate(
     emovox evaluate EmoDB/wav --layout emodb --model emotion2vec_plus_large
     emovox evaluate EmoBox/data/iemocap/fold_1 --layout emobox --format json
     emovox evaluate calls.csv --head calls
+    emovox evaluate calls.csv --baseline corpus
     emovox evaluate rated.csv --model MODEL --range 1,7 --label-column arousal=act,valence=val
 
     Exit code: 0 all well, 1 some recordings or directories could not be read, 2 usage.
@@ -171,6 +180,7 @@ def evaluate(
         need_pictures()
     if layout is None and os.path.isdir(manifest):  # noqa: PTH112  what is too deep raises no error here
         raise LabelsError(f"{manifest} is a directory: give its layout with --layout {'|'.join(LAYOUTS)}")
+    options = Options.of(baseline=baseline, expect=expect)
     unreadable: list[tuple[Path, str]] = []
     rows = [] if layout is None else read_layout(
         layout, manifest, failed=lambda path, reason: unreadable.append((path, reason))
@@ -186,7 +196,8 @@ def evaluate(
     chosen = None if own_head is not None else readout_to_evaluate(recognizer.metadata, readout)
     result: Evaluation | ValueEvaluation
     if chosen is not None and chosen.gives_values:
-        _refuse({"--layout": layout, "--labels-map": labels_map, "--classes": competing == "all"}, "classes")
+        of_classes = {"--layout": layout, "--labels-map": labels_map, "--classes": competing == "all"}
+        _refuse({**of_classes, "--baseline": baseline}, "classes")
         ratings = read_values(manifest, chosen.labels, paths=path_column, columns=_columns(label_column))
         with _Bar(len(ratings), shown=not quiet) as steps:
             result = evaluate_values(
@@ -216,6 +227,8 @@ def evaluate(
                 group=group,
                 begin=steps.begin,
                 speech_only=speech_only,
+                baseline=options.baseline,
+                expect=options.expect,
             )
         sentences = doubts(result)
     if form == "json":

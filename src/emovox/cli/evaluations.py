@@ -56,16 +56,25 @@ def _show_classes(evaluation: Evaluation) -> None:
     subject = "" if evaluation.readout is None else f", {kind} {evaluation.readout}"
     click.echo(f"{measures.clips} recordings; {model.name} {model.revision} ({model.precision}){subject}")
     click.echo(f"competing: {', '.join(evaluation.classes)}")
+    without = evaluation.without
+    if evaluation.relative is not None:
+        click.echo(evaluation.relative.sentence)
     for name, words in {
         "unweighted": "unweighted accuracy",
         "weighted": "weighted accuracy",
         "macro_f1": "macro F1",
     }.items():
         low, high = evaluation.intervals[name]
-        click.echo(f"  {words:20} {getattr(measures, name):.3f}  (95 %: {low:.3f} to {high:.3f})")
-    click.echo(
-        f"  {'calibration error':20} {measures.calibration_error:.3f}  (confidence {measures.confidence:.3f})"
-    )
+        line = f"  {words:20} {getattr(measures, name):.3f}  (95 %: {low:.3f} to {high:.3f})"
+        if without is not None:
+            low, high = without.intervals[name]
+            line += f"   without {getattr(without.measures, name):.3f}  ({low:.3f} to {high:.3f})"
+        click.echo(line)
+    line = f"  {'calibration error':20} {measures.calibration_error:.3f}  (confidence {measures.confidence:.3f})"
+    if without is not None:
+        raw = without.measures
+        line += f"{'':9}without {raw.calibration_error:.3f}  (confidence {raw.confidence:.3f})"
+    click.echo(line)
     totals = (measures.confusion.sum(axis=1) + measures.failed).tolist()
     width = max(cell_len(name) for name in measures.classes)
     click.echo(f"  {'':{width}}          recall                 F1")
@@ -76,6 +85,9 @@ def _show_classes(evaluation: Evaluation) -> None:
             f"{100 * recall:5.1f} %  ({100 * low:3.0f} to {100 * high:3.0f})   "
             f"{measures.f1s[name]:.3f}  ({least:.3f} to {most:.3f})"
         )
+        if without is not None:
+            raw = without.measures
+            figures += f"   without {100 * raw.recalls[name]:5.1f} %  {raw.f1s[name]:.3f}"
         click.echo(f"  {set_cell_size(name, width)}  {count:6}  {figures}  {bar(recall)}".rstrip())
     click.echo(f"95 %: {evaluation.drawn}")
     if evaluation.left_out:

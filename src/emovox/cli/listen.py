@@ -59,7 +59,11 @@ STDIN = "-"
     metavar="NAME|PATH",
     help="Also apply this trained head; its result is on the screen, in --jsonl and in the saved result.",
 )
-@parameters.option("baseline")
+@parameters.option(
+    "baseline",
+    help="Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same voice, "
+    "line or room. self: relative to what was said so far, from the eighth segment on; one voice is assumed.",
+)
 @parameters.option("expect")
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @parameters.outputs("Where the result is saved; the archive is kept beside it.")

@@ -3,7 +3,7 @@
 import functools
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
@@ -45,30 +45,37 @@ def outputs(text: str) -> Callable[[Command], Command]:
     )
 
 
-def recognition(command: Command, *, without: Collection[str] = ()) -> Command:
+def recognition(command: Command, *, many: str = "") -> Command:
     """The options of a recognition, which a command gets as `options`.
 
     And `channels`, `model`, `mapping`, `precision`.
 
     Args:
         command: the command.
-        without: names of those that it can't use yet.
+        many: what the help of `--baseline` adds, where it may be of many recordings.
     """
 
     @functools.wraps(command)
     def call(*args: Any, **values: Any) -> Any:
         arguments = {name: values.pop(name) for name in declared(Options) if name in values}
-        return command(*args, options=Options.of(**arguments), **values)
+        options = Options.of(**arguments)
+        if options.of_many and not many:
+            raise click.BadParameter(
+                f"{options.baseline} is of many recordings, for `emovox batch` and `emovox evaluate`: here give "
+                "the name of a baseline, or self",
+                param_hint="--baseline",
+            )
+        return command(*args, options=options, **values)
 
-    options = [_option(name, info) for name, info in declared(Options).items() if name not in without]
+    options = [_option(name, info, many) for name, info in declared(Options).items()]
     for option in reversed([*options, model(f"{MODEL}  [default: auto, the best one on disk]"), _PRECISION]):
         option(call)
     return cast("Command", call)
 
 
-def option(name: str) -> Callable[[Command], Command]:
-    """One option of a recognition, for a command that can't use them all."""
-    return _option(name, declared(Options)[name])
+def option(name: str, **spelling: Any) -> Callable[[Command], Command]:
+    """One option of a recognition, for a command that can't use them all; `spelling`: what is said otherwise."""
+    return _option(name, declared(Options)[name], **spelling)
 
 
 def model(text: str) -> Callable[[Command], Command]:
@@ -93,6 +100,21 @@ def precision(text: str) -> Callable[[Command], Command]:
         show_default=True,
         help=text,
     )
+
+
+def baseline(kinds: str, text: str) -> Callable[[Command], Command]:
+    """The options for the baseline and what is expected, as `baseline` and `expect`.
+
+    Args:
+        kinds: what it may be, for the help.
+        text: the help of the first.
+    """
+
+    def decorate(command: Command) -> Command:
+        expect = click.option("--expect", **_SPELLING["expect"])
+        return click.option("--baseline", metavar=kinds, help=text)(expect(command))
+
+    return decorate
 
 
 def exports(text: str) -> Callable[[Command], Command]:
@@ -175,7 +197,7 @@ _SPELLING: dict[str, dict[str, Any]] = {
 """What a field doesn't say of how it is written on a command line."""
 
 
-def _option(name: str, info: FieldInfo) -> Callable[[Command], Command]:
+def _option(name: str, info: FieldInfo, many: str = "", **spelling: Any) -> Callable[[Command], Command]:
     """The option that a field becomes."""
     if name == "channel":  # one alone is of little use if they can be split
         return _CHANNELS
@@ -193,7 +215,10 @@ def _option(name: str, info: FieldInfo) -> Callable[[Command], Command]:
     elif bool in kinds:
         flag = f"{flag}/--no{flag[1:]}"
     extra |= {"default": default, "help": f"{text[0].upper()}{text[1:]}."}
-    return click.option(flag, **(extra | _SPELLING.get(name, {})))
+    extra |= _SPELLING.get(name, {}) | spelling
+    if name == "baseline" and many:
+        extra |= {"metavar": "NAME|PATH|self|corpus|speaker", "help": f"{extra['help'].rstrip('.')}{many}."}
+    return click.option(flag, **extra)
 
 
 MODEL = "Catalog name, hf:OWNER/NAME, snapshot directory or .onnx file."

@@ -3,16 +3,20 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emovox.baselines.baseline import SPEAKER, Baseline
 from emovox.emotions import NAMES
 from emovox.errors import LabelsError, OptionsError
 from emovox.evaluation.groups import group_columns, resampled_column, resampling
 from emovox.evaluation.metrics import Interval, Measures, bootstrap, by_group, measure
-from emovox.evaluation.recognitions import recognitions
+from emovox.evaluation.recognitions import recognitions, relative_recognitions
+from emovox.evaluation.relative import Relative, check_movable, speaker_column
+from emovox.inference.options import Options
+from emovox.inference.raw import raw
 from emovox.inference.recognition import ModelFacts, Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.aliases import to_classes
@@ -24,9 +28,6 @@ from emovox.models.readout import Readout
 from emovox.models.scores import to_scores
 
 Competing = Literal["shared", "all"]
-
-if TYPE_CHECKING:
-    from emovox.inference.options import OptionArguments
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Evaluation:
         groups: measures by value of each column that has two or more values.
         folds: of each corpus, if the list has speakers and folds.
         trained_on: how many of the recordings the head was trained on; None: there is no head, or it isn't known.
+        relative: the baseline that scores and figures are relative to; None: there is none.
+        without: the same evaluation without it.
     """
 
     model: ModelFacts
@@ -73,6 +76,8 @@ class Evaluation:
     groups: Mapping[str, Mapping[str, Measures]]
     folds: Sequence[Folds]
     trained_on: int | None
+    relative: Relative | None = None
+    without: "Evaluation | None" = None
 
     @property
     def drawn(self) -> str:
@@ -94,15 +99,24 @@ class Evaluation:
             **self.measures.to_dict(),
             "failed": [{"path": name, "reason": reason} for name, reason in self.failures],
             "left_out": dict(self.left_out),
-            "intervals": {
-                "drawn_by": self.drawn_by,
-                **{name: list(ends) for name, ends in self.intervals.items()},
-                "recalls": {name: list(ends) for name, ends in self.recall_intervals.items()},
-                "f1s": {name: list(ends) for name, ends in self.f1_intervals.items()},
-            },
+            "intervals": self._ends(),
             "groups": {column: by_group(values) for column, values in self.groups.items()},
             "folds": [asdict(folds) for folds in self.folds],
             "trained_on": self.trained_on,
+            **({} if self.relative is None else {"baseline": self.relative.to_dict()}),
+            **(
+                {}
+                if self.without is None
+                else {"without": {**self.without.measures.to_dict(), "intervals": self.without._ends()}}
+            ),
+        }
+
+    def _ends(self) -> dict[str, Any]:
+        return {
+            "drawn_by": self.drawn_by,
+            **{name: list(ends) for name, ends in self.intervals.items()},
+            "recalls": {name: list(ends) for name, ends in self.recall_intervals.items()},
+            "f1s": {name: list(ends) for name, ends in self.f1_intervals.items()},
         }
 
 
@@ -118,6 +132,8 @@ def evaluate(
     group: str | None = None,
     begin: Callable[[str], None] = lambda _: None,
     speech_only: bool = False,
+    baseline: Baseline | Literal["self", "corpus", "speaker"] | None = None,
+    expect: Mapping[str, float] | None = None,
 ) -> Evaluation:
     """Recognise labelled recordings, and compare.
 
@@ -136,12 +152,17 @@ def evaluate(
             list has.
         begin: is told the name of each recording before its turn.
         speech_only: leave silence out of the verdicts; recordings without speech have none, and count as wrong.
+        baseline: what scores are relative to: one that was fitted; `corpus`: all recordings of the list, those
+            that are left out too; `speaker`: those of each speaker, by its column of that name. Neither looks at
+            labels.
+        expect: as `Options` has it.
 
     Raises:
         LabelsError: a label means no class, or there is nothing to compare.
         HeadError: the head was trained on another model.
         OptionsError: the model doesn't give the nine, and no readout is named; or the readout's classes don't
             exclude each other.
+        BaselineError: nothing that is evaluated here can be moved.
         DecoderError: as `Recognizer.recognize`.
     """
     if head is not None:
@@ -149,6 +170,7 @@ def evaluate(
         readout = head.readout
     elif readout is None:
         readout = readout_to_evaluate(recognizer.metadata)
+    check_movable(baseline, recognizer.metadata, readout, head)
     if readout is not None and readout.gives_values:
         raise OptionsError(f"{readout.name} gives values, and no classes: evaluate_values compares them")
     name = head.name if head is not None else None if readout is None else readout.name
@@ -165,44 +187,80 @@ def evaluate(
         raise LabelsError(
             f"{source}: only one class competes ({', '.join(classes)}) and is always right; use --classes all"
         )
-    recognised, scores, failures, failed, sha256s = [], [], [], [], []
-    options: OptionArguments = {"head": head, "speech_only": speech_only}
-    if head is None and readout is None:
-        options["emotions"] = classes
-    for row, result in recognitions(labelled, recognizer, begin, **options):
-        if isinstance(result, str):
-            failures.append((row.name, result))
-            failed.append(row)
-            continue
-        recognised.append(row)
-        scores.append(_scores(result, name, classes))
-        sha256s.append(result.recording.sha256)
-    table = np.array(scores).reshape(-1, len(names))
-    measures = measure(table, [row.label for row in recognised], names=names, failed=[row.label for row in failed])
-    columns = group_columns([*recognised, *failed])
-    groups = {column: _by_value(column, recognised, table, failed, names) for column in columns}
-    drawn_by = resampled_column(groups, group, source)
-    intervals = bootstrap(measures, [] if drawn_by is None else list(groups[drawn_by].values()))
-    return Evaluation(
-        recognizer.model,
-        head,
-        name,
-        tuple(names),
-        classes,
-        recognised,
-        table,
-        failures,
-        failed,
-        left_out,
-        measures,
-        intervals.whole,
-        intervals.recalls,
-        intervals.f1s,
-        drawn_by,
-        groups,
-        find_folds(rows),
-        None if head is None or head.training.recordings is None else sum(map(head.training.knows, sha256s)),
+    options = Options(
+        head=head,
+        speech_only=speech_only,
+        emotions=classes if head is None and readout is None else None,
+        baseline=baseline,
+        expect=expect,
     )
+    results, relative = _recognised(rows, labelled, recognizer, begin, options, source)
+    recognised = [row for row, result in results if not isinstance(result, str)]
+    failed = [row for row, result in results if isinstance(result, str)]
+    failures = [(row.name, result) for row, result in results if isinstance(result, str)]
+    given = [result for _, result in results if not isinstance(result, str)]
+
+    def evaluated(given: Sequence[Recognition]) -> Evaluation:
+        scores = np.array([_scores(result, name, classes) for result in given]).reshape(-1, len(names))
+        measures = measure(
+            scores, [row.label for row in recognised], names=names, failed=[row.label for row in failed]
+        )
+        columns = group_columns([*recognised, *failed])
+        groups = {column: _by_value(column, recognised, scores, failed, names) for column in columns}
+        drawn_by = resampled_column(groups, group, source)
+        intervals = bootstrap(measures, [] if drawn_by is None else list(groups[drawn_by].values()))
+        knows = None if head is None or head.training.recordings is None else head.training.knows
+        return Evaluation(
+            recognizer.model,
+            head,
+            name,
+            tuple(names),
+            classes,
+            recognised,
+            scores,
+            failures,
+            failed,
+            left_out,
+            measures,
+            intervals.whole,
+            intervals.recalls,
+            intervals.f1s,
+            drawn_by,
+            groups,
+            find_folds(rows),
+            None if knows is None else sum(knows(result.recording.sha256) for result in given),
+        )
+
+    evaluation = evaluated(given)
+    if relative is None:
+        return evaluation
+    return replace(evaluation, relative=relative, without=evaluated([raw(result) for result in given]))
+
+
+def _recognised(
+    rows: Sequence[Labelled],
+    labelled: Sequence[Labelled],
+    recognizer: Recognizer,
+    begin: Callable[[str], None],
+    options: Options,
+    source: Path,
+) -> tuple[list[tuple[Labelled, Recognition | str]], Relative | None]:
+    """The recognitions of the labelled rows, and what they are relative to; a baseline is made of all rows."""
+    if not options.of_many:
+        recognizer.shift(options)  # a baseline that doesn't fit is refused now, and not in each recording
+        results = list(recognitions(labelled, recognizer, begin, options))
+        facts = next((item.baseline for _, item in results if isinstance(item, Recognition)), None)
+        return results, None if facts is None else Relative.of(facts)
+    column = speaker_column(rows, source) if options.baseline == SPEAKER else None
+    by_name = {row.name: row for row in labelled}
+
+    def speaker(row: Labelled) -> str:
+        return "" if column is None else row.groups.get(column, "")
+
+    moved, baselines = relative_recognitions(rows, recognizer, begin, options, speaker)
+    shares = recognizer.shifting(options)(baselines.whole).expectation
+    results = [(by_name[row.name], result) for row, result in moved if row.name in by_name]
+    return results, Relative.of_corpus(baselines, shares, by_speaker=column is not None)
 
 
 def readout_to_evaluate(metadata: Metadata, name: str | None = None) -> Readout | None:

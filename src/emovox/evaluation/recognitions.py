@@ -4,25 +4,29 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
+from emovox.baselines.corpus import Corpus, CorpusBaselines
 from emovox.errors import AudioError, DecoderError, EmovoxError
+from emovox.inference.options import Options, Request
 from emovox.inference.recognition import NO_SPEECH, Recognition
 from emovox.inference.recognizer import Recognizer
+from emovox.inference.splitting import finish
+from emovox.inference.state import RunState
 from emovox.labels.label_list import Labelled
 from emovox.labels.value_list import Rated
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from emovox.inference.options import OptionArguments
+    from emovox.inference.options import StateSink
 
 Row = TypeVar("Row", Labelled, Rated)
+SOURCE = "all recordings of a list that was evaluated"
 
 
 def recognitions(
     rows: Sequence[Row],
     recognizer: Recognizer,
     begin: Callable[[str], None],
-    **arguments: "Unpack[OptionArguments]",
+    options: Options,
+    state_sink: "StateSink | None" = None,
 ) -> Iterator[tuple[Row, Recognition | str]]:
     """Each row with its recognition, or with the reason why it has none.
 
@@ -30,7 +34,8 @@ def recognitions(
         rows: of a list.
         recognizer: the model.
         begin: is told the name of each recording before its turn.
-        **arguments: as of `Recognizer.recognize`.
+        options: of the recognitions.
+        state_sink: as of `Request`.
 
     Raises:
         DecoderError: as `Recognizer.recognize`.
@@ -39,16 +44,55 @@ def recognitions(
         begin(row.name)
         if following is not None:
             recognizer.expect(following.path)
-        try:
-            result = recognizer.recognize(row.path, **arguments)
-        except DecoderError:  # not the recording's fault
-            raise
-        except EmovoxError as error:
-            yield row, error.reason if isinstance(error, AudioError) else str(error)
-            continue
-        if "silence" in result.warnings:
+        [result] = recognizer.recognize_together([Request(row.path, options, state_sink=state_sink)])
+        if isinstance(result, DecoderError):  # not the recording's fault
+            raise result
+        if isinstance(result, EmovoxError):
+            yield row, result.reason if isinstance(result, AudioError) else str(result)
+        elif "silence" in result.warnings:
             yield row, "silence"
         elif result.speech_only and NO_SPEECH in result.warnings:
             yield row, "no speech"
         else:
             yield row, result
+
+
+def relative_recognitions(
+    rows: Sequence[Row],
+    recognizer: Recognizer,
+    begin: Callable[[str], None],
+    options: Options,
+    speaker: Callable[[Row], str],
+) -> tuple[list[tuple[Row, Recognition | str]], CorpusBaselines]:
+    """The same relative to all of these recordings, or to those of each speaker; labels aren't looked at.
+
+    Args:
+        rows: as of `recognitions`, and the arguments after it.
+        recognizer: likewise.
+        begin: likewise.
+        options: likewise; the baseline is `corpus` or `speaker`.
+        speaker: whose recording a row is; "": it isn't known, or doesn't matter.
+
+    Raises:
+        BaselineError: nothing of this model can be moved, or none of the recordings has speech.
+        DecoderError: as `Recognizer.recognize`.
+    """
+    shifting, metadata = recognizer.shifting(options), recognizer.metadata
+    corpus, states = Corpus(metadata), list[RunState]()
+    first: list[tuple[Row, Recognition | str, RunState | None]] = []
+    for row, result in recognitions(rows, recognizer, begin, options, states.append):
+        state = states.pop() if states else None
+        if state is not None and state.speech is not None:
+            corpus.add(state.speech, state.facts.sha256, speaker=speaker(row))
+        first.append((row, result, state))
+    baselines = corpus.baselines(SOURCE)
+    classes, model, functions = recognizer.classes(options.emotions), recognizer.model, recognizer.functions
+
+    def second(row: Row, state: RunState) -> Recognition:
+        shift = shifting(baselines.of(speaker(row)))
+        return finish(state, options, metadata, functions, classes, model, shift)
+
+    return [
+        (row, result if isinstance(result, str) or state is None else second(row, state))
+        for row, result, state in first
+    ], baselines

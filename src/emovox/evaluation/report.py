@@ -22,17 +22,27 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
         f"{facts['clips']} recordings; {model.name} {model.revision} in {model.precision}{_subject(evaluation)}."
     )
     page.text(f"Classes that competed: {', '.join(evaluation.classes)}.")
+    if evaluation.relative is not None:
+        page.text(evaluation.relative.sentence)
     for doubt in doubts(evaluation):
         page.text(doubt)
     page.heading("Figures")
-    rows = [(words, getattr(measures, name), *_ends(evaluation, name)) for name, words in _FIGURES.items()]
-    page.table(["", "", "95 % from", "to"], rows)
+    without = evaluation.without
+    sides = [evaluation] if without is None else [evaluation, without]
+    page.table(
+        ["", "", "95 % from", "to"] + ([] if without is None else ["without", "95 % from", "to"]),
+        [
+            (words, *(cell for side in sides for cell in (getattr(side.measures, name), *_ends(side, name))))
+            for name, words in _FIGURES.items()
+        ],
+    )
     page.text(f"Intervals: {evaluation.drawn}.", note=True)
     page.heading("Classes")
     totals = (measures.confusion.sum(axis=1) + measures.failed).tolist()
     recalls, f1s = evaluation.recall_intervals, evaluation.f1_intervals
     page.table(
-        ["class", "recordings", "recall", "95 % from", "to", "F1", "95 % from", "to"],
+        ["class", "recordings", "recall", "95 % from", "to", "F1", "95 % from", "to"]
+        + ([] if without is None else ["recall without", "F1 without"]),
         [
             (
                 name,
@@ -41,6 +51,7 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
                 *recalls[name],
                 measures.f1s[name],
                 *f1s[name],
+                *([] if without is None else [without.measures.recalls[name], without.measures.f1s[name]]),
             )
             for name in measures.classes
         ],
@@ -51,6 +62,12 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
     page.text(
         f"Expected calibration error {measures.calibration_error:.3f}, mean confidence {measures.confidence:.3f}."
     )
+    if without is not None:
+        raw = without.measures
+        page.text(
+            f"Without the baseline: expected calibration error {raw.calibration_error:.3f}, mean confidence "
+            f"{raw.confidence:.3f}."
+        )
     page.picture(partial(draw_reliability, tables={title: facts}), "Reliability")
     for column, values in evaluation.groups.items():
         page.heading(f"By {column}")

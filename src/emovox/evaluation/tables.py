@@ -2,10 +2,12 @@
 
 import io
 from collections.abc import Sequence
+from itertools import chain
 from math import isnan
 
 from emovox.evaluation.evaluation import Evaluation
 from emovox.evaluation.value_evaluation import ValueEvaluation
+from emovox.inference.raw import WITHOUT
 from emovox.labels.label_list import Labelled
 from emovox.labels.value_list import Rated
 from emovox.spreadsheets import writer
@@ -17,21 +19,34 @@ def clips_table(evaluation: Evaluation) -> str:
     """A line for each recording: class, verdict, scores, or why there are none; and the list's own columns."""
     text = io.StringIO()
     write = writer(text)
-    own = ["path", "label", "prediction", "confidence", *evaluation.names, "failure", f"label{_OF_LIST}"]
+    verdict = ["prediction", "confidence", *evaluation.names]
+    own = ["path", "label", *verdict, "failure", f"label{_OF_LIST}"]
     own.append("heard")  # the prediction's name until 0.2, which goes with 0.3
+    sides = [evaluation.scores]
+    if evaluation.without is not None:
+        sides.append(evaluation.without.scores)
+        own += [f"{name}{WITHOUT}" for name in verdict]
     theirs = _columns([*evaluation.rows, *evaluation.failed])
     write([*own, *_names(theirs, own)])
 
     def given(row: Labelled, prediction: str) -> list[str]:
-        return [row.original or row.label, prediction, *(row.groups.get(name, "") for name in theirs)]
+        return [row.original or row.label, prediction]
 
-    for row, scores in zip(evaluation.rows, evaluation.scores, strict=True):
-        best = int(scores.argmax())
-        name, numbers = evaluation.names[best], [f"{score:.6f}" for score in scores]
-        write([row.name, row.label, name, numbers[best], *numbers, "", *given(row, name)])
+    def of_list(row: Labelled) -> list[str]:
+        return [row.groups.get(name, "") for name in theirs]
+
+    for row, *scores in zip(evaluation.rows, *sides, strict=True):
+        cells, *raw = ([evaluation.names[int(one.argmax())], *_texts(one.max(), *one)] for one in scores)
+        write([row.name, row.label, *cells, "", *given(row, cells[0]), *chain(*raw), *of_list(row)])
     for row, (_, reason) in zip(evaluation.failed, evaluation.failures, strict=True):
-        write([row.name, row.label, "", "", *[""] * len(evaluation.names), reason, *given(row, "")])
+        empty = [""] * len(verdict)
+        rest = [*given(row, ""), *empty * (len(sides) - 1), *of_list(row)]
+        write([row.name, row.label, *empty, reason, *rest])
     return text.getvalue()
+
+
+def _texts(*scores: float) -> list[str]:
+    return [f"{score:.6f}" for score in scores]
 
 
 def values_table(evaluation: ValueEvaluation) -> str:

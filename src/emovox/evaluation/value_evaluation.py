@@ -13,6 +13,7 @@ from emovox.evaluation.groups import group_columns, resampled_column, resampling
 from emovox.evaluation.metrics import Interval
 from emovox.evaluation.recognitions import recognitions
 from emovox.evaluation.value_metrics import ValueMeasures, bootstrap_values, measure_values, rounded
+from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.folds import Folds, find_folds
@@ -138,7 +139,7 @@ def evaluate_values(
     _check_scale(rows, readout, scale, source)
     recognised: list[Rated] = []
     values, failures, failed = [], [], []
-    for row, result in recognitions(rated_rows, recognizer, begin, speech_only=speech_only):
+    for row, result in recognitions(rated_rows, recognizer, begin, Options(speech_only=speech_only)):
         if isinstance(result, str):
             failures.append((row.name, result))
             failed.append(row)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from emovox.exports.spans import spans
-from emovox.exports.verdict import head_phrase, verdict
+from emovox.exports.verdict import head_phrase, relative_to, verdict
 from emovox.inference.recognition import Recognition, Segment
 
 
@@ -17,6 +17,8 @@ def srt(recognition: Recognition, language: str) -> Iterator[str]:
 def vtt(recognition: Recognition, language: str) -> Iterator[str]:
     """WebVTT: a cue for each segment."""
     yield "WEBVTT\n"
+    if relative := relative_to(recognition, language):
+        yield f"\nNOTE {relative.replace('-->', '→')}\n"
     for span in spans(recognition, 1000):
         yield f"\n{_clock(span.start, '.')} --> {_clock(span.end, '.')}\n{_cue(span.segment, language)}\n"
 

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import NAMES
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import FrameReadout, Frames
+from emovox.inference.raw import WITHOUT, raw
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
 from emovox.models.metadata import Metadata
 
@@ -37,6 +39,8 @@ class Layout:
         classes: the names of those that give classes.
         head: whether there is a trained head.
         head_labels: the classes of all trained heads.
+        relative: whether a recording has a baseline, so that there are columns of what would be without.
+        moved: the readouts with classes of their own that baselines moved.
     """
 
     def __init__(self) -> None:
@@ -44,12 +48,15 @@ class Layout:
         self.classes: set[str] = set()
         self.head = False
         self.head_labels: list[str] = []
+        self.relative = False
+        self.moved: list[str] = []
 
     @classmethod
     def of(cls, recognition: Recognition) -> "Layout":
         """The layout of one recording."""
         layout = cls()
         layout.add(recognition.readouts)
+        layout.add_baseline(recognition.baseline)
         for segment in recognition.segments or []:
             layout.add(segment.readouts)
         if recognition.frames is not None:  # where nothing was to judge they are all that tells the columns
@@ -76,6 +83,12 @@ class Layout:
                 name, numbers or {}, classes=item.scores is not None, head=item.created_at is not None
             )
 
+    def add_baseline(self, baseline: BaselineFacts | None) -> None:
+        """Make room for what a recording would be without its baseline."""
+        if baseline is not None:
+            self.relative = True
+            _extend(self.moved, baseline.shift)
+
     def add_readout(self, name: str, labels: Iterable[str], *, classes: bool, head: bool = False) -> None:
         """Make room for one readout."""
         _extend(self.labels.setdefault(name, []), labels)
@@ -88,12 +101,31 @@ class Layout:
     def segment_columns(self) -> dict[str, type]:
         """The columns of segments, with the types of their cells."""
         old = [("head_label", str), ("head_confidence", float)] if self.head else []
-        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items()])
+        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *self._without_columns()])
+
+    def _without_columns(self) -> list[tuple[str, type]]:
+        """The columns of segments behind all others, where a recording has a baseline."""
+        if not self.relative:
+            return []
+        columns: list[tuple[str, type]] = [("baseline", str), ("emotion", str), ("confidence", float)]
+        columns += [(name, float) for name in NAMES]
+        for name in self.own_moved:
+            columns += [(f"{name}.label", str), (f"{name}.confidence", float)]
+            columns += [(f"{name}.{label}", float) for label in self.labels[name]]
+        return [(f"{name}{WITHOUT}" if name != "baseline" else name, kind) for name, kind in columns]
+
+    @property
+    def own_moved(self) -> list[str]:
+        """Those of `moved` that have columns of their own: not the nine by their names."""
+        return [name for name in self.moved if name in self.labels]
 
     def frame_columns(self) -> list[str]:
         """The columns of frames; all are numbers."""
         own = [f"{name}.{label}" for name, labels in self.labels.items() for label in labels]
         names = [*_FRAME, *(f"head_{label}" for label in self.head_labels), *own]
+        if self.relative:
+            names += [f"{name}{WITHOUT}" for name in NAMES]
+            names += [f"{name}.{label}{WITHOUT}" for name in self.own_moved for label in self.labels[name]]
         return list(_unique((name, float) for name in names))
 
     def readout_columns(self) -> dict[str, type]:
@@ -105,14 +137,27 @@ class Layout:
             columns += [(f"{name}.{label}", float) for label in labels]
         return _unique(columns)
 
-    def segment_cells(self, item: Segment) -> list[Cell]:
-        """The row of a segment."""
+    def segment_cells(self, item: Segment, baseline: BaselineFacts | None = None) -> list[Cell]:
+        """The row of a segment; `baseline` is the one that its scores are relative to."""
         scores = item.scores or {}
         cells: list[Cell] = [item.start, item.end, item.emotion, item.confidence]
         cells += [*map(scores.get, NAMES), item.channel]
         if self.head:
             cells += head_cells(item.readouts)
-        return cells + self.readout_cells(item.readouts)
+        cells += self.readout_cells(item.readouts)
+        return [*cells, *self._without_cells(item, baseline)] if self.relative else cells
+
+    def _without_cells(self, item: Segment, baseline: BaselineFacts | None) -> list[Cell]:
+        before = None if baseline is None else raw(item)
+        scores = {} if before is None else before.scores or {}
+        cells: list[Cell] = [None if baseline is None else baseline.name]
+        cells += [None, None] if before is None else [before.emotion, before.confidence]
+        cells += map(scores.get, NAMES)
+        for name in self.own_moved:
+            own = None if before is None else before.readouts.get(name)
+            cells += [None, None] if own is None else [own.label, own.confidence]
+            cells += map(((own and own.scores) or {}).get, self.labels[name])
+        return cells
 
     def readout_cells(self, readouts: Mapping[str, ReadoutResult]) -> list[Cell]:
         """The cells of `readout_columns`."""
@@ -142,11 +187,19 @@ class Chunk(NamedTuple):
     numbers: NDArray[np.float32]
 
 
-def chunks(frames: Frames | None, layout: Layout) -> Iterator[Chunk]:
-    """All frames in order, in chunks, with the numbers of a layout's `frame_columns`."""
+def chunks(frames: Frames | None, layout: Layout, without: Frames | None = None) -> Iterator[Chunk]:
+    """All frames in order, in chunks, with the numbers of a layout's `frame_columns`.
+
+    Args:
+        frames: those of a recording.
+        layout: the columns.
+        without: the same as they would be without a baseline; None: there is none.
+    """
     if frames is None:
         return
     every, sources = frames.times, [*_sources(frames, layout)]
+    if layout.relative:
+        sources += _sources_without(without, layout)
     for first in range(0, len(every), _ROWS):
         times = every[first : first + _ROWS]
         numbers = np.full((len(times), len(sources)), np.nan, np.float32)
@@ -166,6 +219,15 @@ def _sources(frames: Frames, layout: Layout) -> Iterator[NDArray[np.float32] | N
     for name, labels in layout.labels.items():
         curve = frames.readouts.get(name)
         for label in labels:
+            yield None if curve is None else _column(curve, label)
+
+
+def _sources_without(frames: Frames | None, layout: Layout) -> Iterator[NDArray[np.float32] | None]:
+    scores = None if frames is None else frames.scores
+    yield from [None] * len(NAMES) if scores is None else scores.T
+    for name in layout.own_moved:
+        curve = None if frames is None else frames.readouts.get(name)
+        for label in layout.labels[name]:
             yield None if curve is None else _column(curve, label)
 
 

@@ -5,7 +5,9 @@ from io import StringIO
 
 from emovox.emotions import NAMES
 from emovox.exports.columns import Layout, chunks
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import LOGIT_DIGITS, SCORE_DIGITS, Frames
+from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment
 from emovox.spreadsheets import writer
 
@@ -14,13 +16,15 @@ def segments(recognition: Recognition) -> Iterator[str]:
     """A row for each segment: times in seconds, emotion, scores, channel, and what readouts give."""
     layout = Layout.of(recognition)
     yield line(layout.segment_columns())
-    yield from segment_lines(recognition.segments or [], layout)
+    yield from segment_lines(recognition.segments or [], layout, recognition.baseline)
 
 
-def segment_lines(segments: Iterable[Segment], layout: Layout) -> Iterator[str]:
-    """The rows of segments, with the columns of a layout."""
+def segment_lines(
+    segments: Iterable[Segment], layout: Layout, baseline: BaselineFacts | None = None
+) -> Iterator[str]:
+    """The rows of segments, with the columns of a layout; `baseline` is theirs."""
     for item in segments:
-        cells = layout.segment_cells(item)
+        cells = layout.segment_cells(item, baseline)
         yield line([f"{cell:.{SCORE_DIGITS}f}" if isinstance(cell, float) else cell for cell in cells])
 
 
@@ -28,16 +32,16 @@ def frames(recognition: Recognition) -> Iterator[str]:
     """A row for each frame: its time in seconds, smoothed scores, logits, and what readouts give."""
     layout = Layout.of(recognition)
     yield line(layout.frame_columns())
-    for lines in frame_lines(recognition.frames, layout):
+    for lines in frame_lines(recognition.frames, layout, raw_frames(recognition)):
         yield "".join(lines)
 
 
-def frame_lines(frames: Frames | None, layout: Layout) -> Iterator[list[str]]:
+def frame_lines(frames: Frames | None, layout: Layout, without: Frames | None = None) -> Iterator[list[str]]:
     """The rows of frames, in chunks, with the columns of a layout; what isn't a number stays empty."""
     digits = [6, *[SCORE_DIGITS] * len(NAMES), *[LOGIT_DIGITS] * len(NAMES)]
     digits += [SCORE_DIGITS] * (len(layout.frame_columns()) - len(digits))
     row = ",".join(f"%.{count}f" for count in digits) + "\n"
-    for chunk in chunks(frames, layout):
+    for chunk in chunks(frames, layout, without):
         rows = zip(chunk.times.tolist(), chunk.numbers.tolist(), strict=True)
         yield [(row % (time, *numbers)).replace("nan", "") for time, numbers in rows]
 

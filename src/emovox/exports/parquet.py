@@ -1,11 +1,14 @@
 """Tables as Parquet: typed columns, and their origin in the file's metadata."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, BinaryIO
 
 from emovox.exports.columns import Layout, chunks
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
+from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment, trained
 
 _TOGETHER = 2**14  # rows of a group, at least; the last may have fewer
@@ -15,14 +18,14 @@ def write_segments(recognition: Recognition, file: BinaryIO) -> None:
     """A row for each segment, with the columns of segments.csv: seconds float64, scores float32, channel int32."""
     layout = Layout.of(recognition)
     with writer(file, segment_fields(layout), _metadata(recognition)) as write:
-        write(segment_table(recognition.segments or [], layout))
+        write(segment_table(recognition.segments or [], layout, recognition.baseline))
 
 
 def write_frames(recognition: Recognition, file: BinaryIO) -> None:
     """A row for each frame, with the columns of frames.csv: seconds float64, all others float32."""
     layout = Layout.of(recognition)
     with writer(file, frame_fields(layout), _metadata(recognition)) as write:
-        for table in frame_tables(recognition.frames, layout):
+        for table in frame_tables(recognition.frames, layout, raw_frames(recognition)):
             write(table)
 
 
@@ -35,11 +38,11 @@ def segment_fields(layout: Layout) -> list[tuple[str, Any]]:
     return list({**fields, "start": pyarrow.float64(), "end": pyarrow.float64()}.items())
 
 
-def segment_table(segments: Sequence[Segment], layout: Layout) -> Any:
-    """Segments as an Arrow table."""
+def segment_table(segments: Sequence[Segment], layout: Layout, baseline: BaselineFacts | None = None) -> Any:
+    """Segments as an Arrow table; `baseline` is theirs."""
     import pyarrow  # noqa: PLC0415  an extra
 
-    rows = [layout.segment_cells(item) for item in segments]
+    rows = [layout.segment_cells(item, baseline) for item in segments]
     fields = segment_fields(layout)
     columns = zip(*rows, strict=True) if rows else ([] for _ in fields)
     arrays = [pyarrow.array(column, kind) for column, (_, kind) in zip(columns, fields, strict=True)]
@@ -54,12 +57,12 @@ def frame_fields(layout: Layout) -> list[tuple[str, Any]]:
     return list(zip(names, [pyarrow.float64(), *[pyarrow.float32()] * (len(names) - 1)], strict=True))
 
 
-def frame_tables(frames: Frames | None, layout: Layout) -> Iterator[Any]:
+def frame_tables(frames: Frames | None, layout: Layout, without: Frames | None = None) -> Iterator[Any]:
     """Frames as Arrow tables, in chunks; null where there is no number."""
     import pyarrow  # noqa: PLC0415  an extra
 
     schema = pyarrow.schema(frame_fields(layout))
-    for chunk in chunks(frames, layout):
+    for chunk in chunks(frames, layout, without):
         columns = [pyarrow.array(column, from_pandas=True) for column in chunk.numbers.T]
         yield pyarrow.Table.from_arrays([pyarrow.array(chunk.times), *columns], schema=schema)
 
@@ -97,7 +100,7 @@ def writer(
 def _metadata(recognition: Recognition) -> dict[str, str]:
     """The facts of a table, for when its directory is lost; keys begin with `emovox.`."""
     recording, model, frames = recognition.recording, recognition.model, recognition.frames
-    head = trained(recognition.readouts)
+    head, baseline = trained(recognition.readouts), recognition.baseline
     facts = {
         "version": recognition.emovox,
         "created_at": recognition.created_at.isoformat(),
@@ -110,6 +113,11 @@ def _metadata(recognition: Recognition) -> dict[str, str]:
         "model.precision": model.precision,
         "model.checksum": model.checksum,
         "head.name": None if head is None else head[0],
+        "baseline.name": baseline and baseline.name,
+        "baseline.count": baseline and baseline.count,
+        "baseline.checksum": baseline and baseline.checksum,
+        "baseline.expectation": baseline and json.dumps(baseline.expectation),
+        "baseline.shift": baseline and json.dumps(baseline.shift),
         "frames.smoothing": None if frames is None else frames.smoothing,
     }
     return {f"emovox.{key}": str(value) for key, value in facts.items() if value is not None}

@@ -1,6 +1,6 @@
 """The table of many recordings: the rows of all their segments, or of all their frames."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -9,8 +9,10 @@ from emovox.errors import EmovoxError
 from emovox.exports import comma_separated, parquet
 from emovox.exports.columns import ORIGIN, Layout
 from emovox.inference import stored_result as stored
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
-from emovox.inference.recognition import ReadoutResult, Recognition, Segment
+from emovox.inference.raw import raw_frames
+from emovox.inference.recognition import Recognition, Segment
 from emovox.inference.stored_result import Part
 from emovox.outputs import RESULT, read_result
 
@@ -36,6 +38,8 @@ class Rows:
         path: where the recording was, or its name.
         outputs: its outputs directory.
         relative_to: what the scores are relative to: `raw`, or the name of a baseline.
+        baseline: with which it was recognised.
+        raw: the frames as they would be without it.
     """
 
     path: str | None
@@ -43,6 +47,8 @@ class Rows:
     segments: Sequence[Segment] = ()
     frames: Frames | None = None
     relative_to: str | None = None
+    baseline: BaselineFacts | None = None
+    raw: Frames | None = None
 
 
 class Table:
@@ -89,17 +95,21 @@ class Table:
     def _origin(self, rows: Rows) -> dict[str, str | None]:
         """The first cells of each row, by their columns."""
         cells = dict(zip(ORIGIN, (rows.path, rows.outputs), strict=True))
-        return {**cells, "relative_to": rows.relative_to} if self.relative else cells
+        if self.relative:
+            cells["relative_to"] = rows.relative_to
+        if self.part == "frames" and self.layout.relative:  # the rows of frames have no words of their own
+            cells["baseline"] = None if rows.baseline is None else rows.baseline.name
+        return cells
 
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
         if self.part == "segments":
-            return iter([list(comma_separated.segment_lines(rows.segments, self.layout))])
-        return comma_separated.frame_lines(rows.frames, self.layout)
+            return iter([list(comma_separated.segment_lines(rows.segments, self.layout, rows.baseline))])
+        return comma_separated.frame_lines(rows.frames, self.layout, rows.raw)
 
     def _tables(self, rows: Rows) -> Iterator[Any]:
         if self.part == "segments":
-            return iter([parquet.segment_table(rows.segments, self.layout)])
-        return parquet.frame_tables(rows.frames, self.layout)
+            return iter([parquet.segment_table(rows.segments, self.layout, rows.baseline)])
+        return parquet.frame_tables(rows.frames, self.layout, rows.raw)
 
     def _counted(self, recordings: Iterable[Rows]) -> Iterator[Rows]:
         for rows in recordings:
@@ -123,7 +133,9 @@ def survey(
     for source in sources:
         if source.directory is not None:
             try:
-                layout.add(_readouts(source.directory, part))
+                head = _head(source.directory, part)
+                layout.add(head.readouts)
+                layout.add_baseline(head.baseline)
             except EmovoxError as error:
                 failed(source.directory, str(error))
                 continue
@@ -143,13 +155,20 @@ def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], No
             failed(source.directory, str(error))
             continue
         path = source.path or recognition.recording.name
-        yield Rows(path, str(source.directory), recognition.segments or (), recognition.frames)
+        yield Rows(
+            path,
+            str(source.directory),
+            recognition.segments or (),
+            recognition.frames,
+            baseline=recognition.baseline,
+            raw=raw_frames(recognition),
+        )
 
 
-def _readouts(directory: Path, part: Part) -> Mapping[str, ReadoutResult]:
-    """The readouts of a directory's result: its segments and frames have the same."""
+def _head(directory: Path, part: Part) -> Recognition:
+    """A directory's result without its rows, whose readouts and baseline are the same."""
     try:
         head = stored.read_head(directory / RESULT)
-        return Recognition.model_validate({**head, "segments": None, "frames": None}).readouts
+        return Recognition.model_validate({**head, "segments": None, "frames": None})
     except (OSError, ValueError):  # reading all of it says what is wrong
-        return read_result(directory, part).readouts
+        return read_result(directory, part)

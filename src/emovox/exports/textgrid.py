@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import partial
 
 from emovox.exports.spans import spans
-from emovox.exports.verdict import one_line, verdict
+from emovox.exports.verdict import one_line, relative_to, verdict
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment
 
 _RATE = 1_000_000  # ticks a second: finer than a sample, and exact as a decimal number
@@ -16,7 +16,8 @@ def pieces(recognition: Recognition, language: str) -> Iterator[str]:
 
     `emotion` and `confidence`, if the model gives the nine; for a readout of classes the same, such as
     `mood.label` and `mood.confidence`; one for each value, such as `dimensions.arousal`; else one of where speech
-    is. A trained head has a tier `head NAME`, too, which goes with 0.3.
+    is. A trained head has a tier `head NAME`, too, which goes with 0.3. The names of tiers that are relative to a
+    baseline say to which: `emotion relative to line3`.
     """
     intervals = list(_tiles(recognition))
     xmax = _seconds(max(round(recognition.recording.duration * _RATE), 1))
@@ -38,17 +39,20 @@ def _tiers(recognition: Recognition, language: str) -> Iterator[tuple[str, Calla
     """Each tier's name, and what it says of a segment."""
     items: list[Recognition | Segment] = [recognition, *(recognition.segments or [])]
     readouts = {name: readout for item in items for name, readout in item.readouts.items()}
+    baseline = relative_to(recognition, "en")
+    moved = f" {baseline}" if baseline else ""
     if recognition.emotion is not None or not readouts:
         speech = recognition.emotion is None and all(item.emotion is None for item in items)
-        yield "speech" if speech else "emotion", lambda segment: verdict(segment, language).text
+        yield "speech" if speech else f"emotion{moved}", lambda segment: verdict(segment, language).text
         if not speech:
-            yield "confidence", lambda segment: _number(segment.confidence)
+            yield f"confidence{moved}", lambda segment: _number(segment.confidence)
     for name, readout in readouts.items():
         if readout.created_at is not None:
             yield f"head {name}", _of(name, lambda item: one_line(item.label or ""))
         if readout.scores is not None:
-            yield f"{name}.label", _of(name, lambda item: one_line(item.label or ""))
-            yield f"{name}.confidence", _of(name, lambda item: _number(item.confidence))
+            own = moved if readout.scores_without is not None else ""
+            yield f"{name}.label{own}", _of(name, lambda item: one_line(item.label or ""))
+            yield f"{name}.confidence{own}", _of(name, lambda item: _number(item.confidence))
         for value in readout.values or {}:
             yield f"{name}.{value}", _of(name, partial(_value, value))
 

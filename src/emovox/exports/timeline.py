@@ -13,7 +13,7 @@ from emovox.exports import readout_row
 from emovox.exports.decimation import curves, envelope
 from emovox.exports.paints import NINE, Paint, Paints, words
 from emovox.exports.palette import on
-from emovox.exports.verdict import verdict
+from emovox.exports.verdict import relative_to, verdict
 from emovox.inference.frames import FrameReadout
 from emovox.inference.recognition import Recognition, Segment
 
@@ -344,6 +344,8 @@ def _head(
     if recording.channel is not None:
         facts.append(f"{_WORDS[language]} {recording.channel}")
     facts.append(model)
+    if relative := relative_to(recognition, language):
+        facts.append(fonts.drawable(relative, names))
     figure.text(left + after / WIDTH, line, "   ·   ".join(facts), color=_FAINT, size=10, va="center")
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SEPARATOR = " · "
 """Between values."""
+_RELATIVE = {"en": "relative to", "zh": "相对于"}
 _SPEECH = {"en": "speech", "zh": "语音"}
 
 
@@ -46,6 +47,13 @@ def verdict(item: "Recognition | Segment | LiveUpdate", language: str) -> Verdic
         if readout.label is not None:
             return Verdict(one_line(readout.label), readout.confidence, readout=name)
     return Verdict(short_values(item.readouts) or _SPEECH[language])
+
+
+def relative_to(recognition: Recognition, language: str) -> str:
+    """What scores are relative to, in words; empty: to nothing."""
+    if recognition.baseline is None:
+        return ""
+    return f"{_RELATIVE[language]} {one_line(recognition.baseline.name)}"
 
 
 def head_phrase(item: Recognition | Segment, lead: Verdict) -> str:

@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import Waveform
-from emovox.baselines.baseline import SELF, Baseline
+from emovox.baselines.baseline import CORPUS, SELF, SPEAKER, Baseline
 from emovox.baselines.shift import check_expectation, parse_expectation
 from emovox.emotions import NAMES
 from emovox.errors import OptionsError
@@ -29,6 +29,10 @@ from emovox.models.runtime.engine import Floats
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from emovox.inference.state import RunState
+
+    StateSink = Callable[[RunState], None]
 
 Sink = Callable[[Waveform], None]
 """Takes the blocks of waveform that the model is given, in order."""
@@ -96,7 +100,7 @@ class Options(CommonOptions):
 
     head: Annotated[Head | None, Field(description="also apply this trained head: classes of your own")] = None
     baseline: Annotated[
-        Baseline | Literal["self"] | None,
+        Baseline | Literal["self", "corpus", "speaker"] | None,
         Field(
             description="hear emotions relative to this baseline: recordings of one voice, line or room; `self`: "
             "segments and curve relative to the recording itself"
@@ -137,7 +141,7 @@ class Options(CommonOptions):
         if (head := values.get("head")) is not None:
             values["head"] = Head.find(head)
         if (baseline := values.get("baseline")) is not None:
-            values["baseline"] = SELF if baseline == SELF else Baseline.find(baseline)
+            values["baseline"] = baseline if baseline in (SELF, CORPUS, SPEAKER) else Baseline.find(baseline)
         if isinstance(expect := values.get("expect"), str):
             values["expect"] = parse_expectation(expect)
         return cls(**values)
@@ -163,7 +167,12 @@ class Options(CommonOptions):
     @property
     def frame_logits(self) -> bool:
         """Whether the model must give the logits of frames."""
-        return self.by_frame or self.segments or self.by_speech or self.baseline == SELF
+        return self.by_frame or self.segments or self.by_speech or self.baseline == SELF or self.of_many
+
+    @property
+    def of_many(self) -> bool:
+        """Whether the baseline is of all recordings of a run, which is known only when the last was recognised."""
+        return self.baseline in (CORPUS, SPEAKER)
 
     @property
     def frame_embeddings(self) -> bool:
@@ -173,7 +182,7 @@ class Options(CommonOptions):
     @property
     def _measures_speech(self) -> bool:
         """Whether the embedding of the speech alone is needed: a baseline is made of it, or compared with it."""
-        return self.baseline is not None and (self.by_speech or self.baseline == SELF)
+        return self.baseline is not None and (self.by_speech or self.baseline == SELF or self.of_many)
 
 
 class OptionArguments(TypedDict, total=False):
@@ -242,6 +251,8 @@ class Request:
         name: what to call it in the result; by default its file name.
         sink: is given the waveform, block by block.
         embedding_sink: is given the embeddings of frames instead of the result.
+        state_sink: is given the state of the run, from which it can be finished relative to a baseline that is
+            known only later; the recognition is without one.
     """
 
     recording: Source | Decoded
@@ -249,3 +260,4 @@ class Request:
     name: str | None = None
     sink: Sink | None = None
     embedding_sink: EmbeddingSink | None = None
+    state_sink: "StateSink | None" = None

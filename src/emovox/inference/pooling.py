@@ -32,6 +32,24 @@ class Pool:
         self._logits: dict[str, NDArray[np.float64]] = {}
         self._embedding: NDArray[np.float64] | float = 0.0
 
+    @classmethod
+    def of(
+        cls,
+        functions: Functions,
+        frame_count: int,
+        logits: dict[str, NDArray[np.float64]],
+        embedding: NDArray[np.float64],
+    ) -> "Pool":
+        """A pool with `sums`."""
+        pool = cls(functions)
+        pool.frame_count, pool._logits, pool._embedding = frame_count, logits, embedding
+        return pool
+
+    @property
+    def sums(self) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64] | float]:
+        """Over its frames: logits (K,) by readout, and embeddings (D,), or 0 if there are none."""
+        return self._logits, self._embedding
+
     def add(self, output: Output) -> None:
         """Add a whole window."""
         self.frame_count += output.frame_count
@@ -110,6 +128,15 @@ class Segments:
             if high <= count:
                 self._first = index + 1
         return speech
+
+    @property
+    def all(self) -> list[Pool]:
+        """The pools of the first spans, among them those that have no frame."""
+        return self._pools
+
+    def restore(self, pools: list[Pool]) -> None:
+        """Take those of another run, as `all` gave them."""
+        self._pools = pools
 
     def pools(self) -> list[tuple[Span, Pool]]:
         """Each span with its pool, without those that have no frame."""

@@ -12,6 +12,9 @@ from emovox.inference.recognition import UNSURE, ReadoutResult, Recognition, Seg
 
 Whole = TypeVar("Whole", Recognition, Segment)
 
+WITHOUT = "_without"
+"""Follows the name of a column of scores in tables: the column of what they would be without the baseline."""
+
 
 def without_baseline(recognition: Recognition) -> Recognition:
     """The same with the scores that it would have without its baseline; its frames stay as they are."""
@@ -19,10 +22,10 @@ def without_baseline(recognition: Recognition) -> Recognition:
         return recognition
     # Whether it is unsure without its baseline isn't known here: that has a threshold of its own.
     segments = recognition.segments and [
-        _raw(item).model_copy(update={"unsure": None}) for item in recognition.segments
+        raw(item).model_copy(update={"unsure": None}) for item in recognition.segments
     ]
     warnings = [code for code in recognition.warnings if code != UNSURE]
-    return _raw(recognition).model_copy(update={"baseline": None, "segments": segments, "warnings": warnings})
+    return raw(recognition).model_copy(update={"baseline": None, "segments": segments, "warnings": warnings})
 
 
 def frames_without_baseline(
@@ -51,6 +54,14 @@ def frames_without_baseline(
     return frames.model_copy(update={"scores": scores, "readouts": readouts})
 
 
+def raw_frames(recognition: Recognition) -> Frames | None:
+    """A recognition's frames likewise; None: it has none, or no baseline."""
+    frames, baseline = recognition.frames, recognition.baseline
+    if frames is None or baseline is None:
+        return None
+    return frames_without_baseline(frames, baseline, recognition.model.emotions)
+
+
 def _emotion(label: str) -> str:
     """Which of the nine a label is that has its name, as `Readout.is_nine` takes it: 生气/angry, <unk>."""
     name = label.lower().rpartition("/")[2].strip()
@@ -63,7 +74,8 @@ def _moved_back(scores: Rows, labels: Iterable[str], shift: Mapping[str, float])
     return np.asarray(rows / rows.sum(axis=1, keepdims=True), np.float32)
 
 
-def _raw(item: Whole) -> Whole:
+def raw(item: Whole) -> Whole:
+    """A recording or a segment likewise, without a look at its other parts."""
     readouts = {name: _readout(result) for name, result in item.readouts.items()}
     if item.scores_without is None:
         return item.model_copy(update={"readouts": readouts})

@@ -141,6 +141,7 @@ class Curve:
         """
         self.item, self._width = item, width
         self._logits: list[Floats] = []
+        self._all: Floats | None = None
         self._sliding: Sliding | None = None
         if item.readout.kind != "linear":
             assert item.function is not None  # noqa: S101  the model's file has it
@@ -156,16 +157,28 @@ class Curve:
         elif output.frames is not None:
             self._logits.append(self.item.function(output.frames))
 
+    @property
+    def logits(self) -> Floats:
+        """Of every frame, (T, K): smoothed already if the readout isn't linear."""
+        if self._all is None:
+            self._all = np.concatenate(self._logits) if self._sliding is None else self._sliding.finish()
+            self._logits = []
+        return self._all
+
+    def restore(self, logits: Floats) -> None:
+        """Take those of another run."""
+        self._all = logits
+
     def finish(self, counted: NDArray[np.bool_] | None) -> tuple[Floats | None, Floats]:
         """The logits of a linear readout, and its scores or values, float32 (T, K) each; NaN where none counts."""
-        if self._sliding is None:
-            logits = np.concatenate(self._logits)
+        logits, linear = self.logits, self._sliding is None
+        if linear:
             numbers = smooth(logits, self.item.numbers, width=self._width, counted=counted)
         else:
-            logits, numbers = None, self.item.numbers(self._sliding.finish()).astype(np.float32)
+            numbers = self.item.numbers(logits).astype(np.float32)
         if counted is not None:
             numbers[~counted] = np.nan
-        return logits, numbers
+        return logits if linear else None, numbers
 
     def describe(self, logits: Floats | None, numbers: Floats) -> FrameReadout:
         """As the result has it."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, NoReturn, overload
 from emovox.audio.recording import Source
 from emovox.audio.waveform import SAMPLE_RATE
 from emovox.baselines.baseline import Baseline
-from emovox.baselines.shift import Shift, expectation, movable, shift
+from emovox.baselines.shift import Shift, Shifting, expectation, movable
 from emovox.emotions import check_names
-from emovox.errors import EmovoxError, OptionsError, UnknownEmotionError
+from emovox.errors import BaselineError, EmovoxError, OptionsError, UnknownEmotionError
 from emovox.inference.batches import BATCH_SECONDS, in_batches
 from emovox.inference.live import Live
 from emovox.inference.options import EmbeddingSink, Options, Request, Sink, described
@@ -270,9 +270,10 @@ class Recognizer:
                     request.options,
                     self.classes(request.options.emotions),
                     functions=self.functions,
-                    shift=self.shift(request.options),
+                    shift=None if request.state_sink is not None else self.shift(request.options),
                     sink=request.sink,
                     embedding_sink=request.embedding_sink,
+                    state_sink=request.state_sink,
                 )
             except EmovoxError as error:
                 results[index] = error
@@ -314,16 +315,28 @@ class Recognizer:
         """
         if options.baseline is None:
             return None
+        if options.of_many:
+            raise BaselineError(
+                f"{options.baseline!r} is of many recordings, for `emovox batch` and `emovox evaluate`: here give "
+                "the name of a baseline, or self"
+            )
+        rule = self.shifting(options)
+        return rule(options.baseline) if isinstance(options.baseline, Baseline) else rule
+
+    def shifting(self, options: Options) -> Shifting:
+        """What this model makes of any baseline, with the expectation and emotions of these options.
+
+        Raises:
+            BaselineError: as `shift`.
+            ModelError: likewise.
+            OptionsError: likewise.
+        """
         if isinstance(options.baseline, Baseline):
             options.baseline.check(self.metadata)
         movable(self.metadata)  # before its file is read
-        metadata, weights, emotions = self._with_reference, self._weights, self.classes(options.emotions)
-
-        def shift_of(baseline: Baseline) -> Shift:
-            return shift(baseline, metadata, weights, expect=options.expect, emotions=emotions)
-
+        metadata, emotions = self._with_reference, self.classes(options.emotions)
         expectation(movable(metadata), options.expect, emotions)  # it is refused now, and not in each recording
-        return shift_of(options.baseline) if isinstance(options.baseline, Baseline) else shift_of
+        return Shifting(metadata, self._weights, options.expect, emotions)
 
     @cached_property
     def _with_reference(self) -> Metadata:

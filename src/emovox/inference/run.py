@@ -1,7 +1,6 @@
 """The inference run: one recording on its way through a model, from windows to a recognition."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -11,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emovox.audio.decoded import Decoded
-from emovox.audio.recording import Source, open_recording
+from emovox.audio.recording import Source
 from emovox.audio.speech import Span, SpeechFinder
-from emovox.audio.waveform import SAMPLE_RATE, Waveform
+from emovox.audio.waveform import SAMPLE_RATE
 from emovox.audio.windows import Window, cut, cut_at_pauses
 from emovox.baselines.baseline import Baseline
 from emovox.baselines.distance import is_far
 from emovox.baselines.fitting import of_itself
 from emovox.baselines.shift import Shift
 from emovox.emotions import NAMES
-from emovox.errors import EmovoxError, OptionsError
+from emovox.errors import EmovoxError
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
 from emovox.inference.nine import by_name, five, of_the_nine
@@ -30,9 +29,7 @@ from emovox.inference.readouts import Curve, applied, window_functions
 from emovox.inference.recognition import (
     BASELINE_FAR,
     BASELINE_SHORT,
-    MOSTLY_SILENCE,
     NO_HEAD,
-    NO_SPEECH,
     SCHEMA,
     UNSURE,
     ModelFacts,
@@ -41,18 +38,18 @@ from emovox.inference.recognition import (
     Segment,
     format_timestamp,
 )
+from emovox.inference.source import facts, opened, tee, warnings
+from emovox.inference.state import RunState, stack, unstack
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Floats, Output
 from emovox.models.runtime.readout_function import Functions
 from emovox.models.scores import certain, emotion_scores
-from emovox.settings import settings
 from emovox.version import __version__
 
 if TYPE_CHECKING:
-    from emovox.audio.decoding import Decoding
-    from emovox.audio.isolation.isolated_decoder import IsolatedDecoder, IsolatedDecoding
+    from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
+    from emovox.inference.options import StateSink
 
-LITTLE = 1 / 3  # of a recording; with less speech, silence may decide the verdict if it counts
 SEGMENTS = 8  # of a recording, for it to be heard relative to itself
 MERGE_GAP = 1.0  # seconds; a longer pause separates segments even if they have the same emotion
 
@@ -85,6 +82,7 @@ class InferenceRun:
         shift: Shift | Callable[[Baseline], Shift] | None = None,
         sink: Sink | None = None,
         embedding_sink: EmbeddingSink | None = None,
+        state_sink: "StateSink | None" = None,
     ) -> None:
         """Begin.
 
@@ -97,6 +95,7 @@ class InferenceRun:
                 segments and curve to be relative to the recording itself.
             sink: as for `Recognizer.recognize`.
             embedding_sink: likewise.
+            state_sink: as of `Request`.
 
         Raises:
             HeadError: the head was trained on another model.
@@ -107,15 +106,16 @@ class InferenceRun:
         self._metadata, self._options = metadata, options
         self._shift = None if callable(shift) else shift
         self._shift_of = shift if callable(shift) else None
-        self._sink, self._embedding_sink = sink, embedding_sink
+        self._sink, self._embedding_sink, self._state_sink = sink, embedding_sink, state_sink
         self._speech = SpeechFinder()
-        of_windows = window_functions(metadata, functions)
-        self._whole, self._spoken = Pool(of_windows), Pool(of_windows)
-        self._segments = Segments(self._speech.spans, metadata, of_windows)
+        self._of_windows = window_functions(metadata, functions)
+        self._whole, self._spoken = Pool(self._of_windows), Pool(self._of_windows)
+        self._segments = Segments(self._speech.spans, metadata, self._of_windows)
         self._frame_speech: list[NDArray[np.bool_]] = []  # whether a frame is speech, if that matters
         self._frames: list[Floats] = []
         self._facts: RecordingFacts | None = None
         self._warnings: list[str] = []
+        self._created_at: datetime | None = None
 
     def tasks(
         self, source: Source | Decoded, name: str | None, decoder: "IsolatedDecoder | None" = None
@@ -132,8 +132,8 @@ class InferenceRun:
         """
         metadata, options = self._metadata, self._options
         grid = {"hop": metadata.hop, "overlap": max(0, metadata.minimum_samples - metadata.hop)}
-        with _opened(source, name, options.channel, options.track, decoder) as (decoding, name_, sha256):
-            blocks = decoding.blocks() if self._sink is None else _tee(decoding.blocks(), self._sink)
+        with opened(source, name, options.channel, options.track, decoder) as (decoding, name_, sha256):
+            blocks = decoding.blocks() if self._sink is None else tee(decoding.blocks(), self._sink)
             windows = cut(blocks, **grid, speech=self._speech)
             first = next(windows)
             alone = True
@@ -144,14 +144,14 @@ class InferenceRun:
                 yield WindowTask(self, window)
             if alone:
                 yield from self._short(first, grid)
-            self._facts = _facts(decoding, self._speech.spans, name=name_, sha256=sha256)
-            self._warnings = _warnings(decoding, self._speech.spans, by_speech=options.by_speech)
+            self._facts = facts(decoding, self._speech.spans, name=name_, sha256=sha256)
+            self._warnings = warnings(decoding, self._speech.spans, by_speech=options.by_speech)
 
     def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[WindowTask]:
         """The only window of a recording, and the windows between its pauses if speech needs its own."""
         options = self._options
         pieces = [whole]
-        if options.segments or options.by_speech:
+        if options.segments or options.by_speech or options.of_many:
             pieces = list(cut_at_pauses(whole.waveform, self._speech.spans, **grid))
         alone = len(pieces) == 1 or options.by_speech
         if not alone:
@@ -166,9 +166,10 @@ class InferenceRun:
         speech: NDArray[np.bool_] | None = None
         if task.for_segments and options.frame_logits:
             in_span = self._segments.add(output, task.window.start)
+            if options.by_speech or options.of_many:
+                self._spoken.add_frames(output, in_span)
             if options.by_speech:
                 speech = in_span
-                self._spoken.add_frames(output, speech)
                 if options.by_frame:
                     self._frame_speech.append(speech)
         if not task.for_verdict:
@@ -191,9 +192,9 @@ class InferenceRun:
             raise EmovoxError("the recording was not read to its end")
         return self._facts, tuple(self._warnings), tuple(self._speech.spans)
 
-    def restore(self, facts: RecordingFacts, warnings: Sequence[str], spans: Sequence[Span]) -> None:
+    def restore(self, survey: RecordingFacts, codes: Sequence[str], spans: Sequence[Span]) -> None:
         """Take over another run's survey instead of reading the recording."""
-        self._facts, self._warnings = facts, list(warnings)
+        self._facts, self._warnings = survey, list(codes)
         self._speech.spans.extend(spans)
 
     def finish(self, model: ModelFacts) -> Recognition | EmovoxError:
@@ -201,6 +202,9 @@ class InferenceRun:
         if self.error is not None or self._facts is None:
             return self.error or EmovoxError("the recording was not read to its end")
         options, metadata = self._options, self._metadata
+        self._created_at = self._created_at or datetime.now(timezone.utc).astimezone()
+        if self._state_sink is not None:
+            self._state_sink(self._state(self._facts, self._created_at))
         pool = self._spoken if options.by_speech and self._spoken.frame_count else self._whole
         features = None
         if options.embedding and not options.by_frame:
@@ -210,13 +214,12 @@ class InferenceRun:
         verdict = self._verdict(pool, self._facts.speech or 0 if options.by_speech else self._facts.duration)
         unsure = [UNSURE] if verdict.pop("unsure", False) else []
         misfit = self._misfit(pool) if self._shift_of is None else self._move_to_itself()
-        now = datetime.now(timezone.utc).astimezone()
         return Recognition(
             **verdict,
             granularity=options.granularity,
-            timestamp=format_timestamp(now),
+            timestamp=format_timestamp(self._created_at),
             schema=SCHEMA,
-            created_at=now,
+            created_at=self._created_at,
             recording=self._facts,
             model=model,
             emovox=__version__,
@@ -228,6 +231,33 @@ class InferenceRun:
             embedding=features,
             mean_embedding=pool.embedding if options.embedding else None,
         )
+
+    def _state(self, recording: RecordingFacts, created_at: datetime) -> RunState:
+        options, segments = self._options, self._segments.all if self._options.segments else []
+        own = options.embedding or any(
+            item.function is not None and item.readout.kind != "window" for item in self._readouts
+        )  # otherwise nothing asks for the embeddings of segments, which would be most of what is kept
+        arrays = stack([self._whole, self._spoken, *segments], embeddings=2 + len(segments) * own)
+        if options.by_frame:
+            arrays |= {f"curve.{index}": curve.logits for index, curve in enumerate(self._curves)}
+        for name, rows in (("counted", self._frame_speech), ("frames", self._frames)):
+            if rows:
+                arrays[name] = np.concatenate(rows)
+        heard = bool(self._spoken.frame_count) and "silence" not in self._warnings
+        speech = self._spoken.embedding if heard else None
+        return RunState(recording, tuple(self._warnings), tuple(self._speech.spans), created_at, speech, arrays)
+
+    def resume(self, state: RunState) -> None:
+        """Take over what another run with these options kept, instead of reading and inferring."""
+        self.restore(state.facts, state.warnings, state.spans)
+        self._created_at = state.created_at
+        self._whole, self._spoken, *segments = unstack(state.arrays, self._of_windows)
+        self._segments.restore(segments)
+        if self._options.by_frame:
+            for index, curve in enumerate(self._curves):
+                curve.restore(state.arrays[f"curve.{index}"])
+        self._frame_speech = [state.arrays["counted"]] if "counted" in state.arrays else []
+        self._frames = [state.arrays["frames"]] if "frames" in state.arrays else []
 
     @property
     def _is_empty(self) -> bool:
@@ -332,67 +362,3 @@ def _length(span: Span) -> float:
 def _joins(last: tuple[Span, Pool, dict[str, Any]], span: Span, verdict: dict[str, Any]) -> bool:
     near = span.start - last[0].end <= MERGE_GAP * SAMPLE_RATE
     return near and "emotion" in verdict and last[2]["emotion"] == verdict["emotion"]
-
-
-def _tee(blocks: Iterator[Waveform], sink: Sink) -> Iterator[Waveform]:
-    for block in blocks:
-        sink(block)
-        yield block
-
-
-@contextmanager
-def _opened(
-    source: Source | Decoded,
-    name: str | None,
-    channel: int | None,
-    track: int | None,
-    decoder: "IsolatedDecoder | None",
-) -> Iterator[tuple["Decoding | Decoded | IsolatedDecoding", str | None, str]]:
-    """The source of the waveform, its name, and its checksum."""
-    if isinstance(source, Decoded):
-        if source.asked_channel != channel:
-            raise OptionsError(f"channel {source.asked_channel!r} was decoded, not channel {channel!r}")
-        if track not in {None, source.track or 1}:
-            raise OptionsError(f"track {source.track!r} was decoded, not track {track!r}")
-        yield source, source.name, source.sha256
-        return
-    limits = settings()
-    if decoder is not None and not isinstance(source, tuple):
-        with decoder.open(source, name=name, channel=channel, track=track) as isolated:
-            yield isolated, isolated.name, isolated.sha256
-        return
-    from emovox.audio.decoding import decode  # noqa: PLC0415  if another process decodes, FFmpeg isn't needed
-
-    with (
-        open_recording(source, name=name, max_bytes=limits.max_file_size) as recording,
-        decode(recording, max_seconds=limits.max_duration, channel=channel, track=track) as decoding,
-    ):
-        yield decoding, recording.name, recording.sha256
-
-
-def _facts(
-    decoding: "Decoding | Decoded | IsolatedDecoding", spans: Sequence[Span], *, name: str | None, sha256: str
-) -> RecordingFacts:
-    return RecordingFacts(
-        name=name,
-        sha256=sha256,
-        duration=decoding.samples / SAMPLE_RATE,
-        sample_rate=decoding.sample_rate,
-        channels=decoding.channels,
-        channel=decoding.channel,
-        track=decoding.track,
-        tracks=list(decoding.tracks) or None,
-        codec=decoding.codec,
-        speech=sum(span.end - span.start for span in spans) / SAMPLE_RATE,
-    )
-
-
-def _warnings(
-    decoding: "Decoding | Decoded | IsolatedDecoding", spans: Sequence[Span], *, by_speech: bool
-) -> list[str]:
-    warnings = [*decoding.warnings]
-    if not spans and "silence" not in warnings:
-        warnings.append(NO_SPEECH)
-    elif spans and not by_speech and sum(span.end - span.start for span in spans) < LITTLE * decoding.samples:
-        warnings.append(MOSTLY_SILENCE)
-    return warnings

@@ -8,6 +8,7 @@ cut, and they are added in the same order, so the result is the same.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,9 +22,13 @@ from emovox.errors import EmovoxError
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts, Recognition, RecordingFacts
 from emovox.inference.run import InferenceRun, WindowTask
+from emovox.inference.state import RunState
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 from emovox.models.runtime.readout_function import Functions
+
+if TYPE_CHECKING:
+    from emovox.inference.options import StateSink
 
 PIECE = 300 * SAMPLE_RATE  # samples in one piece, about
 
@@ -131,6 +136,7 @@ def join(
     classes: Sequence[str],
     model: ModelFacts,
     shift: Shift | Callable[[Baseline], Shift] | None = None,
+    state_sink: "StateSink | None" = None,
 ) -> Recognition:
     """Put a recording together again.
 
@@ -142,11 +148,12 @@ def join(
         classes: the emotions that may win, as `Recognizer.classes` gives them.
         model: its facts.
         shift: as `Recognizer.shift` gives it.
+        state_sink: as of `Request`.
 
     Raises:
         EmovoxError: as `Recognizer.recognize`.
     """
-    run = InferenceRun(metadata, outline.options, classes, functions=functions, shift=shift)
+    run = InferenceRun(metadata, outline.options, classes, functions=functions, shift=shift, state_sink=state_sink)
     run.restore(outline.facts, outline.warnings, outline.spans)
     for cut, output in zip(outline.cuts, outputs, strict=True):
         window = Window(cut.start, np.empty(0, np.float32))  # the samples are no longer needed
@@ -154,4 +161,31 @@ def join(
     result = run.finish(model)
     if isinstance(result, EmovoxError):
         raise result
+    return result
+
+
+def finish(
+    state: RunState,
+    options: Options,
+    metadata: Metadata,
+    functions: Functions,
+    classes: Sequence[str],
+    model: ModelFacts,
+    shift: Shift | None,
+) -> Recognition:
+    """Finish a recording that was recognised before its baseline was known, with the same options.
+
+    Args:
+        state: of its run.
+        options: of its recognition.
+        metadata: as of `join`, and the arguments after it.
+        functions: likewise.
+        classes: likewise.
+        model: likewise.
+        shift: of the baseline.
+    """
+    run = InferenceRun(metadata, options, classes, functions=functions, shift=shift)
+    run.resume(state)
+    result = run.finish(model)
+    assert not isinstance(result, EmovoxError)  # noqa: S101  it was read to its end
     return result

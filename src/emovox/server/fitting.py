@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from emovox.archive.vectors import stored_embeddings
 from emovox.baselines.baseline import Baseline, baseline_path
@@ -23,7 +23,7 @@ from emovox.outputs import EMBEDDING
 from emovox.server.http.problems import Problem, from_refusal, invalid, log
 from emovox.server.http.uploads import Upload
 from emovox.server.jobs.progress import JobProgress
-from emovox.server.options import MODEL_NAMES
+from emovox.server.options import RecognitionOptions
 from emovox.server.service import Service
 
 SOUNDLESS = frozenset({NO_SPEECH, "silence"})
@@ -83,8 +83,7 @@ def fit_outputs(
     material, root = Material(), service.settings.outputs
     kept = service.archiving.archive.directories.embeddings(root, ids)
     if model is None:
-        common = Counter(item.model for item in kept.values()).most_common(1)
-        model = common[0][0] if common and common[0][0] in MODEL_NAMES else service.settings.model
+        model = _most_common(item.model for item in kept.values()) or service.settings.model
     with service.models.borrow(ModelChoice(model)) as recognizer:
         facts = recognizer.model
         for id_ in dict.fromkeys(ids):
@@ -110,7 +109,7 @@ def fit_outputs(
         return _store(name, material, recognizer, source=source, replace=replace), material.left_out
 
 
-async def embed_uploads(service: Service, files: Iterable[Upload], choice: ModelChoice) -> Material:
+async def embed_uploads(service: Service, files: Sequence[Upload], choice: ModelChoice) -> Material:
     """The embeddings of the speech in uploads, one after the other, as one place in the queue.
 
     Raises:
@@ -119,23 +118,22 @@ async def embed_uploads(service: Service, files: Iterable[Upload], choice: Model
     """
     material = Material()
     longest = min(service.settings.service.sync_seconds, service.settings.max_duration)
-    for file in files:
-        progress = JobProgress(size=file.size)
-        try:
-            with service.admission.admit(progress):
+    with service.admission.admit(JobProgress(size=sum(file.size for file in files))):
+        for file in files:
+            try:
                 recognition = await service.embed(
-                    file.token, file.name, choice, max_seconds=longest, progress=progress
+                    file.token, file.name, choice, max_seconds=longest, progress=JobProgress(size=file.size)
                 )
-        except TooLargeError:
-            reason = f"longer than {longest:g} s: recognise it as a job, and give its outputs"
-            material.leave_out(file.name, reason)
-        except AudioError as error:
-            material.leave_out(file.name, error.reason)
-        else:
-            if SOUNDLESS & set(recognition.warnings) or recognition.embedding is None:
-                material.leave_out(file.name, _NO_SPEECH)
+            except TooLargeError:
+                reason = f"longer than {longest:g} s: recognise it as a job, and give its outputs"
+                material.leave_out(file.name, reason)
+            except AudioError as error:
+                material.leave_out(file.name, error.reason)
             else:
-                material.add(recognition.recording.sha256, recognition.embedding[0])
+                if SOUNDLESS & set(recognition.warnings) or recognition.embedding is None:
+                    material.leave_out(file.name, _NO_SPEECH)
+                else:
+                    material.add(recognition.recording.sha256, recognition.embedding[0])
     return material
 
 
@@ -203,6 +201,15 @@ def take_out_recordings(service: Service, sha256s: Collection[str]) -> list[Remo
     archive = service.archiving.archive
     with _explained():
         return take_out(sha256s, lambda sha256: stored_embeddings(archive, sha256))
+
+
+def _most_common(names: Iterable[str]) -> str | None:
+    """The name that most have, if it is one that clients may say."""
+    common = Counter(names).most_common(1)
+    try:
+        return RecognitionOptions.parse({"model": common[0][0]}).model if common else None
+    except ValidationError:
+        return None
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from emovox.archive.archive import Archive
 from emovox.archive.database import HIDDEN
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
+from emovox.archive.relative import AsRecognized
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
@@ -249,7 +250,10 @@ class StoredOutputs:
             path = self.directory(id_) / RESULT
             if path.stat().st_mtime_ns != modified:
                 return _read(id_, stored.read_head(path))
+            move, raw = AsRecognized().of(record), record.scores
+            record = record if move is None else move.record(record)
             facts = {name: getattr(record, name) for name in _SAME}
+            facts["scores_without"] = None if move is None else raw
             head = _head(record.readouts)
             return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), head=head, **facts)
         except (Problem, OSError, ValueError) as error:

@@ -768,6 +768,12 @@ export interface components {
             readouts: {
                 [key: string]: components["schemas"]["ReadoutStatsView"];
             };
+            /**
+             * Relative To
+             * @description what the emotions are relative to: `raw`, no baseline, or `recognized`, each its own
+             * @default raw
+             */
+            relative_to: string;
         };
         /**
          * Archived
@@ -847,6 +853,48 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
+            /** @description that it was recognised with; the scores here are without it */
+            baseline?: components["schemas"]["BaselineFacts"] | null;
+            /**
+             * Relative To
+             * @description what the scores are relative to: `raw`, no baseline
+             * @default raw
+             */
+            relative_to: string;
+        };
+        /**
+         * BaselineFacts
+         * @description The baseline, and how far it moved the logits of each readout.
+         */
+        BaselineFacts: {
+            /** Name */
+            name: string;
+            /**
+             * Count
+             * @description recordings that it was made of
+             */
+            count: number;
+            /**
+             * Checksum
+             * @description sha256 of the baseline
+             */
+            checksum: string;
+            /**
+             * Expectation
+             * @description share of each emotion that its recordings were taken to have; they sum to 1
+             */
+            expectation: {
+                [key: string]: number;
+            };
+            /**
+             * Shift
+             * @description by readout and label: what was added to the logits; those in `frames` are without it
+             */
+            shift: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
         };
         /**
          * BaselineView
@@ -1902,6 +1950,14 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
+            /** @description that it was recognised with; the scores here are without it */
+            baseline?: components["schemas"]["BaselineFacts"] | null;
+            /**
+             * Relative To
+             * @description what the scores are relative to: `raw`, no baseline
+             * @default raw
+             */
+            relative_to: string;
             /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
@@ -2070,40 +2126,6 @@ export interface components {
         Written: {
             /** Files */
             files: components["schemas"]["FileView"][];
-        };
-        /**
-         * BaselineFacts
-         * @description The baseline, and how far it moved the logits of each readout.
-         */
-        BaselineFacts: {
-            /** Name */
-            name: string;
-            /**
-             * Count
-             * @description recordings that it was made of
-             */
-            count: number;
-            /**
-             * Checksum
-             * @description sha256 of the baseline
-             */
-            checksum: string;
-            /**
-             * Expectation
-             * @description share of each emotion that its recordings were taken to have; they sum to 1
-             */
-            expectation: {
-                [key: string]: number;
-            };
-            /**
-             * Shift
-             * @description by readout and label: what was added to the logits; those in `frames` are without it
-             */
-            shift: {
-                [key: string]: {
-                    [key: string]: number;
-                };
-            };
         };
         /**
          * FrameReadout
@@ -4915,7 +4937,7 @@ export interface operations {
     page_v1_outputs_get: {
         parameters: {
             query?: {
-                /** @description only this emotion */
+                /** @description only this emotion, without a baseline */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description part of the recording's name */
                 name?: string | null;
@@ -5875,7 +5897,7 @@ export interface operations {
     page_v1_archive_get: {
         parameters: {
             query?: {
-                /** @description only this emotion */
+                /** @description only this emotion, without a baseline */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -5994,7 +6016,7 @@ export interface operations {
     stats_v1_archive_stats_get: {
         parameters: {
             query?: {
-                /** @description only this emotion */
+                /** @description only this emotion, without a baseline */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -6004,6 +6026,8 @@ export interface operations {
                 until?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
+                /** @description count emotions as they were recognised, each relative to its baseline; by default without */
+                baseline?: "recognized" | null;
             };
             header?: never;
             path?: never;
@@ -6112,7 +6136,7 @@ export interface operations {
                 segments?: boolean;
                 /** @description compare embeddings as the model gives them */
                 raw?: boolean;
-                /** @description only this emotion */
+                /** @description only this emotion, without a baseline */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;

@@ -220,7 +220,7 @@ export const en = {
     made: (name: string, count: number) =>
       `${name} is made of ${count} ${count === 1 ? 'recording' : 'recordings'}. Choose it under “Relative to” when you recognise.`,
     twice: (count: number) =>
-      `${count} ${count === 1 ? 'is a recording' : 'are recordings'} that ${count === 1 ? 'was' : 'were'} there already: each counts once.`,
+      `${count} of those chosen ${count === 1 ? 'is' : 'are'} the same again: each recording counts once.`,
     leftOut: (count: number) => `${count} ${count === 1 ? 'was' : 'were'} left out:`,
     few: 'Of fewer than twelve, what they happen to say counts much: it moves scores only part of the way.',
     of: (count: number) => `${count} ${count === 1 ? 'recording' : 'recordings'}`,
@@ -230,6 +230,16 @@ export const en = {
     deleteText:
       'Results that are relative to it stay as they are. No recording can be heard relative to it any more.',
     selfLive: 'From the eighth segment on, as far as it has been heard',
+    holders: (names: string) => `These baselines have one of these recordings in them, or may have: ${names}.`,
+    refit: 'Fit them again without',
+    refitHint: 'Exactly as if it had never been in. Otherwise a trace of it stays in their sums.',
+    after: (name: string, count: number) =>
+      count
+        ? `${name} was fitted again: it has ${count} ${count === 1 ? 'recording' : 'recordings'}.`
+        : `${name} had no other recording, and was deleted.`,
+    still: (name: string, left: number) =>
+      `${name} still has ${left} of the deleted recordings in it, or may have. To be rid of that, make it anew from others, or delete it.`,
+    listedRaw: 'Emotions in this list are without baselines, so that all can be compared.',
     selfHint:
       'Segments and curve are relative to this recording. The verdict on all of it is as without: it is always average for itself.',
   },

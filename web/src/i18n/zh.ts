@@ -223,6 +223,14 @@ export const zh: Words = {
     deleteTitle: (name) => `删除基线「${name}」？`,
     deleteText: '相对于它的结果保持不变，但以后不能再用它来识别。',
     selfLive: '从第八段语音起，相对于到此为止的声音',
+    holders: (names) => `以下基线用到了这些录音，或可能用到：${names}。`,
+    refit: '去掉这些录音，重新生成',
+    refitHint: '结果与从未用过它们完全一样；否则其痕迹仍留在基线的总和中。',
+    after: (name, count) =>
+      count ? `「${name}」已重新生成，现有 ${count} 个录音。` : `「${name}」没有其他录音，已删除。`,
+    still: (name, left) =>
+      `「${name}」中仍有（或可能有）${left} 个已删除的录音。如要清除，请用其他录音重新生成，或将其删除。`,
+    listedRaw: '此列表中的情感都是不用基线的结果，以便相互比较。',
     selfHint: '语音段和曲线相对于这个录音自身；整段录音的结论与不用基线时相同，因为它对自身来说总是平常的。',
   },
   warnings: {

@@ -10,9 +10,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from emovox.archive.filter import Filter
-from emovox.archive.record import ArchiveRecord
+from emovox.archive.record import RAW, ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
+from emovox.archive.view import View
 from emovox.emotions import NAMES
+from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
 from emovox.inference.recognition import ReadoutResult
 from emovox.server.http.date_times import DateTime
@@ -39,7 +41,7 @@ def _query(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
     return answer
 
 
-Emotion = Annotated[Literal[NAMES] | None, Query(description="only this emotion")]  # type: ignore[valid-type]
+Emotion = Annotated[Literal[NAMES] | None, Query(description="only this emotion, without a baseline")]  # type: ignore[valid-type]
 Tag = Annotated[str | None, Query(max_length=100, description="only recordings with this tag")]
 Comparisons = Annotated[
     list[str] | None,
@@ -76,6 +78,10 @@ class Archived(BaseModel):
     channel: int | None
     warnings: list[str]
     tags: list[str]
+    baseline: BaselineFacts | None = Field(
+        None, description="that it was recognised with; the scores here are without it"
+    )
+    relative_to: str = Field(RAW, description="what the scores are relative to: `raw`, no baseline")
 
 
 class ArchivePage(BaseModel):
@@ -114,6 +120,9 @@ class ArchiveStats(BaseModel):
     by_tag: dict[str, int]
     by_model: dict[str, int]
     readouts: dict[str, ReadoutStatsView] = Field(description="by name: what models gave besides the nine")
+    relative_to: str = Field(
+        RAW, description="what the emotions are relative to: `raw`, no baseline, or `recognized`, each its own"
+    )
 
 
 class SegmentView(BaseModel):
@@ -178,10 +187,16 @@ def stats(
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
     comparisons: Comparisons = None,
+    baseline: Annotated[
+        Literal["recognized"] | None,
+        Query(
+            description="count emotions as they were recognised, each relative to its baseline; by default without"
+        ),
+    ] = None,
 ) -> ArchiveStats:
     """Statistics by emotion, by day (in the service's time zone), by tag, and by model."""
     filter_ = _compared(Filter(emotion=emotion, tag=_text(tag), since=since, until=until), comparisons)
-    return ArchiveStats(**asdict(service_of(request).archiving.archive.stats(filter_)))
+    return ArchiveStats(**asdict(View.of(service_of(request).archiving.archive, filter_, baseline).stats()))
 
 
 @router.get("/outputs/{id_}/similar", responses=responses(404, 409, 422, 503))

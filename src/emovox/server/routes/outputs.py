@@ -93,7 +93,7 @@ class Written(BaseModel):
 @router.get("", responses=responses(422, 503))
 async def page(
     request: Request,
-    emotion: Annotated[EmotionName | None, Query(description="only this emotion")] = None,
+    emotion: Annotated[EmotionName | None, Query(description="only this emotion, without a baseline")] = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
     since: Annotated[DateTime, Query(description="created then or later")] = None,
     until: Annotated[DateTime, Query(description="created earlier")] = None,
