@@ -20,7 +20,7 @@ from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, BaselineError, FilterError, OptionsError
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
-from emovox.models.readout import Readout
+from emovox.models.readout import Calibration, Readout
 from emovox.settings import settings
 from support import tiny
 from support.baselines import baseline, with_reference
@@ -29,6 +29,7 @@ RATE = 16_000
 NINE = with_reference(
     tiny.classes("angry", "happy", "neutral", "sad", "unknown"), angry=0.3, happy=0.5, neutral=-0.4, sad=0.1
 )
+CALIBRATED = Readout(**{**dict(NINE), "calibration": Calibration(temperatures=((0.2, 3.0), (2.0, 0.7)))})
 CALLS = with_reference(tiny.CALLS, calm=0, angry=0.1, furious=0.3, happy=0.5)
 
 
@@ -40,7 +41,7 @@ def archive(database: str) -> Iterator[Archive]:
 
 @pytest.fixture
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recognizer:
-    return loaded(tmp_path, monkeypatch, NINE)
+    return loaded(tmp_path, monkeypatch, CALIBRATED)
 
 
 def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readout: Readout) -> Recognizer:

@@ -26,6 +26,7 @@ from emovox.errors import ArchiveError, BaselineError, OptionsError, UnknownMode
 from emovox.inference.options import Options
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
+from emovox.models.readout import Temperatures, temperature
 
 RECOGNIZED, CORPUS, SPEAKER = "recognized", "corpus", "speaker"
 """Instead of a baseline: what each was recognised with; that of all selected recordings; each speaker's."""
@@ -41,6 +42,7 @@ class Move:
         logits: what is added, by the readout's label.
         emotions: which of the nine each label is.
         whole: False: only segments are moved, as the recording is relative to itself.
+        temperatures: by length, what the model divides logits by.
     """
 
     name: str
@@ -48,17 +50,19 @@ class Move:
     logits: Mapping[str, float]
     emotions: Mapping[str, str]
     whole: bool = True
+    temperatures: Temperatures = ()
 
     def record(self, record: ArchiveRecord) -> ArchiveRecord:
         """The same with moved scores."""
         if record.scores is None or not self.whole:
             return record
         readouts, scores = record.readouts, record.scores
+        divisor = temperature(self.temperatures, record.speech or 0.0)
         if (own := readouts.get(self.readout)) is not None and own.scores is not None:
-            own = _with_scores(own, moved(own.scores, self.logits))
+            own = _with_scores(own, moved(own.scores, self.logits, divisor))
             readouts = {**readouts, self.readout: own}
         if self._nine is not None:
-            scores = moved(scores, self._nine)
+            scores = moved(scores, self._nine, divisor)
         elif own is None or own.scores is None:
             raise ArchiveError(f"{record.name or record.id}: the scores of its own classes aren't in the archive")
         else:
@@ -84,7 +88,8 @@ class Move:
                 "segments of this model can't be moved: several of its classes are one emotion, and the archive "
                 "has their sums alone: recognise with --baseline, and read the outputs"
             )
-        scores = moved({name: row[name] for name in NAMES}, self._nine)
+        divisor = temperature(self.temperatures, row["end"] - row["start"])
+        scores = moved({name: row[name] for name in NAMES}, self._nine, divisor)
         emotion = max(scores, key=scores.__getitem__)
         return {**row, **scores, "emotion": emotion, "confidence": scores[emotion]}
 
@@ -97,10 +102,16 @@ class Move:
         return by_emotion if len(by_emotion) == len(self.logits) else None
 
 
-def moved(scores: Mapping[str, float], logits: Mapping[str, float]) -> dict[str, float]:
-    """Scores, which sum to 1, with something added to their logits; those that can't win stay 0."""
+def moved(scores: Mapping[str, float], logits: Mapping[str, float], divisor: float = 1.0) -> dict[str, float]:
+    """Scores, which sum to 1, with something added to their logits; those that can't win stay 0.
+
+    Args:
+        scores: the softmax of logits that were divided.
+        logits: what is added to them before.
+        divisor: by which they were divided.
+    """
     with np.errstate(divide="ignore"):
-        logs = np.log(np.array(list(scores.values()))) + [logits.get(name, 0.0) for name in scores]
+        logs = np.log(np.array(list(scores.values()))) + [logits.get(name, 0.0) / divisor for name in scores]
     raised = np.exp(logs - logs.max())
     return dict(zip(scores, (raised / raised.sum()).tolist(), strict=True))
 
@@ -135,7 +146,8 @@ class AsRecognized:
         [(readout, logits)] = record.baseline.shift.items()
         # Where the model's facts don't say it labels are the emotions by name, and what has none is `unknown`.
         emotions = record.emotions or {label: foreign.emotion(label) or "unknown" for label in logits}
-        return Move(record.baseline.name, readout, logits, emotions, whole=record.baseline.name != SELF)
+        whole = record.baseline.name != SELF
+        return Move(record.baseline.name, readout, logits, emotions, whole, record.baseline.temperatures)
 
 
 class ToBaselines:
@@ -177,7 +189,8 @@ class ToBaselines:
         except (BaselineError, OptionsError):  # only what nobody expects can win, as in silence
             readout, logits = self._shift(baseline, None)
         own = self._recognizer.metadata.emotions
-        return Move(name, readout, logits, {} if own is None else own.emotions)
+        assert own is not None  # noqa: S101  else nothing could be moved
+        return Move(name, readout, logits, own.emotions, temperatures=own.temperatures)
 
     def _shift(self, baseline: Baseline, emotions: Collection[str] | None) -> tuple[str, dict[str, float]]:
         shift = self._recognizer.shift(Options.of(baseline=baseline, expect=self._expect, emotions=emotions))

@@ -273,6 +273,7 @@ def _baseline(record: ArchiveRecord) -> dict[str, Any]:
         "baseline_checksum": None if facts is None else facts.checksum,
         "baseline_expectation": None if facts is None else json.dumps(facts.expectation),
         "baseline_shift": None if facts is None else json.dumps(facts.shift),
+        "baseline_temperatures": None if facts is None else json.dumps(facts.temperatures),
         "emotions": None if record.emotions is None else json.dumps(record.emotions),
     }
 
@@ -286,6 +287,7 @@ def _baseline_facts(row: RowMapping) -> BaselineFacts | None:
         checksum=row["baseline_checksum"],
         expectation=json.loads(row["baseline_expectation"]),
         shift=json.loads(row["baseline_shift"]),
+        temperatures=tuple(map(tuple, json.loads(row["baseline_temperatures"]))),
     )
 
 

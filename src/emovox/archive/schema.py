@@ -66,6 +66,7 @@ recognitions = Table(
     Column("baseline_checksum", String(64)),
     Column("baseline_expectation", Text),  # JSON: share by emotion
     Column("baseline_shift", Text),  # JSON: by readout and label, what it added to logits
+    Column("baseline_temperatures", Text),  # JSON: by length, what the sum was divided by
     Column("emotions", Text),  # JSON: which of the nine each label is, where its name doesn't say it
     Index("recognitions_created", "created", "id"),
     Index("recognitions_emotion", "emotion", "created", "id"),

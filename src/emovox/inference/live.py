@@ -189,7 +189,7 @@ class Live:
     def baseline(self) -> BaselineFacts | None:
         """What events are relative to: a baseline, or the stream's own segments so far, once they are enough."""
         shift = self._shift if self._own is None else self._own.target
-        return None if shift is None else BaselineFacts.of(shift)
+        return None if shift is None else BaselineFacts.of(shift, self._engine.metadata)
 
     @property
     def warnings(self) -> list[str]:

@@ -211,7 +211,7 @@ class InferenceRun:
             features = pool.embedding[np.newaxis]
         elif self._frames:
             features = np.concatenate(self._frames)
-        verdict = self._verdict(pool, self._facts.speech or 0 if options.by_speech else self._facts.duration)
+        verdict = self._verdict(pool, self._facts.speech or 0.0)
         unsure = [UNSURE] if verdict.pop("unsure", False) else []
         misfit = self._misfit(pool) if self._shift_of is None else self._move_to_itself()
         return Recognition(
@@ -225,7 +225,7 @@ class InferenceRun:
             emovox=__version__,
             speech_only=options.by_speech,
             warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
-            baseline=None if self._shift is None else BaselineFacts.of(self._shift),
+            baseline=None if self._shift is None else BaselineFacts.of(self._shift, metadata),
             segments=self._segment_list() if options.segments else None,
             frames=self._curve() if options.by_frame else None,
             embedding=features,

@@ -895,6 +895,12 @@ export interface components {
                     [key: string]: number;
                 };
             };
+            /**
+             * Temperatures
+             * @description pairs, for scores of the whole and of segments: seconds of speech, and what the sum was divided by there; left out where it wasn't
+             * @default []
+             */
+            temperatures: number[][];
         };
         /**
          * BaselineView
