@@ -288,8 +288,9 @@ def test_long_names_do_not_stick_out(
     browser: Browser, service: Client, line3: Baseline, minute: Path, language: str
 ) -> None:
     name = "x" * 120
-    baseline_path("line3").rename(baseline_path(name))
+    line3.model_copy(update={"name": name}).write(baseline_path(name))
     answer = service.post_file(minute, segments="true", baseline=name)
+    assert answer.json()["baseline"]["name"] == name
     output = answer.headers["location"].rpartition("/")[2]
     size = {"width": 360, "height": 800}
     with opened(browser, str(service.base_url), viewport=size, locale=language) as tab:
