@@ -178,6 +178,7 @@ def test_relative_to_all_of_them_and_to_each_speaker(
     for sha256 in sha256s[:2]:
         archive.tag(sha256, "speaker:anna")
     speakers = View.of(archive, Filter(), "speaker")
+    assert speakers.relative_to == "speaker"
     items = by_sha256(speakers)
     assert [items[sha256].relative_to for sha256 in sha256s] == [*["speaker anna"] * 2, "corpus", "corpus"]
     groups: dict[str, Baseline] = {

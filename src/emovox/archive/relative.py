@@ -162,7 +162,8 @@ class ToBaselines:
             return None
         speaker = tagged(record.tags, SPEAKER) if self._by_speaker else ""
         baseline = self._by_speaker.get(speaker)
-        name = self.name if baseline is None else f"{SPEAKER} {speaker}"
+        common = CORPUS if self._by_speaker else self.name
+        name = common if baseline is None else f"{SPEAKER} {speaker}"
         # What couldn't win has the score 0, and then no share in the expected mixture either.
         allowed = frozenset(name for name, score in record.scores.items() if score > 0)
         key = (name, allowed)
@@ -219,7 +220,7 @@ def relative_to(
     if given is not None:
         return ToBaselines(recognizer, given, {}, name=given.name, expect=expect)
     whole, by_speaker = _fit(archive, recognizer, where, speakers=baseline == SPEAKER)
-    return ToBaselines(recognizer, whole, by_speaker, name=CORPUS, expect=expect)
+    return ToBaselines(recognizer, whole, by_speaker, name=baseline, expect=expect)
 
 
 def _fit(

@@ -106,7 +106,7 @@ class Readout(_Facts):
     prior: dict[str, float] = Field(
         default_factory=dict,
         description="by label: what its logit has in it for being usual, whatever is said; a baseline, "
-        "which says what is usual, takes its place",
+        "which says what is usual, takes the place of most of it",
     )
     calibration: Calibration | None = Field(None, description="of its confidence, where it was measured")
 
