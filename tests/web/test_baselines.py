@@ -131,6 +131,13 @@ def test_the_side_is_kept_and_without_is_what_it_would_have_been(
     expect(page.locator(".two .chip", has_text="Relative to line3")).to_have_count(1)
     expect(row.get_by_role("cell").last).not_to_have_text("0.0 %")
     tab.shoot("baseline-comparison", whole=True)
+    page.goto(f"{tab.base}/#/history")
+    row = page.locator("li", has=page.locator(f"a[href='#/output/{ids[0]}']"))
+    expect(row.locator(".emotion")).to_be_visible()
+    relative = row.locator(".emotion").inner_text()
+    tab.shoot("baseline-history")
+    page.get_by_role("button", name="Without a baseline").click()
+    expect(row.locator(".emotion")).not_to_have_text(relative)
 
 
 def test_relative_to_itself(tab: Tab, minute: Path, angry: Path) -> None:
@@ -281,8 +288,9 @@ def test_long_names_do_not_stick_out(
     browser: Browser, service: Client, line3: Baseline, minute: Path, language: str
 ) -> None:
     name = "x" * 120
-    baseline_path("line3").rename(baseline_path(name))
+    line3.model_copy(update={"name": name}).write(baseline_path(name))
     answer = service.post_file(minute, segments="true", baseline=name)
+    assert answer.json()["baseline"]["name"] == name
     output = answer.headers["location"].rpartition("/")[2]
     size = {"width": 360, "height": 800}
     with opened(browser, str(service.base_url), viewport=size, locale=language) as tab:
