@@ -188,7 +188,7 @@ export const zh: Words = {
   },
   baselines: {
     sides: '分数相对于什么',
-    relativeTo: (name) => (name === 'self' ? '相对于这个声音' : `相对于 ${name}`),
+    relativeTo: (name) => (name === 'self' ? '相对于这个嗓音' : `相对于 ${name}`),
     relative: '相对于各自的基线',
     without: '不用基线',
     hint: (count, neutral) => `${count} 个录音${neutral && `，视其中 ${neutral} 为中性`}`,
