@@ -24,6 +24,7 @@ CONFIGS = {
     "three layers": tiny(EIGHT, classifier_hidden_layers=3),
     "base": tiny(ssl_type="microsoft/wavlm-base"),
     "another level": tiny(mean=0.25, std=0.001),
+    "no deviation": tiny(mean=0.0, std=0.0),
 }
 
 
@@ -225,6 +226,22 @@ class TestWeights:
         folder = odyssey_snapshots.write(tmp_path / "snapshot", state=state)
         with pytest.raises(ModelError, match=says):
             converted(folder, tmp_path / "model")
+
+
+@pytest.mark.parametrize("length", [400, 4801, 160_000])
+def test_openvino_computes_the_same(paths: dict[str, Path], length: int) -> None:
+    pytest.importorskip("openvino")
+    for name, config in CONFIGS.items():
+        [[ours], [theirs]] = (
+            Engine(paths[name], engine=engine).run([speech(length)], frames=True)
+            for engine in ("onnxruntime", "openvino")
+        )
+        assert ours.frames is not None
+        assert theirs.frames is not None
+        np.testing.assert_allclose(theirs.frames, ours.frames, atol=1e-4 * np.abs(ours.frames).max())
+        for readout, logits in ours.logits.items():
+            size = max(1, np.abs(logits).max())
+            np.testing.assert_allclose(theirs.logits[readout], logits, atol=2e-5 * size, err_msg=str(config))
 
 
 @parity

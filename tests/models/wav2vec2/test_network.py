@@ -14,6 +14,7 @@ from emovox.models.converted.conversion import convert
 from emovox.models.metadata import Metadata
 from emovox.models.own_head import read_own_head
 from emovox.models.readout import Readout
+from emovox.models.runtime.engine import Engine
 from emovox.models.wav2vec2.snapshot import HEADLESS, SEQUENCE, SPEECH, read_snapshot
 from support import torch_zip
 from support import wav2vec2_snapshots as snapshots
@@ -266,6 +267,23 @@ class TestPadding:
             for readout in metadata_of(session).readouts:
                 numbers = numbers_of(batch, readout, index)
                 np.testing.assert_allclose(numbers, numbers_of(single, readout), atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [400, 4801, 160_000])
+def test_openvino_computes_wavlm_as_onnxruntime_does(tmp_path: Path, length: int) -> None:
+    pytest.importorskip("openvino")
+    for index, changes in enumerate((WAVLM | SUM, WAVLM | LAYER | STABLE)):
+        path = converted(
+            snapshots.write(tmp_path / f"snapshot {index}", tiny(changes)), tmp_path / f"model {index}"
+        )
+        [[ours], [theirs]] = (
+            Engine(path, engine=engine).run([speech(length)], frames=True)
+            for engine in ("onnxruntime", "openvino")
+        )
+        assert ours.frames is not None
+        assert theirs.frames is not None
+        np.testing.assert_allclose(theirs.frames, ours.frames, atol=1e-4 * np.abs(ours.frames).max())
+        np.testing.assert_allclose(theirs.logits["emotion"], ours.logits["emotion"], atol=2e-5)
 
 
 class TestWeights:
