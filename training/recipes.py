@@ -27,6 +27,9 @@ RECIPES = {
     "everyday double": Recipe(replace(_UNITS, placed=0.4, everyday=2)),
     "relative": Recipe(replace(_UNITS, stages=(_WIDE,), relative=0.67)),
     "relative everyday": Recipe(replace(_UNITS, stages=(_WIDE,), placed=0.4, everyday=1, relative=0.67)),
+    "relative everyday, voices": Recipe(
+        replace(_UNITS, stages=(_WIDE,), placed=0.4, everyday=1, relative=0.67, shift=1.4)
+    ),
     "further": Recipe(replace(_FURTHER, placed=0.4, everyday=1)),
     "further relative": Recipe(replace(_FURTHER, placed=0.4, everyday=1, relative=0.5)),
 }
