@@ -37,7 +37,7 @@ from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outl
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
 from emovox.inference.recognition import ModelFacts
-from emovox.models.catalog import AUTO, CATALOG
+from emovox.models.catalog import is_name
 from emovox.outputs import is_outputs
 
 if TYPE_CHECKING:
@@ -357,8 +357,7 @@ def _archive_of(outputs: Path) -> "Archive":
 
 def _located(model: str) -> str:
     """A model's name, or its absolute path."""
-    named = model in {AUTO, *(entry.name for entry in CATALOG)}
-    return model if named or not os.path.lexists(model) else os.path.abspath(model)  # noqa: PTH100
+    return model if is_name(model) or not os.path.lexists(model) else os.path.abspath(model)  # noqa: PTH100
 
 
 def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:

@@ -32,11 +32,12 @@ from emovox.exports import FORMATS, check_formats, needs
 from emovox.inference.frames import RowsIn
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Channel, CommonOptions, Options
+from emovox.models.added import NAME, REVISION
 from emovox.models.catalog import AUTO, CATALOG, find
 from emovox.models.head import Head, head_path, names
 from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Precision
-from emovox.models.repository import PATTERN, is_repository
+from emovox.models.repository import PATTERN
 from emovox.server.baselines import find_baseline
 from emovox.server.http.problems import from_validation, invalid
 
@@ -70,8 +71,6 @@ def _model(value: object) -> object:
     """Names only: a path of this machine is none of a client's business."""
     if value is None or value in MODEL_NAMES:
         return value
-    if not is_repository(value):
-        raise ValueError(f"choose {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled")
     try:
         return find(str(value)).name
     except UnknownModelError as error:
@@ -140,10 +139,10 @@ class RecognitionOptions(CommonOptions):
         str | None,
         BeforeValidator(_model),
         Field(
-            description=f"one of {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled; by default "
-            "the service's own"
+            description=f"one of {', '.join(MODEL_NAMES)}, or the name of one that was added, or hf:OWNER/NAME of "
+            "one that was pulled; NAME@REVISION for a revision; by default the service's own"
         ),
-        WithJsonSchema({**_TEXT, "pattern": f"^({'|'.join(MODEL_NAMES)}|{PATTERN})$"}),
+        WithJsonSchema({**_TEXT, "pattern": f"^({NAME}(@{REVISION})?|{PATTERN})$"}),
     ] = None
     precision: Annotated[
         PrecisionChoice,

@@ -1389,17 +1389,30 @@ export interface components {
         LicenceView: {
             /** Name */
             name: string;
-            /** Address */
+            /**
+             * Address
+             * @description where it can be read; empty: not known
+             */
             address: string;
             /**
              * Chinese
              * @description name in Chinese; empty: it has none
              */
             chinese: string;
+            /**
+             * Terms
+             * @description who may use the model for what, in words; the licence is what holds
+             */
+            terms: string;
+            /**
+             * Chinese Terms
+             * @description the same in Chinese
+             */
+            chinese_terms: string;
         };
         /**
          * ModelView
-         * @description A model of the catalog, or one that was pulled by its name on a hub.
+         * @description A model of the catalog, one that was added from a file, or one that was pulled by its name on a hub.
          */
         ModelView: {
             /** Name */
@@ -1414,6 +1427,11 @@ export interface components {
             licence: components["schemas"]["LicenceView"];
             /** Installed */
             installed: boolean;
+            /**
+             * Bundled
+             * @description whether it is part of Emovox
+             */
+            bundled: boolean;
             /** Loaded */
             loaded: boolean;
             /**
@@ -3517,7 +3535,7 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -3581,7 +3599,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -4375,7 +4393,7 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -4438,7 +4456,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
