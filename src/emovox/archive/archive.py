@@ -139,12 +139,11 @@ class Archive:
         with self.database.connect() as connection:
             query = query.where(*where.resolved(connection).conditions())
             page = self._mapper.records(connection, query)
-        following = f"{page[limit - 1].created.timestamp()!r}:{page[limit - 1].id}" if len(page) > limit else None
-        return page[:limit], following
+        return page[:limit], page[limit - 1].mark if len(page) > limit else None
 
-    def all(self, where: Filter = ALL) -> Iterator[ArchiveRecord]:
-        """The records of all pages of `find`."""
-        page, before = self.find(where, limit=1000)
+    def all(self, where: Filter = ALL, *, before: str | None = None) -> Iterator[ArchiveRecord]:
+        """The records of all pages of `find`, from `before` on."""
+        page, before = self.find(where, limit=1000, before=before)
         yield from page
         while before is not None:
             page, before = self.find(where, limit=1000, before=before)
