@@ -26,6 +26,7 @@ from emovox.inference.state import RunState
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 from emovox.models.runtime.readout_function import Functions
+from emovox.policy import Policy
 
 if TYPE_CHECKING:
     from emovox.inference.options import StateSink
@@ -99,15 +100,21 @@ class Piece:
         return replace(self, waveform=np.fromfile(self.waveform, "<f4", count=end - first, offset=4 * first))
 
 
-def outline(decoded: Decoded, metadata: Metadata, options: Options) -> Outline:
+def outline(
+    decoded: Decoded, metadata: Metadata, options: Options, policy: Policy | None = None
+) -> Outline:
     """Read and cut a decoded recording.
 
     Args:
         decoded: the recording.
         metadata: of the model that it is for.
         options: of its recognition.
+        policy: as of `InferenceRun`; of what it forbids there are no cuts.
+
+    Raises:
+        PolicyError: as `Recognizer.recognize`.
     """
-    run = InferenceRun(metadata, options, metadata.classes, functions={})  # it runs nothing
+    run = InferenceRun(metadata, options, metadata.classes, functions={}, policy=policy)  # it runs nothing
     cuts = [
         Cut(task.window.start, len(task.window.waveform), task.for_verdict, task.for_segments)
         for task in run.tasks(decoded, None)
