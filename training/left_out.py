@@ -140,14 +140,14 @@ def listen(
                 np.array([clip.label for clip in clips]),
                 np.array([clip.speaker for clip in clips]),
             )
-    clips = {}
-    embeddings = {}
+    known: dict[str, list[Clip]] = {}
+    embeddings: dict[str, dict[str, Floats]] = {}
     for name in ACTED:
         if name != turn.corpus:
             own = [clip for clip in train if clip.corpus == name and clip.label not in NO_EMOTION]
-            clips[name] = some(own, PER_CLASS)
-            rows = kept_embeddings(key, network, clips[name], material.versions[0], f"{name}-known", work=work)
-            embeddings[name] = {clip.path: row for clip, row in zip(clips[name], rows, strict=True)}
+            known[name] = some(own, PER_CLASS)
+            rows = kept_embeddings(key, network, known[name], material.versions[0], f"{name}-known", work=work)
+            embeddings[name] = {clip.path: row for clip, row in zip(known[name], rows, strict=True)}
     adaptor = network.to_adaptor()
     return Unheard(
         turn,
@@ -155,7 +155,7 @@ def listen(
         adaptor.head_weight,
         adaptor.head_bias,
         network.usual.detach().numpy(),
-        _metadata(clips, embeddings, options.shape.units),
+        _metadata(known, embeddings, options.shape.units),
     )
 
 
