@@ -35,6 +35,7 @@ ROOMS = (
     "speech_embeddings",
     "archive",
     "saving",
+    "upgrade",
     "batch",
     "client",
     "server",
