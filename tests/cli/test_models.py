@@ -11,7 +11,8 @@ import pytest
 
 from emovox.cli import main
 from emovox.cli.models import amount
-from emovox.models.catalog import CATALOG, disk_size, snapshot_path
+from emovox.models.catalog import disk_size, snapshot_path
+from emovox.models.named import CATALOG
 from emovox.settings import settings
 from support import tiny, wav2vec2_snapshots
 from support.hub import Fault, Hub, serving

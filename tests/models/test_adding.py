@@ -8,8 +8,9 @@ import pytest
 from emovox.errors import ModelError, UnknownModelError
 from emovox.models import catalog, named
 from emovox.models.adding import add
-from emovox.models.catalog import CATALOG, added, find, known, remove, resolve
+from emovox.models.catalog import added, find, known, remove, resolve
 from emovox.models.loading import load
+from emovox.models.named import CATALOG
 from emovox.settings import settings
 from support import tiny
 

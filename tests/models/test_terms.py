@@ -1,6 +1,6 @@
 import pytest
 
-from emovox.models.catalog import CATALOG
+from emovox.models.named import CATALOG
 from emovox.models.terms import terms_of
 
 UNKNOWN = terms_of("who knows")

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Engine, delete, select, tuple_
 
 from emovox.archive import rows
 from emovox.archive.database import PATIENCE, archive_file, open_database
@@ -18,7 +18,7 @@ from emovox.archive.filter import Filter
 from emovox.archive.names import Name
 from emovox.archive.readings import names
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
-from emovox.archive.rows import RecordMapper, joined, parts
+from emovox.archive.rows import RecordMapper, Replacement, joined, parts
 from emovox.archive.schema import embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.archive.similarity.search import Hit, Neighbour, SimilarityIndex
 from emovox.archive.statistics import Stats, count
@@ -270,7 +270,7 @@ class Archive:
         with self.database.begin() as connection:
             for part in parts(sha256s):
                 ids = select(recognitions.c.id).where(recognitions.c.recording.in_(part))
-                self._count_deletions(connection, connection.scalars(ids).all())
+                rows.count_deletions(connection, connection.scalars(ids).all())
                 deleted += connection.execute(delete(recordings).where(recordings.c.sha256.in_(part))).rowcount
         if deleted:
             self.neighbours.forget()
@@ -286,7 +286,7 @@ class Archive:
                 query = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.outputs.in_(part))
                 pairs = connection.execute(query).all()
                 ids, sha256s = [row.id for row in pairs], {row.recording for row in pairs}
-                self._count_deletions(connection, ids)
+                rows.count_deletions(connection, ids)
                 deleted += connection.execute(delete(recognitions).where(recognitions.c.id.in_(ids))).rowcount
                 others = select(recognitions.c.recording).where(recognitions.c.recording.in_(sha256s))
                 orphans |= sha256s - set(connection.scalars(others))
@@ -295,6 +295,22 @@ class Archive:
             self.neighbours.forget()
             embedding_cache.forget(orphans)
         return deleted
+
+    def replace(self, batches: Iterable[Sequence[Replacement]]) -> int:
+        """Put new recognitions in the place of others, of the same recordings, in one transaction.
+
+        Args:
+            batches: are made while the database is held: what must change with it may be changed by the way.
+
+        Returns:
+            How many were there to be replaced.
+        """
+        replaced = 0
+        with self.database.begin() as connection:
+            for batch in batches:
+                replaced += rows.replace_records(connection, batch, self._mapper)
+        self.neighbours.forget()
+        return replaced
 
     def similar(
         self,
@@ -362,18 +378,6 @@ class Archive:
                 span = () if hit.segment is None else (hit.segment["start"], hit.segment["end"])
                 nearest.setdefault((record.sha256, record.channel, *span), Neighbour.of(hit, record))
         return list(nearest.values())
-
-    def _count_deletions(self, connection: Connection, ids: Sequence[str]) -> None:
-        for part in parts(ids):
-            counts = (
-                select(embeddings.c.space, func.count())
-                .where(embeddings.c.recognition.in_(part))
-                .group_by(embeddings.c.space)
-                .order_by(embeddings.c.space)
-            )
-            for space, deleted in connection.execute(counts).all():
-                row = update(spaces).where(spaces.c.id == space)
-                connection.execute(row.values(deletions=spaces.c.deletions + deleted))
 
 
 def _mark(before: str) -> tuple[float, str]:

@@ -17,12 +17,13 @@ from emovox.cli.report import printable
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models import adding, catalog
-from emovox.models.catalog import CATALOG, CatalogModel
 from emovox.models.converted.store import TOLERANCE, Comparison, StoredModel
 from emovox.models.converted.verification import verify_snapshot
+from emovox.models.entry import CatalogModel
 from emovox.models.families import family_of
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import PrecisionChoice, compare, open_snapshot
+from emovox.models.named import CATALOG
 from emovox.models.readout import Activation, Readout
 from emovox.models.runtime.engine import read_metadata
 from emovox.models.runtime.session import engine_version

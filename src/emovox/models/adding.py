@@ -12,8 +12,9 @@ from filelock import FileLock
 from emovox import files, private
 from emovox.errors import ModelError
 from emovox.models.added import FACTS_FILE, MODEL_FILE, NAME, REVISION, AddedModel, added_models, directory_of
-from emovox.models.catalog import AUTO, CATALOG, NOT_STATED, find, is_bundled
+from emovox.models.catalog import AUTO, NOT_STATED, find, is_bundled
 from emovox.models.metadata import Metadata
+from emovox.models.named import CATALOG
 from emovox.models.runtime.engine import Engine, read_metadata
 from emovox.settings import settings
 

@@ -33,10 +33,11 @@ from emovox.inference.frames import RowsIn
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Channel, CommonOptions, Options
 from emovox.models.added import NAME, REVISION
-from emovox.models.catalog import AUTO, CATALOG, find
+from emovox.models.catalog import AUTO, find
 from emovox.models.head import Head, head_path, names
 from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Precision
+from emovox.models.named import CATALOG
 from emovox.models.repository import PATTERN
 from emovox.server.baselines import find_baseline
 from emovox.server.http.problems import from_validation, invalid
