@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from emovox.archive.vectors import stored_embeddings
 from emovox.baselines.baseline import Baseline, baseline_path
@@ -23,7 +23,7 @@ from emovox.outputs import EMBEDDING
 from emovox.server.http.problems import Problem, from_refusal, invalid, log
 from emovox.server.http.uploads import Upload
 from emovox.server.jobs.progress import JobProgress
-from emovox.server.options import RecognitionOptions
+from emovox.server.options import client_model
 from emovox.server.service import Service
 
 SOUNDLESS = frozenset({NO_SPEECH, "silence"})
@@ -206,10 +206,7 @@ def take_out_recordings(service: Service, sha256s: Collection[str]) -> list[Remo
 def _most_common(names: Iterable[str]) -> str | None:
     """The name that most have, if it is one that clients may say."""
     common = Counter(names).most_common(1)
-    try:
-        return RecognitionOptions.parse({"model": common[0][0]}).model if common else None
-    except ValidationError:
-        return None
+    return client_model(common[0][0]) if common else None
 
 
 @contextmanager

@@ -109,6 +109,14 @@ def _expect(value: object) -> object:
     return value
 
 
+def client_model(name: str) -> str | None:
+    """The name of a model, if clients may say it; None: it isn't one, or it is of a file."""
+    try:
+        return RecognitionOptions.parse({"model": name}).model
+    except ValidationError:
+        return None
+
+
 Taken = TypeVar("Taken", bound="RecognitionOptions")
 
 _TEXT = {"type": "string"}
