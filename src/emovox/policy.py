@@ -1,8 +1,8 @@
 """The policy: of whose voice emotions may be inferred. It decides before a model runs, and nothing else does.
 
 Under the profile `eu` the voice of somebody at work or in education gives its talk time and nothing else, as
-Article 5(1)(f) of Regulation (EU) 2024/1689 (the AI Act) forbids to infer their emotions, but for medical or safety
-reasons. Under `open`, the default, everything is inferred of everybody, as the law elsewhere may be another.
+Article 5(1)(f) of Regulation (EU) 2024/1689 (the AI Act) forbids to infer their emotions, but for medical or
+safety reasons. Under `open`, the default, everything is inferred of everybody: the law elsewhere may be another.
 """
 
 import sys
@@ -68,11 +68,18 @@ class Policy:
         Raises:
             PolicyError: that must be said.
         """
+        self.require(side)
+        excepted = self.exception if self.profile == "eu" and side in PROTECTED else None
+        return Ruling(profile=self.profile, inferred=side not in self.withheld, exception=excepted)
+
+    def require(self, side: Side | None) -> None:
+        """Refuse a voice of which nobody says whose it is, if the policy demands that.
+
+        Raises:
+            PolicyError: it does.
+        """
         if side is None and self.require_side:
             raise PolicyError(f"the policy requires a side: say whose voice it is, one of {', '.join(SIDES)}")
-        if self.profile == "eu" and side in PROTECTED:
-            return Ruling(profile="eu", inferred=self.exception is not None, exception=self.exception)
-        return Ruling(profile=self.profile, inferred=True)
 
     def check(self, side: Side | None, what: str) -> None:
         """Refuse what can't be had of a voice at all.
@@ -82,12 +89,17 @@ class Policy:
             what: what was asked for, as the beginning of a sentence.
 
         Raises:
-            PolicyError: nothing may be inferred of it, or a side is required.
+            PolicyError: nothing may be inferred of it.
         """
-        if not self.rule(side).inferred:
+        if side in self.withheld:
             raise PolicyError(
-                f"{what} isn't made of a {side}'s voice: the policy {self.profile} allows its talk time alone"
+                f"{what} can't be had of a {side}'s voice: the policy {self.profile} allows talk time alone"
             )
+
+    @property
+    def withheld(self) -> frozenset[Side]:
+        """The sides of which nothing may be inferred."""
+        return PROTECTED if self.profile == "eu" and self.exception is None else frozenset()
 
     def facts(self) -> dict[str, Any]:
         """As plain data."""
@@ -118,7 +130,7 @@ def _read(named: str | None) -> Policy:
     if named is None:
         return Policy()
     if named in PROFILES:
-        return Policy(cast("Profile", named), given=True)
+        return Policy(named, given=True)
     try:
         content = tomllib.loads(Path(named).read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -40,6 +40,8 @@ class Rows:
         relative_to: what the scores are relative to: `raw`, or the name of a baseline.
         baseline: with which it was recognised.
         raw: the frames as they would be without it.
+        side: whose voice it is.
+        policy: the profile of the policy that decided what may be inferred of it.
     """
 
     path: str | None
@@ -49,6 +51,8 @@ class Rows:
     relative_to: str | None = None
     baseline: BaselineFacts | None = None
     raw: Frames | None = None
+    side: str | None = None
+    policy: str | None = None
 
 
 class Table:
@@ -99,6 +103,8 @@ class Table:
             cells["relative_to"] = rows.relative_to
         if self.part == "frames" and self.layout.relative:  # the rows of frames have no words of their own
             cells["baseline"] = None if rows.baseline is None else rows.baseline.name
+        if self.layout.sides:
+            cells |= {"side": rows.side, "policy": rows.policy}
         return cells
 
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
@@ -136,6 +142,7 @@ def survey(
                 head = _head(source.directory, part)
                 layout.add(head.readouts)
                 layout.add_baseline(head.baseline)
+                layout.sides = layout.sides or head.policy is not None
             except EmovoxError as error:
                 failed(source.directory, str(error))
                 continue
@@ -162,6 +169,8 @@ def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], No
             recognition.frames,
             baseline=recognition.baseline,
             raw=raw_frames(recognition),
+            side=recognition.recording.side,
+            policy=None if recognition.policy is None else recognition.policy.profile,
         )
 
 

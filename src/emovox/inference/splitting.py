@@ -100,9 +100,7 @@ class Piece:
         return replace(self, waveform=np.fromfile(self.waveform, "<f4", count=end - first, offset=4 * first))
 
 
-def outline(
-    decoded: Decoded, metadata: Metadata, options: Options, policy: Policy | None = None
-) -> Outline:
+def outline(decoded: Decoded, metadata: Metadata, options: Options, policy: Policy | None = None) -> Outline:
     """Read and cut a decoded recording.
 
     Args:
