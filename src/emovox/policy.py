@@ -5,8 +5,9 @@ Article 5(1)(f) of Regulation (EU) 2024/1689 (the AI Act) forbids to infer their
 safety reasons. Under `open`, the default, everything is inferred of everybody: the law elsewhere may be another.
 """
 
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -201,3 +202,36 @@ def side_of(sides: Sequence[Side | None] | None, channel: int | None, channels: 
     if channel is None:
         raise PolicyError("sides of several channels are declared: recognise each channel by itself")
     return sides[channel - 1]
+
+
+_COLUMN = re.compile(r"side(?:_(\d{1,2}))?")
+
+
+def listed_sides(row: Mapping[str, str], policy: Policy) -> Sides | None:
+    """What a list says of a recording: in its column `side`, or `side_1`, `side_2`… of its channels.
+
+    While everything is allowed, other words in them than sides mean nothing: the column may be about something
+    else.
+
+    Args:
+        row: of the list, by column.
+        policy: that will decide.
+
+    Returns:
+        None: it says nothing.
+
+    Raises:
+        PolicyError: it isn't understood, and the policy would have to decide by it.
+    """
+    cells = {match[1]: value for key, value in row.items() if (match := _COLUMN.fullmatch(key.strip().casefold()))}
+    whole = cells.pop(None, "").strip()
+    channels = {int(number): value.strip() for number, value in cells.items() if number}
+    try:
+        if whole:
+            return parse_sides(whole)
+        if any(channels.values()):
+            return parse_sides(channels.get(number) or LEFT_OPEN for number in range(1, max(channels) + 1))
+    except OptionsError as error:
+        if policy.profile != "open" or policy.require_side:
+            raise PolicyError(str(error)) from error
+    return None

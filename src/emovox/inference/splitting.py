@@ -177,6 +177,7 @@ def finish(
     classes: Sequence[str],
     model: ModelFacts,
     shift: Shift | None,
+    policy: Policy | None = None,
 ) -> Recognition:
     """Finish a recording that was recognised before its baseline was known, with the same options.
 
@@ -188,8 +189,9 @@ def finish(
         classes: likewise.
         model: likewise.
         shift: of the baseline.
+        policy: as of `InferenceRun`.
     """
-    run = InferenceRun(metadata, options, classes, functions=functions, shift=shift)
+    run = InferenceRun(metadata, options, classes, functions=functions, shift=shift, policy=policy)
     run.resume(state)
     result = run.finish(model)
     assert not isinstance(result, EmovoxError)  # noqa: S101  it was read to its end
