@@ -207,6 +207,11 @@ def side_of(sides: Sequence[Side | None] | None, channel: int | None, channels: 
 _COLUMN = re.compile(r"side(?:_(\d{1,2}))?")
 
 
+def is_of_sides(column: str) -> bool:
+    """Whether a list's column may say whose voice a recording is."""
+    return _COLUMN.fullmatch(column.strip().casefold()) is not None
+
+
 def listed_sides(row: Mapping[str, str], policy: Policy) -> Sides | None:
     """What a list says of a recording: in its column `side`, or `side_1`, `side_2`… of its channels.
 

@@ -59,9 +59,9 @@ def baseline() -> None:
 @click.option("--path-column", metavar="COLUMN", help="The column of recordings.  [default: path, file, …]")
 @parameters.option(
     "side",
-    help=f"Whose voices they are: {', '.join(SIDES)}; with --group channel one for each channel. By default what a "
-    "list says in its column side, or side_1, side_2… of channels. The policy may allow no baseline of workers and "
-    "pupils.",
+    help=f"Whose voices they are: {', '.join(SIDES)}; with --group channel one for each channel. By default what "
+    "a list says in its column side, or side_1, side_2… of channels. The policy may allow no baseline of workers "
+    "and pupils.",
 )
 @parameters.model(f"The model whose embeddings are used. {parameters.MODEL}  [default: auto]")
 @parameters.precision("Of the arithmetic; the baseline can be used with another.")

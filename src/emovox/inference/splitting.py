@@ -142,6 +142,7 @@ def join(
     model: ModelFacts,
     shift: Shift | Callable[[Baseline], Shift] | None = None,
     state_sink: "StateSink | None" = None,
+    policy: Policy | None = None,
 ) -> Recognition:
     """Put a recording together again.
 
@@ -154,11 +155,20 @@ def join(
         model: its facts.
         shift: as `Recognizer.shift` gives it.
         state_sink: as of `Request`.
+        policy: as of `outline`.
 
     Raises:
         EmovoxError: as `Recognizer.recognize`.
     """
-    run = InferenceRun(metadata, outline.options, classes, functions=functions, shift=shift, state_sink=state_sink)
+    run = InferenceRun(
+        metadata,
+        outline.options,
+        classes,
+        functions=functions,
+        shift=shift,
+        state_sink=state_sink,
+        policy=policy,
+    )
     run.restore(outline.facts, outline.warnings, outline.spans)
     for cut, output in zip(outline.cuts, outputs, strict=True):
         window = Window(cut.start, np.empty(0, np.float32))  # the samples are no longer needed

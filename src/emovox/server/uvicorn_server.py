@@ -111,7 +111,7 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
 
 
 def _tell_policy(policy: Policy, *, reachable: bool) -> None:
-    """Log of whose voice emotions are inferred; and how to choose, where others can reach a service and nobody did."""
+    """Log of whose voice emotions are inferred; and how to choose, if others can reach it and nobody chose."""
     if policy.given or reachable:
         hint = "" if policy.given else "; EMOVOX_POLICY=eu or the path of a policy.toml chooses another"
         log.info("%s%s", policy.sentence, hint)
