@@ -1,12 +1,13 @@
 """The policy: of whose voice emotions may be inferred. It decides before a model runs, and nothing else does.
 
 Under the profile `eu` the voice of somebody at work or in education gives its talk time and nothing else, as
-Article 5(1)(f) of Regulation (EU) 2024/1689 (the AI Act) forbids to infer their emotions, but for medical or safety
-reasons. Under `open`, the default, everything is inferred of everybody, as the law elsewhere may be another.
+Article 5(1)(f) of Regulation (EU) 2024/1689 (the AI Act) forbids to infer their emotions, but for medical or
+safety reasons. Under `open`, the default, everything is inferred of everybody: the law elsewhere may be another.
 """
 
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -68,11 +69,18 @@ class Policy:
         Raises:
             PolicyError: that must be said.
         """
+        self.require(side)
+        excepted = self.exception if self.profile == "eu" and side in PROTECTED else None
+        return Ruling(profile=self.profile, inferred=side not in self.withheld, exception=excepted)
+
+    def require(self, side: Side | None) -> None:
+        """Refuse a voice of which nobody says whose it is, if the policy demands that.
+
+        Raises:
+            PolicyError: it does.
+        """
         if side is None and self.require_side:
             raise PolicyError(f"the policy requires a side: say whose voice it is, one of {', '.join(SIDES)}")
-        if self.profile == "eu" and side in PROTECTED:
-            return Ruling(profile="eu", inferred=self.exception is not None, exception=self.exception)
-        return Ruling(profile=self.profile, inferred=True)
 
     def check(self, side: Side | None, what: str) -> None:
         """Refuse what can't be had of a voice at all.
@@ -82,12 +90,17 @@ class Policy:
             what: what was asked for, as the beginning of a sentence.
 
         Raises:
-            PolicyError: nothing may be inferred of it, or a side is required.
+            PolicyError: nothing may be inferred of it.
         """
-        if not self.rule(side).inferred:
+        if side in self.withheld:
             raise PolicyError(
-                f"{what} isn't made of a {side}'s voice: the policy {self.profile} allows its talk time alone"
+                f"{what} can't be had of a {side}'s voice: the policy {self.profile} allows talk time alone"
             )
+
+    @property
+    def withheld(self) -> frozenset[Side]:
+        """The sides of which nothing may be inferred."""
+        return PROTECTED if self.profile == "eu" and self.exception is None else frozenset()
 
     def facts(self) -> dict[str, Any]:
         """As plain data."""
@@ -118,7 +131,7 @@ def _read(named: str | None) -> Policy:
     if named is None:
         return Policy()
     if named in PROFILES:
-        return Policy(cast("Profile", named), given=True)
+        return Policy(named, given=True)
     try:
         content = tomllib.loads(Path(named).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -189,3 +202,41 @@ def side_of(sides: Sequence[Side | None] | None, channel: int | None, channels: 
     if channel is None:
         raise PolicyError("sides of several channels are declared: recognise each channel by itself")
     return sides[channel - 1]
+
+
+_COLUMN = re.compile(r"side(?:_(\d{1,2}))?")
+
+
+def is_of_sides(column: str) -> bool:
+    """Whether a list's column may say whose voice a recording is."""
+    return _COLUMN.fullmatch(column.strip().casefold()) is not None
+
+
+def listed_sides(row: Mapping[str, str], policy: Policy) -> Sides | None:
+    """What a list says of a recording: in its column `side`, or `side_1`, `side_2`… of its channels.
+
+    While everything is allowed, other words in them than sides mean nothing: the column may be about something
+    else.
+
+    Args:
+        row: of the list, by column.
+        policy: that will decide.
+
+    Returns:
+        None: it says nothing.
+
+    Raises:
+        PolicyError: it isn't understood, and the policy would have to decide by it.
+    """
+    cells = {match[1]: value for key, value in row.items() if (match := _COLUMN.fullmatch(key.strip().casefold()))}
+    whole = cells.pop(None, "").strip()
+    channels = {int(number): value.strip() for number, value in cells.items() if number}
+    try:
+        if whole:
+            return parse_sides(whole)
+        if any(channels.values()):
+            return parse_sides(channels.get(number) or LEFT_OPEN for number in range(1, max(channels) + 1))
+    except OptionsError as error:
+        if policy.profile != "open" or policy.require_side:
+            raise PolicyError(str(error)) from error
+    return None

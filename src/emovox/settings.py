@@ -128,8 +128,8 @@ class Settings(BaseModel):
     policy: str | None = Field(
         None,
         min_length=1,
-        description="of whose voice emotions may be inferred: `open` (of everybody's, the default), `eu` (of workers "
-        "and pupils only talk time), or path of a policy.toml",
+        description="of whose voice emotions may be inferred: `open` (of everybody's, as by default), `eu` (of "
+        "workers and pupils only talk time), or path of a policy.toml",
     )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
     service: ServiceSettings = Field(default_factory=ServiceSettings)

@@ -118,9 +118,9 @@ class Options(CommonOptions):
     side: Annotated[
         Sequence[Side | None] | None,
         Field(
-            description=f"whose voice it is: {', '.join(SIDES[:-1])} or {SIDES[-1]}; for channels one by one a list "
-            "in their order, as `customer,worker`, with `open` where nobody says. A policy may forbid to infer "
-            "anything of a worker or a pupil"
+            description=f"whose voice it is: {', '.join(SIDES[:-1])} or {SIDES[-1]}; of channels one by one a "
+            "list, as `customer,worker`, with `open` where nobody says. A policy may allow nothing but the talk "
+            "time of workers and pupils"
         ),
     ] = None
 

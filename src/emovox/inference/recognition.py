@@ -261,7 +261,7 @@ class Recognition(Facts):
     )
     policy: Ruling | None = Field(
         None,
-        description="what the policy decided; left out if nobody said whose voice it is, and everything is allowed",
+        description="what the policy decided; left out if no side was declared and everything is allowed",
         exclude_if=is_none,
     )
     segments: list[Segment] | None = Field(None, description="stretches of speech in order, if requested")

@@ -219,7 +219,7 @@ class Recognizer:
         head: str | Path | Head | None = None,
         baseline: str | Path | Baseline | None = None,
         expect: str | Mapping[str, float] | None = None,
-        side: str | None = None,
+        side: str | Sequence[str | None] | None = None,
         sink: Sink | None = None,
     ) -> Live:
         """Begin a live stream: push sound as it comes, and get events.
@@ -231,7 +231,7 @@ class Recognizer:
             baseline: hear relative to this one, as for `recognize`; `self`: relative to the stream's own segments,
                 from the eighth on. One voice is assumed in a stream.
             expect: shares of emotions, as for `recognize`.
-            side: whose voice it is. If the policy allows nothing but its talk time, events say when there is speech.
+            side: whose voice it is. If the policy allows only its talk time, events say when there is speech.
             sink: gets the waveform that the model gets, at 16 kHz.
 
         Raises:

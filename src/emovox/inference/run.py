@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,9 +142,11 @@ class InferenceRun:
         metadata, options = self._metadata, self._options
         grid = {"hop": metadata.hop, "overlap": max(0, metadata.minimum_samples - metadata.hop)}
         with opened(source, name, options.channel, options.track, decoder) as (decoding, name_, sha256):
+            blocks = decoding.blocks() if self._sink is None else tee(decoding.blocks(), self._sink)
+            first = list(islice(blocks, 1))  # with which it is known how many channels there are
             side = side_of(options.side, options.channel, decoding.channels)
             self._ruling = self._policy.rule(side)
-            blocks = decoding.blocks() if self._sink is None else tee(decoding.blocks(), self._sink)
+            blocks = chain(first, blocks)
             windows = cut(blocks, **grid, speech=self._speech)
             if self._ruling.inferred:
                 yield from self._tasks(windows, grid)
