@@ -3,26 +3,30 @@
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
-from emovox.models.layout import FUNASR, TRANSFORMERS, Layout
+from emovox.models.added import AddedModel, added_models, newest
+from emovox.models.entry import CatalogModel, Licence
+from emovox.models.named import BUNDLED, CATALOG, LARGE
 from emovox.models.repository import Repository, folder_of, is_repository, licence_of
 from emovox.settings import settings
 
 AUTO = "auto"
-LARGE = "emotion2vec_plus_large"
-_BUNDLED = Path(__file__).with_name("bundled")
 _SNAPSHOTS = "snapshots"
 _CONVERTED = "converted"
 NOT_STATED = "not stated"
 """What is said of a licence that a model card doesn't state."""
 
 
+<<<<<<< HEAD
 @dataclass(frozen=True)
 class Licence:
     """The terms of a model, and where they can be read."""
@@ -213,20 +217,119 @@ CATALOG = (
 )
 
 
+=======
+>>>>>>> main
 def find(name: str) -> CatalogModel:
-    """The catalog's entry of that name, or what is known of a repository, such as hf:OWNER/NAME.
+    """The catalog's entry of that name, that of an added model, or what is known of a repository.
 
-    A repository that the catalog has is the catalog's entry: it needn't be on disk twice.
+    NAME@REVISION is that revision of a bundled or an added model. A repository that the catalog has is the
+    catalog's entry: it needn't be on disk twice.
 
     Raises:
-        UnknownModelError: there is none; the message lists the names.
+        UnknownModelError: there is none; the message lists the names, or the revisions.
     """
     if is_repository(name):
         return _of_repository(Repository.parse(name))
     for entry in CATALOG:
         if entry.name == name:
             return entry
-    raise UnknownModelError(f"unknown model {name!r}: choose {', '.join(entry.name for entry in CATALOG)}")
+    if (model := newest(name)) is not None:
+        return _of_added(model)
+    base, at, revision = name.partition("@")
+    names = [entry.name for entry in (*CATALOG, *added())]
+    if at and base in {other.partition("@")[0] for other in names}:
+        return _of_revision(base, revision)
+    raise UnknownModelError(f"unknown model {name!r}: choose {', '.join(names)}")
+
+
+def is_name(model: str) -> bool:
+    """Whether it is a name, and no path."""
+    try:
+        return model == AUTO or bool(find(model))
+    except UnknownModelError:
+        return False
+
+
+def known() -> list[CatalogModel]:
+    """All models that have a name here: the catalog's, earlier bundled ones, the user's, and what was pulled."""
+    return [*CATALOG, *(item.entry for item in _earlier()), *added(), *pulled()]
+
+
+def added() -> list[CatalogModel]:
+    """The models that the user added, by name."""
+    return sorted(map(_of_added, added_models()), key=lambda entry: entry.name.lower())
+
+
+def is_bundled(name: str, revision: str) -> bool:
+    """Whether that very revision of a model is part of Emovox."""
+    return any((item.name, item.revision) == (name, revision) for item in _revisions() if item.entry.bundled)
+
+
+class _Revision(NamedTuple):
+    """A revision of a model that is on disk; `embeddings_of`: whose embeddings it gives."""
+
+    entry: CatalogModel
+    name: str
+    revision: str
+    embeddings_of: str
+
+
+def _of_revision(name: str, revision: str) -> CatalogModel:
+    """The revision of that very name, or else one with the same embeddings: bundled, added, or bundled before."""
+    there = [item for item in _revisions() if item.name == name]
+    for of in ("revision", "embeddings_of"):
+        for item in there:
+            if getattr(item, of) == revision:
+                return item.entry
+    words = dict.fromkeys(f"{name}@{word}" for item in there for word in (item.revision, item.embeddings_of))
+    choice = f"there is {', '.join(words)}. " if words else ""
+    raise UnknownModelError(
+        f"no revision {revision!r} of {name} is on this machine: {choice}The file of another can be added with "
+        f"`emovox models add FILE`; an earlier Emovox has its own as models/bundled/{name}.onnx"
+    )
+
+
+def _revisions() -> Iterator[_Revision]:
+    yield from (_facts_of(entry) for entry in CATALOG if entry.file is not None and entry.file.is_file())
+    for model in added_models():
+        yield _Revision(_of_added(model), model.name, model.revision, model.embeddings_of)
+    yield from _earlier()
+
+
+def _earlier() -> Iterator[_Revision]:
+    """Earlier revisions that are bundled beside the current ones, such as lite-5.onnx."""
+    files = sorted(BUNDLED.glob("*-*.onnx"))
+    for entry in CATALOG:
+        for file in files if entry.bundled else ():
+            if file.name.startswith(f"{entry.name}-"):
+                item = _facts_of(replace(entry, file=file))
+                if item.name != entry.name:  # another model's, whose name goes on where this one's ends
+                    continue
+                name, title = f"{entry.name}@{item.revision}", f"bundled: an earlier revision of {entry.name}"
+                named = replace(item.entry, name=name, title=title, chinese=f"内置：{entry.name} 的早期版本")
+                yield item._replace(entry=named)
+
+
+@lru_cache(maxsize=16)
+def _facts_of(entry: CatalogModel) -> _Revision:
+    from emovox.models.runtime.engine import read_metadata  # noqa: PLC0415  few need it, and it takes time to load
+
+    assert entry.file is not None  # noqa: S101  whose revision it is
+    metadata = read_metadata(entry.file)
+    return _Revision(entry, metadata.name, metadata.revision, metadata.embeddings_of)
+
+
+def _of_added(model: AddedModel) -> CatalogModel:
+    """Under its name, or as NAME@REVISION where another model or a later revision has that."""
+    taken = model.name in {entry.name for entry in CATALOG} or newest(model.name) != model
+    return CatalogModel(
+        name=f"{model.name}@{model.revision}" if taken else model.name,
+        title=model.title,
+        licence=Licence(model.licence, ""),
+        file=model.path,
+        added=True,
+        chinese=model.chinese,
+    )
 
 
 def _of_repository(repository: Repository) -> CatalogModel:
@@ -337,7 +440,7 @@ def disk_size(name: str) -> int:
 
 
 def remove(name: str) -> int:
-    """Delete the snapshot of a catalog model, its conversions, and what an interrupted download left of it.
+    """Delete an added model, or the snapshot of one, its conversions and what an interrupted download left of it.
 
     Returns:
         Bytes freed.
@@ -347,8 +450,18 @@ def remove(name: str) -> int:
         ModelError: it is bundled, it is being downloaded, or the file system refuses.
     """
     entry = find(name)
-    if entry.file:
+    if entry.bundled:
         raise ModelError(f"{name} is part of Emovox and can't be removed on its own")
+    if entry.file is not None:
+        freed = disk_size(name)
+        try:
+            trash = entry.file.parent.with_name(f".{entry.file.parent.name}.removed")
+            shutil.rmtree(trash, ignore_errors=True)
+            entry.file.parent.rename(trash)  # at once: there is never half a model
+            shutil.rmtree(trash)
+        except OSError as error:
+            raise ModelError(f"{name} can't be removed: {error}") from error
+        return freed
     name = entry.name
     if not snapshot_path(name).parent.is_dir():
         return 0
@@ -370,7 +483,7 @@ def remove(name: str) -> int:
 
 
 def resolve(model: str | Path) -> Path:
-    """The .onnx file or snapshot directory that a catalog name, hf:OWNER/NAME, `auto` or a path means.
+    """The .onnx file or snapshot directory that a name, NAME@REVISION, hf:OWNER/NAME, `auto` or a path means.
 
     `auto` is emotion2vec_plus_large if that is on disk, otherwise the bundled model.
 
@@ -379,16 +492,23 @@ def resolve(model: str | Path) -> Path:
         NotInstalledError: a model that isn't on disk; the message has the command that pulls it.
         ModelError: a path that isn't a model.
     """
-    names = [entry.name for entry in CATALOG]
     if model == AUTO:
         model = LARGE if installed(LARGE) else "lite"
-    if isinstance(model, str) and (model in names or is_repository(model)):
-        entry = find(model)
+    path = Path(model)
+    there = os.path.lexists(path)  # which, unlike exists, also takes a name that is too long
+    entry = None
+    if isinstance(model, str):
+        try:
+            entry = find(model)
+        except UnknownModelError:
+            if is_repository(model) or (not there and "@" in model):
+                raise
+    if entry is not None:
         if not installed(entry.name):
             raise NotInstalledError(f"{model} is not on this machine: run `emovox models pull {model}`")
         return entry.file or snapshot_path(entry.name)
-    path = Path(model)
-    if not os.path.lexists(path):  # which, unlike exists, also takes a name that is too long
+    if not there:
+        names = [entry.name for entry in (*CATALOG, *added())]
         raise UnknownModelError(
             f"unknown model {str(model)!r}: choose {', '.join([AUTO, *names])}, hf:OWNER/NAME, or the path of an "
             ".onnx file or a snapshot"
