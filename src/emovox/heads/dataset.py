@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def cache_key(recognizer: Recognizer) -> str:
 
 def _embedding(path: Path, recognizer: Recognizer, cache: EmbeddingCache) -> tuple[Vector, str | None]:
     if path.suffix.lower() == ".npy":
-        return stored_embedding(path, recognizer)
+        return stored_embedding(path, recognizer)[:2]
     sha256 = checksum(path)
     cached = cache.get(sha256)
     if cached is not None and cached.shape == (recognizer.metadata.embedding_size,):
@@ -76,8 +77,8 @@ def _embedding(path: Path, recognizer: Recognizer, cache: EmbeddingCache) -> tup
     return embedding, sha256
 
 
-def stored_embedding(path: Path, recognizer: Recognizer) -> tuple[Vector, str | None]:
-    """The mean of an embedding.npy, (D,), and its recording's sha256 if the outputs directory has it.
+def stored_embedding(path: Path, recognizer: Recognizer) -> tuple[Vector, str | None, int | None]:
+    """The mean of an embedding.npy, (D,), with the sha256 and channel of `stored_recording`.
 
     Raises:
         LabelsError: unreadable, or another model's.
@@ -92,15 +93,37 @@ def stored_embedding(path: Path, recognizer: Recognizer) -> tuple[Vector, str | 
         raise LabelsError(
             f"not an embedding by {model.name}, which has {width} numbers: its shape is {values.shape}"
         )
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        facts = json.loads((path.parent / RESULT).read_bytes())
+    facts = _stored(path.parent)
+    with suppress(KeyError, TypeError):
         by = facts["model"]
         if (by["name"], by.get("embedding_revision") or by["revision"]) != (model.name, model.embeddings_of):
             raise LabelsError(
                 f"an embedding by {by['name']} {by['revision']}, not by {model.name} {model.revision}"
             )
-        return mean, bytes.fromhex(facts["recording"]["sha256"]).hex()
-    return mean, None
+    return mean, *_recording(facts)
+
+
+def stored_recording(directory: Path) -> tuple[str | None, int | None]:
+    """What was recognised in an outputs directory.
+
+    Returns:
+        sha256 of the recording, None where it isn't known; its channel, from 1, None for all together.
+    """
+    return _recording(_stored(directory))
+
+
+def _recording(facts: Any) -> tuple[str | None, int | None]:
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        recording = facts["recording"]
+        return bytes.fromhex(recording["sha256"]).hex(), recording.get("channel")
+    return None, None
+
+
+def _stored(directory: Path) -> Any:
+    """The result.json of an outputs directory; None where it can't be read."""
+    with suppress(OSError, ValueError):
+        return json.loads((directory / RESULT).read_bytes())
+    return None
 
 
 def checksum(path: Path) -> str:
