@@ -957,11 +957,6 @@ export interface components {
             /** @description the set that it is a part of; null: it stands alone */
             group: components["schemas"]["GroupView"] | null;
             /**
-             * Source
-             * @description what it was made from, in words
-             */
-            source: string;
-            /**
              * Checksum
              * @description sha256 of it, as in results
              */
@@ -1179,11 +1174,6 @@ export interface components {
             created_at: string;
             /** @description the set that it is a part of; null: it stands alone */
             group: components["schemas"]["GroupView"] | null;
-            /**
-             * Source
-             * @description what it was made from, in words
-             */
-            source: string;
             /**
              * Checksum
              * @description sha256 of it, as in results
