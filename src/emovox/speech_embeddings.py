@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from emovox.audio import lists
 from emovox.audio.files import find
 from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError, OutputsError, RecordingNotFoundError
-from emovox.heads.dataset import cache_key, checksum, stored_embedding, stored_recording
+from emovox.heads.dataset import StoredRecording, cache_key, checksum, stored_embedding, stored_recording
 from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import PATHS, Failure
 from emovox.outputs import AUDIO, EMBEDDING, find_directories
+from emovox.policy import Sides, listed_sides, side_of
 
 LISTS = (".csv", ".tsv", *lists.JSON_LINES)
 SILENCE = "silence"  # the warning
@@ -88,6 +89,7 @@ def embed_speech(
     recognizer: Recognizer,
     *,
     channels: bool = False,
+    sides: Sides | None = None,
     begin: Callable[[str], None] = lambda _: None,
     end: Callable[[], None] = lambda: None,
 ) -> tuple[list[SpeechEmbedding], list[Failure]]:
@@ -97,6 +99,7 @@ def embed_speech(
         sources: the recordings.
         recognizer: the model.
         channels: take each channel by itself.
+        sides: whose voices they are, where a list doesn't say.
         begin: is told the name of each before its turn.
         end: is called after each.
 
@@ -112,7 +115,8 @@ def embed_speech(
         for source in sources:
             begin(source.name)
             try:
-                embeddings += _of(source, recognizer, cache, channels=channels)
+                own = listed_sides(source.columns, recognizer.policy) or sides
+                embeddings += _of(source, recognizer, cache, channels=channels, sides=own)
             except DecoderError:  # not the recording's fault
                 raise
             except EmovoxError as error:
@@ -122,30 +126,44 @@ def embed_speech(
 
 
 def _of(
-    source: RecordingSource, recognizer: Recognizer, cache: EmbeddingCache, *, channels: bool
+    source: RecordingSource,
+    recognizer: Recognizer,
+    cache: EmbeddingCache,
+    *,
+    channels: bool,
+    sides: Sides | None,
 ) -> Iterator[SpeechEmbedding]:
+    policy = recognizer.policy
+    side = None if channels else side_of(sides, None, len(sides or ()))
     if source.path.suffix.lower() == ".npy":
-        embedding, known, own = stored_embedding(source.path, recognizer)
+        embedding, known, own = stored_embedding(source.path, recognizer, side)
         if channels and own is None:
             raise LabelsError(_WHOLE)
         yield SpeechEmbedding(source, own, embedding, known)
         return
-    known, own = stored_recording(source.path.parent) if source.path.name == AUDIO else (None, None)
+    known, own, own_side = stored_recording(source.path.parent) if source.path.name == AUDIO else StoredRecording()
     stored = known is not None
     if stored and channels and own is None:
         raise LabelsError(_WHOLE)
+    if own_side is not None:
+        side, sides = own_side, (own_side,)
     apart = channels and not stored
+    if not apart:
+        policy.require(side)
+        policy.check(side, "a baseline")
     sha256 = known or checksum(source.path)
     cached = None if apart else cache.get(sha256, own)
     if cached is not None and cached.shape == (recognizer.metadata.embedding_size,):
         yield SpeechEmbedding(source, own, cached, sha256)
         return
-    spoken = False
+    spoken, withheld = False, None
     for channel in count(1) if apart else [own]:
         recognition = recognizer.recognize(
-            source.path, embedding=True, speech_only=True, channel=None if stored else channel
+            source.path, embedding=True, speech_only=True, channel=None if stored else channel, side=sides
         )
-        if not {NO_SPEECH, SILENCE} & set(recognition.warnings):
+        if not recognition.is_inferred:
+            withheld = recognition.recording.side
+        elif not {NO_SPEECH, SILENCE} & set(recognition.warnings):
             assert recognition.embedding is not None  # noqa: S101  asked for
             spoken = True
             cache.put(sha256, recognition.embedding[0], channel)  # those apart to be found when they are taken out
@@ -153,6 +171,7 @@ def _of(
         if not apart or channel == recognition.recording.channels:
             break
     if not spoken:
+        policy.check(withheld, "a baseline")
         raise AudioError("no speech was found in it")
 
 

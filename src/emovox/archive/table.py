@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     "id", "name", "sha256", "link", "created", "emotion", "confidence", *NAMES, "duration", "speech", "model",
     "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs", "baseline", "relative_to",
+    "side", "policy",
 )  # fmt: skip
 _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
@@ -150,4 +151,5 @@ def _flat(record: ArchiveRecord) -> dict[str, Any]:
     row = record.to_dict()
     row["baseline"] = None if record.baseline is None else record.baseline.name
     row.pop("scores_without", None)
+    row["policy"] = None if record.policy is None else record.policy.profile
     return {**row, **(row.pop("scores") or dict.fromkeys(NAMES))}

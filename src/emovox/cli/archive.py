@@ -14,6 +14,7 @@ from emovox.cli.deletion import delete
 from emovox.cli.report import clock, label, printable
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
+from emovox.cli.upgrade import upgrade
 from emovox.cli.watch import watch
 from emovox.errors import OutputsError
 from emovox.outputs import find_directories
@@ -42,12 +43,14 @@ def archive() -> None:
     emovox archive tag complaint 3f9a12c0ffee
     emovox archive export --format csv > archive.csv
     emovox archive watch outputs/ --run 'notify-send {}'
+    emovox archive upgrade --dry-run
     emovox archive delete 3f9a12c0ffee
     """  # noqa: D301  click needs the backspace itself
 
 
 archive.add_command(delete)
 archive.add_command(stats)
+archive.add_command(upgrade)
 archive.add_command(watch)
 
 

@@ -41,6 +41,7 @@ class Layout:
         head_labels: the classes of all trained heads.
         relative: whether a recording has a baseline, so that there are columns of what would be without.
         moved: the readouts with classes of their own that baselines moved.
+        sides: whether a recording has a side, so that there are columns of it and of the policy.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class Layout:
         self.head_labels: list[str] = []
         self.relative = False
         self.moved: list[str] = []
+        self.sides = False
 
     @classmethod
     def of(cls, recognition: Recognition) -> "Layout":

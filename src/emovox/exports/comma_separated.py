@@ -12,12 +12,17 @@ from emovox.spreadsheets import writer
 
 
 def segments(recognition: Recognition) -> Iterator[str]:
-    """A row for each segment: times in seconds, emotion, scores, channel, and what readouts give."""
-    layout = Layout.of(recognition)
-    yield line(layout.segment_columns())
-    yield from segment_lines(
-        recognition.segments or [], layout, recognition.baseline.name if recognition.baseline else None
-    )
+    """A row for each segment: times in seconds, emotion, scores, channel, and what readouts give.
+
+    Where a side was declared, or the policy isn't `open`, also whose voice it is and the policy's profile.
+    """
+    baseline = recognition.baseline.name if recognition.baseline else None
+    layout, policy = Layout.of(recognition), recognition.policy
+    own = {} if policy is None else {"side": recognition.recording.side, "policy": policy.profile}
+    yield line([*layout.segment_columns(), *own])
+    end = f",{line(own.values())}" if own else "\n"
+    for row in segment_lines(recognition.segments or [], layout, baseline):
+        yield row.removesuffix("\n") + end
 
 
 def segment_lines(segments: Iterable[Segment], layout: Layout, baseline: str | None = None) -> Iterator[str]:

@@ -115,6 +115,8 @@ def _metadata(recognition: Recognition) -> dict[str, str]:
         "model.revision": model.revision,
         "model.precision": model.precision,
         "model.checksum": model.checksum,
+        "recording.side": recording.side,
+        "policy": None if recognition.policy is None else recognition.policy.model_dump_json(),
         "head.name": None if head is None else head[0],
         "baseline.name": baseline and baseline.name,
         "baseline.count": baseline and baseline.count,

@@ -38,6 +38,8 @@ class Rows:
         outputs: its outputs directory.
         baseline: name of the one that the scores are relative to.
         raw: the frames as they would be without it.
+        side: whose voice it is.
+        policy: the profile of the policy that decided what may be inferred of it.
     """
 
     path: str | None
@@ -46,6 +48,8 @@ class Rows:
     frames: Frames | None = None
     baseline: str | None = None
     raw: Frames | None = None
+    side: str | None = None
+    policy: str | None = None
 
 
 class Table:
@@ -93,6 +97,8 @@ class Table:
         cells = dict(zip(ORIGIN, (rows.path, rows.outputs), strict=True))
         if self.part == "frames" and self.layout.relative:  # the rows of frames have no words of their own
             cells["baseline"] = rows.baseline
+        if self.layout.sides:
+            cells |= {"side": rows.side, "policy": rows.policy}
         return cells
 
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
@@ -130,6 +136,7 @@ def survey(
                 head = _head(source.directory, part)
                 layout.add(head.readouts)
                 layout.add_baseline(head.baseline)
+                layout.sides = layout.sides or head.policy is not None
             except EmovoxError as error:
                 failed(source.directory, str(error))
                 continue
@@ -156,6 +163,8 @@ def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], No
             recognition.frames,
             baseline=recognition.baseline.name if recognition.baseline else None,
             raw=raw_frames(recognition),
+            side=recognition.recording.side,
+            policy=None if recognition.policy is None else recognition.policy.profile,
         )
 
 

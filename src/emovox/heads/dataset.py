@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from emovox.heads.embedding_cache import EmbeddingCache, Vector
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Failure, Labelled
 from emovox.outputs import RESULT
+from emovox.policy import Side, listed_sides, side_of
+
+WHAT = "an embedding"
 
 
 def embed(
@@ -41,7 +44,7 @@ def embed(
         for row in rows:
             begin(row.name)
             try:
-                embedding, sha256 = _embedding(row.path, recognizer, cache)
+                embedding, sha256 = _embedding(row, recognizer, cache)
                 embeddings.append(embedding)
                 usable.append(row)
                 sha256s += [] if sha256 is None else [sha256]
@@ -63,26 +66,43 @@ def cache_key(recognizer: Recognizer) -> str:
     return f"{recognizer.metadata.embedding_checksum or model.checksum} {model.precision}"
 
 
-def _embedding(path: Path, recognizer: Recognizer, cache: EmbeddingCache) -> tuple[Vector, str | None]:
+def _embedding(row: Labelled, recognizer: Recognizer, cache: EmbeddingCache) -> tuple[Vector, str | None]:
+    path, sides = row.path, listed_sides(row.groups, recognizer.policy)
+    side = side_of(sides, None, len(sides or ()))
     if path.suffix.lower() == ".npy":
-        return stored_embedding(path, recognizer)[:2]
+        return stored_embedding(path, recognizer, side)[:2]
+    recognizer.policy.require(side)
+    recognizer.policy.check(side, WHAT)
     sha256 = checksum(path)
     cached = cache.get(sha256)
     if cached is not None and cached.shape == (recognizer.metadata.embedding_size,):
         return cached, sha256
-    recognition = recognizer.recognize(path, embedding=True)
+    recognition = recognizer.recognize(path, embedding=True, side=sides)
     assert recognition.embedding is not None  # noqa: S101  asked for
     embedding: Vector = recognition.embedding[0]
     cache.put(recognition.recording.sha256, embedding)
     return embedding, sha256
 
 
-def stored_embedding(path: Path, recognizer: Recognizer) -> tuple[Vector, str | None, int | None]:
+def stored_embedding(
+    path: Path, recognizer: Recognizer, side: Side | None = None
+) -> tuple[Vector, str | None, int | None]:
     """The mean of an embedding.npy, (D,), with the sha256 and channel of `stored_recording`.
+
+    Args:
+        path: of the file.
+        recognizer: the model.
+        side: whose voice it is, if the outputs directory doesn't say.
 
     Raises:
         LabelsError: unreadable, or another model's.
+        PolicyError: the policy allows nothing but the talk time of this voice, or it isn't said whose it is.
     """
+    facts = _stored(path.parent)
+    sha256, channel, own = _recording(facts)
+    side = own or side
+    recognizer.policy.require(side)
+    recognizer.policy.check(side, WHAT)
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
@@ -93,30 +113,41 @@ def stored_embedding(path: Path, recognizer: Recognizer) -> tuple[Vector, str | 
         raise LabelsError(
             f"not an embedding by {model.name}, which has {width} numbers: its shape is {values.shape}"
         )
-    facts = _stored(path.parent)
-    with suppress(KeyError, TypeError):
+    with suppress(KeyError, TypeError, AttributeError):
         by = facts["model"]
         if (by["name"], by.get("embedding_revision") or by["revision"]) != (model.name, model.embeddings_of):
             raise LabelsError(
                 f"an embedding by {by['name']} {by['revision']}, not by {model.name} {model.revision}"
             )
-    return mean, *_recording(facts)
+    return mean, sha256, channel
 
 
-def stored_recording(directory: Path) -> tuple[str | None, int | None]:
+class StoredRecording(NamedTuple):
     """What was recognised in an outputs directory.
 
-    Returns:
-        sha256 of the recording, None where it isn't known; its channel, from 1, None for all together.
+    Attributes:
+        sha256: of the recording; None: it isn't known.
+        channel: of it, from 1; None: all together.
+        side: whose voice it is; None: it isn't said.
     """
+
+    sha256: str | None = None
+    channel: int | None = None
+    side: Side | None = None
+
+
+def stored_recording(directory: Path) -> StoredRecording:
+    """What was recognised in an outputs directory, as far as its result.json says it."""
     return _recording(_stored(directory))
 
 
-def _recording(facts: Any) -> tuple[str | None, int | None]:
-    with suppress(ValueError, KeyError, TypeError, AttributeError):
-        recording = facts["recording"]
-        return bytes.fromhex(recording["sha256"]).hex(), recording.get("channel")
-    return None, None
+def _recording(facts: Any) -> StoredRecording:
+    sha256, recording = None, facts.get("recording") if isinstance(facts, dict) else None
+    if not isinstance(recording, dict):
+        return StoredRecording()
+    with suppress(ValueError, KeyError, TypeError):
+        sha256 = bytes.fromhex(recording["sha256"]).hex()
+    return StoredRecording(sha256, recording.get("channel"), recording.get("side"))
 
 
 def _stored(directory: Path) -> Any:
