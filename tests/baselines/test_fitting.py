@@ -45,6 +45,15 @@ def test_a_recording_counts_once() -> None:
     assert [item.count for item in channels] == [3, 2, 1]
 
 
+def test_each_channel_is_a_recording_of_its_own() -> None:
+    values = rows(4)
+    sha256s, channels = ["a" * 64, "a" * 64, "a" * 64, "b" * 64], [1, 2, 1, 1]
+    [once] = fit("x", values, METADATA, sha256s=sha256s, channels=channels)
+    [three] = fit("x", values[[0, 1, 3]], METADATA, sha256s=[None] * 3)
+    assert (once.count, len(once.recordings or ())) == (3, 2)
+    np.testing.assert_array_equal(once.sum, three.sum)
+
+
 def test_each_group_has_one_and_they_add_up() -> None:
     values = rows(5)
     whole, *parts = fit(

@@ -95,6 +95,34 @@ def test_by_folder_and_by_channel(
     assert [item.count for item in map(Baseline.find, ["calls", "calls.1", "calls.2"])] == [2, 1, 1]
 
 
+def test_each_channel_is_a_recording_of_its_own_wherever_it_comes_from(
+    run: Run, speech: np.ndarray, encode: Callable[..., Path], examples: list[Path]
+) -> None:
+    call = encode(np.stack([speech, 0.5 * speech[::-1]]), "call.wav", "pcm_f32le", sample_format="flt")
+    arguments = ("--channels", "split", "--speech-only", "--model", "lite", "--archive", "--quiet")
+    assert run("recognize", call, *arguments, "--embedding")[0] == 0
+    assert run("recognize", examples[0], *arguments[2:], "--embedding")[0] == 0
+    sources = {"group": (call, examples[0]), "stored": ("outputs",), "archive": ("--archive",)}
+    for name, source in sources.items():
+        options = ("--group", "channel") if name == "group" else ()
+        code, _, err = run("baseline", "fit", *source, *options, "--name", name, "--model", "lite")
+        assert code == 0, err
+    made = [Baseline.find(name) for name in sources]
+    assert [item.count for item in made] == [3, 3, 3]
+    for item in made[1:]:
+        np.testing.assert_allclose(item.mean, made[0].mean, atol=2e-3)
+    for path in Path("outputs").glob("*/embedding.npy"):
+        path.unlink()  # then it is heard again, and still known as what it is of
+    assert run("baseline", "fit", "outputs", "--name", "heard", "--model", "lite")[0] == 0
+    assert (Baseline.find("heard").count, Baseline.find("heard").recordings) == (3, made[0].recordings)
+    code, _, err = run("archive", "delete", "--filter", "name=call", "--yes")
+    assert code == 0, err
+    for name in (*sources, "heard"):
+        assert f"{name}: without them, of 1 recordings" in err
+    [first] = {tuple(Baseline.find(name).recordings or ()) for name in sources}
+    assert len(first) == 1
+
+
 def test_show_remove_and_export(run: Run, tmp_path: Path) -> None:
     own = baseline(read_metadata(resolve("lite")))
     own.write(baselines.baseline_path("line3"))
@@ -108,7 +136,10 @@ def test_show_remove_and_export(run: Run, tmp_path: Path) -> None:
     )
     assert baselines.names() == []
     assert "no baselines yet" in run("baseline", "list")[1]
-    assert own.checksum in run("baseline", "show", tmp_path / "given.json")[1]
+    given = run("baseline", "show", tmp_path / "given.json")[1]
+    assert own.checksum in given
+    assert "of        20 recordings\n" in given  # and not of what: that may be paths and names
+    assert "a test" not in (tmp_path / "given.json").read_text()
 
 
 def test_replacing_is_asked_for(run: Run, listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -263,7 +263,7 @@ def _fit(
     size = metadata.embedding_size
     for block in blocks(archive, where, model=metadata.name, revision=metadata.embeddings_of, size=size):
         values = [tagged(tags, SPEAKER) for tags in block.tags] if speakers else None
-        fitting.add(block.vectors, list(block.sha256s), values)
+        fitting.add(block.vectors, list(block.sha256s), values, block.channels)
     whole, *groups = fitting.baselines()
     by_speaker = {item.group.value: item for item in groups if item.group is not None and item.group.value}
     if speakers and not by_speaker:

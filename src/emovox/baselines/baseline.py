@@ -93,7 +93,7 @@ class Baseline(Fitted):
     group: Group | None = Field(None, description="null: it is of recordings that stand alone")
     created_at: AwareDatetime
     emovox: str = Field(description="version of the program")
-    source: str = Field(description="what it was made from, in words")
+    source: str = Field(description="what it was made from, in words, for its owner alone; empty: given away")
     count: int = Field(gt=0, description="recordings, each of which counts once")
     sum: Sums = Field(description="of their embeddings", repr=False)
     squares: Sums = Field(description="sum of their squares, for each dimension", repr=False)
@@ -131,8 +131,13 @@ class Baseline(Fitted):
 
     @cached_property
     def checksum(self) -> str:
-        """sha256 of all of it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """sha256 of all of it but `source`, so that it is the same of what is given away."""
+        return hashlib.sha256(self.model_dump_json(exclude={"source"}).encode()).hexdigest()
+
+    @property
+    def anonymous(self) -> "Baseline":
+        """The same without `source`, which may have paths and people's names in it."""
+        return self.model_copy(update={"source": ""})
 
     def knows(self, sha256: str) -> bool:
         """Whether the recording with this checksum is one of its own, as far as is known."""

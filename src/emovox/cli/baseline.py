@@ -174,6 +174,7 @@ def _of_recordings(
         [item.embedding for item in embeddings],
         recognizer.metadata,
         sha256s=[item.sha256 for item in embeddings],
+        channels=[item.channel for item in embeddings],
         groups=None if group is None else [_value(item, group) for item in embeddings],
         column=group or "",
         source=printable(source),
@@ -218,7 +219,7 @@ def show(name: str) -> None:
         "baseline": item.name,
         "model": f"{item.model.name} {item.model.revision}",
         "made": f"{item.created_at.astimezone():%Y-%m-%d %H:%M}",
-        "of": f"{item.count} recordings: {printable(item.source)}",
+        "of": f"{item.count} recordings" + (f": {printable(item.source)}" if item.source else ""),
         "group": group and f"{group.column} {printable(group.value)}, of {group.count} recordings in {group.name}",
         "checksum": item.checksum,
     }.items():
@@ -239,8 +240,11 @@ def remove(names: tuple[str, ...], yes: bool) -> None:
 @click.argument("name", metavar="NAME|PATH")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export(name: str, file: Path) -> None:
-    """Copy a baseline to FILE, to use it elsewhere: `--baseline FILE.json`."""
-    Baseline.find(name).write(file)
+    """Copy a baseline to FILE, to use it elsewhere: `--baseline FILE.json`.
+
+    The copy doesn't say what it was made from, as that may be paths and people's names.
+    """
+    Baseline.find(name).anonymous.write(file)
     click.echo(file)
 
 

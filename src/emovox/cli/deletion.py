@@ -88,7 +88,8 @@ def _take_out(archive: "Archive", sha256s: Collection[str], choice: str | None) 
     for item in take_out(sha256s, lambda sha256: stored_embeddings(archive, sha256)):
         if item.reason:
             still = True
-            click.echo(f"Error: the baseline {printable(item.name)}: {printable(item.reason)}", err=True)
+            made = f" (it was made of {item.source})" if item.source else ""
+            click.echo(f"Error: the baseline {printable(item.name)}: {printable(item.reason + made)}", err=True)
         elif item.count:
             click.echo(f"{printable(item.name)}: without them, of {item.count} recordings", err=True)
         else:
