@@ -19,7 +19,7 @@ from emovox.archive.fitting import tagged
 from emovox.archive.record import ArchiveRecord
 from emovox.archive.schema import recognitions
 from emovox.archive.vectors import blocks
-from emovox.baselines.baseline import SELF, Baseline
+from emovox.baselines.baseline import CORPUS, RECOGNIZED, SELF, SPEAKER, Baseline
 from emovox.baselines.fitting import Fitting
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, BaselineError, OptionsError, UnknownModelError
@@ -27,9 +27,6 @@ from emovox.inference.options import Options
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
 from emovox.models.readout import Temperatures, temperature
-
-RECOGNIZED, CORPUS, SPEAKER = "recognized", "corpus", "speaker"
-"""Instead of a baseline: what each was recognised with; that of all selected recordings; each speaker's."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +243,7 @@ def _fit(
         values = [tagged(tags, SPEAKER) for tags in block.tags] if speakers else None
         fitting.add(block.vectors, list(block.sha256s), values)
     whole, *groups = fitting.baselines()
-    by_speaker = {item.group.value: item for item in groups if item.group is not None and item.group.value}
+    by_speaker = {item.group.value: item for item in groups if item.group is not None}
     if speakers and not by_speaker:
         raise ArchiveError("no recording has a tag like speaker:NAME: give one with `emovox archive tag`")
     return whole, by_speaker

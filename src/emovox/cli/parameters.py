@@ -58,14 +58,7 @@ def recognition(command: Command, *, many: str = "") -> Command:
     @functools.wraps(command)
     def call(*args: Any, **values: Any) -> Any:
         arguments = {name: values.pop(name) for name in declared(Options) if name in values}
-        options = Options.of(**arguments)
-        if options.of_many and not many:
-            raise click.BadParameter(
-                f"{options.baseline} is of many recordings, for `emovox batch` and `emovox evaluate`: here give "
-                "the name of a baseline, or self",
-                param_hint="--baseline",
-            )
-        return command(*args, options=options, **values)
+        return command(*args, options=Options.of(**arguments), **values)
 
     options = [_option(name, info, many) for name, info in declared(Options).items()]
     for option in reversed([*options, model(f"{MODEL}  [default: auto, the best one on disk]"), _PRECISION]):

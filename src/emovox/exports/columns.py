@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import FrameReadout, Frames
-from emovox.inference.raw import WITHOUT, raw
+from emovox.inference.raw import WITHOUT, Whole, raw
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
 from emovox.models.metadata import Metadata
 
@@ -65,14 +65,24 @@ class Layout:
         return layout
 
     @classmethod
-    def of_model(cls, metadata: Metadata, head: tuple[str, Sequence[str]] | None) -> "Layout":
-        """The layout of what a model, and a trained head of this name and these classes, will give."""
+    def of_model(
+        cls, metadata: Metadata, head: tuple[str, Sequence[str]] | None, *, relative: bool = False
+    ) -> "Layout":
+        """The layout of what a model, and a trained head of this name and these classes, will give.
+
+        Args:
+            metadata: of the model.
+            head: name and classes; None: there is none.
+            relative: whether a baseline will move the model's emotions.
+        """
         layout = cls()
         for readout in metadata.readouts:
             if not readout.is_nine:
                 layout.add_readout(readout.name, readout.labels, classes=not readout.gives_values)
         if head is not None:
             layout.add_readout(*head, classes=True, head=True)
+        if relative and metadata.emotions is not None:
+            layout.relative, layout.moved = True, [metadata.emotions.name]
         return layout
 
     def add(self, readouts: Mapping[str, ReadoutResult]) -> None:
@@ -101,10 +111,10 @@ class Layout:
     def segment_columns(self) -> dict[str, type]:
         """The columns of segments, with the types of their cells."""
         old = [("head_label", str), ("head_confidence", float)] if self.head else []
-        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *self._without_columns()])
+        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *self.without_columns()])
 
-    def _without_columns(self) -> list[tuple[str, type]]:
-        """The columns of segments behind all others, where a recording has a baseline."""
+    def without_columns(self) -> list[tuple[str, type]]:
+        """The columns behind all others, of a segment or a recording, where a recording has a baseline."""
         if not self.relative:
             return []
         columns: list[tuple[str, type]] = [("baseline", str), ("emotion", str), ("confidence", float)]
@@ -145,9 +155,12 @@ class Layout:
         if self.head:
             cells += head_cells(item.readouts)
         cells += self.readout_cells(item.readouts)
-        return [*cells, *self._without_cells(item, baseline)] if self.relative else cells
+        return [*cells, *self.without_cells(item, baseline)]
 
-    def _without_cells(self, item: Segment, baseline: BaselineFacts | None) -> list[Cell]:
+    def without_cells(self, item: Whole, baseline: BaselineFacts | None) -> list[Cell]:
+        """The cells of `without_columns`."""
+        if not self.relative:
+            return []
         before = None if baseline is None else raw(item)
         scores = {} if before is None else before.scores or {}
         cells: list[Cell] = [None if baseline is None else baseline.name]
