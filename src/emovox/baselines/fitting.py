@@ -113,7 +113,7 @@ class Fitting:
         Args:
             embeddings: float (n, D), one of each recording.
             sha256s: of the recordings, None where it isn't known.
-            groups: the one that each recording belongs to: in each call, or in none.
+            groups: the one that each recording belongs to, "": none; in each call, or in no call.
 
         Raises:
             BaselineError: an embedding isn't one of this model.
@@ -168,7 +168,7 @@ def fit(
         embeddings: float (n, D), one of each recording, of its frames of speech.
         metadata: of the model whose embeddings they are.
         sha256s: of the recordings, None where it isn't known; the same recording counts once in a group.
-        groups: the one that each recording belongs to.
+        groups: the one that each recording belongs to; "": none.
         column: what they are told apart by, for what the baselines say of themselves.
         source: what the recordings are, in words.
 
@@ -207,10 +207,14 @@ def of_itself(embeddings: ArrayLike, metadata: Metadata, before: Baseline | None
 def member_names(name: str, values: Sequence[str]) -> dict[str, str]:
     """The name of the baseline of each group, by its value: `NAME.VALUE`, without what can't stand in a name.
 
+    Who has no value, "", is in no group: they needn't be alike.
+
     Raises:
         BaselineError: two would have one name, or one none.
     """
-    titles = {value: check_name(f"{name}.{_STRANGE.sub('-', value).strip(' -') or 'none'}") for value in values}
+    titles = {
+        value: check_name(f"{name}.{_STRANGE.sub('-', value).strip(' -') or 'none'}") for value in values if value
+    }
     by_title: dict[str, str] = {}
     for value, title in titles.items():
         if (other := by_title.setdefault(title.casefold(), value)) != value:

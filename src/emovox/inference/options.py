@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import Waveform
-from emovox.baselines.baseline import CORPUS, SELF, SPEAKER, Baseline
+from emovox.baselines.baseline import CORPUS, RECOGNIZED, SELF, SPEAKER, Baseline
 from emovox.baselines.shift import check_expectation, parse_expectation
 from emovox.emotions import NAMES
 from emovox.errors import OptionsError
@@ -140,7 +140,9 @@ class Options(CommonOptions):
         values: dict[str, Any] = {**arguments}
         if (head := values.get("head")) is not None:
             values["head"] = Head.find(head)
-        if (baseline := values.get("baseline")) is not None:
+        if (baseline := values.get("baseline")) == RECOGNIZED:
+            raise OptionsError(f"baseline {RECOGNIZED}: that is for what is in the archive")
+        if baseline is not None:
             values["baseline"] = baseline if baseline in (SELF, CORPUS, SPEAKER) else Baseline.find(baseline)
         if isinstance(expect := values.get("expect"), str):
             values["expect"] = parse_expectation(expect)

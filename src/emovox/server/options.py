@@ -90,13 +90,18 @@ def _head(value: object) -> object:
 
 
 def _baseline(value: object) -> object:
-    """Likewise."""
+    """Likewise; a job's may be gone when its turn comes."""
     try:
         if value is not None and value != SELF:
             find_baseline(str(value))
     except BaselineError as error:
-        there = ", ".join(baseline_names()) or "none"
-        raise ValueError(f"choose self, or one of the baselines: {there}") from error
+        names = baseline_names()
+        if value in names:
+            raise ValueError(f"{value} is damaged: fit it again, or delete it") from error
+        there = ", ".join(names) or "none"
+        raise ValueError(
+            f"there is no {str(value)!r:.140}: choose self, or one of the baselines: {there}"
+        ) from error
     return value
 
 
