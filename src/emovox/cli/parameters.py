@@ -171,7 +171,8 @@ _SPELLING: dict[str, dict[str, Any]] = {
     "baseline": {
         "metavar": "NAME|PATH|self",
         "help": "Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
-        "voice, line or room. self: segments and curve relative to the recording itself, each channel by itself.",
+        "voice, line or room. self: segments, which it implies, and curve relative to the recording itself, each "
+        "channel by itself.",
     },
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},
     "expect": {

@@ -103,7 +103,7 @@ class Options(CommonOptions):
         Baseline | Literal["self", "corpus", "speaker"] | None,
         Field(
             description="hear emotions relative to this baseline: recordings of one voice, line or room; `self`: "
-            "segments and curve relative to the recording itself"
+            "segments, which it implies, and curve relative to the recording itself"
         ),
     ] = None
     expect: Annotated[
@@ -125,7 +125,7 @@ class Options(CommonOptions):
                     "expect says what the recordings of a baseline are like: choose a baseline, too"
                 )
             object.__setattr__(self, "expect", check_expectation(self.expect))
-        if self.merge:  # what is merged is wanted
+        if self.merge or self.baseline == SELF:  # what is merged, or all that is moved, is wanted
             object.__setattr__(self, "segments", True)
 
     @classmethod
