@@ -115,6 +115,7 @@ class Report:
         relative: bool = False,
         segments: bool = False,
         rows_in: RowsIn | None = None,
+        sides: bool = False,
     ) -> None:
         self.paths = paths
         self.language = language
@@ -125,6 +126,7 @@ class Report:
         self.layout = Layout.of_model(metadata, own, relative=relative)
         self.segments = segments
         self.rows_in = rows_in
+        self.sides = sides
 
     def begin(self) -> None:
         """Print what comes before the first row."""
@@ -168,7 +170,8 @@ class Table(Report):
             if len(blocks) == 1:  # nothing else could be meant
                 blocks = [(name, blocks[0][1])]
             else:
-                blocks.insert(0, (name, ["" if blocks else "–"]))
+                talk = f"– {clock(found.recording.speech or 0)}" if not found.is_inferred else "–"
+                blocks.insert(0, (name, ["" if blocks else talk]))
         for title, lines in blocks:
             for number, line in enumerate(lines):
                 start = title if number == 0 else ""
@@ -245,7 +248,9 @@ class Csv(Report):
     def begin(self) -> None:  # noqa: D102
         self._write = writer(sys.stdout)
         own = ["head", "head_label", "head_confidence"] if self.head else []
-        own += [*self.layout.readout_columns(), *(name for name, _ in self.layout.without_columns())]
+        own += self.layout.readout_columns()
+        own += ["side", "policy"] if self.sides else []
+        own += self.layout.last_columns()
         if self.segments:
             times = ["path", "channel", "start", "end"]
             self._write([*times, "emotion", "label", "confidence", *NAMES, "outputs", *own])
@@ -281,7 +286,10 @@ class Csv(Report):
 
     def _own(self, item: Whole, head: str | None, whole: Recognition) -> list[object]:
         cells: list[Cell] = [head, *head_cells(item.readouts)] if self.head else []
-        cells += self.layout.readout_cells(item.readouts) + self.layout.without_cells(item, whole.baseline)
+        cells += self.layout.readout_cells(item.readouts)
+        if self.sides:
+            cells += [whole.recording.side, None if whole.policy is None else whole.policy.profile]
+        cells += self.layout.last_cells(item, None if whole.baseline is None else whole.baseline.name)
         return [*map(_decimal, cells)]
 
 
