@@ -51,7 +51,7 @@ def test_it_is_the_fit_of_the_rows(archive: Archive, monkeypatch: pytest.MonkeyP
     for number, name in enumerate(["anna", "bert"]):
         archive.tag(records[number].sha256, f"speaker:{name}")
     made = fit(archive, "x", METADATA, Filter(), column="speaker")
-    assert [(item.name, item.count) for item in made] == [("x", 5), ("x.none", 3), ("x.anna", 1), ("x.bert", 1)]
+    assert [(item.name, item.count) for item in made] == [("x", 5), ("x.anna", 1), ("x.bert", 1)]
     assert fit(archive, "x", METADATA, Filter(tag="speaker:anna"))[0].count == 1
 
 

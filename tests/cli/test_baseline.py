@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 from collections.abc import Callable
@@ -34,7 +35,7 @@ def test_from_recordings_to_a_verdict(run: Run, examples: list[Path], tmp_path: 
     code, _, err = run("baseline", "fit", *examples[:3], examples[0], "--name", "line3", "--model", "lite")
     assert code == 0, err
     assert "line3: 3 recordings; saved as" in err
-    assert "with 12 recordings or more" in err
+    assert "12 recordings would give nearly all" in err
     own = Baseline.find("line3")
     assert own.count == 3
     assert all(own.knows(files.digest(path)) for path in examples[:3])
@@ -49,6 +50,17 @@ def test_from_recordings_to_a_verdict(run: Run, examples: list[Path], tmp_path: 
     assert (result.baseline.name, result.baseline.checksum) == ("line3", own.checksum)
     assert result.baseline.expectation["neutral"] == pytest.approx(0.8)
     assert result.scores != result.scores_without
+
+    _, out, err = run("recognize", examples[4], "--segments", *arguments, "--format", "csv", "--no-save")
+    assert err.endswith("relative to line3 (neutral=0.8)\n")
+    _, whole, _ = run("recognize", examples[4], *arguments, "--format", "csv", "--no-save")
+    for table in (out, whole):
+        [row] = csv.DictReader(io.StringIO(table))
+        assert (row["baseline"], row["angry_without"] != row["angry"]) == ("line3", True)
+    assert float(row["angry_without"]) == pytest.approx((result.scores_without or {})["angry"], abs=1e-6)
+    _, out, _ = run("recognize", examples[4], "--model", "lite", "--format", "csv", "--no-save")
+    assert "baseline" not in out
+    assert "_without" not in out
 
 
 def test_of_outputs_and_of_a_folder(run: Run, examples: list[Path], tmp_path: Path) -> None:
@@ -65,7 +77,7 @@ def test_of_outputs_and_of_a_folder(run: Run, examples: list[Path], tmp_path: Pa
 def test_each_agent_has_one(run: Run, listed: Path) -> None:
     code, _, err = run("baseline", "fit", listed, "--name", "calls", "--group", "agent", "--model", "lite")
     assert code == 0, err
-    assert "calls: 15 recordings, and 2 of its groups" in err
+    assert "calls: 15 recordings, and 2 groups of them" in err
     assert baselines.names() == ["calls", "calls.anna", "calls.bert"]
     assert [item.count for item in map(Baseline.find, baselines.names())] == [15, 10, 5]
     assert "agent bert, of 15 recordings in calls" in run("baseline", "show", "calls.bert")[1]
@@ -76,7 +88,7 @@ def test_each_agent_has_one(run: Run, listed: Path) -> None:
     ]
     facts = json.loads(run("baseline", "list", "--format", "json")[1])
     assert [item["name"] for item in facts] == baselines.names()
-    assert not {"sum", "squares", "recordings"} & facts[0].keys()
+    assert not {"sum", "squares", "recordings", "summands"} & facts[0].keys()
     assert "sum" not in facts[1]["group"]
 
 
@@ -158,9 +170,11 @@ def test_what_cant_be_used_doesnt_stop_the_others(run: Run, examples: list[Path]
     assert code == 1
     assert "Error: " in err
     assert Baseline.find("x").count == 1
+    assert "x: 1 recording; saved as" in err
+    assert "1 recording: " in run("baseline", "show", "x")[1]
     code, _, err = run("baseline", "fit", bad, "--name", "y", "--model", "lite")
     assert code == 1
-    assert "none of the 1 recordings can be used" in err
+    assert "of 1 recording none can be used" in err
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def embedding(recognizer: Recognizer, path: Path, **options: Any) -> Any:
     return recognition.embedding[0]
 
 
-def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer) -> None:
+def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer, examples: list[Path]) -> None:
     baseline_path("broken").write_text("{")
     baseline(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(baseline_path("old"))
     listed = shared.get("/v1/baselines").json()
@@ -68,6 +68,12 @@ def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer
     damaged = shared.get("/v1/baselines/broken")
     assert damaged.status_code == 409
     assert str(baseline_path("broken").parent) not in damaged.text
+    for name, reason in {
+        "broken": "broken is damaged: fit it again",
+        "none": "there is no 'none': choose self",
+    }.items():
+        answer = shared.post_file(examples[0], baseline=name)
+        assert (answer.status_code, reason in answer.json()["detail"]) == (422, True)
     for name in ("none", "self", "line3.json"):
         assert shared.get(f"/v1/baselines/{name}").json()["type"] == "urn:emovox:no-such-baseline"
 
@@ -230,7 +236,7 @@ def test_a_baseline_is_read_once(
         assert shared.post_file(examples[0], baseline="line3", store="false").is_success
     assert len(reads) == 1
     baseline_path("line3").unlink()
-    baseline_of_two = line3.model_copy(update={"count": 2})
+    baseline_of_two = line3.model_copy(update={"count": 2, "summands": None})
     baseline_of_two.write(baseline_path("line3"))
     assert shared.post_file(examples[0], baseline="line3").json()["baseline"]["count"] == 2
     assert len(reads) == 2

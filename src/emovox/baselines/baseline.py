@@ -25,7 +25,9 @@ SELF = "self"
 """Instead of a baseline: each recording relative to itself."""
 CORPUS, SPEAKER = "corpus", "speaker"
 """Likewise, where there are many recordings: each relative to all of them, or to those of its speaker."""
-RESERVED = (SELF, CORPUS, SPEAKER, "recognized")
+RECOGNIZED = "recognized"
+"""Likewise, of what is in the archive: each relative to what it was recognised with."""
+RESERVED = (SELF, CORPUS, SPEAKER, RECOGNIZED)
 """What `--baseline` means by these is decided for each recording, so that no file can be called so."""
 _NAME = re.compile(r"\w[\w .-]{0,127}")
 
@@ -120,6 +122,8 @@ class Baseline(Fitted):
             raise ValueError(f"its sums aren't {self.model.embedding_size} numbers")
         if not all(np.isfinite(vector).all() for vector in vectors):
             raise ValueError("its sums aren't finite")
+        if self.summands is not None and len(self.summands) != self.count:
+            raise ValueError(f"it is of {self.count} recordings, and names {len(self.summands)}")
         if self.group is not None and self.group.count < self.count:
             raise ValueError("it has more recordings than the set that it is a part of")
         return self
@@ -171,7 +175,10 @@ def check_name(name: str) -> str:
     if name in RESERVED:
         raise BaselineError(f"a baseline can't be called {name!r}: `--baseline {name}` means something of its own")
     if not _NAME.fullmatch(name) or name.endswith((SUFFIX, ".", " ")):
-        raise BaselineError(f"{name!r} can't be the name of a baseline: use up to 128 letters, digits, - and _")
+        raise BaselineError(
+            f"{name!r} can't be the name of a baseline: use up to 128 letters, digits, spaces, dots, "
+            f"- and _, a letter or digit first"
+        )
     return name
 
 

@@ -119,7 +119,7 @@ class Fitting:
         Args:
             embeddings: float (n, D), one of each recording.
             sha256s: of the recordings, None where it isn't known.
-            groups: the one that each recording belongs to: in each call, or in none.
+            groups: the one that each recording belongs to, "": none; in each call, or in no call.
             channels: of each, where it is one of them by itself; None: all together.
 
         Raises:
@@ -178,7 +178,7 @@ def fit(
         metadata: of the model whose embeddings they are.
         sha256s: of the recordings, None where it isn't known; the same recording counts once in a group.
         channels: as of `Fitting.add`.
-        groups: the one that each recording belongs to.
+        groups: the one that each recording belongs to; "": none.
         column: what they are told apart by, for what the baselines say of themselves.
         source: what the recordings are, in words.
 
@@ -217,10 +217,14 @@ def of_itself(embeddings: ArrayLike, metadata: Metadata, before: Baseline | None
 def member_names(name: str, values: Sequence[str]) -> dict[str, str]:
     """The name of the baseline of each group, by its value: `NAME.VALUE`, without what can't stand in a name.
 
+    Who has no value, "", is in no group: they needn't be alike.
+
     Raises:
         BaselineError: two would have one name, or one none.
     """
-    titles = {value: check_name(f"{name}.{_STRANGE.sub('-', value).strip(' -') or 'none'}") for value in values}
+    titles = {
+        value: check_name(f"{name}.{_STRANGE.sub('-', value).strip(' -') or 'none'}") for value in values if value
+    }
     by_title: dict[str, str] = {}
     for value, title in titles.items():
         if (other := by_title.setdefault(title.casefold(), value)) != value:

@@ -14,7 +14,7 @@ from emovox.baselines.removal import locked
 from emovox.baselines.shift import movable
 from emovox.cli import fitted, library, parameters
 from emovox.cli.progress import Progress
-from emovox.cli.report import printable
+from emovox.cli.report import counted, printable
 from emovox.errors import AudioError, BaselineError, LabelsError
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
@@ -168,7 +168,7 @@ def _of_recordings(
     for item, reason in failures:
         click.echo(f"Error: {printable(item)}: {reason}", err=True)
     if not embeddings:
-        raise BaselineError(f"none of the {len(items)} recordings can be used")
+        raise BaselineError(f"of {counted(len(items), 'recording')} none can be used")
     made = fit_baselines(
         name,
         [item.embedding for item in embeddings],
@@ -219,8 +219,9 @@ def show(name: str) -> None:
         "baseline": item.name,
         "model": f"{item.model.name} {item.model.revision}",
         "made": f"{item.created_at.astimezone():%Y-%m-%d %H:%M}",
-        "of": f"{item.count} recordings" + (f": {printable(item.source)}" if item.source else ""),
-        "group": group and f"{group.column} {printable(group.value)}, of {group.count} recordings in {group.name}",
+        "of": counted(item.count, "recording") + (f": {printable(item.source)}" if item.source else ""),
+        "group": group
+        and f"{group.column} {printable(group.value)}, of {counted(group.count, 'recording')} in {group.name}",
         "checksum": item.checksum,
     }.items():
         if value:
@@ -287,10 +288,10 @@ def _some(titles: Sequence[str]) -> str:
 
 def _tell(made: Sequence[Baseline], path: Path, recognizer: Recognizer) -> None:
     whole, *parts = made
-    groups = f", and {len(parts)} of its groups" if parts else ""
-    click.echo(f"{whole.name}: {whole.count} recordings{groups}; saved as {path}", err=True)
+    groups = f", and {counted(len(parts), 'group')} of them" if parts else ""
+    click.echo(f"{whole.name}: {counted(whole.count, 'recording')}{groups}; saved as {path}", err=True)
     if whole.count < FEW:
-        click.echo(f"with {FEW} recordings or more it would be worth nearly all that it can be", err=True)
+        click.echo(f"{FEW} recordings would give nearly all that can be had", err=True)
     try:
         movable(recognizer.metadata)
     except BaselineError as error:
@@ -298,9 +299,8 @@ def _tell(made: Sequence[Baseline], path: Path, recognizer: Recognizer) -> None:
 
 
 def _facts(item: Baseline) -> dict[str, object]:
-    facts = item.model_dump(
-        mode="json", exclude={"sum": True, "squares": True, "recordings": True, "group": {"sum"}}
-    )
+    numbers = dict.fromkeys(("sum", "squares", "recordings", "summands"), True)
+    facts = item.model_dump(mode="json", exclude={**numbers, "group": {"sum"}})
     return {**facts, "checksum": item.checksum}
 
 

@@ -3738,7 +3738,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -3808,7 +3808,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -4600,7 +4600,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -4669,7 +4669,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;

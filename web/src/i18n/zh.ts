@@ -209,7 +209,7 @@ export const zh: Words = {
     makeHint:
       '请选择条件相同的录音：同一个人、同一条线路、同一个房间。十几个录音的效果已接近一百个。如果它们都是同一种情感，这种情感就会被当作平常。',
     name: '名称',
-    nameHint: '可用字母、汉字、数字、空格、- 和 _，不能是 self、corpus 或 speaker',
+    nameHint: '可用字母、汉字、数字、空格、点、- 和 _，不能是 self、corpus、speaker 或 recognized',
     fit: '建立',
     fitAgain: '替换',
     exists: (name) => `已经有名为「${name}」的基线。`,
