@@ -5,6 +5,7 @@ Scores are softmax(logits), so those with a shift of the logits are the softmax 
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ from emovox.errors import ArchiveError, BaselineError, OptionsError, UnknownMode
 from emovox.inference.options import Options
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
+from emovox.models.repository import is_repository
 
 RECOGNIZED, CORPUS, SPEAKER = "recognized", "corpus", "speaker"
 """Instead of a baseline: what each was recognised with; that of all selected recordings; each speaker's."""
@@ -214,7 +216,7 @@ def relative_to(
         return AsRecognized()
     given = None if baseline in {CORPUS, SPEAKER} else Baseline.find(baseline)
     model = _only_model(archive, where)
-    recognizer = _recognizer(model[0] if given is None else given.model.name)
+    recognizer = _recognizer(*(model[:2] if given is None else (given.model.name, given.model.revision)))
     _check(model, recognizer)
     if given is not None:
         return ToBaselines(recognizer, given, {}, name=given.name, expect=expect)
@@ -263,11 +265,12 @@ def _only_model(archive: Archive, where: Filter) -> _ModelKey:
     return models[0]
 
 
-def _recognizer(name: str) -> Recognizer:
-    try:
-        return Recognizer(name)
-    except UnknownModelError:  # of a file, which is perhaps that of the settings
-        return Recognizer()
+def _recognizer(name: str, revision: str) -> Recognizer:
+    """The model, if possible of the revision."""
+    for model in (name,) if is_repository(name) else (f"{name}@{revision}", name):
+        with suppress(UnknownModelError):
+            return Recognizer(model)
+    return Recognizer()  # of a file, which is perhaps that of the settings
 
 
 def _check(model: _ModelKey, recognizer: Recognizer) -> None:
@@ -276,7 +279,8 @@ def _check(model: _ModelKey, recognizer: Recognizer) -> None:
     if (name, revision) != (facts.name, facts.revision):
         raise ArchiveError(
             f"these were recognised by {name} {revision}, not {facts.name} {facts.revision}: choose others with "
-            f"--filter model={facts.name} --filter revision={facts.revision}, or recognise them again"
+            f"--filter model={facts.name} --filter revision={facts.revision}, or recognise them again: "
+            "`emovox archive upgrade` does"
         )
     if (None if mapping is None else json.loads(mapping)) != facts.emotions:
         raise ArchiveError(f"the labels of {name} were taken for other emotions than now: recognise them again")

@@ -66,8 +66,13 @@ def untrainable(head: Head) -> str:
     return ""
 
 
-def train_again(head: Head, recognizer: Recognizer) -> Outcome[Head]:
+def train_again(head: Head, recognizer: Recognizer, *, report: Path | None = None) -> Outcome[Head]:
     """Train a head on its list; one that lost recordings stays as it is.
+
+    Args:
+        head: the old one.
+        recognizer: the model.
+        report: file to write how the new one does to; None: nowhere.
 
     Raises:
         DecoderError: as `Recognizer.recognize`.
@@ -93,6 +98,10 @@ def train_again(head: Head, recognizer: Recognizer) -> Outcome[Head]:
         names = [f"{name} ({reason})" for name, reason in trained.failures]
         named = f": {_some(names)}" if names else f", and {facts.labels_file} no longer has them"
         return Outcome(head.name, None, f"{len(lost)} of its recordings can't be used{named}")
+    if report is not None:
+        from emovox.heads.report import head_report  # noqa: PLC0415  its pictures take time to load
+
+        head_report(trained).write(report)
     note = "" if facts.recordings in (None, now) else f"its list has {len(now)} recordings now"
     return Outcome(head.name, trained.head, note)
 
