@@ -21,6 +21,7 @@ ROOMS = (
     "emotions",
     "directories",
     "settings",
+    "policy",
     "private",
     "files",
     "audio",

@@ -10,7 +10,7 @@ from emovox.baselines.fitting import of_itself
 from emovox.emotions import NAMES
 
 COUNTS = (2, 3, 4, 6, 8, 12, 16)
-RECORDINGS = 400
+RECORDINGS = 250
 
 
 def itself(parts: Sequence[Part]) -> dict[str, dict[str, list[list[float]]]]:

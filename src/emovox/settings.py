@@ -125,6 +125,12 @@ class Settings(BaseModel):
     database: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL of the database of archive and service; by default SQLite files"
     )
+    policy: str | None = Field(
+        None,
+        min_length=1,
+        description="of whose voice emotions may be inferred: `open` (of everybody's, as by default), `eu` (of "
+        "workers and pupils only talk time), or path of a policy.toml",
+    )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
     service: ServiceSettings = Field(default_factory=ServiceSettings)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emovox.baselines.fitting import fit
-from emovox.baselines.shift import expectation, parse_expectation, shift
+from emovox.baselines.shift import ALONG_NEUTRAL, KEPT, expectation, parse_expectation, shift
 from emovox.errors import BaselineError, OptionsError
 from emovox.models.readout import Readout, ReferenceMean
 from support import tiny
@@ -75,15 +75,16 @@ def test_the_mean_is_moved_to_the_mixture_as_far_as_it_is_known() -> None:
         moved = shift(baseline(facts, count=count, mean=7), facts, WEIGHTS)
         assert moved.readout == "emotion"
         assert list(moved.logits) == list(NINE.labels)
-        np.testing.assert_allclose(moved.vector, np.arange(1, 6) * (mixture - 7) * strength, rtol=1e-6)
+        expected = np.arange(1, 6) * (mixture - 7) * ALONG_NEUTRAL * strength  # one number has no other direction
+        np.testing.assert_allclose(moved.vector, expected, rtol=1e-6)
 
 
-def test_a_baseline_takes_the_place_of_a_prior() -> None:
+def test_a_baseline_takes_the_place_of_most_of_a_prior() -> None:
     facts = metadata(NINE.model_copy(update={"prior": {"neutral": 1.5}}))
     own = baseline(facts, mean=7)
     before, after = (shift(own, item, WEIGHTS).vector for item in (metadata(), facts))
     difference = np.subtract(after, before)
-    np.testing.assert_allclose(difference, np.array([0, 0, -1.5, 0, 0]) * 20 / 24, atol=1e-12)
+    np.testing.assert_allclose(difference, np.array([0, 0, -1.5, 0, 0]) * (1 - KEPT) * 20 / 24, atol=1e-12)
 
 
 def test_a_group_is_shrunk_towards_its_set() -> None:
@@ -92,7 +93,7 @@ def test_a_group_is_shrunk_towards_its_set() -> None:
     assert whole.mean == pytest.approx(2.5)
     mean = 2.5 + 10 / 40 * (7 - 2.5)
     moved = shift(first, facts, WEIGHTS)
-    np.testing.assert_allclose(moved.vector, np.arange(1, 6) * (6 - mean) * 40 / 44)
+    np.testing.assert_allclose(moved.vector, np.arange(1, 6) * (6 - mean) * ALONG_NEUTRAL * 40 / 44)
 
 
 def wide(seed: int, *, prior: float = 0.0) -> tuple[Any, np.ndarray, np.ndarray]:
@@ -116,13 +117,30 @@ def test_the_order_of_recordings_doesnt_matter(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 10**6))
-def test_what_all_recordings_have_goes_as_far_as_it_is_known(seed: int) -> None:
-    """A line adds the same to all embeddings: of that, the share n / (n + 4) is taken from all logits."""
+def test_what_all_recordings_have_goes_but_only_a_part_of_what_may_be_calm(seed: int) -> None:
+    """A line adds the same to all embeddings: n / (n + 4) of that goes, less of what lies towards neutral."""
     facts, weights, rows = wide(seed)
     line = np.random.default_rng(seed + 1).standard_normal(5).astype(np.float32)
     there, here = (shift(fit("x", each, facts)[0], facts, weights).vector for each in (rows + line, rows))
-    strength = len(rows) / (len(rows) + 4)
-    np.testing.assert_allclose(there - here, -strength * (weights @ line), rtol=1e-4, atol=1e-4)
+    centre = np.eye(5) - 1 / 5  # a constant that all logits have means nothing
+    heard, gone = centre @ weights @ line, centre @ (here - there) * (len(rows) + 4) / len(rows)
+    means = {label: mean.embedding for label, mean in facts.emotions.reference.items()}
+    others = np.mean([means[name] for name in ("angry", "happy", "sad")], axis=0)
+    neutral = centre @ weights @ (means["neutral"] - others)
+    neutral /= np.linalg.norm(neutral)
+    assert gone @ neutral == pytest.approx(ALONG_NEUTRAL * (heard @ neutral), rel=1e-3, abs=1e-3)
+    across = np.eye(5) - np.outer(neutral, neutral)
+    np.testing.assert_allclose(across @ gone, across @ heard, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("emotions", [("angry", "sad"), ("neutral",)])
+def test_where_neutral_cant_be_told_from_others_all_of_the_shift_counts(emotions: tuple[str, ...]) -> None:
+    facts, weights, rows = wide(0)
+    [own] = fit("x", rows, facts)
+    means = [facts.emotions.reference[name].embedding for name in emotions]
+    moved = shift(own, facts, weights, emotions=emotions).vector
+    expected = weights @ (np.mean(means, axis=0, dtype=np.float64) - own.mean) * len(rows) / (len(rows) + 4)
+    np.testing.assert_allclose(moved, expected, rtol=1e-6, atol=1e-9)
 
 
 @given(seed=st.integers(0, 10**6))
@@ -136,7 +154,8 @@ def test_a_group_that_is_the_whole_set_is_moved_as_the_set(seed: int) -> None:
 def test_labels_of_one_emotion_share_it() -> None:
     facts = metadata(CALLS)
     moved = shift(baseline(facts, count=10**6, mean=0), facts, WEIGHTS[:4], expect={"neutral": 0, "angry": 1})
-    np.testing.assert_allclose(moved.vector, np.arange(1, 5) * 2, rtol=1e-4)  # the mean of angry and furious
+    expected = np.arange(1, 5) * 2 * ALONG_NEUTRAL
+    np.testing.assert_allclose(moved.vector, expected, rtol=1e-4)  # the mean of angry and furious
 
 
 @pytest.mark.parametrize(

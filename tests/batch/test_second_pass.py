@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from emovox.archive import Archive
 from emovox.baselines.baseline import Baseline
@@ -49,6 +50,14 @@ def calls(tmp_path: Path, examples: list[Path]) -> Path:
     return place
 
 
+@pytest.fixture
+def paused(calls: Path, speech: NDArray[np.float32]) -> Path:
+    """The same, one of them with a long pause."""
+    with_pause = np.concatenate([speech, np.zeros(32_000, np.float32), 0.3 * speech])
+    (calls / "paused.wav").write_bytes(wav((32_767 * with_pause[:, np.newaxis]).astype(np.int16), 16_000))
+    return calls
+
+
 def listed(path: Path, rows: Sequence[tuple[Path, str]]) -> str:
     path.write_text("path,speaker\n" + "".join(f"{file},{speaker}\n" for file, speaker in rows))
     return str(path)
@@ -76,20 +85,21 @@ def without(rows: Sequence[Row], *columns: str) -> list[Row]:
     ],
 )
 def test_two_passes_give_to_the_last_bit_what_one_does(
-    options: Options, longest: float, calls: Path, model: str, tmp_path: Path
+    options: Options, longest: float, paused: Path, model: str, tmp_path: Path
 ) -> None:
+    calls = paused
     wish = BatchConfig(str(calls), str(tmp_path / "two"), model=model, longest=longest)
     status, _ = run(replace(wish, options=replace(options, baseline="corpus")))
     own = fitted(model, sorted(calls.iterdir()))
     run(replace(wish, out=str(tmp_path / "one"), options=replace(options, baseline=own)))
     two, one = table(tmp_path / "two"), table(tmp_path / "one")
     assert without(two, *OWN) == without(one, *OWN)
-    assert len(two) == 6
+    assert len(two) == 7
     assert {row["baseline"] for row in two} == {"corpus"}
     assert {(row["baseline"], row["baseline_checksum"]) for row in one} == {("line3", own.checksum)}
     assert any(row["angry"] != row["angry_without"] for row in two)
-    assert status.second == (6, 6)
-    assert sum(status.emotions.values()) == 6
+    assert status.second == (7, 7)
+    assert sum(status.emotions.values()) == 7
 
 
 def test_raw_scores_stand_beside_the_relative_ones(calls: Path, model: str, tmp_path: Path) -> None:
@@ -207,6 +217,21 @@ def test_outputs_directories_and_the_archive_say_what_the_tables_say(
         records = list(archive.all())
         assert all(archive.embedding(item.id) is not None for item in records)
     assert len(records) == 5
+
+
+def test_a_directory_of_two_recordings_is_that_of_the_first(
+    examples: list[Path], model: str, tmp_path: Path
+) -> None:
+    shutil.copy(examples[0], tmp_path / "zz.flac")
+    rows = [(examples[0], "anna"), (examples[1], "anna"), (examples[2], "ben"), (tmp_path / "zz.flac", "ben")]
+    source, options = listed(tmp_path / "list.csv", rows), Options(baseline="speaker")
+    run(BatchConfig(source, str(tmp_path / "out"), model=model, options=options, outputs_dirs=True))
+    by_path = {row["path"]: row for row in table(tmp_path / "out")}
+    first, second = by_path[str(examples[0])], by_path[str(tmp_path / "zz.flac")]
+    assert first["outputs"] == second["outputs"]
+    assert (first["baseline"], second["baseline"]) == ("speaker anna", "speaker ben")
+    result = json.loads((tmp_path / "out" / "outputs" / first["outputs"] / RESULT).read_text())
+    assert result["baseline"]["name"] == "speaker anna"
 
 
 def test_a_speaker_needs_a_column(calls: Path, model: str, tmp_path: Path) -> None:

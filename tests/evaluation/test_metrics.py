@@ -1,6 +1,7 @@
 """What the figures of reports and of the model card mean."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -101,6 +102,38 @@ def test_what_could_not_be_heard_counts_as_not_recognised() -> None:
     assert measures.to_dict()["clips"] == 5
     nothing = measure(np.zeros((0, 9)), [], failed=["sad"])
     assert (nothing.weighted, nothing.confidence, nothing.calibration_error) == (0, 0, 0)
+
+
+def test_coverage_by_hand() -> None:
+    """Ten clips, of which the surest are right; the two of equal confidence stay together."""
+    confidences = [0.95, 0.9, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2]
+    scores = np.zeros((10, 9))
+    for row, confidence in enumerate(confidences):
+        scores[row] = (1 - confidence) / 8
+        scores[row, ANGRY] = confidence
+    labels = ["angry"] * 4 + ["sad", "angry", "sad", "sad", "sad", "sad"]
+    points = measure(scores, labels, failed=["happy", "sad"]).coverage
+    assert [round(12 * point.share) for point in points] == [1, 3, 4, 5, 6, 7, 8, 9, 10]
+    assert [point.confidence for point in points] == pytest.approx([0.95, *confidences[2:]])
+    assert [point.accuracy for point in points[:5]] == pytest.approx([1, 1, 1, 4 / 5, 5 / 6])
+    assert points[-1].accuracy == pytest.approx(5 / 10)
+    assert measure(np.zeros((0, 9)), [], failed=["sad"]).coverage == ()
+
+
+@given(seed=st.integers(0, 999), count=st.integers(1, 60), rounded=st.booleans())
+def test_coverage_ends_with_all_and_grows_as_confidence_falls(seed: int, count: int, rounded: bool) -> None:
+    random = np.random.default_rng(seed)
+    scores = random.dirichlet(np.ones(9), count)
+    scores = scores.round(1) if rounded else scores
+    measures = measure(scores, random.choice(NAMES, count).tolist())
+    points = measures.coverage
+    assert points[-1].share == 1
+    assert points[-1].accuracy == pytest.approx(measures.weighted)
+    for one, other in pairwise(points):
+        assert one.share < other.share
+        assert one.confidence > other.confidence
+    for point in points:
+        assert point.share == pytest.approx(float((scores.max(axis=1) >= point.confidence).mean()))
 
 
 def test_intervals_hold_the_figure_and_widen_by_speaker() -> None:

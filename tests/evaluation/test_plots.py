@@ -18,6 +18,7 @@ def test_a_dollar_begins_no_formula() -> None:
     memory = BytesIO()
     pictures.draw_confusions(memory, {"$\\loud$": table}, names=names)
     pictures.draw_reliability(memory, {"$\\loud$": table})
+    pictures.draw_coverage(memory, {"$\\loud$": table, "without": table})
     assert memory.getvalue().startswith(b"\x89PNG")
 
 

@@ -10,6 +10,7 @@ import pytest
 from emovox.archive.record import from_recognition
 from emovox.baselines.baseline import Baseline, baseline_path
 from emovox.baselines.fitting import fit
+from emovox.baselines.shift import ALONG_NEUTRAL
 from emovox.emotions import NAMES
 from emovox.errors import BaselineError, OptionsError
 from emovox.inference.nine import UNTRAINED
@@ -95,7 +96,7 @@ def test_the_shift_is_the_rules(model: Recognizer, sound: tuple[np.ndarray, int]
     assert (facts.name, facts.count, facts.checksum) == ("line3", 20, own.checksum)
     assert facts.expectation == pytest.approx({"angry": 0.2 / 3, "happy": 0.2 / 3, "neutral": 0.8, "sad": 0.2 / 3})
     mixture = 0.8 * -0.4 + 0.2 / 3 * (0.3 + 0.5 + 0.1)
-    expected = np.arange(1, 6) * (mixture - 0.2) * 20 / 24
+    expected = np.arange(1, 6) * (mixture - 0.2) * ALONG_NEUTRAL * 20 / 24
     assert facts.shift == {"emotion": pytest.approx(dict(zip(NINE.labels, expected, strict=True)), rel=1e-6)}
     items: list[Recognition | Segment] = [result, *(result.segments or [])]
     for item in items:
@@ -325,7 +326,7 @@ def test_relative_to_itself_only_segments_and_curve_move(model: Recognizer, long
     assert (facts.name, facts.count) == ("self", len(segments)) == ("self", 9)
     mean = np.mean([item.embedding[0] for item in segments if item.embedding is not None])
     mixture = 0.5 * -0.4 + (0.3 + 0.5 + 0.1) / 6
-    expected = np.arange(1, 6) * (mixture - mean) * 9 / 13
+    expected = np.arange(1, 6) * (mixture - mean) * ALONG_NEUTRAL * 9 / 13
     assert list(facts.shift["emotion"].values()) == pytest.approx(list(expected), rel=1e-4)
     for before, item in zip(segments, result.segments or [], strict=True):
         assert item.scores_without == before.scores

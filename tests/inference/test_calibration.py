@@ -11,7 +11,7 @@ from emovox.emotions import NAMES
 from emovox.inference.raw import without_baseline
 from emovox.inference.recognition import UNSURE, Recognition, Segment
 from emovox.inference.recognizer import Recognizer
-from emovox.models.readout import Calibration, Readout
+from emovox.models.readout import Calibration, Readout, temperature
 from support import tiny
 from support.baselines import baseline, with_reference
 
@@ -52,16 +52,23 @@ def numbers(item: Recognition | Segment) -> np.ndarray:
     return np.array([item.scores[name] for name in NAMES])
 
 
-@pytest.mark.parametrize(
-    ("seconds", "temperature"), [(0.1, 4.0), (0.5, 4.0), (1.0, 3.125), (1.5, 2.25), (2.5, 0.5), (60.0, 0.5)]
-)
-def test_how_sure_it_is_depends_on_the_length(
-    plain: Recognizer, calibrated: Recognizer, seconds: float, temperature: float
+@pytest.mark.parametrize("seconds", [0.3, 0.8, 1.5, 2.2, 4.0])
+def test_how_sure_it_is_depends_on_how_much_is_spoken(
+    plain: Recognizer, calibrated: Recognizer, speech: np.ndarray, seconds: float
 ) -> None:
-    sound = (np.full(round(seconds * RATE), 0.4, np.float32), RATE)
+    """Silence makes no recording longer."""
+    spoken = np.concatenate([speech, speech])[: round(seconds * RATE)]
+    sound = (np.concatenate([spoken, np.zeros(3 * RATE, np.float32)]), RATE)
     before, after = plain.recognize(sound), calibrated.recognize(sound)
-    np.testing.assert_allclose(numbers(after), sharpened(before, temperature), atol=1e-6)
+    divisor = temperature_of(after.recording.speech or 0)
+    np.testing.assert_allclose(numbers(after), sharpened(before, divisor), atol=1e-6)
     assert after.emotion == before.emotion
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0, 4), (0.5, 4), (1, 3.125), (2.5, 0.5), (60, 0.5)])
+def test_a_temperature_lies_between_those_that_were_measured(seconds: float, expected: float) -> None:
+    assert temperature(TEMPERATURES, seconds) == pytest.approx(expected)
+    assert temperature((), seconds) == 1
 
 
 def test_a_segment_has_its_own_length_and_the_curve_none(
@@ -74,29 +81,19 @@ def test_a_segment_has_its_own_length_and_the_curve_none(
     assert before.frames is not None
     assert after.frames is not None
     for raw, item in zip(before.segments, after.segments, strict=True):
-        temperature = temperature_of(item.end - item.start)
-        np.testing.assert_allclose(numbers(item), sharpened(raw, temperature), atol=1e-6)
+        divisor = temperature_of(item.end - item.start)
+        np.testing.assert_allclose(numbers(item), sharpened(raw, divisor), atol=1e-6)
     np.testing.assert_array_equal(before.frames.scores, after.frames.scores)
-
-
-def test_with_speech_only_the_speech_is_the_length(
-    plain: Recognizer, calibrated: Recognizer, speech: np.ndarray
-) -> None:
-    sound = (np.concatenate([speech[:RATE], np.zeros(4 * RATE, np.float32)]), RATE)
-    before, after = (item.recognize(sound, speech_only=True) for item in (plain, calibrated))
-    temperature = temperature_of(after.recording.speech or 0)
-    assert temperature > 0.5
-    np.testing.assert_allclose(numbers(after), sharpened(before, temperature), atol=1e-6)
 
 
 def test_the_shift_is_divided_too(plain: Recognizer, calibrated: Recognizer) -> None:
     sound = (np.full(RATE, 0.4, np.float32), RATE)
     own = baseline(plain.metadata, mean=0.2)
     before, after = plain.recognize(sound, baseline=own), calibrated.recognize(sound, baseline=own)
-    np.testing.assert_allclose(numbers(after), sharpened(before, 3.125), atol=1e-6)
+    np.testing.assert_allclose(numbers(after), sharpened(before, 4.0), atol=1e-6)
     assert after.scores_without is not None
     np.testing.assert_allclose(
-        [after.scores_without[name] for name in NAMES], sharpened(before, 3.125, without=True), atol=1e-6
+        [after.scores_without[name] for name in NAMES], sharpened(before, 4.0, without=True), atol=1e-6
     )
 
 

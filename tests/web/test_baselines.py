@@ -47,7 +47,7 @@ def picture(page: Page) -> str:
 
 def shown(page: Page) -> tuple[str | None, list[str], list[str]]:
     """The emotion, the scores and the segments as they are read."""
-    page.locator("summary", has_text=re.compile(r"\d")).first.evaluate(
+    page.locator("article summary", has_text=re.compile(r"\d")).first.evaluate(
         "(node) => { node.parentElement.open = true }"
     )
     rows = page.get_by_role("table").locator("tbody tr").all_inner_texts()
@@ -131,6 +131,13 @@ def test_the_side_is_kept_and_without_is_what_it_would_have_been(
     expect(page.locator(".two .chip", has_text="Relative to line3")).to_have_count(1)
     expect(row.get_by_role("cell").last).not_to_have_text("0.0 %")
     tab.shoot("baseline-comparison", whole=True)
+    page.goto(f"{tab.base}/#/history")
+    row = page.locator("li", has=page.locator(f"a[href='#/output/{ids[0]}']"))
+    expect(row.locator(".emotion")).to_be_visible()
+    relative = row.locator(".emotion").inner_text()
+    tab.shoot("baseline-history")
+    page.get_by_role("button", name="Without a baseline").click()
+    expect(row.locator(".emotion")).not_to_have_text(relative)
 
 
 def test_relative_to_itself(tab: Tab, minute: Path, angry: Path) -> None:
@@ -201,7 +208,7 @@ def test_one_is_made_of_what_is_stored(
         expect(dialog.get_by_role("alert")).to_contain_text("line3")
         tab.shoot(f"baseline-exists-{theme}")
         assert serious(page) == []
-        assert Baseline.find("line3") == line3
+        assert Baseline.find("line3").checksum == line3.checksum
         name.fill("班里 room 2")
         name.press("Enter")
         expect(dialog.get_by_role("status")).to_contain_text("班里 room 2")
@@ -274,3 +281,25 @@ def test_live(tab: Tab, line3: Baseline, service: Client) -> None:
     result = service.get(f"/v1/outputs/{output}/files/result.json").json()
     assert result["baseline"]["name"] == "line3"
     expect(page.get_by_role("button", name="Relative to line3")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_long_names_do_not_stick_out(
+    browser: Browser, service: Client, line3: Baseline, minute: Path, language: str
+) -> None:
+    name = "x" * 120
+    line3.model_copy(update={"name": name}).write(baseline_path(name))
+    answer = service.post_file(minute, segments="true", baseline=name)
+    assert answer.json()["baseline"]["name"] == name
+    output = answer.headers["location"].rpartition("/")[2]
+    size = {"width": 360, "height": 800}
+    with opened(browser, str(service.base_url), viewport=size, locale=language) as tab:
+        page = tab.open()
+        page.locator("#baseline").select_option(name)
+        for route in ("#/", "#/history", f"#/output/{output}", f"#/compare/{output}/{output}"):
+            page.goto(f"{tab.base}/{route}")
+            page.wait_for_timeout(500)
+            for details in page.locator("main details").all():
+                details.evaluate("(node) => { node.open = true }")
+            assert page.evaluate("() => document.scrollingElement.scrollWidth") <= 360, route
+            tab.shoot(f"baseline-360-{language}-{route.split('/')[1] or 'start'}", whole=True)

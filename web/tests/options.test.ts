@@ -77,6 +77,10 @@ describe('what is asked', () => {
     expect(options.hearing()).toEqual({ model: 'large', baseline: 'self', expect: 'neutral=0.8' })
     Object.assign(options, { model: '', baseline: 'gone' })
     expect(options.hearing()).toEqual({})
+    const bare = model('bare', ['fp32'], { embeddings_only: true })
+    Object.assign(service, { models: [...models, bare] })
+    Object.assign(options, { model: 'bare', baseline: 'self' })
+    expect(options.hearing()).toEqual({ model: 'bare' })
   })
   it('is a precision that the chosen model can be computed in', () => {
     Object.assign(service, { models, heads: [calls] })

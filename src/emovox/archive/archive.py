@@ -25,6 +25,7 @@ from emovox.archive.statistics import Stats, count
 from emovox.errors import ArchiveError
 from emovox.heads import embedding_cache
 from emovox.inference.recognition import Recognition
+from emovox.policy import policy
 from emovox.settings import settings
 
 TOGETHER = 1000  # records that are written in one transaction
@@ -139,12 +140,11 @@ class Archive:
         with self.database.connect() as connection:
             query = query.where(*where.resolved(connection).conditions())
             page = self._mapper.records(connection, query)
-        following = f"{page[limit - 1].created.timestamp()!r}:{page[limit - 1].id}" if len(page) > limit else None
-        return page[:limit], following
+        return page[:limit], page[limit - 1].mark if len(page) > limit else None
 
-    def all(self, where: Filter = ALL) -> Iterator[ArchiveRecord]:
-        """The records of all pages of `find`."""
-        page, before = self.find(where, limit=1000)
+    def all(self, where: Filter = ALL, *, before: str | None = None) -> Iterator[ArchiveRecord]:
+        """The records of all pages of `find`, from `before` on."""
+        page, before = self.find(where, limit=1000, before=before)
         yield from page
         while before is not None:
             page, before = self.find(where, limit=1000, before=before)
@@ -216,7 +216,7 @@ class Archive:
             ArchiveError: there are none.
         """
         by_space: dict[int, list[tuple[ArchiveRecord, bytes]]] = {}
-        remaining = self.all(where)
+        remaining = self.all(where.allowed())
         while max(map(len, by_space.values()), default=0) < limit and (page := list(islice(remaining, TOGETHER))):
             query = select(embeddings).where(
                 embeddings.c.recognition.in_([record.id for record in page]), embeddings.c.segment == rows.WHOLE
@@ -334,8 +334,10 @@ class Archive:
 
         Raises:
             ArchiveError: it has no embedding, or the archive has none of that model.
+            PolicyError: the policy allows nothing but the talk time of this voice.
         """
         if isinstance(to, Recognition):
+            policy().check(to.recording.side, "a comparison")
             if to.embedding is None:
                 raise ArchiveError("the recognition has no embedding: recognise with embedding=True")
             record = from_recognition(to, id_="")
@@ -343,7 +345,7 @@ class Archive:
             model, revision, sha256, vector = record.model, record.embeddings_of, record.sha256, record.embedding
         else:
             query = (
-                select(spaces.c.model, spaces.c.revision, recognitions.c.recording, embeddings.c.vector)
+                select(spaces, recognitions.c.recording, recognitions.c.side, embeddings.c.vector)
                 .select_from(embeddings.join(spaces).join(recognitions))
                 .where(embeddings.c.recognition == (to if isinstance(to, str) else to.id))
                 .where(embeddings.c.segment == rows.WHOLE)
@@ -352,9 +354,10 @@ class Archive:
                 row = connection.execute(query).one_or_none()
             if row is None:
                 raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
+            policy().check(row.side, "a comparison")
             model, revision, sha256, vector = row.model, row.revision, row.recording, rows.unpacked(row.vector)
         with self.database.connect() as connection:
-            where = where.resolved(connection)
+            where = where.allowed().resolved(connection)
         limit = k
         while True:  # a recording that was recognised several times is still one neighbour
             hits = self.neighbours.search(

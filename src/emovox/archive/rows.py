@@ -23,13 +23,14 @@ from emovox.archive.schema import directories, embeddings, recognitions, recordi
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.outputs import RESULT
+from emovox.policy import Ruling
 
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
 RECORDING, SEGMENT = "recording", "segment"
 SpaceKey = tuple[str, str, int, str]
 """Model, the revision whose embeddings they are, dimensions, kind."""
 
-_CONVERTED = {"created", "warnings", "outputs", "baseline", "emotions"}
+_CONVERTED = {"created", "warnings", "outputs", "baseline", "emotions", "policy"}
 _COLUMNS = [*(column for column in recordings.c if column.name != "created"), *recognitions.c]
 _PLAIN = {field.name for field in fields(ArchiveRecord)} & {column.name for column in _COLUMNS} - _CONVERTED
 _MANY = 500  # values in one IN
@@ -53,6 +54,7 @@ class RecordMapper:
             "outputs": None if record.outputs is None else self.stored(record.outputs),
             **_scores(record.scores),
             **_baseline(record),
+            "policy": None if record.policy is None else record.policy.model_dump_json(),
         }
         if table is directories and record.outputs is not None:
             cells |= self._directory(record, record.outputs)
@@ -106,6 +108,7 @@ class RecordMapper:
             tags=tuple(names),
             baseline=_baseline_facts(row),
             emotions=None if row["emotions"] is None else json.loads(row["emotions"]),
+            policy=None if row["policy"] is None else Ruling.model_validate_json(row["policy"]),
         )
 
 
@@ -321,6 +324,7 @@ def _baseline(record: ArchiveRecord) -> dict[str, Any]:
         "baseline_checksum": None if facts is None else facts.checksum,
         "baseline_expectation": None if facts is None else json.dumps(facts.expectation),
         "baseline_shift": None if facts is None else json.dumps(facts.shift),
+        "baseline_temperatures": None if facts is None else json.dumps(facts.temperatures),
         "emotions": None if record.emotions is None else json.dumps(record.emotions),
     }
 
@@ -334,6 +338,7 @@ def _baseline_facts(row: RowMapping) -> BaselineFacts | None:
         checksum=row["baseline_checksum"],
         expectation=json.loads(row["baseline_expectation"]),
         shift=json.loads(row["baseline_shift"]),
+        temperatures=tuple(map(tuple, json.loads(row["baseline_temperatures"]))),
     )
 
 

@@ -7,8 +7,11 @@ is itself uncertain, and of few it is what they happened to say: so it is shrunk
 them, by n / (n + k), as the mean of normal numbers with a normal prior is, k being the variance of one of them
 over the prior's.
 
-For a linear readout all of it is one constant for each class, W (m* − m). What a logit has in it for a class being
-usual in the world goes, as the mixture says that now: both together would call nearly everything neutral.
+For a linear readout all of it is one constant for each class, W (m* − m). How much of the recordings is neutral,
+nobody knows, and a mean that lies more towards neutral than expected may as well be of calmer recordings as of a
+calmer line: so along the line from the other emotions to neutral, the shift goes only a part of the way. What a
+logit has in it for a class being usual in the world goes for the most part, as the mixture says that now: both
+together would call nearly everything neutral.
 """
 
 import re
@@ -28,6 +31,10 @@ ALONE, IN_GROUP = 4, 30
 """Recordings with which a baseline counts half: towards no shift, and towards its group's mean."""
 NEUTRAL = 0.5
 """Share of neutral that is expected where nobody says."""
+ALONG_NEUTRAL = 0.5
+"""How far the shift goes between the others and neutral, of 1: what lies there may be what was said."""
+KEPT = 0.25
+"""Share of what a logit has in it for being usual that stays."""
 _NO_EMOTION = ("other", "unknown")
 
 
@@ -179,7 +186,9 @@ def shift(
         )
     shares = expectation(readout, expect, emotions)
     prior = np.array([readout.prior.get(label, 0.0) for label in readout.labels])
-    vector = weights.astype(np.float64) @ (_mixture(readout, shares) - _mean(baseline)) - prior
+    matrix = weights.astype(np.float64)
+    vector = matrix @ (_mixture(readout, shares) - _mean(baseline))
+    vector = _less_along(vector, matrix @ _towards_neutral(readout, shares)) - (1 - KEPT) * prior
     vector = vector * _strength(baseline)
     return Shift(baseline, readout.name, shares, dict(zip(readout.labels, vector.tolist(), strict=True)))
 
@@ -207,6 +216,31 @@ def _mixture(readout: Readout, shares: Mapping[str, float]) -> Vector:
         means = [mean.embedding for label, mean in readout.reference.items() if readout.emotions[label] == emotion]
         total += share * np.mean(means, axis=0, dtype=np.float64)
     return total
+
+
+def _towards_neutral(readout: Readout, shares: Mapping[str, float]) -> Vector:
+    """From the mean embedding of the other emotions, as they are expected, to that of neutral, (D,).
+
+    Zeros where neutral is alone, or can't be heard.
+    """
+    others = {name: share for name, share in shares.items() if name != "neutral"}
+    total = sum(others.values())
+    if "neutral" not in shares or total <= 0:
+        return 0 * _mixture(readout, shares)
+    mixture = _mixture(readout, {name: share / total for name, share in others.items()})
+    return _mixture(readout, {"neutral": 1}) - mixture
+
+
+def _less_along(vector: Vector, line: Vector) -> Vector:
+    """A shift of logits (K,) that goes only a part of its way along a line (K,).
+
+    Logits mean the same with any constant added to all of them, so what they have in common counts nowhere.
+    """
+    slope = line - line.mean()
+    length = slope @ slope
+    if length <= 0:
+        return vector
+    return np.asarray(vector - (1 - ALONG_NEUTRAL) * (vector @ slope) / length * line)
 
 
 def _mean(baseline: Baseline) -> Vector:

@@ -131,7 +131,7 @@ def list_(
     """  # noqa: D301  click needs the backspace itself
     with library.read_archive() as archive:
         view = library.view(archive, filters, baseline, expect)
-        records, more = view.first(limit)
+        records, more = view.find(limit=limit)
     if form == "json":
         click.echo(json.dumps([record.to_dict() for record in records], ensure_ascii=False, indent=2))
         return
@@ -256,8 +256,7 @@ def export(
 
                 with opened(output, form) as file:
                     if form == "parquet":
-                        layout = table.layout_of(archive.reading_names(view.where))
-                        table.write_parquet(view.records(), file, layout, archive)
+                        table.write_parquet(view.records(), file, table.layout_of(view), archive)
                     else:
                         table.write_jsonl(view.records(), file, archive if embedding else None)
             else:

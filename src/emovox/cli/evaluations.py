@@ -20,6 +20,7 @@ from emovox.evaluation.value_metrics import FIGURES
 from emovox.exports.replacement import replacing
 
 JSON, HTML, TABLE = "evaluation.json", "report.html", "clips.csv"
+HALF = 0.5  # of all clips
 CONFUSIONS, PICTURE, SCATTER = "confusion.csv", "confusion.png", "scatter.png"
 
 
@@ -75,6 +76,10 @@ def _show_classes(evaluation: Evaluation) -> None:
         raw = without.measures
         line += f"{'':9}without {raw.calibration_error:.3f}  (confidence {raw.confidence:.3f})"
     click.echo(line)
+    half = next((part for part in measures.coverage if part.share >= HALF), None)
+    if half is not None:
+        share = f"surest {100 * half.share:.0f} %"
+        click.echo(f"  {share:20} {half.accuracy:.3f} right  (confidence from {half.confidence:.3f})")
     totals = (measures.confusion.sum(axis=1) + measures.failed).tolist()
     width = max(cell_len(name) for name in measures.classes)
     click.echo(f"  {'':{width}}          recall                 F1")

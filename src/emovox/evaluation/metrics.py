@@ -11,6 +11,7 @@ from emovox.emotions import NAMES
 from emovox.models.scores import to_scores
 
 BINS = 15
+STEPS = 10  # of coverage
 DRAWS = 2000  # of the bootstrap
 
 Floats = NDArray[np.floating[Any]]
@@ -22,6 +23,15 @@ class Bin:
     """The clips whose confidence lies in one of `BINS` equal parts of 0 to 1: how many, and their means."""
 
     clips: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The clips of at least some confidence: their share of all clips, and how many of them are right."""
+
+    share: float
     confidence: float
     accuracy: float
 
@@ -52,6 +62,7 @@ class Measures:
         failed: clips of a class that could not be recognised: (C,). They count as wrong.
         confidence: mean highest score.
         reliability: the bins of confidence that aren't empty.
+        coverage: the surest tenth, two tenths, … of the clips; the most, all that were recognised, come last.
     """
 
     names: tuple[str, ...]
@@ -60,6 +71,7 @@ class Measures:
     failed: NDArray[np.int64]
     confidence: float
     reliability: tuple[Bin, ...]
+    coverage: tuple[Coverage, ...]
 
     @property
     def recalls(self) -> dict[str, float]:
@@ -120,6 +132,10 @@ class Measures:
             "reliability": [
                 [part.clips, round(part.confidence, 4), round(part.accuracy, 4)] for part in self.reliability
             ],
+            "coverage": [
+                [round(part.share, 4), round(part.confidence, 4), round(part.accuracy, 4)]
+                for part in self.coverage
+            ],
             "confusion": self.confusion.tolist(),
             "not_recognised": self.failed.tolist(),
             "unheard": self.failed.tolist(),  # its name until 0.2, which goes with 0.3
@@ -151,7 +167,22 @@ def measure(
     )
     classes = tuple(name for name in names if name in {*labels, *failed})
     confidence = float(confidences.mean()) if len(confidences) else 0.0
-    return Measures(tuple(names), classes, confusion, failures, confidence, bins)
+    coverage = _coverage(confidences, predictions == truth, len(failed))
+    return Measures(tuple(names), classes, confusion, failures, confidence, bins, coverage)
+
+
+def _coverage(confidences: Floats, right: NDArray[np.bool_], failed: int) -> tuple[Coverage, ...]:
+    """Of clips that were recognised; those that weren't are never covered. Equal confidences stay together."""
+    count = len(confidences)
+    order = np.sort(confidences)[::-1]
+    least = sorted(
+        {float(order[-(-count * tenth // STEPS) - 1]) for tenth in range(1, STEPS + 1)} if count else ()
+    )
+    chosen = [(confidence, confidences >= confidence) for confidence in reversed(least)]
+    return tuple(
+        Coverage(float(own.sum() / (count + failed)), confidence, float(right[own].mean()))
+        for confidence, own in chosen
+    )
 
 
 def measure_logits(

@@ -82,6 +82,22 @@ def draw_reliability(target: Target, tables: Mapping[str, Table]) -> None:
         _save(figure, target)
 
 
+def draw_coverage(target: Target, tables: Mapping[str, Table]) -> None:
+    """Accuracy over coverage in one plot: how many are right if only the surest clips are judged."""
+    with _style(list(tables)) as fonts:
+        figure = Figure(figsize=(5.6, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for title, table in tables.items():
+            share, _, accuracy = np.array(table["coverage"]).reshape(-1, 3).T
+            axes.plot(
+                100 * share, 100 * accuracy, marker="o", markersize=4, clip_on=False, label=drawable(title, fonts)
+            )
+        axes.set(xlim=(0, 100), ylim=(0, 100), xlabel="surest clips, % of all", ylabel="of them right, %")
+        if len(tables) > 1:
+            axes.legend(loc="lower left", frameon=False, fontsize=9)
+        _save(figure, target)
+
+
 def draw_curve(target: Target, curve: Sequence[tuple[int, float, float, float]], *, chance: float) -> None:
     """A learning curve: unweighted recall over examples of a class, with the lowest and highest of the draws."""
     with _style(()):

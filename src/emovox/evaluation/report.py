@@ -6,7 +6,7 @@ from math import isnan
 
 from emovox.evaluation.evaluation import Evaluation, doubts, folds_in_words
 from emovox.evaluation.html_page import Page
-from emovox.evaluation.plots import draw_confusions, draw_reliability, draw_values
+from emovox.evaluation.plots import draw_confusions, draw_coverage, draw_reliability, draw_values
 from emovox.evaluation.value_evaluation import ValueEvaluation
 from emovox.evaluation.value_metrics import FIGURES
 
@@ -69,6 +69,14 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
             f"{raw.confidence:.3f}."
         )
     page.picture(partial(draw_reliability, tables={title: facts}), "Reliability")
+    page.heading("Coverage")
+    page.text("How many are right if only the surest recordings are judged, and how sure those are.")
+    page.table(
+        ["recordings", "confidence from", "right"],
+        [(f"{100 * part.share:.0f} %", part.confidence, part.accuracy) for part in measures.coverage],
+    )
+    covered = {title: facts} if without is None else {title: facts, "without": without.measures.to_dict()}
+    page.picture(partial(draw_coverage, tables=covered), "Accuracy over coverage")
     for column, values in evaluation.groups.items():
         page.heading(f"By {column}")
         lines = [

@@ -4,6 +4,8 @@ from pydantic import Field
 
 from emovox.baselines.shift import Shift
 from emovox.inference.facts import Facts
+from emovox.models.metadata import Metadata
+from emovox.models.readout import Temperatures
 
 
 class BaselineFacts(Facts):
@@ -18,10 +20,16 @@ class BaselineFacts(Facts):
     shift: dict[str, dict[str, float]] = Field(
         description="by readout and label: what was added to the logits; those in `frames` are without it"
     )
+    temperatures: Temperatures = Field(
+        (),
+        description="pairs, for scores of the whole and of segments: seconds of speech, and what the sum was "
+        "divided by there; left out where it wasn't",
+        exclude_if=lambda value: not value,
+    )
 
     @classmethod
-    def of(cls, shift: Shift) -> "BaselineFacts":
-        """As it was applied."""
+    def of(cls, shift: Shift, metadata: Metadata) -> "BaselineFacts":
+        """As it was applied to a model."""
         baseline = shift.baseline
         return cls(
             name=baseline.name,
@@ -29,4 +37,5 @@ class BaselineFacts(Facts):
             checksum=baseline.checksum,
             expectation=shift.expectation,
             shift={shift.readout: shift.logits},
+            temperatures=next(item.temperatures for item in metadata.readouts if item.name == shift.readout),
         )

@@ -14,7 +14,7 @@ from emovox.inference.recognition import ReadoutResult
 from emovox.inference.smoothing import Sliding, smooth
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
-from emovox.models.readout import Readout
+from emovox.models.readout import Readout, temperature
 from emovox.models.runtime.engine import Floats, Output
 from emovox.models.runtime.readout_function import Functions
 from emovox.models.scores import Scores, readout_scores
@@ -44,14 +44,16 @@ class AppliedReadout:
         return self.readout.name if self.head is None else self.head.name
 
     def scores(self, pool: Pool, seconds: float) -> Scores:
-        """Scores or values of some frames, float64 (K,); how sure they are depends on the seconds of sound."""
-        return self.numbers(self._logits(pool), self.readout.temperature(seconds))
+        """Scores or values of some frames, float64 (K,); how sure they are depends on the seconds of speech."""
+        return self.numbers(self._logits(pool), temperature(self.readout.temperatures, seconds))
 
     def scores_without(self, pool: Pool, seconds: float) -> Scores | None:
         """As they would be without a baseline; None: there is none."""
         if self.shift is None:
             return None
-        return readout_scores(self.readout, self._logits(pool) / self.readout.temperature(seconds), self.emotions)
+        return readout_scores(
+            self.readout, self._logits(pool) / temperature(self.readout.temperatures, seconds), self.emotions
+        )
 
     def is_unsure(self, confidence: float) -> bool | None:
         """Whether a verdict of that confidence is unsure; None: there is no threshold for these classes."""
@@ -72,10 +74,10 @@ class AppliedReadout:
         mine = self.head is None and self.readout.name == shift.readout
         return replace(self, shift=shift.vector) if mine else self
 
-    def numbers(self, logits: NDArray[np.floating], temperature: float = 1.0) -> Scores:
+    def numbers(self, logits: NDArray[np.floating], divisor: float = 1.0) -> Scores:
         """Scores or values of logits (..., K)."""
         moved = logits if self.shift is None else logits + self.shift
-        return readout_scores(self.readout, moved / temperature, self.emotions)
+        return readout_scores(self.readout, moved / divisor, self.emotions)
 
     def result(self, scores: Scores, without: Scores | None = None) -> ReadoutResult:
         """What is told of a whole or a segment; `scores` are float64 (K,), as those without a baseline are."""

@@ -18,6 +18,9 @@ window: a function of the frames of a window."""
 Activation = Literal["softmax", "sigmoid", "none"]
 """From logits to numbers: softmax: classes that exclude each other; sigmoid: classes that don't; none: values."""
 
+Temperatures = tuple[tuple[float, float], ...]
+"""By rising length: seconds of speech, and what logits are divided by there."""
+
 EMOTION = "emotion"
 """The name of the readout of emotions, where a model has one."""
 
@@ -60,9 +63,9 @@ class ReferenceMean(_Facts):
 class Calibration(_Facts):
     """What was measured of a readout's confidence, on speech of corpora that it was not trained on."""
 
-    temperatures: tuple[tuple[float, float], ...] = Field(
+    temperatures: Temperatures = Field(
         (),
-        description="pairs, by length: seconds of sound, and what pooled logits are divided by there, so that a "
+        description="pairs, by length: seconds of speech, and what pooled logits are divided by there, so that a "
         "confidence is as often right as it says",
     )
     unsure: float | None = Field(
@@ -76,13 +79,6 @@ class Calibration(_Facts):
         if lengths != sorted(set(lengths)) or any(temperature <= 0 for _, temperature in self.temperatures):
             raise ValueError("temperatures are positive, and their lengths rise")
         return self
-
-    def temperature(self, seconds: float) -> float:
-        """What pooled logits are divided by: between two lengths on a line, beyond them as at the nearest."""
-        if not self.temperatures:
-            return 1.0
-        lengths, temperatures = zip(*self.temperatures, strict=True)
-        return float(np.interp(seconds, lengths, temperatures))
 
 
 class Readout(_Facts):
@@ -106,7 +102,7 @@ class Readout(_Facts):
     prior: dict[str, float] = Field(
         default_factory=dict,
         description="by label: what its logit has in it for being usual, whatever is said; a baseline, "
-        "which says what is usual, takes its place",
+        "which says what is usual, takes the place of most of it",
     )
     calibration: Calibration | None = Field(None, description="of its confidence, where it was measured")
 
@@ -122,9 +118,10 @@ class Readout(_Facts):
             raise ValueError("only values have a range, from low to high")
         return self
 
-    def temperature(self, seconds: float) -> float:
-        """What the logits of so many seconds of sound are divided by; 1 where nothing was measured."""
-        return 1.0 if self.calibration is None else self.calibration.temperature(seconds)
+    @property
+    def temperatures(self) -> Temperatures:
+        """As its calibration has them; none where nothing was measured."""
+        return () if self.calibration is None else self.calibration.temperatures
 
     @property
     def gives_values(self) -> bool:
@@ -152,6 +149,17 @@ class Readout(_Facts):
                 for label, emotion in self.emotions.items()
             )
         )
+
+
+def temperature(temperatures: Temperatures, seconds: float) -> float:
+    """What the pooled logits of so many seconds of speech are divided by.
+
+    Between two lengths it lies on a line, beyond them it is that of the nearest; without any it is 1.
+    """
+    if not temperatures:
+        return 1.0
+    lengths, values = zip(*temperatures, strict=True)
+    return float(np.interp(seconds, lengths, values))
 
 
 def same_names(labels: tuple[str, ...]) -> dict[str, str]:

@@ -555,6 +555,9 @@ export interface paths {
         /**
          * Page
          * @description Search the archive, latest first. Times without a zone are UTC.
+         *
+         *     With `baseline` emotions are those that recognising with it would give, and `emotion` and comparisons of
+         *     emotions, such as `angry>0.6`, mean those.
          */
         get: operations["page_v1_archive_get"];
         put?: never;
@@ -575,6 +578,8 @@ export interface paths {
         /**
          * Stats
          * @description Statistics by emotion, by day (in the service's time zone), by tag, and by model.
+         *
+         *     With `baseline` they can't be filtered by emotions.
          */
         get: operations["stats_v1_archive_stats_get"];
         put?: never;
@@ -770,7 +775,7 @@ export interface components {
             };
             /**
              * Relative To
-             * @description what the emotions are relative to: `raw`, no baseline, or `recognized`, each its own
+             * @description what the emotions are relative to: `raw`, no baseline, or what `baseline` said
              * @default raw
              */
             relative_to: string;
@@ -853,14 +858,29 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
-            /** @description that it was recognised with; the scores here are without it */
+            /** @description that it was recognised with; the scores here are without it, unless relative to it */
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Relative To
-             * @description what the scores are relative to: `raw`, no baseline
+             * @description what the scores are relative to: `raw`, no baseline, or the name of one
              * @default raw
              */
             relative_to: string;
+            /**
+             * Scores Without
+             * @description without the baseline that they are relative to
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
         };
         /**
          * BaselineFacts
@@ -895,6 +915,12 @@ export interface components {
                     [key: string]: number;
                 };
             };
+            /**
+             * Temperatures
+             * @description pairs, for scores of the whole and of segments: seconds of speech, and what the sum was divided by there; left out where it wasn't
+             * @default []
+             */
+            temperatures: number[][];
         };
         /**
          * BaselineView
@@ -1968,14 +1994,29 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
-            /** @description that it was recognised with; the scores here are without it */
+            /** @description that it was recognised with; the scores here are without it, unless relative to it */
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Relative To
-             * @description what the scores are relative to: `raw`, no baseline
+             * @description what the scores are relative to: `raw`, no baseline, or the name of one
              * @default raw
              */
             relative_to: string;
+            /**
+             * Scores Without
+             * @description without the baseline that they are relative to
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
             /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
@@ -5915,7 +5956,7 @@ export interface operations {
     page_v1_archive_get: {
         parameters: {
             query?: {
-                /** @description only this emotion, without a baseline */
+                /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -5923,6 +5964,8 @@ export interface operations {
                 name?: string | null;
                 /** @description only what this model recognised */
                 model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
                 /** @description recognised then or later */
                 since?: string | null;
                 /** @description recognised earlier */
@@ -5932,6 +5975,10 @@ export interface operations {
                 /** @description as in `next` */
                 before?: string | null;
                 limit?: number;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -6034,18 +6081,24 @@ export interface operations {
     stats_v1_archive_stats_get: {
         parameters: {
             query?: {
-                /** @description only this emotion, without a baseline */
+                /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
+                /** @description only what this model recognised */
+                model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
                 /** @description recognised then or later */
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description count emotions as they were recognised, each relative to its baseline; by default without */
-                baseline?: "recognized" | null;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -6154,7 +6207,7 @@ export interface operations {
                 segments?: boolean;
                 /** @description compare embeddings as the model gives them */
                 raw?: boolean;
-                /** @description only this emotion, without a baseline */
+                /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;

@@ -240,7 +240,7 @@ export const en = {
         : `${name} had no other recording, and was deleted.`,
     still: (name: string, left: number) =>
       `${name} still has ${left} of the deleted recordings in it, or may have. To be rid of that, make it anew from others, or delete it.`,
-    listedRaw: 'Emotions in this list are without baselines, so that all can be compared.',
+    searched: 'The search by emotion goes by what recordings are without a baseline',
     selfHint:
       'Segments and curve are relative to this recording. The verdict on all of it is as without: it is always average for itself.',
   },

@@ -189,7 +189,7 @@ export const zh: Words = {
   },
   baselines: {
     sides: '分数相对于什么',
-    relativeTo: (name) => (name === 'self' ? '相对于这个声音' : `相对于 ${name}`),
+    relativeTo: (name) => (name === 'self' ? '相对于这个嗓音' : `相对于 ${name}`),
     relative: '相对于各自的基线',
     without: '不用基线',
     hint: (count, neutral) => `${count} 个录音${neutral && `，视其中 ${neutral} 为中性`}`,
@@ -231,7 +231,7 @@ export const zh: Words = {
       count ? `「${name}」已重新生成，现有 ${count} 个录音。` : `「${name}」没有其他录音，已删除。`,
     still: (name, left) =>
       `「${name}」中仍有（或可能有）${left} 个已删除的录音。如要清除，请用其他录音重新生成，或将其删除。`,
-    listedRaw: '此列表中的情感都是不用基线的结果，以便相互比较。',
+    searched: '按情感查找时，以不用基线的结果为准',
     selfHint: '语音段和曲线相对于这个录音自身；整段录音的结论与不用基线时相同，因为它对自身来说总是平常的。',
   },
   warnings: {

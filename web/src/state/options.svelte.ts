@@ -63,7 +63,8 @@ class Options {
 
   /** What hears: also for what comes from the microphone. */
   hearing(): Hearing {
-    const [head, baseline, model] = [this.chosenHead, this.chosenBaseline, this.#needed]
+    const [head, model] = [this.chosenHead, this.#needed]
+    const baseline = this.chosenModel?.embeddings_only ? null : this.chosenBaseline // there is nothing to move
     const neutral = Math.min(100, Math.max(0, this.neutral ?? HALF))
     return {
       ...(model && { model }),

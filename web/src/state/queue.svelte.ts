@@ -287,9 +287,8 @@ class Queue {
   /** Fetch what was recognised, for the table. */
   async #summarise(): Promise<void> {
     const missing = this.items.filter((item) => item.state === 'done' && !item.summary && item.job?.output)
-    const plain = missing.filter((item) => !item.asked?.baseline) // lists have what recordings are without one
-    if (plain.length > 3) {
-      const wanted = new Map(plain.map((item) => [item.job?.output ?? '', item]))
+    if (missing.length > 3) {
+      const wanted = new Map(missing.map((item) => [item.job?.output ?? '', item]))
       let after: string | null = null
       for (let pages = 0; wanted.size && pages < 6; pages++) {
         const query: { limit: number; after?: string } = after ? { limit: 200, after } : { limit: 200 }

@@ -118,8 +118,8 @@ class Service {
         ask(api.GET('/v1/heads')),
         ask(api.GET('/v1/exports')),
         this.loadModels(),
-        this.loadBaselines(),
       ])
+      await this.loadBaselines()
     } catch {
       // it is told of by `onFailure`, and tried again once the service is there
     }

@@ -13,4 +13,5 @@ def upgrade() -> None:
     op.add_column("recognitions", sa.Column("baseline_checksum", sa.String(64)))
     op.add_column("recognitions", sa.Column("baseline_expectation", sa.Text))
     op.add_column("recognitions", sa.Column("baseline_shift", sa.Text))
+    op.add_column("recognitions", sa.Column("baseline_temperatures", sa.Text))
     op.add_column("recognitions", sa.Column("emotions", sa.Text))
