@@ -28,6 +28,7 @@ from emovox.errors import ArchiveError, BaselineError, OptionsError, UnknownMode
 from emovox.inference.options import Options
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
+from emovox.models.catalog import name_of
 from emovox.models.metadata import Metadata
 from emovox.models.readout import Temperatures, temperature
 
@@ -242,7 +243,8 @@ def relative_to(
     if isinstance(baseline, str) and baseline not in {CORPUS, SPEAKER}:
         baseline = Baseline.find(baseline)
     model = _only_model(archive, where)
-    with models(baseline.model.name if isinstance(baseline, Baseline) else model[0]) as recognizer:
+    own = (baseline.model.name, baseline.model.revision) if isinstance(baseline, Baseline) else model[:2]
+    with models(name_of(*own)) as recognizer:
         _check(model, recognizer)
         if isinstance(baseline, Baseline):
             whole, by_speaker, name = baseline, dict[str, Baseline](), baseline.name
@@ -299,7 +301,7 @@ def _check(model: _ModelKey, recognizer: Recognizer) -> None:
     if (name, revision) != (facts.name, facts.revision):
         raise ArchiveError(
             f"these were recognised by {name} {revision}, not {facts.name} {facts.revision}: choose those of "
-            f"model={facts.name} and revision={facts.revision}, or recognise these again"
+            f"model={facts.name} and revision={facts.revision}, or recognise these again: `emovox archive upgrade`"
         )
     if (None if mapping is None else json.loads(mapping)) != facts.emotions:
         raise ArchiveError(f"the labels of {name} were taken for other emotions than now: recognise them again")
