@@ -17,6 +17,7 @@ from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
 from emovox.inference.recognition import ReadoutResult
+from emovox.policy import Ruling, Side
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, invalid, responses
 from emovox.server.routes.outputs import PATIENCE, OutputId
@@ -82,6 +83,10 @@ class Archived(BaseModel):
         None, description="that it was recognised with; the scores here are without it"
     )
     relative_to: str = Field(RAW, description="what the scores are relative to: `raw`, no baseline")
+    side: Side | None = Field(None, description="whose voice it is; null: nobody said")
+    policy: Ruling | None = Field(
+        None, description="what the policy decided; null: no side was declared, and everything was allowed"
+    )
 
 
 class ArchivePage(BaseModel):
@@ -165,6 +170,7 @@ def page(
     model: Annotated[str | None, Query(max_length=200, description="only what this model recognised")] = None,
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
+    side: Annotated[Side | None, Query(description="only the voices of this side")] = None,
     comparisons: Comparisons = None,
     before: Annotated[
         str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
@@ -173,7 +179,8 @@ def page(
 ) -> ArchivePage:
     """Search the archive, latest first. Times without a zone are UTC."""
     service = service_of(request)
-    filter_ = _compared(Filter(emotion, _text(tag), _text(name), _text(model), None, since, until), comparisons)
+    filter_ = Filter(emotion, _text(tag), _text(name), _text(model), None, since, until, side=side)
+    filter_ = _compared(filter_, comparisons)
     records, next_ = service.archiving.archive.find(filter_, limit=limit, before=before)
     return ArchivePage(recognitions=[_archived(service, record) for record in records], next=next_)
 
