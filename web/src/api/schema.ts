@@ -186,6 +186,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Policy
+         * @description The policy that this service was started with.
+         */
+        get: operations["policy_v1_policy_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/examples": {
         parameters: {
             query?: never;
@@ -861,6 +881,13 @@ export interface components {
              * @default raw
              */
             relative_to: string;
+            /**
+             * Side
+             * @description whose voice it is; null: nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; null: no side was declared, and everything was allowed */
+            policy?: components["schemas"]["Ruling"] | null;
         };
         /**
          * BaselineFacts
@@ -1541,6 +1568,13 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+            /**
+             * Side
+             * @description whose voice it is; left out if nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; likewise */
+            policy?: components["schemas"]["Ruling"] | null;
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
@@ -1562,6 +1596,38 @@ export interface components {
             recognition: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * PolicyView
+         * @description Of whose voice emotions are inferred.
+         */
+        PolicyView: {
+            /**
+             * Profile
+             * @description `eu`: of workers and pupils only talk time; `open`: of everybody
+             * @enum {string}
+             */
+            profile: "open" | "eu";
+            /**
+             * Sides
+             * @description that may be declared as `side`: whose voice a recording is
+             */
+            sides: ("customer" | "worker" | "pupil" | "subject")[];
+            /**
+             * Talk Time Only
+             * @description those of which nothing else is inferred
+             */
+            talk_time_only: ("customer" | "worker" | "pupil" | "subject")[];
+            /**
+             * Require Side
+             * @description whether a side must be declared
+             */
+            require_side: boolean;
+            /**
+             * Exception
+             * @description the medical or safety reason for which all sides are inferred
+             */
+            exception: string | null;
         };
         /**
          * ProblemDetails
@@ -1760,6 +1826,28 @@ export interface components {
              * @description of values: what the model was trained on; null: classes, or it isn't known
              */
             range: number[] | null;
+        };
+        /**
+         * Ruling
+         * @description What a policy decided of one voice.
+         */
+        Ruling: {
+            /**
+             * Profile
+             * @description of the policy: `eu`, or `open`, which allows everything
+             * @enum {string}
+             */
+            profile: "open" | "eu";
+            /**
+             * Inferred
+             * @description whether anything was inferred; if not there is talk time alone
+             */
+            inferred: boolean;
+            /**
+             * Exception
+             * @description the medical or safety reason that the policy gives for inferring all the same
+             */
+            exception?: string | null;
         };
         /**
          * Segment
@@ -1965,6 +2053,13 @@ export interface components {
              */
             relative_to: string;
             /**
+             * Side
+             * @description whose voice it is; null: nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; null: no side was declared, and everything was allowed */
+            policy?: components["schemas"]["Ruling"] | null;
+            /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
              */
@@ -2061,6 +2156,13 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+            /**
+             * Side
+             * @description whose voice it is; left out if nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; likewise */
+            policy?: components["schemas"]["Ruling"] | null;
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
@@ -2320,6 +2422,11 @@ export interface components {
              * @description seconds of speech found
              */
             speech?: number | null;
+            /**
+             * Side
+             * @description whose voice it is, as was declared; left out if nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
         };
         /**
          * Recognition
@@ -2414,6 +2521,8 @@ export interface components {
             };
             /** @description what scores are relative to; left out without a baseline */
             baseline?: components["schemas"]["BaselineFacts"] | null;
+            /** @description what the policy decided; left out if no side was declared and everything is allowed */
+            policy?: components["schemas"]["Ruling"] | null;
             /**
              * Segments
              * @description stretches of speech in order, if requested
@@ -3290,6 +3399,98 @@ export interface operations {
             };
         };
     };
+    policy_v1_policy_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     examples_v1_examples_get: {
         parameters: {
             query?: never;
@@ -3527,6 +3728,8 @@ export interface operations {
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
+                /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
+                side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
@@ -3595,6 +3798,8 @@ export interface operations {
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
+                    /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
+                    side?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -4385,6 +4590,8 @@ export interface operations {
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
+                /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
+                side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
@@ -4452,6 +4659,8 @@ export interface operations {
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
+                    /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
+                    side?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -5915,6 +6124,8 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
                 /** @description as in `next` */
@@ -6655,6 +6866,11 @@ export interface operations {
                     replace?: boolean;
                     /** @description that hears them; by default the service's own */
                     model?: string;
+                    /**
+                     * @description whose voices they are; the policy of GET /v1/policy may allow no baseline of them
+                     * @enum {string}
+                     */
+                    side?: "customer" | "worker" | "pupil" | "subject";
                     /** @description recordings; of each its speech counts, once */
                     file: string[];
                 };
