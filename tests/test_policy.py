@@ -35,8 +35,8 @@ def test_eu_withholds_what_is_of_workers_and_pupils() -> None:
 
 
 def test_an_exception_is_written_into_the_ruling_where_it_was_needed() -> None:
-    medical = Policy("eu", exception="safety: tired drivers")
-    assert medical.rule("worker") == Ruling(profile="eu", inferred=True, exception="safety: tired drivers")
+    medical = Policy("eu", exception="medical: therapy")
+    assert medical.rule("worker") == Ruling(profile="eu", inferred=True, exception="medical: therapy")
     assert medical.rule("customer") == Ruling(profile="eu", inferred=True)
     assert medical.withheld == set()
 
@@ -92,7 +92,8 @@ def test_sides_are_words_between_commas() -> None:
     assert parse_sides("worker") == ("worker",)
     assert parse_sides(" Customer, open,PUPIL") == ("customer", None, "pupil")
     assert parse_sides(["customer", None]) == ("customer", None)
-    for wrong in ("agent", "", "customer,", []):
+    wrongs: list[str | list[str]] = ["agent", "", "customer,", []]
+    for wrong in wrongs:
         with pytest.raises(OptionsError):
             parse_sides(wrong)
 
