@@ -901,6 +901,13 @@ export interface components {
                 surprised: number;
                 unknown: number;
             } | null;
+            /**
+             * Side
+             * @description whose voice it is; null: nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; null: no side was declared, and everything was allowed */
+            policy?: components["schemas"]["Ruling"] | null;
         };
         /**
          * BaselineFacts
@@ -1588,6 +1595,13 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+            /**
+             * Side
+             * @description whose voice it is; left out if nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; likewise */
+            policy?: components["schemas"]["Ruling"] | null;
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
@@ -1841,6 +1855,28 @@ export interface components {
             range: number[] | null;
         };
         /**
+         * Ruling
+         * @description What a policy decided of one voice.
+         */
+        Ruling: {
+            /**
+             * Profile
+             * @description of the policy: `eu`, or `open`, which allows everything
+             * @enum {string}
+             */
+            profile: "open" | "eu";
+            /**
+             * Inferred
+             * @description whether anything was inferred; if not there is talk time alone
+             */
+            inferred: boolean;
+            /**
+             * Exception
+             * @description the medical or safety reason that the policy gives for inferring all the same
+             */
+            exception?: string | null;
+        };
+        /**
          * Segment
          * @description A stretch of speech and its emotion.
          */
@@ -2059,6 +2095,13 @@ export interface components {
                 unknown: number;
             } | null;
             /**
+             * Side
+             * @description whose voice it is; null: nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; null: no side was declared, and everything was allowed */
+            policy?: components["schemas"]["Ruling"] | null;
+            /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
              */
@@ -2155,6 +2198,13 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+            /**
+             * Side
+             * @description whose voice it is; left out if nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; likewise */
+            policy?: components["schemas"]["Ruling"] | null;
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
@@ -2419,28 +2469,6 @@ export interface components {
              * @description whose voice it is, as was declared; left out if nobody said
              */
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
-        };
-        /**
-         * Ruling
-         * @description What a policy decided of one voice.
-         */
-        Ruling: {
-            /**
-             * Profile
-             * @description of the policy: `eu`, or `open`, which allows everything
-             * @enum {string}
-             */
-            profile: "open" | "eu";
-            /**
-             * Inferred
-             * @description whether anything was inferred; if not there is talk time alone
-             */
-            inferred: boolean;
-            /**
-             * Exception
-             * @description the medical or safety reason that the policy gives for inferring all the same
-             */
-            exception?: string | null;
         };
         /**
          * Recognition
@@ -3732,7 +3760,7 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -3798,7 +3826,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -4594,7 +4622,7 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -4659,7 +4687,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -6140,6 +6168,8 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
                 /** @description as in `next` */
