@@ -32,7 +32,7 @@ def test_figures_files_and_pictures(run: Run, manifest: Path) -> None:
     assert "unweighted accuracy  1.000" in out
     facts = json.loads(Path("report/evaluation.json").read_text())
     assert (facts["clips"], facts["unweighted"], facts["model"]["name"]) == (7, 1.0, "lite")
-    assert Path("report/report.html").read_text().count("data:image/png") == 2
+    assert Path("report/report.html").read_text().count("data:image/png") == 3
     rows = list(csv.DictReader(Path("report/clips.csv").read_text().splitlines()))
     assert [row["prediction"] for row in rows] == [row["label"] for row in rows]
     assert [row["heard"] for row in rows] == [row["label"] for row in rows]  # its old name, for a release
