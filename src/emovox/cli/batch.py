@@ -256,5 +256,5 @@ def _summary(status: Status, wish: BatchConfig) -> list[str]:
         lines.append(relation(wish.options.baseline, wish.options.expect))
     if status.corpus is not None:
         few = f"; {FEW} would give nearly all that can be had" if status.corpus < FEW else ""
-        lines[-1] += f"; the corpus: {counted(status.corpus, 'recording')} with speech{few}"
+        lines[-1] += f", {counted(status.corpus, 'recording')} with speech{few}"
     return lines
