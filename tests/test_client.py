@@ -48,6 +48,15 @@ def test_baselines(client: Client, recognizer: Recognizer, examples: list[Path])
             client.wait(client.submit(examples[2], baseline="line 3", expect=expect), every=0.05),
         ):
             assert (result.scores, result.baseline) == (expected.scores, expected.baseline)
+        emotions = {
+            path.name: recognizer.recognize(path, baseline="line 3", expect=expect).emotion for path in examples
+        }
+        items = list(client.archive(baseline="line 3", expect=expect, filter=["happy>=0", "sad>=0"], limit=2))
+        assert len(items) > 2
+        for item in items:
+            assert (item["relative_to"], item["emotion"]) == ("line 3", emotions[item["name"]])
+        assert client.archive_stats(baseline="corpus", model="lite")["relative_to"] == "corpus"
+        assert {item["relative_to"] for item in client.archive(limit=1)} == {"raw"}
         client.delete_baseline("line 3")
         assert client.baselines() == []
         with pytest.raises(ServiceError):

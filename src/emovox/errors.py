@@ -29,6 +29,7 @@ EmovoxError
 ├── ArchiveError                   the archive: a directory or embedding it can't take, or nothing to compare with
 │   └── FilterError                a filter can't be read, or names what nothing in the archive is called
 ├── OptionsError                   an option of a recognition has a value that means nothing
+├── PolicyError                    the policy forbids it, or demands to know whose voice it is
 ├── ServiceError                   a service that `emovox.client` asked refuses
 │   └── ServiceUnreachableError    it can't be reached, breaks off, or isn't Emovox
 └── SettingsError                  a setting out of range, or an unreadable config file
@@ -159,6 +160,10 @@ class FilterError(ArchiveError, ValueError):
 
 class OptionsError(EmovoxError, ValueError):
     """An option of a recognition has a value that means nothing."""
+
+
+class PolicyError(EmovoxError):
+    """The policy forbids what is asked for, or demands that somebody says whose voice it is."""
 
 
 class ServiceError(EmovoxError):

@@ -118,8 +118,18 @@ class Settings(BaseModel):
         default_factory=lambda: user_data_path("emovox", appauthor=False) / "baselines",
         description="where baselines are kept",
     )
+    added_models: Path = Field(
+        default_factory=lambda: user_data_path("emovox", appauthor=False) / "models",
+        description="where models are kept that were added from a file",
+    )
     database: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL of the database of archive and service; by default SQLite files"
+    )
+    policy: str | None = Field(
+        None,
+        min_length=1,
+        description="of whose voice emotions may be inferred: `open` (of everybody's, as by default), `eu` (of "
+        "workers and pupils only talk time), or path of a policy.toml",
     )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
     service: ServiceSettings = Field(default_factory=ServiceSettings)

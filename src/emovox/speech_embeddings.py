@@ -18,6 +18,7 @@ from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import PATHS, Failure
 from emovox.outputs import AUDIO, EMBEDDING, find_directories
+from emovox.policy import Sides, listed_sides, side_of
 
 LISTS = (".csv", ".tsv", *lists.JSON_LINES)
 SILENCE = "silence"  # the warning
@@ -87,6 +88,7 @@ def embed_speech(
     recognizer: Recognizer,
     *,
     channels: bool = False,
+    sides: Sides | None = None,
     begin: Callable[[str], None] = lambda _: None,
     end: Callable[[], None] = lambda: None,
 ) -> tuple[list[SpeechEmbedding], list[Failure]]:
@@ -96,6 +98,7 @@ def embed_speech(
         sources: the recordings.
         recognizer: the model.
         channels: take each channel by itself.
+        sides: whose voices they are, where a list doesn't say.
         begin: is told the name of each before its turn.
         end: is called after each.
 
@@ -111,7 +114,8 @@ def embed_speech(
         for source in sources:
             begin(source.name)
             try:
-                embeddings += _of(source, recognizer, cache, channels=channels)
+                own = listed_sides(source.columns, recognizer.policy) or sides
+                embeddings += _of(source, recognizer, cache, channels=channels, sides=own)
             except DecoderError:  # not the recording's fault
                 raise
             except EmovoxError as error:
@@ -121,22 +125,36 @@ def embed_speech(
 
 
 def _of(
-    source: RecordingSource, recognizer: Recognizer, cache: EmbeddingCache, *, channels: bool
+    source: RecordingSource,
+    recognizer: Recognizer,
+    cache: EmbeddingCache,
+    *,
+    channels: bool,
+    sides: Sides | None,
 ) -> Iterator[SpeechEmbedding]:
+    policy = recognizer.policy
+    side = None if channels else side_of(sides, None, len(sides or ()))
     if source.path.suffix.lower() == ".npy":
         if channels:
             raise LabelsError("an embedding that was kept isn't one of a channel: give the recording")
-        yield SpeechEmbedding(source, None, *stored_embedding(source.path, recognizer))
+        yield SpeechEmbedding(source, None, *stored_embedding(source.path, recognizer, side))
         return
+    if not channels:
+        policy.require(side)
+        policy.check(side, "a baseline")
     sha256 = checksum(source.path)
     embedding = None if channels else cache.get(sha256)
     if embedding is not None and embedding.shape == (recognizer.metadata.embedding_size,):
         yield SpeechEmbedding(source, None, embedding, sha256)
         return
-    spoken = False
+    spoken, withheld = False, None
     for channel in count(1) if channels else [None]:
-        recognition = recognizer.recognize(source.path, embedding=True, speech_only=True, channel=channel)
-        if not {NO_SPEECH, SILENCE} & set(recognition.warnings):
+        recognition = recognizer.recognize(
+            source.path, embedding=True, speech_only=True, channel=channel, side=sides
+        )
+        if not recognition.is_inferred:
+            withheld = recognition.recording.side
+        elif not {NO_SPEECH, SILENCE} & set(recognition.warnings):
             assert recognition.embedding is not None  # noqa: S101  asked for
             spoken = True
             if channel is None:
@@ -145,6 +163,7 @@ def _of(
         if channel == recognition.recording.channels:
             break
     if not spoken:
+        policy.check(withheld, "a baseline")
         raise AudioError("no speech was found in it")
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
 from emovox.models import catalog
-from emovox.models.catalog import CATALOG, disk_size, find, installed, partial_path, resolve, snapshot_path
+from emovox.models.catalog import disk_size, find, installed, partial_path, resolve, snapshot_path
+from emovox.models.named import CATALOG
 from emovox.models.odyssey.snapshot import read_snapshot
 from emovox.settings import settings
 from support import odyssey_snapshots

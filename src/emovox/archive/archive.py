@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Engine, delete, select, tuple_
 
 from emovox.archive import rows
 from emovox.archive.database import PATIENCE, archive_file, open_database
@@ -18,13 +18,14 @@ from emovox.archive.filter import Filter
 from emovox.archive.names import Name
 from emovox.archive.readings import names
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
-from emovox.archive.rows import RecordMapper, joined, parts
+from emovox.archive.rows import RecordMapper, Replacement, joined, parts
 from emovox.archive.schema import embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.archive.similarity.search import Hit, Neighbour, SimilarityIndex
 from emovox.archive.statistics import Stats, count
 from emovox.errors import ArchiveError
 from emovox.heads import embedding_cache
 from emovox.inference.recognition import Recognition
+from emovox.policy import policy
 from emovox.settings import settings
 
 TOGETHER = 1000  # records that are written in one transaction
@@ -139,12 +140,11 @@ class Archive:
         with self.database.connect() as connection:
             query = query.where(*where.resolved(connection).conditions())
             page = self._mapper.records(connection, query)
-        following = f"{page[limit - 1].created.timestamp()!r}:{page[limit - 1].id}" if len(page) > limit else None
-        return page[:limit], following
+        return page[:limit], page[limit - 1].mark if len(page) > limit else None
 
-    def all(self, where: Filter = ALL) -> Iterator[ArchiveRecord]:
-        """The records of all pages of `find`."""
-        page, before = self.find(where, limit=1000)
+    def all(self, where: Filter = ALL, *, before: str | None = None) -> Iterator[ArchiveRecord]:
+        """The records of all pages of `find`, from `before` on."""
+        page, before = self.find(where, limit=1000, before=before)
         yield from page
         while before is not None:
             page, before = self.find(where, limit=1000, before=before)
@@ -216,7 +216,7 @@ class Archive:
             ArchiveError: there are none.
         """
         by_space: dict[int, list[tuple[ArchiveRecord, bytes]]] = {}
-        remaining = self.all(where)
+        remaining = self.all(where.allowed())
         while max(map(len, by_space.values()), default=0) < limit and (page := list(islice(remaining, TOGETHER))):
             query = select(embeddings).where(
                 embeddings.c.recognition.in_([record.id for record in page]), embeddings.c.segment == rows.WHOLE
@@ -271,7 +271,7 @@ class Archive:
         with self.database.begin() as connection:
             for part in parts(sha256s):
                 ids = select(recognitions.c.id).where(recognitions.c.recording.in_(part))
-                self._count_deletions(connection, connection.scalars(ids).all())
+                rows.count_deletions(connection, connection.scalars(ids).all())
                 deleted += connection.execute(delete(recordings).where(recordings.c.sha256.in_(part))).rowcount
         if deleted:
             self.neighbours.forget()
@@ -287,7 +287,7 @@ class Archive:
                 query = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.outputs.in_(part))
                 pairs = connection.execute(query).all()
                 ids, sha256s = [row.id for row in pairs], {row.recording for row in pairs}
-                self._count_deletions(connection, ids)
+                rows.count_deletions(connection, ids)
                 deleted += connection.execute(delete(recognitions).where(recognitions.c.id.in_(ids))).rowcount
                 others = select(recognitions.c.recording).where(recognitions.c.recording.in_(sha256s))
                 orphans |= sha256s - set(connection.scalars(others))
@@ -296,6 +296,22 @@ class Archive:
             self.neighbours.forget()
             embedding_cache.forget(orphans)
         return deleted
+
+    def replace(self, batches: Iterable[Sequence[Replacement]]) -> int:
+        """Put new recognitions in the place of others, of the same recordings, in one transaction.
+
+        Args:
+            batches: are made while the database is held: what must change with it may be changed by the way.
+
+        Returns:
+            How many were there to be replaced.
+        """
+        replaced = 0
+        with self.database.begin() as connection:
+            for batch in batches:
+                replaced += rows.replace_records(connection, batch, self._mapper)
+        self.neighbours.forget()
+        return replaced
 
     def similar(
         self,
@@ -318,8 +334,10 @@ class Archive:
 
         Raises:
             ArchiveError: it has no embedding, or the archive has none of that model.
+            PolicyError: the policy allows nothing but the talk time of this voice.
         """
         if isinstance(to, Recognition):
+            policy().check(to.recording.side, "a comparison")
             if to.embedding is None:
                 raise ArchiveError("the recognition has no embedding: recognise with embedding=True")
             record = from_recognition(to, id_="")
@@ -327,7 +345,7 @@ class Archive:
             model, revision, sha256, vector = record.model, record.embeddings_of, record.sha256, record.embedding
         else:
             query = (
-                select(spaces.c.model, spaces.c.revision, recognitions.c.recording, embeddings.c.vector)
+                select(spaces, recognitions.c.recording, recognitions.c.side, embeddings.c.vector)
                 .select_from(embeddings.join(spaces).join(recognitions))
                 .where(embeddings.c.recognition == (to if isinstance(to, str) else to.id))
                 .where(embeddings.c.segment == rows.WHOLE)
@@ -336,9 +354,10 @@ class Archive:
                 row = connection.execute(query).one_or_none()
             if row is None:
                 raise ArchiveError("the archive has no embedding of it: recognise it again with --embedding")
+            policy().check(row.side, "a comparison")
             model, revision, sha256, vector = row.model, row.revision, row.recording, rows.unpacked(row.vector)
         with self.database.connect() as connection:
-            where = where.resolved(connection)
+            where = where.allowed().resolved(connection)
         limit = k
         while True:  # a recording that was recognised several times is still one neighbour
             hits = self.neighbours.search(
@@ -363,18 +382,6 @@ class Archive:
                 span = () if hit.segment is None else (hit.segment["start"], hit.segment["end"])
                 nearest.setdefault((record.sha256, record.channel, *span), Neighbour.of(hit, record))
         return list(nearest.values())
-
-    def _count_deletions(self, connection: Connection, ids: Sequence[str]) -> None:
-        for part in parts(ids):
-            counts = (
-                select(embeddings.c.space, func.count())
-                .where(embeddings.c.recognition.in_(part))
-                .group_by(embeddings.c.space)
-                .order_by(embeddings.c.space)
-            )
-            for space, deleted in connection.execute(counts).all():
-                row = update(spaces).where(spaces.c.id == space)
-                connection.execute(row.values(deletions=spaces.c.deletions + deleted))
 
 
 def _mark(before: str) -> tuple[float, str]:

@@ -15,6 +15,7 @@ from emovox.archive.record import ArchiveRecord, Floats, clean
 from emovox.archive.rows import WHOLE, RecordMapper, joined, parts, position, readings_of, unpacked
 from emovox.archive.schema import directories, embeddings, recognitions, spaces
 from emovox.outputs import RESULT
+from emovox.policy import Side
 
 _OWN = ("path", "modified", "name", "duration")
 
@@ -29,6 +30,7 @@ class DirectoryEmbedding:
         model: whose embedding it is.
         revision: of the model, the earliest with these embeddings.
         warnings: of the recognition.
+        side: whose voice it is; None: nobody said.
         embedding: float32 (D,), rounded to float16.
     """
 
@@ -37,6 +39,7 @@ class DirectoryEmbedding:
     model: str
     revision: str
     warnings: tuple[str, ...]
+    side: Side | None
     embedding: Floats
 
 
@@ -110,7 +113,7 @@ class Directories:
         query = (
             select(
                 directories.c.path, recognitions.c.recording, recognitions.c.channel, recognitions.c.warnings,
-                spaces.c.model, spaces.c.revision, embeddings.c.vector,
+                recognitions.c.side, spaces.c.model, spaces.c.revision, embeddings.c.vector,
             )
             .select_from(directories.join(recognitions).join(embeddings).join(spaces))
             .where(embeddings.c.segment == WHOLE)
@@ -124,9 +127,20 @@ class Directories:
                         model=row.model,
                         revision=row.revision,
                         warnings=tuple(row.warnings.split()),
+                        side=row.side,
                         embedding=unpacked(row.vector),
                     )
         return by_name
+
+    def of(self, ids: Iterable[str]) -> dict[str, tuple[Path, ...]]:
+        """The outputs directories of recognitions, by their ids; several are copies."""
+        by_id: dict[str, tuple[Path, ...]] = {}
+        query = select(directories.c.path, directories.c.recognition).order_by(directories.c.path)
+        with self._database.connect() as connection:
+            for part in parts(ids):
+                for row in connection.execute(query.where(directories.c.recognition.in_(part))):
+                    by_id[row.recognition] = (*by_id.get(row.recognition, ()), self._mapper.resolved(row.path))
+        return by_id
 
     def drop(self, root: Path, names: Iterable[str]) -> None:
         """Take out what is no longer on disk; its recognitions stay."""

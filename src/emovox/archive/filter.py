@@ -17,6 +17,7 @@ from emovox.archive.record import clean
 from emovox.archive.schema import recognitions, recordings, tags
 from emovox.emotions import check_names
 from emovox.errors import FilterError, UnknownEmotionError
+from emovox.policy import SIDES, Side, policy
 
 _COMPARISON = re.compile(r"(.+?)(>=|<=|>|<|=)(.+)")
 
@@ -37,6 +38,8 @@ class Filter:
         names: those of all readings in the archive, where they are known: the comparisons need them.
         revision: of the model.
         baseline: the name of the one that it was recognised with.
+        side: whose voice it is.
+        without: sides of which nothing is meant.
     """
 
     emotion: str | None = None
@@ -50,6 +53,8 @@ class Filter:
     names: tuple[Name, ...] | None = None
     revision: str | None = None
     baseline: str | None = None
+    side: str | None = None
+    without: frozenset[Side] = frozenset()
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> "Filter":
@@ -58,7 +63,7 @@ class Filter:
         Raises:
             FilterError: a word can't be read, or two have the same key.
         """
-        keys = [field.name for field in fields(cls) if field.name not in {"comparisons", "names"}]
+        keys = [field.name for field in fields(cls) if field.name not in {"comparisons", "names", "without"}]
         values: dict[str, Any] = {}
         comparisons: list[Comparison] = []
         for word in words:
@@ -74,6 +79,8 @@ class Filter:
                 except UnknownEmotionError:  # a class of the readout `emotion`, perhaps
                     comparisons.append(_comparison(word, keys))
                     continue
+            if key == "side" and value not in SIDES:
+                raise FilterError(f"filter {word!r}: choose {', '.join(SIDES)}")
             if key in values:
                 raise FilterError(f"filter {word!r}: {key} is given twice")
             values[key] = _time(value) if key in {"since", "until"} else value
@@ -86,6 +93,10 @@ class Filter:
         if connection.execute(select(recognitions.c.id).limit(1)).first() is None:
             return replace(self, comparisons=())  # of an empty archive nobody can say that a name is wrong
         return replace(self, names=tuple(readings.names(connection)))
+
+    def allowed(self) -> "Filter":
+        """The same without what was inferred, under another policy, of voices of which nothing may be inferred."""
+        return replace(self, without=policy().withheld)
 
     def conditions(self, emotion: ColumnElement[str] | None = None) -> list[ColumnElement[bool]]:
         """As SQL over recognitions; `emotion` is the column that the filter's is compared with.
@@ -109,6 +120,10 @@ class Filter:
             conditions.append(recognitions.c.revision == self.revision)
         if self.baseline is not None:
             conditions.append(recognitions.c.baseline == self.baseline)
+        if self.side is not None:
+            conditions.append(recognitions.c.side == self.side)
+        if self.without:
+            conditions.append(recognitions.c.side.is_(None) | recognitions.c.side.not_in(sorted(self.without)))
         if self.warning is not None:
             padded = " " + recognitions.c.warnings + " "
             conditions.append(padded.contains(f" {self.warning} ", autoescape=True))

@@ -23,7 +23,9 @@ from emovox.inference import stored_result as stored
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.raw import without_baseline
 from emovox.inference.recognition import ReadoutResult, Recognition
+from emovox.inference.talk_time import withheld
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
+from emovox.policy import Ruling, Side, policy
 
 Floats = NDArray[np.float32]
 
@@ -41,7 +43,7 @@ _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 FIELDS = (
     "id", "sha256", "name", "link", "duration", "speech", "created", "emotion", "confidence", "scores", "readouts",
     "model", "revision", "precision", "granularity", "channel", "warnings", "outputs", "tags", "baseline",
-    "relative_to",
+    "relative_to", "side", "policy",
 )  # fmt: skip
 
 
@@ -83,7 +85,10 @@ class ArchiveRecord:
         tags: of the recording, sorted; only in records that the archive gives back.
         baseline: that it was recognised with; None: with none. Scores are without it all the same.
         relative_to: what the scores are relative to: `raw`, or the name of a baseline that moved them since.
+        raw: itself with the scores that the archive has; None: those are its own.
         emotions: which of the nine each label of the model is; None: their names say it.
+        side: whose voice it is; None: nobody said.
+        policy: what the policy decided; None: nobody said whose voice it is, and everything was allowed.
     """
 
     id: str
@@ -116,7 +121,10 @@ class ArchiveRecord:
     tags: tuple[str, ...] = ()
     baseline: BaselineFacts | None = None
     relative_to: str = RAW
+    raw: "ArchiveRecord | None" = None
     emotions: dict[str, str] | None = None
+    side: Side | None = None
+    policy: Ruling | None = None
 
     @property
     def embeddings_of(self) -> str:
@@ -128,8 +136,14 @@ class ArchiveRecord:
         """Local date, YYYY-MM-DD."""
         return self.created.astimezone().strftime("%Y-%m-%d")
 
+    @property
+    def mark(self) -> str:
+        """Where the page after this record begins: `before` of `Archive.find`."""
+        return f"{self.created.timestamp()!r}:{self.id}"
+
     def to_dict(self) -> dict[str, Any]:
-        """As JSON: the `FIELDS`."""
+        """As JSON: the `FIELDS`, and `scores_without` where a baseline moved the scores."""
+        scores = None if self.raw is None else self.raw.scores
         return {
             **{name: getattr(self, name) for name in FIELDS},
             "created": self.created.astimezone().isoformat(),
@@ -139,6 +153,8 @@ class ArchiveRecord:
             "outputs": None if self.outputs is None else str(self.outputs),
             "tags": list(self.tags),
             "baseline": None if self.baseline is None else self.baseline.model_dump(mode="json"),
+            **({} if scores is None else {"scores_without": dict(scores)}),
+            "policy": None if self.policy is None else self.policy.model_dump(mode="json"),
         }
 
 
@@ -163,6 +179,9 @@ def from_recognition(
         ArchiveError: the embedding has another shape, or isn't finite; or a readout's numbers aren't.
     """
     id_ = id_ or _digest(recognition)
+    recognition = withheld(recognition, policy())
+    if not recognition.is_inferred:
+        embedding = None
     baseline = recognition.baseline
     recognition = without_baseline(recognition)  # its columns are compared with those of other voices
     facts = recognition.recording
@@ -208,6 +227,8 @@ def from_recognition(
         readouts=_checked(recognition.readouts),
         baseline=baseline,
         emotions=recognition.model.emotions,
+        side=facts.side,
+        policy=recognition.policy,
     )
 
 
@@ -228,6 +249,8 @@ def read_directory(directory: Path, *, model: str | None = None) -> ArchiveRecor
         try:
             recognition = Recognition.model_validate(content)
             record = from_recognition(recognition, id_=id_, outputs=directory)
+            if record.policy is not None and not record.policy.inferred:  # whatever lies beside it
+                return record
             mask = _speech_mask(recognition, directory)
         except ValidationError:
             record = _foreign(content, id_, directory, model)

@@ -10,10 +10,10 @@ from dataclasses import fields, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Engine, RowMapping, Select, Table, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from emovox.archive import readings
@@ -23,13 +23,14 @@ from emovox.archive.schema import directories, embeddings, recognitions, recordi
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.outputs import RESULT
+from emovox.policy import Ruling
 
 WHOLE = -1  # the `segment` of an embedding that is the whole recording's
 RECORDING, SEGMENT = "recording", "segment"
 SpaceKey = tuple[str, str, int, str]
 """Model, the revision whose embeddings they are, dimensions, kind."""
 
-_CONVERTED = {"created", "warnings", "outputs", "baseline", "emotions"}
+_CONVERTED = {"created", "warnings", "outputs", "baseline", "emotions", "policy"}
 _COLUMNS = [*(column for column in recordings.c if column.name != "created"), *recognitions.c]
 _PLAIN = {field.name for field in fields(ArchiveRecord)} & {column.name for column in _COLUMNS} - _CONVERTED
 _MANY = 500  # values in one IN
@@ -53,6 +54,7 @@ class RecordMapper:
             "outputs": None if record.outputs is None else self.stored(record.outputs),
             **_scores(record.scores),
             **_baseline(record),
+            "policy": None if record.policy is None else record.policy.model_dump_json(),
         }
         if table is directories and record.outputs is not None:
             cells |= self._directory(record, record.outputs)
@@ -106,6 +108,7 @@ class RecordMapper:
             tags=tuple(names),
             baseline=_baseline_facts(row),
             emotions=None if row["emotions"] is None else json.loads(row["emotions"]),
+            policy=None if row["policy"] is None else Ruling.model_validate_json(row["policy"]),
         )
 
 
@@ -190,6 +193,41 @@ def packed(vector: Floats) -> bytes:
 def unpacked(content: bytes) -> Floats:
     """A vector as it was stored, float32 (D,)."""
     return np.frombuffer(content, "<f2").astype(np.float32)
+
+
+class Replacement(NamedTuple):
+    """A record and what takes its place, with all the outputs directories that have it."""
+
+    old: str
+    new: ArchiveRecord
+    directories: tuple[Path, ...]
+
+
+def replace_records(connection: Connection, batch: Sequence[Replacement], mapper: RecordMapper) -> int:
+    """Put records in the place of others; those that have been deleted since aren't. Gives how many."""
+    ids = [item.old for item in batch]
+    there = set(connection.scalars(select(recognitions.c.id).where(recognitions.c.id.in_(ids))))
+    count_deletions(connection, sorted(there))
+    connection.execute(delete(recognitions).where(recognitions.c.id.in_(there)))
+    items = [item for item in batch if item.old in there]
+    keep(connection, [item.new for item in items], mapper)
+    copies = [replace(item.new, outputs=path) for item in items for path in item.directories]
+    _keep_directories(connection, copies, mapper)
+    return len(items)
+
+
+def count_deletions(connection: Connection, ids: Sequence[str]) -> None:
+    """Note of each space how many of its embeddings will be deleted with recognitions."""
+    for part in parts(ids):
+        counts = (
+            select(embeddings.c.space, func.count())
+            .where(embeddings.c.recognition.in_(part))
+            .group_by(embeddings.c.space)
+            .order_by(embeddings.c.space)
+        )
+        for space, deleted in connection.execute(counts).all():
+            row = update(spaces).where(spaces.c.id == space)
+            connection.execute(row.values(deletions=spaces.c.deletions + deleted))
 
 
 def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> int:

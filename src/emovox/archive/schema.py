@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from emovox.emotions import NAMES
 
-HEAD = "0008"  # the newest migration
+HEAD = "0009"  # the newest migration
 
 metadata = MetaData()
 
@@ -68,6 +68,8 @@ recognitions = Table(
     Column("baseline_shift", Text),  # JSON: by readout and label, what it added to logits
     Column("baseline_temperatures", Text),  # JSON: by length, what the sum was divided by
     Column("emotions", Text),  # JSON: which of the nine each label is, where its name doesn't say it
+    Column("side", Text),  # whose voice it is, as was declared
+    Column("policy", Text),  # JSON: what the policy decided
     Index("recognitions_created", "created", "id"),
     Index("recognitions_emotion", "emotion", "created", "id"),
 )

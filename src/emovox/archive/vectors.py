@@ -84,7 +84,7 @@ def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: 
     query = query.order_by(recognitions.c.created.desc(), recognitions.c.id.desc())
     nothing = True
     with archive.database.connect() as connection, archive.database.connect() as other:
-        query = query.where(*where.resolved(connection).conditions())
+        query = query.where(*where.allowed().resolved(connection).conditions())
         options = {"stream_results": True, "yield_per": _BLOCK}
         for found in connection.execute(query, execution_options=options).partitions():
             vectors = _vectors(other, [row[3] for row in found])

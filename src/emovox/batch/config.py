@@ -1,6 +1,6 @@
 """The configuration of a batch: what it is to do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ from emovox.baselines.baseline import Baseline
 from emovox.inference.options import Options
 from emovox.models.loading import PrecisionChoice
 from emovox.models.runtime.session import Device
+from emovox.policy import Policy, policy
 
 LONGEST = 900.0  # seconds; a longer recording is shared out
 
@@ -32,6 +33,7 @@ class BatchConfig:
         labels: language of the exports.
         retry_failed: retry the recordings that earlier runs noted in the table of errors.
         longest: seconds; a longer recording is shared out among the workers.
+        policy: decides of whose voice anything is inferred.
     """
 
     source: str
@@ -49,6 +51,7 @@ class BatchConfig:
     labels: str = "en"
     retry_failed: bool = False
     longest: float = LONGEST
+    policy: Policy = field(default_factory=policy)
 
     def facts(self) -> dict[str, Any]:
         """What must not change from one run to the next, as plain data."""
@@ -71,4 +74,18 @@ class BatchConfig:
             "outputs_dirs": self.outputs_dirs,
             "formats": list(self.formats),
             "archive": self.archive,
+            "policy": self.policy.facts(),
         }
+
+
+def changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
+    """What differs, in words: `model`, `options (embedding)`."""
+    for key, value in facts.items():
+        old = before.get(key)
+        if old == value:
+            continue
+        if isinstance(old, dict) and isinstance(value, dict):
+            names = (name for name in {**old, **value} if old.get(name) != value.get(name))
+            yield f"{key} ({', '.join(names)})"
+        else:
+            yield key

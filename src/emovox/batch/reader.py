@@ -19,8 +19,10 @@ from emovox.batch.sources import RowReader
 from emovox.batch.storage import fetched
 from emovox.batch.tasks import Failed, Item, Plan, Same
 from emovox.errors import AudioError, BrokenDecoderError, DecoderError, EmovoxError, NoAudioError, OutputsError
+from emovox.inference.options import Options
 from emovox.inference.splitting import PIECE, Outline, Piece, outline, pieces
 from emovox.models.metadata import Metadata
+from emovox.policy import parse_sides
 from emovox.refusals import behind, is_full
 from emovox.settings import settings
 
@@ -108,13 +110,14 @@ class Reader:
             with ExitStack() as stack:
                 source = await self._fetch(stack, item)
                 sha256 = await asyncio.to_thread(_checksum, source, settings().max_file_size)
-                if not await asyncio.to_thread(self._claim, sha256, item.path):
+                # Where a list has sides, the same content may be another's voice: it isn't shared.
+                if item.sides is None and not await asyncio.to_thread(self._claim, sha256, item.path):
                     return Same(item.path, sha256)
                 for channel in count(1) if self._plan.split_channels else [None]:
                     files.append(self._scratch / secrets.token_hex(8))
                     decoded = await self._decode(source, files[-1], item, channel)
                     long = self._plan.outputs is None and decoded.duration > self._plan.longest
-                    parts.append(await asyncio.to_thread(self._cut, decoded) if long else decoded)
+                    parts.append(await asyncio.to_thread(self._cut, decoded, item) if long else decoded)
                     if channel == decoded.channels:
                         break
             spent = time.monotonic() - started
@@ -164,10 +167,17 @@ class Reader:
         except BrokenDecoderError:
             return await decode()
 
-    def _cut(self, decoded: Decoded) -> Part:
+    def _cut(self, decoded: Decoded, item: Item) -> Part:
         assert self._metadata is not None  # noqa: S101  nothing is read before `start`
-        whole = outline(decoded, self._metadata, replace(self._plan.options, channel=decoded.asked_channel))
+        options = options_of(self._plan.options, item, decoded)
+        whole = outline(decoded, self._metadata, options, self._plan.policy)
         return whole, tuple(pieces(whole, decoded.path, samples=PIECE))
+
+
+def options_of(options: Options, item: Item, decoded: Decoded) -> Options:
+    """The options of a recording, or of one of its channels, with the sides that the list says."""
+    sides = parse_sides(item.sides) if item.sides else options.side
+    return replace(options, channel=decoded.asked_channel, side=sides)
 
 
 def _is_full(error: BaseException | None) -> bool:

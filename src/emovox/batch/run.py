@@ -11,18 +11,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
-from emovox import private
 from emovox.archive.record import ArchiveRecord
 from emovox.audio.files import is_remote
 from emovox.baselines.baseline import SPEAKER
-from emovox.batch.config import BatchConfig
+from emovox.batch.config import BatchConfig, changed
 from emovox.batch.engine import BatchEngine
 from emovox.batch.ledger import Ledger
 from emovox.batch.schema import ERRORS, FIRST_PASS, RECOGNITIONS
@@ -31,14 +28,15 @@ from emovox.batch.second_pass import SecondPass
 from emovox.batch.shared import Shared
 from emovox.batch.sources import find
 from emovox.batch.status import SLOWEST, Status
-from emovox.batch.storage import Place
+from emovox.batch.storage import Place, only_one
 from emovox.batch.tables import Shards
 from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outlined, Plan, Same, Share, Task
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
 from emovox.inference.recognition import ModelFacts
-from emovox.models.catalog import AUTO, CATALOG
+from emovox.models.catalog import is_name
 from emovox.outputs import is_outputs
+from emovox.policy import Policy
 
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
@@ -100,13 +98,18 @@ class Batch:
             EmovoxError: as `Recognizer` and `Archive`.
         """
         wish, out = self._wish, self._out
-        found = find(wish.source, wish.column, speakers=wish.options.baseline == SPEAKER)
-        first = list(islice(found, 1))
+        by_speaker = wish.options.baseline == SPEAKER
+        found = find(wish.source, wish.column, speakers=by_speaker, policy=wish.policy)
+        first = [*islice(found, 1)]
+        while first and isinstance(first[-1], Failed) and (more := next(found, None)) is not None:
+            first.append(more)
         if not first:
             raise BatchError(f"{wish.source}: no audio or video files in it")
+        listed = isinstance(first[-1], Item) and first[-1].sides is not None
+        self._rows.sides = listed or wish.options.side is not None or wish.policy.profile != "open"
         with ExitStack() as stack:
             if out.local:
-                stack.enter_context(_only_one(Path(out.path)))
+                stack.enter_context(only_one(Path(out.path)))
             place = stack.enter_context(scratch())
             self._ledger = Ledger(place / "ledger.sqlite")
             stack.callback(self._ledger.close)
@@ -128,6 +131,7 @@ class Batch:
                 directory=os.getcwd(),  # noqa: PTH109  paths are strings here
                 archive=self._archive is not None,
                 mapping=wish.mapping,
+                policy=wish.policy,
             )
             engine = self._make(plan)
             stack.callback(engine.close)
@@ -152,7 +156,14 @@ class Batch:
                 raise self._trouble
             if self._of_many:
                 SecondPass(
-                    wish, self._out, self._ready, self._ledger, self._archive, self.status, self._tell
+                    wish,
+                    self._out,
+                    self._ready,
+                    self._ledger,
+                    self._archive,
+                    self.status,
+                    self._tell,
+                    sides=self._rows.sides,
                 ).run()
         return self.status
 
@@ -225,15 +236,14 @@ class Batch:
         if isinstance(answer, Same):
             self._ledger.add_twin(answer.path, answer.sha256)
         elif isinstance(answer, Outlined):
-            self._shared[answer.item.path] = Shared(answer)
-            self._shares.extend(self._shared[answer.item.path].shares())
+            shared = self._shared[answer.item.path] = Shared(answer, self._wish.policy)
+            self._shares.extend(shared.shares())
+            if shared.complete:
+                self._join(shared)
         elif isinstance(answer, Inferred):
-            shared = self._shared.get(answer.share.path)
-            if shared is not None and shared.add(answer):
-                try:
-                    self._note(shared.done(self._ready))
-                except EmovoxError as error:
-                    self._note(Failed(answer.share.path, str(error)))
+            whole = self._shared.get(answer.share.path)
+            if whole is not None and whole.add(answer):
+                self._join(whole)
         else:
             if (ended := self._shared.pop(answer.path, None)) is not None:
                 ended.clear()
@@ -243,6 +253,12 @@ class Batch:
                     self._buffer.appendleft(ended.outlined.item)
             elif self._ledger.settle(answer.path):
                 self._store(answer)
+
+    def _join(self, shared: Shared) -> None:
+        try:
+            self._note(shared.done(self._ready))
+        except EmovoxError as error:
+            self._note(Failed(shared.outlined.item.path, str(error)))
 
     def _store(self, answer: Done | Failed) -> None:
         status = self.status
@@ -302,15 +318,16 @@ class Batch:
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            before = {"archive": False, "map": {}, **json.loads(place.read())}
+            open_ = Policy().facts()
+            before = {"archive": False, "map": {}, "policy": open_, **json.loads(place.read())}
             # An option that didn't exist when the batch was begun had its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
         except (ValueError, TypeError, KeyError) as error:
             raise BatchError(f"{place.address}: not written by a batch: choose another --out") from error
         if before != facts:
-            changed = ", ".join(_changed(before, facts))
+            differences = ", ".join(changed(before, facts))
             raise BatchError(
-                f"{self._out.address}: it was made with other settings (it differs in {changed}): "
+                f"{self._out.address}: it was made with other settings (it differs in {differences}): "
                 f"choose another --out, or use the settings in {place.address}"
             )
 
@@ -357,40 +374,4 @@ def _archive_of(outputs: Path) -> "Archive":
 
 def _located(model: str) -> str:
     """A model's name, or its absolute path."""
-    named = model in {AUTO, *(entry.name for entry in CATALOG)}
-    return model if named or not os.path.lexists(model) else os.path.abspath(model)  # noqa: PTH100
-
-
-def _changed(before: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
-    """What differs, in words: `model`, `options (embedding)`."""
-    for key, value in facts.items():
-        old = before.get(key)
-        if old == value:
-            continue
-        if isinstance(old, dict) and isinstance(value, dict):
-            names = (name for name in {**old, **value} if old.get(name) != value.get(name))
-            yield f"{key} ({', '.join(names)})"
-        else:
-            yield key
-
-
-@contextmanager
-def _only_one(out: Path) -> Iterator[None]:
-    """Keep a second run out of the directory.
-
-    Raises:
-        BatchError: there is another run, or the directory can't be written.
-    """
-    try:
-        private.make_directory(out)
-        lock = FileLock(out / ".lock", mode=private.lock_mode(out / ".lock"), thread_local=False)
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise BatchError(f"{out}: another batch is writing to this output") from None
-    except FileExistsError:
-        raise BatchError(f"{out}: a file, not a directory") from None
-    except OSError as error:
-        raise BatchError(f"{out}: {error.strerror or error}") from error
-    with lock:
-        lock.release()
-        yield
+    return model if is_name(model) or not os.path.lexists(model) else os.path.abspath(model)  # noqa: PTH100

@@ -10,13 +10,14 @@ RECOGNITIONS, ERRORS, FIRST_PASS = "recognitions", "errors", "first_pass"
 
 
 @cache
-def schema(table: str, *, readouts: bool = True, baseline: bool = False) -> Any:
+def schema(table: str, *, readouts: bool = True, baseline: bool = False, sides: bool = False) -> Any:
     """Arrow's schema of a table.
 
     Args:
         table: which.
         readouts: as it is since 0.2.
         baseline: with the columns of what is relative to one.
+        sides: with the columns of whose voice it is and what the policy decided.
     """
     import pyarrow as pa  # noqa: PLC0415  an extra
 
@@ -107,5 +108,6 @@ def schema(table: str, *, readouts: bool = True, baseline: bool = False) -> Any:
                 if baseline
                 else []
             ),
+            *([("side", text), ("policy", text)] if sides else []),
         ]
     )

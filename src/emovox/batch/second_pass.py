@@ -64,6 +64,7 @@ class SecondPass:
     archive: "Archive | None"
     status: Status
     tell: Callable[[Status], None]
+    sides: bool = False
 
     def run(self) -> None:
         """Move all rows of the first pass.
@@ -75,7 +76,7 @@ class SecondPass:
         """
         wish = self.config
         self._first = Shards(self.out, FIRST_PASS, lambda rows, name: None)
-        self._moved = Shards(self.out, RECOGNITIONS, lambda rows, name: None, baseline=True)
+        self._moved = Shards(self.out, RECOGNITIONS, lambda rows, name: None, baseline=True, sides=self.sides)
         self._outputs = Path(self.out.path, OUTPUTS)
         self._saving = Saving(
             formats=wish.formats,
@@ -157,7 +158,9 @@ class SecondPass:
         wanted = replace(options, channel=channel, embedding=options.embedding or self.archive is not None)
         ready = self.ready
         shift = self._shift(self._speaker(row["path"]))
-        return finish(state, wanted, ready.metadata, ready.functions, ready.classes, ready.model, shift)
+        return finish(
+            state, wanted, ready.metadata, ready.functions, ready.classes, ready.model, shift, self.config.policy
+        )
 
     def _shift(self, speaker: str) -> "Shift":
         if speaker not in self._shifts:

@@ -10,16 +10,22 @@ from emovox.batch.tasks import Done, Inferred, Outlined, Ready, Share
 from emovox.inference.splitting import join
 from emovox.inference.state import RunState
 from emovox.models.runtime.engine import Output
+from emovox.policy import Policy
 
 
 class Shared:
     """A long recording that is split among the workers."""
 
-    def __init__(self, outlined: Outlined) -> None:
-        """Begin with what a worker read of it."""
-        self.outlined = outlined
+    def __init__(self, outlined: Outlined, policy: Policy) -> None:
+        """Begin with what a worker read of it, under this policy."""
+        self.outlined, self._policy = outlined, policy
         self.outputs: list[list[tuple[Output, ...] | None]] = [[None] * len(some) for _, some in outlined.parts]
         self.spent = outlined.spent
+
+    @property
+    def complete(self) -> bool:
+        """Whether no outputs are missing: of what the policy withholds there are no pieces."""
+        return all(outputs is not None for part in self.outputs for outputs in part)
 
     def shares(self) -> Iterator[Share]:
         """Its pieces, for the workers."""
@@ -31,7 +37,7 @@ class Shared:
         """Add the outputs of a share; returns whether they are complete."""
         self.outputs[inferred.share.part][inferred.share.number] = inferred.outputs
         self.spent += inferred.spent
-        return all(outputs is not None for part in self.outputs for outputs in part)
+        return self.complete
 
     def done(self, ready: Ready) -> Done:
         """Join the outputs, once they are complete.
@@ -54,6 +60,7 @@ class Shared:
                 ready.model,
                 shift=shifting(baseline) if shifting and isinstance(baseline, Baseline) else shifting,
                 state_sink=states.append if of_many else None,
+                policy=self._policy,
             )
             rows.append(state_row(path, states[-1]) if of_many else to_row(path, recognition))
         return Done(path, tuple(rows), rows[0]["duration"], self.spent)

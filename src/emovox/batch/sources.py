@@ -3,7 +3,7 @@
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
@@ -15,7 +15,8 @@ from emovox.audio.files import EXTENSIONS, is_remote, local_path
 from emovox.baselines.baseline import SPEAKER
 from emovox.batch.storage import Place
 from emovox.batch.tasks import Failed, Item
-from emovox.errors import BatchError, LabelsError
+from emovox.errors import BatchError, LabelsError, PolicyError
+from emovox.policy import LEFT_OPEN, Policy, is_of_sides, listed_sides
 
 MANIFESTS = (".csv", ".tsv", ".txt", *lists.JSON_LINES, ".parquet")
 COLUMNS = (*lists.COLUMNS, "bytes")
@@ -23,13 +24,16 @@ COLUMNS = (*lists.COLUMNS, "bytes")
 BAD_NAME = "its name is not valid UTF-8, which the tables need: rename it"
 
 
-def find(source: str, column: str | None = None, *, speakers: bool = False) -> Iterator[Item | Failed]:
+def find(
+    source: str, column: str | None = None, *, speakers: bool = False, policy: Policy | None = None
+) -> Iterator[Item | Failed]:
     """The recordings of `source`; no more than one directory's names are held at a time.
 
     Args:
         source: a directory, a glob, a manifest (CSV, TSV, JSON lines, Parquet) or one recording; path or address.
         column: of a manifest, with paths, addresses or bytes; by default the first of `COLUMNS` that it has.
         speakers: read the manifest's column `speaker`, too.
+        policy: will decide by the sides that a manifest's columns say; by default one that allows everything.
 
     Yields:
         Recordings; those of a directory in the order in which the storage lists them.
@@ -43,7 +47,7 @@ def find(source: str, column: str | None = None, *, speakers: bool = False) -> I
     place = Place.of(source)
     kind = place.kind()
     if kind == "file" and (column is not None or place.path.lower().endswith(MANIFESTS)):
-        return _manifest(place, column, speakers=speakers)
+        return _manifest(place, column, policy or Policy(), speakers=speakers)
     if speakers and kind != "nothing":
         raise BatchError(
             f"{source}: --baseline speaker needs a manifest with a column speaker, and this isn't one"
@@ -63,12 +67,12 @@ def find(source: str, column: str | None = None, *, speakers: bool = False) -> I
     raise BatchError(f"{source}: {reason}")
 
 
-def _item(address: str, speaker: str = "") -> Item | Failed:
+def _item(address: str, speaker: str = "", sides: str | None = None) -> Item | Failed:
     try:
         address.encode()
     except UnicodeEncodeError:
         return Failed(address.encode(errors="backslashreplace").decode(), BAD_NAME)
-    return Item(address, speaker=speaker.encode(errors="backslashreplace").decode())
+    return Item(address, speaker=speaker.encode(errors="backslashreplace").decode(), sides=sides)
 
 
 def _walk(place: Place) -> Iterator[Item | Failed]:
@@ -128,9 +132,9 @@ def _check_readable(place: Place) -> None:
         next(place.entries(), None)
 
 
-def _manifest(place: Place, column: str | None, *, speakers: bool) -> Iterator[Item | Failed]:
+def _manifest(place: Place, column: str | None, policy: Policy, *, speakers: bool) -> Iterator[Item | Failed]:
     if place.path.lower().endswith(".parquet"):
-        yield from _parquet(place, column, speakers=speakers)
+        yield from _parquet(place, column, policy, speakers=speakers)
         return
     speaker = ""
     with place.open() as raw, io.BufferedReader(_Raw(raw)) as file:
@@ -140,14 +144,24 @@ def _manifest(place: Place, column: str | None, *, speakers: bool) -> Iterator[I
                     column = _choose(place, list(row), column)
                     speaker = _speaker(place, list(row)) if speakers else ""
                 if value := row.get(column or ""):
-                    yield _item(_resolved(place, value), row.get(speaker, ""))
+                    yield _with_sides(_resolved(place, value), row.get(speaker, ""), row, policy)
                 else:
                     yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
         except LabelsError as error:
             raise BatchError(str(error)) from error
 
 
-def _parquet(place: Place, column: str | None, *, speakers: bool) -> Iterator[Item | Failed]:
+def _with_sides(address: str, speaker: str, row: Mapping[str, str], policy: Policy) -> Item | Failed:
+    """An entry, with the sides that its columns say."""
+    try:
+        sides = listed_sides(row, policy)
+    except PolicyError as error:
+        return Failed(address.encode(errors="backslashreplace").decode(), str(error))
+    has_column = any(map(is_of_sides, row))
+    return _item(address, speaker, ",".join(side or LEFT_OPEN for side in sides or ()) if has_column else None)
+
+
+def _parquet(place: Place, column: str | None, policy: Policy, *, speakers: bool) -> Iterator[Item | Failed]:
     import pyarrow as pa  # noqa: PLC0415  an extra
     import pyarrow.parquet  # noqa: PLC0415  an extra
 
@@ -159,11 +173,15 @@ def _parquet(place: Place, column: str | None, *, speakers: bool) -> Iterator[It
         column = _choose(place, table.schema_arrow.names, column)
         column, kind = _inside(column, table.schema_arrow.field(column).type)
         names = _texts(table, _speaker(place, table.schema_arrow.names)) if speakers else repeat("")
+        own = list(filter(is_of_sides, table.schema_arrow.names))
+        rows = zip(*(_texts(table, name) for name in own), strict=True) if own else repeat(())
+        sides = (dict(zip(own, cells, strict=True)) for cells in rows)
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
             number = 0
             for group in range(table.num_row_groups):
                 for row in range(table.metadata.row_group(group).num_rows):
-                    yield Item(f"{place.address}#{number}", (group, row), column, next(names))
+                    item = _with_sides(f"{place.address}#{number}", next(names), next(sides), policy)
+                    yield item if isinstance(item, Failed) else replace(item, row=(group, row), column=column)
                     number += 1
             return
         if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
@@ -171,10 +189,10 @@ def _parquet(place: Place, column: str | None, *, speakers: bool) -> Iterator[It
         number = 0
         for batch in table.iter_batches(columns=[column], batch_size=10_000):
             for value in (batch.flatten() if hasattr(batch, "flatten") else batch).column(0).to_pylist():
-                speaker = next(names)
+                speaker, said = next(names), next(sides)
                 inner = value.get("path") if isinstance(value, dict) else value
                 if inner:
-                    yield _item(_resolved(place, inner), speaker)
+                    yield _with_sides(_resolved(place, inner), speaker, said, policy)
                 else:
                     yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
                 number += 1

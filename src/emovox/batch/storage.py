@@ -14,6 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from filelock import FileLock, Timeout
+
 from emovox import directories, files, private
 from emovox.audio.files import is_remote, local_path
 from emovox.errors import BatchError, RecordingNotFoundError, TooLargeError, UnreadableAudioError
@@ -245,3 +247,25 @@ def _explained(place: Place) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
         raise BatchError(f"{place.address}: {reason}") from error
+
+
+@contextmanager
+def only_one(out: Path) -> Iterator[None]:
+    """Keep a second run out of the directory.
+
+    Raises:
+        BatchError: there is another run, or the directory can't be written.
+    """
+    try:
+        private.make_directory(out)
+        lock = FileLock(out / ".lock", mode=private.lock_mode(out / ".lock"), thread_local=False)
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise BatchError(f"{out}: another batch is writing to this output") from None
+    except FileExistsError:
+        raise BatchError(f"{out}: a file, not a directory") from None
+    except OSError as error:
+        raise BatchError(f"{out}: {error.strerror or error}") from error
+    with lock:
+        lock.release()
+        yield

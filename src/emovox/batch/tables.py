@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,8 @@ def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> d
         "outputs": outputs,
         "readouts": _readouts(recognition),
         **_baseline(recognition),
+        "side": recording.side,
+        "policy": None if recognition.policy is None else recognition.policy.profile,
     }
 
 
@@ -64,6 +67,7 @@ class Shards:
 
     Attributes:
         place: the directory.
+        sides: whether rows say whose voice it is.
         written: rows in the shards written so far.
     """
 
@@ -75,6 +79,7 @@ class Shards:
         *,
         before: Callable[[], None] = lambda: None,
         baseline: bool = False,
+        sides: bool = False,
     ) -> None:
         """Begin.
 
@@ -84,10 +89,12 @@ class Shards:
             wrote: is given the rows and the name of every shard that was written.
             before: is called before each is written.
             baseline: whether rows are relative to one.
+            sides: whether they say whose voice it is.
         """
         self.place = out / table
         self.written = 0
         self._table, self._wrote, self._before, self._baseline = table, wrote, before, baseline
+        self.sides = sides
         self._rows: list[dict[str, Any]] = []
         self._name, self._size, self._since = "", 0, 0.0
 
@@ -123,8 +130,10 @@ class Shards:
             try:
                 table = pyarrow.parquet.ParquetFile(file)
                 if not any(
-                    table.schema_arrow.equals(schema(self._table, readouts=readouts, baseline=self._baseline))
-                    for readouts in (True, False)
+                    table.schema_arrow.equals(
+                        schema(self._table, readouts=readouts, baseline=self._baseline, sides=sides)
+                    )
+                    for readouts, sides in product((True, False), repeat=2)
                 ):
                     raise BatchError(f"{place.address}: not a shard of this table: remove it and run again")
                 for batch in table.iter_batches(columns=columns):
@@ -212,7 +221,7 @@ class Shards:
         import pyarrow.parquet  # noqa: PLC0415  an extra
 
         buffer = pa.BufferOutputStream()
-        table = pa.Table.from_pylist(rows, schema=schema(self._table, baseline=self._baseline))
+        table = pa.Table.from_pylist(rows, schema=schema(self._table, baseline=self._baseline, sides=self.sides))
         pyarrow.parquet.write_table(table, buffer, compression="zstd")
         (self.place / name).write(buffer.getvalue())
 

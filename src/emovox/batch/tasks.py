@@ -14,6 +14,7 @@ from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 from emovox.models.runtime.readout_function import Functions
 from emovox.models.runtime.session import Device
+from emovox.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,15 @@ class Item:
         row: where its bytes are, if they are in a Parquet table: row group, and row within it.
         column: of the bytes in that table.
         speaker: whose it is, by the list; "": it doesn't say, or nobody asked.
+        sides: whose voices its channels are, by the list, between commas; "": it doesn't say; None: it has no such
+            column.
     """
 
     path: str
     row: tuple[int, int] | None = None
     column: str | None = None
     speaker: str = ""
+    sides: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Plan:
     Attributes:
         model: a name or path.
         mapping: which of the nine labels of the model are, by label; whatever the settings of a worker say.
+        policy: decides of whose voice anything is inferred; likewise.
         precision: of the arithmetic.
         device: where.
         options: of the recognition.
@@ -68,6 +73,7 @@ class Plan:
     directory: str = ""
     archive: bool = False
     mapping: Mapping[str, str] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from emovox.archive.record import ArchiveRecord
 from emovox.audio.decoded import Decoded
 from emovox.audio.files import is_remote
 from emovox.batch.first_pass import state_row
-from emovox.batch.reader import Claim, Reader, Reading
+from emovox.batch.reader import Claim, Reader, Reading, options_of
 from emovox.batch.reader import reason as why
 from emovox.batch.tables import to_row
 from emovox.batch.tasks import Answer, Done, Failed, Inferred, Item, Outlined, Plan, Ready, Share, Task
@@ -89,15 +89,16 @@ class Worker:
             if reading.split:
                 parts = tuple(part for part in reading.parts if not isinstance(part, Decoded))
                 return Outlined(task, parts, tuple(map(str, reading.files)), self._spent(started))
-            done = await self._recognize(reading, self._link(task))
+            done = await self._recognize(reading, task)
             return replace(done, spent=self._spent(started))
         except (OutputsError, DecoderError):
             raise
         except Exception as error:
             return Failed(task.path, why(error), sha256)
 
-    async def _recognize(self, reading: Reading, link: str | None) -> Done:
+    async def _recognize(self, reading: Reading, item: Item) -> Done:
         """Recognise a recording that was read in one piece, and delete its waveforms."""
+        link = self._link(item)
         rows: list[dict[str, Any]] = []
         records: list[ArchiveRecord] = []
         states: list[RunState] = []
@@ -105,7 +106,7 @@ class Worker:
         try:
             for part in reading.parts:
                 assert isinstance(part, Decoded)  # noqa: S101  nothing is in pieces
-                options = replace(self._plan.options, channel=part.asked_channel)
+                options = options_of(self._plan.options, item, part)
                 with self._saving.begin(link=link) as save:
                     request = Request(
                         part,
@@ -150,7 +151,13 @@ class Worker:
 
     def _load(self, choice: ModelChoice) -> Recognizer:
         plan = self._plan
-        return Recognizer(choice.model, precision=choice.precision, device=plan.device, mapping=dict(plan.mapping))
+        return Recognizer(
+            choice.model,
+            precision=choice.precision,
+            device=plan.device,
+            mapping=dict(plan.mapping),
+            policy=plan.policy,
+        )
 
     def _spent(self, started: float) -> float:
         """Seconds that this worker spent on an answer, without those that it waited behind another."""

@@ -15,6 +15,7 @@ from emovox.errors import (
     EmovoxError,
     FilterError,
     OptionsError,
+    PolicyError,
     SettingsError,
     UnknownEmotionError,
     UnknownModelError,
@@ -133,7 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         click.echo(f"Error: {error}", err=True)
-        usage = (UnknownModelError, UnknownEmotionError, FilterError, SettingsError, OptionsError)
+        usage = (UnknownModelError, UnknownEmotionError, FilterError, SettingsError, OptionsError, PolicyError)
         code = EXIT_USAGE if isinstance(error, usage) else EXIT_FAILED
         code = EXIT_CLUSTER if isinstance(error, ClusterError) else code
     except Exception as error:

@@ -19,6 +19,7 @@ from emovox.errors import AudioError, BaselineError, LabelsError
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Metadata
+from emovox.policy import SIDES, Sides
 from emovox.speech_embeddings import RecordingSource, SpeechEmbedding, embed_speech, find_sources
 
 FEW = 12
@@ -56,6 +57,12 @@ def baseline() -> None:
     "voice by itself pays only if it shows several emotions.",
 )
 @click.option("--path-column", metavar="COLUMN", help="The column of recordings.  [default: path, file, …]")
+@parameters.option(
+    "side",
+    help=f"Whose voices they are: {', '.join(SIDES)}; with --group channel one for each channel. By default what "
+    "a list says in its column side, or side_1, side_2… of channels. The policy may allow no baseline of workers "
+    "and pupils.",
+)
 @parameters.model(f"The model whose embeddings are used. {parameters.MODEL}  [default: auto]")
 @parameters.precision("Of the arithmetic; the baseline can be used with another.")
 @parameters.outputs("With --archive, the outputs whose archive it is.")
@@ -68,6 +75,7 @@ def fit(
     filters: tuple[str, ...],
     group: str | None,
     path_column: str | None,
+    side: Sides | None,
     model: str | None,
     mapping: Path | None,
     precision: PrecisionChoice,
@@ -99,6 +107,8 @@ def fit(
         )
     if archive and path_column is not None:
         raise click.UsageError("--path-column is of a list")
+    if side is not None and archive:
+        raise click.UsageError("--side is of SOURCE: the archive knows its own (--filter side=customer)")
     if filters and not archive:
         raise click.UsageError("--filter is for the archive: add --archive")
 
@@ -120,7 +130,7 @@ def fit(
         values = _groups(items, group)
         _ask([name, *([] if values is None else member_names(name, sorted(set(values))).values())], yes=yes)
         own = recognizer()
-        made, failures = _of_recordings(name, items, group, own, ", ".join(sources), quiet=quiet)
+        made, failures = _of_recordings(name, items, group, side, own, ", ".join(sources), quiet=quiet)
     with locked():
         for item in made:
             item.write(baselines.baseline_path(item.name))
@@ -136,7 +146,14 @@ def _ask(titles: Sequence[str], *, yes: bool) -> None:
 
 
 def _of_recordings(
-    name: str, items: list[RecordingSource], group: str | None, recognizer: Recognizer, source: str, *, quiet: bool
+    name: str,
+    items: list[RecordingSource],
+    group: str | None,
+    sides: Sides | None,
+    recognizer: Recognizer,
+    source: str,
+    *,
+    quiet: bool,
 ) -> tuple[list[Baseline], int]:
     """The baselines of recordings, and how many of those couldn't be used."""
     with Progress(len(items), shown=not quiet) as progress:
@@ -144,6 +161,7 @@ def _of_recordings(
             items,
             recognizer,
             channels=group == CHANNEL,
+            sides=sides,
             begin=lambda item: progress.begin(printable(item)),
             end=progress.end,
         )

@@ -187,8 +187,9 @@ def remove(name: str, yes: bool) -> None:
 @click.argument("name", metavar="NAME|PATH")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export(name: str, file: Path) -> None:
-    """Copy a head to FILE, to use it elsewhere: `--head FILE.json`."""
-    Head.find(name).write(file)
+    """Copy a head to FILE, to use it elsewhere: `--head FILE.json`. It doesn't say where its list is."""
+    item = Head.find(name)
+    item.model_copy(update={"training": item.training.model_copy(update={"labels_file": None})}).write(file)
     click.echo(file)
 
 

@@ -25,6 +25,7 @@ from emovox.inference.options import Options, Sink
 from emovox.inference.recognition import WARNINGS
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs
+from emovox.policy import SIDES, Sides
 from emovox.saving import Save, Saving
 from emovox.settings import settings
 
@@ -65,6 +66,12 @@ STDIN = "-"
     "line or room. self: relative to what was said so far, from the eighth segment on; one voice is assumed.",
 )
 @parameters.option("expect")
+@parameters.option(
+    "side",
+    metavar="SIDE",
+    help=f"Whose voice it is: {', '.join(SIDES)}. The policy (setting `policy`) may allow nothing but the talk "
+    "time of workers and pupils.",
+)
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @parameters.outputs("Where the result is saved; the archive is kept beside it.")
 @click.option(
@@ -93,6 +100,7 @@ def listen(
     head: str | None,
     baseline: str | None,
     expect: dict[str, float] | None,
+    side: Sides | None,
     formats: tuple[str, ...],
     archive: bool,
     no_save: bool,
@@ -127,7 +135,13 @@ def listen(
         raise click.UsageError("--export and --archive save results, so they can't be used with --no-save")
     language = cast("Language", labels or settings().labels)
     options = Options.of(
-        granularity="frame", segments=True, emotions=emotions, head=head, baseline=baseline, expect=expect
+        granularity="frame",
+        segments=True,
+        emotions=emotions,
+        head=head,
+        baseline=baseline,
+        expect=expect,
+        side=side,
     )
     if archive:
         library.need_library()
@@ -147,6 +161,7 @@ def listen(
             head=options.head,
             baseline=options.baseline,
             expect=options.expect,
+            side=options.side,
             sink=ear.take,
         )
         limit = float("inf") if no_save else settings().max_duration  # what can be recognised afterwards

@@ -3,7 +3,7 @@
 import functools
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
@@ -17,6 +17,7 @@ from emovox.exports import check_formats
 from emovox.inference.options import Options, choices, declared, limits
 from emovox.models.mapping import read_mapping
 from emovox.models.metadata import Precision
+from emovox.policy import LEFT_OPEN, SIDES, Side, Sides, parse_sides
 from emovox.settings import Settings, given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -59,6 +60,7 @@ def recognition(command: Command, *, many: str = "") -> Command:
     def call(*args: Any, **values: Any) -> Any:
         arguments = {name: values.pop(name) for name in declared(Options) if name in values}
         options = Options.of(**arguments)
+        _check_sides(options.side, split=values.get("channels") == "split")
         if options.of_many and not many:
             raise click.BadParameter(
                 f"{options.baseline} is of many recordings, for `emovox batch` and `emovox evaluate`: here give "
@@ -71,6 +73,15 @@ def recognition(command: Command, *, many: str = "") -> Command:
     for option in reversed([*options, model(f"{MODEL}  [default: auto, the best one on disk]"), _PRECISION]):
         option(call)
     return cast("Command", call)
+
+
+def _check_sides(sides: Sequence[Side | None] | None, *, split: bool) -> None:
+    """Refuse sides of several channels that are recognised together."""
+    if len(sides or ()) > 1 and not split:
+        raise click.BadParameter(
+            "several sides are those of channels: add --channels split, or declare one side",
+            param_hint="--side",
+        )
 
 
 def option(name: str, **spelling: Any) -> Callable[[Command], Command]:
@@ -159,6 +170,13 @@ def expectation(context: click.Context, parameter: click.Parameter, value: str |
         raise click.BadParameter(str(error), context, parameter) from error
 
 
+def _sides(context: click.Context, parameter: click.Parameter, value: str | None) -> Sides | None:
+    try:
+        return None if value is None else parse_sides(value)
+    except OptionsError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
 def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     try:
         return () if value is None else check_formats(name.strip().lower() for name in value.split(","))
@@ -190,6 +208,13 @@ _SPELLING: dict[str, dict[str, Any]] = {
     "head": {
         "metavar": "NAME|PATH",
         "help": "Also apply this head, trained with `emovox head train`: classes of your own.",
+    },
+    "side": {
+        "metavar": "SIDE[,SIDE...]",
+        "callback": _sides,
+        "help": f"Whose voice it is: {', '.join(SIDES)}. With --channels split one for each channel, as "
+        f"customer,worker; {LEFT_OPEN} where nobody says. The policy (setting `policy`) may allow nothing but the "
+        "talk time of workers and pupils.",
     },
     "smoothing": {"metavar": "SECONDS", "callback": _number},
     "track": {"metavar": "N"},

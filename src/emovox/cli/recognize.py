@@ -119,9 +119,7 @@ def recognize(
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
-    if options.head is not None:
-        options.head.check(recognizer.metadata)
-    recognizer.shift(options)  # it is refused once, not for every file
+    _check(recognizer, options)
     outputs = None if no_save else Outputs(settings().outputs)
     language = cast("Language", labels or settings().labels)
     report = REPORTS[form](
@@ -132,6 +130,7 @@ def recognize(
         head=options.head,
         segments=options.segments,
         rows_in=rows_in,
+        sides=options.side is not None or recognizer.policy.profile != "open",
     )
     seconds, saved = 0.0, []
     try:
@@ -165,6 +164,15 @@ def recognize(
         for name, reason in failures:
             click.echo(f"Error: {printable(name)}: {reason}", err=True)
     return 1 if failures else 0
+
+
+def _check(recognizer: Recognizer, options: Options) -> None:
+    """Refuse options once, not for every file."""
+    if options.head is not None:
+        options.head.check(recognizer.metadata)
+    if options.side is None:
+        recognizer.policy.rule(None)
+    recognizer.shift(options)
 
 
 def _find(paths: Iterable[str]) -> tuple[list[str | Path], list[tuple[str, str]]]:

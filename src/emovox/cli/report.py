@@ -94,6 +94,7 @@ class Report:
         head: Head | None = None,
         segments: bool = False,
         rows_in: RowsIn | None = None,
+        sides: bool = False,
     ) -> None:
         self.paths = paths
         self.language = language
@@ -103,6 +104,7 @@ class Report:
         self.layout = Layout.of_model(metadata, None if head is None else (head.name, head.classes))
         self.segments = segments
         self.rows_in = rows_in
+        self.sides = sides
 
     def begin(self) -> None:
         """Print what comes before the first row."""
@@ -146,7 +148,8 @@ class Table(Report):
             if len(blocks) == 1:  # nothing else could be meant
                 blocks = [(name, blocks[0][1])]
             else:
-                blocks.insert(0, (name, ["" if blocks else "–"]))
+                talk = f"– {clock(found.recording.speech or 0)}" if not found.is_inferred else "–"
+                blocks.insert(0, (name, ["" if blocks else talk]))
         for title, lines in blocks:
             for number, line in enumerate(lines):
                 start = title if number == 0 else ""
@@ -224,6 +227,7 @@ class Csv(Report):
         self._write = writer(sys.stdout)
         own = ["head", "head_label", "head_confidence"] if self.head else []
         own += self.layout.readout_columns()
+        own += ["side", "policy"] if self.sides else []
         if self.segments:
             times = ["path", "channel", "start", "end"]
             self._write([*times, "emotion", "label", "confidence", *NAMES, "outputs", *own])
@@ -238,7 +242,7 @@ class Csv(Report):
             for item in found.segments or []:
                 times = [f"{item.start:.3f}", f"{item.end:.3f}"]
                 cells = [row.path, item.channel or "", *times, *self._verdict(item), row.directory or ""]
-                self._write([*cells, *self._own(item, head and head[0])])
+                self._write([*cells, *self._own(item, head and head[0]), *self._sides(found)])
             sys.stdout.flush()
             return
         facts = [
@@ -248,7 +252,9 @@ class Csv(Report):
             row.directory or "",
             found.recording.channel or "",
         ]
-        self._write([row.path, *self._verdict(found), *facts, *self._own(found, head and head[0])])
+        self._write(
+            [row.path, *self._verdict(found), *facts, *self._own(found, head and head[0]), *self._sides(found)]
+        )
         sys.stdout.flush()
 
     def _verdict(self, item: Recognition | Segment) -> list[object]:
@@ -260,6 +266,10 @@ class Csv(Report):
     def _own(self, item: Recognition | Segment, head: str | None) -> list[object]:
         cells: list[Cell] = [head, *head_cells(item.readouts)] if self.head else []
         return [*map(_decimal, cells + self.layout.readout_cells(item.readouts))]
+
+    def _sides(self, found: Recognition) -> list[object]:
+        policy = found.policy
+        return [found.recording.side, policy and policy.profile] if self.sides else []
 
 
 def _decimal(cell: Cell) -> Cell:

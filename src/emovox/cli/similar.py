@@ -13,6 +13,7 @@ from emovox.emotions import BY_NAME
 from emovox.errors import ArchiveError
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
+from emovox.policy import SIDES, Sides
 from emovox.settings import settings
 
 
@@ -23,6 +24,11 @@ from emovox.settings import settings
 @click.option("--segments", is_flag=True, help="Look among segments instead of recordings.")
 @click.option(
     "--raw", is_flag=True, help="Compare embeddings as the model gives them, neither centred nor whitened."
+)
+@parameters.option(
+    "side",
+    metavar="SIDE",
+    help=f"Whose voice CLIP is: {', '.join(SIDES)}. The policy may allow no comparison of workers and pupils.",
 )
 @parameters.model("The model that CLIP is recognised with.  [default: auto]")
 @parameters.precision("Of the arithmetic.")
@@ -35,6 +41,7 @@ def similar(
     filters: tuple[str, ...],
     segments: bool,
     raw: bool,
+    side: Sides | None,
     model: str | None,
     mapping: Path | None,
     precision: PrecisionChoice,
@@ -62,7 +69,7 @@ def similar(
                     f"{printable(clip)}: neither a file nor an id or outputs directory of the archive"
                 )
             to = Recognizer(model, precision=precision, mapping=mapping, isolate=True).recognize(
-                clip, embedding=True
+                clip, embedding=True, side=side
             )
         neighbours = archive.similar(to, k=k, where=where, segments=segments, raw=raw)
     if form == "json":

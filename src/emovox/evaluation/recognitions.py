@@ -1,11 +1,12 @@
 """Recognitions of the recordings of a list, and why there are none."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 from emovox.baselines.corpus import Corpus, CorpusBaselines
-from emovox.errors import AudioError, DecoderError, EmovoxError
+from emovox.errors import AudioError, DecoderError, EmovoxError, PolicyError
 from emovox.inference.options import Options, Request
 from emovox.inference.recognition import NO_SPEECH, Recognition
 from emovox.inference.recognizer import Recognizer
@@ -13,6 +14,7 @@ from emovox.inference.splitting import finish
 from emovox.inference.state import RunState
 from emovox.labels.label_list import Labelled
 from emovox.labels.value_list import Rated
+from emovox.policy import listed_sides
 
 if TYPE_CHECKING:
     from emovox.inference.options import StateSink
@@ -44,11 +46,19 @@ def recognitions(
         begin(row.name)
         if following is not None:
             recognizer.expect(following.path)
-        [result] = recognizer.recognize_together([Request(row.path, options, state_sink=state_sink)])
+        try:
+            sides = listed_sides(row.groups, recognizer.policy)
+        except PolicyError as error:
+            yield row, str(error)
+            continue
+        own = options if sides is None else replace(options, side=sides)
+        [result] = recognizer.recognize_together([Request(row.path, own, state_sink=state_sink)])
         if isinstance(result, DecoderError):  # not the recording's fault
             raise result
         if isinstance(result, EmovoxError):
             yield row, result.reason if isinstance(result, AudioError) else str(result)
+        elif not result.is_inferred:
+            yield row, f"of a {result.recording.side}'s voice the policy allows talk time alone"
         elif "silence" in result.warnings:
             yield row, "silence"
         elif result.speech_only and NO_SPEECH in result.warnings:
@@ -90,7 +100,7 @@ def relative_recognitions(
 
     def second(row: Row, state: RunState) -> Recognition:
         shift = shifting(baselines.of(speaker(row)))
-        return finish(state, options, metadata, functions, classes, model, shift)
+        return finish(state, options, metadata, functions, classes, model, shift, recognizer.policy)
 
     return [
         (row, result if isinstance(result, str) or state is None else second(row, state))

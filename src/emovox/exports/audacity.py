@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from emovox.exports.spans import spans
-from emovox.exports.verdict import verdict
+from emovox.exports.verdict import verdict_in
 from emovox.inference.recognition import Recognition
 
 _RATE = 1_000_000  # Audacity writes six decimals itself
@@ -12,5 +12,5 @@ _RATE = 1_000_000  # Audacity writes six decimals itself
 def lines(recognition: Recognition, language: str) -> Iterator[str]:
     """Start, end and label of each segment, between tabs."""
     for span in spans(recognition, _RATE):
-        label = verdict(span.segment, language).with_confidence
+        label = verdict_in(recognition, span.segment, language).with_confidence
         yield f"{span.start / _RATE:.6f}\t{span.end / _RATE:.6f}\t{label}\n"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from emovox.exports.spans import spans
-from emovox.exports.verdict import head_phrase, relative_to, verdict
+from emovox.exports.verdict import head_phrase, relative_to, verdict_in
 from emovox.inference.recognition import Recognition, Segment
 
 
@@ -11,7 +11,7 @@ def srt(recognition: Recognition, language: str) -> Iterator[str]:
     """SubRip: a numbered cue for each segment."""
     for number, span in enumerate(spans(recognition, 1000), 1):
         times = f"{_clock(span.start, ',')} --> {_clock(span.end, ',')}"
-        yield f"{number}\n{times}\n{_cue(span.segment, language)}\n\n"
+        yield f"{number}\n{times}\n{_cue(recognition, span.segment, language)}\n\n"
 
 
 def vtt(recognition: Recognition, language: str) -> Iterator[str]:
@@ -20,11 +20,12 @@ def vtt(recognition: Recognition, language: str) -> Iterator[str]:
     if relative := relative_to(recognition, language):
         yield f"\nNOTE {relative.replace('-->', '→')}\n"
     for span in spans(recognition, 1000):
-        yield f"\n{_clock(span.start, '.')} --> {_clock(span.end, '.')}\n{_cue(span.segment, language)}\n"
+        times = f"{_clock(span.start, '.')} --> {_clock(span.end, '.')}"
+        yield f"\n{times}\n{_cue(recognition, span.segment, language)}\n"
 
 
-def _cue(segment: Segment, language: str) -> str:
-    lead = verdict(segment, language)
+def _cue(recognition: Recognition, segment: Segment, language: str) -> str:
+    lead = verdict_in(recognition, segment, language)
     emoji = "" if lead.emotion is None else f"{lead.emotion.emoji} "
     head = head_phrase(segment, lead)
     return emoji + _plain(lead.with_confidence + (f" · {head}" if head else ""))

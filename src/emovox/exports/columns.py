@@ -41,6 +41,7 @@ class Layout:
         head_labels: the classes of all trained heads.
         relative: whether a recording has a baseline, so that there are columns of what would be without.
         moved: the readouts with classes of their own that baselines moved.
+        sides: whether a recording has a side, so that there are columns of it and of the policy.
     """
 
     def __init__(self) -> None:
@@ -50,6 +51,7 @@ class Layout:
         self.head_labels: list[str] = []
         self.relative = False
         self.moved: list[str] = []
+        self.sides = False
 
     @classmethod
     def of(cls, recognition: Recognition) -> "Layout":
@@ -101,18 +103,19 @@ class Layout:
     def segment_columns(self) -> dict[str, type]:
         """The columns of segments, with the types of their cells."""
         old = [("head_label", str), ("head_confidence", float)] if self.head else []
-        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *self._without_columns()])
+        last = [("baseline", str), *self.without_columns().items()] if self.relative else []
+        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *last])
 
-    def _without_columns(self) -> list[tuple[str, type]]:
-        """The columns of segments behind all others, where a recording has a baseline."""
+    def without_columns(self) -> dict[str, type]:
+        """The columns of what scores would be without a baseline, behind all others; none if nothing has one."""
         if not self.relative:
-            return []
-        columns: list[tuple[str, type]] = [("baseline", str), ("emotion", str), ("confidence", float)]
+            return {}
+        columns: list[tuple[str, type]] = [("emotion", str), ("confidence", float)]
         columns += [(name, float) for name in NAMES]
         for name in self.own_moved:
             columns += [(f"{name}.label", str), (f"{name}.confidence", float)]
             columns += [(f"{name}.{label}", float) for label in self.labels[name]]
-        return [(f"{name}{WITHOUT}" if name != "baseline" else name, kind) for name, kind in columns]
+        return _unique((f"{name}{WITHOUT}", kind) for name, kind in columns)
 
     @property
     def own_moved(self) -> list[str]:
@@ -137,24 +140,33 @@ class Layout:
             columns += [(f"{name}.{label}", float) for label in labels]
         return _unique(columns)
 
-    def segment_cells(self, item: Segment, baseline: BaselineFacts | None = None) -> list[Cell]:
-        """The row of a segment; `baseline` is the one that its scores are relative to."""
+    def segment_cells(self, item: Segment, baseline: str | None = None) -> list[Cell]:
+        """The row of a segment; `baseline` is the name of the one that its scores are relative to."""
         scores = item.scores or {}
         cells: list[Cell] = [item.start, item.end, item.emotion, item.confidence]
         cells += [*map(scores.get, NAMES), item.channel]
         if self.head:
             cells += head_cells(item.readouts)
         cells += self.readout_cells(item.readouts)
-        return [*cells, *self._without_cells(item, baseline)] if self.relative else cells
+        if not self.relative:
+            return cells
+        without = None if baseline is None else raw(item)
+        last = (
+            self.without_cells(None, {})
+            if without is None
+            else self.without_cells(without.scores, without.readouts)
+        )
+        return [*cells, baseline, *last]
 
-    def _without_cells(self, item: Segment, baseline: BaselineFacts | None) -> list[Cell]:
-        before = None if baseline is None else raw(item)
-        scores = {} if before is None else before.scores or {}
-        cells: list[Cell] = [None if baseline is None else baseline.name]
-        cells += [None, None] if before is None else [before.emotion, before.confidence]
-        cells += map(scores.get, NAMES)
+    def without_cells(
+        self, scores: Mapping[str, float] | None, readouts: Mapping[str, ReadoutResult]
+    ) -> list[Cell]:
+        """The cells of `without_columns`, by what there is without the baseline; None and {}: there is none."""
+        best = max(scores, key=scores.__getitem__) if scores else None
+        cells: list[Cell] = [best, (scores or {}).get(best or "")]
+        cells += map((scores or {}).get, NAMES)
         for name in self.own_moved:
-            own = None if before is None else before.readouts.get(name)
+            own = readouts.get(name)
             cells += [None, None] if own is None else [own.label, own.confidence]
             cells += map(((own and own.scores) or {}).get, self.labels[name])
         return cells

@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import partial
 
 from emovox.exports.spans import spans
-from emovox.exports.verdict import one_line, relative_to, verdict
+from emovox.exports.verdict import one_line, relative_to, verdict_in
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment
 
 _RATE = 1_000_000  # ticks a second: finer than a sample, and exact as a decimal number
@@ -43,7 +43,8 @@ def _tiers(recognition: Recognition, language: str) -> Iterator[tuple[str, Calla
     moved = f" {baseline}" if baseline else ""
     if recognition.emotion is not None or not readouts:
         speech = recognition.emotion is None and all(item.emotion is None for item in items)
-        yield "speech" if speech else f"emotion{moved}", lambda segment: verdict(segment, language).text
+        name = "speech" if speech else f"emotion{moved}"
+        yield name, lambda segment: verdict_in(recognition, segment, language).text
         if not speech:
             yield f"confidence{moved}", lambda segment: _number(segment.confidence)
     for name, readout in readouts.items():

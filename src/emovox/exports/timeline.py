@@ -13,7 +13,7 @@ from emovox.exports import readout_row
 from emovox.exports.decimation import curves, envelope
 from emovox.exports.paints import NINE, Paint, Paints, words
 from emovox.exports.palette import on
-from emovox.exports.verdict import relative_to, verdict
+from emovox.exports.verdict import relative_to, verdict, withheld
 from emovox.inference.frames import FrameReadout
 from emovox.inference.recognition import Recognition, Segment
 
@@ -341,6 +341,8 @@ def _head(
         figure.text(left + after / WIDTH, line, text, fontproperties=bold, va="center")
         after = after + fonts.inches(text, bold) + 0.2
     facts = [clock(recording.duration, 0.1 if recording.duration < 60 else 1, recording.duration)]
+    if reason := withheld(recognition, language):
+        facts.append(fonts.drawable(reason, names))
     if recording.channel is not None:
         facts.append(f"{_WORDS[language]} {recording.channel}")
     facts.append(model)

@@ -14,6 +14,7 @@ SEPARATOR = " · "
 """Between values."""
 _RELATIVE = {"en": "relative to", "zh": "相对于"}
 _SPEECH = {"en": "speech", "zh": "语音"}
+_WITHHELD = {"en": "not inferred (policy {})", "zh": "未推断（策略 {}）"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ def verdict(item: "Recognition | Segment | LiveUpdate", language: str) -> Verdic
         if readout.label is not None:
             return Verdict(one_line(readout.label), readout.confidence, readout=name)
     return Verdict(short_values(item.readouts) or _SPEECH[language])
+
+
+def withheld(recognition: Recognition, language: str) -> str:
+    """That nothing was inferred, and by which policy, in words; empty: it was."""
+    policy = recognition.policy
+    return "" if policy is None or policy.inferred else _WITHHELD[language].format(policy.profile)
+
+
+def verdict_in(recognition: Recognition, segment: Segment, language: str) -> Verdict:
+    """That of a segment; it says so if the policy allowed none."""
+    lead, reason = verdict(segment, language), withheld(recognition, language)
+    return Verdict(f"{lead.text}{SEPARATOR}{reason}") if reason else lead
 
 
 def relative_to(recognition: Recognition, language: str) -> str:

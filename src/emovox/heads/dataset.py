@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from emovox.heads.embedding_cache import EmbeddingCache, Vector
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Failure, Labelled
 from emovox.outputs import RESULT
+from emovox.policy import Side, listed_sides, side_of
+
+WHAT = "an embedding"
 
 
 def embed(
@@ -40,7 +44,7 @@ def embed(
         for row in rows:
             begin(row.name)
             try:
-                embedding, sha256 = _embedding(row.path, recognizer, cache)
+                embedding, sha256 = _embedding(row, recognizer, cache)
                 embeddings.append(embedding)
                 usable.append(row)
                 sha256s += [] if sha256 is None else [sha256]
@@ -62,26 +66,42 @@ def cache_key(recognizer: Recognizer) -> str:
     return f"{recognizer.metadata.embedding_checksum or model.checksum} {model.precision}"
 
 
-def _embedding(path: Path, recognizer: Recognizer, cache: EmbeddingCache) -> tuple[Vector, str | None]:
+def _embedding(row: Labelled, recognizer: Recognizer, cache: EmbeddingCache) -> tuple[Vector, str | None]:
+    path, sides = row.path, listed_sides(row.groups, recognizer.policy)
+    side = side_of(sides, None, len(sides or ()))
     if path.suffix.lower() == ".npy":
-        return stored_embedding(path, recognizer)
+        return stored_embedding(path, recognizer, side)
+    recognizer.policy.require(side)
+    recognizer.policy.check(side, WHAT)
     sha256 = checksum(path)
     cached = cache.get(sha256)
     if cached is not None and cached.shape == (recognizer.metadata.embedding_size,):
         return cached, sha256
-    recognition = recognizer.recognize(path, embedding=True)
+    recognition = recognizer.recognize(path, embedding=True, side=sides)
     assert recognition.embedding is not None  # noqa: S101  asked for
     embedding: Vector = recognition.embedding[0]
     cache.put(recognition.recording.sha256, embedding)
     return embedding, sha256
 
 
-def stored_embedding(path: Path, recognizer: Recognizer) -> tuple[Vector, str | None]:
+def stored_embedding(path: Path, recognizer: Recognizer, side: Side | None = None) -> tuple[Vector, str | None]:
     """The mean of an embedding.npy, (D,), and its recording's sha256 if the outputs directory has it.
+
+    Args:
+        path: of the file.
+        recognizer: the model.
+        side: whose voice it is, if the outputs directory doesn't say.
 
     Raises:
         LabelsError: unreadable, or another model's.
+        PolicyError: the policy allows nothing but the talk time of this voice, or it isn't said whose it is.
     """
+    facts: dict[str, Any] = {}
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        facts = json.loads((path.parent / RESULT).read_bytes())
+        side = facts["recording"].get("side") or side
+    recognizer.policy.require(side)
+    recognizer.policy.check(side, WHAT)
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
@@ -92,8 +112,7 @@ def stored_embedding(path: Path, recognizer: Recognizer) -> tuple[Vector, str | 
         raise LabelsError(
             f"not an embedding by {model.name}, which has {width} numbers: its shape is {values.shape}"
         )
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        facts = json.loads((path.parent / RESULT).read_bytes())
+    with suppress(ValueError, KeyError, TypeError):
         by = facts["model"]
         if (by["name"], by.get("embedding_revision") or by["revision"]) != (model.name, model.embeddings_of):
             raise LabelsError(

@@ -31,11 +31,14 @@ from emovox.inference.nine import EmotionName, ScoreMap, WithoutBaseline, by_nam
 from emovox.inference.options import Sink
 from emovox.inference.pooling import Pool
 from emovox.inference.readouts import applied, window_functions
-from emovox.inference.recognition import BASELINE_SHORT, ReadoutResult
+from emovox.inference.recognition import BASELINE_SHORT, NOT_INFERRED, ReadoutResult
 from emovox.inference.running_shift import RunningShift
+from emovox.inference.talk_time import stated
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Engine
 from emovox.models.scores import Scores, emotion_scores
+from emovox.policy import Policy, Side
+from emovox.policy import policy as the_policy
 
 STEP = SAMPLE_RATE // 4
 """Samples from one event to the next."""
@@ -119,6 +122,7 @@ class Live:
 
     Attributes:
         emotion: the current one, as announced by the latest `EmotionChanged`; None while nobody speaks.
+        policy: what was decided of this voice; None: nobody said whose it is, and everything is allowed.
     """
 
     def __init__(
@@ -130,6 +134,8 @@ class Live:
         head: Head | None = None,
         shift: Shift | Callable[[Baseline], Shift] | None = None,
         sink: Sink | None = None,
+        side: Side | None = None,
+        policy: Policy | None = None,
     ) -> None:
         """Begin.
 
@@ -141,13 +147,20 @@ class Live:
             shift: of the baseline that everything is heard relative to; or what gives that of a baseline, for
                 all to be relative to the stream itself.
             sink: gets the waveform that the model gets, at 16 kHz.
+            side: whose voice it is.
+            policy: decides what may be inferred of it; by default the setting's.
 
         Raises:
             HeadError: the head was trained on another model.
             ModelError: the model gives embeddings only, and there is no head.
+            PolicyError: it must be said whose voice it is.
             UnreadableAudioError: the sample rate isn't supported.
         """
         metadata = engine.metadata
+        ruling = (policy or the_policy()).rule(side)
+        self._inferred, self.policy = ruling.inferred, stated(ruling, side)
+        if not ruling.inferred:
+            shift = None
         self._shift = None if callable(shift) else shift
         self._own = RunningShift(shift, metadata, step=STEP) if callable(shift) else None
         self._readouts = applied(metadata, engine.functions, head, classes or None, self._shift)
@@ -193,7 +206,12 @@ class Live:
 
     @property
     def warnings(self) -> list[str]:
-        """Codes as in results: `baseline_short` as long as there is too little speech to be relative to."""
+        """Codes as in results: `baseline_short` as long as there is too little speech to be relative to.
+
+        And `not_inferred` if the policy allows nothing but talk time.
+        """
+        if not self._inferred:
+            return [NOT_INFERRED]
         return [] if self._own is None or self._own.target is not None else [BASELINE_SHORT]
 
     def push(self, samples: ArrayLike, *, catch_up: bool = False) -> list[Event]:
@@ -268,7 +286,7 @@ class Live:
             self._chunks.append(self._active)
         self._speaks = sum(list(self._chunks)[-_RECENT:]) >= LEAST_SPEECH
         if self._speaks:
-            self._quiet, self._pending = 0, True
+            self._quiet, self._pending = 0, self._inferred
             return
         self._quiet += STEP
         if self._quiet >= BREAK:

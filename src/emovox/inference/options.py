@@ -5,7 +5,7 @@ type, default, limits, and what it is for. Only type checkers must be told again
 """
 
 import textwrap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from emovox.inference.smoothing import SMOOTHING
 from emovox.inference.stored_result import Part
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Floats
+from emovox.policy import SIDES, Side, parse_sides
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -114,7 +115,18 @@ class Options(CommonOptions):
         ),
     ] = None
 
+    side: Annotated[
+        Sequence[Side | None] | None,
+        Field(
+            description=f"whose voice it is: {', '.join(SIDES[:-1])} or {SIDES[-1]}; of channels one by one a "
+            "list, as `customer,worker`, with `open` where nobody says. A policy may allow nothing but the talk "
+            "time of workers and pupils"
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
+        if self.side is not None:
+            object.__setattr__(self, "side", parse_sides(self.side))
         for name, info in declared(Options).items():
             value = getattr(self, name)
             if (advice := _advice(info, value)) is not None:
@@ -200,6 +212,7 @@ class OptionArguments(TypedDict, total=False):
     head: str | Path | Head | None
     baseline: str | Path | Baseline | None
     expect: str | Mapping[str, float] | None
+    side: str | Sequence[str | None] | None
 
 
 @cache

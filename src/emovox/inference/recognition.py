@@ -30,12 +30,14 @@ from emovox.inference.nine import (
 )
 from emovox.models.metadata import Precision
 from emovox.models.readout import Kind
+from emovox.policy import Ruling, Side
 
 SCHEMA: Literal[2] = 2
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 BASELINE_FAR, BASELINE_SHORT = "baseline_far", "baseline_short"
 UNSURE = "unsure"
+NOT_INFERRED = "not_inferred"
 WARNINGS = {
     **quality.WARNINGS,
     NO_SPEECH: "no speech was found: the emotion is that of noise or music, or unknown if only speech counts",
@@ -44,6 +46,7 @@ WARNINGS = {
     BASELINE_FAR: "unlike the recordings of the baseline: what is heard relative to it may be worse than without",
     BASELINE_SHORT: "too little speech to be heard relative to itself: nothing is moved",
     UNSURE: "the model isn't sure: verdicts of so little confidence are wrong too often to be relied on",
+    NOT_INFERRED: "the policy allows nothing but the talk time of this side: no model was run",
 }
 """Every warning code a recognition may have, with its meaning."""
 
@@ -71,6 +74,11 @@ class RecordingFacts(Facts):
     )
     codec: str | None = Field(description="FFmpeg's name of the codec; null for an array")
     speech: float | None = Field(None, description="seconds of speech found", ge=0)
+    side: Side | None = Field(
+        None,
+        description="whose voice it is, as was declared; left out if nobody said",
+        exclude_if=is_none,
+    )
 
     @model_serializer(mode="wrap")
     def _without_tracks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -251,6 +259,11 @@ class Recognition(Facts):
     baseline: BaselineFacts | None = Field(
         None, description="what scores are relative to; left out without a baseline", exclude_if=is_none
     )
+    policy: Ruling | None = Field(
+        None,
+        description="what the policy decided; left out if no side was declared and everything is allowed",
+        exclude_if=is_none,
+    )
     segments: list[Segment] | None = Field(None, description="stretches of speech in order, if requested")
     frames: Frames | None = Field(None, description="only with granularity `frame`")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
@@ -277,6 +290,11 @@ class Recognition(Facts):
         if (frames := data.get("frames")) is not None:
             data["frames"] = _renamed(Frames.model_validate(frames), name)
         return data
+
+    @property
+    def is_inferred(self) -> bool:
+        """Whether anything was inferred: the policy may allow nothing but talk time."""
+        return self.policy is None or self.policy.inferred
 
     def top(self, count: int = 9) -> list[tuple[str, float]]:
         """The `count` highest scores with their emotions, highest first; none by a model without the nine."""

@@ -11,7 +11,7 @@ from emovox.audio.waveform import SAMPLE_RATE
 from emovox.baselines.baseline import Baseline
 from emovox.baselines.shift import Shift, Shifting, expectation, movable
 from emovox.emotions import check_names
-from emovox.errors import BaselineError, EmovoxError, OptionsError, UnknownEmotionError
+from emovox.errors import BaselineError, EmovoxError, OptionsError, PolicyError, UnknownEmotionError
 from emovox.inference.batches import BATCH_SECONDS, in_batches
 from emovox.inference.live import Live
 from emovox.inference.options import EmbeddingSink, Options, Request, Sink, described
@@ -26,6 +26,8 @@ from emovox.models.own_head import OwnHead, read_own_head, read_weights
 from emovox.models.reference import with_reference
 from emovox.models.runtime.engine import Floats, Output
 from emovox.models.runtime.session import Device
+from emovox.policy import Policy, side_of
+from emovox.policy import policy as the_policy
 from emovox.settings import settings
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Recognizer:
         mapping: str | Path | Mapping[str, str] | None = None,
         notice: Notice = lambda _: None,
         isolate: bool = False,
+        policy: Policy | None = None,
     ) -> None:
         """Load a model.
 
@@ -67,6 +70,7 @@ class Recognizer:
             isolate: decode in separate processes, for recordings from strangers: one that makes FFmpeg crash, hang
                 or eat memory is then a BrokenDecoderError, and not the end of this program. The processes see
                 only those environment variables that Python needs, and end with the recognizer or the program.
+            policy: decides of whose voice anything may be inferred; by default the setting's.
 
         Raises:
             UnknownModelError: no such name or path.
@@ -74,7 +78,9 @@ class Recognizer:
             OptionsError: the mapping can't be read, or has a label that the model hasn't.
             UnknownEmotionError: the mapping has a name that isn't one of the nine.
             ModelError: it can't be read, converted or run here, or not in this precision.
+            SettingsError: the policy can't be read.
         """
+        self.policy = policy or the_policy()
         self._decoder = _isolated_decoder() if isolate else None  # it starts while the model is loaded
         self._engine = load(
             model or settings().model, precision=precision, device=device, mapping=mapping, notice=notice
@@ -134,6 +140,7 @@ class Recognizer:
             HeadError: there is no such head, or it was trained on another model.
             BaselineError: there is no such baseline, it is another model's, or nothing of this model can be moved.
             OptionsError: the value of an option isn't valid.
+            PolicyError: it must be said whose voice it is, or sides are said of channels that there aren't.
             UnknownEmotionError: a name in `emotions` is wrong, or the model knows none of them.
         """
         request = Request(recording, Options.of(**arguments), name, sink, embedding_sink)
@@ -191,7 +198,9 @@ class Recognizer:
         classes, moved = self.classes(options.emotions), self.shift(options)
         jobs = (
             (
-                InferenceRun(self.metadata, options, classes, functions=self.functions, shift=moved),
+                InferenceRun(
+                    self.metadata, options, classes, functions=self.functions, shift=moved, policy=self.policy
+                ),
                 recording,
                 None,
             )
@@ -210,6 +219,7 @@ class Recognizer:
         head: str | Path | Head | None = None,
         baseline: str | Path | Baseline | None = None,
         expect: str | Mapping[str, float] | None = None,
+        side: str | Sequence[str | None] | None = None,
         sink: Sink | None = None,
     ) -> Live:
         """Begin a live stream: push sound as it comes, and get events.
@@ -221,18 +231,23 @@ class Recognizer:
             baseline: hear relative to this one, as for `recognize`; `self`: relative to the stream's own segments,
                 from the eighth on. One voice is assumed in a stream.
             expect: shares of emotions, as for `recognize`.
+            side: whose voice it is. If the policy allows only its talk time, events say when there is speech.
             sink: gets the waveform that the model gets, at 16 kHz.
 
         Raises:
             BaselineError: as for `recognize`.
             HeadError: as for `recognize`.
             ModelError: the model gives embeddings only, and no head is used.
+            PolicyError: it must be said whose voice it is, and of one alone.
             UnreadableAudioError: the sample rate isn't supported.
             UnknownEmotionError: as for `recognize`.
         """
         if not self.metadata.classes:
             emotions = None
-        options = Options.of(emotions=emotions, head=head, baseline=baseline, expect=expect)
+        options = Options.of(emotions=emotions, head=head, baseline=baseline, expect=expect, side=side)
+        if len(options.side or ()) > 1:
+            raise PolicyError("a stream is one voice, with all its channels together: declare one side")
+        declared_side = side_of(options.side, None, 1)
         return Live(
             self._engine,
             self.classes(emotions),
@@ -240,6 +255,8 @@ class Recognizer:
             head=options.head,
             shift=self.shift(options),
             sink=sink,
+            side=declared_side,
+            policy=self.policy,
         )
 
     def expect(self, recording: Source, *, channel: int | None = None, track: int | None = None) -> None:
@@ -274,6 +291,7 @@ class Recognizer:
                     sink=request.sink,
                     embedding_sink=request.embedding_sink,
                     state_sink=request.state_sink,
+                    policy=self.policy,
                 )
             except EmovoxError as error:
                 results[index] = error

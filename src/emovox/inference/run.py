@@ -1,9 +1,11 @@
 """The inference run: one recording on its way through a model, from windows to a recognition."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,10 +42,13 @@ from emovox.inference.recognition import (
 )
 from emovox.inference.source import facts, opened, tee, warnings
 from emovox.inference.state import RunState, stack, unstack
+from emovox.inference.talk_time import stated, talk_time
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Floats, Output
 from emovox.models.runtime.readout_function import Functions
 from emovox.models.scores import certain, emotion_scores
+from emovox.policy import Policy, Ruling, side_of
+from emovox.policy import policy as the_policy
 from emovox.version import __version__
 
 if TYPE_CHECKING:
@@ -83,6 +88,7 @@ class InferenceRun:
         sink: Sink | None = None,
         embedding_sink: EmbeddingSink | None = None,
         state_sink: "StateSink | None" = None,
+        policy: Policy | None = None,
     ) -> None:
         """Begin.
 
@@ -96,6 +102,7 @@ class InferenceRun:
             sink: as for `Recognizer.recognize`.
             embedding_sink: likewise.
             state_sink: as of `Request`.
+            policy: decides what may be inferred; by default the setting's.
 
         Raises:
             HeadError: the head was trained on another model.
@@ -116,6 +123,8 @@ class InferenceRun:
         self._facts: RecordingFacts | None = None
         self._warnings: list[str] = []
         self._created_at: datetime | None = None
+        self._policy = policy or the_policy()
+        self._ruling: Ruling | None = None
 
     def tasks(
         self, source: Source | Decoded, name: str | None, decoder: "IsolatedDecoder | None" = None
@@ -134,18 +143,28 @@ class InferenceRun:
         grid = {"hop": metadata.hop, "overlap": max(0, metadata.minimum_samples - metadata.hop)}
         with opened(source, name, options.channel, options.track, decoder) as (decoding, name_, sha256):
             blocks = decoding.blocks() if self._sink is None else tee(decoding.blocks(), self._sink)
+            first = list(islice(blocks, 1))  # with which it is known how many channels there are
+            side = side_of(options.side, options.channel, decoding.channels)
+            self._ruling = self._policy.rule(side)
+            blocks = chain(first, blocks)
             windows = cut(blocks, **grid, speech=self._speech)
-            first = next(windows)
-            alone = True
-            for window in windows:
-                if alone:
-                    yield WindowTask(self, first)
-                alone = False
-                yield WindowTask(self, window)
-            if alone:
-                yield from self._short(first, grid)
-            self._facts = facts(decoding, self._speech.spans, name=name_, sha256=sha256)
+            if self._ruling.inferred:
+                yield from self._tasks(windows, grid)
+            else:  # speech is found in them, and that is all
+                deque(windows, maxlen=0)
+            self._facts = facts(decoding, self._speech.spans, name=name_, sha256=sha256, side=side)
             self._warnings = warnings(decoding, self._speech.spans, by_speech=options.by_speech)
+
+    def _tasks(self, windows: Iterator[Window], grid: dict[str, int]) -> Iterator[WindowTask]:
+        first = next(windows)
+        alone = True
+        for window in windows:
+            if alone:
+                yield WindowTask(self, first)
+            alone = False
+            yield WindowTask(self, window)
+        if alone:
+            yield from self._short(first, grid)
 
     def _short(self, whole: Window, grid: dict[str, int]) -> Iterator[WindowTask]:
         """The only window of a recording, and the windows between its pauses if speech needs its own."""
@@ -196,15 +215,19 @@ class InferenceRun:
         """Take over another run's survey instead of reading the recording."""
         self._facts, self._warnings = survey, list(codes)
         self._speech.spans.extend(spans)
+        self._ruling = self._policy.rule(survey.side)
 
     def finish(self, model: ModelFacts) -> Recognition | EmovoxError:
         """The recognition or the error, once no window is waiting."""
-        if self.error is not None or self._facts is None:
+        if self.error is not None or self._facts is None or self._ruling is None:
             return self.error or EmovoxError("the recording was not read to its end")
         options, metadata = self._options, self._metadata
         self._created_at = self._created_at or datetime.now(timezone.utc).astimezone()
         if self._state_sink is not None:
             self._state_sink(self._state(self._facts, self._created_at))
+        if not self._ruling.inferred:
+            survey = self.survey()
+            return talk_time(*survey, ruling=self._ruling, model=model, created_at=self._created_at)
         pool = self._spoken if options.by_speech and self._spoken.frame_count else self._whole
         features = None
         if options.embedding and not options.by_frame:
@@ -226,6 +249,7 @@ class InferenceRun:
             speech_only=options.by_speech,
             warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
             baseline=None if self._shift is None else BaselineFacts.of(self._shift, metadata),
+            policy=stated(self._ruling, self._facts.side),
             segments=self._segment_list() if options.segments else None,
             frames=self._curve() if options.by_frame else None,
             embedding=features,

@@ -11,6 +11,7 @@ from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.errors import OptionsError
 from emovox.inference.options import Sink
 from emovox.inference.recognition import MOSTLY_SILENCE, NO_SPEECH, RecordingFacts
+from emovox.policy import Side
 from emovox.settings import settings
 
 if TYPE_CHECKING:
@@ -64,7 +65,12 @@ def opened(
 
 
 def facts(
-    decoding: "Decoding | Decoded | IsolatedDecoding", spans: Sequence[Span], *, name: str | None, sha256: str
+    decoding: "Decoding | Decoded | IsolatedDecoding",
+    spans: Sequence[Span],
+    *,
+    name: str | None,
+    sha256: str,
+    side: Side | None,
 ) -> RecordingFacts:
     """What a result says of the recording, once it was read."""
     return RecordingFacts(
@@ -78,6 +84,7 @@ def facts(
         tracks=list(decoding.tracks) or None,
         codec=decoding.codec,
         speech=sum(span.end - span.start for span in spans) / SAMPLE_RATE,
+        side=side,
     )
 
 

@@ -26,6 +26,7 @@ from emovox.inference.state import RunState
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 from emovox.models.runtime.readout_function import Functions
+from emovox.policy import Policy
 
 if TYPE_CHECKING:
     from emovox.inference.options import StateSink
@@ -99,15 +100,19 @@ class Piece:
         return replace(self, waveform=np.fromfile(self.waveform, "<f4", count=end - first, offset=4 * first))
 
 
-def outline(decoded: Decoded, metadata: Metadata, options: Options) -> Outline:
+def outline(decoded: Decoded, metadata: Metadata, options: Options, policy: Policy | None = None) -> Outline:
     """Read and cut a decoded recording.
 
     Args:
         decoded: the recording.
         metadata: of the model that it is for.
         options: of its recognition.
+        policy: as of `InferenceRun`; of what it forbids there are no cuts.
+
+    Raises:
+        PolicyError: as `Recognizer.recognize`.
     """
-    run = InferenceRun(metadata, options, metadata.classes, functions={})  # it runs nothing
+    run = InferenceRun(metadata, options, metadata.classes, functions={}, policy=policy)  # it runs nothing
     cuts = [
         Cut(task.window.start, len(task.window.waveform), task.for_verdict, task.for_segments)
         for task in run.tasks(decoded, None)
@@ -137,6 +142,7 @@ def join(
     model: ModelFacts,
     shift: Shift | Callable[[Baseline], Shift] | None = None,
     state_sink: "StateSink | None" = None,
+    policy: Policy | None = None,
 ) -> Recognition:
     """Put a recording together again.
 
@@ -149,11 +155,20 @@ def join(
         model: its facts.
         shift: as `Recognizer.shift` gives it.
         state_sink: as of `Request`.
+        policy: as of `outline`.
 
     Raises:
         EmovoxError: as `Recognizer.recognize`.
     """
-    run = InferenceRun(metadata, outline.options, classes, functions=functions, shift=shift, state_sink=state_sink)
+    run = InferenceRun(
+        metadata,
+        outline.options,
+        classes,
+        functions=functions,
+        shift=shift,
+        state_sink=state_sink,
+        policy=policy,
+    )
     run.restore(outline.facts, outline.warnings, outline.spans)
     for cut, output in zip(outline.cuts, outputs, strict=True):
         window = Window(cut.start, np.empty(0, np.float32))  # the samples are no longer needed
@@ -172,6 +187,7 @@ def finish(
     classes: Sequence[str],
     model: ModelFacts,
     shift: Shift | None,
+    policy: Policy | None = None,
 ) -> Recognition:
     """Finish a recording that was recognised before its baseline was known, with the same options.
 
@@ -183,8 +199,9 @@ def finish(
         classes: likewise.
         model: likewise.
         shift: of the baseline.
+        policy: as of `InferenceRun`.
     """
-    run = InferenceRun(metadata, options, classes, functions=functions, shift=shift)
+    run = InferenceRun(metadata, options, classes, functions=functions, shift=shift, policy=policy)
     run.resume(state)
     result = run.finish(model)
     assert not isinstance(result, EmovoxError)  # noqa: S101  it was read to its end

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from emovox.archive.vectors import stored_embeddings
 from emovox.baselines.baseline import Baseline, baseline_path
 from emovox.baselines.fitting import fit
 from emovox.baselines.removal import Removal, locked, take_out
 from emovox.baselines.shift import movable
-from emovox.errors import AudioError, BaselineError, LabelsError, TooLargeError
+from emovox.errors import AudioError, BaselineError, LabelsError, PolicyError, TooLargeError
 from emovox.heads.dataset import stored_embedding
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.recognition import NO_SPEECH
@@ -23,11 +23,12 @@ from emovox.outputs import EMBEDDING
 from emovox.server.http.problems import Problem, from_refusal, invalid, log
 from emovox.server.http.uploads import Upload
 from emovox.server.jobs.progress import JobProgress
-from emovox.server.options import RecognitionOptions
+from emovox.server.options import client_model
 from emovox.server.service import Service
 
 SOUNDLESS = frozenset({NO_SPEECH, "silence"})
 _NO_SPEECH = "no speech was found in it"
+_WITHHELD = "of a {}'s voice the policy allows talk time alone"
 
 
 class LeftOut(BaseModel):
@@ -97,20 +98,32 @@ def fit_outputs(
                         f"it was recognised by {item.model} {item.revision}, not {facts.name} {facts.revision}"
                     )
                     material.leave_out(id_, reason)
+                elif item.side in recognizer.policy.withheld:
+                    material.leave_out(id_, _WITHHELD.format(item.side))
                 elif SOUNDLESS & set(item.warnings):
                     material.leave_out(id_, _NO_SPEECH)
                 else:
                     material.add(item.sha256, item.embedding, item.channel)
             except Problem as problem:
                 material.leave_out(id_, problem.detail)
+            except PolicyError as error:
+                material.leave_out(id_, str(error))
             except LabelsError:
                 material.leave_out(id_, f"no embedding of it by {facts.name} was kept: recognise it again")
         source = f"{len(material.embeddings)} stored recordings"
         return _store(name, material, recognizer, source=source, replace=replace), material.left_out
 
 
-async def embed_uploads(service: Service, files: Sequence[Upload], choice: ModelChoice) -> Material:
+async def embed_uploads(
+    service: Service, files: Sequence[Upload], choice: ModelChoice, side: str | None
+) -> Material:
     """The embeddings of the speech in uploads, one after the other, as one place in the queue.
+
+    Args:
+        service: that received them.
+        files: the uploads.
+        choice: the model.
+        side: whose voices they are; None: nobody says.
 
     Raises:
         Problem: the service can't recognise anything right now.
@@ -122,7 +135,7 @@ async def embed_uploads(service: Service, files: Sequence[Upload], choice: Model
         for file in files:
             try:
                 recognition = await service.embed(
-                    file.token, file.name, choice, max_seconds=longest, progress=JobProgress(size=file.size)
+                    file.token, file.name, choice, side, max_seconds=longest, progress=JobProgress(size=file.size)
                 )
             except TooLargeError:
                 reason = f"longer than {longest:g} s: recognise it as a job, and give its outputs"
@@ -130,7 +143,9 @@ async def embed_uploads(service: Service, files: Sequence[Upload], choice: Model
             except AudioError as error:
                 material.leave_out(file.name, error.reason)
             else:
-                if SOUNDLESS & set(recognition.warnings) or recognition.embedding is None:
+                if not recognition.is_inferred:
+                    material.leave_out(file.name, _WITHHELD.format(side))
+                elif SOUNDLESS & set(recognition.warnings) or recognition.embedding is None:
                     material.leave_out(file.name, _NO_SPEECH)
                 else:
                     material.add(recognition.recording.sha256, recognition.embedding[0])
@@ -206,10 +221,7 @@ def take_out_recordings(service: Service, sha256s: Collection[str]) -> list[Remo
 def _most_common(names: Iterable[str]) -> str | None:
     """The name that most have, if it is one that clients may say."""
     common = Counter(names).most_common(1)
-    try:
-        return RecognitionOptions.parse({"model": common[0][0]}).model if common else None
-    except ValidationError:
-        return None
+    return client_model(common[0][0]) if common else None
 
 
 @contextmanager

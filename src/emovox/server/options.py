@@ -32,11 +32,14 @@ from emovox.exports import FORMATS, check_formats, needs
 from emovox.inference.frames import RowsIn
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Channel, CommonOptions, Options
-from emovox.models.catalog import AUTO, CATALOG, find
+from emovox.models.added import NAME, REVISION
+from emovox.models.catalog import AUTO, find
 from emovox.models.head import Head, head_path, names
 from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Precision
-from emovox.models.repository import PATTERN, is_repository
+from emovox.models.named import CATALOG
+from emovox.models.repository import PATTERN
+from emovox.policy import LEFT_OPEN, SIDES, parse_sides
 from emovox.server.baselines import find_baseline
 from emovox.server.http.problems import from_validation, invalid
 
@@ -70,8 +73,6 @@ def _model(value: object) -> object:
     """Names only: a path of this machine is none of a client's business."""
     if value is None or value in MODEL_NAMES:
         return value
-    if not is_repository(value):
-        raise ValueError(f"choose {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled")
     try:
         return find(str(value)).name
     except UnknownModelError as error:
@@ -109,6 +110,23 @@ def _expect(value: object) -> object:
     return value
 
 
+def client_model(name: str) -> str | None:
+    """The name of a model, if clients may say it; None: it isn't one, or it is of a file."""
+    try:
+        return RecognitionOptions.parse({"model": name}).model
+    except ValidationError:
+        return None
+
+
+def _side(value: object) -> object:
+    try:
+        if value is not None:
+            parse_sides(str(value))
+    except OptionsError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
 Taken = TypeVar("Taken", bound="RecognitionOptions")
 
 _TEXT = {"type": "string"}
@@ -140,10 +158,10 @@ class RecognitionOptions(CommonOptions):
         str | None,
         BeforeValidator(_model),
         Field(
-            description=f"one of {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled; by default "
-            "the service's own"
+            description=f"one of {', '.join(MODEL_NAMES)}, or the name of one that was added, or hf:OWNER/NAME of "
+            "one that was pulled; NAME@REVISION for a revision; by default the service's own"
         ),
-        WithJsonSchema({**_TEXT, "pattern": f"^({'|'.join(MODEL_NAMES)}|{PATTERN})$"}),
+        WithJsonSchema({**_TEXT, "pattern": f"^({NAME}(@{REVISION})?|{PATTERN})$"}),
     ] = None
     precision: Annotated[
         PrecisionChoice,
@@ -174,6 +192,16 @@ class RecognitionOptions(CommonOptions):
         ),
         WithJsonSchema({**_TEXT, "pattern": "^[a-z]+=[0-9.]+(,[a-z]+=[0-9.]+)*$"}),
     ] = None
+    side: Annotated[
+        str | None,
+        BeforeValidator(_side),
+        Field(
+            description=f"whose voice it is: {', '.join(SIDES)}; of a channel those of all channels in their "
+            "order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing "
+            "but the talk time of workers and pupils"
+        ),
+        WithJsonSchema(_list_of((*SIDES, LEFT_OPEN))),
+    ] = None
     store: Annotated[
         bool, Field(description="keep an outputs directory; otherwise the answer is all there will be")
     ] = True
@@ -196,6 +224,8 @@ class RecognitionOptions(CommonOptions):
             raise ValueError("frames=file is about a file among the outputs, and store=false forbids those")
         if self.expect is not None and self.baseline is None:
             raise ValueError("expect says what the recordings of a baseline are like: choose a baseline, too")
+        if "," in (self.side or "") and self.channel is None and not getattr(self, "split_channels", False):
+            raise ValueError("sides of several channels: give channel, or split_channels in a batch")
         return self
 
     @classmethod
@@ -220,7 +250,7 @@ class RecognitionOptions(CommonOptions):
         """What the recognizer is to do."""
         common = {field.name: getattr(self, field.name) for field in fields(CommonOptions)}
         baseline = find_baseline(self.baseline) if self.baseline not in {None, SELF} else self.baseline
-        options = Options.of(**common, head=self.head, baseline=baseline, expect=self.expect)
+        options = Options.of(**common, head=self.head, baseline=baseline, expect=self.expect, side=self.side)
         return options.showing(needs(self.export)) if self.export else options
 
 
@@ -245,6 +275,7 @@ _EXAMPLES = {
     "emotions": "happy,sad,neutral",
     "export": "srt,csv",
     "baseline": "self",
+    "side": "customer",
 }
 
 

@@ -18,6 +18,7 @@ from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
 from emovox.outputs import Outputs
+from emovox.policy import policy
 from emovox.saving import Save, Saving
 from emovox.server.admission import Admission
 from emovox.server.archiving import Archiving
@@ -51,10 +52,11 @@ class Service:
         """Open everything on disk. The lifespan starts the background tasks.
 
         Raises:
-            SettingsError: the database can't be opened, or another service uses these outputs.
+            SettingsError: the database can't be opened, another service uses these outputs, or the policy is none.
             OutputsError: the outputs can't be written.
         """
         self.settings: Settings = settings()
+        self.policy = policy()
         options, own = self.settings, self.settings.service
         self.outputs = Outputs(options.outputs)
         self.state = state_directory()
@@ -153,7 +155,14 @@ class Service:
             return recognition, save.directory
 
     async def embed(
-        self, token: str, name: str | None, choice: ModelChoice, *, max_seconds: float, progress: JobProgress
+        self,
+        token: str,
+        name: str | None,
+        choice: ModelChoice,
+        side: str | None,
+        *,
+        max_seconds: float,
+        progress: JobProgress,
     ) -> Recognition:
         """Decode and recognise an upload for the embedding of its speech alone, and store nothing.
 
@@ -161,6 +170,7 @@ class Service:
             token: of the upload.
             name: of the recording.
             choice: the model.
+            side: whose voice it is; None: nobody says.
             max_seconds: of the longest recording accepted.
             progress: is kept up to date.
 
@@ -168,7 +178,7 @@ class Service:
             AudioError: the recording can't be used.
             Problem: the service can't recognise it right now.
         """
-        options = Options(embedding=True, speech_only=True)
+        options = Options.of(embedding=True, speech_only=True, side=side)
         async with self._decode(token, name, options, max_seconds=max_seconds, progress=progress) as decoded:
             request = Request(decoded, options, sink=_progress_sink(progress, None))
             return await self.scheduler.recognize(choice, request)

@@ -186,6 +186,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Policy
+         * @description The policy that this service was started with.
+         */
+        get: operations["policy_v1_policy_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/examples": {
         parameters: {
             query?: never;
@@ -555,6 +575,9 @@ export interface paths {
         /**
          * Page
          * @description Search the archive, latest first. Times without a zone are UTC.
+         *
+         *     With `baseline` emotions are those that recognising with it would give, and `emotion` and comparisons of
+         *     emotions, such as `angry>0.6`, mean those.
          */
         get: operations["page_v1_archive_get"];
         put?: never;
@@ -575,6 +598,8 @@ export interface paths {
         /**
          * Stats
          * @description Statistics by emotion, by day (in the service's time zone), by tag, and by model.
+         *
+         *     With `baseline` they can't be filtered by emotions.
          */
         get: operations["stats_v1_archive_stats_get"];
         put?: never;
@@ -770,7 +795,7 @@ export interface components {
             };
             /**
              * Relative To
-             * @description what the emotions are relative to: `raw`, no baseline, or `recognized`, each its own
+             * @description what the emotions are relative to: `raw`, no baseline, or what `baseline` said
              * @default raw
              */
             relative_to: string;
@@ -853,14 +878,29 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
-            /** @description that it was recognised with; the scores here are without it */
+            /** @description that it was recognised with; the scores here are without it, unless relative to it */
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Relative To
-             * @description what the scores are relative to: `raw`, no baseline
+             * @description what the scores are relative to: `raw`, no baseline, or the name of one
              * @default raw
              */
             relative_to: string;
+            /**
+             * Scores Without
+             * @description without the baseline that they are relative to
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
         };
         /**
          * BaselineFacts
@@ -1389,17 +1429,30 @@ export interface components {
         LicenceView: {
             /** Name */
             name: string;
-            /** Address */
+            /**
+             * Address
+             * @description where it can be read; empty: not known
+             */
             address: string;
             /**
              * Chinese
              * @description name in Chinese; empty: it has none
              */
             chinese: string;
+            /**
+             * Terms
+             * @description who may use the model for what, in words; the licence is what holds
+             */
+            terms: string;
+            /**
+             * Chinese Terms
+             * @description the same in Chinese
+             */
+            chinese_terms: string;
         };
         /**
          * ModelView
-         * @description A model of the catalog, or one that was pulled by its name on a hub.
+         * @description A model of the catalog, one that was added from a file, or one that was pulled by its name on a hub.
          */
         ModelView: {
             /** Name */
@@ -1414,6 +1467,11 @@ export interface components {
             licence: components["schemas"]["LicenceView"];
             /** Installed */
             installed: boolean;
+            /**
+             * Bundled
+             * @description whether it is part of Emovox
+             */
+            bundled: boolean;
             /** Loaded */
             loaded: boolean;
             /**
@@ -1562,6 +1620,38 @@ export interface components {
             recognition: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * PolicyView
+         * @description Of whose voice emotions are inferred.
+         */
+        PolicyView: {
+            /**
+             * Profile
+             * @description `eu`: of workers and pupils only talk time; `open`: of everybody
+             * @enum {string}
+             */
+            profile: "open" | "eu";
+            /**
+             * Sides
+             * @description that may be declared as `side`: whose voice a recording is
+             */
+            sides: ("customer" | "worker" | "pupil" | "subject")[];
+            /**
+             * Talk Time Only
+             * @description those of which nothing else is inferred
+             */
+            talk_time_only: ("customer" | "worker" | "pupil" | "subject")[];
+            /**
+             * Require Side
+             * @description whether a side must be declared
+             */
+            require_side: boolean;
+            /**
+             * Exception
+             * @description the medical or safety reason for which all sides are inferred
+             */
+            exception: string | null;
         };
         /**
          * ProblemDetails
@@ -1956,14 +2046,29 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
-            /** @description that it was recognised with; the scores here are without it */
+            /** @description that it was recognised with; the scores here are without it, unless relative to it */
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Relative To
-             * @description what the scores are relative to: `raw`, no baseline
+             * @description what the scores are relative to: `raw`, no baseline, or the name of one
              * @default raw
              */
             relative_to: string;
+            /**
+             * Scores Without
+             * @description without the baseline that they are relative to
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
             /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
@@ -2320,6 +2425,33 @@ export interface components {
              * @description seconds of speech found
              */
             speech?: number | null;
+            /**
+             * Side
+             * @description whose voice it is, as was declared; left out if nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+        };
+        /**
+         * Ruling
+         * @description What a policy decided of one voice.
+         */
+        Ruling: {
+            /**
+             * Profile
+             * @description of the policy: `eu`, or `open`, which allows everything
+             * @enum {string}
+             */
+            profile: "open" | "eu";
+            /**
+             * Inferred
+             * @description whether anything was inferred; if not there is talk time alone
+             */
+            inferred: boolean;
+            /**
+             * Exception
+             * @description the medical or safety reason that the policy gives for inferring all the same
+             */
+            exception?: string | null;
         };
         /**
          * Recognition
@@ -2414,6 +2546,8 @@ export interface components {
             };
             /** @description what scores are relative to; left out without a baseline */
             baseline?: components["schemas"]["BaselineFacts"] | null;
+            /** @description what the policy decided; left out if no side was declared and everything is allowed */
+            policy?: components["schemas"]["Ruling"] | null;
             /**
              * Segments
              * @description stretches of speech in order, if requested
@@ -3290,6 +3424,98 @@ export interface operations {
             };
         };
     };
+    policy_v1_policy_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     examples_v1_examples_get: {
         parameters: {
             query?: never;
@@ -3517,7 +3743,7 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -3527,6 +3753,8 @@ export interface operations {
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
+                /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
+                side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
@@ -3581,7 +3809,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -3595,6 +3823,8 @@ export interface operations {
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
+                    /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
+                    side?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -4375,7 +4605,7 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -4385,6 +4615,8 @@ export interface operations {
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
+                /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
+                side?: string;
                 /** @description keep an outputs directory; otherwise the answer is all there will be */
                 store?: boolean;
                 /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
@@ -4438,7 +4670,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -4452,6 +4684,8 @@ export interface operations {
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
+                    /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
+                    side?: string;
                     /**
                      * @description keep an outputs directory; otherwise the answer is all there will be
                      * @default true
@@ -5903,7 +6137,7 @@ export interface operations {
     page_v1_archive_get: {
         parameters: {
             query?: {
-                /** @description only this emotion, without a baseline */
+                /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -5911,6 +6145,8 @@ export interface operations {
                 name?: string | null;
                 /** @description only what this model recognised */
                 model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
                 /** @description recognised then or later */
                 since?: string | null;
                 /** @description recognised earlier */
@@ -5920,6 +6156,10 @@ export interface operations {
                 /** @description as in `next` */
                 before?: string | null;
                 limit?: number;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -6022,18 +6262,24 @@ export interface operations {
     stats_v1_archive_stats_get: {
         parameters: {
             query?: {
-                /** @description only this emotion, without a baseline */
+                /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
+                /** @description only what this model recognised */
+                model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
                 /** @description recognised then or later */
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description count emotions as they were recognised, each relative to its baseline; by default without */
-                baseline?: "recognized" | null;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -6142,7 +6388,7 @@ export interface operations {
                 segments?: boolean;
                 /** @description compare embeddings as the model gives them */
                 raw?: boolean;
-                /** @description only this emotion, without a baseline */
+                /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -6655,6 +6901,11 @@ export interface operations {
                     replace?: boolean;
                     /** @description that hears them; by default the service's own */
                     model?: string;
+                    /**
+                     * @description whose voices they are; the policy of GET /v1/policy may allow no baseline of them
+                     * @enum {string}
+                     */
+                    side?: "customer" | "worker" | "pupil" | "subject";
                     /** @description recordings; of each its speech counts, once */
                     file: string[];
                 };

@@ -92,6 +92,7 @@ export const en = {
     offline: 'The service may not go online (EMOVOX_OFFLINE).',
     sizeUnknown: 'size not known',
     licence: 'Licence',
+    terms: (who: string) => `Who may use it: ${who}`,
     confirm: 'By downloading you accept its licence.',
   },
   live: {

@@ -92,6 +92,7 @@ export const zh: Words = {
     offline: '服务被设为不联网（EMOVOX_OFFLINE）。',
     sizeUnknown: '大小未知',
     licence: '许可证',
+    terms: (who) => `可供使用：${who}`,
     confirm: '下载即表示接受其许可证。',
   },
   live: {

@@ -36,8 +36,8 @@ class IsolatedDecoding:
         tracks: what its audio tracks are called; empty where there is one.
         codec: FFmpeg's name of it.
         samples: 16 kHz samples given so far.
+        channels: the recording's own, with the first of `blocks`.
         sample_rate: the recording's own, Hz, once `blocks` is exhausted.
-        channels: the recording's own, likewise.
         warnings: codes of `quality.WARNINGS`, in their order, likewise.
     """
 
@@ -78,8 +78,9 @@ class IsolatedDecoding:
             self.warnings = tuple(facts["warnings"])
 
     def _part(self) -> Message:
-        while isinstance(message := self._receive(), dict) and "seconds" in message:
-            pass
+        while isinstance(message := self._receive(), dict) and message.keys() & {"seconds", "channels"}:
+            with understood():
+                self.channels = int(cast("Any", message.get("channels", self.channels)))
         return message
 
 

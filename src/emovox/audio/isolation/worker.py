@@ -148,7 +148,11 @@ def stream(request: dict[str, Any], source: Source, out: Output) -> dict[str, An
             "codec": decoding.codec,
         }
         out.say({"opened": facts})
+        told = False
         for block in decoding.blocks():
+            if not told:  # whoever has to decide by it, before a model runs, decides now
+                out.say({"channels": decoding.channels})
+                told = True
             if samples := block.astype("<f4", copy=False).tobytes():
                 out.say({"block": len(samples)}, samples)
         # In some formats only the first frame says these.

@@ -15,6 +15,7 @@ from emovox.baselines.baseline import Baseline
 from emovox.baselines.removal import holders
 from emovox.errors import BaselineError
 from emovox.inference.model_pool import ModelChoice
+from emovox.policy import SIDES, Side
 from emovox.server import baselines, fitting
 from emovox.server.fitting import LeftOut
 from emovox.server.http.problems import Problem, from_validation, invalid, responses
@@ -94,6 +95,7 @@ class UploadRequest(BaseModel):
 
     name: str = Field(min_length=1, max_length=128)
     model: str | None = Field(None, max_length=200)
+    side: Side | None = None
     replace: bool = False
 
 
@@ -108,6 +110,11 @@ _FORM = {
             "type": "string",
             "maxLength": 200,
             "description": "that hears them; by default the service's own",
+        },
+        "side": {
+            "type": "string",
+            "enum": list(SIDES),
+            "description": "whose voices they are; the policy of GET /v1/policy may allow no baseline of them",
         },
         "file": {
             "type": "array",
@@ -204,8 +211,10 @@ async def _of_uploads(request: Request, service: Service) -> tuple[Baseline, lis
         if not form.files:
             raise invalid([{"field": "file", "reason": "the form contains no recording"}])
         fitting.check_free(asked.name, replace=asked.replace)
+        service.policy.require(asked.side)
+        service.policy.check(asked.side, "a baseline")
         choice = ModelChoice(_model(asked.model) or service.settings.model)
-        material = await unless_gone(request, fitting.embed_uploads(service, form.files, choice))
+        material = await unless_gone(request, fitting.embed_uploads(service, form.files, choice, asked.side))
         item = await asyncio.to_thread(
             fitting.fit_uploads, service, asked.name, material, choice, replace=asked.replace
         )

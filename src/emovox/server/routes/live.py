@@ -4,7 +4,8 @@ The client's first message is JSON: `LiveStart`. Then come binary messages of PC
 in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live` (of
 version 1, or as the query's `events` says), with
 `{"type": "heartbeat"}` while there is nothing else to say, and in the end with
-`{"type": "ended", "output": ID or null}`, with `baseline` and `warnings` where it was to be relative to one; or,
+`{"type": "ended", "output": ID or null}`, with `baseline` and `warnings` where it was to be relative to one, and
+with `policy` where a side was declared; or,
 where it fails, with `{"type": "problem", "problem": …}`, which
 says where the sound is, if it was to be stored.
 """
@@ -60,6 +61,7 @@ class LiveStart(BaseModel):
     head: str | None = None
     baseline: str | None = None
     expect: str | None = None
+    side: str | None = None
     export: str | list[str] | None = None
     store: bool = False
     name: str | None = Field(None, max_length=4096)
@@ -84,6 +86,7 @@ class LiveStart(BaseModel):
                 "head": self.head,
                 "baseline": self.baseline,
                 "expect": self.expect,
+                "side": self.side,
                 "export": export,
                 "store": self.store,
             }
@@ -231,6 +234,7 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
             head=options.head,
             baseline=options.baseline,
             expect=options.expect,
+            side=options.side,
             sink=save.sink,
         )
         receiving = asyncio.create_task(stream.receive())
@@ -264,9 +268,10 @@ async def _tell(service: Service, stream: _Stream, recognition: Live) -> bool:
 
 
 def _relation(recognition: Live) -> dict[str, Any]:
-    """What the events were relative to, and why they weren't, if they were to be."""
-    facts = recognition.baseline
+    """What the events were relative to, and why they weren't; and what the policy decided."""
+    facts, policy = recognition.baseline, recognition.policy
     return {
+        **({} if policy is None else {"policy": policy.model_dump(mode="json")}),
         **({} if facts is None else {"baseline": facts.model_dump(mode="json")}),
         **({"warnings": recognition.warnings} if recognition.warnings else {}),
     }

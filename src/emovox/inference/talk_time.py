@@ -1,0 +1,104 @@
+"""Talk time: what a result has of a voice of which nothing may be inferred."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from emovox.audio.speech import Span
+from emovox.audio.waveform import SAMPLE_RATE
+from emovox.inference.recognition import (
+    BASELINE_FAR,
+    BASELINE_SHORT,
+    MOSTLY_SILENCE,
+    NO_HEAD,
+    NO_SPEECH,
+    NOT_INFERRED,
+    SCHEMA,
+    UNSURE,
+    ModelFacts,
+    Recognition,
+    RecordingFacts,
+    Segment,
+    format_timestamp,
+)
+from emovox.policy import Policy, Ruling, Side
+from emovox.version import __version__
+
+_OF_VERDICTS = frozenset({BASELINE_FAR, BASELINE_SHORT, MOSTLY_SILENCE, NO_HEAD, NO_SPEECH, UNSURE})
+
+
+def stated(ruling: Ruling, side: Side | None) -> Ruling | None:
+    """A ruling as results state it: not where nobody said whose voice it is and everything is allowed."""
+    return None if side is None and ruling.profile == "open" else ruling
+
+
+def talk_time(
+    facts: RecordingFacts,
+    warnings: Sequence[str],
+    spans: Sequence[Span],
+    *,
+    ruling: Ruling,
+    model: ModelFacts,
+    created_at: datetime,
+) -> Recognition:
+    """The result of a recording that no model has seen: its speech, and no emotion of it.
+
+    Args:
+        facts: of the recording.
+        warnings: codes; those of what distorts a verdict are left out.
+        spans: of speech; they become segments, asked for or not.
+        ruling: why there is nothing else.
+        model: that wasn't run.
+        created_at: when it was read.
+    """
+    segments = [
+        Segment(start=span.start / SAMPLE_RATE, end=span.end / SAMPLE_RATE, channel=facts.channel)
+        for span in spans
+    ]
+    return _result(facts, warnings, segments, ruling=ruling, model=model, created_at=created_at)
+
+
+def withheld(recognition: Recognition, policy: Policy) -> Recognition:
+    """A recognition as the policy allows it: of a voice of which nothing may be inferred its talk time alone.
+
+    Results that were made under another policy are read by it.
+    """
+    side = recognition.recording.side
+    if side is None or not recognition.is_inferred:
+        return recognition
+    ruling = policy.rule(side)
+    if ruling.inferred:
+        return recognition
+    segments = [
+        Segment(start=item.start, end=item.end, channel=item.channel) for item in recognition.segments or ()
+    ]
+    return _result(
+        recognition.recording,
+        recognition.warnings,
+        segments,
+        ruling=ruling,
+        model=recognition.model,
+        created_at=recognition.created_at,
+    )
+
+
+def _result(
+    facts: RecordingFacts,
+    warnings: Sequence[str],
+    segments: list[Segment],
+    *,
+    ruling: Ruling,
+    model: ModelFacts,
+    created_at: datetime,
+) -> Recognition:
+    return Recognition(
+        granularity="utterance",
+        timestamp=format_timestamp(created_at),
+        schema=SCHEMA,
+        created_at=created_at,
+        recording=facts,
+        model=model,
+        emovox=__version__,
+        warnings=[*(code for code in warnings if code not in _OF_VERDICTS), NOT_INFERRED],
+        policy=ruling,
+        segments=segments,
+    )

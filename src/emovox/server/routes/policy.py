@@ -1,0 +1,33 @@
+"""The policy: of whose voice this service infers emotions."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from emovox.policy import SIDES, Profile, Side
+from emovox.server.http.problems import responses
+from emovox.server.service import service_of
+
+router = APIRouter(prefix="/v1", tags=["vocabulary"])
+
+
+class PolicyView(BaseModel):
+    """Of whose voice emotions are inferred."""
+
+    profile: Profile = Field(description="`eu`: of workers and pupils only talk time; `open`: of everybody")
+    sides: list[Side] = Field(description="that may be declared as `side`: whose voice a recording is")
+    talk_time_only: list[Side] = Field(description="those of which nothing else is inferred")
+    require_side: bool = Field(description="whether a side must be declared")
+    exception: str | None = Field(description="the medical or safety reason for which all sides are inferred")
+
+
+@router.get("/policy", responses=responses())
+def policy(request: Request) -> PolicyView:
+    """The policy that this service was started with."""
+    own = service_of(request).policy
+    return PolicyView(
+        profile=own.profile,
+        sides=list(SIDES),
+        talk_time_only=[side for side in SIDES if side in own.withheld],
+        require_side=own.require_side,
+        exception=own.exception,
+    )
