@@ -49,6 +49,7 @@ def counted(*arguments, **named):
     return result
 
 setattr(owner, place, counted)
+upgrade._SWITCHED = 1  # that all is in one transaction must not be for want of batches
 with Archive() as archive:
     recognizer = Recognizer(sys.argv[1])
     upgrade.Upgrade(Selection(archive, recognizer.metadata, Filter()), recognizer).run()
@@ -425,6 +426,10 @@ def test_what_is_killed_goes_on_and_nothing_is_lost(world: World, place: str, co
         assert world.plan().staged == 2
         assert Head.find("calls").model.revision == "1"
         assert all(read_result(item.outputs).model.revision == "1" for item in items if item.outputs is not None)
+        for item in items:
+            if item.id in Staging.made(world.after.model) and item.outputs is not None:
+                (item.outputs / AUDIO).unlink()  # what was made isn't made again
+                world.files[items.index(item)].unlink()
     report = world.upgrade()
     assert (report.upgraded, report.failed, report.left) == (3, [], {})
     assert world.revisions() == ["2"] * 3
@@ -435,9 +440,29 @@ def test_what_is_killed_goes_on_and_nothing_is_lost(world: World, place: str, co
     assert not list((settings().outputs / ".emovox").glob("upgrade-*"))
 
 
+def test_a_policy_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.add(0, side="worker")
+    world.add(1, side="customer")
+    world.add(2, outputs=False, side="customer")
+    monkeypatch.setenv("EMOVOX_POLICY", "eu")
+    settings.cache_clear()
+    world.add(3, side="worker")
+    after = Recognizer(world.file)
+    selection = Selection(world.archive, after.metadata, Filter())
+    assert plan(selection, after).left == {"the policy allows nothing but the talk time of a worker's voice": 1}
+    report = Upgrade(selection, after).run()
+    assert (report.upgraded, sum(report.left.values())) == (2, 1)
+    new = list(world.archive.all(Filter(revision="2")))
+    assert [record.side for record in new] == ["customer", "customer"]
+    assert all(record.policy is not None and record.policy.inferred for record in new)
+    monkeypatch.delenv("EMOVOX_POLICY")
+    settings.cache_clear()
+    assert world.upgrade().upgraded == 1, "what was never inferred isn't now"
+
+
 def test_one_upgrade_at_a_time(world: World) -> None:
     world.add(0)
-    staging = Staging(world.after.model.checksum)
+    staging = Staging(world.after.model)
     with pytest.raises(ArchiveError, match="another process upgrades"):
         world.upgrade()
     staging.close(done=False)

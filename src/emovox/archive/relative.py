@@ -20,7 +20,7 @@ from emovox.archive.fitting import tagged
 from emovox.archive.record import ArchiveRecord
 from emovox.archive.schema import recognitions
 from emovox.archive.vectors import blocks
-from emovox.baselines.baseline import SELF, Baseline
+from emovox.baselines.baseline import CORPUS, RECOGNIZED, SELF, SPEAKER, Baseline
 from emovox.baselines.fitting import Fitting
 from emovox.baselines.shift import Shifting, movable
 from emovox.emotions import NAMES
@@ -28,11 +28,9 @@ from emovox.errors import ArchiveError, BaselineError, OptionsError, UnknownMode
 from emovox.inference.options import Options
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
+from emovox.models.catalog import name_of
 from emovox.models.metadata import Metadata
 from emovox.models.readout import Temperatures, temperature
-
-RECOGNIZED, CORPUS, SPEAKER = "recognized", "corpus", "speaker"
-"""Instead of a baseline: what each was recognised with; that of all selected recordings; each speaker's."""
 
 
 @dataclass(frozen=True)
@@ -245,7 +243,8 @@ def relative_to(
     if isinstance(baseline, str) and baseline not in {CORPUS, SPEAKER}:
         baseline = Baseline.find(baseline)
     model = _only_model(archive, where)
-    with models(baseline.model.name if isinstance(baseline, Baseline) else model[0]) as recognizer:
+    own = (baseline.model.name, baseline.model.revision) if isinstance(baseline, Baseline) else model[:2]
+    with models(name_of(*own)) as recognizer:
         _check(model, recognizer)
         if isinstance(baseline, Baseline):
             whole, by_speaker, name = baseline, dict[str, Baseline](), baseline.name
@@ -263,9 +262,9 @@ def _fit(
     size = metadata.embedding_size
     for block in blocks(archive, where, model=metadata.name, revision=metadata.embeddings_of, size=size):
         values = [tagged(tags, SPEAKER) for tags in block.tags] if speakers else None
-        fitting.add(block.vectors, list(block.sha256s), values)
+        fitting.add(block.vectors, list(block.sha256s), values, block.channels)
     whole, *groups = fitting.baselines()
-    by_speaker = {item.group.value: item for item in groups if item.group is not None and item.group.value}
+    by_speaker = {item.group.value: item for item in groups if item.group is not None}
     if speakers and not by_speaker:
         raise ArchiveError("no recording has a tag like speaker:NAME: tag them, or choose corpus")
     return whole, by_speaker
@@ -302,7 +301,7 @@ def _check(model: _ModelKey, recognizer: Recognizer) -> None:
     if (name, revision) != (facts.name, facts.revision):
         raise ArchiveError(
             f"these were recognised by {name} {revision}, not {facts.name} {facts.revision}: choose those of "
-            f"model={facts.name} and revision={facts.revision}, or recognise these again"
+            f"model={facts.name} and revision={facts.revision}, or recognise these again: `emovox archive upgrade`"
         )
     if (None if mapping is None else json.loads(mapping)) != facts.emotions:
         raise ArchiveError(f"the labels of {name} were taken for other emotions than now: recognise them again")

@@ -185,6 +185,19 @@ def lock_spaces(connection: Connection, keys: Iterable[SpaceKey]) -> dict[SpaceK
     return numbers
 
 
+def advice(model: str, keys: Iterable[tuple[str, str]]) -> str:
+    """What to do where there are embeddings by another revision of a model alone; empty: there are none.
+
+    Args:
+        model: its name.
+        keys: model and revision of those that there are.
+    """
+    others = sorted({f"{model}@{revision}" for name, revision in keys if name == model and revision})
+    if not others:
+        return ""
+    return f". `emovox archive upgrade` infers those again; --model {' or '.join(others)} compares with them"
+
+
 def packed(vector: Floats) -> bytes:
     """A vector as it is stored."""
     return vector.astype("<f2").tobytes()

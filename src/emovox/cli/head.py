@@ -18,11 +18,9 @@ from emovox.cli.report import bar, printable
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Labelled
 from emovox.models import head as heads
-from emovox.models.head import Head
+from emovox.models.head import REPORT, Head
 from emovox.models.loading import PrecisionChoice
 from emovox.packages import install, missing
-
-REPORT = ".html"  # suffix of the report, beside the head
 
 
 @click.group(no_args_is_help=True)

@@ -57,6 +57,13 @@ def is_name(model: str) -> bool:
         return False
 
 
+def name_of(name: str, revision: str) -> str:
+    """The name of that revision of a model if it is on this machine, or else of the model."""
+    with suppress(UnknownModelError):
+        return name if is_repository(name) else find(f"{name}@{revision}").name
+    return name
+
+
 def known() -> list[CatalogModel]:
     """All models that have a name here: the catalog's, earlier bundled ones, the user's, and what was pulled."""
     return [*CATALOG, *(item.entry for item in _earlier()), *added(), *pulled()]

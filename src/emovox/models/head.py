@@ -21,6 +21,8 @@ from emovox.settings import settings
 
 FORMAT: Literal[1] = 1
 HEAD_READOUT = "head"
+REPORT = ".html"
+"""Suffix of the report on how a head does, beside it."""
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 
 

@@ -23,6 +23,7 @@ from emovox.labels.label_list import read_labels
 from emovox.models.fitted import Fitted
 from emovox.models.head import Head
 from emovox.outputs import EMBEDDING
+from emovox.policy import Side
 from emovox.speech_embeddings import SILENCE, find_sources
 from emovox.upgrade.material import is_same, material_of
 from emovox.upgrade.selection import Selection
@@ -66,8 +67,13 @@ def untrainable(head: Head) -> str:
     return ""
 
 
-def train_again(head: Head, recognizer: Recognizer) -> Outcome[Head]:
+def train_again(head: Head, recognizer: Recognizer, *, report: Path | None = None) -> Outcome[Head]:
     """Train a head on its list; one that lost recordings stays as it is.
+
+    Args:
+        head: the old one.
+        recognizer: the model.
+        report: file to write how the new one does to; None: nowhere.
 
     Raises:
         DecoderError: as `Recognizer.recognize`.
@@ -93,6 +99,10 @@ def train_again(head: Head, recognizer: Recognizer) -> Outcome[Head]:
         names = [f"{name} ({reason})" for name, reason in trained.failures]
         named = f": {_some(names)}" if names else f", and {facts.labels_file} no longer has them"
         return Outcome(head.name, None, f"{len(lost)} of its recordings can't be used{named}")
+    if report is not None:
+        from emovox.heads.report import head_report  # noqa: PLC0415  its pictures take time to load
+
+        head_report(trained).write(report)
     note = "" if facts.recordings in (None, now) else f"its list has {len(now)} recordings now"
     return Outcome(head.name, trained.head, note)
 
@@ -167,8 +177,9 @@ class BaselineFitting:
         sounds = list(self._sounds(records))
         if not sounds:
             sounds = [pair for pair in self._at_source(baseline) if pair[0].startswith(digest)]
+        side = next((record.side for record in records if record.side is not None), None)
         for sha256, path in sounds:
-            if (embedding := self._of_speech(path, sha256, cache)) is not None:
+            if (embedding := self._of_speech(path, sha256, cache, side)) is not None:
                 return sha256, embedding
         return None
 
@@ -198,12 +209,17 @@ class BaselineFitting:
                             pairs.append((checksum(item.path), item.path))
         return self._sources[baseline.name]
 
-    def _of_speech(self, path: Path, sha256: str, cache: EmbeddingCache) -> Floats | None:
+    def _of_speech(self, path: Path, sha256: str, cache: EmbeddingCache, side: Side | None) -> Floats | None:
+        """The embedding of the speech in a recording, if the policy allows one and there is speech."""
+        if side in self._recognizer.policy.withheld:
+            return None
         embedding = cache.get(sha256)
         if embedding is not None and embedding.shape == (self._recognizer.metadata.embedding_size,):
             return embedding
         try:
-            recognition = self._recognizer.recognize(path, embedding=True, speech_only=True)
+            recognition = self._recognizer.recognize(
+                path, embedding=True, speech_only=True, side=None if side is None else [side]
+            )
         except DecoderError:
             raise
         except EmovoxError:

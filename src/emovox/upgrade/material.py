@@ -140,6 +140,7 @@ class Material:
             sound: that is recognised.
             emotions: those that may win; None: all.
         """
+        side = self.record.side
         own = {} if sound.kept else {"channel": self.recording.channel, "track": self.recording.track}
         return {
             "granularity": self.granularity,
@@ -147,6 +148,7 @@ class Material:
             "speech_only": self.speech_only,
             "smoothing": self.smoothing,
             "emotions": emotions,
+            "side": None if side is None else [side],
             **own,
         }
 
@@ -225,4 +227,5 @@ def _facts(record: ArchiveRecord) -> RecordingFacts:
         channel=record.channel,
         codec=record.codec,
         speech=record.speech,
+        side=record.side,
     )

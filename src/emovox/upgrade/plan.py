@@ -61,7 +61,7 @@ def plan(selection: Selection, recognizer: Recognizer, *, estimate: bool = False
     for whole, members in families(selection.fitted(Baseline)):
         reason = unfittable(whole, members)
         result.baselines |= {item.name: reason for item in (*([] if whole is None else [whole]), *members)}
-    made = Staging.made(recognizer.model.checksum)
+    made = Staging.made(recognizer.model)
     for material in selection.materials():
         record = material.record
         result.records[record.revision] += 1

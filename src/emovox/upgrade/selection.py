@@ -20,6 +20,7 @@ from emovox.errors import ArchiveError, EmovoxError
 from emovox.models.fitted import Fitted, FittedModel
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
+from emovox.policy import policy
 from emovox.upgrade.material import Material, material_of
 
 Kind = TypeVar("Kind", bound=Fitted)
@@ -66,8 +67,10 @@ class Selection:
 
     def _records(self) -> Iterator[ArchiveRecord]:
         for record in self.archive.all(self._where):
-            if record.revision != self.metadata.revision and record.emovox is not None:
-                yield record  # another program's result stays its own
+            own = record.emovox is not None  # another program's result stays its own
+            withheld = record.policy is not None and not record.policy.inferred  # of talk time no model knows more
+            if own and not withheld and record.revision != self.metadata.revision:
+                yield record
 
     def by_ids(self, ids: Iterable[str]) -> list[Material]:
         """Of records by their ids, as far as they are there."""
@@ -143,6 +146,8 @@ def waiting(material: Material, heads: Mapping[str, str], baselines: Mapping[str
         heads: that stay as they are, by name, with why.
         baselines: likewise.
     """
+    if (side := material.record.side) in policy().withheld:
+        return f"the policy allows nothing but the talk time of a {side}'s voice"
     if material.of_run:
         return OF_RUN
     if material.head is not None and heads.get(material.head):

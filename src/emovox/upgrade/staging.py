@@ -4,6 +4,7 @@ So an upgrade that is killed goes on where it was, and what is there stays as it
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,20 +14,20 @@ from filelock import FileLock, Timeout
 from emovox import exports, files, private
 from emovox.archive.database import HIDDEN
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
-from emovox.errors import ArchiveError, ExportError
+from emovox.errors import ArchiveError
 from emovox.exports import Language
 from emovox.inference import npy
 from emovox.inference.frames import FRAMES
 from emovox.inference.npy import NpyWriter
 from emovox.inference.options import EmbeddingSink
-from emovox.inference.recognition import Recognition
-from emovox.outputs import EMBEDDING, RESULT, SEGMENT_EMBEDDINGS, read_result, write_again
+from emovox.inference.recognition import ModelFacts, Recognition
+from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS, read_result, write_again
 from emovox.settings import settings
 from emovox.upgrade.material import Material
 
 ARCHIVED = "archived.npz"  # the embeddings for the archive, which files may be without
 HEADS, BASELINES, _RECORDS = "heads", "baselines", "records"
-_FILES = (FRAMES, SEGMENT_EMBEDDINGS, EMBEDDING, RESULT)  # result.json is the last
+_FILES = (FRAMES, SEGMENT_EMBEDDINGS, EMBEDDING)  # what there may be beside result.json
 
 
 class Staging:
@@ -36,17 +37,17 @@ class Staging:
         path: where they are.
     """
 
-    def __init__(self, checksum: str) -> None:
+    def __init__(self, model: ModelFacts) -> None:
         """Take it for this process, and keep what is there.
 
         Args:
-            checksum: of the model's file: what another gave can't go on here.
+            model: that is used: what another made, or in another precision, can't go on here.
 
         Raises:
             ArchiveError: another process upgrades this archive now, or it can't be written.
         """
         root = settings().outputs.absolute() / HIDDEN
-        self.path = root / f"upgrade-{checksum[:16]}"
+        self.path = _path(model)
         try:
             private.make_directory(root)
             lock = root / "upgrade"  # without a suffix: drafts have locks of their own
@@ -60,10 +61,10 @@ class Staging:
             raise ArchiveError(f"{root}: can't be written to: {error.strerror or error}") from error
 
     @classmethod
-    def made(cls, checksum: str) -> set[str]:
+    def made(cls, model: ModelFacts) -> set[str]:
         """The ids of records whose new recognitions an upgrade that broke off has made."""
-        root = settings().outputs.absolute() / HIDDEN / f"upgrade-{checksum[:16]}" / _RECORDS
-        return {path.name for path in root.glob("*/*") if not path.name.startswith(".")}
+        paths = (_path(model) / _RECORDS).glob("*/*")
+        return {path.name for path in paths if not path.name.startswith(".")}
 
     def close(self, *, done: bool) -> None:
         """Let go of it; what was made is removed if it is where it belongs."""
@@ -119,32 +120,26 @@ class Staging:
             if path.name not in known:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def install(self, id_: str, directory: Path, *, language: Language) -> None:
-        """Put the files of a new recognition in the place of the old ones, with the exports that are there.
+    def install(self, id_: str, directory: Path) -> None:
+        """Put the files of a new recognition in the place of the old ones; its sound stays.
 
-        Its sound stays. Repeating it changes nothing.
+        Repeating it changes nothing. They may not be on the disk yet, for which `os.sync` sees.
 
         Raises:
             OSError: they can't be written.
         """
         own = self.directory(id_)
-        for name in _FILES:
-            if (own / name).exists():
-                draft = files.aside(directory / name)
-                shutil.copyfile(own / name, draft)
-                draft.chmod(
-                    0o600 if not (directory / name).exists() else (directory / name).stat().st_mode & 0o777
-                )
-                files.sync(draft)
-                draft.replace(directory / name)
-            elif name != RESULT:
-                (directory / name).unlink(missing_ok=True)
-        recognition = read_result(directory)
-        try:
-            if formats := exports.written(recognition, directory):
-                exports.write(recognition, directory, formats, language=language)
-        except ExportError:  # a package is missing: the export stays as it was
-            return
+        made = {path.name for path in own.iterdir()} - {ARCHIVED, RESULT}
+        exported = {name for name in made - set(_FILES) if (directory / name).exists()}
+        for name in (*sorted(made & set(_FILES)), *sorted(exported), RESULT):  # result.json is the last
+            for left in directory.glob(f".{name}.*"):  # by an upgrade that was killed
+                left.unlink(missing_ok=True)
+            draft = files.aside(directory / name)
+            with (own / name).open("rb") as source, private.create(draft) as target:
+                shutil.copyfileobj(source, target, 2**20)
+            draft.replace(directory / name)
+        for name in set(_FILES) - made:
+            (directory / name).unlink(missing_ok=True)
 
 
 class Draft:
@@ -164,10 +159,20 @@ class Draft:
 
         return write
 
-    def commit(self, recognition: Recognition, *, embedding: bool) -> None:
-        """Write it with its embeddings, those for files only if they are wanted there.
+    def commit(
+        self, recognition: Recognition, *, embedding: bool, sound: Path, formats: Sequence[str], language: Language
+    ) -> None:
+        """Write it.
+
+        Args:
+            recognition: what takes the place of the old one.
+            embedding: whether embeddings are wanted in files; the archive has them anyway.
+            sound: that pictures show.
+            formats: of exports.
+            language: of exports.
 
         Raises:
+            ExportError: an export can't be made.
             OutputsError: the disk is full, for example.
             OSError: likewise.
         """
@@ -183,6 +188,10 @@ class Draft:
             ]
             recognition = recognition.model_copy(update={"segments": segments})
         write_again(self._path, recognition)
+        if formats:
+            (self._path / AUDIO).symlink_to(sound.absolute())
+            exports.write(recognition, self._path, formats, language=language)
+            (self._path / AUDIO).unlink()
         whole = np.zeros(0, np.float32) if record.embedding is None else record.embedding
         segments_ = np.stack(rows) if rows else np.zeros((0, self._width), np.float32)
         with private.create(self._path / ARCHIVED) as file:
@@ -190,3 +199,7 @@ class Draft:
         for path in self._path.iterdir():
             files.sync(path)
         self._path.rename(self._target)
+
+
+def _path(model: ModelFacts) -> Path:
+    return settings().outputs.absolute() / HIDDEN / f"upgrade-{model.checksum[:16]}-{model.precision}"

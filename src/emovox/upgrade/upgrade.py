@@ -1,7 +1,9 @@
 """The upgrade: recognitions by other revisions of a model become those of this one, all at once at the end."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -9,17 +11,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from emovox import exports, files
 from emovox.archive.record import ArchiveRecord, Floats, pooled
 from emovox.archive.rows import Replacement
 from emovox.baselines.baseline import SELF, Baseline
 from emovox.baselines.removal import locked
-from emovox.errors import DecoderError, EmovoxError
+from emovox.errors import DecoderError, EmovoxError, ExportError
 from emovox.exports import Language
 from emovox.inference.options import Options, Request, Sink
 from emovox.inference.recognizer import Recognizer
 from emovox.models.fitted import Fitted
-from emovox.models.head import Head
+from emovox.models.head import REPORT, Head, head_path
 from emovox.outputs import RESULT
+from emovox.packages import missing
 from emovox.upgrade.fitted import BaselineFitting, Outcome, families, train_again, unfittable
 from emovox.upgrade.material import Material, allowed, is_same, material_of
 from emovox.upgrade.plan import NO_SOUND
@@ -93,7 +97,7 @@ class Upgrade:
             OSError: the disk is full, for example.
             sqlalchemy.exc.SQLAlchemyError: the archive can't be written.
         """
-        staging, done, report = Staging(self._recognizer.model.checksum), False, Report()
+        staging, done, report = Staging(self._recognizer.model), False, Report()
         try:
             self._train(staging, report)
             self._fit(staging, report)
@@ -108,11 +112,15 @@ class Upgrade:
         for head in self._selection.fitted(Head):
             path = staging.path / HEADS / f"{head.name}.json"
             self._begin(head.name)
-            outcome = Outcome(head.name, Head.read(path)) if path.exists() else train_again(head, self._recognizer)
+            outcome = Outcome(head.name, Head.read(path)) if path.exists() else self._train_again(head, path)
             if outcome.fitted is not None:
                 outcome.fitted.write(path)
             report.heads.append(outcome)
             self._end()
+
+    def _train_again(self, head: Head, path: Path) -> Outcome[Head]:
+        has_report = head_path(head.name).with_suffix(REPORT).exists() and not missing(["matplotlib"])
+        return train_again(head, self._recognizer, report=path.with_suffix(REPORT) if has_report else None)
 
     def _fit(self, staging: Staging, report: Report) -> None:
         fitting = BaselineFitting(
@@ -204,8 +212,20 @@ class Upgrade:
                 raise result
             if isinstance(result, EmovoxError):
                 report.failed.append((material.record.name or material.record.id[:12], str(result)))
-            else:
-                draft.commit(material.restored(result), embedding=material.embedding)
+                continue
+            recognition, sound = material.restored(result), material.sound
+            assert sound is not None  # noqa: S101  it was recognised
+            formats = {name for path in material.directories for name in exports.written(recognition, path)}
+            try:
+                draft.commit(
+                    recognition,
+                    embedding=material.embedding,
+                    sound=sound.path,
+                    formats=sorted(formats),
+                    language=self._language,
+                )
+            except ExportError as error:
+                report.failed.append((material.record.name or material.record.id[:12], str(error)))
 
     def _options(self, material: Material, staging: Staging, options: dict[str, Any]) -> dict[str, Any]:
         """The options with head and baseline, as they are now."""
@@ -227,6 +247,8 @@ class Upgrade:
             remaining = iter(ids)
             while part := list(islice(remaining, _SWITCHED)):
                 yield list(self._replacements(staging, part))
+            if hasattr(os, "sync"):  # at once, instead of each file: the database is held
+                os.sync()
             self._install(Head, staging.path / HEADS, report.heads)
             with locked():
                 self._install(Baseline, staging.path / BASELINES, report.baselines)
@@ -237,14 +259,18 @@ class Upgrade:
         for material in self._selection.by_ids(ids):
             there = tuple(path for path in material.directories if (path / RESULT).is_file())
             for directory in there:
-                staging.install(material.record.id, directory, language=self._language)
+                staging.install(material.record.id, directory)
             yield Replacement(material.record.id, staging.record(material), there)
 
     def _install(self, kind: type[Kind], directory: Path, outcomes: Sequence[Outcome[Kind]]) -> None:
         for outcome in outcomes:
             before = self._selection.own(kind, outcome.name)
             if outcome.fitted is not None and before is not None and before.model != outcome.fitted.model:
-                kind.read(directory / f"{outcome.name}.json").write(kind.path_of(outcome.name))
+                path = kind.path_of(outcome.name)
+                kind.read(directory / f"{outcome.name}.json").write(path)
+                with suppress(FileNotFoundError):  # there is none
+                    page = directory / f"{outcome.name}{REPORT}"
+                    files.write(path.with_suffix(REPORT), page.read_bytes())
 
 
 def _kept(outcomes: Sequence[Outcome[Any]]) -> Mapping[str, str]:
