@@ -197,6 +197,13 @@ def test_files_that_are_missing_are_named(folder: Path) -> None:
         read_snapshot(folder)
 
 
+def test_weights_in_several_files_are_refused_as_such(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    (folder / "model.safetensors.index.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"in several files .model\.safetensors\.index\.json., and only one"):
+        read_snapshot(folder)
+
+
 @pytest.mark.parametrize("settings", [{"sampling_rate": 8000}, {"feature_size": 80}, {"do_normalize": "perhaps"}])
 def test_other_preprocessors_are_refused(folder: Path, settings: dict[str, Any]) -> None:
     snapshots.describe(folder, configure(BASE), **settings)

@@ -289,9 +289,11 @@ def find_weights(directory: Path) -> Path:
     """The file of weights in the folder of a snapshot.
 
     Raises:
-        ModelError: there is none.
+        ModelError: there is none, or there are several that belong together.
     """
     names = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
+    if not names and (index := next(directory.glob("*.index.json"), None)):
+        raise ModelError(f"{directory} has its weights in several files ({index.name}), and only one can be read")
     if not names:
         raise ModelError(f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin")
     return directory / names[0]
