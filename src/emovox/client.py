@@ -52,7 +52,6 @@ class BaselineFacts(TypedDict):
     usable: bool
     created_at: str
     group: BaselineGroup | None
-    source: str
     checksum: str
 
 

@@ -41,7 +41,7 @@ def test_what_is_archived_says_what_it_was_recognised_with(run: Run, kept: Recog
     assert (item["baseline"], item["relative_to"]) == (kept.baseline.model_dump(mode="json"), "raw")
     assert item["scores"]["happy"] == pytest.approx((kept.scores_without or {})["happy"])
     _, out, _ = run("archive", "show", item["id"])
-    assert "baseline    line3, of 1 recordings" in out
+    assert "baseline    line3, of 1 recording" in out
     assert "relative_to raw" in out
     cells = rows(run("archive", "export")[1])[str(item["name"])]
     assert (cells["baseline"], cells["relative_to"]) == ("line3", "raw")
@@ -50,7 +50,7 @@ def test_what_is_archived_says_what_it_was_recognised_with(run: Run, kept: Recog
 def test_relative_to_what_each_was_recognised_with(run: Run, kept: Recognition) -> None:
     name, option = str(kept.recording.name), ("--baseline", "recognized")
     code, out, err = run("archive", "list", *option)
-    assert (code, err) == (0, "relative to recognized\n")
+    assert (code, err) == (0, "relative to what each was recognised with\n")
     assert "recognised with" not in out
     cells = rows(run("archive", "export", *option)[1])[name]
     assert float(cells["happy"]) == pytest.approx((kept.scores or {})["happy"], rel=1e-6)
@@ -104,7 +104,9 @@ def test_relative_to_all_of_them(run: Run, kept: Recognition) -> None:
     totals = json.loads(out)
     assert (totals["relative_to"], sum(totals["by_emotion"].values())) == ("corpus", 2)
     assert json.loads(run("archive", "stats", "--format", "json")[1])["relative_to"] == "raw"
-    assert "by emotion, relative to corpus" in run("archive", "stats", "--baseline", "corpus")[1]
+    assert "by emotion, relative to the corpus\n" in run("archive", "stats", "--baseline", "corpus")[1]
+    option = ("--baseline", "corpus", "--expect", "neutral=0.8")
+    assert run("archive", "list", *option)[2] == "relative to the corpus (neutral=0.8)\n"
     word = ("--filter", "happy>0.01", "--baseline", "line3", "--format", "jsonl")
     lines = [json.loads(line) for line in run("archive", "export", *word)[1].splitlines()]
     assert lines

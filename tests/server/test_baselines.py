@@ -46,7 +46,7 @@ def embedding(recognizer: Recognizer, path: Path, **options: Any) -> Any:
     return recognition.embedding[0]
 
 
-def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer) -> None:
+def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer, examples: list[Path]) -> None:
     baseline_path("broken").write_text("{")
     baseline(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(baseline_path("old"))
     listed = shared.get("/v1/baselines").json()
@@ -59,7 +59,6 @@ def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer
         "usable": True,
         "created_at": listed[0]["created_at"],
         "group": None,
-        "source": "a test",
         "checksum": line3.checksum,
     }
     assert shared.get("/v1/baselines/line3").json() == listed[0]
@@ -69,6 +68,12 @@ def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer
     damaged = shared.get("/v1/baselines/broken")
     assert damaged.status_code == 409
     assert str(baseline_path("broken").parent) not in damaged.text
+    for name, reason in {
+        "broken": "broken is damaged: fit it again",
+        "none": "there is no 'none': choose self",
+    }.items():
+        answer = shared.post_file(examples[0], baseline=name)
+        assert (answer.status_code, reason in answer.json()["detail"]) == (422, True)
     for name in ("none", "self", "line3.json"):
         assert shared.get(f"/v1/baselines/{name}").json()["type"] == "urn:emovox:no-such-baseline"
 
@@ -231,13 +236,13 @@ def test_a_baseline_is_read_once(
         assert shared.post_file(examples[0], baseline="line3", store="false").is_success
     assert len(reads) == 1
     baseline_path("line3").unlink()
-    baseline_of_two = line3.model_copy(update={"count": 2})
+    baseline_of_two = line3.model_copy(update={"count": 2, "summands": None})
     baseline_of_two.write(baseline_path("line3"))
     assert shared.post_file(examples[0], baseline="line3").json()["baseline"]["count"] == 2
     assert len(reads) == 2
 
 
-def test_each_recording_counts_once_with_all_its_channels(
+def test_each_channel_is_a_recording_of_its_own(
     shared: Client, recognizer: Recognizer, examples: list[Path], encode: Encode, speech: np.ndarray
 ) -> None:
     call = encode(np.stack([speech, 0.3 * speech[::-1]]), "call.wav", "pcm_f32le", sample_format="flt")
@@ -246,10 +251,13 @@ def test_each_recording_counts_once_with_all_its_channels(
         *stored(shared, [call], channel="2"),
         *stored(shared, examples[1:2]),
     ]
-    assert shared.post("/v1/baselines", json={"name": "line3", "outputs": ids}).json()["count"] == 2
+    assert shared.post("/v1/baselines", json={"name": "line3", "outputs": ids}).json()["count"] == 3
     first, second = (embedding(recognizer, call, channel=channel) for channel in (1, 2))
-    expected = ((first + second) / 2 + embedding(recognizer, examples[1])) / 2
-    assert Baseline.find("line3").mean == pytest.approx(expected, abs=2e-3)
+    last = embedding(recognizer, examples[1])
+    assert Baseline.find("line3").mean == pytest.approx((first + second + last) / 3, abs=2e-3)
+    answer = shared.delete(f"/v1/outputs/{ids[0]}", params={"baselines": "refit"})
+    assert answer.json()["baselines"] == [{"name": "line3", "count": 1, "left": 0, "reason": ""}]
+    assert Baseline.find("line3").mean == pytest.approx(last, abs=2e-3)  # the recording is out, wholly
 
 
 def test_what_cannot_be_used_is_left_out_and_named(

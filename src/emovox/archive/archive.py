@@ -16,6 +16,7 @@ from emovox.archive.database import PATIENCE, archive_file, open_database
 from emovox.archive.directories import Directories
 from emovox.archive.filter import Filter
 from emovox.archive.names import Name
+from emovox.archive.pages import mark, position
 from emovox.archive.readings import names
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
 from emovox.archive.rows import RecordMapper, Replacement, joined, parts
@@ -136,11 +137,11 @@ class Archive:
         """
         query = joined().order_by(recognitions.c.created.desc(), recognitions.c.id.desc()).limit(limit + 1)
         if before is not None:
-            query = query.where(tuple_(recognitions.c.created, recognitions.c.id) < _mark(before))
+            query = query.where(tuple_(recognitions.c.created, recognitions.c.id) < position(before))
         with self.database.connect() as connection:
             query = query.where(*where.resolved(connection).conditions())
             page = self._mapper.records(connection, query)
-        return page[:limit], page[limit - 1].mark if len(page) > limit else None
+        return page[:limit], mark(page[limit - 1]) if len(page) > limit else None
 
     def all(self, where: Filter = ALL, *, before: str | None = None) -> Iterator[ArchiveRecord]:
         """The records of all pages of `find`, from `before` on."""
@@ -382,14 +383,6 @@ class Archive:
                 span = () if hit.segment is None else (hit.segment["start"], hit.segment["end"])
                 nearest.setdefault((record.sha256, record.channel, *span), Neighbour.of(hit, record))
         return list(nearest.values())
-
-
-def _mark(before: str) -> tuple[float, str]:
-    created, _, id_ = before.partition(":")
-    try:
-        return float(created), id_
-    except ValueError:
-        raise ArchiveError("before: give what the previous page gave") from None
 
 
 def _cache(database: Engine) -> Path:

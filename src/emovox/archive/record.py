@@ -136,11 +136,6 @@ class ArchiveRecord:
         """Local date, YYYY-MM-DD."""
         return self.created.astimezone().strftime("%Y-%m-%d")
 
-    @property
-    def mark(self) -> str:
-        """Where the page after this record begins: `before` of `Archive.find`."""
-        return f"{self.created.timestamp()!r}:{self.id}"
-
     def to_dict(self) -> dict[str, Any]:
         """As JSON: the `FIELDS`, and `scores_without` where a baseline moved the scores."""
         scores = None if self.raw is None else self.raw.scores

@@ -20,7 +20,7 @@ from emovox.archive.fitting import tagged
 from emovox.archive.record import ArchiveRecord
 from emovox.archive.schema import recognitions
 from emovox.archive.vectors import blocks
-from emovox.baselines.baseline import SELF, Baseline
+from emovox.baselines.baseline import CORPUS, RECOGNIZED, SELF, SPEAKER, Baseline
 from emovox.baselines.fitting import Fitting
 from emovox.baselines.shift import Shifting, movable
 from emovox.emotions import NAMES
@@ -31,9 +31,6 @@ from emovox.inference.recognizer import Recognizer
 from emovox.models.catalog import name_of
 from emovox.models.metadata import Metadata
 from emovox.models.readout import Temperatures, temperature
-
-RECOGNIZED, CORPUS, SPEAKER = "recognized", "corpus", "speaker"
-"""Instead of a baseline: what each was recognised with; that of all selected recordings; each speaker's."""
 
 
 @dataclass(frozen=True)
@@ -265,9 +262,9 @@ def _fit(
     size = metadata.embedding_size
     for block in blocks(archive, where, model=metadata.name, revision=metadata.embeddings_of, size=size):
         values = [tagged(tags, SPEAKER) for tags in block.tags] if speakers else None
-        fitting.add(block.vectors, list(block.sha256s), values)
+        fitting.add(block.vectors, list(block.sha256s), values, block.channels)
     whole, *groups = fitting.baselines()
-    by_speaker = {item.group.value: item for item in groups if item.group is not None and item.group.value}
+    by_speaker = {item.group.value: item for item in groups if item.group is not None}
     if speakers and not by_speaker:
         raise ArchiveError("no recording has a tag like speaker:NAME: tag them, or choose corpus")
     return whole, by_speaker

@@ -9,6 +9,7 @@ from typing import Any
 from emovox.archive.archive import ALL, Archive
 from emovox.archive.filter import Filter
 from emovox.archive.names import CONFIDENCE, LABEL
+from emovox.archive.pages import mark
 from emovox.archive.readings import Comparison
 from emovox.archive.record import RAW, ArchiveRecord
 from emovox.archive.relative import Models, Relative, load, relative_to
@@ -69,7 +70,7 @@ class View:
             page, following = self.archive.find(self.where, limit=limit, before=before)
             return [self._moved(record) for record in page], following
         page = list(islice(self.records(before=before), limit + 1))
-        return page[:limit], page[limit - 1].mark if len(page) > limit else None
+        return page[:limit], mark(page[limit - 1]) if len(page) > limit else None
 
     def segments(self, record: ArchiveRecord) -> tuple[list[dict[str, Any]], str]:
         """The segments of one of its records, as `Archive.segments`, and what they are relative to."""

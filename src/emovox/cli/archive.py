@@ -11,7 +11,7 @@ from rich.console import Console
 
 from emovox.cli import library, parameters
 from emovox.cli.deletion import delete
-from emovox.cli.report import clock, label, printable
+from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
 from emovox.cli.upgrade import upgrade
@@ -143,7 +143,7 @@ def list_(
         )
         click.echo(text)
     if form == "table" and baseline is not None:
-        click.echo(f"relative to {printable(view.relative_to)}", err=True)
+        click.echo(relation(view.relative_to, expect), err=True)
     if form == "table" and more:
         click.echo(f"… and more: show them with a --limit above {limit}", err=True)
 
@@ -172,7 +172,7 @@ def show(name: str, form: str, labels: str | None) -> None:
                 if value not in (None, [], {}) and key not in {"scores", "readouts"}:
                     text = ", ".join(value) if isinstance(value, list) else value
                     if key == "baseline" and record.baseline is not None:
-                        text = f"{record.baseline.name}, of {record.baseline.count} recordings"
+                        text = f"{record.baseline.name}, of {counted(record.baseline.count, 'recording')}"
                     click.echo(f"{key:12}{printable(str(text))}")
             for emotion, score in sorted((record.scores or {}).items(), key=lambda item: -item[1]):
                 click.echo(f"{'':12}{100 * score:5.1f} %  {label(emotion, _language(labels))}")
@@ -287,7 +287,7 @@ def tag(name: str, records: tuple[str, ...], filters: tuple[str, ...], remove: b
                 archive.untag(sha256, name)
             else:
                 archive.tag(sha256, name)
-    click.echo(f"{len(sha256s)} recordings", err=True)
+    click.echo(counted(len(sha256s), "recording"), err=True)
 
 
 def _language(labels: str | None) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import FrameReadout, Frames
-from emovox.inference.raw import WITHOUT, raw
+from emovox.inference.raw import WITHOUT, Whole, raw
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
 from emovox.models.metadata import Metadata
 
@@ -67,14 +67,24 @@ class Layout:
         return layout
 
     @classmethod
-    def of_model(cls, metadata: Metadata, head: tuple[str, Sequence[str]] | None) -> "Layout":
-        """The layout of what a model, and a trained head of this name and these classes, will give."""
+    def of_model(
+        cls, metadata: Metadata, head: tuple[str, Sequence[str]] | None, *, relative: bool = False
+    ) -> "Layout":
+        """The layout of what a model, and a trained head of this name and these classes, will give.
+
+        Args:
+            metadata: of the model.
+            head: name and classes; None: there is none.
+            relative: whether a baseline will move the model's emotions.
+        """
         layout = cls()
         for readout in metadata.readouts:
             if not readout.is_nine:
                 layout.add_readout(readout.name, readout.labels, classes=not readout.gives_values)
         if head is not None:
             layout.add_readout(*head, classes=True, head=True)
+        if relative and metadata.emotions is not None:
+            layout.relative, layout.moved = True, [metadata.emotions.name]
         return layout
 
     def add(self, readouts: Mapping[str, ReadoutResult]) -> None:
@@ -103,11 +113,14 @@ class Layout:
     def segment_columns(self) -> dict[str, type]:
         """The columns of segments, with the types of their cells."""
         old = [("head_label", str), ("head_confidence", float)] if self.head else []
-        last = [("baseline", str), *self.without_columns().items()] if self.relative else []
-        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *last])
+        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *self.last_columns().items()])
+
+    def last_columns(self) -> dict[str, type]:
+        """The columns behind all others, of a segment or a recording; none if nothing has a baseline."""
+        return {"baseline": str, **self.without_columns()} if self.relative else {}
 
     def without_columns(self) -> dict[str, type]:
-        """The columns of what scores would be without a baseline, behind all others; none if nothing has one."""
+        """The columns of what scores would be without a baseline; none if nothing has one."""
         if not self.relative:
             return {}
         columns: list[tuple[str, type]] = [("emotion", str), ("confidence", float)]
@@ -148,15 +161,16 @@ class Layout:
         if self.head:
             cells += head_cells(item.readouts)
         cells += self.readout_cells(item.readouts)
+        return [*cells, *self.last_cells(item, baseline)]
+
+    def last_cells(self, item: Whole, baseline: str | None) -> list[Cell]:
+        """The cells of `last_columns`; `baseline` is the name of the one that scores are relative to."""
         if not self.relative:
-            return cells
-        without = None if baseline is None else raw(item)
-        last = (
-            self.without_cells(None, {})
-            if without is None
-            else self.without_cells(without.scores, without.readouts)
-        )
-        return [*cells, baseline, *last]
+            return []
+        if baseline is None:
+            return [None, *self.without_cells(None, {})]
+        before: Recognition | Segment = raw(item)
+        return [baseline, *self.without_cells(before.scores, before.readouts)]
 
     def without_cells(
         self, scores: Mapping[str, float] | None, readouts: Mapping[str, ReadoutResult]

@@ -91,13 +91,18 @@ def _head(value: object) -> object:
 
 
 def _baseline(value: object) -> object:
-    """Likewise."""
+    """Likewise; a job's may be gone when its turn comes."""
     try:
         if value is not None and value != SELF:
             find_baseline(str(value))
     except BaselineError as error:
-        there = ", ".join(baseline_names()) or "none"
-        raise ValueError(f"choose self, or one of the baselines: {there}") from error
+        names = baseline_names()
+        if value in names:
+            raise ValueError(f"{value} is damaged: fit it again, or delete it") from error
+        there = ", ".join(names) or "none"
+        raise ValueError(
+            f"there is no {str(value)!r:.140}: choose self, or one of the baselines: {there}"
+        ) from error
     return value
 
 
@@ -178,8 +183,8 @@ class RecognitionOptions(CommonOptions):
         str | None,
         BeforeValidator(_baseline),
         Field(
-            description="hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and "
-            "curve relative to the recording itself"
+            description="hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, "
+            "which it implies, and curve relative to the recording itself"
         ),
         WithJsonSchema({**_TEXT, "maxLength": 128}),
     ] = None

@@ -938,9 +938,8 @@ export interface components {
             /**
              * Temperatures
              * @description pairs, for scores of the whole and of segments: seconds of speech, and what the sum was divided by there; left out where it wasn't
-             * @default []
              */
-            temperatures: number[][];
+            temperatures?: number[][];
         };
         /**
          * BaselineView
@@ -976,11 +975,6 @@ export interface components {
             created_at: string;
             /** @description the set that it is a part of; null: it stands alone */
             group: components["schemas"]["GroupView"] | null;
-            /**
-             * Source
-             * @description what it was made from, in words
-             */
-            source: string;
             /**
              * Checksum
              * @description sha256 of it, as in results
@@ -1199,11 +1193,6 @@ export interface components {
             created_at: string;
             /** @description the set that it is a part of; null: it stands alone */
             group: components["schemas"]["GroupView"] | null;
-            /**
-             * Source
-             * @description what it was made from, in words
-             */
-            source: string;
             /**
              * Checksum
              * @description sha256 of it, as in results
@@ -3749,7 +3738,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -3819,7 +3808,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -4611,7 +4600,7 @@ export interface operations {
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -4680,7 +4669,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;

@@ -13,10 +13,9 @@ from starlette.concurrency import run_in_threadpool
 
 from emovox.archive.filter import Filter
 from emovox.archive.record import RAW, ArchiveRecord
-from emovox.archive.relative import CORPUS, RECOGNIZED, SPEAKER
 from emovox.archive.similarity.search import Neighbour
 from emovox.archive.view import View
-from emovox.baselines.baseline import names
+from emovox.baselines.baseline import CORPUS, RECOGNIZED, SPEAKER, names
 from emovox.baselines.shift import parse_expectation
 from emovox.errors import BaselineError
 from emovox.inference.baseline_facts import BaselineFacts
