@@ -4,13 +4,9 @@ import pytest
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
 from emovox.models import catalog
-<<<<<<< HEAD
-from emovox.models.catalog import CATALOG, disk_size, find, installed, partial_path, resolve, snapshot_path
-from emovox.models.odyssey.snapshot import read_snapshot
-=======
 from emovox.models.catalog import disk_size, find, installed, partial_path, resolve, snapshot_path
 from emovox.models.named import CATALOG
->>>>>>> main
+from emovox.models.odyssey.snapshot import read_snapshot
 from emovox.settings import settings
 from support import odyssey_snapshots
 

@@ -126,4 +126,30 @@ CATALOG = (
         labels=(("calm", "neutral"), ("disgust", "disgusted")),
         corpora=("RAVDESS",),
     ),
+    CatalogModel(
+        name="SER-Odyssey-Baseline-WavLM-Multi-Attributes",
+        title="arousal, dominance, valence; 319 million parameters, trained on MSP-Podcast: podcasts in English",
+        licence=Licence("MIT", "https://huggingface.co/3loi/SER-Odyssey-Baseline-WavLM-Multi-Attributes"),
+        download_size=1_270_000_000,
+        huggingface="3loi/SER-Odyssey-Baseline-WavLM-Multi-Attributes",
+        chinese="唤醒度、支配度、效价；3.19 亿参数，用 MSP-Podcast（英语播客）训练",
+        layout=TRANSFORMERS,
+        corpora=("MSP-Podcast",),
+    ),
+    CatalogModel(
+        name="SER-Odyssey-Baseline-WavLM-Categorical",
+        title="eight emotions, with contempt; 319 million parameters, trained on MSP-Podcast: podcasts in English",
+        licence=Licence("MIT", "https://huggingface.co/3loi/SER-Odyssey-Baseline-WavLM-Categorical"),
+        download_size=1_270_000_000,
+        huggingface="3loi/SER-Odyssey-Baseline-WavLM-Categorical",
+        chinese="八种情感，含轻蔑；3.19 亿参数，用 MSP-Podcast（英语播客）训练",
+        layout=TRANSFORMERS,
+        labels=(
+            ("Surprise", "surprised"),
+            ("Fear", "fearful"),
+            ("Disgust", "disgusted"),
+            ("Contempt", "other"),  # an emotion, and none of the nine by name
+        ),
+        corpora=("MSP-Podcast",),
+    ),
 )
