@@ -18,7 +18,7 @@ def test_public_names() -> None:
         "HeadError", "HubError", "HubMismatchError",
         "HubUnreachableError", "LabelsError", "Live", "LiveUpdate", "MicrophoneError",
         "ModelError", "NoAudioError", "NotInstalledError", "OptionsError",
-        "Outputs", "OutputsError", "PrecisionError", "Recognition",
+        "Outputs", "OutputsError", "PolicyError", "PrecisionError", "Recognition",
         "Recognizer", "RecordingNotFoundError", "ServiceError", "ServiceUnreachableError",
         "SettingsError", "TooLargeError", "TooShortError", "UnknownEmotionError",
         "UnknownModelError", "UnreadableAudioError", "__version__",

@@ -219,6 +219,7 @@ class Client:
         *,
         outputs: Sequence[str] = (),
         model: str | None = None,
+        side: str | None = None,
         replace: bool = False,
     ) -> FittedBaseline:
         """Make a baseline in the service: of recordings, which it doesn't store, or of outputs that it has.
@@ -228,6 +229,7 @@ class Client:
             recordings: paths or bytes, a hundred at most, each as short as the service recognises at once.
             outputs: ids of stored outputs, any number.
             model: whose embeddings; by default the service's own, or that of most of the outputs.
+            side: whose voices the recordings are; of outputs it is known.
             replace: fit the one of that name again.
 
         Returns:
@@ -241,7 +243,9 @@ class Client:
         """
         if bool(recordings) == bool(outputs):
             raise OptionsError("a baseline is made of recordings, or of outputs: give one of the two")
-        fields: dict[str, Any] = {"name": name, "replace": replace} | ({} if model is None else {"model": model})
+        given = {"model": model, "side": None if outputs else side}
+        fields: dict[str, Any] = {"name": name, "replace": replace}
+        fields |= {key: value for key, value in given.items() if value is not None}
         if outputs:
             answer = self._ask("POST", "/v1/baselines", json={**fields, "outputs": list(outputs)})
         else:

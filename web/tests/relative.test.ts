@@ -80,7 +80,14 @@ describe('a result without its baseline', () => {
 })
 
 it('what a baseline is made of is said, and what of a recording is relative to itself', () => {
-  const baseline = { name: 'line3', count: 40, checksum: '', shift: {}, expectation: { neutral: 0.5, sad: 0.5 } }
+  const baseline = {
+    name: 'line3',
+    count: 40,
+    checksum: '',
+    shift: {},
+    temperatures: [],
+    expectation: { neutral: 0.5, sad: 0.5 },
+  }
   expect(saidOf(baseline, en)).toBe('40 recordings, of which 50 % are taken to be neutral')
   expect(saidOf({ ...baseline, count: 1, expectation: { sad: 1 } }, en)).toBe('1 recording')
   expect(saidOf({ ...baseline, name: 'self' }, en)).toBe(en.baselines.selfHint)

@@ -156,16 +156,17 @@ def lookup(archive: "Archive", name: str) -> "list[ArchiveRecord]":
 
 
 def line(record: "ArchiveRecord", language: str) -> str:
-    """A record as one line: id, time, verdict, name, tags, and the baseline that it isn't relative to."""
+    """A record as one line: id, time, verdict, name, side, tags, and the baseline that it isn't relative to."""
     from emovox.archive.record import RAW  # noqa: PLC0415  an extra
 
     name = printable(record.name or (record.outputs.name if record.outputs else record.sha256[:12]))
     channel = "" if record.channel is None else f" [{record.channel}]"
+    side = "" if record.side is None else f"  ({record.side})"
     tags = "".join(f"  #{printable(tag)}" for tag in record.tags)
     time = record.created.strftime("%Y-%m-%d %H:%M")
     own = record.baseline if record.relative_to == RAW else None
     baseline = "" if own is None else f"  (recognised with {printable(own.name)})"
-    return f"{record.id[:12]}  {time}  {verdict(record, language)}  {name}{channel}{tags}{baseline}"
+    return f"{record.id[:12]}  {time}  {verdict(record, language)}  {name}{channel}{side}{tags}{baseline}"
 
 
 def verdict(record: "ArchiveRecord", language: str) -> str:

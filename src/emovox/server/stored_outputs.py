@@ -22,9 +22,10 @@ from emovox.archive.relative import AsRecognized
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
-from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores, WithoutBaseline
+from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores, WithoutBaseline, is_none
 from emovox.inference.recognition import ReadoutResult, Recognition, trained
 from emovox.outputs import RESULT
+from emovox.policy import Ruling, Side
 from emovox.refusals import is_exhausted
 from emovox.server.http.problems import Problem, damaged
 from emovox.server.timeline import Timeline, Timelines
@@ -32,8 +33,8 @@ from emovox.server.timeline import Timeline, Timelines
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
 _REMOVED = "removed-"
-_SAME = ("name", "emotion", "confidence", "scores", "readouts", "duration", "model", "warnings")
-_GIVEN = ("emotion", "confidence", "scores", "scores_without", "head")  # or not, in result.json
+_SAME = ("name", "emotion", "confidence", "scores", "readouts", "duration", "model", "warnings", "side", "policy")
+_GIVEN = ("emotion", "confidence", "scores", "scores_without", "head", "policy")  # or not, in result.json
 MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
@@ -70,6 +71,8 @@ class Summary(BaseModel):
     duration: float = Field(description="seconds")
     model: str
     warnings: list[str]
+    side: Side | None = Field(None, description="whose voice it is; left out if nobody said", exclude_if=is_none)
+    policy: Ruling | None = Field(None, description="what the policy decided; likewise", exclude_if=is_none)
     head: HeadVerdict | None = Field(
         None,
         description="verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3",
@@ -374,6 +377,7 @@ def _read(id_: str, data: dict[str, Any]) -> Summary:
             id=id_,
             name=data["recording"]["name"],
             duration=data["recording"]["duration"],
+            side=data["recording"].get("side"),
             model=data["model"]["name"],
             readouts=data.get("readouts") or _trained(data),
             **{name: data.get(name) for name in _GIVEN},

@@ -901,6 +901,13 @@ export interface components {
                 surprised: number;
                 unknown: number;
             } | null;
+            /**
+             * Side
+             * @description whose voice it is; null: nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; null: no side was declared, and everything was allowed */
+            policy?: components["schemas"]["Ruling"] | null;
         };
         /**
          * BaselineFacts
@@ -1588,6 +1595,13 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+            /**
+             * Side
+             * @description whose voice it is; left out if nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; likewise */
+            policy?: components["schemas"]["Ruling"] | null;
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
@@ -1841,6 +1855,28 @@ export interface components {
             range: number[] | null;
         };
         /**
+         * Ruling
+         * @description What a policy decided of one voice.
+         */
+        Ruling: {
+            /**
+             * Profile
+             * @description of the policy: `eu`, or `open`, which allows everything
+             * @enum {string}
+             */
+            profile: "open" | "eu";
+            /**
+             * Inferred
+             * @description whether anything was inferred; if not there is talk time alone
+             */
+            inferred: boolean;
+            /**
+             * Exception
+             * @description the medical or safety reason that the policy gives for inferring all the same
+             */
+            exception?: string | null;
+        };
+        /**
          * Segment
          * @description A stretch of speech and its emotion.
          */
@@ -2059,6 +2095,13 @@ export interface components {
                 unknown: number;
             } | null;
             /**
+             * Side
+             * @description whose voice it is; null: nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; null: no side was declared, and everything was allowed */
+            policy?: components["schemas"]["Ruling"] | null;
+            /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
              */
@@ -2155,6 +2198,13 @@ export interface components {
             model: string;
             /** Warnings */
             warnings: string[];
+            /**
+             * Side
+             * @description whose voice it is; left out if nobody said
+             */
+            side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /** @description what the policy decided; likewise */
+            policy?: components["schemas"]["Ruling"] | null;
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
@@ -2419,28 +2469,6 @@ export interface components {
              * @description whose voice it is, as was declared; left out if nobody said
              */
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
-        };
-        /**
-         * Ruling
-         * @description What a policy decided of one voice.
-         */
-        Ruling: {
-            /**
-             * Profile
-             * @description of the policy: `eu`, or `open`, which allows everything
-             * @enum {string}
-             */
-            profile: "open" | "eu";
-            /**
-             * Inferred
-             * @description whether anything was inferred; if not there is talk time alone
-             */
-            inferred: boolean;
-            /**
-             * Exception
-             * @description the medical or safety reason that the policy gives for inferring all the same
-             */
-            exception?: string | null;
         };
         /**
          * Recognition
@@ -6140,6 +6168,8 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
                 /** @description as in `next` */

@@ -244,7 +244,27 @@ export const en = {
     selfHint:
       'Segments and curve are relative to this recording. The verdict on all of it is as without: it is always average for itself.',
   },
+  sides: {
+    label: 'Whose voice it is',
+    of: (channel: string) => `Whose voice ${channel} is`,
+    nobody: 'Not said',
+    names: { customer: 'Customer', worker: 'Worker', pupil: 'Pupil', subject: 'Study participant' } as Record<
+      string,
+      string
+    >,
+    talkTime: ' (talk time only)',
+    policies: {
+      open: 'Policy “open”: emotions are inferred of everybody.',
+      eu: 'Policy “eu”: of workers and pupils there is talk time, and nothing else.',
+    } as Record<string, string>,
+    exception: (reason: string) => `Exception: ${reason}.`,
+    required: 'A side must be chosen.',
+    spoke: (time: string) => `Spoke for ${time}. Nothing else was inferred.`,
+    notRun: (policy: string) => `none: the policy ${policy} allows talk time alone`,
+    speaking: 'Somebody speaks',
+  },
   warnings: {
+    not_inferred: 'The policy allows nothing but the talk time of this side: no model was run.',
     silence: 'Nothing but silence: the emotion is unknown.',
     quiet: 'Very quiet: check the microphone’s level.',
     clipped: 'Overdriven: many samples at full scale, which distorts the voice.',
@@ -404,6 +424,8 @@ export const en = {
     head: 'This head can’t be used with this model: choose another.',
     baseline:
       'The baseline can’t be made or used: it is another model’s, the model’s emotions can’t be moved, or none of the recordings can be used.',
+    policy:
+      'The policy of this service doesn’t allow it, or demands to know whose voice it is: choose a side, for as many channels as the recording has.',
     'baseline-exists': 'There is a baseline with this name already.',
     'no-such-baseline': 'This baseline isn’t there: it may have been deleted.',
     'damaged-baseline': 'This baseline is damaged: make it again, or delete it.',

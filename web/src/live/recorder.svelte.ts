@@ -8,6 +8,7 @@ import { Tape } from './tape'
 /** What is said of a moment. */
 export interface Moment {
   readonly time: number
+  readonly speech: boolean
   readonly emotion: Emotion | null
   readonly confidence: number | null
   readonly scores: Scores | null
@@ -30,6 +31,7 @@ type State = 'idle' | 'starting' | 'recording' | 'finishing'
 interface Message {
   type: 'update' | 'emotion_changed' | 'heartbeat' | 'problem' | 'ended'
   time: number
+  speech: boolean
   emotion: Emotion | null
   confidence: number | null
   scores: Scores | null

@@ -1,13 +1,14 @@
 /** What the reader asks of a recognition. */
-import type { BaselineView, BatchQuery, HeadView, ModelView } from '../api/types'
+import type { BaselineView, BatchQuery, HeadView, ModelView, Side } from '../api/types'
 import { fits } from '../lib/heads'
 import { SELF } from '../lib/relative'
+import { sidesOf, strictest } from '../lib/sides'
 import { service } from './service.svelte'
 
 /** The options of a request, by the names that the service gives them. */
 export type Asked = Omit<BatchQuery, 'webhook'>
 /** Those of what comes from the microphone, too. */
-export type Hearing = Pick<Asked, 'model' | 'head' | 'baseline' | 'expect'>
+export type Hearing = Pick<Asked, 'model' | 'head' | 'baseline' | 'expect' | 'side'>
 type Precision = NonNullable<Asked['precision']>
 
 export const HALF = 50
@@ -25,6 +26,8 @@ class Options {
   baseline = $state('')
   /** Share of neutral in its recordings, per cent; null: half, as the service takes it by itself. */
   neutral = $state<number | null>(null)
+  /** Whose voice it is: of the recording, or of its first two channels by themselves; empty: nobody says. */
+  sides = $state<[Side | '', Side | '']>(['', ''])
 
   /** Whether only speech will count. Where nothing was said: of channels by themselves, as half a call is silence. */
   readonly bySpeech = $derived(this.chosen.speech_only ?? this.chosen.split_channels ?? false)
@@ -66,21 +69,25 @@ class Options {
     const [head, model] = [this.chosenHead, this.#needed]
     const baseline = this.chosenModel?.embeddings_only ? null : this.chosenBaseline // there is nothing to move
     const neutral = Math.min(100, Math.max(0, this.neutral ?? HALF))
+    const side = this.chosen.split_channels ? strictest(this.sides, service.policy) : this.sides[0]
     return {
       ...(model && { model }),
       ...(head && { head: head.name }),
       ...(baseline && { baseline: baseline === SELF ? SELF : baseline.name }),
       ...(baseline && neutral !== HALF && { expect: expectation(neutral / 100) }),
+      ...(side && { side }),
     }
   }
 
   asked(): Asked {
     const { split_channels } = this.chosen
+    const side = sidesOf(this.sides, !!split_channels)
     return {
       ...(Object.fromEntries(Object.entries(this.chosen).filter(([, value]) => value)) as Asked),
       ...((this.bySpeech || split_channels) && { speech_only: this.bySpeech }),
       ...(this.precision !== 'auto' && this.precisions.includes(this.precision) && { precision: this.precision }),
       ...this.hearing(),
+      ...(side && { side }),
     }
   }
 }

@@ -9,6 +9,7 @@ import type {
   ExportView,
   HeadView,
   ModelView,
+  PolicyView,
   ProblemDetails,
 } from '../api/types'
 import { nine } from '../lib/readouts'
@@ -41,6 +42,8 @@ class Service {
   baselines = $state.raw<BaselineView[]>([])
   examples = $state.raw<ExampleView[]>([])
   exports = $state.raw<ExportView[]>([])
+  /** Of whose voice it infers emotions; null: not known yet. */
+  policy = $state.raw<PolicyView | null>(null)
   pulls = $state<Record<string, Pull>>({})
 
   /** The nine emotions, as they are drawn for this reader. */
@@ -112,11 +115,12 @@ class Service {
       this.keyGiven = session.keys_needed && session.known
       this.emotions = []
       if (this.keyWanted) return
-      ;[this.emotions, this.examples, this.heads, this.exports] = await Promise.all([
+      ;[this.emotions, this.examples, this.heads, this.exports, this.policy] = await Promise.all([
         ask(api.GET('/v1/emotions')),
         ask(api.GET('/v1/examples')),
         ask(api.GET('/v1/heads')),
         ask(api.GET('/v1/exports')),
+        ask(api.GET('/v1/policy')),
         this.loadModels(),
       ])
       await this.loadBaselines()

@@ -23,6 +23,7 @@ from emovox.inference.model_pool import ModelChoice
 from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
+from emovox.policy import Ruling, Side
 from emovox.server.baselines import find_baseline
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, invalid, responses
@@ -122,6 +123,10 @@ class Archived(BaseModel):
     scores_without: Annotated[
         NumberMap | None, Field(exclude_if=_is_none, description="without the baseline that they are relative to")
     ] = None
+    side: Side | None = Field(None, description="whose voice it is; null: nobody said")
+    policy: Ruling | None = Field(
+        None, description="what the policy decided; null: no side was declared, and everything was allowed"
+    )
 
 
 class ArchivePage(BaseModel):
@@ -206,6 +211,7 @@ def page(
     revision: Revision = None,
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
+    side: Annotated[Side | None, Query(description="only the voices of this side")] = None,
     comparisons: Comparisons = None,
     before: Annotated[
         str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
@@ -220,7 +226,9 @@ def page(
     emotions, such as `angry>0.6`, mean those.
     """
     service = service_of(request)
-    where = Filter(emotion, _text(tag), _text(name), _text(model), None, since, until, revision=_text(revision))
+    where = Filter(
+        emotion, _text(tag), _text(name), _text(model), None, since, until, revision=_text(revision), side=side
+    )
     view = _view(service, _compared(where, comparisons), baseline, expect)
     records, next_ = view.find(limit=limit, before=before)
     return ArchivePage(recognitions=[_archived(service, record) for record in records], next=next_)

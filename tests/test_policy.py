@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+
+from emovox.errors import OptionsError, PolicyError, SettingsError
+from emovox.policy import PROTECTED, SIDES, Policy, Ruling, listed_sides, parse_sides, policy, side_of
+from emovox.settings import settings
+
+EU = Policy("eu")
+
+
+def read(text: str, path: Path, patch: pytest.MonkeyPatch) -> Policy:
+    path.write_text(text, encoding="utf-8")
+    patch.setenv("EMOVOX_POLICY", str(path))
+    settings.cache_clear()
+    return policy()
+
+
+def test_by_default_everything_is_inferred_of_everybody() -> None:
+    assert policy() == Policy("open", require_side=False, exception=None, given=False)
+    for side in (None, *SIDES):
+        assert policy().rule(side) == Ruling(profile="open", inferred=True)
+
+
+def test_eu_withholds_what_is_of_workers_and_pupils() -> None:
+    assert (
+        {side for side in SIDES if not EU.rule(side).inferred} == {"worker", "pupil"} == PROTECTED == EU.withheld
+    )
+    assert EU.rule(None) == Ruling(profile="eu", inferred=True)
+    for side in PROTECTED:
+        with pytest.raises(PolicyError, match=f"a baseline can't be had of a {side}'s voice"):
+            EU.check(side, "a baseline")
+    EU.check("customer", "a baseline")
+    EU.check(None, "a baseline")
+
+
+def test_an_exception_is_written_into_the_ruling_where_it_was_needed() -> None:
+    medical = Policy("eu", exception="medical: therapy")
+    assert medical.rule("worker") == Ruling(profile="eu", inferred=True, exception="medical: therapy")
+    assert medical.rule("customer") == Ruling(profile="eu", inferred=True)
+    assert medical.withheld == set()
+
+
+def test_a_side_may_be_required() -> None:
+    with pytest.raises(PolicyError, match="requires a side"):
+        Policy(require_side=True).rule(None)
+    assert Policy(require_side=True).rule("worker").inferred
+
+
+@pytest.mark.parametrize("name", ["open", "eu"])
+def test_a_profile_may_be_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOVOX_POLICY", name)
+    settings.cache_clear()
+    assert policy() == Policy(name, given=True)  # type: ignore[arg-type]
+
+
+def test_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'profile = "eu"\nrequire_side = true\n[exceptions]\nreason = " medical: dysarthria "\n'
+    assert read(text, tmp_path / "p.toml", monkeypatch) == Policy("eu", True, "medical: dysarthria", given=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        'profile = "usa"',
+        'profile = "eu"\nrequire_side = "yes"',
+        'profile = "eu"\n[exceptions]',
+        'profile = "eu"\n[exceptions]\nreason = " "',
+        'profile = "eu"\nexceptions = "safety"',
+        'profile = "eu"\n[exceptions]\nsafety = "x"\nreason = "y"',
+        'profile = "eu"\nrequire_sides = true',
+        'profile = "eu',
+    ],
+)
+def test_a_mistake_in_a_file_never_allows_more(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if text == 'profile = "eu"\n[exceptions]':  # an empty table is no exception
+        assert read(text, tmp_path / "p.toml", monkeypatch).withheld == PROTECTED
+        return
+    with pytest.raises(SettingsError):
+        read(text, tmp_path / "p.toml", monkeypatch)
+
+
+def test_what_is_no_file_is_no_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOVOX_POLICY", "EU-strict")
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match="neither open nor eu nor a file"):
+        policy()
+
+
+def test_sides_are_words_between_commas() -> None:
+    assert parse_sides("worker") == ("worker",)
+    assert parse_sides(" Customer, open,PUPIL") == ("customer", None, "pupil")
+    assert parse_sides(["customer", None]) == ("customer", None)
+    wrongs: list[str | list[str]] = ["agent", "", "customer,", []]
+    for wrong in wrongs:
+        with pytest.raises(OptionsError):
+            parse_sides(wrong)
+
+
+def test_sides_of_channels_must_be_those_of_the_recording() -> None:
+    sides = parse_sides("customer,worker")
+    assert side_of(None, 1, 2) is None
+    assert side_of(parse_sides("worker"), None, 2) == side_of(parse_sides("worker"), 7, 8) == "worker"
+    assert [side_of(sides, channel, 2) for channel in (1, 2)] == ["customer", "worker"]
+    for channel, channels in ((None, 2), (1, 1), (None, 1), (1, 3)):
+        with pytest.raises(PolicyError, match="sides of"):
+            side_of(sides, channel, channels)
+
+
+def test_lists_say_sides_in_their_columns() -> None:
+    assert listed_sides({"path": "x"}, EU) is None
+    assert listed_sides({"Side": " Worker "}, EU) == ("worker",)
+    assert listed_sides({"side": "customer,worker"}, EU) == ("customer", "worker")
+    assert listed_sides({"side": "", "side_2": "worker", "side_1": "customer"}, EU) == ("customer", "worker")
+    assert listed_sides({"side_2": "worker", "side_1": ""}, EU) == (None, "worker")
+    assert listed_sides({"side": "", "side_1": ""}, EU) is None
+
+
+def test_other_words_in_such_a_column_matter_only_where_something_is_forbidden() -> None:
+    row = {"side": "left"}
+    assert listed_sides(row, Policy()) is None
+    for strict in (EU, Policy(require_side=True)):
+        with pytest.raises(PolicyError, match="'left'"):
+            listed_sides(row, strict)
