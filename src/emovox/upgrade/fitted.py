@@ -17,6 +17,7 @@ from emovox.errors import DecoderError, EmovoxError
 from emovox.heads.dataset import cache_key, checksum
 from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.heads.training import train
+from emovox.inference.options import Sink
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import read_labels
@@ -115,6 +116,7 @@ class BaselineFitting:
         selection: Selection,
         recognizer: Recognizer,
         embeddings: Callable[[ArchiveRecord], tuple[Floats | None, Floats | None]],
+        sink: Sink | None = None,
     ) -> None:
         """Begin.
 
@@ -122,7 +124,9 @@ class BaselineFitting:
             selection: of the archive that may have their recordings.
             recognizer: the model.
             embeddings: the new ones of a record, for the archive and for its embedding.npy.
+            sink: is given all waveforms that are recognised.
         """
+        self._sink = sink
         self._selection, self._recognizer, self._embeddings = selection, recognizer, embeddings
         self._sources: dict[str, list[tuple[str, Path]]] = {}  # by the baseline's name
 
@@ -218,7 +222,7 @@ class BaselineFitting:
             return embedding
         try:
             recognition = self._recognizer.recognize(
-                path, embedding=True, speech_only=True, side=None if side is None else [side]
+                path, embedding=True, speech_only=True, sink=self._sink, side=None if side is None else [side]
             )
         except DecoderError:
             raise

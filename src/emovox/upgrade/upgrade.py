@@ -124,7 +124,7 @@ class Upgrade:
 
     def _fit(self, staging: Staging, report: Report) -> None:
         fitting = BaselineFitting(
-            self._selection, self._recognizer, lambda record: self._embeddings(record, staging)
+            self._selection, self._recognizer, lambda record: self._embeddings(record, staging), self._sink
         )
         for whole, members in families(self._selection.fitted(Baseline)):
             items = [*([] if whole is None else [whole]), *members]

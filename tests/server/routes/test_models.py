@@ -6,6 +6,7 @@ import pytest
 from emovox.emotions import NAMES
 from emovox.inference.recognizer import Recognizer
 from emovox.models import catalog
+from emovox.models.adding import add
 from support import tiny
 from support.service import Client, serving
 
@@ -13,8 +14,27 @@ from support.service import Client, serving
 def test_models_are_told_in_both_languages(shared: Client) -> None:
     for model in shared.get("/v1/models").json():
         assert any("\u4e00" <= letter <= "\u9fff" for letter in model["chinese"]), model["name"]
-        own = {"CC BY-NC-SA 4.0", "Apache-2.0"}  # are called that in Chinese too
+        own = {"CC BY-NC-SA 4.0", "Apache-2.0", "MIT"}  # are called that in Chinese too
         assert model["licence"]["chinese"] or model["licence"]["name"] in own
+        assert any("\u4e00" <= letter <= "\u9fff" for letter in model["licence"]["chinese_terms"])
+        assert model["licence"]["terms"].isascii() or "FunASR" in model["licence"]["name"]
+
+
+def test_an_added_model_is_one_like_any_other(tmp_path: Path, examples: list[Path]) -> None:
+    add(tiny.write(tmp_path / "free.onnx", name="lite-free", revision="1", licence="CC BY 4.0"))
+    with serving(tmp_path / "outputs") as client:
+        [model] = [item for item in client.get("/v1/models").json() if item["name"] == "lite-free"]
+        assert (model["installed"], model["bundled"], model["downloadable"]) == (True, False, False)
+        assert model["licence"]["terms"] == "anyone, for anything, with credit"
+        for name, status in (
+            ("lite-free", 200),
+            ("lite-free@1", 200),
+            ("lite-free@2", 422),
+            ("../free.onnx", 422),
+        ):
+            with examples[0].open("rb") as file:
+                answer = client.post("/v1/recognitions", files={"file": file}, data={"model": name})
+            assert answer.status_code == status, answer.text
 
 
 def test_a_model_s_precisions_are_those_that_it_can_be_computed_in(
