@@ -1,6 +1,6 @@
-"""Speed of wav2vec 2.0 and HuBERT against transformers' own classes, interleaved in one run, medians.
+"""Speed of wav2vec 2.0, HuBERT and WavLM against transformers' own classes, interleaved in one run, medians.
 
-PYTHONPATH=tests python -m benchmarks.wav2vec2 [--size base large audeering] [--seconds 3 10] [--repeats 5]
+PYTHONPATH=tests python -m benchmarks.wav2vec2 [--size base large wavlm audeering] [--seconds 3 10] [--repeats 5]
 
 The weights are random, which is as fast as any. Needs tests/requirements-parity.txt.
 """
@@ -27,6 +27,7 @@ from support.transformers_model import build, infer, save
 SIZES = {
     "base": snapshots.configure(snapshots.BASE),
     "large": snapshots.configure(snapshots.LARGE),
+    "wavlm": snapshots.configure(snapshots.WAVLM_LARGE),
     "audeering": snapshots.configure(snapshots.AUDEERING, snapshots.DIMENSIONS, SPEECH),
 }
 ENGINES: tuple[EngineName, ...] = ("onnxruntime", "openvino")

@@ -36,6 +36,7 @@ def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("EMOVOX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("EMOVOX_HEADS", str(tmp_path / "heads"))
     monkeypatch.setenv("EMOVOX_BASELINES", str(tmp_path / "baselines"))
+    monkeypatch.setenv("EMOVOX_ADDED_MODELS", str(tmp_path / "models"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)

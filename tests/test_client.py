@@ -2,6 +2,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def test_recognising(client: Client, recognizer: Recognizer, examples: list[Path
 
 
 def test_baselines(client: Client, recognizer: Recognizer, examples: list[Path]) -> None:
+    began = datetime.now(timezone.utc).isoformat()  # others use this service, too
     with client:
         ids = [output["id"] for output in map(_stored(client), examples[:2])]
         made = client.fit_baseline("line 3", outputs=ids)
@@ -48,6 +50,15 @@ def test_baselines(client: Client, recognizer: Recognizer, examples: list[Path])
             client.wait(client.submit(examples[2], baseline="line 3", expect=expect), every=0.05),
         ):
             assert (result.scores, result.baseline) == (expected.scores, expected.baseline)
+        emotions = {
+            path.name: recognizer.recognize(path, baseline="line 3", expect=expect).emotion for path in examples
+        }
+        items = list(client.archive(baseline="line 3", expect=expect, filter=["happy>=0", "sad>=0"], since=began))
+        assert len(items) > 2
+        for item in items:
+            assert (item["relative_to"], item["emotion"]) == ("line 3", emotions[item["name"]])
+        assert client.archive_stats(baseline="corpus", model="lite")["relative_to"] == "corpus"
+        assert {item["relative_to"] for item in client.archive(since=began, limit=2)} == {"raw"}
         client.delete_baseline("line 3")
         assert client.baselines() == []
         with pytest.raises(ServiceError):

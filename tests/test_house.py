@@ -36,6 +36,7 @@ ROOMS = (
     "speech_embeddings",
     "archive",
     "saving",
+    "upgrade",
     "batch",
     "client",
     "server",

@@ -14,7 +14,7 @@ from emovox.emotions import NAMES
 from emovox.models.metadata import Metadata
 from emovox.models.readout import EMOTION, Readout
 from training.corpus import ACTED, BY_NAME, Clip
-from training.kept import kept_embeddings, kept_fit
+from training.kept import Start, kept_embeddings, kept_fit
 from training.material import Material
 from training.reference import NO_EMOTION, PER_CLASS, reference, some
 from training.sampling import Options
@@ -117,16 +117,17 @@ class Unheard:
         return np.asarray(shift(baseline, self.metadata, self.weights).vector - self.usual, np.float32)
 
 
-def listen(material: Material, options: Options, turn: Turn, *, seed: int, work: Path) -> Unheard:
-    """Fit without what the turn leaves out, and hear it."""
+def listen(
+    material: Material, options: Options, turn: Turn, *, seed: int, work: Path, first: Options | None = None
+) -> Unheard:
+    """Fit without what the turn leaves out, and hear it; with `first` another fit goes before, which goes on."""
     out = (turn.corpus, *turn.sets, *ALWAYS_OUT)
-    everyday = {name for name, corpus in BY_NAME.items() if corpus.labels == ("neutral",)}
-    train = [
-        clip
-        for clip in material.clips
-        if clip.corpus not in out and (options.everyday or clip.corpus not in everyday)
-    ]
-    key, network = kept_fit(material, train, options, seed=seed, work=work)
+    start = None
+    if first is not None:
+        before, earlier = kept_fit(material, _trained(material, first, out), first, seed=seed, work=work)
+        start = Start(before, lambda _mean, _deviation: earlier)
+    train = _trained(material, options, out)
+    key, network = kept_fit(material, train, options, seed=seed, work=work, start=start)
     heard = {}
     for seconds, states in {0.0: material.versions[0], **material.pieces}.items():
         for name in out:
@@ -139,14 +140,14 @@ def listen(material: Material, options: Options, turn: Turn, *, seed: int, work:
                 np.array([clip.label for clip in clips]),
                 np.array([clip.speaker for clip in clips]),
             )
-    clips = {}
-    embeddings = {}
+    known: dict[str, list[Clip]] = {}
+    embeddings: dict[str, dict[str, Floats]] = {}
     for name in ACTED:
         if name != turn.corpus:
             own = [clip for clip in train if clip.corpus == name and clip.label not in NO_EMOTION]
-            clips[name] = some(own, PER_CLASS)
-            rows = kept_embeddings(key, network, clips[name], material.versions[0], f"{name}-known", work=work)
-            embeddings[name] = {clip.path: row for clip, row in zip(clips[name], rows, strict=True)}
+            known[name] = some(own, PER_CLASS)
+            rows = kept_embeddings(key, network, known[name], material.versions[0], f"{name}-known", work=work)
+            embeddings[name] = {clip.path: row for clip, row in zip(known[name], rows, strict=True)}
     adaptor = network.to_adaptor()
     return Unheard(
         turn,
@@ -154,8 +155,17 @@ def listen(material: Material, options: Options, turn: Turn, *, seed: int, work:
         adaptor.head_weight,
         adaptor.head_bias,
         network.usual.detach().numpy(),
-        _metadata(clips, embeddings, options.shape.units),
+        _metadata(known, embeddings, options.shape.units),
     )
+
+
+def _trained(material: Material, options: Options, out: Sequence[str]) -> list[Clip]:
+    everyday = {name for name, corpus in BY_NAME.items() if corpus.labels == ("neutral",)}
+    return [
+        clip
+        for clip in material.clips
+        if clip.corpus not in out and (options.everyday or clip.corpus not in everyday)
+    ]
 
 
 def _metadata(

@@ -204,6 +204,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("training/work"), help="kept states, fits, embeddings")
     parser.add_argument("--out", type=Path, required=True, help="the JSON to write into")
     parser.add_argument("--report", action="store_true", help="the turns that report, too")
+    parser.add_argument("--turns", nargs="*", help="only those that leave out these corpora")
     parser.add_argument("--plain", action="store_true", help="without degraded copies and other voices")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
@@ -223,8 +224,12 @@ def main() -> None:
         recipe = RECIPES[name]
         turns: list[Unheard] = []
         for turn in TURNS:
-            if turn.chooses or options.report:
-                turns.append(listen(material, recipe.options, turn, seed=options.seed, work=options.work))
+            if turn.corpus in options.turns if options.turns else turn.chooses or options.report:
+                turns.append(
+                    listen(
+                        material, recipe.options, turn, seed=options.seed, work=options.work, first=recipe.first
+                    )
+                )
                 _keep(options, name, turns)
 
 

@@ -116,7 +116,7 @@ def write(model: onnx.ModelProto, means: Mapping[str, ReferenceMean]) -> None:
     main = metadata.emotions
     if main is None:
         raise ValueError("the model has no readout of emotions")
-    prior = {"neutral": NEUTRAL} if "neutral" in main.labels else {}
+    prior = main.prior or ({"neutral": NEUTRAL} if "neutral" in main.labels else {})
     readouts = tuple(
         readout if readout is not main else Readout(**{**dict(main), "reference": dict(means), "prior": prior})
         for readout in metadata.readouts

@@ -44,7 +44,7 @@ class States:
     @property
     def width(self) -> int:
         """S."""
-        return next(iter(self.frames.values())).shape[1]
+        return int(next(iter(self.frames.values())).shape[1])
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def stream(labels: NDArray[np.str_], classes: Sequence[str], neutral: float) -> 
     shares = {name: (1 - neutral) / len(others) for name in others} | {"neutral": neutral if others else 1.0}
     counts = {name: max(1, int((labels == name).sum())) for name in present}
     weights = np.array([shares.get(name, 0.0) / counts[name] if name in present else 0.0 for name in labels])
-    return weights / max(weights.sum(), 1e-12)
+    return np.asarray(weights / max(weights.sum(), 1e-12), np.float64)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from emovox.emotions import NAMES
 
 COUNTS = (0, 3, 5, 12, 20, 50, 100)
 SAID, BY_SPEAKER, ALL = "100, share said", "100, by speaker", "all"
+KINDS = (*map(str, COUNTS), ALL, SAID, BY_SPEAKER)
 ROUNDS = 1000  # of resampled speakers
 
 Table = dict[str, Any]
@@ -24,9 +25,6 @@ def curves(parts: Sequence[Part], draws: int) -> dict[str, dict[str, list[Table]
         stream.name: {kind: [_measure(part, stream, kind, draws) for part in parts] for kind in KINDS}
         for stream in STREAMS
     }
-
-
-KINDS = (*map(str, COUNTS), ALL, SAID, BY_SPEAKER)
 
 
 def _measure(part: Part, stream: Stream, kind: str, draws: int) -> Table:

@@ -52,7 +52,6 @@ class BaselineFacts(TypedDict):
     usable: bool
     created_at: str
     group: BaselineGroup | None
-    source: str
     checksum: str
 
 
@@ -178,14 +177,34 @@ class Client:
 
     def outputs(self, **filters: Any) -> Iterator[dict[str, Any]]:
         """All stored outputs, latest first, by `emotion`, `name`, `since`, `until`. Raises as `recognize`."""
-        after: dict[str, str] = {}
-        while True:
-            answer = self._ask("GET", "/v1/outputs", params={**filters, **after})
-            yield from self._json(answer, "outputs")
-            following = self._json(answer, "next")
-            if following is None:
-                return
-            after = {"after": following}
+        return self._pages("/v1/outputs", "outputs", "after", filters)
+
+    def archive(
+        self, *, baseline: str | None = None, expect: Expectation = None, **filters: Any
+    ) -> Iterator[dict[str, Any]]:
+        """All that is in the service's archive, latest first.
+
+        Args:
+            baseline: what emotions are to be relative to: a baseline of the service, `corpus`, `speaker`, or
+                `recognized`. Filters by emotion mean those.
+            expect: shares of emotions that the baseline's recordings are taken to have.
+            **filters: `emotion`, `tag`, `name`, `model`, `revision`, `since`, `until`, and `filter`, a comparison
+                or a list of them.
+
+        Raises:
+            ServiceError: as `recognize`.
+            ServiceUnreachableError: likewise.
+        """
+        return self._pages("/v1/archive", "recognitions", "before", _relative(filters, baseline, expect))
+
+    def archive_stats(
+        self, *, baseline: str | None = None, expect: Expectation = None, **filters: Any
+    ) -> dict[str, Any]:
+        """Statistics of the service's archive. Arguments, but for `name`, and errors as of `archive`."""
+        answer = self._ask("GET", "/v1/archive/stats", params=_relative(filters, baseline, expect))
+        self._json(answer, "by_emotion")
+        stats: dict[str, Any] = answer.json()
+        return stats
 
     def baselines(self, *, model: str | None = None) -> list[BaselineFacts]:
         """The service's baselines, `usable` by this model, by default by their own. Raises as `recognize`."""
@@ -240,6 +259,16 @@ class Client:
     def delete_baseline(self, name: str) -> None:
         """Delete a baseline of the service. Raises as `recognize`."""
         self._ask("DELETE", f"/v1/baselines/{quote(name, safe='')}")
+
+    def _pages(self, path: str, field: str, mark: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The items of all pages of a list, which are in a field; `mark` is what says where a page begins."""
+        following: str | None = None
+        while True:
+            answer = self._ask("GET", path, params={**params, **({mark: following} if following else {})})
+            yield from self._json(answer, field)
+            following = self._json(answer, "next")
+            if following is None:
+                return
 
     def _send(
         self, recording: str | Path | bytes, name: str | None, options: dict[str, Any], headers: dict[str, str]
@@ -316,6 +345,11 @@ def _file(recording: str | Path | bytes) -> tuple[str, bytes]:
     if isinstance(recording, bytes):
         return "recording", recording
     return Path(recording).name, read_bytes(Path(recording))
+
+
+def _relative(filters: Mapping[str, Any], baseline: str | None, expect: Expectation) -> dict[str, Any]:
+    given = {"baseline": baseline, "expect": expect}
+    return {**filters, **{key: _text(value) for key, value in given.items() if value is not None}}
 
 
 def _text(value: Any) -> str:

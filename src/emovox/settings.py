@@ -118,6 +118,10 @@ class Settings(BaseModel):
         default_factory=lambda: user_data_path("emovox", appauthor=False) / "baselines",
         description="where baselines are kept",
     )
+    added_models: Path = Field(
+        default_factory=lambda: user_data_path("emovox", appauthor=False) / "models",
+        description="where models are kept that were added from a file",
+    )
     database: SecretStr = Field(
         SecretStr(""), description="SQLAlchemy URL of the database of archive and service; by default SQLite files"
     )

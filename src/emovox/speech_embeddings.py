@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emovox.audio import lists
 from emovox.audio.files import find
 from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError, OutputsError, RecordingNotFoundError
-from emovox.heads.dataset import cache_key, checksum, stored_embedding
+from emovox.heads.dataset import StoredRecording, cache_key, checksum, stored_embedding, stored_recording
 from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
@@ -22,6 +22,7 @@ from emovox.policy import Sides, listed_sides, side_of
 
 LISTS = (".csv", ".tsv", *lists.JSON_LINES)
 SILENCE = "silence"  # the warning
+_WHOLE = "what was kept is of all its channels together: give the recording"
 
 
 @dataclass(frozen=True)
@@ -135,32 +136,39 @@ def _of(
     policy = recognizer.policy
     side = None if channels else side_of(sides, None, len(sides or ()))
     if source.path.suffix.lower() == ".npy":
-        if channels:
-            raise LabelsError("an embedding that was kept isn't one of a channel: give the recording")
-        yield SpeechEmbedding(source, None, *stored_embedding(source.path, recognizer, side))
+        embedding, known, own = stored_embedding(source.path, recognizer, side)
+        if channels and own is None:
+            raise LabelsError(_WHOLE)
+        yield SpeechEmbedding(source, own, embedding, known)
         return
-    if not channels:
+    known, own, own_side = stored_recording(source.path.parent) if source.path.name == AUDIO else StoredRecording()
+    stored = known is not None
+    if stored and channels and own is None:
+        raise LabelsError(_WHOLE)
+    if own_side is not None:
+        side, sides = own_side, (own_side,)
+    apart = channels and not stored
+    if not apart:
         policy.require(side)
         policy.check(side, "a baseline")
-    sha256 = checksum(source.path)
-    embedding = None if channels else cache.get(sha256)
-    if embedding is not None and embedding.shape == (recognizer.metadata.embedding_size,):
-        yield SpeechEmbedding(source, None, embedding, sha256)
+    sha256 = known or checksum(source.path)
+    cached = None if apart else cache.get(sha256, own)
+    if cached is not None and cached.shape == (recognizer.metadata.embedding_size,):
+        yield SpeechEmbedding(source, own, cached, sha256)
         return
     spoken, withheld = False, None
-    for channel in count(1) if channels else [None]:
+    for channel in count(1) if apart else [own]:
         recognition = recognizer.recognize(
-            source.path, embedding=True, speech_only=True, channel=channel, side=sides
+            source.path, embedding=True, speech_only=True, channel=None if stored else channel, side=sides
         )
         if not recognition.is_inferred:
             withheld = recognition.recording.side
         elif not {NO_SPEECH, SILENCE} & set(recognition.warnings):
             assert recognition.embedding is not None  # noqa: S101  asked for
             spoken = True
-            if channel is None:
-                cache.put(sha256, recognition.embedding[0])
+            cache.put(sha256, recognition.embedding[0], channel)  # those apart to be found when they are taken out
             yield SpeechEmbedding(source, channel, recognition.embedding[0], sha256)
-        if channel == recognition.recording.channels:
+        if not apart or channel == recognition.recording.channels:
             break
     if not spoken:
         policy.check(withheld, "a baseline")

@@ -11,7 +11,7 @@ from emovox.archive import Archive, Filter
 from emovox.archive import vectors as vectors_module
 from emovox.archive.fitting import fit
 from emovox.archive.vectors import stored_embeddings
-from emovox.baselines.baseline import baseline_path
+from emovox.baselines.baseline import Baseline, baseline_path
 from emovox.baselines.fitting import fit as fit_rows
 from emovox.baselines.removal import take_out
 from emovox.errors import ArchiveError
@@ -51,8 +51,25 @@ def test_it_is_the_fit_of_the_rows(archive: Archive, monkeypatch: pytest.MonkeyP
     for number, name in enumerate(["anna", "bert"]):
         archive.tag(records[number].sha256, f"speaker:{name}")
     made = fit(archive, "x", METADATA, Filter(), column="speaker")
-    assert [(item.name, item.count) for item in made] == [("x", 5), ("x.none", 3), ("x.anna", 1), ("x.bert", 1)]
+    assert [(item.name, item.count) for item in made] == [("x", 5), ("x.anna", 1), ("x.bert", 1)]
     assert fit(archive, "x", METADATA, Filter(tag="speaker:anna"))[0].count == 1
+
+
+def test_each_channel_counts_and_all_go(archive: Archive) -> None:
+    apart = [record(number, sha256="a" * 64, channel=number + 1) for number in range(2)]
+    again = record(2, sha256="a" * 64, channel=1, created=START + timedelta(days=9))
+    archive.add_records([*apart, again, record(3)])
+    [whole] = fit(archive, "line3", METADATA, Filter())
+    [expected] = fit_rows("x", np.stack([rounded(number) for number in (1, 2, 3)]), METADATA)
+    assert whole.count == 3
+    np.testing.assert_allclose(whole.sum, expected.sum)
+    whole.write(baseline_path("line3"))
+    [removal] = take_out(["a" * 64], lambda sha256: stored_embeddings(archive, sha256))
+    assert (removal.count, removal.left) == (1, 0)
+    archive.delete(["a" * 64])
+    after, [rest] = Baseline.find("line3"), fit(archive, "line3", METADATA, Filter())
+    assert after.summands == rest.summands
+    np.testing.assert_allclose(after.sum, rest.sum, atol=1e-9)
 
 
 def test_what_cant_be_fitted(archive: Archive) -> None:

@@ -46,7 +46,7 @@ def test_a_name_is_no_path(name: str) -> None:
         baselines.baseline_path(name)
 
 
-@pytest.mark.parametrize("name", ["self", "corpus", "speaker"])
+@pytest.mark.parametrize("name", ["self", "corpus", "speaker", "recognized"])
 def test_some_words_mean_something_else(name: str) -> None:
     with pytest.raises(BaselineError, match="means something of its own"):
         Baseline.find(name)
@@ -68,6 +68,7 @@ def test_another_model_is_refused() -> None:
     "change",
     [
         {"count": 0},
+        {"count": 21},  # it names the embeddings of twenty
         {"sum": "AAAA"},
         {"squares": [0, 1]},
         {"format": 2},

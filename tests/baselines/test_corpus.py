@@ -32,7 +32,7 @@ def test_it_is_what_fit_makes(metadata: Metadata) -> None:
     for vector, sha256, speaker in items:
         corpus.add(vector, sha256, speaker=speaker)
     made = corpus.baselines("a test", created_at=NOW)
-    whole, _, anna, _ = fit(
+    whole, anna, _ = fit(
         "x",
         [vector for vector, _, _ in items],
         metadata,

@@ -45,15 +45,24 @@ def test_a_recording_counts_once() -> None:
     assert [item.count for item in channels] == [3, 2, 1]
 
 
+def test_each_channel_is_a_recording_of_its_own() -> None:
+    values = rows(4)
+    sha256s, channels = ["a" * 64, "a" * 64, "a" * 64, "b" * 64], [1, 2, 1, 1]
+    [once] = fit("x", values, METADATA, sha256s=sha256s, channels=channels)
+    [three] = fit("x", values[[0, 1, 3]], METADATA, sha256s=[None] * 3)
+    assert (once.count, len(once.recordings or ())) == (3, 2)
+    np.testing.assert_array_equal(once.sum, three.sum)
+
+
 def test_each_group_has_one_and_they_add_up() -> None:
     values = rows(5)
     whole, *parts = fit(
         "calls", values, METADATA, sha256s=digests(5), groups=["b/1", "a", "b/1", "", "a"], column="speaker"
     )
-    assert [part.name for part in parts] == ["calls.none", "calls.a", "calls.b-1"]
-    assert [part.count for part in parts] == [1, 2, 2]
+    assert [part.name for part in parts] == ["calls.a", "calls.b-1"]  # one is of nobody
+    assert [part.count for part in parts] == [2, 2]
     assert whole.group is None
-    np.testing.assert_allclose(sum(part.sum for part in parts), whole.sum)
+    np.testing.assert_allclose(sum(part.sum for part in parts) + values[3], whole.sum)
     for part in parts:
         assert part.group is not None
         assert (part.group.name, part.group.column, part.group.count) == ("calls", "speaker", 5)

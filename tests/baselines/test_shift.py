@@ -63,7 +63,7 @@ def test_shares_that_mean_nothing(expect: Any, emotions: Any, reason: str) -> No
 
 def test_shares_as_text() -> None:
     assert parse_expectation("neutral=0.8, Sad=.1") == {"neutral": 0.8, "sad": 0.1}
-    for text in ("neutral", "neutral=much", "", "=1"):
+    for text in ("neutral", "neutral=much", "", "=1", "neutral=0.6,Neutral=0.2"):
         with pytest.raises(OptionsError, match="expect"):
             parse_expectation(text)
 

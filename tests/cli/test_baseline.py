@@ -1,3 +1,4 @@
+import csv
 import io
 import json
 from collections.abc import Callable
@@ -34,7 +35,7 @@ def test_from_recordings_to_a_verdict(run: Run, examples: list[Path], tmp_path: 
     code, _, err = run("baseline", "fit", *examples[:3], examples[0], "--name", "line3", "--model", "lite")
     assert code == 0, err
     assert "line3: 3 recordings; saved as" in err
-    assert "with 12 recordings or more" in err
+    assert "12 recordings would give nearly all" in err
     own = Baseline.find("line3")
     assert own.count == 3
     assert all(own.knows(files.digest(path)) for path in examples[:3])
@@ -49,6 +50,17 @@ def test_from_recordings_to_a_verdict(run: Run, examples: list[Path], tmp_path: 
     assert (result.baseline.name, result.baseline.checksum) == ("line3", own.checksum)
     assert result.baseline.expectation["neutral"] == pytest.approx(0.8)
     assert result.scores != result.scores_without
+
+    _, out, err = run("recognize", examples[4], "--segments", *arguments, "--format", "csv", "--no-save")
+    assert err.endswith("relative to line3 (neutral=0.8)\n")
+    _, whole, _ = run("recognize", examples[4], *arguments, "--format", "csv", "--no-save")
+    for table in (out, whole):
+        [row] = csv.DictReader(io.StringIO(table))
+        assert (row["baseline"], row["angry_without"] != row["angry"]) == ("line3", True)
+    assert float(row["angry_without"]) == pytest.approx((result.scores_without or {})["angry"], abs=1e-6)
+    _, out, _ = run("recognize", examples[4], "--model", "lite", "--format", "csv", "--no-save")
+    assert "baseline" not in out
+    assert "_without" not in out
 
 
 def test_of_outputs_and_of_a_folder(run: Run, examples: list[Path], tmp_path: Path) -> None:
@@ -65,7 +77,7 @@ def test_of_outputs_and_of_a_folder(run: Run, examples: list[Path], tmp_path: Pa
 def test_each_agent_has_one(run: Run, listed: Path) -> None:
     code, _, err = run("baseline", "fit", listed, "--name", "calls", "--group", "agent", "--model", "lite")
     assert code == 0, err
-    assert "calls: 15 recordings, and 2 of its groups" in err
+    assert "calls: 15 recordings, and 2 groups of them" in err
     assert baselines.names() == ["calls", "calls.anna", "calls.bert"]
     assert [item.count for item in map(Baseline.find, baselines.names())] == [15, 10, 5]
     assert "agent bert, of 15 recordings in calls" in run("baseline", "show", "calls.bert")[1]
@@ -76,7 +88,7 @@ def test_each_agent_has_one(run: Run, listed: Path) -> None:
     ]
     facts = json.loads(run("baseline", "list", "--format", "json")[1])
     assert [item["name"] for item in facts] == baselines.names()
-    assert not {"sum", "squares", "recordings"} & facts[0].keys()
+    assert not {"sum", "squares", "recordings", "summands"} & facts[0].keys()
     assert "sum" not in facts[1]["group"]
 
 
@@ -95,6 +107,34 @@ def test_by_folder_and_by_channel(
     assert [item.count for item in map(Baseline.find, ["calls", "calls.1", "calls.2"])] == [2, 1, 1]
 
 
+def test_each_channel_is_a_recording_of_its_own_wherever_it_comes_from(
+    run: Run, speech: np.ndarray, encode: Callable[..., Path], examples: list[Path]
+) -> None:
+    call = encode(np.stack([speech, 0.5 * speech[::-1]]), "call.wav", "pcm_f32le", sample_format="flt")
+    arguments = ("--channels", "split", "--speech-only", "--model", "lite", "--archive", "--quiet")
+    assert run("recognize", call, *arguments, "--embedding")[0] == 0
+    assert run("recognize", examples[0], *arguments[2:], "--embedding")[0] == 0
+    sources = {"group": (call, examples[0]), "stored": ("outputs",), "archive": ("--archive",)}
+    for name, source in sources.items():
+        options = ("--group", "channel") if name == "group" else ()
+        code, _, err = run("baseline", "fit", *source, *options, "--name", name, "--model", "lite")
+        assert code == 0, err
+    made = [Baseline.find(name) for name in sources]
+    assert [item.count for item in made] == [3, 3, 3]
+    for item in made[1:]:
+        np.testing.assert_allclose(item.mean, made[0].mean, atol=2e-3)
+    for path in Path("outputs").glob("*/embedding.npy"):
+        path.unlink()  # then it is heard again, and still known as what it is of
+    assert run("baseline", "fit", "outputs", "--name", "heard", "--model", "lite")[0] == 0
+    assert (Baseline.find("heard").count, Baseline.find("heard").recordings) == (3, made[0].recordings)
+    code, _, err = run("archive", "delete", "--filter", "name=call", "--yes")
+    assert code == 0, err
+    for name in (*sources, "heard"):
+        assert f"{name}: without them, of 1 recordings" in err
+    [first] = {tuple(Baseline.find(name).recordings or ()) for name in sources}
+    assert len(first) == 1
+
+
 def test_show_remove_and_export(run: Run, tmp_path: Path) -> None:
     own = baseline(read_metadata(resolve("lite")))
     own.write(baselines.baseline_path("line3"))
@@ -108,7 +148,10 @@ def test_show_remove_and_export(run: Run, tmp_path: Path) -> None:
     )
     assert baselines.names() == []
     assert "no baselines yet" in run("baseline", "list")[1]
-    assert own.checksum in run("baseline", "show", tmp_path / "given.json")[1]
+    given = run("baseline", "show", tmp_path / "given.json")[1]
+    assert own.checksum in given
+    assert "of        20 recordings\n" in given  # and not of what: that may be paths and names
+    assert "a test" not in (tmp_path / "given.json").read_text()
 
 
 def test_replacing_is_asked_for(run: Run, listed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,9 +170,11 @@ def test_what_cant_be_used_doesnt_stop_the_others(run: Run, examples: list[Path]
     assert code == 1
     assert "Error: " in err
     assert Baseline.find("x").count == 1
+    assert "x: 1 recording; saved as" in err
+    assert "1 recording: " in run("baseline", "show", "x")[1]
     code, _, err = run("baseline", "fit", bad, "--name", "y", "--model", "lite")
     assert code == 1
-    assert "none of the 1 recordings can be used" in err
+    assert "of 1 recording none can be used" in err
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,8 @@ def test_two_passes_and_their_progress(run: Run, examples: list[Path]) -> None:
         "batch", examples[0].parent, "--out", "results", "--model", "lite", "--baseline", "corpus"
     )
     assert (code, out) == (0, ""), err
+    assert "relative to the corpus; the corpus: " in err
+    assert "recordings with speech; 12 would give" in err
     rows = table(Path("results"))
     assert [row["baseline"] for row in rows] == ["corpus"] * len(examples)
     assert any(row["angry"] != row["angry_without"] for row in rows)

@@ -56,7 +56,7 @@ def test_a_baseline_that_still_has_it_is_an_error(
 
     monkeypatch.setattr("click.confirm", confirm)
     code, _, err = run("archive", "delete", fitted[0])
-    assert questions == ["Delete 1 recordings and 1 outputs directories?", "Take them out of these baselines?"]
+    assert questions == ["Delete 1 recording and the outputs of 1?", "Take them out of these baselines?"]
     assert code == 1
     assert "Error: the baseline sound: the embeddings that were summed aren't stored any more: fit it again" in err
     assert Baseline.find("sound").knows(fitted[0])

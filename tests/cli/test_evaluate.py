@@ -203,7 +203,7 @@ def test_foreign_classes(run: Run, rated: Path) -> None:
 def test_figures_with_and_without_a_baseline(run: Run, manifest: Path) -> None:
     code, out, err = run("evaluate", manifest, "--model", "lite", "--baseline", "corpus", "--out", "report", "-q")
     assert code == 0, err
-    assert "Relative to the corpus: the 7 recordings of this list that have speech" in out
+    assert "Relative to the corpus: all recordings of this list that have speech (7)" in out
     assert "   without 1.000  (1.000 to 1.000)" in out
     facts = json.loads(Path("report/evaluation.json").read_text())
     assert (facts["baseline"]["name"], facts["without"]["unweighted"]) == ("corpus", 1.0)

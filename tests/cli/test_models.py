@@ -11,7 +11,8 @@ import pytest
 
 from emovox.cli import main
 from emovox.cli.models import amount
-from emovox.models.catalog import CATALOG, disk_size, snapshot_path
+from emovox.models.catalog import disk_size, snapshot_path
+from emovox.models.named import CATALOG
 from emovox.settings import settings
 from support import tiny, wav2vec2_snapshots
 from support.hub import Fault, Hub, serving
@@ -39,7 +40,7 @@ def test_the_list_as_a_table(run: Run) -> None:
     code, out, _ = run("list")
     head, *lines = out.splitlines()
     assert code == 0
-    assert head.split() == ["name", "on", "disk", "size", "licence", "what", "it", "is"]
+    assert head.split() == ["name", "on", "disk", "size", "licence", "who", "may", "use", "it", "what", "it", "is"]
     assert [line.split()[0] for line in lines] == [entry.name for entry in CATALOG]
     assert lines[0].split()[1] == "yes"
     assert lines[1].split()[1:4] == ["no", "1.95", "GB"]
@@ -58,14 +59,15 @@ def test_the_list_as_json(run: Run, served: Hub) -> None:
     assert base["path"] == str(snapshot_path(NAME))
     assert base["size"] > 600_000
     assert base["modelscope"] == f"iic/{NAME}"
-    assert set(base["licence"]) == {"name", "address", "chinese"}
+    assert set(base["licence"]) == {"name", "address", "chinese", "terms"}
 
 
 def test_pull_names_the_licence_before_anything(run: Run, served: Hub) -> None:
     served.always["listing"] = Fault(status=404)
     code, out, err = run("pull", NAME, "--hub", "huggingface")
     assert (code, out) == (1, "")
-    first, second = err.splitlines()
+    first, terms, second = err.splitlines()
+    assert terms.startswith("who may use it: anyone who names source, authors and model; ")
     assert first == (
         f"{NAME}, about 1.12 GB, licence: FunASR model licence "
         "(https://github.com/modelscope/FunASR/blob/main/MODEL_LICENSE)"
@@ -79,7 +81,7 @@ def test_pull(run: Run, served: Hub) -> None:
     code, out, err = run("pull", NAME, "--revision", "v2")
     assert code == 0
     assert out == f"{NAME} is in {snapshot_path(NAME)}, {amount(disk_size(NAME))}\n"
-    assert len(err.splitlines()) == 1, "no bar where nobody looks"
+    assert len(err.splitlines()) == 2, "no bar where nobody looks"
     assert "/revision/v2?" in served.requests[0].path
     assert (snapshot_path(NAME) / "model.pt").read_bytes() == FILES["model.pt"]
 
@@ -106,6 +108,26 @@ def test_the_bundled_model(run: Run) -> None:
     code, _, err = run("remove", "lite", "--yes")
     assert code == 1
     assert "can't be removed" in err
+
+
+def test_a_file_is_added_listed_shown_verified_and_removed(run: Run, tmp_path: Path) -> None:
+    file = tiny.write(tmp_path / "free.onnx", name="lite-free", revision="1", licence="CC BY 4.0", source="a gift")
+    code, out, err = run("add", str(file))
+    assert code == 0
+    assert out.rstrip().endswith("use it with --model lite-free")
+    assert err == "lite-free 1, licence: CC BY 4.0: anyone, for anything, with credit\n"
+    row = json.loads(run("list", "--format", "json")[1])[-1]
+    assert (row["name"], row["installed"]) == ("lite-free", True)
+    assert row["title"].startswith("a gift; revision 1, ")
+    assert re.search(r"^who may use it\s+anyone, for anything, with credit$", run("show", "lite-free")[1], re.M)
+    assert run("verify", "lite-free")[0] == 0
+    with Path(row["path"]).open("r+b") as copy:
+        copy.write(b"x")
+    code, _, err = run("verify", "lite-free")
+    assert code == 1
+    assert "has changed since it was added" in err
+    assert run("remove", "lite-free", "--yes")[1].endswith("freed\n")
+    assert run("show", "lite-free")[0] == 2
 
 
 def test_remove(run: Run, served: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +210,10 @@ def test_a_model_of_anybody_s(run: Run, published: Hub, examples: list[Path], tm
     )
     last = run("list")[1].splitlines()[-1]
     size = amount(disk_size(REPOSITORY))
-    assert " ".join(last.split()) == f"{REPOSITORY} yes {size} mit some/model, from huggingface.co"
+    assert (
+        " ".join(last.split())
+        == f"{REPOSITORY} yes {size} mit anyone, for anything, with credit some/model, from huggingface.co"
+    )
     row = json.loads(run("list", "--format", "json")[1])[-1]
     assert (row["name"], row["licence"]["name"], row["huggingface"]) == (REPOSITORY, "mit", "some/model")
     code, out, _ = run("verify", REPOSITORY)

@@ -11,7 +11,7 @@ import pytest
 
 from emovox.baselines.baseline import Baseline
 from emovox.baselines.fitting import fit
-from emovox.errors import BaselineError, LabelsError
+from emovox.errors import BaselineError, LabelsError, OptionsError
 from emovox.evaluation.evaluation import Evaluation, evaluate
 from emovox.evaluation.report import evaluation_report
 from emovox.evaluation.tables import clips_table
@@ -105,14 +105,14 @@ def test_each_recording_has_both_scores(model: Recognizer, rows: list[Labelled])
 
 def test_the_report_says_what_it_is_relative_to(model: Recognizer, rows: list[Labelled]) -> None:
     page = evaluation_report(evaluated(rows, model, baseline="corpus", expect={"neutral": 0.2}), "list").html()
-    assert "Relative to the corpus: the 7 recordings of this list" in page
+    assert "Relative to the corpus: all recordings of this list that have speech (7)" in page
     assert "without their labels" in page
     assert "neutral 0.2" in page
     assert "Without the baseline: expected calibration error" in page
 
 
 def test_what_is_not_moved_is_refused(model: Recognizer, rows: list[Labelled]) -> None:
-    with pytest.raises(BaselineError, match="self leaves the verdict"):
+    with pytest.raises(OptionsError, match="self: it leaves the verdict"):
         evaluated(rows, model, baseline="self")
     moods = tiny.classes("angry", "happy", "sad", "neutral", name="words")
     with pytest.raises(BaselineError, match="words isn't moved"):
@@ -120,5 +120,5 @@ def test_what_is_not_moved_is_refused(model: Recognizer, rows: list[Labelled]) -
     with pytest.raises(BaselineError, match="a trained head isn't moved"):
         evaluated(rows, model, baseline="corpus", head=heads.head(model.metadata))
     agents = [replace(row, groups={"agent": "anna"}) for row in rows]
-    with pytest.raises(LabelsError, match=r"no column 'speaker'; it has agent: --baseline speaker needs one"):
+    with pytest.raises(LabelsError, match=r"no column 'speaker', which .* needs; others than .* label: agent"):
         evaluated(agents, model, baseline="speaker")

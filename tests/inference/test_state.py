@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from emovox.errors import BaselineError
+from emovox.errors import OptionsError
 from emovox.inference.options import Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
@@ -72,5 +72,7 @@ def test_what_is_no_state_is_refused() -> None:
 
 
 def test_one_recording_has_no_corpus(model: Recognizer, examples: list[Path]) -> None:
-    with pytest.raises(BaselineError, match="'corpus' is of many recordings"):
+    with pytest.raises(OptionsError, match="baseline corpus: that is of many recordings"):
         model.recognize(examples[0], baseline="corpus")
+    with pytest.raises(OptionsError, match="baseline recognized: that is for what is in the archive"):
+        model.recognize(examples[0], baseline="recognized")

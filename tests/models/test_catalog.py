@@ -4,8 +4,11 @@ import pytest
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
 from emovox.models import catalog
-from emovox.models.catalog import CATALOG, disk_size, find, installed, partial_path, resolve, snapshot_path
+from emovox.models.catalog import disk_size, find, installed, partial_path, resolve, snapshot_path
+from emovox.models.named import CATALOG
+from emovox.models.odyssey.snapshot import read_snapshot
 from emovox.settings import settings
+from support import odyssey_snapshots
 
 LARGE = "emotion2vec_plus_large"
 
@@ -36,9 +39,17 @@ def test_superbs_models_say_what_they_know() -> None:
         assert entry.corpora == ("IEMOCAP",)
 
 
+def test_each_class_of_the_odyssey_baseline_is_one_of_the_nine(tmp_path: Path) -> None:
+    folder = odyssey_snapshots.write(tmp_path, odyssey_snapshots.tiny(odyssey_snapshots.EIGHT))
+    entry = find("SER-Odyssey-Baseline-WavLM-Categorical")
+    readout = read_snapshot(folder, dict(entry.labels)).readout()
+    assert readout.gives_emotions
+    assert readout.emotions["Contempt"] == "other"
+
+
 def test_titles_name_what_a_model_was_trained_on() -> None:
     corpora = {entry.name: entry.corpora for entry in CATALOG if entry.corpora}
-    assert len(corpora) == 4
+    assert len(corpora) == 6
     for name, names in corpora.items():
         for title in (find(name).title, find(name).chinese):
             assert all(corpus in title for corpus in names)

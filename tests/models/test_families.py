@@ -1,18 +1,23 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emovox.errors import ModelError
 from emovox.models.families import FAMILIES, family_of, read_snapshot
-from support import snapshots, wav2vec2_snapshots
+from support import odyssey_snapshots, snapshots, wav2vec2_snapshots
 
 
 def test_each_folder_is_read_by_its_family(tmp_path: Path) -> None:
-    folders = [snapshots.write(tmp_path / "e"), wav2vec2_snapshots.write(tmp_path / "w")]
+    folders = [
+        snapshots.write(tmp_path / "e"),
+        wav2vec2_snapshots.write(tmp_path / "w"),
+        odyssey_snapshots.write(tmp_path / "o"),
+    ]
     families = [family_of(read_snapshot(folder)) for folder in folders]
     assert families == list(FAMILIES)
     recognised = [[family.recognises(folder) for family in FAMILIES] for folder in folders]
-    assert recognised == [[True, False], [False, True]]
+    assert recognised == np.eye(3, dtype=bool).tolist()
 
 
 def test_a_checkpoint_of_a_training_is_read_by_its_config(tmp_path: Path) -> None:
@@ -28,6 +33,6 @@ def test_a_folder_of_no_family_is_told_which_there_are(tmp_path: Path, config: s
     if config:
         (tmp_path / "config.json").write_text(config, encoding="utf-8")
     with pytest.raises(
-        ModelError, match=r"not a snapshot that can be computed; .*Emotion2Vec.*wav2vec 2\.0 and HuBERT"
+        ModelError, match=r"not a snapshot that can be computed; .*Emotion2Vec.*wav2vec 2\.0, HuBERT and WavLM"
     ):
         read_snapshot(tmp_path)

@@ -14,11 +14,12 @@ from emovox.errors import (
     UnknownEmotionError,
     UnknownModelError,
 )
-from emovox.models.catalog import CATALOG, converted_path, find, snapshot_path
+from emovox.models.catalog import converted_path, find, snapshot_path
 from emovox.models.converted.store import newest
 from emovox.models.hub.published import SOURCE_FILE, SnapshotSource
 from emovox.models.loading import load, mapping_of, open_snapshot
 from emovox.models.metadata import Precision
+from emovox.models.named import CATALOG
 from emovox.settings import settings
 from support import snapshots, tiny
 

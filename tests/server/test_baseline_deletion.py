@@ -76,6 +76,7 @@ def test_what_stays_in_is_said(shared: Client, examples: list[Path]) -> None:
     [item] = delete(shared, ids[0], "refit").json()["baselines"]
     assert (item["name"], item["count"], item["left"]) == ("line3", 2, 1)
     assert "fit it again" in item["reason"]
+    assert item.keys() == {"name", "count", "left", "reason"}
     [item] = delete(shared, ids[1], "keep").json()["baselines"]
     assert (item["name"], item["count"], item["left"]) == ("line3", None, 1)
     [id_] = stored(shared, examples[2:3])

@@ -46,7 +46,7 @@ def embedding(recognizer: Recognizer, path: Path, **options: Any) -> Any:
     return recognition.embedding[0]
 
 
-def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer) -> None:
+def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer, examples: list[Path]) -> None:
     baseline_path("broken").write_text("{")
     baseline(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(baseline_path("old"))
     listed = shared.get("/v1/baselines").json()
@@ -59,7 +59,6 @@ def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer
         "usable": True,
         "created_at": listed[0]["created_at"],
         "group": None,
-        "source": "a test",
         "checksum": line3.checksum,
     }
     assert shared.get("/v1/baselines/line3").json() == listed[0]
@@ -69,6 +68,12 @@ def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer
     damaged = shared.get("/v1/baselines/broken")
     assert damaged.status_code == 409
     assert str(baseline_path("broken").parent) not in damaged.text
+    for name, reason in {
+        "broken": "broken is damaged: fit it again",
+        "none": "there is no 'none': choose self",
+    }.items():
+        answer = shared.post_file(examples[0], baseline=name)
+        assert (answer.status_code, reason in answer.json()["detail"]) == (422, True)
     for name in ("none", "self", "line3.json"):
         assert shared.get(f"/v1/baselines/{name}").json()["type"] == "urn:emovox:no-such-baseline"
 
@@ -231,13 +236,13 @@ def test_a_baseline_is_read_once(
         assert shared.post_file(examples[0], baseline="line3", store="false").is_success
     assert len(reads) == 1
     baseline_path("line3").unlink()
-    baseline_of_two = line3.model_copy(update={"count": 2})
+    baseline_of_two = line3.model_copy(update={"count": 2, "summands": None})
     baseline_of_two.write(baseline_path("line3"))
     assert shared.post_file(examples[0], baseline="line3").json()["baseline"]["count"] == 2
     assert len(reads) == 2
 
 
-def test_each_recording_counts_once_with_all_its_channels(
+def test_each_channel_is_a_recording_of_its_own(
     shared: Client, recognizer: Recognizer, examples: list[Path], encode: Encode, speech: np.ndarray
 ) -> None:
     call = encode(np.stack([speech, 0.3 * speech[::-1]]), "call.wav", "pcm_f32le", sample_format="flt")
@@ -246,10 +251,13 @@ def test_each_recording_counts_once_with_all_its_channels(
         *stored(shared, [call], channel="2"),
         *stored(shared, examples[1:2]),
     ]
-    assert shared.post("/v1/baselines", json={"name": "line3", "outputs": ids}).json()["count"] == 2
+    assert shared.post("/v1/baselines", json={"name": "line3", "outputs": ids}).json()["count"] == 3
     first, second = (embedding(recognizer, call, channel=channel) for channel in (1, 2))
-    expected = ((first + second) / 2 + embedding(recognizer, examples[1])) / 2
-    assert Baseline.find("line3").mean == pytest.approx(expected, abs=2e-3)
+    last = embedding(recognizer, examples[1])
+    assert Baseline.find("line3").mean == pytest.approx((first + second + last) / 3, abs=2e-3)
+    answer = shared.delete(f"/v1/outputs/{ids[0]}", params={"baselines": "refit"})
+    assert answer.json()["baselines"] == [{"name": "line3", "count": 1, "left": 0, "reason": ""}]
+    assert Baseline.find("line3").mean == pytest.approx(last, abs=2e-3)  # the recording is out, wholly
 
 
 def test_what_cannot_be_used_is_left_out_and_named(
@@ -309,7 +317,74 @@ def test_lists_and_statistics_say_what_they_are_relative_to(tmp_path: Path, exam
         assert relative["by_emotion"] == Counter(item["emotion"] for item in [*answers, plain])
         without = [item.get("scores_without", item["scores"]) for item in [*answers, plain]]
         assert raw["by_emotion"] == Counter(max(scores, key=scores.__getitem__) for scores in without)
-        assert client.get("/v1/archive/stats", params={"baseline": "line3"}).status_code == 422
+
+
+def test_the_archive_is_relative_to_any(
+    tmp_path: Path,
+    recognizer: Recognizer,
+    examples: list[Path],
+    line3: Baseline,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("emovox.archive.relative.Recognizer", None)  # the service loads none but in its pool
+
+    def listed(client: Client, **params: Any) -> list[dict[str, Any]]:
+        answer = client.get("/v1/archive", params=params)
+        assert answer.status_code == 200, answer.text
+        return list(reversed(answer.json()["recognitions"]))
+
+    with serving(tmp_path / "outputs") as client:
+        raw = [client.post_file(path).json() for path in examples]
+        options: dict[str, Any] = {"baseline": line3, "expect": {"neutral": 0.8}}
+        expected = [recognizer.recognize(path, **options) for path in examples]
+        items = listed(client, baseline="line3", expect="neutral=0.8")
+        for item, result, before in zip(items, expected, raw, strict=True):
+            assert (item["emotion"], item["relative_to"], item["baseline"]) == (result.emotion, "line3", None)
+            assert item["scores"] == pytest.approx(result.scores, abs=1e-6)
+            assert item["scores_without"] == pytest.approx(before["scores"], abs=1e-6)
+        assert not any("scores_without" in item for item in listed(client))
+        score = sorted(item["scores"]["neutral"] for item in items)[1]
+        words = {"baseline": "line3", "expect": "neutral=0.8", "filter": f"neutral>{score}", "limit": "1"}
+        page = client.get("/v1/archive", params=words).json()
+        ids = [item["id"] for item in page["recognitions"]]
+        while page["next"] is not None:
+            page = client.get("/v1/archive", params={**words, "before": page["next"]}).json()
+            ids += [item["id"] for item in page["recognitions"]]
+        assert ids == [item["id"] for item in reversed(items) if item["scores"]["neutral"] > score]
+        emotion = items[0]["emotion"]
+        same = [item for item in items if item["emotion"] == emotion]
+        assert listed(client, baseline="line3", expect="neutral=0.8", emotion=emotion) == same
+        stats = client.get("/v1/archive/stats", params={"baseline": "line3", "expect": "neutral=0.8"}).json()
+        assert stats["relative_to"] == "line3"
+        assert stats["by_emotion"] == Counter(item["emotion"] for item in items)
+        corpus = listed(client, baseline="corpus")
+        assert {item["relative_to"] for item in corpus} == {"corpus"}
+        client.put(f"/v1/outputs/{corpus[0]['output']}/tags/speaker:anna")
+        speakers = [item["relative_to"] for item in listed(client, baseline="speaker")]
+        assert speakers == ["speaker anna", *["corpus"] * (len(examples) - 1)]
+
+
+@pytest.mark.parametrize("path", ["/v1/archive", "/v1/archive/stats"])
+def test_what_the_archive_cant_be_relative_to(
+    shared: Client, recognizer: Recognizer, examples: list[Path], line3: Baseline, path: str
+) -> None:
+    shared.post_file(examples[0])
+    baseline(recognizer.metadata.model_copy(update={"name": "/etc/passwd"})).write(baseline_path("strange"))
+    for params, status, words in (
+        ({"baseline": "self"}, 422, "choose one of corpus, speaker, recognized, line3, strange"),
+        ({"baseline": "nobody"}, 422, "baseline: choose one of"),
+        ({"baseline": str(baseline_path("line3"))}, 422, "baseline: choose one of"),
+        ({"expect": "neutral=0.8"}, 422, "choose a baseline, too"),
+        ({"baseline": "line3", "expect": "neutral=8"}, 422, "give a share from 0 to 1"),
+        ({"baseline": "recognized", "expect": "neutral=0.8"}, 422, "those that were said when recognising"),
+        ({"baseline": "speaker"}, 409, "no recording has a tag like speaker:NAME"),
+        ({"baseline": "line3", "tag": "nobody's"}, 409, "nothing in the archive is selected"),
+        ({"baseline": "strange"}, 422, "made with the model /etc/passwd"),
+    ):
+        answer = shared.get(path, params=params)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), params
+        assert words in answer.json()["detail"], params
+        assert str(baseline_path("line3").parent) not in answer.text
 
 
 def test_long_uploads_are_sent_as_jobs_first(tmp_path: Path, examples: list[Path]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from emovox.models.catalog import CATALOG, find
+from emovox.models.catalog import find
+from emovox.models.named import CATALOG
 from emovox.server.http.problems import Problem
 from emovox.server.pulls import AT_ONCE, Pull, Pulls
 from emovox.settings import settings

@@ -51,8 +51,8 @@ def metadata(**changes: Any) -> Metadata:
     return Metadata(**{**facts, **changes})
 
 
-def write(path: Path, **changes: Any) -> Path:
-    """A model whose frame is the mean of 400 samples; the logits of a linear readout are frame × (1, 2, …)."""
+def write(path: Path, *, scale: float = 1, **changes: Any) -> Path:
+    """A model whose frame is the mean of 400 samples × scale; a linear readout's logits are frame × (1, 2, …)."""
     facts = metadata(**changes)
     nodes = [
         helper.make_node("Unsqueeze", ["waveform", "one"], ["planes"]),
@@ -73,7 +73,7 @@ def write(path: Path, **changes: Any) -> Path:
         helper.make_node("Div", ["sums", "divisors"], ["embedding"]),
     ]
     constants = {
-        "mean": np.full((1, 1, LEAST), 1 / LEAST, np.float32),
+        "mean": np.full((1, 1, LEAST), scale / LEAST, np.float32),
         "one": np.array([1]), "two": np.array([2]), "least": np.array([LEAST]), "hop": np.array([HOP]),
         "nil": np.array(0), "step": np.array(1), "zero": np.float32(0),
     }  # fmt: skip

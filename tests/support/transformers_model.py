@@ -1,4 +1,4 @@
-"""Transformers' own wav2vec 2.0 and HuBERT: random weights for them, their snapshots, and what they compute.
+"""Transformers' wav2vec 2.0, HuBERT and WavLM: random weights for them, their snapshots, and what they compute.
 
 Needs what tests/requirements-parity.txt says.
 """
@@ -26,6 +26,7 @@ def parity(test: Any) -> Any:
         pytest.mark.skipif(_MISSING and not os.environ.get("CI"), reason="needs tests/requirements-parity.txt"),
         pytest.mark.filterwarnings("ignore:.*:DeprecationWarning"),
         pytest.mark.filterwarnings("ignore:.*:FutureWarning"),
+        pytest.mark.filterwarnings("ignore:Support for mismatched:UserWarning"),  # WavLM's masks
     ):
         test = mark(test)
     return test

@@ -1,4 +1,4 @@
-"""Snapshots of wav2vec 2.0 and HuBERT with random weights, written without torch and without transformers."""
+"""Snapshots of wav2vec 2.0, HuBERT and WavLM with random weights, written without torch and transformers."""
 
 import json
 import struct
@@ -43,6 +43,9 @@ LARGE: dict[str, Any] = {
     "do_stable_layer_norm": True,
     "use_weighted_layer_sum": True,
 }
+# As microsoft/wavlm-base and microsoft/wavlm-large, with SUPERB's head.
+WAVLM_BASE: dict[str, Any] = {"model_type": "wavlm", "use_weighted_layer_sum": True}
+WAVLM_LARGE: dict[str, Any] = LARGE | {"model_type": "wavlm", "conv_bias": False}
 # As audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim, but for its size.
 REGRESSION: dict[str, Any] = {
     "feat_extract_norm": "layer",

@@ -175,7 +175,7 @@ def test_one_of_a_model_that_is_not_here_cannot_be_chosen(
     ("language", "theme", "make"),
     [
         ("en-GB", "light", "Make a baseline of these"),
-        pytest.param("zh-CN", "dark", "用所选录音生成基线", marks=pytest.mark.slow),
+        pytest.param("zh-CN", "dark", "用所选录音建立基线", marks=pytest.mark.slow),
     ],
 )
 def test_one_is_made_of_what_is_stored(

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from emovox.emotions import EMOTIONS
-from emovox.models.catalog import CATALOG
+from emovox.models.named import CATALOG
 from support.browser import Tab, axe
 from support.browser import tab as opened
 from support.service import Client

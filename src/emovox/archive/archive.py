@@ -9,16 +9,17 @@ from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Engine, delete, select, tuple_
 
 from emovox.archive import rows
 from emovox.archive.database import PATIENCE, archive_file, open_database
 from emovox.archive.directories import Directories
 from emovox.archive.filter import Filter
 from emovox.archive.names import Name
+from emovox.archive.pages import mark, position
 from emovox.archive.readings import names
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
-from emovox.archive.rows import RecordMapper, joined, parts
+from emovox.archive.rows import RecordMapper, Replacement, joined, parts
 from emovox.archive.schema import embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.archive.similarity.search import Hit, Neighbour, SimilarityIndex
 from emovox.archive.statistics import Stats, count
@@ -136,16 +137,15 @@ class Archive:
         """
         query = joined().order_by(recognitions.c.created.desc(), recognitions.c.id.desc()).limit(limit + 1)
         if before is not None:
-            query = query.where(tuple_(recognitions.c.created, recognitions.c.id) < _mark(before))
+            query = query.where(tuple_(recognitions.c.created, recognitions.c.id) < position(before))
         with self.database.connect() as connection:
             query = query.where(*where.resolved(connection).conditions())
             page = self._mapper.records(connection, query)
-        following = f"{page[limit - 1].created.timestamp()!r}:{page[limit - 1].id}" if len(page) > limit else None
-        return page[:limit], following
+        return page[:limit], mark(page[limit - 1]) if len(page) > limit else None
 
-    def all(self, where: Filter = ALL) -> Iterator[ArchiveRecord]:
-        """The records of all pages of `find`."""
-        page, before = self.find(where, limit=1000)
+    def all(self, where: Filter = ALL, *, before: str | None = None) -> Iterator[ArchiveRecord]:
+        """The records of all pages of `find`, from `before` on."""
+        page, before = self.find(where, limit=1000, before=before)
         yield from page
         while before is not None:
             page, before = self.find(where, limit=1000, before=before)
@@ -272,7 +272,7 @@ class Archive:
         with self.database.begin() as connection:
             for part in parts(sha256s):
                 ids = select(recognitions.c.id).where(recognitions.c.recording.in_(part))
-                self._count_deletions(connection, connection.scalars(ids).all())
+                rows.count_deletions(connection, connection.scalars(ids).all())
                 deleted += connection.execute(delete(recordings).where(recordings.c.sha256.in_(part))).rowcount
         if deleted:
             self.neighbours.forget()
@@ -288,7 +288,7 @@ class Archive:
                 query = select(recognitions.c.id, recognitions.c.recording).where(recognitions.c.outputs.in_(part))
                 pairs = connection.execute(query).all()
                 ids, sha256s = [row.id for row in pairs], {row.recording for row in pairs}
-                self._count_deletions(connection, ids)
+                rows.count_deletions(connection, ids)
                 deleted += connection.execute(delete(recognitions).where(recognitions.c.id.in_(ids))).rowcount
                 others = select(recognitions.c.recording).where(recognitions.c.recording.in_(sha256s))
                 orphans |= sha256s - set(connection.scalars(others))
@@ -297,6 +297,22 @@ class Archive:
             self.neighbours.forget()
             embedding_cache.forget(orphans)
         return deleted
+
+    def replace(self, batches: Iterable[Sequence[Replacement]]) -> int:
+        """Put new recognitions in the place of others, of the same recordings, in one transaction.
+
+        Args:
+            batches: are made while the database is held: what must change with it may be changed by the way.
+
+        Returns:
+            How many were there to be replaced.
+        """
+        replaced = 0
+        with self.database.begin() as connection:
+            for batch in batches:
+                replaced += rows.replace_records(connection, batch, self._mapper)
+        self.neighbours.forget()
+        return replaced
 
     def similar(
         self,
@@ -367,26 +383,6 @@ class Archive:
                 span = () if hit.segment is None else (hit.segment["start"], hit.segment["end"])
                 nearest.setdefault((record.sha256, record.channel, *span), Neighbour.of(hit, record))
         return list(nearest.values())
-
-    def _count_deletions(self, connection: Connection, ids: Sequence[str]) -> None:
-        for part in parts(ids):
-            counts = (
-                select(embeddings.c.space, func.count())
-                .where(embeddings.c.recognition.in_(part))
-                .group_by(embeddings.c.space)
-                .order_by(embeddings.c.space)
-            )
-            for space, deleted in connection.execute(counts).all():
-                row = update(spaces).where(spaces.c.id == space)
-                connection.execute(row.values(deletions=spaces.c.deletions + deleted))
-
-
-def _mark(before: str) -> tuple[float, str]:
-    created, _, id_ = before.partition(":")
-    try:
-        return float(created), id_
-    except ValueError:
-        raise ArchiveError("before: give what the previous page gave") from None
 
 
 def _cache(database: Engine) -> Path:

@@ -132,6 +132,16 @@ class Directories:
                     )
         return by_name
 
+    def of(self, ids: Iterable[str]) -> dict[str, tuple[Path, ...]]:
+        """The outputs directories of recognitions, by their ids; several are copies."""
+        by_id: dict[str, tuple[Path, ...]] = {}
+        query = select(directories.c.path, directories.c.recognition).order_by(directories.c.path)
+        with self._database.connect() as connection:
+            for part in parts(ids):
+                for row in connection.execute(query.where(directories.c.recognition.in_(part))):
+                    by_id[row.recognition] = (*by_id.get(row.recognition, ()), self._mapper.resolved(row.path))
+        return by_id
+
     def drop(self, root: Path, names: Iterable[str]) -> None:
         """Take out what is no longer on disk; its recognitions stay."""
         prefix = self._prefix(root)

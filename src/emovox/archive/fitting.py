@@ -22,7 +22,7 @@ def fit(
     column: str | None = None,
     source: str = "",
 ) -> list[Baseline]:
-    """Baselines of recordings that the archive has embeddings of, by one model; of each recording the latest.
+    """Baselines of recordings that the archive has embeddings of, by one model; of each channel the latest.
 
     Args:
         archive: that has them; its embeddings are read in blocks.
@@ -46,7 +46,7 @@ def fit(
     for block in blocks(archive, where, model=metadata.name, revision=metadata.embeddings_of, size=size):
         values = None if column is None else groups(block, column)
         valued = valued or any(values or ())
-        fitting.add(block.vectors, list(block.sha256s), values)
+        fitting.add(block.vectors, list(block.sha256s), values, block.channels)
     if column is not None and not valued:
         raise ArchiveError(f"no recording has a tag like {column}:NAME: give one with `emovox archive tag`")
     return fitting.baselines()

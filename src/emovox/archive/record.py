@@ -85,6 +85,7 @@ class ArchiveRecord:
         tags: of the recording, sorted; only in records that the archive gives back.
         baseline: that it was recognised with; None: with none. Scores are without it all the same.
         relative_to: what the scores are relative to: `raw`, or the name of a baseline that moved them since.
+        raw: itself with the scores that the archive has; None: those are its own.
         emotions: which of the nine each label of the model is; None: their names say it.
         side: whose voice it is; None: nobody said.
         policy: what the policy decided; None: nobody said whose voice it is, and everything was allowed.
@@ -120,6 +121,7 @@ class ArchiveRecord:
     tags: tuple[str, ...] = ()
     baseline: BaselineFacts | None = None
     relative_to: str = RAW
+    raw: "ArchiveRecord | None" = None
     emotions: dict[str, str] | None = None
     side: Side | None = None
     policy: Ruling | None = None
@@ -135,7 +137,8 @@ class ArchiveRecord:
         return self.created.astimezone().strftime("%Y-%m-%d")
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON: the `FIELDS`."""
+        """As JSON: the `FIELDS`, and `scores_without` where a baseline moved the scores."""
+        scores = None if self.raw is None else self.raw.scores
         return {
             **{name: getattr(self, name) for name in FIELDS},
             "created": self.created.astimezone().isoformat(),
@@ -145,6 +148,7 @@ class ArchiveRecord:
             "outputs": None if self.outputs is None else str(self.outputs),
             "tags": list(self.tags),
             "baseline": None if self.baseline is None else self.baseline.model_dump(mode="json"),
+            **({} if scores is None else {"scores_without": dict(scores)}),
             "policy": None if self.policy is None else self.policy.model_dump(mode="json"),
         }
 

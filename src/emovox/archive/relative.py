@@ -4,7 +4,8 @@ Scores are softmax(logits), so those with a shift of the logits are the softmax 
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -19,17 +20,17 @@ from emovox.archive.fitting import tagged
 from emovox.archive.record import ArchiveRecord
 from emovox.archive.schema import recognitions
 from emovox.archive.vectors import blocks
-from emovox.baselines.baseline import SELF, Baseline
+from emovox.baselines.baseline import CORPUS, RECOGNIZED, SELF, SPEAKER, Baseline
 from emovox.baselines.fitting import Fitting
+from emovox.baselines.shift import Shifting, movable
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, BaselineError, OptionsError, UnknownModelError
 from emovox.inference.options import Options
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
+from emovox.models.catalog import name_of
+from emovox.models.metadata import Metadata
 from emovox.models.readout import Temperatures, temperature
-
-RECOGNIZED, CORPUS, SPEAKER = "recognized", "corpus", "speaker"
-"""Instead of a baseline: what each was recognised with; that of all selected recordings; each speaker's."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Move:
         readouts, scores = record.readouts, record.scores
         divisor = temperature(self.temperatures, record.speech or 0.0)
         if (own := readouts.get(self.readout)) is not None and own.scores is not None:
-            own = _with_scores(own, moved(own.scores, self.logits, divisor))
+            own = _with_scores(own, moved(own.scores, self.logits, divisor), own.scores)
             readouts = {**readouts, self.readout: own}
         if self._nine is not None:
             scores = moved(scores, self._nine, divisor)
@@ -72,11 +73,11 @@ class Move:
         emotion = max(scores, key=scores.__getitem__)
         return replace(
             record, emotion=emotion, confidence=scores[emotion], scores=scores, readouts=readouts,
-            relative_to=self.name,
+            relative_to=self.name, raw=record,
         )  # fmt: skip
 
     def segment(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A segment of `Archive.segments` with moved scores.
+        """A segment of `Archive.segments` with moved scores, and `scores_without`.
 
         Raises:
             ArchiveError: several of the model's classes are one emotion; segments are kept with the nine alone.
@@ -89,9 +90,12 @@ class Move:
                 "has their sums alone: recognise with --baseline, and read the outputs"
             )
         divisor = temperature(self.temperatures, row["end"] - row["start"])
-        scores = moved({name: row[name] for name in NAMES}, self._nine, divisor)
+        without = {name: row[name] for name in NAMES}
+        scores = moved(without, self._nine, divisor)
         emotion = max(scores, key=scores.__getitem__)
-        return {**row, **scores, "emotion": emotion, "confidence": scores[emotion]}
+        return {
+            **row, **scores, "emotion": emotion, "confidence": scores[emotion], "scores_without": without,
+        }  # fmt: skip
 
     @cached_property
     def _nine(self) -> dict[str, float] | None:
@@ -116,9 +120,10 @@ def moved(scores: Mapping[str, float], logits: Mapping[str, float], divisor: flo
     return dict(zip(scores, (raised / raised.sum()).tolist(), strict=True))
 
 
-def _with_scores(item: ReadoutResult, scores: dict[str, float]) -> ReadoutResult:
+def _with_scores(item: ReadoutResult, scores: dict[str, float], without: dict[str, float]) -> ReadoutResult:
     best = max(scores, key=scores.__getitem__)
-    return item.model_copy(update={"scores": scores, "label": best, "confidence": scores[best]})
+    facts = {"scores": scores, "label": best, "confidence": scores[best], "scores_without": without}
+    return item.model_copy(update=facts)
 
 
 class Relative(Protocol):
@@ -155,18 +160,16 @@ class ToBaselines:
 
     def __init__(
         self,
-        recognizer: Recognizer,
+        rule: Shifting,
         whole: Baseline,
         by_speaker: Mapping[str, Baseline],
         *,
         name: str,
-        expect: Mapping[str, float] | None,
     ) -> None:
         self.name = name
-        self._recognizer, self._whole, self._by_speaker = recognizer, whole, by_speaker
-        self._expect = expect
+        self._rule, self._whole, self._by_speaker = rule, whole, by_speaker
         self._moves: dict[tuple[str, frozenset[str]], Move] = {}
-        self._shift(whole, None)  # what can't be is refused now, not in the middle
+        rule(whole)  # what can't be is refused now, not in the middle
 
     def of(self, record: ArchiveRecord) -> Move | None:
         """As `Relative.of`."""
@@ -185,30 +188,41 @@ class ToBaselines:
 
     def _move(self, name: str, baseline: Baseline, allowed: frozenset[str]) -> Move:
         try:
-            readout, logits = self._shift(baseline, allowed)
+            shift = replace(self._rule, emotions=allowed)(baseline)
         except (BaselineError, OptionsError):  # only what nobody expects can win, as in silence
-            readout, logits = self._shift(baseline, None)
-        own = self._recognizer.metadata.emotions
-        assert own is not None  # noqa: S101  else nothing could be moved
-        return Move(name, readout, logits, own.emotions, temperatures=own.temperatures)
+            shift = self._rule(baseline)
+        own = movable(self._rule.metadata)
+        return Move(name, shift.readout, shift.logits, own.emotions, temperatures=own.temperatures)
 
-    def _shift(self, baseline: Baseline, emotions: Collection[str] | None) -> tuple[str, dict[str, float]]:
-        shift = self._recognizer.shift(Options.of(baseline=baseline, expect=self._expect, emotions=emotions))
-        assert shift is not None  # noqa: S101  a baseline was given
-        assert not callable(shift)  # noqa: S101  and it isn't `self`
-        return shift.readout, shift.logits
+
+Models = Callable[[str], AbstractContextManager[Recognizer]]
+"""Gives the model of a name, as long as it is looked at."""
+
+
+def load(name: str) -> AbstractContextManager[Recognizer]:
+    """As `Models`: for this once."""
+    try:
+        return nullcontext(Recognizer(name))
+    except UnknownModelError:  # of a file, which is perhaps that of the settings
+        return nullcontext(Recognizer())
 
 
 def relative_to(
-    archive: Archive, baseline: str, where: Filter, *, expect: Mapping[str, float] | None = None
+    archive: Archive,
+    baseline: str | Baseline,
+    where: Filter,
+    *,
+    expect: Mapping[str, float] | None = None,
+    models: Models = load,
 ) -> Relative:
     """What the scores of selected records are to be relative to.
 
     Args:
         archive: that has them.
-        baseline: a name or path of one, `corpus`, `speaker`, or `recognized`.
+        baseline: one, or its name or path, or `corpus`, `speaker`, or `recognized`.
         where: what selects them, not by scores. A corpus is what it selects and has embeddings; it is read twice.
         expect: shares of emotions that the baseline's recordings are taken to have.
+        models: gives the model, of which only metadata and weights are needed.
 
     Raises:
         ArchiveError: they are of several models, or of another than the baseline's; there are no embeddings of
@@ -226,29 +240,33 @@ def relative_to(
         if expect is not None:
             raise OptionsError(f"expect: with {RECOGNIZED} the shares are those that were said when recognising")
         return AsRecognized()
-    given = None if baseline in {CORPUS, SPEAKER} else Baseline.find(baseline)
+    if isinstance(baseline, str) and baseline not in {CORPUS, SPEAKER}:
+        baseline = Baseline.find(baseline)
     model = _only_model(archive, where)
-    recognizer = _recognizer(model[0] if given is None else given.model.name)
-    _check(model, recognizer)
-    if given is not None:
-        return ToBaselines(recognizer, given, {}, name=given.name, expect=expect)
-    whole, by_speaker = _fit(archive, recognizer, where, speakers=baseline == SPEAKER)
-    return ToBaselines(recognizer, whole, by_speaker, name=baseline, expect=expect)
+    own = (baseline.model.name, baseline.model.revision) if isinstance(baseline, Baseline) else model[:2]
+    with models(name_of(*own)) as recognizer:
+        _check(model, recognizer)
+        if isinstance(baseline, Baseline):
+            whole, by_speaker, name = baseline, dict[str, Baseline](), baseline.name
+        else:
+            whole, by_speaker = _fit(archive, recognizer.metadata, where, speakers=baseline == SPEAKER)
+            name = baseline
+        rule = recognizer.shifting(Options.of(baseline=whole, expect=expect))
+    return ToBaselines(rule, whole, by_speaker, name=name)
 
 
 def _fit(
-    archive: Archive, recognizer: Recognizer, where: Filter, *, speakers: bool
+    archive: Archive, metadata: Metadata, where: Filter, *, speakers: bool
 ) -> tuple[Baseline, dict[str, Baseline]]:
-    metadata = recognizer.metadata
     fitting = Fitting("archive", metadata, column=SPEAKER, source="the archive")
     size = metadata.embedding_size
     for block in blocks(archive, where, model=metadata.name, revision=metadata.embeddings_of, size=size):
         values = [tagged(tags, SPEAKER) for tags in block.tags] if speakers else None
-        fitting.add(block.vectors, list(block.sha256s), values)
+        fitting.add(block.vectors, list(block.sha256s), values, block.channels)
     whole, *groups = fitting.baselines()
-    by_speaker = {item.group.value: item for item in groups if item.group is not None and item.group.value}
+    by_speaker = {item.group.value: item for item in groups if item.group is not None}
     if speakers and not by_speaker:
-        raise ArchiveError("no recording has a tag like speaker:NAME: give one with `emovox archive tag`")
+        raise ArchiveError("no recording has a tag like speaker:NAME: tag them, or choose corpus")
     return whole, by_speaker
 
 
@@ -268,20 +286,13 @@ def _only_model(archive: Archive, where: Filter) -> _ModelKey:
         name, revision = labels[-1]
         raise ArchiveError(
             f"these are of several models, {', '.join(' '.join(pair).strip() for pair in labels)}: scores can be "
-            f"moved of one at a time: add --filter model={name} --filter revision={revision}"
+            f"moved of one at a time: choose model={name} and revision={revision}, or others"
         )
     if len(models) > 1:
         raise ArchiveError(
-            f"the labels of {labels[0][0]} were taken for different emotions: choose some by --filter"
+            f"the labels of {labels[0][0]} were taken for different emotions: choose some with a filter"
         )
     return models[0]
-
-
-def _recognizer(name: str) -> Recognizer:
-    try:
-        return Recognizer(name)
-    except UnknownModelError:  # of a file, which is perhaps that of the settings
-        return Recognizer()
 
 
 def _check(model: _ModelKey, recognizer: Recognizer) -> None:
@@ -289,8 +300,8 @@ def _check(model: _ModelKey, recognizer: Recognizer) -> None:
     facts = recognizer.model
     if (name, revision) != (facts.name, facts.revision):
         raise ArchiveError(
-            f"these were recognised by {name} {revision}, not {facts.name} {facts.revision}: choose others with "
-            f"--filter model={facts.name} --filter revision={facts.revision}, or recognise them again"
+            f"these were recognised by {name} {revision}, not {facts.name} {facts.revision}: choose those of "
+            f"model={facts.name} and revision={facts.revision}, or recognise these again: `emovox archive upgrade`"
         )
     if (None if mapping is None else json.loads(mapping)) != facts.emotions:
         raise ArchiveError(f"the labels of {name} were taken for other emotions than now: recognise them again")

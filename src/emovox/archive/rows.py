@@ -10,10 +10,10 @@ from dataclasses import fields, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, Engine, RowMapping, Select, Table, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, Table, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from emovox.archive import readings
@@ -185,6 +185,19 @@ def lock_spaces(connection: Connection, keys: Iterable[SpaceKey]) -> dict[SpaceK
     return numbers
 
 
+def advice(model: str, keys: Iterable[tuple[str, str]]) -> str:
+    """What to do where there are embeddings by another revision of a model alone; empty: there are none.
+
+    Args:
+        model: its name.
+        keys: model and revision of those that there are.
+    """
+    others = sorted({f"{model}@{revision}" for name, revision in keys if name == model and revision})
+    if not others:
+        return ""
+    return f". `emovox archive upgrade` infers those again; --model {' or '.join(others)} compares with them"
+
+
 def packed(vector: Floats) -> bytes:
     """A vector as it is stored."""
     return vector.astype("<f2").tobytes()
@@ -193,6 +206,41 @@ def packed(vector: Floats) -> bytes:
 def unpacked(content: bytes) -> Floats:
     """A vector as it was stored, float32 (D,)."""
     return np.frombuffer(content, "<f2").astype(np.float32)
+
+
+class Replacement(NamedTuple):
+    """A record and what takes its place, with all the outputs directories that have it."""
+
+    old: str
+    new: ArchiveRecord
+    directories: tuple[Path, ...]
+
+
+def replace_records(connection: Connection, batch: Sequence[Replacement], mapper: RecordMapper) -> int:
+    """Put records in the place of others; those that have been deleted since aren't. Gives how many."""
+    ids = [item.old for item in batch]
+    there = set(connection.scalars(select(recognitions.c.id).where(recognitions.c.id.in_(ids))))
+    count_deletions(connection, sorted(there))
+    connection.execute(delete(recognitions).where(recognitions.c.id.in_(there)))
+    items = [item for item in batch if item.old in there]
+    keep(connection, [item.new for item in items], mapper)
+    copies = [replace(item.new, outputs=path) for item in items for path in item.directories]
+    _keep_directories(connection, copies, mapper)
+    return len(items)
+
+
+def count_deletions(connection: Connection, ids: Sequence[str]) -> None:
+    """Note of each space how many of its embeddings will be deleted with recognitions."""
+    for part in parts(ids):
+        counts = (
+            select(embeddings.c.space, func.count())
+            .where(embeddings.c.recognition.in_(part))
+            .group_by(embeddings.c.space)
+            .order_by(embeddings.c.space)
+        )
+        for space, deleted in connection.execute(counts).all():
+            row = update(spaces).where(spaces.c.id == space)
+            connection.execute(row.values(deletions=spaces.c.deletions + deleted))
 
 
 def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordMapper) -> int:

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 
-from emovox.archive.names import Name
-from emovox.archive.record import ArchiveRecord
+from emovox.archive.record import RAW, ArchiveRecord
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
-from emovox.exports.columns import Layout
+from emovox.exports.columns import Cell, Layout
 from emovox.exports.table import Rows, Source
 from emovox.inference.recognition import Segment
+from emovox.models.readout import EMOTION
 from emovox.packages import install
 from emovox.spreadsheets import writer
 
@@ -29,22 +29,30 @@ _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
 
 
-def layout_of(names: Iterable[Name]) -> Layout:
-    """The columns that readouts have, if their numbers are of these."""
-    layout = Layout()
-    for name in names:
+def layout_of(view: "View") -> Layout:
+    """The columns that readouts of its records have; with a baseline also those of the raw scores."""
+    layout = segment_layout(view)
+    for name in view.archive.reading_names(view.where):
         layout.add_readout(name.readout, [name.label], classes=not name.value)
+    return layout
+
+
+def segment_layout(view: "View") -> Layout:
+    """The same of segments, which are kept with the nine emotions alone."""
+    layout = Layout()
+    if view.relative is not None:
+        layout.relative, layout.moved = True, [EMOTION]
     return layout
 
 
 def write_csv(records: Iterable[ArchiveRecord], file: IO[Any], layout: Layout) -> None:
     """A line for each record, with the columns of readouts."""
     write = writer(file)
-    write([*COLUMNS, *layout.readout_columns()])
+    write([*COLUMNS, *_own_columns(layout)])
     for record in records:
         row = _flat(record)
         row |= {"warnings": " ".join(row["warnings"]), "tags": ",".join(row["tags"])}
-        write([*(row[name] for name in COLUMNS), *layout.readout_cells(record.readouts)])
+        write([*(row[name] for name in COLUMNS), *_own_cells(layout, record)])
 
 
 def write_jsonl(records: Iterable[ArchiveRecord], file: IO[Any], archive: "Archive | None" = None) -> None:
@@ -83,7 +91,7 @@ def write_parquet(
     types |= {name: pa.float64() for name in _NUMBERS}
     types |= {"channel": pa.int32(), "created": pa.timestamp("us", tz="UTC")}
     types |= {"warnings": pa.list_(pa.string()), "tags": pa.list_(pa.string())}
-    own = layout.readout_columns()
+    own = _own_columns(layout)
     types |= {name: pa.string() if kind is str else pa.float64() for name, kind in own.items()}
     if archive is not None:
         types["embedding"] = pa.list_(pa.float32())
@@ -93,7 +101,7 @@ def write_parquet(
         while group := list(islice(remaining, _TOGETHER)):
             rows = [
                 {**_flat(record), "created": record.created}
-                | dict(zip(own, layout.readout_cells(record.readouts), strict=True))
+                | dict(zip(own, _own_cells(layout, record), strict=True))
                 for record in group
             ]
             if archive is not None:
@@ -107,7 +115,8 @@ def segments(view: "View") -> Iterator[Rows]:
     for record in view.records():
         outputs = None if record.outputs is None else str(record.outputs)
         rows, relative_to = view.segments(record)
-        yield Rows(record.link or record.name, outputs, [_segment(row) for row in rows], relative_to=relative_to)
+        baseline = None if relative_to == RAW else relative_to
+        yield Rows(record.link or record.name, outputs, [_segment(row) for row in rows], baseline=baseline)
 
 
 def sources(records: Iterable[ArchiveRecord]) -> Iterator[Source]:
@@ -119,11 +128,28 @@ def sources(records: Iterable[ArchiveRecord]) -> Iterator[Source]:
 def _segment(row: dict[str, Any]) -> Segment:
     scores = None if row["emotion"] is None else {name: row[name] for name in NAMES}
     facts = {name: row[name] for name in ("start", "end", "emotion", "confidence", "channel")}
-    return Segment.model_construct(**facts, scores=scores)  # checked when it was archived
+    without = row.get("scores_without")  # checked when it was archived, as all of it
+    return Segment.model_construct(**facts, scores=scores, scores_without=without)
+
+
+def _own_columns(layout: Layout) -> dict[str, type]:
+    return layout.readout_columns() | layout.without_columns()
+
+
+def _own_cells(layout: Layout, record: ArchiveRecord) -> list[Cell]:
+    cells = layout.readout_cells(record.readouts)
+    if not layout.relative:
+        return cells
+    raw = record.raw
+    return [
+        *cells,
+        *(layout.without_cells(None, {}) if raw is None else layout.without_cells(raw.scores, raw.readouts)),
+    ]
 
 
 def _flat(record: ArchiveRecord) -> dict[str, Any]:
     row = record.to_dict()
     row["baseline"] = None if record.baseline is None else record.baseline.name
+    row.pop("scores_without", None)
     row["policy"] = None if record.policy is None else record.policy.profile
     return {**row, **(row.pop("scores") or dict.fromkeys(NAMES))}

@@ -102,7 +102,7 @@ def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: 
             )
         if nothing:
             raise ArchiveError(
-                f"the archive has no embeddings of these recordings by {model} {revision}{_others(other)}"
+                f"the archive has no embeddings of these recordings by {model} {revision}{_others(other, model)}"
             )
 
 
@@ -125,11 +125,12 @@ def _tags(connection: Connection, sha256s: set[str]) -> dict[str, tuple[str, ...
     return names
 
 
-def _others(connection: Connection) -> str:
+def _others(connection: Connection, model: str) -> str:
     query = select(spaces.c.model, spaces.c.revision).where(spaces.c.kind == rows.RECORDING)
-    labels = sorted({f"{row.model} {row.revision}".strip() for row in connection.execute(query)})
+    keys = [(row.model, row.revision) for row in connection.execute(query)]
+    labels = sorted({f"{name} {revision}".strip() for name, revision in keys})
     return (
-        f"; it has those by {', '.join(labels)}: choose with --model"
+        f"; it has those by {', '.join(labels)}: choose with --model{rows.advice(model, keys)}"
         if labels
         else ": recognise them with --archive"
     )

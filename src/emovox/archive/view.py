@@ -9,10 +9,12 @@ from typing import Any
 from emovox.archive.archive import ALL, Archive
 from emovox.archive.filter import Filter
 from emovox.archive.names import CONFIDENCE, LABEL
+from emovox.archive.pages import mark
 from emovox.archive.readings import Comparison
 from emovox.archive.record import RAW, ArchiveRecord
-from emovox.archive.relative import Relative, relative_to
+from emovox.archive.relative import Models, Relative, load, relative_to
 from emovox.archive.statistics import Stats
+from emovox.baselines.baseline import Baseline
 from emovox.emotions import NAMES
 from emovox.errors import FilterError
 from emovox.models.readout import EMOTION
@@ -41,39 +43,34 @@ class View:
         cls,
         archive: Archive,
         where: Filter = ALL,
-        baseline: str | None = None,
+        baseline: str | Baseline | None = None,
         *,
         expect: Mapping[str, float] | None = None,
+        models: Models = load,
     ) -> "View":
         """A view relative to a baseline, as `relative_to` has it; None: as stored."""
         if baseline is None:
             return cls(archive, where)
         _check(archive, where)
-        return cls(archive, where, relative_to(archive, baseline, _stored(where), expect=expect))
+        return cls(archive, where, relative_to(archive, baseline, _stored(where), expect=expect, models=models))
 
     @property
     def relative_to(self) -> str:
         """`raw`, or the name of what the scores are relative to."""
         return RAW if self.relative is None else self.relative.name
 
-    def records(self) -> Iterator[ArchiveRecord]:
-        """The records, latest first."""
-        if self.relative is None:
-            yield from self.archive.all(self.where)
-            return
-        for record in self.archive.all(_stored(self.where)):
-            move = self.relative.of(record)
-            item = record if move is None else move.record(record)
-            if _holds(self.where, item):
-                yield item
+    def records(self, *, before: str | None = None) -> Iterator[ArchiveRecord]:
+        """The records, latest first, from `before` on, as `find` gives it."""
+        records = self.archive.all(_stored(self.where) if self.relative else self.where, before=before)
+        return filter(self._holds, map(self._moved, records))
 
-    def first(self, limit: int) -> tuple[list[ArchiveRecord], bool]:
-        """The latest records, and whether there are more."""
-        if self.relative is None:
-            records, more = self.archive.find(self.where, limit=limit)
-            return records, more is not None
-        records = list(islice(self.records(), limit + 1))
-        return records[:limit], len(records) > limit
+    def find(self, *, limit: int = 50, before: str | None = None) -> tuple[list[ArchiveRecord], str | None]:
+        """A page of records, as `Archive.find`."""
+        if self.relative is None or _stored(self.where) == self.where:
+            page, following = self.archive.find(self.where, limit=limit, before=before)
+            return [self._moved(record) for record in page], following
+        page = list(islice(self.records(before=before), limit + 1))
+        return page[:limit], mark(page[limit - 1]) if len(page) > limit else None
 
     def segments(self, record: ArchiveRecord) -> tuple[list[dict[str, Any]], str]:
         """The segments of one of its records, as `Archive.segments`, and what they are relative to."""
@@ -102,6 +99,22 @@ class View:
         by_emotion = dict(sorted(emotions.items()))
         return replace(totals, by_emotion=by_emotion, readouts=readouts, relative_to=self.relative_to)
 
+    def _moved(self, record: ArchiveRecord) -> ArchiveRecord:
+        move = None if self.relative is None else self.relative.of(record)
+        return record if move is None else move.record(record)
+
+    def _holds(self, record: ArchiveRecord) -> bool:
+        """Whether the part of the filter that a baseline changes holds of a record."""
+        if self.relative is None:
+            return True
+        if self.where.emotion is not None and record.emotion != self.where.emotion:
+            return False
+        for item in filter(_of_emotions, self.where.comparisons):
+            number = record.confidence if item.name == CONFIDENCE else (record.scores or {}).get(item.name)
+            if number is None or not _OPERATORS[item.operator](number, float(item.value)):
+                return False
+        return True
+
 
 def _of_emotions(comparison: Comparison) -> bool:
     """Whether it is of the nine, which a baseline moves."""
@@ -112,17 +125,6 @@ def _stored(where: Filter) -> Filter:
     """The part of a filter that no baseline changes."""
     rest = tuple(item for item in where.comparisons if not _of_emotions(item))
     return replace(where, emotion=None, comparisons=rest)
-
-
-def _holds(where: Filter, record: ArchiveRecord) -> bool:
-    """Whether the other part holds of a record."""
-    if where.emotion is not None and record.emotion != where.emotion:
-        return False
-    for item in filter(_of_emotions, where.comparisons):
-        number = record.confidence if item.name == CONFIDENCE else (record.scores or {}).get(item.name)
-        if number is None or not _OPERATORS[item.operator](number, float(item.value)):
-            return False
-    return True
 
 
 def _check(archive: Archive, where: Filter) -> None:

@@ -25,7 +25,9 @@ SELF = "self"
 """Instead of a baseline: each recording relative to itself."""
 CORPUS, SPEAKER = "corpus", "speaker"
 """Likewise, where there are many recordings: each relative to all of them, or to those of its speaker."""
-RESERVED = (SELF, CORPUS, SPEAKER, "recognized")
+RECOGNIZED = "recognized"
+"""Likewise, of what is in the archive: each relative to what it was recognised with."""
+RESERVED = (SELF, CORPUS, SPEAKER, RECOGNIZED)
 """What `--baseline` means by these is decided for each recording, so that no file can be called so."""
 _NAME = re.compile(r"\w[\w .-]{0,127}")
 
@@ -93,7 +95,7 @@ class Baseline(Fitted):
     group: Group | None = Field(None, description="null: it is of recordings that stand alone")
     created_at: AwareDatetime
     emovox: str = Field(description="version of the program")
-    source: str = Field(description="what it was made from, in words")
+    source: str = Field(description="what it was made from, in words, for its owner alone; empty: given away")
     count: int = Field(gt=0, description="recordings, each of which counts once")
     sum: Sums = Field(description="of their embeddings", repr=False)
     squares: Sums = Field(description="sum of their squares, for each dimension", repr=False)
@@ -120,6 +122,8 @@ class Baseline(Fitted):
             raise ValueError(f"its sums aren't {self.model.embedding_size} numbers")
         if not all(np.isfinite(vector).all() for vector in vectors):
             raise ValueError("its sums aren't finite")
+        if self.summands is not None and len(self.summands) != self.count:
+            raise ValueError(f"it is of {self.count} recordings, and names {len(self.summands)}")
         if self.group is not None and self.group.count < self.count:
             raise ValueError("it has more recordings than the set that it is a part of")
         return self
@@ -131,8 +135,13 @@ class Baseline(Fitted):
 
     @cached_property
     def checksum(self) -> str:
-        """sha256 of all of it."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+        """sha256 of all of it but `source`, so that it is the same of what is given away."""
+        return hashlib.sha256(self.model_dump_json(exclude={"source"}).encode()).hexdigest()
+
+    @property
+    def anonymous(self) -> "Baseline":
+        """The same without `source`, which may have paths and people's names in it."""
+        return self.model_copy(update={"source": ""})
 
     def knows(self, sha256: str) -> bool:
         """Whether the recording with this checksum is one of its own, as far as is known."""
@@ -166,7 +175,10 @@ def check_name(name: str) -> str:
     if name in RESERVED:
         raise BaselineError(f"a baseline can't be called {name!r}: `--baseline {name}` means something of its own")
     if not _NAME.fullmatch(name) or name.endswith((SUFFIX, ".", " ")):
-        raise BaselineError(f"{name!r} can't be the name of a baseline: use up to 128 letters, digits, - and _")
+        raise BaselineError(
+            f"{name!r} can't be the name of a baseline: use up to 128 letters, digits, spaces, dots, "
+            f"- and _, a letter or digit first"
+        )
     return name
 
 

@@ -103,17 +103,24 @@ class Fitting:
         self._name, self._metadata, self._column, self._source = name, metadata, column, source
         self._everyone = Totals(metadata)
         self._groups: dict[str, Totals] = {}
-        self._seen: set[tuple[str, str]] = set()
+        self._seen: set[tuple[str, int | None, str]] = set()
 
     def add(
-        self, embeddings: ArrayLike, sha256s: Sequence[str | None], groups: Sequence[str] | None = None
+        self,
+        embeddings: ArrayLike,
+        sha256s: Sequence[str | None],
+        groups: Sequence[str] | None = None,
+        channels: Sequence[int | None] | None = None,
     ) -> None:
         """Add recordings; one that was added already, in the same group, isn't added again.
+
+        Each channel is a recording of its own, as it may be another voice.
 
         Args:
             embeddings: float (n, D), one of each recording.
             sha256s: of the recordings, None where it isn't known.
-            groups: the one that each recording belongs to: in each call, or in none.
+            groups: the one that each recording belongs to, "": none; in each call, or in no call.
+            channels: of each, where it is one of them by itself; None: all together.
 
         Raises:
             BaselineError: an embedding isn't one of this model.
@@ -123,8 +130,9 @@ class Fitting:
         if rows.ndim != 2 or rows.shape[1] != size or not np.isfinite(rows).all():
             raise BaselineError(f"these aren't embeddings by {self._metadata.name}, which have {size} numbers")
         by_group: dict[str, list[int]] = {}
-        for index, (sha256, value) in enumerate(zip(sha256s, groups or [""] * len(rows), strict=True)):
-            key = None if sha256 is None else (sha256, value)
+        contents = zip(sha256s, channels or [None] * len(rows), groups or [""] * len(rows), strict=True)
+        for index, (sha256, channel, value) in enumerate(contents):
+            key = None if sha256 is None else (sha256, channel, value)
             if key not in self._seen:
                 by_group.setdefault(value, []).append(index)
             if key is not None:
@@ -157,6 +165,7 @@ def fit(
     metadata: Metadata,
     *,
     sha256s: Sequence[str | None] | None = None,
+    channels: Sequence[int | None] | None = None,
     groups: Sequence[str] | None = None,
     column: str = "group",
     source: str = "",
@@ -168,7 +177,8 @@ def fit(
         embeddings: float (n, D), one of each recording, of its frames of speech.
         metadata: of the model whose embeddings they are.
         sha256s: of the recordings, None where it isn't known; the same recording counts once in a group.
-        groups: the one that each recording belongs to.
+        channels: as of `Fitting.add`.
+        groups: the one that each recording belongs to; "": none.
         column: what they are told apart by, for what the baselines say of themselves.
         source: what the recordings are, in words.
 
@@ -182,7 +192,7 @@ def fit(
     fitting = Fitting(name, metadata, column=column, source=source)
     rows = np.atleast_2d(np.asarray(embeddings, np.float32))
     if rows.size:
-        fitting.add(rows, [None] * len(rows) if sha256s is None else sha256s, groups)
+        fitting.add(rows, [None] * len(rows) if sha256s is None else sha256s, groups, channels)
     return fitting.baselines()
 
 
@@ -207,10 +217,14 @@ def of_itself(embeddings: ArrayLike, metadata: Metadata, before: Baseline | None
 def member_names(name: str, values: Sequence[str]) -> dict[str, str]:
     """The name of the baseline of each group, by its value: `NAME.VALUE`, without what can't stand in a name.
 
+    Who has no value, "", is in no group: they needn't be alike.
+
     Raises:
         BaselineError: two would have one name, or one none.
     """
-    titles = {value: check_name(f"{name}.{_STRANGE.sub('-', value).strip(' -') or 'none'}") for value in values}
+    titles = {
+        value: check_name(f"{name}.{_STRANGE.sub('-', value).strip(' -') or 'none'}") for value in values if value
+    }
     by_title: dict[str, str] = {}
     for value, title in titles.items():
         if (other := by_title.setdefault(title.casefold(), value)) != value:

@@ -46,12 +46,14 @@ class Removal:
         count: recordings that it has now; 0: there was no other, and it was deleted.
         left: recordings that are still in it, or may be; how many of those that were to be taken out.
         reason: why they are, and how to fit it again; empty: none is.
+        source: then what it was made from, in words, for its owner alone.
     """
 
     name: str
     count: int
     left: int = 0
     reason: str = ""
+    source: str = ""
 
 
 def holders(sha256s: Collection[str]) -> list[Holder]:
@@ -181,9 +183,8 @@ class _Plan:
         )
         group = self.before.group
         again = f"--name {name}" if group is None else f"--name {group.name} --group {group.column}"
-        made = f" (it was made of {self.before.source})" if self.before.source else ""
-        reason = f"{why}: fit it again with `emovox baseline fit RECORDINGS {again}`{made}"
-        return Removal(name, count, self.left, reason)
+        reason = f"{why}: fit it again with `emovox baseline fit RECORDINGS {again}`"
+        return Removal(name, count, self.left, reason, self.before.source)
 
 
 def _wholes(baselines: dict[str, Baseline], sha256s: Collection[str], stored: Stored) -> dict[str, _Whole]:

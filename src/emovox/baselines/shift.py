@@ -86,8 +86,10 @@ def parse_expectation(text: str) -> dict[str, float]:
     shares: dict[str, float] = {}
     for part in re.split("[,，、]", text):
         name, _, share = part.partition("=")
+        if (name := name.strip().lower()) in shares:
+            raise OptionsError(f"expect {name!r:.100}: it is there twice")
         try:
-            shares[name.strip().lower()] = float(share)
+            shares[name] = float(share)
         except ValueError:
             raise OptionsError(f"expect {part.strip()!r:.100}: give it as neutral=0.8") from None
     return check_expectation(shares)

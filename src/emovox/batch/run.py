@@ -34,7 +34,7 @@ from emovox.batch.tasks import Again, Answer, Done, Failed, Inferred, Item, Outl
 from emovox.batch.worker import MADE
 from emovox.errors import BatchError, ClusterError, EmovoxError
 from emovox.inference.recognition import ModelFacts
-from emovox.models.catalog import AUTO, CATALOG
+from emovox.models.catalog import is_name
 from emovox.outputs import is_outputs
 from emovox.policy import Policy
 
@@ -374,5 +374,4 @@ def _archive_of(outputs: Path) -> "Archive":
 
 def _located(model: str) -> str:
     """A model's name, or its absolute path."""
-    named = model in {AUTO, *(entry.name for entry in CATALOG)}
-    return model if named or not os.path.lexists(model) else os.path.abspath(model)  # noqa: PTH100
+    return model if is_name(model) or not os.path.lexists(model) else os.path.abspath(model)  # noqa: PTH100

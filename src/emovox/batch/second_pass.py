@@ -118,6 +118,7 @@ class SecondPass:
             self._report()
         if count:
             self._baselines: CorpusBaselines = corpus.baselines(SOURCE, created_at=latest)
+            self.status.corpus = self._baselines.whole.count
         return count
 
     def _speaker(self, path: str) -> str:

@@ -32,6 +32,7 @@ class Status:
         labels: likewise, by class of a model that doesn't give the nine.
         values: the sums of its values and how many they are, by name, likewise.
         slowest: seconds taken and path, of the slowest in this run.
+        corpus: recordings, or channels of them, that the corpus's baseline is of; None: as for `second`.
         second: how many rows the second pass has moved, and of how many; None: it hasn't begun, or there is none.
     """
 
@@ -51,6 +52,7 @@ class Status:
     labels: Counter[str] = field(default_factory=Counter)
     values: dict[str, tuple[float, int]] = field(default_factory=dict)
     slowest: list[tuple[float, str]] = field(default_factory=list)
+    corpus: int | None = None
     second: tuple[int, int] | None = None
 
     def count(self, rows: Iterable[dict[str, Any]]) -> None:

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from emovox.cli import library, parameters
 from emovox.cli.deletion import delete
-from emovox.cli.report import clock, label, printable
+from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
+from emovox.cli.upgrade import upgrade
 from emovox.cli.watch import watch
 from emovox.errors import OutputsError
 from emovox.outputs import find_directories
@@ -42,12 +43,14 @@ def archive() -> None:
     emovox archive tag complaint 3f9a12c0ffee
     emovox archive export --format csv > archive.csv
     emovox archive watch outputs/ --run 'notify-send {}'
+    emovox archive upgrade --dry-run
     emovox archive delete 3f9a12c0ffee
     """  # noqa: D301  click needs the backspace itself
 
 
 archive.add_command(delete)
 archive.add_command(stats)
+archive.add_command(upgrade)
 archive.add_command(watch)
 
 
@@ -128,7 +131,7 @@ def list_(
     """  # noqa: D301  click needs the backspace itself
     with library.read_archive() as archive:
         view = library.view(archive, filters, baseline, expect)
-        records, more = view.first(limit)
+        records, more = view.find(limit=limit)
     if form == "json":
         click.echo(json.dumps([record.to_dict() for record in records], ensure_ascii=False, indent=2))
         return
@@ -140,7 +143,7 @@ def list_(
         )
         click.echo(text)
     if form == "table" and baseline is not None:
-        click.echo(f"relative to {printable(view.relative_to)}", err=True)
+        click.echo(relation(view.relative_to, expect), err=True)
     if form == "table" and more:
         click.echo(f"… and more: show them with a --limit above {limit}", err=True)
 
@@ -169,7 +172,7 @@ def show(name: str, form: str, labels: str | None) -> None:
                 if value not in (None, [], {}) and key not in {"scores", "readouts"}:
                     text = ", ".join(value) if isinstance(value, list) else value
                     if key == "baseline" and record.baseline is not None:
-                        text = f"{record.baseline.name}, of {record.baseline.count} recordings"
+                        text = f"{record.baseline.name}, of {counted(record.baseline.count, 'recording')}"
                     click.echo(f"{key:12}{printable(str(text))}")
             for emotion, score in sorted((record.scores or {}).items(), key=lambda item: -item[1]):
                 click.echo(f"{'':12}{100 * score:5.1f} %  {label(emotion, _language(labels))}")
@@ -253,8 +256,7 @@ def export(
 
                 with opened(output, form) as file:
                     if form == "parquet":
-                        layout = table.layout_of(archive.reading_names(view.where))
-                        table.write_parquet(view.records(), file, layout, archive)
+                        table.write_parquet(view.records(), file, table.layout_of(view), archive)
                     else:
                         table.write_jsonl(view.records(), file, archive if embedding else None)
             else:
@@ -285,7 +287,7 @@ def tag(name: str, records: tuple[str, ...], filters: tuple[str, ...], remove: b
                 archive.untag(sha256, name)
             else:
                 archive.tag(sha256, name)
-    click.echo(f"{len(sha256s)} recordings", err=True)
+    click.echo(counted(len(sha256s), "recording"), err=True)
 
 
 def _language(labels: str | None) -> str:

@@ -14,7 +14,7 @@ from emovox.baselines.removal import locked
 from emovox.baselines.shift import movable
 from emovox.cli import fitted, library, parameters
 from emovox.cli.progress import Progress
-from emovox.cli.report import printable
+from emovox.cli.report import counted, printable
 from emovox.errors import AudioError, BaselineError, LabelsError
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
@@ -168,12 +168,13 @@ def _of_recordings(
     for item, reason in failures:
         click.echo(f"Error: {printable(item)}: {reason}", err=True)
     if not embeddings:
-        raise BaselineError(f"none of the {len(items)} recordings can be used")
+        raise BaselineError(f"of {counted(len(items), 'recording')} none can be used")
     made = fit_baselines(
         name,
         [item.embedding for item in embeddings],
         recognizer.metadata,
         sha256s=[item.sha256 for item in embeddings],
+        channels=[item.channel for item in embeddings],
         groups=None if group is None else [_value(item, group) for item in embeddings],
         column=group or "",
         source=printable(source),
@@ -218,8 +219,9 @@ def show(name: str) -> None:
         "baseline": item.name,
         "model": f"{item.model.name} {item.model.revision}",
         "made": f"{item.created_at.astimezone():%Y-%m-%d %H:%M}",
-        "of": f"{item.count} recordings: {printable(item.source)}",
-        "group": group and f"{group.column} {printable(group.value)}, of {group.count} recordings in {group.name}",
+        "of": counted(item.count, "recording") + (f": {printable(item.source)}" if item.source else ""),
+        "group": group
+        and f"{group.column} {printable(group.value)}, of {counted(group.count, 'recording')} in {group.name}",
         "checksum": item.checksum,
     }.items():
         if value:
@@ -239,8 +241,11 @@ def remove(names: tuple[str, ...], yes: bool) -> None:
 @click.argument("name", metavar="NAME|PATH")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export(name: str, file: Path) -> None:
-    """Copy a baseline to FILE, to use it elsewhere: `--baseline FILE.json`."""
-    Baseline.find(name).write(file)
+    """Copy a baseline to FILE, to use it elsewhere: `--baseline FILE.json`.
+
+    The copy doesn't say what it was made from, as that may be paths and people's names.
+    """
+    Baseline.find(name).anonymous.write(file)
     click.echo(file)
 
 
@@ -283,10 +288,10 @@ def _some(titles: Sequence[str]) -> str:
 
 def _tell(made: Sequence[Baseline], path: Path, recognizer: Recognizer) -> None:
     whole, *parts = made
-    groups = f", and {len(parts)} of its groups" if parts else ""
-    click.echo(f"{whole.name}: {whole.count} recordings{groups}; saved as {path}", err=True)
+    groups = f", and {counted(len(parts), 'group')} of them" if parts else ""
+    click.echo(f"{whole.name}: {counted(whole.count, 'recording')}{groups}; saved as {path}", err=True)
     if whole.count < FEW:
-        click.echo(f"with {FEW} recordings or more it would be worth nearly all that it can be", err=True)
+        click.echo(f"{FEW} recordings would give nearly all that can be had", err=True)
     try:
         movable(recognizer.metadata)
     except BaselineError as error:
@@ -294,9 +299,8 @@ def _tell(made: Sequence[Baseline], path: Path, recognizer: Recognizer) -> None:
 
 
 def _facts(item: Baseline) -> dict[str, object]:
-    facts = item.model_dump(
-        mode="json", exclude={"sum": True, "squares": True, "recordings": True, "group": {"sum"}}
-    )
+    numbers = dict.fromkeys(("sum", "squares", "recordings", "summands"), True)
+    facts = item.model_dump(mode="json", exclude={**numbers, "group": {"sum"}})
     return {**facts, "checksum": item.checksum}
 
 

@@ -18,7 +18,8 @@ from emovox.batch.run import Batch
 from emovox.batch.status import Status
 from emovox.batch.tasks import Plan
 from emovox.cli import library, parameters
-from emovox.cli.report import bar, fitted, label, printable
+from emovox.cli.baseline import FEW
+from emovox.cli.report import bar, counted, fitted, label, printable, relation
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports import needs
 from emovox.exports.verdict import two_decimals
@@ -152,7 +153,7 @@ def batch(
             click.echo(line, err=True)
     failed = status.failed + status.failed_before
     if failed:
-        click.echo(f"Error: {_count(failed, 'recording')} failed: {out.rstrip('/')}/errors says why", err=True)
+        click.echo(f"Error: {counted(failed, 'recording')} failed: {out.rstrip('/')}/errors says why", err=True)
     return 1 if failed else 0
 
 
@@ -214,10 +215,6 @@ def line(status: Status) -> str:
     return f"{status.done + status.failed:,} of {listed}: {pace}{remaining}{failures}{trouble}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -244,7 +241,7 @@ def _summary(status: Status, wish: BatchConfig) -> list[str]:
     if status.slowest and status.slowest[0][0] >= 1:
         lines.append("slowest:")
         lines += [f"  {seconds:8.1f} s  {printable(path)}" for seconds, path in status.slowest if seconds >= 1]
-    facts = [f"{_count(status.done, 'recording')} recognised"]
+    facts = [f"{counted(status.done, 'recording')} recognised"]
     facts += [f"{status.same:,} of them duplicates"] if status.same else []
     facts += [f"{status.before:,} in earlier runs"] if status.before else []
     facts += [f"{status.failed + status.failed_before:,} failed"] if status.failed + status.failed_before else []
@@ -252,7 +249,12 @@ def _summary(status: Status, wish: BatchConfig) -> list[str]:
     heard_by = "" if model is None else f" by {model.name} {model.revision} ({model.precision})"
     lines.append(
         f"{', '.join(facts)}; {status.seconds / 3600:,.2f} h of audio in {_clock(status.elapsed)}{heard_by}, "
-        f"{status.seconds / status.elapsed:,.1f} h per hour with {_count(status.workers, 'worker')}; "
+        f"{status.seconds / status.elapsed:,.1f} h per hour with {counted(status.workers, 'worker')}; "
         f"tables in {wish.out}"
     )
+    if wish.options.baseline is not None:
+        lines.append(relation(wish.options.baseline, wish.options.expect))
+    if status.corpus is not None:
+        few = f"; {FEW} would give nearly all that can be had" if status.corpus < FEW else ""
+        lines[-1] += f"; the corpus: {counted(status.corpus, 'recording')} with speech{few}"
     return lines

@@ -10,7 +10,7 @@ import click
 
 from emovox.baselines.removal import Holder, holders, take_out
 from emovox.cli import library, parameters
-from emovox.cli.report import printable
+from emovox.cli.report import counted, printable
 from emovox.settings import settings
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def delete(
         ]
         for record in records:
             click.echo(library.line(record, settings().labels), err=True)
-        question = f"Delete {len(sha256s)} recordings and {len(stored)} outputs directories?"
+        question = f"Delete {counted(len(sha256s), 'recording')} and the outputs of {len(stored)}?"
         if not yes and not click.confirm(question, err=True):
             return 0
         held = _take_out(archive, sha256s, baselines or ("refit" if yes else None))
@@ -88,9 +88,10 @@ def _take_out(archive: "Archive", sha256s: Collection[str], choice: str | None) 
     for item in take_out(sha256s, lambda sha256: stored_embeddings(archive, sha256)):
         if item.reason:
             still = True
-            click.echo(f"Error: the baseline {printable(item.name)}: {printable(item.reason)}", err=True)
+            made = f" (it was made of {item.source})" if item.source else ""
+            click.echo(f"Error: the baseline {printable(item.name)}: {printable(item.reason + made)}", err=True)
         elif item.count:
-            click.echo(f"{printable(item.name)}: without them, of {item.count} recordings", err=True)
+            click.echo(f"{printable(item.name)}: without them, of {counted(item.count, 'recording')}", err=True)
         else:
             click.echo(f"{printable(item.name)}: deleted, as it was of nothing else", err=True)
     return still

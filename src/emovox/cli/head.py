@@ -18,11 +18,9 @@ from emovox.cli.report import bar, printable
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Labelled
 from emovox.models import head as heads
-from emovox.models.head import Head
+from emovox.models.head import REPORT, Head
 from emovox.models.loading import PrecisionChoice
 from emovox.packages import install, missing
-
-REPORT = ".html"  # suffix of the report, beside the head
 
 
 @click.group(no_args_is_help=True)
@@ -187,8 +185,9 @@ def remove(name: str, yes: bool) -> None:
 @click.argument("name", metavar="NAME|PATH")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export(name: str, file: Path) -> None:
-    """Copy a head to FILE, to use it elsewhere: `--head FILE.json`."""
-    Head.find(name).write(file)
+    """Copy a head to FILE, to use it elsewhere: `--head FILE.json`. It doesn't say where its list is."""
+    item = Head.find(name)
+    item.model_copy(update={"training": item.training.model_copy(update={"labels_file": None})}).write(file)
     click.echo(file)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from emovox.audio.microphone import Microphone, microphones
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.cli import library, parameters
+from emovox.cli.report import relation
 from emovox.cli.screen import JsonLines, Lines, Screen
 from emovox.cli.sources import FileSound, PipeSound, Sound
 from emovox.emotions import NAMES
@@ -171,8 +172,8 @@ def listen(
             display = JsonLines(language, 2 if events == "2" else 1)
         stop = stack.enter_context(_stopping())
         if not jsonl:
-            model_name = recognizer.model.name + _relation(options)
-            click.echo(f"listening to {sound.name} with {model_name}; Ctrl-C stops", err=True)
+            relative = "" if options.baseline is None else f", {relation(options.baseline, options.expect)}"
+            click.echo(f"listening to {sound.name} with {recognizer.model.name}{relative}; Ctrl-C stops", err=True)
         trouble: Exception | None = None
         with _rescuing(save):
             try:
@@ -190,11 +191,6 @@ def listen(
                     click.echo("too short to be saved" if directory is None else f"saved in {directory}", err=True)
         if trouble is not None:
             raise trouble
-
-
-def _relation(options: Options) -> str:
-    """What emotions are relative to, as the end of a phrase."""
-    return "" if options.baseline is None else f", relative to {getattr(options.baseline, 'name', 'itself')}"
 
 
 def _warn(live: Live) -> None:

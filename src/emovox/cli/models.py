@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -15,25 +16,28 @@ from emovox.cli import parameters
 from emovox.cli.report import printable
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
-from emovox.models import catalog
-from emovox.models.catalog import CATALOG, CatalogModel
+from emovox.models import adding, catalog
 from emovox.models.converted.store import TOLERANCE, Comparison, StoredModel
 from emovox.models.converted.verification import verify_snapshot
+from emovox.models.entry import CatalogModel
 from emovox.models.families import family_of
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import PrecisionChoice, compare, open_snapshot
+from emovox.models.named import CATALOG
 from emovox.models.readout import Activation, Readout
 from emovox.models.runtime.engine import read_metadata
 from emovox.models.runtime.session import engine_version
+from emovox.models.terms import terms_of
 from emovox.settings import settings
 
 
 @click.group(no_args_is_help=True)
 def models() -> None:
-    """List, download, convert, verify and remove models.
+    """List, download, add, convert, verify and remove models.
 
     \b
     emovox models list
+    emovox models add lite-free.onnx
     emovox models pull emotion2vec_plus_large
     emovox models pull hf:OWNER/NAME
     emovox models verify emotion2vec_plus_large
@@ -45,27 +49,29 @@ def models() -> None:
 @models.command("list")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def list_models(form: str) -> None:
-    """List the models: name, whether on disk, size, licence, what it is.
+    """List the models: name, whether on disk, size, licence, who may use it for what, what it is.
 
-    Those of the catalog, and below them what was pulled by another name, such as hf:OWNER/NAME.
-    The size of a model that isn't on disk is that of its download, if known.
+    Those of the catalog, and below them what was added from a file, or pulled by another name, such as
+    hf:OWNER/NAME. The size of a model that isn't on disk is that of its download, if known. Who may use a model
+    for what is a summary of its licence, which is what holds.
     """
-    rows = [_row(entry) for entry in (*CATALOG, *catalog.pulled())]
+    rows = [_row(entry) for entry in catalog.known()]
     if form == "json":
         click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
         return
-    table = [("name", "on disk", "size", "licence", "what it is")]
+    table = [("name", "on disk", "size", "licence", "who may use it", "what it is")]
     table += [
         (
             row["name"],
             "yes" if row["installed"] else "no",
             "?" if row["size"] is None else amount(row["size"]),
             row["licence"]["name"],
+            row["licence"]["terms"],
             row["title"],
         )
         for row in rows
     ]
-    widths = [max(cell_len(line[column]) for line in table) for column in range(4)]
+    widths = [max(cell_len(line[column]) for line in table) for column in range(5)]
     for line in table:
         cells = [set_cell_size(cell, width) for cell, width in zip(line, widths, strict=False)]
         click.echo("  ".join([*cells, line[-1]]))
@@ -93,7 +99,7 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
     """
     entry = catalog.find(name)
     if entry.file:
-        click.echo(f"{name} is part of Emovox: nothing to download")
+        click.echo(f"{name} {'is part of Emovox' if entry.bundled else 'was added'}: nothing to download")
         return
     name = entry.name
     from emovox.models.hub import pull as hubs  # noqa: PLC0415  no other command may even load what goes online
@@ -101,6 +107,7 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
     size = f", about {amount(entry.download_size)}" if entry.download_size else ""
     if entry in CATALOG:
         click.echo(f"{name}{size}, licence: {entry.licence}", err=True)
+        click.echo(f"who may use it: {entry.licence.terms.english}", err=True)
     with _bar() as bar:
         task = bar.add_task(name, total=None)
         path = hubs.pull(
@@ -114,14 +121,34 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
 
 
 @models.command(no_args_is_help=True)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", metavar="NAME", help="What to call it.  [default: as the file says]")
+def add(file: Path, name: str | None) -> None:
+    """Add a model from FILE, an .onnx file under the contract, such as one that somebody gave you.
+
+    It is checked: what it says of itself, its licence, and that it runs on a second of sound. Then it is copied,
+    and FILE is needed no more. It is called by its name from then on, as --model NAME, or NAME@REVISION where
+    there are several or the name is the catalog's. Add only files from people whom you trust.
+
+    \b
+    emovox models add lite-free.onnx
+    emovox models add ours.onnx --name ours
+    """  # noqa: D301  click needs the backspace itself
+    model = adding.add(file, name)
+    entry = catalog.find(f"{model.name}@{model.revision}")
+    click.echo(f"{model.name} {model.revision}, licence: {model.licence}: {entry.licence.terms.english}", err=True)
+    click.echo(f"{model.path}, {amount(catalog.disk_size(entry.name))}: use it with --model {entry.name}")
+
+
+@models.command(no_args_is_help=True)
 @click.argument("name")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 def remove(name: str, yes: bool) -> None:
-    """Delete the model NAME from the disk, with what an interrupted download left."""
+    """Delete the model NAME, or NAME@REVISION, from the disk, with what an interrupted download left."""
     size = catalog.disk_size(name)
     if not size:
         click.echo(f"{name} is not on disk: nothing to remove")
-    elif catalog.find(name).file or yes or click.confirm(f"Delete {name}, {amount(size)}?"):
+    elif catalog.find(name).bundled or yes or click.confirm(f"Delete {name}, {amount(size)}?"):
         click.echo(f"{amount(catalog.remove(name))} freed")
 
 
@@ -137,6 +164,7 @@ def show(model: str) -> None:
     if not path.is_dir():
         metadata = read_metadata(path)
         facts = {name: value for name, value in metadata.model_dump(exclude={"readouts"}).items() if value != ()}
+        facts["who may use it"] = terms_of(metadata.licence).english
         _print_facts({"file": path, **facts, "runs on": engine_version(engine=settings().engine)})
         _print_readouts(metadata.readouts)
         return
@@ -149,6 +177,7 @@ def show(model: str) -> None:
             "name": stored.name,
             "revision": stored.revision,
             "licence": stored.licence,
+            "who may use it": terms_of(stored.licence).english,
             "from": f"{source.address}, {source.repository}" if source else "not pulled by Emovox",
             "embedding_size": stored.snapshot.embedding_size,
             "checksum": stored.checksum,
@@ -179,11 +208,14 @@ def convert(model: str, precision: PrecisionChoice) -> None:
 @models.command(no_args_is_help=True)
 @click.argument("model", metavar="NAME|PATH")
 def verify(model: str) -> int:
-    """Check that this installation computes what a model's authors computed.
+    """Check that this installation computes what a model's authors computed, or that an added file is as it was.
 
     Compares a snapshot's files with the checksums its hub published, runs its own example/test.wav in fp32, and
     compares the result with the published one, if there is one. Exit code 1 if anything differs.
     """
+    if catalog.is_name(model) and model != catalog.AUTO and (file := adding.added_as(model)) is not None:
+        click.echo(adding.verify(file))
+        return 0
     stored = _snapshot(model)
     verification = verify_snapshot(stored, notice=lambda line: click.echo(line, err=True))
     for line in verification.lines:
@@ -212,7 +244,7 @@ def _row(entry: CatalogModel) -> dict[str, Any]:
     return {
         "name": entry.name,
         "title": entry.title,
-        "licence": asdict(entry.licence),
+        "licence": {**asdict(entry.licence), "terms": entry.licence.terms.english},
         "installed": installed,
         "size": catalog.disk_size(entry.name) if installed else entry.download_size,
         "path": None if path is None else str(path),

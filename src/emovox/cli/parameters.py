@@ -61,12 +61,6 @@ def recognition(command: Command, *, many: str = "") -> Command:
         arguments = {name: values.pop(name) for name in declared(Options) if name in values}
         options = Options.of(**arguments)
         _check_sides(options.side, split=values.get("channels") == "split")
-        if options.of_many and not many:
-            raise click.BadParameter(
-                f"{options.baseline} is of many recordings, for `emovox batch` and `emovox evaluate`: here give "
-                "the name of a baseline, or self",
-                param_hint="--baseline",
-            )
         return command(*args, options=options, **values)
 
     options = [_option(name, info, many) for name, info in declared(Options).items()]
@@ -196,7 +190,8 @@ _SPELLING: dict[str, dict[str, Any]] = {
     "baseline": {
         "metavar": "NAME|PATH|self",
         "help": "Hear emotions relative to this baseline, made with `emovox baseline fit`: recordings of the same "
-        "voice, line or room. self: segments and curve relative to the recording itself, each channel by itself.",
+        "voice, line or room. self: segments, which it implies, and curve relative to the recording itself, each "
+        "channel by itself.",
     },
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},
     "expect": {

@@ -18,7 +18,7 @@ from emovox.audio.files import find
 from emovox.audio.recording import copy
 from emovox.cli import library, parameters
 from emovox.cli.progress import Progress
-from emovox.cli.report import REPORTS, Row, printable
+from emovox.cli.report import REPORTS, Row, counted, printable, relation
 from emovox.emotions import NAMES
 from emovox.errors import (
     AudioError,
@@ -128,6 +128,7 @@ def recognize(
         top=top,
         metadata=recognizer.metadata,
         head=options.head,
+        relative=options.baseline is not None,
         segments=options.segments,
         rows_in=rows_in,
         sides=options.side is not None or recognizer.policy.profile != "open",
@@ -156,10 +157,9 @@ def recognize(
                 progress.end()
             report.end()
         if not quiet:
-            relative = (
-                "" if options.baseline is None else f", relative to {getattr(options.baseline, 'name', 'itself')}"
-            )
-            click.echo(_summary(recognizer.model, seconds, time.monotonic() - started, saved) + relative, err=True)
+            relative = "" if options.baseline is None else f", {relation(options.baseline, options.expect)}"
+            summary = _summary(recognizer.model, seconds, time.monotonic() - started, saved)
+            click.echo(summary + relative, err=True)
     finally:
         for name, reason in failures:
             click.echo(f"Error: {printable(name)}: {reason}", err=True)
@@ -243,6 +243,5 @@ def _summary(model: ModelFacts, seconds: float, elapsed: float, saved: list[Path
     """One line: how much was recognised, by which model, how fast, and where it was saved."""
     kept = [directory for directory in saved if directory is not None]
     place = "" if not kept else f"; saved in {kept[0]}" if len(kept) == 1 else f"; saved in {kept[0].parent}/"
-    many = "1 recording" if len(saved) == 1 else f"{len(saved)} recordings"
     heard_by = f"{model.name} {model.revision} ({model.precision})"
-    return f"{many}, {seconds:.1f} s of audio in {elapsed:.1f} s by {heard_by}{place}"
+    return f"{counted(len(saved), 'recording')}, {seconds:.1f} s of audio in {elapsed:.1f} s by {heard_by}{place}"

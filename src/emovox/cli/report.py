@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,12 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from emovox.audio.quality import SILENT_TRACK
+from emovox.baselines.baseline import CORPUS, RECOGNIZED, SELF, SPEAKER, Baseline
 from emovox.emotions import BY_NAME, NAMES
 from emovox.exports.columns import Cell, Layout, head_cells
 from emovox.exports.verdict import range_text, short_values, two_decimals
 from emovox.inference.frames import RowsIn
+from emovox.inference.raw import Whole
 from emovox.inference.recognition import (
     WARNINGS,
     ReadoutResult,
@@ -46,6 +48,24 @@ class Row:
 def label(emotion: str, language: str) -> str:
     """The name of an emotion in a language, `en` or `zh`."""
     return BY_NAME[emotion].label(language)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 recording`, `1,000 recordings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def relation(baseline: Baseline | str, expect: Mapping[str, float] | None) -> str:
+    """What emotions are relative to, as the end of a sentence: `relative to line3 (neutral=0.8)`."""
+    words = {
+        CORPUS: "the corpus",
+        SPEAKER: "each speaker",
+        SELF: "itself",
+        RECOGNIZED: "what each was recognised with",
+    }
+    name = baseline.name if isinstance(baseline, Baseline) else words.get(baseline, baseline)
+    shares = ", ".join(f"{emotion}={share:g}" for emotion, share in (expect or {}).items())
+    return f"relative to {printable(name)}{shares and f' ({shares})'}"
 
 
 def clock(seconds: float) -> str:
@@ -92,6 +112,7 @@ class Report:
         top: int,
         metadata: Metadata,
         head: Head | None = None,
+        relative: bool = False,
         segments: bool = False,
         rows_in: RowsIn | None = None,
         sides: bool = False,
@@ -101,7 +122,8 @@ class Report:
         self.top = top
         self.nine = metadata.emotions is not None
         self.head = head is not None
-        self.layout = Layout.of_model(metadata, None if head is None else (head.name, head.classes))
+        own = None if head is None else (head.name, head.classes)
+        self.layout = Layout.of_model(metadata, own, relative=relative)
         self.segments = segments
         self.rows_in = rows_in
         self.sides = sides
@@ -219,8 +241,8 @@ class JsonLines(Report):
 class Csv(Report):
     """One line per recording, with a column for each score, and those of readouts.
 
-    If segments were asked for, one line per segment: a recording without speech has none. A trained head has older
-    columns, too; they go with 0.3.
+    If segments were asked for, one line per segment: a recording without speech has none. With a baseline its name
+    and the scores without it come last. A trained head has older columns, too; they go with 0.3.
     """
 
     def begin(self) -> None:  # noqa: D102
@@ -228,6 +250,7 @@ class Csv(Report):
         own = ["head", "head_label", "head_confidence"] if self.head else []
         own += self.layout.readout_columns()
         own += ["side", "policy"] if self.sides else []
+        own += self.layout.last_columns()
         if self.segments:
             times = ["path", "channel", "start", "end"]
             self._write([*times, "emotion", "label", "confidence", *NAMES, "outputs", *own])
@@ -242,7 +265,7 @@ class Csv(Report):
             for item in found.segments or []:
                 times = [f"{item.start:.3f}", f"{item.end:.3f}"]
                 cells = [row.path, item.channel or "", *times, *self._verdict(item), row.directory or ""]
-                self._write([*cells, *self._own(item, head and head[0]), *self._sides(found)])
+                self._write([*cells, *self._own(item, head and head[0], found)])
             sys.stdout.flush()
             return
         facts = [
@@ -252,9 +275,7 @@ class Csv(Report):
             row.directory or "",
             found.recording.channel or "",
         ]
-        self._write(
-            [row.path, *self._verdict(found), *facts, *self._own(found, head and head[0]), *self._sides(found)]
-        )
+        self._write([row.path, *self._verdict(found), *facts, *self._own(found, head and head[0], found)])
         sys.stdout.flush()
 
     def _verdict(self, item: Recognition | Segment) -> list[object]:
@@ -263,13 +284,13 @@ class Csv(Report):
         name = None if item.emotion is None else label(item.emotion, self.language)
         return [item.emotion, name, *map(_decimal, [item.confidence, *map(scores.get, NAMES)])]
 
-    def _own(self, item: Recognition | Segment, head: str | None) -> list[object]:
+    def _own(self, item: Whole, head: str | None, whole: Recognition) -> list[object]:
         cells: list[Cell] = [head, *head_cells(item.readouts)] if self.head else []
-        return [*map(_decimal, cells + self.layout.readout_cells(item.readouts))]
-
-    def _sides(self, found: Recognition) -> list[object]:
-        policy = found.policy
-        return [found.recording.side, policy and policy.profile] if self.sides else []
+        cells += self.layout.readout_cells(item.readouts)
+        if self.sides:
+            cells += [whole.recording.side, None if whole.policy is None else whole.policy.profile]
+        cells += self.layout.last_cells(item, None if whole.baseline is None else whole.baseline.name)
+        return [*map(_decimal, cells)]
 
 
 def _decimal(cell: Cell) -> Cell:

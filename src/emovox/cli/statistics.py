@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emovox.cli import library, parameters
-from emovox.cli.report import clock, label, printable
+from emovox.cli.report import clock, label, printable, relation
 from emovox.emotions import NAMES
 from emovox.exports.verdict import two_decimals
 from emovox.settings import settings
@@ -51,7 +51,7 @@ def stats(
     for title, counts in parts.items():
         if counts:
             relative = title == "emotion" and baseline is not None
-            click.echo(f"\nby {title}" + (f", relative to {printable(totals.relative_to)}" if relative else ""))
+            click.echo(f"\nby {title}" + (f", {relation(totals.relative_to, expect)}" if relative else ""))
             library.table(_shares(counts, totals.recognitions))
     for name, readout in totals.readouts.items():
         if readout.by_label:

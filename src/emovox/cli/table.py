@@ -112,10 +112,10 @@ def write_archive(
     from emovox.archive import table as archive_table  # noqa: PLC0415  an extra
 
     if rows == "recordings":
-        layout = archive_table.layout_of(view.archive.reading_names(view.where))
+        layout = archive_table.layout_of(view)
         write_recordings(view.records(), layout, form, out, failures)
     elif rows == "segments":
-        output = Table("segments", relative=view.relative is not None)
+        output = Table("segments", archive_table.segment_layout(view))
         _write(output, archive_table.segments(view), form, out, failures)
     elif view.relative is not None:
         raise click.UsageError("frames are as they were recognised, and their files say relative to what")

@@ -8,7 +8,7 @@ from typing import Any
 from emovox.audio import lists
 from emovox.baselines.baseline import CORPUS, SELF, SPEAKER, Baseline
 from emovox.baselines.corpus import CorpusBaselines
-from emovox.errors import BaselineError, LabelsError
+from emovox.errors import BaselineError, LabelsError, OptionsError
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.labels.label_list import Labelled
 from emovox.models.head import Head
@@ -56,13 +56,14 @@ class Relative:
         """What was done, for the report."""
         expected = ", ".join(f"{name} {share:.2g}" for name, share in self.expectation.items())
         if self.name not in {CORPUS, SPEAKER}:
-            return f"Relative to the baseline {self.name}, of {self.count} recordings; expected in it: {expected}."
+            noun = "recording" if self.count == 1 else "recordings"
+            return f"Relative to the baseline {self.name}, of {self.count} {noun}; expected in it: {expected}."
         kind = "each speaker" if self.speakers is not None else "the corpus"
-        speakers = "" if self.speakers is None else f" of {self.speakers} speakers, which lean on all together"
+        own = "" if self.speakers is None else f", of {self.speakers} speakers, each of whom leans on all of them"
         return (
-            f"Relative to {kind}: the {self.count} recordings of this list that have speech{speakers}, without "
-            "their labels. So the figures are those of somebody who has all these recordings, and not one alone. "
-            f"Expected among them: {expected}."
+            f"Relative to {kind}: all recordings of this list that have speech ({self.count}{own}), without their "
+            "labels. So the figures are those of somebody who has them all before the first is judged. Expected "
+            f"among them: {expected}."
         )
 
 
@@ -73,11 +74,12 @@ def check_movable(
 
     Raises:
         BaselineError: it wouldn't; the message says why.
+        OptionsError: it is `self`.
     """
     if baseline is None:
         return
     if baseline == SELF:
-        raise BaselineError("self leaves the verdict on a recording as it is: there is nothing to evaluate")
+        raise OptionsError("baseline self: it leaves the verdict on a recording as it is: nothing to evaluate")
     if head is not None:
         raise BaselineError("a trained head isn't moved by a baseline: it learnt from embeddings as they are")
     if readout is not None and readout is not metadata.emotions:
@@ -93,5 +95,8 @@ def speaker_column(rows: Sequence[Labelled], source: Path) -> str:
     columns = list(dict.fromkeys(name for row in rows for name in row.groups))
     try:
         return lists.column(columns, SPEAKER, (), str(source))
-    except LabelsError as error:
-        raise LabelsError(f"{error}: --baseline speaker needs one") from error
+    except LabelsError:
+        raise LabelsError(
+            f"{source}: no column {SPEAKER!r}, which --baseline speaker needs; others than recording and label: "
+            f"{', '.join(columns) or 'none'}"
+        ) from None

@@ -16,6 +16,7 @@ from emovox.exports.formats import (
     parts,
     title,
     write,
+    written,
 )
 from emovox.inference.stored_result import Part
 
@@ -31,4 +32,5 @@ __all__ = [
     "parts",
     "title",
     "write",
+    "written",
 ]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import FrameReadout, Frames
-from emovox.inference.raw import WITHOUT, raw
+from emovox.inference.raw import WITHOUT, Whole, raw
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
 from emovox.models.metadata import Metadata
 
@@ -67,14 +67,24 @@ class Layout:
         return layout
 
     @classmethod
-    def of_model(cls, metadata: Metadata, head: tuple[str, Sequence[str]] | None) -> "Layout":
-        """The layout of what a model, and a trained head of this name and these classes, will give."""
+    def of_model(
+        cls, metadata: Metadata, head: tuple[str, Sequence[str]] | None, *, relative: bool = False
+    ) -> "Layout":
+        """The layout of what a model, and a trained head of this name and these classes, will give.
+
+        Args:
+            metadata: of the model.
+            head: name and classes; None: there is none.
+            relative: whether a baseline will move the model's emotions.
+        """
         layout = cls()
         for readout in metadata.readouts:
             if not readout.is_nine:
                 layout.add_readout(readout.name, readout.labels, classes=not readout.gives_values)
         if head is not None:
             layout.add_readout(*head, classes=True, head=True)
+        if relative and metadata.emotions is not None:
+            layout.relative, layout.moved = True, [metadata.emotions.name]
         return layout
 
     def add(self, readouts: Mapping[str, ReadoutResult]) -> None:
@@ -103,18 +113,22 @@ class Layout:
     def segment_columns(self) -> dict[str, type]:
         """The columns of segments, with the types of their cells."""
         old = [("head_label", str), ("head_confidence", float)] if self.head else []
-        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *self._without_columns()])
+        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *self.last_columns().items()])
 
-    def _without_columns(self) -> list[tuple[str, type]]:
-        """The columns of segments behind all others, where a recording has a baseline."""
+    def last_columns(self) -> dict[str, type]:
+        """The columns behind all others, of a segment or a recording; none if nothing has a baseline."""
+        return {"baseline": str, **self.without_columns()} if self.relative else {}
+
+    def without_columns(self) -> dict[str, type]:
+        """The columns of what scores would be without a baseline; none if nothing has one."""
         if not self.relative:
-            return []
-        columns: list[tuple[str, type]] = [("baseline", str), ("emotion", str), ("confidence", float)]
+            return {}
+        columns: list[tuple[str, type]] = [("emotion", str), ("confidence", float)]
         columns += [(name, float) for name in NAMES]
         for name in self.own_moved:
             columns += [(f"{name}.label", str), (f"{name}.confidence", float)]
             columns += [(f"{name}.{label}", float) for label in self.labels[name]]
-        return [(f"{name}{WITHOUT}" if name != "baseline" else name, kind) for name, kind in columns]
+        return _unique((f"{name}{WITHOUT}", kind) for name, kind in columns)
 
     @property
     def own_moved(self) -> list[str]:
@@ -139,24 +153,34 @@ class Layout:
             columns += [(f"{name}.{label}", float) for label in labels]
         return _unique(columns)
 
-    def segment_cells(self, item: Segment, baseline: BaselineFacts | None = None) -> list[Cell]:
-        """The row of a segment; `baseline` is the one that its scores are relative to."""
+    def segment_cells(self, item: Segment, baseline: str | None = None) -> list[Cell]:
+        """The row of a segment; `baseline` is the name of the one that its scores are relative to."""
         scores = item.scores or {}
         cells: list[Cell] = [item.start, item.end, item.emotion, item.confidence]
         cells += [*map(scores.get, NAMES), item.channel]
         if self.head:
             cells += head_cells(item.readouts)
         cells += self.readout_cells(item.readouts)
-        return [*cells, *self._without_cells(item, baseline)] if self.relative else cells
+        return [*cells, *self.last_cells(item, baseline)]
 
-    def _without_cells(self, item: Segment, baseline: BaselineFacts | None) -> list[Cell]:
-        before = None if baseline is None else raw(item)
-        scores = {} if before is None else before.scores or {}
-        cells: list[Cell] = [None if baseline is None else baseline.name]
-        cells += [None, None] if before is None else [before.emotion, before.confidence]
-        cells += map(scores.get, NAMES)
+    def last_cells(self, item: Whole, baseline: str | None) -> list[Cell]:
+        """The cells of `last_columns`; `baseline` is the name of the one that scores are relative to."""
+        if not self.relative:
+            return []
+        if baseline is None:
+            return [None, *self.without_cells(None, {})]
+        before: Recognition | Segment = raw(item)
+        return [baseline, *self.without_cells(before.scores, before.readouts)]
+
+    def without_cells(
+        self, scores: Mapping[str, float] | None, readouts: Mapping[str, ReadoutResult]
+    ) -> list[Cell]:
+        """The cells of `without_columns`, by what there is without the baseline; None and {}: there is none."""
+        best = max(scores, key=scores.__getitem__) if scores else None
+        cells: list[Cell] = [best, (scores or {}).get(best or "")]
+        cells += map((scores or {}).get, NAMES)
         for name in self.own_moved:
-            own = None if before is None else before.readouts.get(name)
+            own = readouts.get(name)
             cells += [None, None] if own is None else [own.label, own.confidence]
             cells += map(((own and own.scores) or {}).get, self.labels[name])
         return cells

@@ -5,7 +5,6 @@ from io import StringIO
 
 from emovox.emotions import NAMES
 from emovox.exports.columns import Layout, chunks
-from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import LOGIT_DIGITS, SCORE_DIGITS, Frames
 from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment
@@ -17,18 +16,17 @@ def segments(recognition: Recognition) -> Iterator[str]:
 
     Where a side was declared, or the policy isn't `open`, also whose voice it is and the policy's profile.
     """
+    baseline = recognition.baseline.name if recognition.baseline else None
     layout, policy = Layout.of(recognition), recognition.policy
     own = {} if policy is None else {"side": recognition.recording.side, "policy": policy.profile}
     yield line([*layout.segment_columns(), *own])
     end = f",{line(own.values())}" if own else "\n"
-    for row in segment_lines(recognition.segments or [], layout, recognition.baseline):
+    for row in segment_lines(recognition.segments or [], layout, baseline):
         yield row.removesuffix("\n") + end
 
 
-def segment_lines(
-    segments: Iterable[Segment], layout: Layout, baseline: BaselineFacts | None = None
-) -> Iterator[str]:
-    """The rows of segments, with the columns of a layout; `baseline` is theirs."""
+def segment_lines(segments: Iterable[Segment], layout: Layout, baseline: str | None = None) -> Iterator[str]:
+    """The rows of segments, with the columns of a layout; `baseline` is the name of theirs."""
     for item in segments:
         cells = layout.segment_cells(item, baseline)
         yield line([f"{cell:.{SCORE_DIGITS}f}" if isinstance(cell, float) else cell for cell in cells])

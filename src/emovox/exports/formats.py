@@ -1,6 +1,7 @@
 """The formats: the name of each, what it shows, and what writes it."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -240,6 +241,16 @@ def write(
         with replacing(directory / file_name) as file:
             writer(job, file)
     return [directory / file_name for file_name, _ in plan]
+
+
+def written(recognition: Recognition, directory: Path) -> tuple[str, ...]:
+    """The formats of which an outputs directory has a file, if this installation can write them."""
+    names: list[str] = []
+    for name in FORMATS:
+        with suppress(ExportError):
+            if any((directory / file).exists() for file, _ in _plan(name, recognition)):
+                names += check_formats([name])
+    return tuple(names)
 
 
 def _plan(name: str, recognition: Recognition) -> Iterator[tuple[str, _Write]]:

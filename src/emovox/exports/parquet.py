@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import IO, Any, BinaryIO
 
 from emovox.exports.columns import Layout, chunks
-from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
 from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment, trained
@@ -18,7 +17,11 @@ def write_segments(recognition: Recognition, file: BinaryIO) -> None:
     """A row for each segment, with the columns of segments.csv: seconds float64, scores float32, channel int32."""
     layout = Layout.of(recognition)
     with writer(file, segment_fields(layout), _metadata(recognition)) as write:
-        write(segment_table(recognition.segments or [], layout, recognition.baseline))
+        write(
+            segment_table(
+                recognition.segments or [], layout, recognition.baseline.name if recognition.baseline else None
+            )
+        )
 
 
 def write_frames(recognition: Recognition, file: BinaryIO) -> None:
@@ -38,8 +41,8 @@ def segment_fields(layout: Layout) -> list[tuple[str, Any]]:
     return list({**fields, "start": pyarrow.float64(), "end": pyarrow.float64()}.items())
 
 
-def segment_table(segments: Sequence[Segment], layout: Layout, baseline: BaselineFacts | None = None) -> Any:
-    """Segments as an Arrow table; `baseline` is theirs."""
+def segment_table(segments: Sequence[Segment], layout: Layout, baseline: str | None = None) -> Any:
+    """Segments as an Arrow table; `baseline` is the name of theirs."""
     import pyarrow  # noqa: PLC0415  an extra
 
     rows = [layout.segment_cells(item, baseline) for item in segments]

@@ -9,7 +9,6 @@ from emovox.errors import EmovoxError
 from emovox.exports import comma_separated, parquet
 from emovox.exports.columns import ORIGIN, Layout
 from emovox.inference import stored_result as stored
-from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
 from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment
@@ -37,8 +36,7 @@ class Rows:
     Attributes:
         path: where the recording was, or its name.
         outputs: its outputs directory.
-        relative_to: what the scores are relative to: `raw`, or the name of a baseline.
-        baseline: with which it was recognised.
+        baseline: name of the one that the scores are relative to.
         raw: the frames as they would be without it.
         side: whose voice it is.
         policy: the profile of the policy that decided what may be inferred of it.
@@ -48,8 +46,7 @@ class Rows:
     outputs: str | None
     segments: Sequence[Segment] = ()
     frames: Frames | None = None
-    relative_to: str | None = None
-    baseline: BaselineFacts | None = None
+    baseline: str | None = None
     raw: Frames | None = None
     side: str | None = None
     policy: str | None = None
@@ -61,13 +58,12 @@ class Table:
     Attributes:
         part: what its rows are.
         layout: the columns of the recordings' readouts.
-        relative: whether there is a column `relative_to`.
         recordings: how many have been written.
         empty: how many of them had no rows.
     """
 
-    def __init__(self, part: Part, layout: Layout | None = None, *, relative: bool = False) -> None:
-        self.part, self.layout, self.relative = part, layout or Layout(), relative
+    def __init__(self, part: Part, layout: Layout | None = None) -> None:
+        self.part, self.layout = part, layout or Layout()
         self.recordings = self.empty = 0
 
     def write_csv(self, recordings: Iterable[Rows], file: IO[str]) -> None:
@@ -99,10 +95,8 @@ class Table:
     def _origin(self, rows: Rows) -> dict[str, str | None]:
         """The first cells of each row, by their columns."""
         cells = dict(zip(ORIGIN, (rows.path, rows.outputs), strict=True))
-        if self.relative:
-            cells["relative_to"] = rows.relative_to
         if self.part == "frames" and self.layout.relative:  # the rows of frames have no words of their own
-            cells["baseline"] = None if rows.baseline is None else rows.baseline.name
+            cells["baseline"] = rows.baseline
         if self.layout.sides:
             cells |= {"side": rows.side, "policy": rows.policy}
         return cells
@@ -167,7 +161,7 @@ def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], No
             str(source.directory),
             recognition.segments or (),
             recognition.frames,
-            baseline=recognition.baseline,
+            baseline=recognition.baseline.name if recognition.baseline else None,
             raw=raw_frames(recognition),
             side=recognition.recording.side,
             policy=None if recognition.policy is None else recognition.policy.profile,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def _embedding(row: Labelled, recognizer: Recognizer, cache: EmbeddingCache) -> 
     path, sides = row.path, listed_sides(row.groups, recognizer.policy)
     side = side_of(sides, None, len(sides or ()))
     if path.suffix.lower() == ".npy":
-        return stored_embedding(path, recognizer, side)
+        return stored_embedding(path, recognizer, side)[:2]
     recognizer.policy.require(side)
     recognizer.policy.check(side, WHAT)
     sha256 = checksum(path)
@@ -84,8 +84,10 @@ def _embedding(row: Labelled, recognizer: Recognizer, cache: EmbeddingCache) -> 
     return embedding, sha256
 
 
-def stored_embedding(path: Path, recognizer: Recognizer, side: Side | None = None) -> tuple[Vector, str | None]:
-    """The mean of an embedding.npy, (D,), and its recording's sha256 if the outputs directory has it.
+def stored_embedding(
+    path: Path, recognizer: Recognizer, side: Side | None = None
+) -> tuple[Vector, str | None, int | None]:
+    """The mean of an embedding.npy, (D,), with the sha256 and channel of `stored_recording`.
 
     Args:
         path: of the file.
@@ -96,10 +98,9 @@ def stored_embedding(path: Path, recognizer: Recognizer, side: Side | None = Non
         LabelsError: unreadable, or another model's.
         PolicyError: the policy allows nothing but the talk time of this voice, or it isn't said whose it is.
     """
-    facts: dict[str, Any] = {}
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        facts = json.loads((path.parent / RESULT).read_bytes())
-        side = facts["recording"].get("side") or side
+    facts = _stored(path.parent)
+    sha256, channel, own = _recording(facts)
+    side = own or side
     recognizer.policy.require(side)
     recognizer.policy.check(side, WHAT)
     try:
@@ -112,14 +113,48 @@ def stored_embedding(path: Path, recognizer: Recognizer, side: Side | None = Non
         raise LabelsError(
             f"not an embedding by {model.name}, which has {width} numbers: its shape is {values.shape}"
         )
-    with suppress(ValueError, KeyError, TypeError):
+    with suppress(KeyError, TypeError, AttributeError):
         by = facts["model"]
         if (by["name"], by.get("embedding_revision") or by["revision"]) != (model.name, model.embeddings_of):
             raise LabelsError(
                 f"an embedding by {by['name']} {by['revision']}, not by {model.name} {model.revision}"
             )
-        return mean, bytes.fromhex(facts["recording"]["sha256"]).hex()
-    return mean, None
+    return mean, sha256, channel
+
+
+class StoredRecording(NamedTuple):
+    """What was recognised in an outputs directory.
+
+    Attributes:
+        sha256: of the recording; None: it isn't known.
+        channel: of it, from 1; None: all together.
+        side: whose voice it is; None: it isn't said.
+    """
+
+    sha256: str | None = None
+    channel: int | None = None
+    side: Side | None = None
+
+
+def stored_recording(directory: Path) -> StoredRecording:
+    """What was recognised in an outputs directory, as far as its result.json says it."""
+    return _recording(_stored(directory))
+
+
+def _recording(facts: Any) -> StoredRecording:
+    sha256, recording = None, facts.get("recording") if isinstance(facts, dict) else None
+    if not isinstance(recording, dict):
+        return StoredRecording()
+    with suppress(ValueError, KeyError, TypeError):
+        sha256 = bytes.fromhex(recording["sha256"]).hex()
+    return StoredRecording(sha256, recording.get("channel"), recording.get("side"))
+
+
+def _stored(directory: Path) -> Any:
+    """The result.json of an outputs directory; None where it can't be read."""
+    with suppress(OSError, ValueError):
+        return json.loads((directory / RESULT).read_bytes())
+    return None
 
 
 def checksum(path: Path) -> str:

@@ -40,31 +40,34 @@ class EmbeddingCache:
                 "PRIMARY KEY (model, sha256)) WITHOUT ROWID"
             )
 
-    def get(self, sha256: str) -> Vector | None:
-        """The embedding (D,) of the recording with that checksum, if it is there."""
+    def get(self, sha256: str, channel: int | None = None) -> Vector | None:
+        """The embedding (D,) of the recording with that checksum, or of a channel of it, if it is there."""
         with suppress(sqlite3.Error):
             row = (
                 self._database
                 and self._database.execute(
-                    "SELECT value FROM embedding WHERE model = ? AND sha256 = ?", (self._model, sha256)
+                    "SELECT value FROM embedding WHERE model = ? AND sha256 = ?", (self._key(channel), sha256)
                 ).fetchone()
             )
             return np.frombuffer(row[0], "<f4").astype(np.float32) if row else None
         return None
 
-    def put(self, sha256: str, embedding: Vector) -> None:
+    def put(self, sha256: str, embedding: Vector, channel: int | None = None) -> None:
         """Add one, (D,)."""
         with suppress(sqlite3.Error):
             if self._database is not None:
                 value = embedding.astype("<f4").tobytes()
                 self._database.execute(
-                    "INSERT OR REPLACE INTO embedding VALUES (?, ?, ?)", (self._model, sha256, value)
+                    "INSERT OR REPLACE INTO embedding VALUES (?, ?, ?)", (self._key(channel), sha256, value)
                 )
 
     def close(self) -> None:
         """Close the file."""
         if self._database is not None:
             self._database.close()
+
+    def _key(self, channel: int | None) -> str:
+        return self._model if channel is None else f"{self._model} channel {channel}"
 
 
 def stored(sha256: str) -> list[Vector]:

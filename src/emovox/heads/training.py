@@ -1,5 +1,6 @@
 """Training: from a list of labelled recordings to a head, how it does, and the labels to check."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -113,6 +114,9 @@ def train(
         folds=fit.folds,
         unweighted=None if fit.after is None else round(fit.after.unweighted, 4),
         recalls={} if fit.after is None else {k: round(v, 4) for k, v in fit.after.recalls.items()},
+        labels_file=os.path.abspath(path),  # noqa: PTH100  links stay as they are
+        path_column=paths,
+        label_column=labels,
         recordings=frozenset(sha256[: 2 * DIGEST] for sha256 in sha256s),
     )
     head = Head(

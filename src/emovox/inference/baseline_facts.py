@@ -1,11 +1,18 @@
 """What a result says of the baseline that it is relative to."""
 
+from typing import Any
+
 from pydantic import Field
 
 from emovox.baselines.shift import Shift
 from emovox.inference.facts import Facts
 from emovox.models.metadata import Metadata
 from emovox.models.readout import Temperatures
+
+
+def _optional(schema: dict[str, Any]) -> None:
+    """Without the default, by which generated types take a field for one that is always there."""
+    schema.pop("default", None)
 
 
 class BaselineFacts(Facts):
@@ -25,6 +32,7 @@ class BaselineFacts(Facts):
         description="pairs, for scores of the whole and of segments: seconds of speech, and what the sum was "
         "divided by there; left out where it wasn't",
         exclude_if=lambda value: not value,
+        json_schema_extra=_optional,
     )
 
     @classmethod

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from emovox.inference.recognizer import Recognizer
-from emovox.models.catalog import AUTO, LARGE, installed
+from emovox.models.catalog import AUTO, installed
 from emovox.models.loading import PrecisionChoice
+from emovox.models.named import LARGE
 
 log = logging.getLogger("emovox.inference")
 

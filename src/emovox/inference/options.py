@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.waveform import Waveform
-from emovox.baselines.baseline import CORPUS, SELF, SPEAKER, Baseline
+from emovox.baselines.baseline import CORPUS, RECOGNIZED, SELF, SPEAKER, Baseline
 from emovox.baselines.shift import check_expectation, parse_expectation
 from emovox.emotions import NAMES
 from emovox.errors import OptionsError
@@ -104,7 +104,7 @@ class Options(CommonOptions):
         Baseline | Literal["self", "corpus", "speaker"] | None,
         Field(
             description="hear emotions relative to this baseline: recordings of one voice, line or room; `self`: "
-            "segments and curve relative to the recording itself"
+            "segments, which it implies, and curve relative to the recording itself"
         ),
     ] = None
     expect: Annotated[
@@ -137,7 +137,7 @@ class Options(CommonOptions):
                     "expect says what the recordings of a baseline are like: choose a baseline, too"
                 )
             object.__setattr__(self, "expect", check_expectation(self.expect))
-        if self.merge:  # what is merged is wanted
+        if self.merge or self.baseline == SELF:  # what is merged, or all that is moved, is wanted
             object.__setattr__(self, "segments", True)
 
     @classmethod
@@ -152,7 +152,9 @@ class Options(CommonOptions):
         values: dict[str, Any] = {**arguments}
         if (head := values.get("head")) is not None:
             values["head"] = Head.find(head)
-        if (baseline := values.get("baseline")) is not None:
+        if (baseline := values.get("baseline")) == RECOGNIZED:
+            raise OptionsError(f"baseline {RECOGNIZED}: that is for what is in the archive")
+        if baseline is not None:
             values["baseline"] = baseline if baseline in (SELF, CORPUS, SPEAKER) else Baseline.find(baseline)
         if isinstance(expect := values.get("expect"), str):
             values["expect"] = parse_expectation(expect)

@@ -11,7 +11,7 @@ from emovox.audio.waveform import SAMPLE_RATE
 from emovox.baselines.baseline import Baseline
 from emovox.baselines.shift import Shift, Shifting, expectation, movable
 from emovox.emotions import check_names
-from emovox.errors import BaselineError, EmovoxError, OptionsError, PolicyError, UnknownEmotionError
+from emovox.errors import EmovoxError, OptionsError, PolicyError, UnknownEmotionError
 from emovox.inference.batches import BATCH_SECONDS, in_batches
 from emovox.inference.live import Live
 from emovox.inference.options import EmbeddingSink, Options, Request, Sink, described
@@ -329,14 +329,14 @@ class Recognizer:
         Raises:
             BaselineError: it is another model's, or nothing of this model can be moved.
             ModelError: it failed on the clips by which it is measured where its emotions lie.
-            OptionsError: the shares that are expected mean nothing here.
+            OptionsError: the shares that are expected, or a corpus, mean nothing here.
         """
         if options.baseline is None:
             return None
         if options.of_many:
-            raise BaselineError(
-                f"{options.baseline!r} is of many recordings, for `emovox batch` and `emovox evaluate`: here give "
-                "the name of a baseline, or self"
+            raise OptionsError(
+                f"baseline {options.baseline}: that is of many recordings, for `emovox batch` and `emovox "
+                "evaluate`: here give the name of a baseline, or self"
             )
         rule = self.shifting(options)
         return rule(options.baseline) if isinstance(options.baseline, Baseline) else rule

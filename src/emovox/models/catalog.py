@@ -3,204 +3,147 @@
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
-from emovox.models.layout import FUNASR, TRANSFORMERS, Layout
+from emovox.models.added import AddedModel, added_models, newest
+from emovox.models.entry import CatalogModel, Licence
+from emovox.models.named import BUNDLED, CATALOG, LARGE
 from emovox.models.repository import Repository, folder_of, is_repository, licence_of
 from emovox.settings import settings
 
 AUTO = "auto"
-LARGE = "emotion2vec_plus_large"
-_BUNDLED = Path(__file__).with_name("bundled")
 _SNAPSHOTS = "snapshots"
 _CONVERTED = "converted"
 NOT_STATED = "not stated"
 """What is said of a licence that a model card doesn't state."""
 
 
-@dataclass(frozen=True)
-class Licence:
-    """The terms of a model, and where they can be read."""
-
-    name: str
-    address: str
-    chinese: str = ""
-    """The name in Chinese, if it has one."""
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.address})"
-
-
-@dataclass(frozen=True)
-class CatalogModel:
-    """A model that is known by name: bundled, or downloaded from a hub; also one of a repository."""
-
-    name: str
-    title: str
-    licence: Licence
-    file: Path | None = None
-    """The model file, if it is bundled."""
-    download_size: int | None = None
-    """About how many bytes a pull transfers, by the hub's page; None: bundled, or not known."""
-    published: str | None = None
-    """The emotion that FunASR gives the snapshot's own example/test.wav with a score of 1, if that is known."""
-    huggingface: str | None = None
-    """Its id on Hugging Face."""
-    modelscope: str | None = None
-    """Its id on ModelScope."""
-    chinese: str = ""
-    """The title in Chinese."""
-    embeddings_only: bool = False
-    """Whether it gives no emotions without a head of the user's."""
-    layout: Layout | None = FUNASR
-    """Which files make its snapshot; None: whichever the hub shows."""
-    revision: str | None = None
-    """Branch, tag or commit to pull; None: the hub's main branch."""
-    labels: tuple[tuple[str, str], ...] = ()
-    """Labels of its snapshot that aren't names of the nine, each with the one that it means."""
-    corpora: tuple[str, ...] = ()
-    """Labelled speech that its readouts were trained on, where that is known."""
-
-
-# The cards say `license: other`, `license_name: model-license` and link to FunASR's repository, where this lies:
-# https://huggingface.co/emotion2vec/emotion2vec_plus_large/blob/main/README.md
-_FUNASR = Licence(
-    "FunASR model licence",
-    "https://github.com/modelscope/FunASR/blob/main/MODEL_LICENSE",
-    chinese="FunASR 模型许可证",
-)
-
-# As config.json names the classes of SUPERB's four.
-_SUPERB = (("neu", "neutral"), ("hap", "happy"), ("ang", "angry"), ("sad", "sad"))
-
-CATALOG = (
-    CatalogModel(
-        name="lite",
-        title="bundled: three blocks of Whisper base, trained on acted speech in three languages; nine emotions",
-        licence=Licence("CC BY-NC-SA 4.0", "https://creativecommons.org/licenses/by-nc-sa/4.0/"),
-        file=_BUNDLED / "lite.onnx",
-        chinese="内置：Whisper base 的前三层，用三种语言的表演语音学会九种情感",
-    ),
-    # Sizes: https://huggingface.co/emotion2vec/emotion2vec_plus_large/tree/main and so on; the others' pages
-    # could not be reached. Parameters: by the published settings, 162.1 and 93.2 million; a checkpoint holds three
-    # numbers for each (the weight and two of its optimiser), which is what the sizes come to.
-    CatalogModel(
-        name=LARGE,
-        title="nine emotions, 162 million parameters, tuned on 42,526 hours",
-        licence=_FUNASR,
-        download_size=1_950_000_000,
-        published="angry",
-        huggingface="emotion2vec/emotion2vec_plus_large",
-        modelscope="iic/emotion2vec_plus_large",
-        chinese="九种情感，用 42,526 小时语音微调",
-    ),
-    CatalogModel(
-        name="emotion2vec_plus_base",
-        title="nine emotions, 93 million parameters, tuned on 4,788 hours",
-        licence=_FUNASR,
-        download_size=1_120_000_000,
-        huggingface="emotion2vec/emotion2vec_plus_base",
-        modelscope="iic/emotion2vec_plus_base",
-        chinese="九种情感，用 4,788 小时语音微调",
-    ),
-    CatalogModel(
-        name="emotion2vec_plus_seed",
-        title="nine emotions, tuned on 201 hours of academic recordings",
-        licence=_FUNASR,
-        huggingface="emotion2vec/emotion2vec_plus_seed",
-        modelscope="iic/emotion2vec_plus_seed",
-        chinese="九种情感，用 201 小时学术录音微调",
-    ),
-    # Only on ModelScope: https://huggingface.co/emotion2vec/models lists the other four. The licence is that of
-    # its card, by way of a copy: https://huggingface.co/thegenerativegeneration/emotion2vec_base_finetuned
-    CatalogModel(
-        name="emotion2vec_base_finetuned",
-        title="nine emotions: the first release, of January 2024",
-        licence=Licence("Apache-2.0", "https://www.modelscope.cn/models/iic/emotion2vec_base_finetuned"),
-        modelscope="iic/emotion2vec_base_finetuned",
-        chinese="九种情感：2024 年 1 月的首个版本",
-    ),
-    CatalogModel(
-        name="emotion2vec_base",
-        title="embeddings only: no emotions without a head of your own",
-        licence=_FUNASR,
-        download_size=1_130_000_000,
-        huggingface="emotion2vec/emotion2vec_base",
-        modelscope="iic/emotion2vec_base",
-        chinese="只给出嵌入向量：没有自己训练的分类头就没有情感",
-        embeddings_only=True,
-    ),
-    # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes a parameter.
-    # Licences and corpora are those of the cards; who hands out a corpus may have terms of its own.
-    CatalogModel(
-        name="wav2vec2-base-superb-er",
-        title="neutral, happy, angry, sad; 95 million parameters, trained on IEMOCAP: acted English",
-        licence=Licence("Apache-2.0", "https://huggingface.co/superb/wav2vec2-base-superb-er"),
-        download_size=378_000_000,
-        huggingface="superb/wav2vec2-base-superb-er",
-        chinese="中性、快乐、愤怒、悲伤；9500 万参数，用 IEMOCAP（英语表演语音）训练",
-        layout=TRANSFORMERS,
-        labels=_SUPERB,
-        corpora=("IEMOCAP",),
-    ),
-    CatalogModel(
-        name="hubert-large-superb-er",
-        title="neutral, happy, angry, sad; 316 million parameters, trained on IEMOCAP: acted English",
-        licence=Licence("Apache-2.0", "https://huggingface.co/superb/hubert-large-superb-er"),
-        download_size=1_260_000_000,
-        huggingface="superb/hubert-large-superb-er",
-        chinese="中性、快乐、愤怒、悲伤；3.16 亿参数，用 IEMOCAP（英语表演语音）训练",
-        layout=TRANSFORMERS,
-        labels=_SUPERB,
-        corpora=("IEMOCAP",),
-    ),
-    CatalogModel(
-        name="wav2vec2-large-robust-12-ft-emotion-msp-dim",
-        title="arousal, dominance, valence; 165 million parameters, trained on MSP-Podcast: podcasts in English",
-        licence=Licence(
-            "CC BY-NC-SA 4.0", "https://huggingface.co/audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim"
-        ),
-        download_size=661_000_000,
-        huggingface="audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim",
-        chinese="唤醒度、支配度、效价；1.65 亿参数，用 MSP-Podcast（英语播客）训练",
-        layout=TRANSFORMERS,
-        corpora=("MSP-Podcast",),
-    ),
-    CatalogModel(
-        name="wav2vec2-lg-xlsr-en-speech-emotion-recognition",
-        title="eight emotions, calm among them; 317 million parameters, trained on RAVDESS: acted English",
-        licence=Licence(
-            "Apache-2.0", "https://huggingface.co/ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition"
-        ),
-        download_size=1_270_000_000,
-        huggingface="ehcalabres/wav2vec2-lg-xlsr-en-speech-emotion-recognition",
-        chinese="八种情感，含平静；3.17 亿参数，用 RAVDESS（英语表演语音）训练",
-        layout=TRANSFORMERS,
-        labels=(("calm", "neutral"), ("disgust", "disgusted")),
-        corpora=("RAVDESS",),
-    ),
-)
-
-
 def find(name: str) -> CatalogModel:
-    """The catalog's entry of that name, or what is known of a repository, such as hf:OWNER/NAME.
+    """The catalog's entry of that name, that of an added model, or what is known of a repository.
 
-    A repository that the catalog has is the catalog's entry: it needn't be on disk twice.
+    NAME@REVISION is that revision of a bundled or an added model. A repository that the catalog has is the
+    catalog's entry: it needn't be on disk twice.
 
     Raises:
-        UnknownModelError: there is none; the message lists the names.
+        UnknownModelError: there is none; the message lists the names, or the revisions.
     """
     if is_repository(name):
         return _of_repository(Repository.parse(name))
     for entry in CATALOG:
         if entry.name == name:
             return entry
-    raise UnknownModelError(f"unknown model {name!r}: choose {', '.join(entry.name for entry in CATALOG)}")
+    if (model := newest(name)) is not None:
+        return _of_added(model)
+    base, at, revision = name.partition("@")
+    names = [entry.name for entry in (*CATALOG, *added())]
+    if at and base in {other.partition("@")[0] for other in names}:
+        return _of_revision(base, revision)
+    raise UnknownModelError(f"unknown model {name!r}: choose {', '.join(names)}")
+
+
+def is_name(model: str) -> bool:
+    """Whether it is a name, and no path."""
+    try:
+        return model == AUTO or bool(find(model))
+    except UnknownModelError:
+        return False
+
+
+def name_of(name: str, revision: str) -> str:
+    """The name of that revision of a model if it is on this machine, or else of the model."""
+    with suppress(UnknownModelError):
+        return name if is_repository(name) else find(f"{name}@{revision}").name
+    return name
+
+
+def known() -> list[CatalogModel]:
+    """All models that have a name here: the catalog's, earlier bundled ones, the user's, and what was pulled."""
+    return [*CATALOG, *(item.entry for item in _earlier()), *added(), *pulled()]
+
+
+def added() -> list[CatalogModel]:
+    """The models that the user added, by name."""
+    return sorted(map(_of_added, added_models()), key=lambda entry: entry.name.lower())
+
+
+def is_bundled(name: str, revision: str) -> bool:
+    """Whether that very revision of a model is part of Emovox."""
+    return any((item.name, item.revision) == (name, revision) for item in _revisions() if item.entry.bundled)
+
+
+class _Revision(NamedTuple):
+    """A revision of a model that is on disk; `embeddings_of`: whose embeddings it gives."""
+
+    entry: CatalogModel
+    name: str
+    revision: str
+    embeddings_of: str
+
+
+def _of_revision(name: str, revision: str) -> CatalogModel:
+    """The revision of that very name, or else one with the same embeddings: bundled, added, or bundled before."""
+    there = [item for item in _revisions() if item.name == name]
+    for of in ("revision", "embeddings_of"):
+        for item in there:
+            if getattr(item, of) == revision:
+                return item.entry
+    words = dict.fromkeys(f"{name}@{word}" for item in there for word in (item.revision, item.embeddings_of))
+    choice = f"there is {', '.join(words)}. " if words else ""
+    raise UnknownModelError(
+        f"no revision {revision!r} of {name} is on this machine: {choice}The file of another can be added with "
+        f"`emovox models add FILE`; an earlier Emovox has its own as models/bundled/{name}.onnx"
+    )
+
+
+def _revisions() -> Iterator[_Revision]:
+    yield from (_facts_of(entry) for entry in CATALOG if entry.file is not None and entry.file.is_file())
+    for model in added_models():
+        yield _Revision(_of_added(model), model.name, model.revision, model.embeddings_of)
+    yield from _earlier()
+
+
+def _earlier() -> Iterator[_Revision]:
+    """Earlier revisions that are bundled beside the current ones, such as lite-5.onnx."""
+    files = sorted(BUNDLED.glob("*-*.onnx"))
+    for entry in CATALOG:
+        for file in files if entry.bundled else ():
+            if file.name.startswith(f"{entry.name}-"):
+                item = _facts_of(replace(entry, file=file))
+                if item.name != entry.name:  # another model's, whose name goes on where this one's ends
+                    continue
+                name, title = f"{entry.name}@{item.revision}", f"bundled: an earlier revision of {entry.name}"
+                named = replace(item.entry, name=name, title=title, chinese=f"内置：{entry.name} 的早期版本")
+                yield item._replace(entry=named)
+
+
+@lru_cache(maxsize=16)
+def _facts_of(entry: CatalogModel) -> _Revision:
+    from emovox.models.runtime.engine import read_metadata  # noqa: PLC0415  few need it, and it takes time to load
+
+    assert entry.file is not None  # noqa: S101  whose revision it is
+    metadata = read_metadata(entry.file)
+    return _Revision(entry, metadata.name, metadata.revision, metadata.embeddings_of)
+
+
+def _of_added(model: AddedModel) -> CatalogModel:
+    """Under its name, or as NAME@REVISION where another model or a later revision has that."""
+    taken = model.name in {entry.name for entry in CATALOG} or newest(model.name) != model
+    return CatalogModel(
+        name=f"{model.name}@{model.revision}" if taken else model.name,
+        title=model.title,
+        licence=Licence(model.licence, ""),
+        file=model.path,
+        added=True,
+        chinese=model.chinese,
+    )
 
 
 def _of_repository(repository: Repository) -> CatalogModel:
@@ -311,7 +254,7 @@ def disk_size(name: str) -> int:
 
 
 def remove(name: str) -> int:
-    """Delete the snapshot of a catalog model, its conversions, and what an interrupted download left of it.
+    """Delete an added model, or the snapshot of one, its conversions and what an interrupted download left of it.
 
     Returns:
         Bytes freed.
@@ -321,8 +264,18 @@ def remove(name: str) -> int:
         ModelError: it is bundled, it is being downloaded, or the file system refuses.
     """
     entry = find(name)
-    if entry.file:
+    if entry.bundled:
         raise ModelError(f"{name} is part of Emovox and can't be removed on its own")
+    if entry.file is not None:
+        freed = disk_size(name)
+        try:
+            trash = entry.file.parent.with_name(f".{entry.file.parent.name}.removed")
+            shutil.rmtree(trash, ignore_errors=True)
+            entry.file.parent.rename(trash)  # at once: there is never half a model
+            shutil.rmtree(trash)
+        except OSError as error:
+            raise ModelError(f"{name} can't be removed: {error}") from error
+        return freed
     name = entry.name
     if not snapshot_path(name).parent.is_dir():
         return 0
@@ -344,7 +297,7 @@ def remove(name: str) -> int:
 
 
 def resolve(model: str | Path) -> Path:
-    """The .onnx file or snapshot directory that a catalog name, hf:OWNER/NAME, `auto` or a path means.
+    """The .onnx file or snapshot directory that a name, NAME@REVISION, hf:OWNER/NAME, `auto` or a path means.
 
     `auto` is emotion2vec_plus_large if that is on disk, otherwise the bundled model.
 
@@ -353,16 +306,23 @@ def resolve(model: str | Path) -> Path:
         NotInstalledError: a model that isn't on disk; the message has the command that pulls it.
         ModelError: a path that isn't a model.
     """
-    names = [entry.name for entry in CATALOG]
     if model == AUTO:
         model = LARGE if installed(LARGE) else "lite"
-    if isinstance(model, str) and (model in names or is_repository(model)):
-        entry = find(model)
+    path = Path(model)
+    there = os.path.lexists(path)  # which, unlike exists, also takes a name that is too long
+    entry = None
+    if isinstance(model, str):
+        try:
+            entry = find(model)
+        except UnknownModelError:
+            if is_repository(model) or (not there and "@" in model):
+                raise
+    if entry is not None:
         if not installed(entry.name):
             raise NotInstalledError(f"{model} is not on this machine: run `emovox models pull {model}`")
         return entry.file or snapshot_path(entry.name)
-    path = Path(model)
-    if not os.path.lexists(path):  # which, unlike exists, also takes a name that is too long
+    if not there:
+        names = [entry.name for entry in (*CATALOG, *added())]
         raise UnknownModelError(
             f"unknown model {str(model)!r}: choose {', '.join([AUTO, *names])}, hf:OWNER/NAME, or the path of an "
             ".onnx file or a snapshot"

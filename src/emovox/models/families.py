@@ -7,12 +7,14 @@ from typing import Any
 from emovox.errors import ModelError
 from emovox.models.emotion2vec.family import EMOTION2VEC
 from emovox.models.family import Family
+from emovox.models.odyssey.family import ODYSSEY
 from emovox.models.snapshot import Snapshot
 from emovox.models.wav2vec2.family import WAV2VEC2
 
 FAMILIES: tuple[Family[Any], ...] = (
     EMOTION2VEC,
     WAV2VEC2,
+    ODYSSEY,
 )
 
 

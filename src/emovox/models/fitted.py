@@ -99,10 +99,16 @@ class Fitted(FittedFacts):
             return
         same = (self.model.name, self.model.revision) == (other.name, other.revision)
         weights = " (same name, other weights)" if same else ""
+        revision = upgrade = ""
+        if self.model.name == other.name and not same:
+            revision = f" {self.model.name}@{self.model.revision}"
+            upgrade = (
+                f"; `emovox archive upgrade --model {other.name}@{other.revision}` does that for all that it can"
+            )
         raise self.error(
             f"the {self.noun} {self.name} was {self.made} the model {self.model.name} {self.model.revision}, not "
             f"{self.made.split()[-1]} {metadata.name} {metadata.revision}{weights}: choose that model with "
-            f"--model, or {self.make} a {self.noun} for this one"
+            f"--model{revision}, or {self.make} a {self.noun} for this one{upgrade}"
         )
 
     def write(self, path: Path) -> None:

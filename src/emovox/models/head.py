@@ -21,6 +21,8 @@ from emovox.settings import settings
 
 FORMAT: Literal[1] = 1
 HEAD_READOUT = "head"
+REPORT = ".html"
+"""Suffix of the report on how a head does, beside it."""
 _NAME = re.compile(r"\w[\w .-]{0,63}")
 
 
@@ -39,6 +41,11 @@ class Training(FittedFacts):
     folds: int = Field(ge=0, description="parts that were held out in turn; 0: nothing was measured")
     unweighted: float | None = Field(None, description="mean recall of the classes, held out")
     recalls: dict[str, float] = Field(description="of each class, held out")
+    labels_file: str | None = Field(
+        None, description="the list that it was trained on, where that was then; null: not known"
+    )
+    path_column: str | None = Field(None, description="the list's column of recordings, if one was named")
+    label_column: str | None = Field(None, description="likewise of labels")
     recordings: Digests = Field(
         None,
         description="the first 8 bytes of the SHA-256 of each recording that it was trained on, base64 in the "

@@ -12,12 +12,13 @@ from emovox.errors import (
     SettingsError,
     UnknownEmotionError,
 )
-from emovox.models.catalog import CATALOG, find, resolve, whose
+from emovox.models.catalog import find, resolve, whose
 from emovox.models.converted.clips import example_clips
 from emovox.models.converted.store import Comparison, Notice, StoredModel, newest
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.mapping import read_mapping, with_mapping
 from emovox.models.metadata import CONTRACT, Metadata, Precision
+from emovox.models.named import CATALOG
 from emovox.models.runtime.engine import Engine, read_metadata
 from emovox.models.runtime.session import Device, precisions
 from emovox.settings import settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from emovox.archive.vectors import stored_embeddings
 from emovox.baselines.baseline import Baseline, baseline_path
@@ -23,7 +23,7 @@ from emovox.outputs import EMBEDDING
 from emovox.server.http.problems import Problem, from_refusal, invalid, log
 from emovox.server.http.uploads import Upload
 from emovox.server.jobs.progress import JobProgress
-from emovox.server.options import RecognitionOptions
+from emovox.server.options import client_model
 from emovox.server.service import Service
 
 SOUNDLESS = frozenset({NO_SPEECH, "silence"})
@@ -43,16 +43,16 @@ class Material:
     """What a baseline is to be made of.
 
     Attributes:
-        embeddings: float32 (D,), by each recording's checksum, or name if that isn't known, and by its channel.
+        embeddings: float32 (D,), by each recording's checksum, or name if that isn't known, and its channel.
         left_out: what can't be used.
     """
 
-    embeddings: dict[str, dict[int | None, NDArray[np.float32]]] = field(default_factory=dict)
+    embeddings: dict[tuple[str, int | None], NDArray[np.float32]] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
 
     def add(self, sha256: str, embedding: NDArray[np.float32], channel: int | None = None) -> None:
         """Add the embedding of a recording, or of a channel of it."""
-        self.embeddings.setdefault(sha256, {})[channel] = embedding
+        self.embeddings[sha256, channel] = embedding
 
     def leave_out(self, recording: str | None, reason: str) -> None:
         """Note what can't be used, and why."""
@@ -91,8 +91,8 @@ def fit_outputs(
             try:
                 directory = service.stored_outputs.directory(id_)
                 if (item := kept.get(id_)) is None:
-                    embedding, sha256 = stored_embedding(directory / EMBEDDING, recognizer)
-                    material.add(sha256 or id_, embedding)
+                    embedding, sha256, channel = stored_embedding(directory / EMBEDDING, recognizer)
+                    material.add(sha256 or id_, embedding, channel)
                 elif (item.model, item.revision) != (facts.name, facts.embeddings_of):
                     reason = (
                         f"it was recognised by {item.model} {item.revision}, not {facts.name} {facts.revision}"
@@ -181,9 +181,14 @@ def _store(name: str, material: Material, recognizer: Recognizer, *, source: str
         detail = "none of the recordings can be used"
         errors = [{"field": item.recording, "reason": item.reason} for item in material.left_out]
         raise Problem(422, "baseline", detail, title="Baseline can't be fitted", errors=errors)
-    rows = [np.mean(list(channels.values()), axis=0) for channels in material.embeddings.values()]
-    sha256s = [key if len(key) == 64 else None for key in material.embeddings]
-    [baseline] = fit(name, rows, recognizer.metadata, sha256s=sha256s, source=source)
+    [baseline] = fit(
+        name,
+        list(material.embeddings.values()),
+        recognizer.metadata,
+        sha256s=[key if len(key) == 64 else None for key, _ in material.embeddings],
+        channels=[channel for _, channel in material.embeddings],
+        source=source,
+    )
     with locked():
         check_free(name, replace=replace)
         with _explained():
@@ -221,10 +226,7 @@ def take_out_recordings(service: Service, sha256s: Collection[str]) -> list[Remo
 def _most_common(names: Iterable[str]) -> str | None:
     """The name that most have, if it is one that clients may say."""
     common = Counter(names).most_common(1)
-    try:
-        return RecognitionOptions.parse({"model": common[0][0]}).model if common else None
-    except ValidationError:
-        return None
+    return client_model(common[0][0]) if common else None
 
 
 @contextmanager

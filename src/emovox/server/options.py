@@ -32,11 +32,13 @@ from emovox.exports import FORMATS, check_formats, needs
 from emovox.inference.frames import RowsIn
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import Channel, CommonOptions, Options
-from emovox.models.catalog import AUTO, CATALOG, find
+from emovox.models.added import NAME, REVISION
+from emovox.models.catalog import AUTO, find
 from emovox.models.head import Head, head_path, names
 from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Precision
-from emovox.models.repository import PATTERN, is_repository
+from emovox.models.named import CATALOG
+from emovox.models.repository import PATTERN
 from emovox.policy import LEFT_OPEN, SIDES, parse_sides
 from emovox.server.baselines import find_baseline
 from emovox.server.http.problems import from_validation, invalid
@@ -71,8 +73,6 @@ def _model(value: object) -> object:
     """Names only: a path of this machine is none of a client's business."""
     if value is None or value in MODEL_NAMES:
         return value
-    if not is_repository(value):
-        raise ValueError(f"choose {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled")
     try:
         return find(str(value)).name
     except UnknownModelError as error:
@@ -91,13 +91,18 @@ def _head(value: object) -> object:
 
 
 def _baseline(value: object) -> object:
-    """Likewise."""
+    """Likewise; a job's may be gone when its turn comes."""
     try:
         if value is not None and value != SELF:
             find_baseline(str(value))
     except BaselineError as error:
-        there = ", ".join(baseline_names()) or "none"
-        raise ValueError(f"choose self, or one of the baselines: {there}") from error
+        names = baseline_names()
+        if value in names:
+            raise ValueError(f"{value} is damaged: fit it again, or delete it") from error
+        there = ", ".join(names) or "none"
+        raise ValueError(
+            f"there is no {str(value)!r:.140}: choose self, or one of the baselines: {there}"
+        ) from error
     return value
 
 
@@ -108,6 +113,14 @@ def _expect(value: object) -> object:
     except OptionsError as error:
         raise ValueError(str(error).removeprefix("expect").lstrip(": ")) from error
     return value
+
+
+def client_model(name: str) -> str | None:
+    """The name of a model, if clients may say it; None: it isn't one, or it is of a file."""
+    try:
+        return RecognitionOptions.parse({"model": name}).model
+    except ValidationError:
+        return None
 
 
 def _side(value: object) -> object:
@@ -150,10 +163,10 @@ class RecognitionOptions(CommonOptions):
         str | None,
         BeforeValidator(_model),
         Field(
-            description=f"one of {', '.join(MODEL_NAMES)}, or hf:OWNER/NAME of one that was pulled; by default "
-            "the service's own"
+            description=f"one of {', '.join(MODEL_NAMES)}, or the name of one that was added, or hf:OWNER/NAME of "
+            "one that was pulled; NAME@REVISION for a revision; by default the service's own"
         ),
-        WithJsonSchema({**_TEXT, "pattern": f"^({'|'.join(MODEL_NAMES)}|{PATTERN})$"}),
+        WithJsonSchema({**_TEXT, "pattern": f"^({NAME}(@{REVISION})?|{PATTERN})$"}),
     ] = None
     precision: Annotated[
         PrecisionChoice,
@@ -170,8 +183,8 @@ class RecognitionOptions(CommonOptions):
         str | None,
         BeforeValidator(_baseline),
         Field(
-            description="hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and "
-            "curve relative to the recording itself"
+            description="hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, "
+            "which it implies, and curve relative to the recording itself"
         ),
         WithJsonSchema({**_TEXT, "maxLength": 128}),
     ] = None

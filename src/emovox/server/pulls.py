@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from emovox.models.catalog import CatalogModel
+from emovox.models.entry import CatalogModel
 from emovox.server.http.problems import Problem, from_error
 
 AT_ONCE = 2

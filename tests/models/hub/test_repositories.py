@@ -9,10 +9,11 @@ import pytest
 
 from emovox.errors import HubError, ModelError, NotInstalledError
 from emovox.models import catalog
-from emovox.models.catalog import CATALOG, disk_size, find, installed, partial_path, pulled, resolve, snapshot_path
+from emovox.models.catalog import disk_size, find, installed, partial_path, pulled, resolve, snapshot_path
 from emovox.models.hub import pull as hub
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import load, open_snapshot
+from emovox.models.named import CATALOG
 from support import snapshots, wav2vec2_snapshots
 from support.hub import LISTING, Fault, Hub
 from support.pulls import HASTY, contents

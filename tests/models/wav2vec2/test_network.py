@@ -14,6 +14,7 @@ from emovox.models.converted.conversion import convert
 from emovox.models.metadata import Metadata
 from emovox.models.own_head import read_own_head
 from emovox.models.readout import Readout
+from emovox.models.runtime.engine import Engine
 from emovox.models.wav2vec2.snapshot import HEADLESS, SEQUENCE, SPEECH, read_snapshot
 from support import torch_zip
 from support import wav2vec2_snapshots as snapshots
@@ -28,6 +29,8 @@ from support.wav2vec2_snapshots import (
     NAMED,
     RAVDESS,
     REGRESSION,
+    WAVLM_BASE,
+    WAVLM_LARGE,
     configure,
     random_state,
     stored,
@@ -35,6 +38,7 @@ from support.wav2vec2_snapshots import (
 )
 
 HUBERT = {"model_type": "hubert"}
+WAVLM = {"model_type": "wavlm"}
 LAYER = {"feat_extract_norm": "layer"}
 STABLE = {"do_stable_layer_norm": True}
 SUM = {"use_weighted_layer_sum": True}
@@ -53,6 +57,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "hubert, large's": HUBERT | LAYER | STABLE | SUM | {"conv_bias": True},
     "hubert, batch norm": HUBERT | {"conv_pos_batch_norm": True},
     "hubert, no norm of features": HUBERT | {"feat_proj_layer_norm": False},
+    "wavlm, base's": WAVLM,
+    "wavlm, weighted": WAVLM | SUM,
+    "wavlm, large's": WAVLM | LAYER | STABLE,
+    "wavlm, large's, weighted": WAVLM | LAYER | STABLE | SUM,
+    "wavlm, conv_bias": WAVLM | LAYER | {"conv_bias": True},
+    "wavlm, few buckets": WAVLM | {"num_buckets": 18, "max_bucket_distance": 11},
+    "wavlm, an odd number of buckets": WAVLM | STABLE | {"num_buckets": 33, "max_bucket_distance": 50},
+    "wavlm, the fewest buckets": WAVLM | {"num_buckets": 4, "max_bucket_distance": 2},
+    "wavlm, one head, one layer": WAVLM | {"num_attention_heads": 1, "num_hidden_layers": 1},
+    "wavlm with hubert's settings": WAVLM | {"conv_pos_batch_norm": True, "feat_proj_layer_norm": False},
     "a big layer_norm_eps": LAYER | {"layer_norm_eps": 0.1},
     "odd positional kernel": {"num_conv_pos_embeddings": 7},
     "positions of a single frame": {"num_conv_pos_embeddings": 1},
@@ -79,6 +93,9 @@ HEADS: dict[str, dict[str, Any]] = {
     ),
     "classes that nobody knows": tiny({}, ("LABEL_0", "LABEL_1")),
     "a projector of one": tiny({"classifier_proj_size": 1}, RAVDESS),
+    "wavlm, values, linear": tiny(WAVLM | SUM | {"problem_type": "regression"}, ("valence", "arousal")),
+    "wavlm, values, pooled": tiny(WAVLM | REGRESSION, DIMENSIONS, SPEECH),
+    "wavlm, embeddings": tiny(WAVLM | LAYER | STABLE, architecture=HEADLESS),
     "embeddings": tiny(LAYER | STABLE, architecture=HEADLESS),
     "embeddings, hubert, though told to sum": tiny(HUBERT | SUM, architecture=HEADLESS),
 }
@@ -250,6 +267,23 @@ class TestPadding:
             for readout in metadata_of(session).readouts:
                 numbers = numbers_of(batch, readout, index)
                 np.testing.assert_allclose(numbers, numbers_of(single, readout), atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [400, 4801, 160_000])
+def test_openvino_computes_wavlm_as_onnxruntime_does(tmp_path: Path, length: int) -> None:
+    pytest.importorskip("openvino")
+    for index, changes in enumerate((WAVLM | SUM, WAVLM | LAYER | STABLE)):
+        path = converted(
+            snapshots.write(tmp_path / f"snapshot {index}", tiny(changes)), tmp_path / f"model {index}"
+        )
+        [[ours], [theirs]] = (
+            Engine(path, engine=engine).run([speech(length)], frames=True)
+            for engine in ("onnxruntime", "openvino")
+        )
+        assert ours.frames is not None
+        assert theirs.frames is not None
+        np.testing.assert_allclose(theirs.frames, ours.frames, atol=1e-4 * np.abs(ours.frames).max())
+        np.testing.assert_allclose(theirs.logits["emotion"], ours.logits["emotion"], atol=2e-5)
 
 
 class TestWeights:
@@ -439,7 +473,14 @@ class TestParity:
         self.check(tmp_path, tiny(SUM), (400, 1039, 1040, 30_001), seed=1, safe=safe, normalize=normalize)
 
     @pytest.mark.parametrize(
-        "config", [tiny(), tiny(HUBERT | LAYER | STABLE | SUM), tiny(REGRESSION, DIMENSIONS, SPEECH)]
+        "config",
+        [
+            tiny(),
+            tiny(HUBERT | LAYER | STABLE | SUM),
+            tiny(REGRESSION, DIMENSIONS, SPEECH),
+            tiny(WAVLM | SUM),
+            tiny(WAVLM | LAYER | STABLE | SUM),
+        ],
     )
     def test_thirty_seconds(self, tmp_path: Path, config: dict[str, Any]) -> None:
         self.check(tmp_path, config, (480_000,))
@@ -456,8 +497,14 @@ class TestParity:
     @pytest.mark.slow
     @pytest.mark.parametrize(
         "config",
-        [configure(BASE), configure(LARGE), configure(AUDEERING, DIMENSIONS, SPEECH)],
-        ids=["base", "large", "audeering"],
+        [
+            configure(BASE),
+            configure(LARGE),
+            configure(AUDEERING, DIMENSIONS, SPEECH),
+            configure(WAVLM_BASE),
+            configure(WAVLM_LARGE),
+        ],
+        ids=["base", "large", "audeering", "wavlm base", "wavlm large"],
     )
     def test_full_size(self, tmp_path: Path, config: dict[str, Any]) -> None:
         self.check(tmp_path, config, (400, 16_001, 48_000, 160_000))

@@ -42,7 +42,7 @@ def test_other_kinds_are_not_of_this_family(folder: Path, kind: Any) -> None:
     assert is_snapshot(folder)
     change(folder, model_type=kind)
     assert not is_snapshot(folder)
-    with pytest.raises(ModelError, match="model_type wav2vec2 or hubert"):
+    with pytest.raises(ModelError, match="model_type wav2vec2 or hubert or wavlm"):
         read_snapshot(folder)
 
 
@@ -83,6 +83,30 @@ def test_settings_out_of_range_are_refused(folder: Path, key: str, value: Any) -
         read_snapshot(folder)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("num_buckets", 3),
+        ("num_buckets", 10**9),
+        ("num_buckets", 3200),  # a quarter of which is the greatest distance
+        ("max_bucket_distance", 80),
+        ("max_bucket_distance", 10**9),
+        ("max_bucket_distance", None),
+    ],
+)
+def test_wavlms_own_settings_out_of_range_are_refused(folder: Path, key: str, value: Any) -> None:
+    snapshots.describe(folder, configure({"model_type": "wavlm"}))
+    assert read_snapshot(folder).config.num_buckets == 320
+    change(folder, **{key: value})
+    with pytest.raises(ModelError, match=r"config\.json: .*bucket"):
+        read_snapshot(folder)
+
+
+def test_a_setting_of_another_kind_means_nothing(folder: Path) -> None:
+    change(folder, num_buckets=10**9, conv_pos_batch_norm=True)
+    assert read_snapshot(folder).config.conv_pos_batch_norm is False
 
 
 @pytest.mark.parametrize(

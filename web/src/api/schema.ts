@@ -575,6 +575,9 @@ export interface paths {
         /**
          * Page
          * @description Search the archive, latest first. Times without a zone are UTC.
+         *
+         *     With `baseline` emotions are those that recognising with it would give, and `emotion` and comparisons of
+         *     emotions, such as `angry>0.6`, mean those.
          */
         get: operations["page_v1_archive_get"];
         put?: never;
@@ -595,6 +598,8 @@ export interface paths {
         /**
          * Stats
          * @description Statistics by emotion, by day (in the service's time zone), by tag, and by model.
+         *
+         *     With `baseline` they can't be filtered by emotions.
          */
         get: operations["stats_v1_archive_stats_get"];
         put?: never;
@@ -790,7 +795,7 @@ export interface components {
             };
             /**
              * Relative To
-             * @description what the emotions are relative to: `raw`, no baseline, or `recognized`, each its own
+             * @description what the emotions are relative to: `raw`, no baseline, or what `baseline` said
              * @default raw
              */
             relative_to: string;
@@ -873,14 +878,29 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
-            /** @description that it was recognised with; the scores here are without it */
+            /** @description that it was recognised with; the scores here are without it, unless relative to it */
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Relative To
-             * @description what the scores are relative to: `raw`, no baseline
+             * @description what the scores are relative to: `raw`, no baseline, or the name of one
              * @default raw
              */
             relative_to: string;
+            /**
+             * Scores Without
+             * @description without the baseline that they are relative to
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
             /**
              * Side
              * @description whose voice it is; null: nobody said
@@ -925,9 +945,8 @@ export interface components {
             /**
              * Temperatures
              * @description pairs, for scores of the whole and of segments: seconds of speech, and what the sum was divided by there; left out where it wasn't
-             * @default []
              */
-            temperatures: number[][];
+            temperatures?: number[][];
         };
         /**
          * BaselineView
@@ -963,11 +982,6 @@ export interface components {
             created_at: string;
             /** @description the set that it is a part of; null: it stands alone */
             group: components["schemas"]["GroupView"] | null;
-            /**
-             * Source
-             * @description what it was made from, in words
-             */
-            source: string;
             /**
              * Checksum
              * @description sha256 of it, as in results
@@ -1186,11 +1200,6 @@ export interface components {
             created_at: string;
             /** @description the set that it is a part of; null: it stands alone */
             group: components["schemas"]["GroupView"] | null;
-            /**
-             * Source
-             * @description what it was made from, in words
-             */
-            source: string;
             /**
              * Checksum
              * @description sha256 of it, as in results
@@ -1416,17 +1425,30 @@ export interface components {
         LicenceView: {
             /** Name */
             name: string;
-            /** Address */
+            /**
+             * Address
+             * @description where it can be read; empty: not known
+             */
             address: string;
             /**
              * Chinese
              * @description name in Chinese; empty: it has none
              */
             chinese: string;
+            /**
+             * Terms
+             * @description who may use the model for what, in words; the licence is what holds
+             */
+            terms: string;
+            /**
+             * Chinese Terms
+             * @description the same in Chinese
+             */
+            chinese_terms: string;
         };
         /**
          * ModelView
-         * @description A model of the catalog, or one that was pulled by its name on a hub.
+         * @description A model of the catalog, one that was added from a file, or one that was pulled by its name on a hub.
          */
         ModelView: {
             /** Name */
@@ -1441,6 +1463,11 @@ export interface components {
             licence: components["schemas"]["LicenceView"];
             /** Installed */
             installed: boolean;
+            /**
+             * Bundled
+             * @description whether it is part of Emovox
+             */
+            bundled: boolean;
             /** Loaded */
             loaded: boolean;
             /**
@@ -2044,14 +2071,29 @@ export interface components {
             warnings: string[];
             /** Tags */
             tags: string[];
-            /** @description that it was recognised with; the scores here are without it */
+            /** @description that it was recognised with; the scores here are without it, unless relative to it */
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /**
              * Relative To
-             * @description what the scores are relative to: `raw`, no baseline
+             * @description what the scores are relative to: `raw`, no baseline, or the name of one
              * @default raw
              */
             relative_to: string;
+            /**
+             * Scores Without
+             * @description without the baseline that they are relative to
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
             /**
              * Side
              * @description whose voice it is; null: nobody said
@@ -3718,13 +3760,13 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -3784,7 +3826,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -3794,7 +3836,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -4580,13 +4622,13 @@ export interface operations {
                 emotions?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                 /** @description also apply this trained head, one of GET /v1/heads */
                 head?: string;
-                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                 baseline?: string;
                 /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                 expect?: string;
@@ -4645,7 +4687,7 @@ export interface operations {
                     emotions?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, or hf:OWNER/NAME of one that was pulled; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -4655,7 +4697,7 @@ export interface operations {
                     precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
                     /** @description also apply this trained head, one of GET /v1/heads */
                     head?: string;
-                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments and curve relative to the recording itself */
+                    /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
                     baseline?: string;
                     /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
                     expect?: string;
@@ -6112,7 +6154,7 @@ export interface operations {
     page_v1_archive_get: {
         parameters: {
             query?: {
-                /** @description only this emotion, without a baseline */
+                /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
@@ -6120,6 +6162,8 @@ export interface operations {
                 name?: string | null;
                 /** @description only what this model recognised */
                 model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
                 /** @description recognised then or later */
                 since?: string | null;
                 /** @description recognised earlier */
@@ -6131,6 +6175,10 @@ export interface operations {
                 /** @description as in `next` */
                 before?: string | null;
                 limit?: number;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -6233,18 +6281,24 @@ export interface operations {
     stats_v1_archive_stats_get: {
         parameters: {
             query?: {
-                /** @description only this emotion, without a baseline */
+                /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
+                /** @description only what this model recognised */
+                model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
                 /** @description recognised then or later */
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description count emotions as they were recognised, each relative to its baseline; by default without */
-                baseline?: "recognized" | null;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -6353,7 +6407,7 @@ export interface operations {
                 segments?: boolean;
                 /** @description compare embeddings as the model gives them */
                 raw?: boolean;
-                /** @description only this emotion, without a baseline */
+                /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;

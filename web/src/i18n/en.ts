@@ -92,6 +92,7 @@ export const en = {
     offline: 'The service may not go online (EMOVOX_OFFLINE).',
     sizeUnknown: 'size not known',
     licence: 'Licence',
+    terms: (who: string) => `Who may use it: ${who}`,
     confirm: 'By downloading you accept its licence.',
   },
   live: {
@@ -212,7 +213,7 @@ export const en = {
     makeHint:
       'Choose recordings that have the same conditions: one voice, one line, one room. A dozen give nearly all that a hundred give. Where all show the same emotion, that is what will count as usual.',
     name: 'Name',
-    nameHint: 'Letters, digits, spaces, - and _; not self, corpus or speaker',
+    nameHint: 'Letters, digits, spaces, dots, - and _; not self, corpus, speaker or recognized',
     fit: 'Make',
     fitAgain: 'Replace it',
     exists: (name: string) => `There is a baseline ${name} already.`,
@@ -232,7 +233,7 @@ export const en = {
     selfLive: 'From the eighth segment on, as far as it has been heard',
     holders: (names: string) => `These baselines have one of these recordings in them, or may have: ${names}.`,
     refit: 'Fit them again without',
-    refitHint: 'Exactly as if it had never been in. Otherwise a trace of it stays in their sums.',
+    refitHint: 'Exactly as if they had never been in. Otherwise a trace of them stays in the sums.',
     after: (name: string, count: number) =>
       count
         ? `${name} was fitted again: it has ${count} ${count === 1 ? 'recording' : 'recordings'}.`

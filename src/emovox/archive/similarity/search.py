@@ -263,9 +263,10 @@ class SimilarityIndex:
                 return space
         labels = sorted({space.label for space in everything if space.last and space.kind == kind})
         others = f"only by {', '.join(labels)}" if labels else "nor by any other"
+        advice = rows.advice(model, ((item.model, item.revision) for item in everything if item.last))
         raise ArchiveError(
             f"the archive has no embeddings of {kind}s by the model {f'{model} {revision}'.strip()}, {others}; "
-            "embeddings of different models can't be compared"
+            f"embeddings of different models can't be compared{advice}"
         )
 
     def _all(self, connection: Connection) -> list[Space]:

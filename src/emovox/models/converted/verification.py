@@ -6,9 +6,9 @@ import numpy as np
 
 from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
 from emovox.emotions import NAMES
-from emovox.models.catalog import CATALOG
 from emovox.models.converted.store import Notice, StoredModel
 from emovox.models.hub.published import SnapshotSource
+from emovox.models.named import CATALOG
 from emovox.models.runtime.engine import Engine
 from emovox.models.scores import emotion_scores, readout_scores
 from emovox.settings import settings

@@ -25,7 +25,8 @@ from pydantic import ValidationError
 
 from emovox import files
 from emovox.errors import HubError, HubMismatchError, HubUnreachableError, ModelError
-from emovox.models.catalog import NOT_STATED, CatalogModel, partial_path, snapshot_lock, snapshot_path
+from emovox.models.catalog import NOT_STATED, partial_path, snapshot_lock, snapshot_path
+from emovox.models.entry import CatalogModel
 from emovox.models.families import read_snapshot
 from emovox.models.hub.published import SOURCE_FILE, PublishedFile, SnapshotSource
 from emovox.models.hub.transfer import Connection, Patience

@@ -67,14 +67,14 @@ class SpeechEncoder:
         with graph.scope("frames"):
             total = self._frames_of(length)
             count = graph.add("Max", self._frames_of(samples), graph.constant(0, np.int64), output="frame_count")
-            return count, total, self._below(count, total)
+            return count, total, self.below(count, total)
 
     def _frames_of(self, samples: str) -> str:
         """The formula of all convolutions in one: 1 + ⌊(samples - width) / hop⌋, exact from width - hop on."""
         spare = self.graph.add("Add", samples, self.graph.constant(self.hop - self.minimum_samples, np.int64))
         return self.graph.add("Div", spare, self.graph.constant(self.hop, np.int64))
 
-    def _below(self, count: str, length: str) -> str:
+    def below(self, count: str, length: str) -> str:
         """Whether each of ``length`` positions lies below its row's ``count`` (B,): (B, length, 1)."""
         graph = self.graph
         within = graph.add("Less", graph.count(length), graph.add("Unsqueeze", count, graph.integers(1)))
@@ -86,7 +86,7 @@ class SpeechEncoder:
         It is brought to zero mean and unit variance, ``epsilon`` added to that, unless that is None.
         """
         graph = self.graph
-        valid = graph.add("Squeeze", self._below(samples, length), graph.integers(2))
+        valid = graph.add("Squeeze", self.below(samples, length), graph.integers(2))
         zero = graph.number(0)
         waveform = graph.add("Where", valid, "waveform", zero)
         if epsilon is None:
@@ -185,7 +185,7 @@ class SpeechEncoder:
         steps = graph.add(
             "Max", graph.add("Div", spare, graph.constant(stride, np.int64)), graph.constant(0, np.int64)
         )
-        valid = self._below(steps, graph.size(x, 1))
+        valid = self.below(steps, graph.size(x, 1))
         divisor = graph.add("Cast", graph.add("Max", steps, graph.constant(1, np.int64)), to=TensorProto.FLOAT)
         divisor = graph.add("Unsqueeze", divisor, graph.integers(1, 2))
         zero = graph.number(0)

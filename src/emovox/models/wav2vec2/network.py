@@ -1,4 +1,4 @@
-"""The wav2vec 2.0 and HuBERT network as an ONNX graph, built from a snapshot's settings and weights.
+"""The wav2vec 2.0, HuBERT and WavLM network as an ONNX graph, built from a snapshot's settings and weights.
 
     waveform → strided convolutions → projection → + positional convolution → transformer layers
              → the last, or a weighted sum of all → frames → head
@@ -6,6 +6,9 @@
 Frames are what the head sees, the last layer or the sum. The two layers of transformers' own head, with the mean
 over time between them, are linear, so they are one matrix here, and the logits of the whole are the mean of the
 frames'. The other head, with tanh between its layers, is computed on the mean of the last layer's frames.
+
+WavLM's attention adds a bias for the distance of two frames to their score: its one table (`distances`) is scaled
+by a gate that each layer computes of each frame and head.
 
 Transformers pads a batch with zeros, and a model with `feat_extract_norm: group` is run without an attention mask:
 there the padding leaks into every row. Here each row gets what transformers gives it alone.
@@ -15,50 +18,52 @@ so SUPERB's heads were trained (S3PRL hooks the encoder), and so transformers co
 sums it before the norm (`capture_outputs(tie_last_hidden_states=False)`), which isn't what they were trained on.
 
 Source: Baevski et al. 2020, https://arxiv.org/abs/2006.11477; Hsu et al. 2021, https://arxiv.org/abs/2106.07447;
-Yang et al. 2021, https://arxiv.org/abs/2105.01051 (SUPERB); Wagner et al. 2023, https://arxiv.org/abs/2203.07378,
-and the card of audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim on Hugging Face; and models/wav2vec2 and
-models/hubert in transformers 4.57 and 5.24 (Apache-2.0), for what each setting means and which weight goes where.
+Chen et al. 2021, https://arxiv.org/abs/2110.13900 (WavLM); Yang et al. 2021, https://arxiv.org/abs/2105.01051
+(SUPERB); Wagner et al. 2023, https://arxiv.org/abs/2203.07378, and the card of
+audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim on Hugging Face; and models/wav2vec2, models/hubert and
+models/wavlm in transformers 4.57 and 5.24 (Apache-2.0), for what each setting means and which weight goes where.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from emovox.models.checkpoints.weights import Weights
 from emovox.models.onnx.graph import Graph
 from emovox.models.onnx.speech import EPSILON, NEVER, Convolution, Floats, SpeechEncoder
-from emovox.models.wav2vec2.snapshot import Wav2Vec2Snapshot
-from emovox.models.wav2vec2.weights import CLASSIFIER, DENSE, LAYER_WEIGHTS, OUTPUT, POSITIONS, PROJECTOR
+from emovox.models.wav2vec2.distances import between_frames, bias_table
+from emovox.models.wav2vec2.snapshot import ModelConfig, Wav2Vec2Snapshot
+from emovox.models.wav2vec2.weights import (
+    CLASSIFIER,
+    DENSE,
+    DISTANCES,
+    LAYER_WEIGHTS,
+    OUTPUT,
+    POSITIONS,
+    PROJECTOR,
+)
 
 # What Wav2Vec2FeatureExtractor adds to the waveform's variance.
 _WAVEFORM_EPSILON = 1e-7
 
 
-class Wav2Vec2Builder(SpeechEncoder):
-    """Adds the network to a graph, part by part in the order of the computation."""
+class TransformersEncoder(SpeechEncoder):
+    """Adds the network up to its frames; a head is what each builder adds."""
 
-    def __init__(self, graph: Graph, snapshot: Wav2Vec2Snapshot, weights: Weights) -> None:
-        super().__init__(graph, weights, snapshot.convolutions)
-        self.config = snapshot.config
-        self.normalize = snapshot.normalize
-        self.readouts = weights.readouts
+    def __init__(self, graph: Graph, config: ModelConfig, weights: Mapping[str, Floats]) -> None:
+        super().__init__(graph, weights, config.convolutions)
+        self.config = config
 
-    def build(self) -> None:
-        """Add everything between the inputs and the outputs of the model contract."""
+    def encode(self, waveform: str, samples: str, length: str) -> None:
+        """Add everything between a waveform that is as the model wants it and the frames, their count and mean."""
         graph = self.graph
-        samples, length = self.valid_samples()
-        with graph.scope("waveform"):
-            waveform = self.waveform(samples, length, epsilon=_WAVEFORM_EPSILON if self.normalize else None)
         frame_count, frame_total, valid = self.valid_frames(samples, length)
         with graph.scope("front"):
             x = self._front(waveform, samples, frame_total)
         with graph.scope("positions"):
             x = graph.add("Add", x, self._positional(x, valid))
-        x = self._transformer(x, valid)
+        x = self._transformer(x, valid, frame_total)
         self.outputs(x, valid, frame_count)
-        for readout in self.readouts:
-            if readout.kind == "linear":
-                self.linear_readout(readout.name, *self._linear_head())
-            else:
-                self.pooled_readout(readout.name, [self._layer_of(name) for name in (DENSE, OUTPUT)], "Tanh")
 
     def _front(self, waveform: str, samples: str, frame_total: str) -> str:
         """The strided convolutions and the projection: (B, N) to (B, T, D)."""
@@ -98,12 +103,13 @@ class Wav2Vec2Builder(SpeechEncoder):
         scale = weight / np.sqrt(variance + EPSILON)
         return scale.astype(np.float32), (bias - mean * scale).astype(np.float32)
 
-    def _transformer(self, x: str, valid: str) -> str:
+    def _transformer(self, x: str, valid: str, frame_total: str) -> str:
         """The layers, (B, T, D) to the same: the last one's output, or the weighted sum of all and their input."""
         graph, config = self.graph, self.config
         with graph.scope("biases"):
             bias = graph.add("Where", valid, graph.number(0), graph.number(NEVER))
             bias = graph.add("Unsqueeze", graph.add("Squeeze", bias, graph.integers(2)), graph.integers(1, 2))
+            by_distance = self._by_distance(frame_total) if config.model_type == "wavlm" else None
         if not config.do_stable_layer_norm:
             x = self._norm(x, "encoder.layer_norm")
         shares = self._shares()
@@ -111,7 +117,7 @@ class Wav2Vec2Builder(SpeechEncoder):
         for index in range(config.num_hidden_layers):
             name = f"encoder.layers.{index}"
             with graph.scope(name):
-                x = self._layer(x, name, bias)
+                x = self._layer(x, name, bias, by_distance)
             last = index == config.num_hidden_layers - 1
             if last and config.do_stable_layer_norm:
                 x = self._norm(x, "encoder.layer_norm")
@@ -127,14 +133,14 @@ class Wav2Vec2Builder(SpeechEncoder):
         raised = np.exp(weights - weights.max())
         return [float(share) for share in raised / raised.sum()]
 
-    def _layer(self, x: str, name: str, bias: str) -> str:
+    def _layer(self, x: str, name: str, bias: str, by_distance: str | None) -> str:
         """One transformer layer, (B, T, D) to the same."""
         add = self.graph.add
         before, after = f"{name}.layer_norm", f"{name}.final_layer_norm"
         if self.config.do_stable_layer_norm:
-            x = add("Add", x, self._attention(self._norm(x, before), name, bias))
+            x = add("Add", x, self._attention(self._norm(x, before), name, bias, by_distance))
             return add("Add", x, self._middle(self._norm(x, after), name))
-        x = self._norm(add("Add", x, self._attention(x, name, bias)), before)
+        x = self._norm(add("Add", x, self._attention(x, name, bias, by_distance)), before)
         return self._norm(add("Add", x, self._middle(x, name)), after)
 
     def _middle(self, x: str, name: str) -> str:
@@ -142,7 +148,7 @@ class Wav2Vec2Builder(SpeechEncoder):
             x = self.graph.add("Gelu", self.linear(x, f"{name}.feed_forward.intermediate_dense"))
             return self.linear(x, f"{name}.feed_forward.output_dense")
 
-    def _attention(self, x: str, name: str, bias: str) -> str:
+    def _attention(self, x: str, name: str, bias: str, by_distance: str | None) -> str:
         """Multi-head self-attention, (B, T, D) to the same; its three projections are one product."""
         weight, shift = (
             np.concatenate([self.weights[f"{name}.attention.{part}_proj.{kind}"] for part in "qkv"])
@@ -151,8 +157,61 @@ class Wav2Vec2Builder(SpeechEncoder):
         with self.graph.scope("attention"):
             projected = self.graph.linear(x, f"{name}.attention.qkv", weight, shift)
             width, heads = self.config.hidden_size, self.config.num_attention_heads
+            if by_distance is not None:
+                gates = self._gates(x, f"{name}.attention")
+                bias = self.graph.add("Add", self.graph.add("Mul", gates, by_distance), bias)
             mixed = self.attention(projected, bias, width=width, heads=heads)
             return self.linear(mixed, f"{name}.attention.out_proj")
+
+    def _by_distance(self, frame_total: str) -> str:
+        """What the first layer's table adds for each pair of frames, (heads, T, T)."""
+        greatest = self.config.max_bucket_distance
+        table = self.graph.weight(DISTANCES, bias_table(self.weights[DISTANCES], greatest))
+        return between_frames(self.graph, frame_total, table, greatest)
+
+    def _gates(self, x: str, name: str) -> str:
+        """What each frame and head scales that by: (B, heads, T, 1) of (B, T, D).
+
+        Each of its two sigmoids is of the sum of four linear functions of the head's channels, which is one. Those
+        of all heads are one matrix, zero where a channel is another head's, and float32 in every precision.
+        """
+        graph, heads = self.graph, self.config.num_attention_heads
+        name_of = f"{name}.gru_rel_pos_linear"
+        rows = self.weights[f"{name_of}.weight"].astype(np.float64).reshape(2, 4, -1).sum(axis=1)
+        shifts = self.weights[f"{name_of}.bias"].astype(np.float64).reshape(2, 4).sum(axis=1)
+        matrix = np.concatenate([np.kron(np.eye(heads), row[:, None]) for row in rows], axis=1)  # (D, 2 x heads)
+        x = graph.add("MatMul", x, graph.weight(f"{name_of}.weight", matrix.astype(np.float32)))
+        bias = np.repeat(shifts, heads).astype(np.float32)
+        x = graph.add("Sigmoid", graph.add("Add", x, graph.weight(f"{name_of}.bias", bias)))
+        first, second = graph.split(x, [heads, heads], axis=2)
+        scale = graph.weight(f"{name}.gru_rel_pos_const", self.weights[f"{name}.gru_rel_pos_const"].reshape(heads))
+        inner = graph.add("Sub", graph.add("Mul", second, scale), graph.number(1))
+        gates = graph.add("Add", graph.add("Mul", first, inner), graph.number(2))
+        return graph.add("Unsqueeze", graph.add("Transpose", gates, perm=[0, 2, 1]), graph.integers(3))
+
+    def _norm(self, x: str, name: str) -> str:
+        return self.layer_norm(x, name, self.config.layer_norm_eps)
+
+
+class Wav2Vec2Builder(TransformersEncoder):
+    """Adds the network to a graph, part by part in the order of the computation."""
+
+    def __init__(self, graph: Graph, snapshot: Wav2Vec2Snapshot, weights: Weights) -> None:
+        super().__init__(graph, snapshot.config, weights)
+        self.normalize = snapshot.normalize
+        self.readouts = weights.readouts
+
+    def build(self) -> None:
+        """Add everything between the inputs and the outputs of the model contract."""
+        samples, length = self.valid_samples()
+        with self.graph.scope("waveform"):
+            waveform = self.waveform(samples, length, epsilon=_WAVEFORM_EPSILON if self.normalize else None)
+        self.encode(waveform, samples, length)
+        for readout in self.readouts:
+            if readout.kind == "linear":
+                self.linear_readout(readout.name, *self._linear_head())
+            else:
+                self.pooled_readout(readout.name, [self._layer_of(name) for name in (DENSE, OUTPUT)], "Tanh")
 
     def _linear_head(self) -> tuple[Floats, Floats]:
         """The projector and the classifier in one: (outputs, D) and (outputs,)."""
@@ -163,6 +222,3 @@ class Wav2Vec2Builder(SpeechEncoder):
     def _layer_of(self, name: str) -> tuple[Floats, Floats]:
         """A layer of the head: (outputs, inputs) and (outputs,)."""
         return self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
-
-    def _norm(self, x: str, name: str) -> str:
-        return self.layer_norm(x, name, self.config.layer_norm_eps)

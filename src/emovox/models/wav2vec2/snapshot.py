@@ -26,7 +26,7 @@ CONFIG_FILE = TRANSFORMERS.config
 PREPROCESSOR_FILE = "preprocessor_config.json"
 LABELS_FILE = "emovox-labels.json"
 
-PREFIXES = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert"}
+PREFIXES = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert", "wavlm": "WavLM"}
 """By `model_type`, what the names of its classes begin with."""
 
 HEADLESS, SEQUENCE, SPEECH = "Model", "ForSequenceClassification", "ForSpeechClassification"
@@ -37,13 +37,21 @@ _ALSO_SPEECH = "EmotionModel"  # audEERING's name for the same, in their card
 DIMENSIONS = "dimensions"
 """The name of the readout of values."""
 
-_ACTIVATIONS: dict[object, Activation] = {
+ACTIVATIONS: dict[object, Activation] = {
     None: "softmax",
     "single_label_classification": "softmax",
     "multi_label_classification": "sigmoid",
     "regression": "none",
 }
-_AFFECTS = {"arousal", "dominance", "valence"}  # published models give them from 0 to 1
+"""By `problem_type`, from the head's logits to numbers."""
+
+_OWN = {
+    "hubert": {"feat_proj_layer_norm", "conv_pos_batch_norm"},
+    "wavlm": {"num_buckets", "max_bucket_distance"},
+}  # settings that one kind alone has
+AFFECTS = {"arousal", "dominance", "valence"}
+"""Values that published models give from 0 to 1."""
+
 _MAX_CONVOLUTIONS = 32
 _MAX_LABELS = 1000
 
@@ -55,7 +63,7 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    model_type: Literal["wav2vec2", "hubert"]
+    model_type: Literal["wav2vec2", "hubert", "wavlm"]
     hidden_size: Annotated[int, Field(description="D, width of an embedding", ge=1, le=8192)] = 768
     num_hidden_layers: Annotated[int, Field(description="transformer layers", ge=1, le=128)] = 12
     num_attention_heads: Annotated[int, Field(description="attention heads", ge=1, le=256)] = 12
@@ -77,6 +85,12 @@ class ModelConfig(BaseModel):
     conv_pos_batch_norm: Annotated[
         bool, Field(description="HuBERT: a batch norm before the positions, and no weight norm in them")
     ] = False
+    num_buckets: Annotated[
+        int, Field(description="WavLM: distances that are told apart, both ways", ge=4, le=65_536)
+    ] = 320
+    max_bucket_distance: Annotated[
+        int, Field(description="WavLM: frames from which all distances are one", ge=2, le=100_000)
+    ] = 800
     do_stable_layer_norm: Annotated[
         bool, Field(description="normalise before each part of a layer, not after")
     ] = False
@@ -93,11 +107,11 @@ class ModelConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _leave_out(cls, settings: Any) -> Any:
-        """Wav2vec 2.0 knows nothing of HuBERT's settings, whatever a config says."""
-        if isinstance(settings, dict) and settings.get("model_type") == "wav2vec2":
-            return {
-                key: settings[key] for key in settings.keys() - {"feat_proj_layer_norm", "conv_pos_batch_norm"}
-            }
+        """A kind knows nothing of the others' own settings, whatever a config says."""
+        if isinstance(settings, dict):
+            kind = settings.get("model_type")
+            strange = {name for other, names in _OWN.items() if other != kind for name in names}
+            return {key: settings[key] for key in settings.keys() - strange}
         return settings
 
     @model_validator(mode="after")
@@ -114,6 +128,8 @@ class ModelConfig(BaseModel):
             raise ValueError(
                 "hidden_size must be a multiple of num_attention_heads and num_conv_pos_embedding_groups"
             )
+        if self.max_bucket_distance <= self.num_buckets // 4:
+            raise ValueError("max_bucket_distance must be over a quarter of num_buckets")
         return self
 
 
@@ -149,16 +165,7 @@ class Wav2Vec2Snapshot(Snapshot):
 
     def readout(self, kind: Kind) -> Readout:
         """What the head gives, computed in this way."""
-        values = self.activation == "none"
-        affects = values and {label.strip().lower() for label in self.labels} <= _AFFECTS
-        return Readout(
-            name=DIMENSIONS if values else EMOTION,
-            kind=kind,
-            activation=self.activation,
-            labels=self.labels,
-            emotions=self.emotions,
-            range=(0, 1) if affects else None,
-        )
+        return readout_of(kind, self.activation, self.labels, self.emotions)
 
     @property
     def convolutions(self) -> Sequence[Layer]:
@@ -208,23 +215,34 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
     activation: Activation = "softmax"
     names: tuple[str, ...] = ()
     if architecture != HEADLESS:
-        names = _read_labels(settings.get("id2label"))
+        names = read_labels(settings.get("id2label"))
         activation = _activation(settings, names)
-    classes = () if activation == "none" else names
-    own = _read_mapping(directory / LABELS_FILE, classes)
-    catalog = {label: name for label, name in (labels or {}).items() if label in classes}
-    weights = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
-    if not weights:
-        raise ModelError(f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin")
+    emotions = read_emotions(directory, () if activation == "none" else names, labels or {})
     return Wav2Vec2Snapshot(
         directory=directory,
-        weights=directory / weights[0],
+        weights=find_weights(directory),
         config=config,
         architecture=architecture,
         labels=names,
-        emotions={**same_names(classes), **catalog, **own},
+        emotions=emotions,
         activation=activation,
         normalize=preprocessor.do_normalize,
+    )
+
+
+def readout_of(
+    kind: Kind, activation: Activation, labels: tuple[str, ...], emotions: Mapping[str, str]
+) -> Readout:
+    """What a head gives, whose labels are as config.json has them."""
+    values = activation == "none"
+    affects = values and {label.strip().lower() for label in labels} <= AFFECTS
+    return Readout(
+        name=DIMENSIONS if values else EMOTION,
+        kind=kind,
+        activation=activation,
+        labels=labels,
+        emotions=dict(emotions),
+        range=(0, 1) if affects else None,
     )
 
 
@@ -256,18 +274,40 @@ def _activation(settings: Mapping[str, Any], names: tuple[str, ...]) -> Activati
         raise ModelError(
             f"{CONFIG_FILE}: pooling_mode is {pooling!r:.50}: only heads on the mean of the frames can be computed"
         )
-    if not isinstance(kind, str | None) or kind not in _ACTIVATIONS:
-        known = ", ".join(str(name) for name in _ACTIVATIONS if name)
+    if not isinstance(kind, str | None) or kind not in ACTIVATIONS:
+        known = ", ".join(str(name) for name in ACTIVATIONS if name)
         raise ModelError(f"{CONFIG_FILE}: problem_type is {kind!r:.50}; it can be {known}")
     if kind is None and len(names) == 1:
         raise ModelError(
             f"{CONFIG_FILE} names a single output, {names[0]!r}, and not whether it is a value (problem_type: "
             "regression) or a class of its own (multi_label_classification)"
         )
-    return _ACTIVATIONS[kind]
+    return ACTIVATIONS[kind]
 
 
-def _read_labels(id2label: object) -> tuple[str, ...]:
+def find_weights(directory: Path) -> Path:
+    """The file of weights in the folder of a snapshot.
+
+    Raises:
+        ModelError: there is none.
+    """
+    names = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
+    if not names:
+        raise ModelError(f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin")
+    return directory / names[0]
+
+
+def read_emotions(directory: Path, classes: tuple[str, ...], catalog: Mapping[str, str]) -> dict[str, str]:
+    """Which of the nine classes are: by their own names, by the catalog, and first of all by the user's word.
+
+    Raises:
+        ModelError: the user's file speaks of none of them, or can't be read.
+    """
+    known = {label: name for label, name in catalog.items() if label in classes}
+    return {**same_names(classes), **known, **_read_mapping(directory / LABELS_FILE, classes)}
+
+
+def read_labels(id2label: object) -> tuple[str, ...]:
     """What the head gives as the snapshot names it, in the order of the head's rows."""
     if id2label is None:  # transformers leaves out what is its default; the head must have two rows then
         return ("LABEL_0", "LABEL_1")

@@ -1,6 +1,7 @@
 """The weights that the network needs: their names and shapes, and where a checkpoint has them."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from emovox.errors import ModelError
 from emovox.models.checkpoints.checkpoint import read_checkpoint
@@ -12,6 +13,7 @@ from emovox.models.wav2vec2.snapshot import CONFIG_FILE, HEADLESS, SPEECH, Model
 
 POSITIONS = "encoder.pos_conv_embed"
 LAYER_WEIGHTS = "layer_weights"
+DISTANCES = "encoder.layers.0.attention.rel_attn_embed.weight"
 PROJECTOR, CLASSIFIER = "projector", "classifier"
 DENSE, OUTPUT = "classifier.dense", "classifier.out_proj"
 _HEADS: dict[Kind, tuple[str, str]] = {"linear": (PROJECTOR, CLASSIFIER), "pooled": (DENSE, OUTPUT)}
@@ -31,10 +33,7 @@ def open_weights(snapshot: Wav2Vec2Snapshot) -> Weights:
         ModelError: the checkpoint can't be read, its head isn't known or contradicts the config, or weights are
             missing or misshapen; the message lists them.
     """
-    path = snapshot.weights
-    state: Mapping[str, Tensor | Inert] = (
-        read_safetensors(path) if path.suffix == ".safetensors" else read_checkpoint(path)
-    )
+    path, state = snapshot.weights, read_state(snapshot.weights)
     head = _head(snapshot, state)
     output = _OTHER_OUTPUT if f"{_OTHER_OUTPUT}.weight" in state else OUTPUT
     prefix = f"{snapshot.config.model_type}."
@@ -44,11 +43,25 @@ def open_weights(snapshot: Wav2Vec2Snapshot) -> Weights:
     def source_of(name: str) -> str:
         if name == LAYER_WEIGHTS or name.startswith((f"{PROJECTOR}.", f"{CLASSIFIER}.")):
             return name.replace(OUTPUT, output)
-        renamed = prefix + _PARTS.get(name, name)
-        return renamed if renamed in state else prefix + name
+        return encoder_source(state, prefix, name)
 
     shapes = expected_shapes(snapshot.config, head, len(snapshot.labels))
     return Weights(path, state, shapes, (snapshot.readout(head),) if head else (), source_of)
+
+
+def read_state(path: Path) -> Mapping[str, Tensor | Inert]:
+    """What a checkpoint holds, by its own names.
+
+    Raises:
+        ModelError: it can't be read.
+    """
+    return read_safetensors(path) if path.suffix == ".safetensors" else read_checkpoint(path)
+
+
+def encoder_source(state: Collection[str], prefix: str, name: str) -> str:
+    """What a checkpoint calls a weight of the network without its head, by torch's new names or the old ones."""
+    renamed = prefix + _PARTS.get(name, name)
+    return renamed if renamed in state else prefix + name
 
 
 def _head(snapshot: Wav2Vec2Snapshot, state: Collection[str]) -> Kind | None:
@@ -124,21 +137,33 @@ def expected_shapes(config: ModelConfig, head: Kind | None, outputs: int) -> dic
         shapes[f"{POSITIONS}.conv.weight_v"] = kernel_shape
 
     norm("encoder.layer_norm", width)
+    if config.model_type == "wavlm":
+        shapes[DISTANCES] = (config.num_buckets, config.num_attention_heads)
     for index in range(config.num_hidden_layers):
         layer = f"encoder.layers.{index}"
         for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
             linear(f"{layer}.attention.{part}", width, width)
+        if config.model_type == "wavlm":
+            heads = config.num_attention_heads
+            linear(f"{layer}.attention.gru_rel_pos_linear", width // heads, 8)
+            shapes[f"{layer}.attention.gru_rel_pos_const"] = (1, heads, 1, 1)
         norm(f"{layer}.layer_norm", width)
         linear(f"{layer}.feed_forward.intermediate_dense", width, config.intermediate_size)
         linear(f"{layer}.feed_forward.output_dense", config.intermediate_size, width)
         norm(f"{layer}.final_layer_norm", width)
+    return shapes | _head_shapes(config, head, outputs)
 
+
+def _head_shapes(config: ModelConfig, head: Kind | None, outputs: int) -> dict[str, Shape]:
+    layers: list[tuple[str, int, int]] = []
+    shapes: dict[str, Shape] = {}
+    width, middle = config.hidden_size, config.classifier_proj_size
     if head == "linear":
         if config.use_weighted_layer_sum:
             shapes[LAYER_WEIGHTS] = (config.num_hidden_layers + 1,)
-        linear(PROJECTOR, width, config.classifier_proj_size)
-        linear(CLASSIFIER, config.classifier_proj_size, outputs)
+        layers = [(PROJECTOR, width, middle), (CLASSIFIER, middle, outputs)]
     elif head == "pooled":
-        linear(DENSE, width, width)
-        linear(OUTPUT, width, outputs)
+        layers = [(DENSE, width, width), (OUTPUT, width, outputs)]
+    for name, inputs, rows in layers:
+        shapes |= {f"{name}.weight": (rows, inputs), f"{name}.bias": (rows,)}
     return shapes

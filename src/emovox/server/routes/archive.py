@@ -1,26 +1,34 @@
 """The archive: search, statistics, tags and similarity."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import wraps
-from typing import Annotated, Any, Literal, TypeVar
+from functools import partial, wraps
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from emovox.archive.filter import Filter
 from emovox.archive.record import RAW, ArchiveRecord
 from emovox.archive.similarity.search import Neighbour
 from emovox.archive.view import View
-from emovox.emotions import NAMES
+from emovox.baselines.baseline import CORPUS, RECOGNIZED, SPEAKER, names
+from emovox.baselines.shift import parse_expectation
+from emovox.errors import BaselineError
 from emovox.inference.baseline_facts import BaselineFacts
+from emovox.inference.model_pool import ModelChoice
 from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
 from emovox.inference.recognition import ReadoutResult
+from emovox.inference.recognizer import Recognizer
 from emovox.policy import Ruling, Side
+from emovox.server.baselines import find_baseline
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, invalid, responses
-from emovox.server.routes.outputs import PATIENCE, OutputId
+from emovox.server.options import client_model
+from emovox.server.routes.outputs import PATIENCE, EmotionName, OutputId
 from emovox.server.service import Service, service_of
 from emovox.server.stored_outputs import ID
 
@@ -37,13 +45,18 @@ def _query(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
 
     @wraps(route)
     async def answer(request: Request, **arguments: Any) -> Answer:
+        if arguments.get("baseline") is not None:  # a model may have to be loaded, which takes longer
+            return await run_in_threadpool(route, request, **arguments)
         return await service_of(request).query.within(PATIENCE, route, request, **arguments)
 
     return answer
 
 
-Emotion = Annotated[Literal[NAMES] | None, Query(description="only this emotion, without a baseline")]  # type: ignore[valid-type]
+Emotion = Annotated[
+    EmotionName | None, Query(description="only this emotion, without a baseline unless one is asked for")
+]
 Tag = Annotated[str | None, Query(max_length=100, description="only recordings with this tag")]
+Model = Annotated[str | None, Query(max_length=200, description="only what this model recognised")]
 Comparisons = Annotated[
     list[str] | None,
     Query(
@@ -52,6 +65,28 @@ Comparisons = Annotated[
         description="comparisons with what readouts gave, as of the command: a value or score by its name, or the "
         "class that leads; all must hold",
         examples=[["arousal>0.7"], ["myhead=promoter"]],
+    ),
+]
+Revision = Annotated[
+    str | None, Query(max_length=200, description="only what this revision of a model recognised")
+]
+Relative = Annotated[
+    str | None,
+    Query(
+        max_length=128,
+        description="show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that "
+        "the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; "
+        "`recognized`, each to what it was recognised with. By default to none. They must be of one model and "
+        "revision",
+        examples=["line3"],
+    ),
+]
+Expect = Annotated[
+    str | None,
+    Query(
+        max_length=400,
+        description="share of an emotion that the baseline's recordings are taken to have, as for a recognition",
+        examples=["neutral=0.8"],
     ),
 ]
 TagName = Annotated[str, Path(pattern=r"^\w[\w .:-]{0,99}$", examples=["complaint"])]
@@ -80,9 +115,14 @@ class Archived(BaseModel):
     warnings: list[str]
     tags: list[str]
     baseline: BaselineFacts | None = Field(
-        None, description="that it was recognised with; the scores here are without it"
+        None, description="that it was recognised with; the scores here are without it, unless relative to it"
     )
-    relative_to: str = Field(RAW, description="what the scores are relative to: `raw`, no baseline")
+    relative_to: str = Field(
+        RAW, description="what the scores are relative to: `raw`, no baseline, or the name of one"
+    )
+    scores_without: Annotated[
+        NumberMap | None, Field(exclude_if=_is_none, description="without the baseline that they are relative to")
+    ] = None
     side: Side | None = Field(None, description="whose voice it is; null: nobody said")
     policy: Ruling | None = Field(
         None, description="what the policy decided; null: no side was declared, and everything was allowed"
@@ -126,7 +166,7 @@ class ArchiveStats(BaseModel):
     by_model: dict[str, int]
     readouts: dict[str, ReadoutStatsView] = Field(description="by name: what models gave besides the nine")
     relative_to: str = Field(
-        RAW, description="what the emotions are relative to: `raw`, no baseline, or `recognized`, each its own"
+        RAW, description="what the emotions are relative to: `raw`, no baseline, or what `baseline` said"
     )
 
 
@@ -167,7 +207,8 @@ def page(
     emotion: Emotion = None,
     tag: Tag = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
-    model: Annotated[str | None, Query(max_length=200, description="only what this model recognised")] = None,
+    model: Model = None,
+    revision: Revision = None,
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
     side: Annotated[Side | None, Query(description="only the voices of this side")] = None,
@@ -176,12 +217,20 @@ def page(
         str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    baseline: Relative = None,
+    expect: Expect = None,
 ) -> ArchivePage:
-    """Search the archive, latest first. Times without a zone are UTC."""
+    """Search the archive, latest first. Times without a zone are UTC.
+
+    With `baseline` emotions are those that recognising with it would give, and `emotion` and comparisons of
+    emotions, such as `angry>0.6`, mean those.
+    """
     service = service_of(request)
-    filter_ = Filter(emotion, _text(tag), _text(name), _text(model), None, since, until, side=side)
-    filter_ = _compared(filter_, comparisons)
-    records, next_ = service.archiving.archive.find(filter_, limit=limit, before=before)
+    where = Filter(
+        emotion, _text(tag), _text(name), _text(model), None, since, until, revision=_text(revision), side=side
+    )
+    view = _view(service, _compared(where, comparisons), baseline, expect)
+    records, next_ = view.find(limit=limit, before=before)
     return ArchivePage(recognitions=[_archived(service, record) for record in records], next=next_)
 
 
@@ -191,19 +240,21 @@ def stats(
     request: Request,
     emotion: Emotion = None,
     tag: Tag = None,
+    model: Model = None,
+    revision: Revision = None,
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
     comparisons: Comparisons = None,
-    baseline: Annotated[
-        Literal["recognized"] | None,
-        Query(
-            description="count emotions as they were recognised, each relative to its baseline; by default without"
-        ),
-    ] = None,
+    baseline: Relative = None,
+    expect: Expect = None,
 ) -> ArchiveStats:
-    """Statistics by emotion, by day (in the service's time zone), by tag, and by model."""
-    filter_ = _compared(Filter(emotion=emotion, tag=_text(tag), since=since, until=until), comparisons)
-    return ArchiveStats(**asdict(View.of(service_of(request).archiving.archive, filter_, baseline).stats()))
+    """Statistics by emotion, by day (in the service's time zone), by tag, and by model.
+
+    With `baseline` they can't be filtered by emotions.
+    """
+    where = Filter(emotion, _text(tag), None, _text(model), None, since, until, revision=_text(revision))
+    view = _view(service_of(request), _compared(where, comparisons), baseline, expect)
+    return ArchiveStats(**asdict(view.stats()))
 
 
 @router.get("/outputs/{id_}/similar", responses=responses(404, 409, 422, 503))
@@ -245,6 +296,35 @@ def untag(request: Request, id_: OutputId, tag: TagName) -> Response:
     if not service.archiving.archive.untag(_record(service, id_).sha256, tag):
         raise Problem(404, "no-such-tag", "the recording doesn't have this tag")
     return Response(status_code=204)
+
+
+def _view(service: Service, where: Filter, baseline: str | None, expect: str | None) -> View:
+    """What a filter selects, raw or relative.
+
+    Raises:
+        Problem: 422, there is no such baseline, or `expect` is without one.
+        EmovoxError: as `View.of`.
+    """
+    archive = service.archiving.archive
+    if baseline is None:
+        if expect is not None:
+            reason = "it says what the recordings of a baseline are like: choose a baseline, too"
+            raise invalid([{"field": "expect", "reason": reason}])
+        return View.of(archive, where)
+    shares = None if expect is None else parse_expectation(expect)
+    if baseline in {CORPUS, SPEAKER, RECOGNIZED}:
+        return View.of(archive, where, baseline, expect=shares, models=partial(_borrow, service))
+    try:
+        item = find_baseline(baseline)
+    except BaselineError as error:
+        choice = ", ".join([CORPUS, SPEAKER, RECOGNIZED, *names()])
+        raise invalid([{"field": "baseline", "reason": f"choose one of {choice}"}]) from error
+    return View.of(archive, where, item, expect=shares, models=partial(_borrow, service))
+
+
+def _borrow(service: Service, name: str) -> AbstractContextManager[Recognizer]:
+    """The model of that name; of one that isn't, the service's own, which is perhaps a file."""
+    return service.models.borrow(ModelChoice(client_model(name) or service.settings.model))
 
 
 def _record(service: Service, id_: str) -> ArchiveRecord:

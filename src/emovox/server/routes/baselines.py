@@ -63,7 +63,6 @@ class BaselineView(BaseModel):
     usable: bool = Field(description="whether that model is installed, or the one asked about has its embeddings")
     created_at: AwareDatetime
     group: GroupView | None = Field(description="the set that it is a part of; null: it stands alone")
-    source: str = Field(description="what it was made from, in words")
     checksum: str = Field(description="sha256 of it, as in results")
 
 
@@ -271,6 +270,5 @@ def _facts(name: str, item: Baseline, model: str | None) -> dict[str, Any]:
         "usable": is_usable(item, _model(model)),
         "created_at": item.created_at,
         "group": item.group,
-        "source": item.source,
         "checksum": item.checksum,
     }

@@ -12,6 +12,7 @@ from emovox.baselines.baseline import Baseline
 from emovox.errors import EmovoxError, ModelError, UnknownModelError
 from emovox.models import catalog
 from emovox.models.converted.store import newest
+from emovox.models.entry import Licence
 from emovox.models.head import Head
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import mapping_of, possible_precisions
@@ -31,8 +32,15 @@ class LicenceView(BaseModel):
     """The licence of a model."""
 
     name: str
-    address: str
+    address: str = Field(description="where it can be read; empty: not known")
     chinese: str = Field(description="name in Chinese; empty: it has none")
+    terms: str = Field(description="who may use the model for what, in words; the licence is what holds")
+    chinese_terms: str = Field(description="the same in Chinese")
+
+    @classmethod
+    def of(cls, licence: Licence) -> "LicenceView":
+        """As the catalog has it."""
+        return cls(**asdict(licence), terms=licence.terms.english, chinese_terms=licence.terms.chinese)
 
 
 class ReadoutView(BaseModel):
@@ -55,13 +63,14 @@ class ReadoutView(BaseModel):
 
 
 class ModelView(BaseModel):
-    """A model of the catalog, or one that was pulled by its name on a hub."""
+    """A model of the catalog, one that was added from a file, or one that was pulled by its name on a hub."""
 
     name: str
     title: str
     chinese: str = Field(description="title in Chinese")
     licence: LicenceView
     installed: bool
+    bundled: bool = Field(description="whether it is part of Emovox")
     loaded: bool
     downloadable: bool = Field(
         description="whether it can be pulled: it isn't installed, and the service may go online"
@@ -89,8 +98,9 @@ def models(request: Request) -> list[ModelView]:
             name=entry.name,
             title=entry.title,
             chinese=entry.chinese,
-            licence=LicenceView(**asdict(entry.licence)),
+            licence=LicenceView.of(entry.licence),
             installed=(installed := catalog.installed(entry.name)),
+            bundled=entry.bundled,
             loaded=entry.name in loaded,
             downloadable=not installed and entry.file is None and not service.settings.offline,
             default=installed and _path(entry.name) == default,
@@ -101,7 +111,7 @@ def models(request: Request) -> list[ModelView]:
             huggingface=entry.huggingface,
             modelscope=entry.modelscope,
         )
-        for entry in (*catalog.CATALOG, *catalog.pulled())
+        for entry in catalog.known()
     ]
 
 
@@ -197,7 +207,7 @@ async def pull(request: Request, name: str) -> StreamingResponse:
     except UnknownModelError as error:
         raise Problem(404, "unknown-model", str(error)) from None
     if model.file:
-        raise Problem(409, "bundled-model", f"{name} is part of Emovox: there is nothing to download")
+        raise Problem(409, "bundled-model", f"{name} is here already: there is nothing to download")
     from emovox.models.hub import pull as hub  # noqa: PLC0415  nothing else may even import what goes online
 
     pull = service.pulls.join(model, lambda progress: hub.pull(model, progress=progress))

@@ -3,7 +3,6 @@
 import asyncio
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
@@ -251,7 +250,8 @@ def remove(
     sha256 = service.stored_outputs.sha256(id_)
     sha256s = set() if sha256 is None else {sha256}
     if baselines == "refit":
-        views = [BaselineWithout(**asdict(item)) for item in take_out_recordings(service, sha256s)]
+        removals = take_out_recordings(service, sha256s)
+        views = [BaselineWithout.model_validate(item, from_attributes=True) for item in removals]
     else:
         views = [
             BaselineWithout(name=item.name, count=None, left=1, reason="it was to be left in")
