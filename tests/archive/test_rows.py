@@ -21,7 +21,7 @@ def test_what_is_read_is_what_was_added(tmp_path: Path) -> None:
     in_its_row = replace(given, embedding=None, segments=())
     empty = {field.name for field in fields(in_its_row) if not getattr(in_its_row, field.name)}
     # All else is tried here.
-    assert empty == {"embedding", "segments", "embedding_revision", "earlier_id", "tags"}
+    assert empty == {"embedding", "segments", "embedding_revision", "earlier_id", "tags", "raw"}
     with Archive(tmp_path / "outputs.db") as archive:
         archive.add_records([given])
         archive.tag(given.sha256, "b")
