@@ -58,4 +58,7 @@ def test_whoever_names_a_model_may_say_what_its_labels_are() -> None:
             names.add(name)
         else:
             assert "mapping" not in options
-    assert names == {"recognize", "listen", "batch", "serve", "evaluate", "similar", "head train", "baseline fit"}
+    assert names == {
+        "recognize", "listen", "batch", "serve", "evaluate", "similar", "head train", "baseline fit",
+        "archive upgrade",
+    }  # fmt: skip
