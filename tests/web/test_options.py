@@ -61,7 +61,7 @@ def test_a_head_is_asked(
         expect(rows).to_have_count(3)
         expect(rows.first).to_contain_text(expected)
         assert "-F head=calls" in page.locator("pre").inner_text()
-        page.locator("summary", has_text="1").first.evaluate("(node) => { node.parentElement.open = true }")
+        page.locator("details:has(table)").evaluate("(node) => { node.open = true }")
         page.get_by_role("table").scroll_into_view_if_needed()
         expect(page.get_by_role("columnheader", name="calls")).to_be_visible()
         expect(page.get_by_role("table").locator(".own").first).to_contain_text("%")
