@@ -130,7 +130,7 @@ def test_each_channel_is_a_recording_of_its_own_wherever_it_comes_from(
     code, _, err = run("archive", "delete", "--filter", "name=call", "--yes")
     assert code == 0, err
     for name in (*sources, "heard"):
-        assert f"{name}: without them, of 1 recordings" in err
+        assert f"{name}: without them, of 1 recording" in err
     [first] = {tuple(Baseline.find(name).recordings or ()) for name in sources}
     assert len(first) == 1
 
