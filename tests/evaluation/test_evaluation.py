@@ -177,7 +177,7 @@ def test_what_can_t_be_compared(recognizer: Recognizer, examples: list[Path]) ->
 def test_the_report_has_figures_and_pictures(recognizer: Recognizer, examples: list[Path]) -> None:
     found = evaluate(rows(examples, language="de"), recognizer, source=Path("x.csv"), labels_map={"other": ""})
     page = evaluation_report(found, "seven <clips>").html()
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 3
     assert "seven &lt;clips&gt;" in page
     assert "By speaker" in page
     assert "By language" not in page  # there is only one

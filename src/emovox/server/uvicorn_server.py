@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from emovox.errors import SettingsError
 from emovox.models.runtime.engine import usable_cores
-from emovox.policy import Policy
+from emovox.policy import Policy, policy
 from emovox.server import logs
 from emovox.server.app import create_app
 from emovox.server.database import open_database
@@ -96,7 +96,7 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
             database.dispose()
     logs.set_up()
     app = create_app(host=host, keys_needed=keys_needed)
-    _tell_policy(app.state.service.policy, reachable=not is_loopback(host))
+    _tell_policy(policy(), reachable=not is_loopback(host))
     try:
         server = make_server(app, host=host, port=port)
     except SettingsError:
@@ -110,11 +110,11 @@ def serve(*, host: str, port: int, no_keys: bool) -> int:
     return 0 if server.started else 1
 
 
-def _tell_policy(policy: Policy, *, reachable: bool) -> None:
+def _tell_policy(own: Policy, *, reachable: bool) -> None:
     """Log of whose voice emotions are inferred; and how to choose, if others can reach it and nobody chose."""
-    if policy.given or reachable:
-        hint = "" if policy.given else "; EMOVOX_POLICY=eu or the path of a policy.toml chooses another"
-        log.info("%s%s", policy.sentence, hint)
+    if own.given or reachable:
+        hint = "" if own.given else "; EMOVOX_POLICY=eu or the path of a policy.toml chooses another"
+        log.info("%s%s", own.sentence, hint)
 
 
 def make_server(app: FastAPI, *, host: str, port: int) -> Server:
