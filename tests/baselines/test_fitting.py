@@ -41,8 +41,9 @@ def test_a_recording_counts_once() -> None:
     assert once.count == 2
     np.testing.assert_array_equal(once.sum, two.sum)
     assert fit("x", values, METADATA, sha256s=[None] * 3)[0].count == 3  # who knows
-    channels = fit("x", values, METADATA, sha256s=sha256s, groups=["1", "1", "2"])
-    assert [item.count for item in channels] == [3, 2, 1]
+    groups = fit("x", values, METADATA, sha256s=sha256s, groups=["1", "1", "2"])
+    assert [item.count for item in groups] == [2, 2, 1]
+    np.testing.assert_array_equal(groups[0].sum, two.sum)
 
 
 def test_each_channel_is_a_recording_of_its_own() -> None:

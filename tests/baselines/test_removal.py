@@ -98,12 +98,16 @@ def test_another_embedding_than_was_summed_is_not_subtracted(
 def test_both_channels_of_a_recording_go(baselines: Callable[[Iterable[Baseline]], None]) -> None:
     values, sha256s = rows(4), [name for name in digests(2) for _ in range(2)]
     values[3] = values[2]  # the channels are the same
-    made = fit("calls", values, METADATA, sha256s=sha256s, groups=["1", "2"] * 2, column="channel")
+    made = fit(
+        "calls", values, METADATA, sha256s=sha256s, groups=["1", "2"] * 2, channels=[1, 2] * 2, column="channel"
+    )
     baselines(made)
     stored = stored_of(values, sha256s)
     assert [item.name for item in holders(sha256s[2:])] == ["calls", "calls.1", "calls.2"]
     assert [item.count for item in take_out(sha256s[2:], stored)] == [2, 1, 1]
-    for item in fit("calls", values[:2], METADATA, sha256s=sha256s[:2], groups=["1", "2"], column="channel"):
+    for item in fit(
+        "calls", values[:2], METADATA, sha256s=sha256s[:2], groups=["1", "2"], channels=[1, 2], column="channel"
+    ):
         same(Baseline.find(item.name), item)
 
 

@@ -103,7 +103,7 @@ class Fitting:
         self._name, self._metadata, self._column, self._source = name, metadata, column, source
         self._everyone = Totals(metadata)
         self._groups: dict[str, Totals] = {}
-        self._seen: set[tuple[str, int | None, str]] = set()
+        self._seen: set[tuple[str, int | None, str | None]] = set()  # by group; None: in the whole
 
     def add(
         self,
@@ -112,7 +112,7 @@ class Fitting:
         groups: Sequence[str] | None = None,
         channels: Sequence[int | None] | None = None,
     ) -> None:
-        """Add recordings; one that was added already, in the same group, isn't added again.
+        """Add recordings; each counts once in the whole, and once in each of its groups.
 
         Each channel is a recording of its own, as it may be another voice.
 
@@ -129,18 +129,20 @@ class Fitting:
         rows = np.asarray(embeddings, np.float32)
         if rows.ndim != 2 or rows.shape[1] != size or not np.isfinite(rows).all():
             raise BaselineError(f"these aren't embeddings by {self._metadata.name}, which have {size} numbers")
-        by_group: dict[str, list[int]] = {}
+        by_group: dict[str | None, list[int]] = {}
         contents = zip(sha256s, channels or [None] * len(rows), groups or [""] * len(rows), strict=True)
-        for index, (sha256, channel, value) in enumerate(contents):
-            key = None if sha256 is None else (sha256, channel, value)
-            if key not in self._seen:
-                by_group.setdefault(value, []).append(index)
-            if key is not None:
-                self._seen.add(key)
-        chosen = sorted(index for own in by_group.values() for index in own)
-        self._everyone.add(rows[chosen], [sha256s[index] for index in chosen])
-        for value, own in by_group.items() if groups is not None else ():
-            totals = self._groups.setdefault(value, Totals(self._metadata))
+        for index, (sha256, channel, group) in enumerate(contents):
+            values: tuple[str | None, ...] = (None,) if groups is None else (None, group)
+            for value in values:
+                key = None if sha256 is None else (sha256, channel, value)
+                if key not in self._seen:
+                    by_group.setdefault(value, []).append(index)
+                if key is not None:
+                    self._seen.add(key)
+        for value, own in by_group.items():
+            totals = self._everyone
+            if value is not None:
+                totals = self._groups.setdefault(value, Totals(self._metadata))
             totals.add(rows[own], [sha256s[index] for index in own])
 
     def baselines(self) -> list[Baseline]:
