@@ -5,6 +5,7 @@ for the whole of a recording whose speech spans half a minute at most, and for e
 
 1. unsure: most of its speech is in segments that are marked so; they speak for no class;
 2. a tie: of the mean scores of the other segments, by their seconds, the second is within ten points of the first;
+   or another class than the first leads in most of their seconds;
 3. clear: the first.
 
 There is none without segments or speech, where nothing may be inferred, and of a model that gives embeddings
@@ -70,7 +71,7 @@ class Part(Facts):
     start: float = Field(description="of its first segment, seconds", ge=0)
     end: float = Field(description="of its last segment, seconds", gt=0)
     classes: list[str] = Field(
-        description="what leads in it: one, or two within ten points of each other; none: the model isn't sure"
+        description="what leads in it: one class, or two that are level; none: the model isn't sure"
     )
     share: Share = Field(description="of all speech")
 
@@ -96,8 +97,9 @@ class SpeechSummary(Facts):
     """What the speech of a recording comes to. Classes are the nine, or those of the model's first readout."""
 
     kind: Literal["clear", "tie", "unsure", "arc", "values"] = Field(
-        description="clear: one class leads; tie: two, within ten points of each other; unsure: most of the "
-        "speech is; arc: others lead in time; values: the model gives no classes"
+        description="clear: one class leads; tie: two are level, which is within ten points of each other, "
+        "or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it "
+        "changes; values: the model gives no classes"
     )
     readout: str | None = Field(
         None, description="whose classes or values they are; left out for the nine", exclude_if=is_none
@@ -195,9 +197,13 @@ def _leading(names: list[str], scores: arc.Numbers, seconds: arc.Numbers, unsure
     if sure.sum() < seconds[unsure].sum():
         return []
     mean = sure @ scores / sure.sum()
-    order = np.argsort(-mean, kind="stable")
-    close = len(order) > 1 and mean[order[0]] - mean[order[1]] <= TIE + _ROUNDING
-    return [names[column] for column in order[: 1 + close]]
+    first, second = np.argsort(-mean, kind="stable")[[0, -1 if len(names) == 1 else 1]]
+    most = np.bincount(scores.argmax(axis=1), sure, len(names)).argmax()
+    if most != first:
+        second = most
+    elif first == second or mean[first] - mean[second] > TIE + _ROUNDING:
+        return [names[first]]
+    return [names[first], names[second]]
 
 
 def _peaks(segments: Sequence[_Segment], names: list[str], scores: arc.Numbers, unsure: Flags) -> list[Peak]:
