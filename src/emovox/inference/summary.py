@@ -92,6 +92,10 @@ class Said(Facts):
     en: str
     zh: str
 
+    def in_language(self, language: str) -> str:
+        """That of `en` or `zh`."""
+        return self.zh if language == "zh" else self.en
+
 
 class SpeechSummary(Facts):
     """What the speech of a recording comes to. Classes are the nine, or those of the model's first readout."""
