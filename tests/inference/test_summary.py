@@ -190,7 +190,7 @@ def test_a_models_own_classes() -> None:
     ]
     summary = of(*items)
     assert (summary.readout, summary.kind) == ("emotion", "clear")
-    assert (summary.headline.en, summary.sentence.zh) == ("rabbia", "听起来是rabbia的语气。")
+    assert (summary.headline.en, summary.sentence.zh) == ("rabbia", "听起来是 rabbia 的语气。")
     assert summary.shares == {"rabbia": 0.8, "gioia": 0.2}
 
 
@@ -199,6 +199,17 @@ def test_classes_come_before_values_and_the_nine_before_both() -> None:
     assert of(Segment(start=0, end=4, readouts={"level": level, "mood": own})).readout == "mood"
     nine = spoken(0, 4, angry=0.8).model_copy(update={"readouts": {"mood": own}})
     assert of(nine).readout is None
+
+
+def test_segments_that_say_nothing_are_not_counted() -> None:
+    summary = of(Segment(start=0, end=4), spoken(5, 9, angry=0.8), Segment(start=10, end=14))
+    assert (summary.speech, summary.kind) == (4, "clear")
+    mixed = [
+        Segment(start=0, end=2, readouts={"mood": classes(calm=0.9, tense=0.1)}),
+        Segment(start=3, end=5, readouts={"level": values(arousal=0.5)}),
+    ]
+    assert of(*mixed).readout == "mood"
+    assert of(*mixed[::-1]).speech == 2
 
 
 def test_values_have_no_arc() -> None:

@@ -1,5 +1,6 @@
 """The words of a summary: a headline, and one sentence that a person could repeat, in English and Chinese."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -157,7 +158,7 @@ def headline(parts: Sequence[Stretch], language: str, *, long: bool) -> str:
     words = LANGUAGES[language]
     names = [_names(part.classes, language, words.unsure) for part in parts]
     if len(parts) == 1:
-        return words.throughout.format(names[0]) if long else names[0]
+        return _spaced(words.throughout.format(names[0])) if long else names[0]
     later = [f"{name} {clock(part.start)}" for name, part in zip(names[1:], parts[1:], strict=True)]
     return " → ".join([names[0], *later])
 
@@ -173,7 +174,7 @@ def sentence(parts: Sequence[Stretch], moments: Sequence[Moment], language: str,
     """
     words = LANGUAGES[language]
     said = _changing(parts, language) if parts[1:] else _constant(parts[0], moments, language, long=long)
-    return said[:1].upper() + said[1:] + words.stop
+    return _spaced(said[:1].upper() + said[1:] + words.stop)
 
 
 def value_words(values: Mapping[str, float], moments: Sequence[Moment], language: str) -> tuple[str, str]:
@@ -239,6 +240,11 @@ def _changing(parts: Sequence[Stretch], language: str) -> str:
 def _names(classes: Sequence[str], language: str, unsure: str) -> str:
     names = [label(name, language) for name in classes]
     return unsure if not names else names[0] if len(names) == 1 else LANGUAGES[language].both.format(*names)
+
+
+def _spaced(text: str) -> str:
+    """With a space between Chinese and what is spelt in other letters, as a model's own classes often are."""
+    return re.sub(r"(?<=[\u4e00-\u9fff])(?=[A-Za-z])|(?<=[A-Za-z])(?=[\u4e00-\u9fff])", " ", text)
 
 
 def label(name: str, language: str) -> str:

@@ -53,8 +53,6 @@ class _Segment(Protocol):
     @property
     def end(self) -> float: ...
     @property
-    def emotion(self) -> str | None: ...
-    @property
     def scores(self) -> dict[str, float] | None: ...
     @property
     def unsure(self) -> bool | None: ...
@@ -134,18 +132,20 @@ class SpeechSummary(Facts):
 
 
 def summarize(segments: Sequence[_Segment] | None) -> SpeechSummary | None:
-    """The summary of a recording's segments; None: there is none."""
-    if not segments:
-        return None
-    if segments[0].emotion is not None:
-        name, tables = None, [item.scores or {} for item in segments]
-    else:
-        readouts = segments[0].readouts
-        name = next((key for key, item in readouts.items() if item.label is not None), None)
-        if name is None:
-            return _of_values(segments)
-        tables = [item.readouts[name].scores or {} for item in segments]
-    return _of_classes(segments, name, tables) if tables[0] else None
+    """The summary of a recording's segments; None: there is none. Segments that say nothing aren't counted."""
+    segments = segments or ()
+    if judged := [item for item in segments if item.scores]:
+        return _of_classes(judged, None, [item.scores or {} for item in judged])
+    readouts = {name: item for segment in segments for name, item in segment.readouts.items()}
+    for name, readout in readouts.items():
+        if readout.label is not None:
+            judged = [item for item in segments if name in item.readouts and item.readouts[name].scores]
+            return _of_classes(judged, name, [item.readouts[name].scores or {} for item in judged])
+    for name, readout in readouts.items():
+        if readout.values:
+            judged = [item for item in segments if name in item.readouts and item.readouts[name].values]
+            return _of_values(judged, name, [item.readouts[name].values or {} for item in judged])
+    return None
 
 
 def _of_classes(
@@ -224,13 +224,9 @@ def _peaks(segments: Sequence[_Segment], names: list[str], scores: arc.Numbers, 
     return sorted(highest, key=lambda peak: peak.start)
 
 
-def _of_values(segments: Sequence[_Segment]) -> SpeechSummary | None:
-    readout = next((key for key, item in segments[0].readouts.items() if item.values), None)
-    if readout is None:
-        return None
-    tables = [item.readouts[readout].values or {} for item in segments]
+def _of_values(segments: Sequence[_Segment], readout: str, tables: Sequence[dict[str, float]]) -> SpeechSummary:
     names = list(tables[0])
-    values = np.array([[table[name] for name in names] for table in tables])
+    values = np.array([[table.get(name, 0.0) for name in names] for table in tables])
     seconds = np.array([item.end - item.start for item in segments])
     speech, start, end = float(seconds.sum()), segments[0].start, segments[-1].end
     mean = dict(zip(names, (seconds @ values / speech).tolist(), strict=True))
