@@ -82,7 +82,9 @@ def test_a_result_has_two_sides(
     assert expected.scores is not None
     assert expected.scores_without is not None
     raw = said(without_baseline(expected))
-    assert said(expected) != raw
+    assert max(expected.scores, key=expected.scores.__getitem__) != max(
+        expected.scores_without, key=expected.scores_without.__getitem__
+    )
     with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
         page = tab.open()
         page.locator("#baseline").select_option("line3")
