@@ -47,6 +47,7 @@ def test_an_example_is_loaded(tab: Tab) -> None:
     expect(page.get_by_text("emodb_03b01Wa_angry.flac")).to_be_visible()
     page.get_by_role("button", name="Recognise", exact=True).click()
     assert tab.result() == "angry"
+    tab.unfold()
     bars = page.get_by_role("region", name="Scores").get_by_role("listitem")
     expect(bars).to_have_count(9)
     expect(bars.first).to_contain_text("Angry")
