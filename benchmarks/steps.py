@@ -4,9 +4,8 @@ PYTHONPATH=src python -m benchmarks.steps CORPUS [--clips 300] [--minutes 10] [-
 
 CORPUS is a directory of recordings; the clips are a random choice of them, the same every time, encoded in each
 format; the long recording is clips joined to so many minutes. The steps are timed one after the other on the same
-clip, formats interleaved; `around` is what `Recognizer.recognize` takes beyond the steps before it: pooling, scores,
-result. Medians of the repeats. Processor time hardly depends on what else the machine does; two runs at the same
-time still slow each other, by the caches and the clock.
+clip, formats interleaved; `around` is what `Recognizer.recognize` takes beyond the steps before it: pooling,
+scores, result. Medians of the repeats. Processor time hardly depends on what else the machine does.
 """
 
 import argparse

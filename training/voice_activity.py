@@ -3,8 +3,8 @@
 python -m training.voice_activity SILERO.onnx src/emovox/audio/silero_vad.onnx
 
 SILERO.onnx is `silero_vad_16k_sequence.onnx` of silero-vad 6.2.3. Its convolutions see one chunk at a time, four
-columns wide, of sixteen that a processor's registers hold. Here they see eight chunks side by side, as the rows of a
-picture, whose kernels are one row high. A sum is added up in the same order, so it rounds the same: ONNX Runtime
+columns wide, of sixteen that a processor's registers hold. Here they see eight chunks side by side, as the rows of
+a picture, whose kernels are one row high. A sum is added up in the same order, so it rounds the same: ONNX Runtime
 doesn't split the longest ones, of 387 products, as long as a product of matrices is at most 32 columns wide; with
 sixteen chunks it does. The two last convolutions give one column a chunk, which it computes in another way: they
 stay as they are.
@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
@@ -39,7 +38,7 @@ def main() -> None:
 
 
 def read(model: onnx.ModelProto) -> dict[str, NDArray[Any]]:
-    """The weights of Silero's file, or of ours; those of the recurrent layer, without names of their own, by place."""
+    """The weights of Silero's file, or of ours; those of the recurrent layer by place, for want of names."""
     recurrent = next(node for node in model.graph.node if node.op_type == "LSTM")
     names = {name: f"recurrent.{place}" for place, name in enumerate(recurrent.input[1:4])}
     return {

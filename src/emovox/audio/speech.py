@@ -1,8 +1,9 @@
 """Speech: where in a recording somebody speaks, found by Silero's voice activity detection.
 
 `silero_vad.onnx` is the 16 kHz sequence model of silero-vad 6.2.3 (MIT, LICENSE.silero), which gives a probability
-for every 32 ms and takes many at once; `training/voice_activity.py` has arranged it so that it costs half, to the same
-bit. The rules that make spans of these are Silero's too, with longer pauses: a breath should not cut a sentence in two.
+for every 32 ms and takes many at once; `training/voice_activity.py` has arranged it so that it costs half, to the
+same bit. The rules that make spans of these are Silero's too, with longer pauses: a breath should not cut a
+sentence in two.
 """
 
 from dataclasses import dataclass
