@@ -18,7 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.layout import FUNASR
-from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, is_label, read_text, refusal, width_of
+from emovox.models.settings_file import read_text
+from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, is_label, refusal, width_of
 
 CONFIG_FILE = FUNASR.config
 TOKENS_FILES = ("tokens.json", "tokens.txt")  # FunASR takes the first where both are there
