@@ -84,7 +84,7 @@ def find_weights(directory: Path) -> Path:
     names = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
     if not names:
         raise ModelError(
-            f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin, nor parts of one"
+            f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin, or parts"
         )
     weight_files(directory / names[0])
     return directory / names[0]
