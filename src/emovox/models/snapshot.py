@@ -41,6 +41,26 @@ def width_of(layers: Iterable[Layer]) -> int:
     return width
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Where the frames of a model lie: n samples give 1 + ⌊(n - minimum_samples) / hop⌋.
+
+    Attributes:
+        hop: samples from one frame to the next.
+        minimum_samples: of the shortest waveform that gives one.
+        first_centre: of the first one, in samples.
+    """
+
+    hop: int
+    minimum_samples: int
+    first_centre: float
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer]) -> "Grid":
+        """That of strided convolutions one upon the other."""
+        return cls(hop_of(layers), width_of(layers), width_of(layers) / 2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Snapshot(ABC):
     """A model's folder, read but for its weights; each family has its own.
@@ -55,8 +75,8 @@ class Snapshot(ABC):
 
     @property
     @abstractmethod
-    def convolutions(self) -> Sequence[Layer]:
-        """The strided convolutions that make frames of the waveform."""
+    def grid(self) -> Grid:
+        """Where its frames lie."""
 
     @property
     @abstractmethod

@@ -87,7 +87,7 @@ def test_revisions_lie_beside_each_other(served: Hub, transformers: dict[str, by
         ({"model.safetensors": b"w" * 20_000}, r"needs a config\.json or config\.yaml and one file of weights"),
         ({"config.json": b"{}"}, "one file of weights"),
         ({"config.json": b"{}", "model-00001-of-00002.safetensors": b"w"}, "one file of weights"),
-        ({"config.json": b'{"model_type": "whisper"}', "model.safetensors": b"w" * 20_000}, "can be computed"),
+        ({"config.json": b'{"model_type": "bert"}', "model.safetensors": b"w" * 20_000}, "can be computed"),
         ({"config.json": b"{", "pytorch_model.bin": b"w" * 20_000}, "not valid JSON"),
         ({"config.yaml": b"model: Paraformer", "model.pt": b"w" * 20_000}, "hf:some/model was not downloaded"),
     ],

@@ -4,7 +4,7 @@ Only the settings that decide what the model computes are read, those of trainin
 transformers' own default holds. A snapshot comes from somewhere else, so every number has a range.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from emovox.errors import ModelError
 from emovox.models.readout import Activation, Kind, Readout
 from emovox.models.settings_file import read_json
-from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, refusal, width_of
+from emovox.models.snapshot import MAX_WINDOW, Grid, Layer, Snapshot, hop_of, refusal, width_of
 from emovox.models.transformers import (
     CONFIG_FILE,
     PREPROCESSOR_FILE,
@@ -153,9 +153,9 @@ class Wav2Vec2Snapshot(Snapshot):
         return readout_of(kind, self.activation, self.labels, self.emotions)
 
     @property
-    def convolutions(self) -> Sequence[Layer]:
-        """The strided convolutions that make frames of the waveform."""
-        return self.config.convolutions
+    def grid(self) -> Grid:
+        """Where its frames lie."""
+        return Grid.of(self.config.convolutions)
 
     @property
     def embedding_size(self) -> int:
