@@ -8,7 +8,7 @@ The waveform is normalised by two numbers of config.json. The preprocessor_confi
 three values has beside it, `{"mean": 10}`, is read by nobody, nor is it here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,20 +18,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from emovox.errors import ModelError
 from emovox.models.checkpoints.pickled import Inert
-from emovox.models.checkpoints.weights import Shape, Tensor
+from emovox.models.checkpoints.shards import read_state
+from emovox.models.checkpoints.tensor import Shape, Tensor
 from emovox.models.readout import Activation, Readout
-from emovox.models.snapshot import Layer, Snapshot, read_json, refusal
-from emovox.models.wav2vec2.snapshot import (
+from emovox.models.settings_file import read_json
+from emovox.models.snapshot import Grid, Snapshot, refusal
+from emovox.models.transformers import (
     ACTIVATIONS,
     AFFECTS,
     CONFIG_FILE,
-    ModelConfig,
     find_weights,
     read_emotions,
     read_labels,
     readout_of,
 )
-from emovox.models.wav2vec2.weights import DISTANCES, POSITIONS, read_state
+from emovox.models.wav2vec2.snapshot import ModelConfig
+from emovox.models.wav2vec2.weights import DISTANCES, POSITIONS
 
 MODEL_TYPE, ARCHITECTURE = "ser", "SERModel"
 ENCODER = "ssl_model."
@@ -109,9 +111,9 @@ class OdysseySnapshot(Snapshot):
         return readout_of("window", self.activation, self.labels, self.emotions)
 
     @property
-    def convolutions(self) -> Sequence[Layer]:
-        """The strided convolutions that make frames of the waveform."""
-        return self.encoder.convolutions
+    def grid(self) -> Grid:
+        """Where its frames lie."""
+        return Grid.of(self.encoder.convolutions)
 
     @property
     def embedding_size(self) -> int:

@@ -31,6 +31,7 @@ import numpy as np
 from emovox.models.checkpoints.weights import Weights
 from emovox.models.onnx.graph import Graph
 from emovox.models.onnx.speech import EPSILON, NEVER, Convolution, Floats, SpeechEncoder
+from emovox.models.snapshot import Grid
 from emovox.models.wav2vec2.distances import between_frames, bias_table
 from emovox.models.wav2vec2.snapshot import ModelConfig, Wav2Vec2Snapshot
 from emovox.models.wav2vec2.weights import (
@@ -51,7 +52,7 @@ class TransformersEncoder(SpeechEncoder):
     """Adds the network up to its frames; a head is what each builder adds."""
 
     def __init__(self, graph: Graph, config: ModelConfig, weights: Mapping[str, Floats]) -> None:
-        super().__init__(graph, weights, config.convolutions)
+        super().__init__(graph, weights, Grid.of(config.convolutions), config.convolutions)
         self.config = config
 
     def encode(self, waveform: str, samples: str, length: str) -> None:
@@ -112,7 +113,8 @@ class TransformersEncoder(SpeechEncoder):
             by_distance = self._by_distance(frame_total) if config.model_type == "wavlm" else None
         if not config.do_stable_layer_norm:
             x = self._norm(x, "encoder.layer_norm")
-        shares = self._shares()
+        # Of the first layer's input and of each layer's output; none: the last is taken alone.
+        shares = self.shares(LAYER_WEIGHTS) if LAYER_WEIGHTS in self.weights else []
         total = graph.add("Mul", x, graph.number(shares[0])) if shares else ""
         for index in range(config.num_hidden_layers):
             name = f"encoder.layers.{index}"
@@ -124,14 +126,6 @@ class TransformersEncoder(SpeechEncoder):
             if shares:  # at once: no layer's output is kept for the end
                 total = graph.add("Add", total, graph.add("Mul", x, graph.number(shares[index + 1])))
         return total or x
-
-    def _shares(self) -> list[float]:
-        """Of the first layer's input and of each layer's output in the sum, 1 together; empty: the last alone."""
-        if LAYER_WEIGHTS not in self.weights:
-            return []
-        weights = self.weights[LAYER_WEIGHTS].astype(np.float64)
-        raised = np.exp(weights - weights.max())
-        return [float(share) for share in raised / raised.sum()]
 
     def _layer(self, x: str, name: str, bias: str, by_distance: str | None) -> str:
         """One transformer layer, (B, T, D) to the same."""

@@ -1,15 +1,14 @@
 """The weights that the network needs: their names and shapes, and where a checkpoint has them."""
 
-from collections.abc import Collection, Mapping
-from pathlib import Path
+from collections.abc import Collection
 
 from emovox.errors import ModelError
-from emovox.models.checkpoints.checkpoint import read_checkpoint
-from emovox.models.checkpoints.pickled import Inert
-from emovox.models.checkpoints.safetensors import read_safetensors
-from emovox.models.checkpoints.weights import Shape, Tensor, Weights
+from emovox.models.checkpoints.shards import read_state
+from emovox.models.checkpoints.tensor import Shape
+from emovox.models.checkpoints.weights import Weights
 from emovox.models.readout import Kind
-from emovox.models.wav2vec2.snapshot import CONFIG_FILE, HEADLESS, SPEECH, ModelConfig, Wav2Vec2Snapshot
+from emovox.models.transformers import CONFIG_FILE
+from emovox.models.wav2vec2.snapshot import HEADLESS, SPEECH, ModelConfig, Wav2Vec2Snapshot
 
 POSITIONS = "encoder.pos_conv_embed"
 LAYER_WEIGHTS = "layer_weights"
@@ -47,15 +46,6 @@ def open_weights(snapshot: Wav2Vec2Snapshot) -> Weights:
 
     shapes = expected_shapes(snapshot.config, head, len(snapshot.labels))
     return Weights(path, state, shapes, (snapshot.readout(head),) if head else (), source_of)
-
-
-def read_state(path: Path) -> Mapping[str, Tensor | Inert]:
-    """What a checkpoint holds, by its own names.
-
-    Raises:
-        ModelError: it can't be read.
-    """
-    return read_safetensors(path) if path.suffix == ".safetensors" else read_checkpoint(path)
 
 
 def encoder_source(state: Collection[str], prefix: str, name: str) -> str:
