@@ -24,6 +24,7 @@ from emovox.inference.recognition import (
     Segment,
     trained,
 )
+from emovox.inference.summary import LONG
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
 from emovox.spreadsheets import writer
@@ -177,6 +178,9 @@ class Table(Report):
                 start = title if number == 0 else ""
                 cells = set_cell_size(_fit(start, self._width), self._width)
                 click.echo(f"{cells}  {line}".rstrip())
+        if found.summary is not None and found.recording.duration > LONG:
+            said = found.summary.sentence.in_language(self.language)
+            click.echo(f"{' ' * self._width}  {printable(said)}")
         for item in found.segments or []:
             times = f"{clock(item.start)} – {clock(item.end)}"
             click.echo(f"{set_cell_size(times, self._width)}  {self._segment(item)}".rstrip())

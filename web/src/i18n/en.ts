@@ -189,6 +189,16 @@ export const en = {
     damaged: 'This result can’t be shown.',
     disclaimer: 'What a voice sounds like is not what a person feels.',
   },
+  summary: {
+    unsure: 'Unsure',
+    shares: 'Shares of the speech',
+    peaks: 'Peaks',
+    peak: (name: string, time: string, height: string) => `${name} is highest at ${time}, ${height}: go there`,
+    from: (part: string, time: string) => `${part}: go to ${time}`,
+    all: 'All scores',
+    speech: 'Mean over the speech',
+    whole: 'The whole recording, as result.json has it',
+  },
   baselines: {
     sides: 'What scores are relative to',
     relativeTo: (name: string) => (name === 'self' ? 'Relative to this voice' : `Relative to ${name}`),

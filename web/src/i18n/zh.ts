@@ -187,6 +187,16 @@ export const zh: Words = {
     damaged: '无法显示此结果。',
     disclaimer: '声音听起来的情感，并不等于人的真实感受。',
   },
+  summary: {
+    unsure: '不确定',
+    shares: '各情感占语音的比例',
+    peaks: '高峰',
+    peak: (name, time, height) => `${name}在 ${time} 最高，${height}：跳到此处`,
+    from: (part, time) => `${part}：跳到 ${time}`,
+    all: '全部分数',
+    speech: '语音段的平均',
+    whole: '整段录音，与 result.json 相同',
+  },
   baselines: {
     sides: '分数相对于什么',
     relativeTo: (name) => (name === 'self' ? '相对于这个嗓音' : `相对于 ${name}`),
