@@ -14,7 +14,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +47,7 @@ FORMATS = {
 """The encoder of each, and its rate."""
 STEPS = ("open", "decode", "resample", "voice activity", "network", "around", "writing")
 ROWS = 500  # in a shard
-LIMIT = 2**40  # bytes, seconds: no recording of one's own is too large
+LIMIT = 2**40  # bytes, or seconds: no recording of one's own is too large
 
 
 def main() -> None:
@@ -123,7 +123,7 @@ class Laps:
     """Processor time by step, of all threads of this process."""
 
     def __init__(self) -> None:
-        self.spent: Counter[str] = Counter()
+        self.spent: defaultdict[str, float] = defaultdict(float)
         self._last = time.process_time()
 
     def lap(self, step: str) -> None:

@@ -55,7 +55,7 @@ def build(weights: Mapping[str, NDArray[Any]], together: int) -> onnx.ModelProto
 
     def convolve(signal: str, name: str, stride: int) -> str:
         kernel = constants[f"{name}.weight"]
-        wide = {}
+        wide: dict[str, Any] = {}
         if name in {"encoder.0", "encoder.1"}:
             kernel = graph.node("Unsqueeze", kernel, graph.integers(2))
             wide = {"pads": (0, 1, 0, 1), "strides": (1, stride)}

@@ -2,6 +2,7 @@ import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -167,11 +168,14 @@ def test_only_in_two_channels_other_sound_may_hide(pcm: Pcm, channels: int, plai
 
 
 def test_what_is_plain_is_opened_without_a_long_search(pcm: Pcm, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = []
+    options: list[dict[str, str]] = []
     opened = av.open
-    monkeypatch.setattr(
-        av, "open", lambda *args, **given: options.append(given["options"]) or opened(*args, **given)
-    )
+
+    def look(*args: Any, **given: Any) -> Any:
+        options.append(given["options"])
+        return opened(*args, **given)
+
+    monkeypatch.setattr(av, "open", look)
     waveform, _ = decoded(riff(PLAIN, chunk(b"data", pcm.tobytes())))
     np.testing.assert_array_equal(waveform, pcm / np.float32(32768))
     assert [given["max_probe_packets"] for given in options] == ["0"]
