@@ -5,7 +5,7 @@ import pytest
 
 from emovox.errors import ModelError
 from emovox.models.families import FAMILIES, family_of, read_snapshot
-from support import odyssey_snapshots, snapshots, wav2vec2_snapshots, whisper_snapshots
+from support import odyssey_snapshots, snapshots, voxprofile_snapshots, wav2vec2_snapshots, whisper_snapshots
 
 
 def test_each_folder_is_read_by_its_family(tmp_path: Path) -> None:
@@ -14,6 +14,7 @@ def test_each_folder_is_read_by_its_family(tmp_path: Path) -> None:
         wav2vec2_snapshots.write(tmp_path / "w"),
         odyssey_snapshots.write(tmp_path / "o"),
         whisper_snapshots.write(tmp_path / "h"),
+        voxprofile_snapshots.write(tmp_path / "v"),
     ]
     families = [family_of(read_snapshot(folder)) for folder in folders]
     assert families == list(FAMILIES)

@@ -293,7 +293,9 @@ class SpeechEncoder:
             total = graph.add("ReduceSum", logits, graph.integers(1), keepdims=0)
             graph.add("Div", total, self._divisor, output=f"{name}.logits")
 
-    def pooled_readout(self, name: str, layers: Sequence[tuple[Floats, Floats]], between: str) -> None:
+    def pooled_readout(
+        self, name: str, layers: Sequence[tuple[Floats, Floats]], between: str, last: str | None = None
+    ) -> None:
         """A readout of the mean of the frames: the output `NAME.logits`, (B, K).
 
         Its weights stay float32 in every precision: they are few.
@@ -302,16 +304,19 @@ class SpeechEncoder:
             name: of the readout.
             layers: weight (outputs, inputs) and bias (outputs,) of each.
             between: the operator between two layers, such as `Tanh`.
+            last: the one after them, where there is one.
         """
         graph = self.graph
-        x = "embedding"
+        x, output = "embedding", f"{name}.logits"
         with graph.scope(name):
             for index, (weight, bias) in enumerate(layers):
-                last = index == len(layers) - 1
+                ends = index == len(layers) - 1 and last is None
                 x = graph.add(between, x) if index else x
                 x = graph.add("MatMul", x, graph.weight(f"{name}.{index}.weight", weight.T))
                 shift = graph.weight(f"{name}.{index}.bias", bias)
-                x = graph.add("Add", x, shift, output=f"{name}.logits" if last else None)
+                x = graph.add("Add", x, shift, output=output if ends else None)
+            if last is not None:
+                graph.add(last, x, output=output)
 
     def linear(self, x: str, name: str) -> str:
         """Multiply by ``name``.weight and add ``name``.bias."""

@@ -45,7 +45,7 @@ from emovox.models.wav2vec2.weights import (
 )
 
 # What Wav2Vec2FeatureExtractor adds to the waveform's variance.
-_WAVEFORM_EPSILON = 1e-7
+WAVEFORM_EPSILON = 1e-7
 
 
 class TransformersEncoder(SpeechEncoder):
@@ -57,14 +57,22 @@ class TransformersEncoder(SpeechEncoder):
 
     def encode(self, waveform: str, samples: str, length: str) -> None:
         """Add everything between a waveform that is as the model wants it and the frames, their count and mean."""
+        self.outputs(*self.hidden(waveform, samples, length))
+
+    def hidden(self, waveform: str, samples: str, length: str) -> tuple[str, str, str]:
+        """The same up to the frames (B, T, D): these, which of them are valid (B, T, 1), and `frame_count`."""
         graph = self.graph
         frame_count, frame_total, valid = self.valid_frames(samples, length)
         with graph.scope("front"):
             x = self._front(waveform, samples, frame_total)
         with graph.scope("positions"):
             x = graph.add("Add", x, self._positional(x, valid))
-        x = self._transformer(x, valid, frame_total)
-        self.outputs(x, valid, frame_count)
+        return self._transformer(x, valid, frame_total), valid, frame_count
+
+    @property
+    def layer_shares(self) -> list[float]:
+        """Of the first layer's input and of each layer's output in the sum; empty: the last is taken alone."""
+        return self.shares(LAYER_WEIGHTS) if LAYER_WEIGHTS in self.weights else []
 
     def _front(self, waveform: str, samples: str, frame_total: str) -> str:
         """The strided convolutions and the projection: (B, N) to (B, T, D)."""
@@ -113,8 +121,7 @@ class TransformersEncoder(SpeechEncoder):
             by_distance = self._by_distance(frame_total) if config.model_type == "wavlm" else None
         if not config.do_stable_layer_norm:
             x = self._norm(x, "encoder.layer_norm")
-        # Of the first layer's input and of each layer's output; none: the last is taken alone.
-        shares = self.shares(LAYER_WEIGHTS) if LAYER_WEIGHTS in self.weights else []
+        shares = self.layer_shares
         total = graph.add("Mul", x, graph.number(shares[0])) if shares else ""
         for index in range(config.num_hidden_layers):
             name = f"encoder.layers.{index}"
@@ -199,7 +206,7 @@ class Wav2Vec2Builder(TransformersEncoder):
         """Add everything between the inputs and the outputs of the model contract."""
         samples, length = self.valid_samples()
         with self.graph.scope("waveform"):
-            waveform = self.waveform(samples, length, epsilon=_WAVEFORM_EPSILON if self.normalize else None)
+            waveform = self.waveform(samples, length, epsilon=WAVEFORM_EPSILON if self.normalize else None)
         self.encode(waveform, samples, length)
         for readout in self.readouts:
             if readout.kind == "linear":
