@@ -115,6 +115,7 @@ class Report:
         head: Head | None = None,
         relative: bool = False,
         segments: bool = False,
+        listed: bool = False,
         rows_in: RowsIn | None = None,
         sides: bool = False,
     ) -> None:
@@ -126,6 +127,7 @@ class Report:
         own = None if head is None else (head.name, head.classes)
         self.layout = Layout.of_model(metadata, own, relative=relative)
         self.segments = segments
+        self.listed = listed
         self.rows_in = rows_in
         self.sides = sides
 
@@ -181,7 +183,7 @@ class Table(Report):
         if found.summary is not None and found.recording.duration > LONG:
             said = found.summary.sentence.in_language(self.language)
             click.echo(f"{' ' * self._width}  {printable(said)}")
-        for item in found.segments or []:
+        for item in (found.segments or []) if self.listed or not found.is_inferred else []:
             times = f"{clock(item.start)} – {clock(item.end)}"
             click.echo(f"{set_cell_size(times, self._width)}  {self._segment(item)}".rstrip())
         for code in found.warnings:
