@@ -2250,7 +2250,7 @@ export interface components {
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
-             * @description those that overlap the stretch; null if none are stored
+             * @description those that overlap the stretch; null if none are stored, or they were not asked for
              */
             segments: components["schemas"]["Segment"][] | null;
         };
@@ -5673,6 +5673,8 @@ export interface operations {
                 end?: number | null;
                 /** @description at most */
                 points?: number;
+                /** @description whether they are wanted, too */
+                segments?: boolean;
             };
             header?: never;
             path: {
