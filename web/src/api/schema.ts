@@ -1105,6 +1105,12 @@ export interface components {
              * @description on a dark background
              */
             dark_colour: string;
+            /**
+             * Texture
+             * @description of areas: two have the same colour
+             * @enum {string}
+             */
+            texture: "" | "dots" | "stripes";
         };
         /**
          * ExampleView
