@@ -15,7 +15,13 @@ export interface Piece {
   readonly data: Timeline
 }
 
-export type Fetch = (start: number, end: number, points: number, signal: AbortSignal) => Promise<Timeline>
+export type Fetch = (
+  start: number,
+  end: number,
+  points: number,
+  segments: boolean,
+  signal: AbortSignal,
+) => Promise<Timeline>
 
 export class TimelineData {
   problem = $state.raw<ProblemError | null>(null)
@@ -48,7 +54,7 @@ export class TimelineData {
   async begin(): Promise<void> {
     this.problem = null
     try {
-      this.#all = await this.#fetch(0, this.duration, WHOLE, this.#stop.signal)
+      this.#all = await this.#fetch(0, this.duration, WHOLE, true, this.#stop.signal)
       this.version++
       this.#load()
     } catch (error) {
@@ -119,7 +125,7 @@ export class TimelineData {
     this.#running.add(name)
     try {
       const points = Math.max(1, Math.round((TILE * (tile.end - tile.start)) / span(tile.level)))
-      const data = await this.#fetch(tile.start, tile.end, points, this.#stop.signal)
+      const data = await this.#fetch(tile.start, tile.end, points, false, this.#stop.signal)
       this.#tiles.set(name, data)
       const oldest = this.#tiles.keys().next()
       if (this.#tiles.size > MOST && !oldest.done) this.#tiles.delete(oldest.value)
