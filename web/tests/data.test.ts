@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Timeline } from '../src/api/types'
 import { numbersAt, TimelineData, upperBound } from '../src/timeline/data.svelte'
 import { binOf } from '../src/timeline/draw'
@@ -22,8 +22,11 @@ function made(start: number, end: number, count: number, duration: number): Time
   }
 }
 
+vi.useFakeTimers()
+
+/** Until everything that is wanted is there: it is asked for once the view rests a moment. */
 async function settled(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve()
+  await vi.advanceTimersByTimeAsync(100)
 }
 
 describe('a timeline', () => {

@@ -7,6 +7,7 @@ import { type Tile, tiles, type View, level as levelOf, span, TILE } from './vie
 const WHOLE = 2048 // points of the first look at all of it
 const MOST = 240 // tiles that are kept
 const AT_ONCE = 4 // requests
+const SOON = 60 // milliseconds: while the view is zoomed, most of what it passes is never looked at
 
 /** Sound and scores of a stretch. */
 export interface Piece {
@@ -35,6 +36,7 @@ export class TimelineData {
   readonly #stop = new AbortController()
   #wanted: Tile[] = []
   #running = new Set<string>()
+  #timer: ReturnType<typeof setTimeout> | 0 = 0
 
   /** `side`: which side of a result with a baseline is looked at. */
   constructor(
@@ -64,6 +66,7 @@ export class TimelineData {
 
   end(): void {
     this.#stop.abort()
+    clearTimeout(this.#timer)
   }
 
   /** The loudest sample, 0 to 1; of what is nearly silent, as if it were louder. */
@@ -85,7 +88,7 @@ export class TimelineData {
     }
     const shown = tiles(view, level, this.duration, 1)
     this.#wanted = shown.filter((tile) => !this.#tiles.has(key(tile)))
-    this.#load()
+    if (this.#wanted.length) this.#timer ||= setTimeout(() => this.#load(), SOON)
     return shown.map((tile) => ({ from: tile.start, to: tile.end, data: this.#best(tile, whole) }))
   }
 
@@ -112,6 +115,7 @@ export class TimelineData {
   }
 
   #load(): void {
+    this.#timer = 0
     while (this.#running.size < AT_ONCE) {
       const tile = this.#wanted.find((tile) => !this.#running.has(key(tile)))
       if (!tile || this.#stop.signal.aborted) return

@@ -4,7 +4,7 @@ import type { Cue } from '../lib/captions'
 import { ink } from '../lib/colours'
 import { clock, decimal, percent } from '../lib/format'
 import { fill } from '../lib/patterns'
-import { type Leader, leader, type Line, type Series } from '../lib/readouts'
+import { type Leader, leader, type Line, numbersOf, type Series } from '../lib/readouts'
 import { columnsOf, type Piece } from './data.svelte'
 import {
   binned,
@@ -16,6 +16,7 @@ import {
   type Run,
   runs,
   sampled,
+  segmentMeans,
   type Stretch,
 } from './leads'
 import { type Box, extent, inBands, type Look, paint } from './paint'
@@ -109,7 +110,7 @@ export interface Scene {
 }
 
 /** Seconds of a pixel from which on single segments would be a barcode, and from which on curves would be a tangle. */
-const CLOSE = 0.2
+const CLOSE = 0.35
 const FAR = 3
 
 /** Whether shares of speech are drawn instead of curves. */
@@ -346,6 +347,19 @@ export function headline(segment: Segment, series: Series | null): Headline {
   return { line, label: line?.label ?? '', share: line && share, brief: line?.label ?? '' }
 }
 
+const widths = new Map<string, number>()
+
+/** The width of a short text, which is measured once. */
+function widthOf(context: CanvasRenderingContext2D, text: string): number {
+  const key = `${context.font} ${text}`
+  let width = widths.get(key)
+  if (width === undefined) {
+    if (widths.size > 2000) widths.clear()
+    widths.set(key, (width = context.measureText(text).width))
+  }
+  return width
+}
+
 /** Write the first of some texts that there is room for, behind an emoji. */
 function write(
   context: CanvasRenderingContext2D,
@@ -358,13 +372,13 @@ function write(
   if (width < 20) return
   const room = width - 10
   context.font = `14px ${EMOJI}`
-  const picture = emoji ? context.measureText(emoji).width : -6
+  const picture = emoji ? widthOf(context, emoji) : -6
   const begin = Math.max(left, 0)
   const small = picture + 10 > room
   context.fillStyle = ink(colour)
   if (picture > 0) context.fillText(emoji, begin + (small ? (width - picture) / 2 : 5), y)
   context.font = `12px ${FONT}`
-  const text = small ? undefined : texts.find((text) => context.measureText(text).width <= room - picture - 6)
+  const text = small ? undefined : texts.find((text) => widthOf(context, text) <= room - picture - 6)
   if (!text) return
   if (texture) {
     context.strokeStyle = colour // clear of the texture
@@ -379,9 +393,13 @@ function curves(context: CanvasRenderingContext2D, scene: Scene, side: SideScene
   const { view, place, look, hidden } = scene
   const bin = binOf(view, place.width)
   const names = series.lines.map(({ name }) => name)
-  const { times, values } = sampled(side.pieces, series.name, names, view, bin)
-  const around = Math.max(bin, 0.1)
-  const speech = side.segments.length ? speechAt(times, side.stretches, around) : null
+  // Where pauses are narrower than a few pixels, what segments are is clearer than the curve, and the same.
+  const far =
+    (view.end - view.start) / place.width > CLOSE && side.segments.some((one) => numbersOf(one, series.name))
+  const { times, values } = far
+    ? segmentMeans(side.segments, series, view, bin)
+    : sampled(side.pieces, series.name, names, view, bin)
+  const speech = !far && side.segments.length ? speechAt(times, side.stretches, Math.max(bin, 0.1)) : null
   paint(context, {
     series,
     hidden,

@@ -1,6 +1,6 @@
 /** What leads when: stretches of speech, their shares in equal bins, and the peaks. */
 import type { Curve, Segment } from '../api/types'
-import type { Series } from '../lib/readouts'
+import { numbersOf, type Series } from '../lib/readouts'
 import { columnsOf, upperBound } from './data.svelte'
 
 /** Speech of which one class leads. */
@@ -196,19 +196,23 @@ export function peaks(stretches: readonly Stretch[], series: Series, apart: numb
   return found.sort((a, b) => a.time - b.time)
 }
 
-/** Which lines lead somewhere, or pass a share: those that are worth drawing. */
+/** Which lines lead somewhere, or pass a share where somebody speaks: those that are worth drawing. */
 export function prominent(
   series: Series,
+  segments: readonly Segment[],
   curve: Curve | null,
   led: readonly Stretch[],
   least = 0.15,
 ): Set<string> {
-  if (series.values) return new Set(series.lines.map(({ name }) => name))
-  const found = new Set(led.flatMap(({ place }) => series.lines[place]?.name ?? []))
+  const names = series.lines.map(({ name }) => name)
+  if (series.values) return new Set(names)
+  const found = new Set(led.flatMap(({ place }) => names[place] ?? []))
   const columns = columnsOf(curve, series.name)
-  for (const { name } of series.lines) {
-    if (!found.has(name) && columns[name]?.some((value) => value !== null && value > least)) found.add(name)
-  }
+  const passes = (name: string): boolean =>
+    segments.length
+      ? segments.some((segment) => (numbersOf(segment, series.name)?.[name] ?? 0) > least)
+      : !!columns[name]?.some((value) => value !== null && value > least)
+  for (const name of names) if (!found.has(name) && passes(name)) found.add(name)
   return found
 }
 
@@ -253,6 +257,51 @@ export function talk(sides: readonly (readonly { readonly start: number; readonl
 export interface Samples {
   readonly times: readonly number[]
   readonly values: readonly (readonly number[])[] // by line; NaN: nothing counts there
+}
+
+/**
+ * Means of what segments are, in bins of `size` seconds over a view, by how long each lasts: what the model makes of
+ * the silence between them doesn't count. From four seconds on a bin's neighbours count, too.
+ */
+export function segmentMeans(
+  segments: readonly Segment[],
+  series: Series,
+  view: { readonly start: number; readonly end: number },
+  size: number,
+): Samples {
+  const first = Math.floor(view.start / size) - 2
+  const count = Math.ceil(view.end / size) + 2 - first
+  const lines = series.lines.length
+  const spoken = new Float64Array(count)
+  const sums = new Float64Array(count * lines)
+  for (let index = firstAfter(segments, first * size); index < segments.length; index++) {
+    const segment = segments[index] as Segment
+    if (segment.start >= (first + count) * size) break
+    const numbers = numbersOf(segment, series.name)
+    if (!numbers) continue
+    const from = Math.max(0, Math.floor(segment.start / size) - first)
+    for (let bin = from; bin < count && (first + bin) * size < segment.end; bin++) {
+      const left = (first + bin) * size
+      const seconds = Math.min(segment.end, left + size) - Math.max(segment.start, left)
+      spoken[bin]! += seconds
+      for (let line = 0; line < lines; line++)
+        sums[bin * lines + line]! += seconds * (numbers[series.lines[line]?.name ?? ''] ?? 0)
+    }
+  }
+  const times = Array.from({ length: count }, (_, bin) => (first + bin + 0.5) * size)
+  const values = series.lines.map((_, line) =>
+    times.map((_, bin) => {
+      if ((spoken[bin] ?? 0) < SPOKEN * size) return Number.NaN
+      let [sum, all] = [0, 0]
+      for (let other = size < 4 ? bin : bin - 1; other <= (size < 4 ? bin : bin + 1); other++) {
+        const weight = other === bin ? 1 : 0.5
+        sum += weight * (sums[other * lines + line] ?? 0)
+        all += weight * (spoken[other] ?? 0)
+      }
+      return sum / all
+    }),
+  )
+  return { times, values }
 }
 
 interface Drawn {

@@ -49,7 +49,7 @@ export function inBands(series: Series): boolean {
 
 export function paint(context: CanvasRenderingContext2D, painting: Painting): void {
   if (inBands(painting.series)) return bands(context, painting)
-  grid(context, painting)
+  grid(context, painting, false)
   context.save()
   context.beginPath()
   const { box } = painting
@@ -61,6 +61,7 @@ export function paint(context: CanvasRenderingContext2D, painting: Painting): vo
   if (leaders) areas(context, painting, leaders)
   lines(context, painting, leaders)
   context.restore()
+  grid(context, painting, true)
   ends(context, painting)
 }
 
@@ -68,27 +69,41 @@ export function toY(value: number, box: Box, [low, high]: readonly [number, numb
   return box.foot + ((value - low) / (high - low)) * (box.top - box.foot)
 }
 
+/** The lines of the scale, or its numbers, which lie above what is drawn. */
 export function grid(
   context: CanvasRenderingContext2D,
-  painting: Pick<Painting, 'series' | 'box' | 'look' | 'extent'>,
+  { series, box, look, extent }: Pick<Painting, 'series' | 'box' | 'look' | 'extent'>,
+  numbers: boolean,
 ): void {
-  const { series, box, look, extent } = painting
   const [low, high] = series.range ?? extent
-  context.strokeStyle = look.line
-  context.fillStyle = look.faint
-  context.lineWidth = 1
-  context.beginPath()
   const down = box.top > box.foot
   const room = Math.abs(box.top - box.foot) > 60
-  for (const mark of room ? [low, (low + high) / 2, high] : [low, high]) {
-    const y = Math.round(toY(mark, box, extent)) + 0.5
-    context.moveTo(0, y)
-    context.lineTo(box.width, y)
-    const text = series.values ? String(Number(mark.toFixed(2))).replace('-', '−') : mark && `${mark * 100} %`
-    if (text)
-      context.fillText(text, 4, (mark === low) === down ? y + 9 : y - 8 + (mark === high && !down ? 17 : 0))
+  const marks = room ? [low, (low + high) / 2, high] : [low, high]
+  if (!numbers) {
+    context.strokeStyle = look.line
+    context.lineWidth = 1
+    context.beginPath()
+    for (const mark of marks) {
+      const y = Math.round(toY(mark, box, extent)) + 0.5
+      context.moveTo(0, y)
+      context.lineTo(box.width, y)
+    }
+    return context.stroke()
   }
-  context.stroke()
+  for (const mark of marks) {
+    const text = series.values ? String(Number(mark.toFixed(2))).replace('-', '−') : mark && `${mark * 100} %`
+    if (!text) continue
+    const inwards = mark === low ? -9 : mark === high ? 9 : 0
+    const y = toY(mark, box, extent) + (down ? -inwards : inwards)
+    context.fillStyle = look.surface
+    context.globalAlpha = 0.75
+    context.beginPath()
+    context.roundRect(2, y - 8, context.measureText(text).width + 6, 16, 4)
+    context.fill()
+    context.globalAlpha = 1
+    context.fillStyle = look.faint
+    context.fillText(text, 5, y + 0.5)
+  }
 }
 
 /** Which line is highest at each x; -1: none, or nobody speaks. */
@@ -119,24 +134,10 @@ function areas(
     while (index < xs.length && leaders[index] === place) index++
     const line = series.lines[place]
     if (!line) continue
-    const column = values[place] ?? []
-    const at = (x: number): number => xs[x] ?? 0
-    const y = (x: number): number => toY(column[x] ?? 0, box, extent)
-    // To the middles between it and its neighbours, at the height that the line has there.
-    const [left, right] = [
-      first ? (at(first - 1) + at(first)) / 2 : at(first),
-      index < xs.length ? (at(index - 1) + at(index)) / 2 : at(index - 1),
-    ]
-    const [from, to] = [
-      first ? (y(first - 1) + y(first)) / 2 : y(first),
-      index < xs.length ? (y(index - 1) + y(index)) / 2 : y(index - 1),
-    ]
     context.beginPath()
-    context.moveTo(left, foot)
-    context.lineTo(left, Number.isFinite(from) ? from : y(first))
-    for (let x = first; x < index; x++) context.lineTo(at(x), y(x))
-    context.lineTo(right, Number.isFinite(to) ? to : y(index - 1))
-    context.lineTo(right, foot)
+    context.moveTo(between(xs, first - 1, first), foot)
+    trace(context, xs, values[place] ?? [], first, index, (value) => toY(value, box, extent))
+    context.lineTo(between(xs, index - 1, index), foot)
     context.globalAlpha = 0.22
     context.fillStyle = fill(context, line.colour, line.texture)
     context.fill()
@@ -144,37 +145,58 @@ function areas(
   }
 }
 
+/** The middle between two neighbours; at an end the one that there is. */
+function between(values: readonly number[], one: number, other: number): number {
+  const [a, b] = [values[one] ?? Number.NaN, values[other] ?? Number.NaN]
+  return Number.isNaN(a) ? b : Number.isNaN(b) ? a : (a + b) / 2
+}
+
+/** A line through the points from `first` to before `end`, and half way to the neighbours of both. */
+function trace(
+  context: CanvasRenderingContext2D,
+  xs: readonly number[],
+  column: readonly number[],
+  first: number,
+  end: number,
+  y: (value: number) => number,
+): void {
+  context.lineTo(between(xs, first - 1, first), y(between(column, first - 1, first)))
+  for (let index = first; index < end; index++) context.lineTo(xs[index] ?? 0, y(column[index] ?? 0))
+  context.lineTo(between(xs, end - 1, end), y(between(column, end - 1, end)))
+}
+
+const LOW = 0.08 // below this a line that doesn't lead is pale
+
 function lines(
   context: CanvasRenderingContext2D,
   { series, hidden, box, extent, xs, values, spoken }: Painting,
   leaders: Int16Array | null,
 ): void {
+  const y = (value: number): number => toY(value, box, extent)
   for (const [place, line] of series.lines.entries()) {
     if (hidden.has(line.name)) continue
     const column = values[place] ?? []
+    const known = (index: number): boolean => !Number.isNaN(column[index] ?? Number.NaN)
     const stroke = (alpha: number, width: number, shown: (index: number) => boolean): void => {
       context.globalAlpha = alpha
       context.lineWidth = width
       context.beginPath()
-      let begun = false
       for (let index = 0; index < xs.length; index++) {
-        const value = column[index] ?? Number.NaN
-        if (Number.isNaN(value)) {
-          begun = false
-          continue
-        }
-        const [x, y] = [xs[index] ?? 0, toY(value, box, extent)]
-        if (begun && (shown(index) || shown(index - 1))) context.lineTo(x, y)
-        else context.moveTo(x, y)
-        begun = true
+        const first = index
+        while (index < xs.length && known(index) && shown(index)) index++
+        if (index === first) continue
+        context.moveTo(between(xs, first - 1, first), y(between(column, first - 1, first)))
+        trace(context, xs, column, first, index, y)
       }
       context.stroke()
     }
     context.strokeStyle = line.colour
-    if (spoken) stroke(0.22, 1.25, (index) => !spoken(index))
+    if (spoken) stroke(0.2, 1.25, (index) => !spoken(index))
     if (!leaders) stroke(1, 2, (index) => !spoken || spoken(index))
     else {
-      stroke(0.85, 1.4, (index) => !spoken || spoken(index))
+      const low = (index: number): boolean => (column[index] ?? 0) < LOW
+      stroke(0.3, 1, (index) => (!spoken || spoken(index)) && low(index))
+      stroke(0.85, 1.4, (index) => (!spoken || spoken(index)) && !low(index) && leaders[index] !== place)
       stroke(1, 2.5, (index) => leaders[index] === place)
     }
   }

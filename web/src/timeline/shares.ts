@@ -24,12 +24,14 @@ export function shares(
     readonly bins: Bins
   },
 ): void {
-  grid(context, { series: { ...series, range: null }, box, look, extent: [0, 1] })
+  const scale = { series, box, look, extent: [0, 1] as const }
+  grid(context, scale, false)
   const below = new Float64Array(bins.count)
   for (const place of order(series, bins)) {
     const line = series.lines[place]
     if (!line || hidden.has(line.name)) continue
     context.fillStyle = fill(context, line.colour, line.texture)
+    context.globalAlpha = line.name === 'neutral' ? QUIETLY : 1
     const share = (bin: number): number => (bins.led[bin * bins.lines + place] ?? 0) / (bins.spoken[bin] || 1)
     for (let bin = 0; bin < bins.count;) {
       if (!bins.spoken[bin]) {
@@ -48,7 +50,12 @@ export function shares(
     }
     for (let bin = 0; bin < bins.count; bin++) below[bin]! += share(bin)
   }
+  context.globalAlpha = 1
+  grid(context, scale, true)
 }
+
+/** Neutral is where nothing stands out: it doesn't either. */
+export const QUIETLY = 0.45
 
 /** One layer over the bins from `first` to before `end`, through their middles and flat at both ends. */
 function area(

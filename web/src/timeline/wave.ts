@@ -40,7 +40,7 @@ export function waveform(context: CanvasRenderingContext2D, wave: Wave): void {
     if (to <= first) continue
     const line = wave.series?.lines[place]
     context.fillStyle = line ? fill(context, line.colour, line.texture) : look.wave
-    context.globalAlpha = spoken ? 1 : 0.35
+    context.globalAlpha = !spoken ? 0.35 : line?.name === 'neutral' ? 0.75 : 1
     context.beginPath()
     context.moveTo(first, box.middle)
     for (let x = first; x <= to; x++) context.lineTo(x, box.middle - Math.max(0.5, (high[x] ?? 0) * box.up))
