@@ -212,13 +212,15 @@ class StoredOutputs:
         except (OSError, ValueError) as error:
             raise damaged("its result.json can't be read", error) from error
 
-    def timeline(self, id_: str, *, start: float, end: float | None, points: int) -> Timeline:
+    def timeline(
+        self, id_: str, *, start: float, end: float | None, points: int, segments: bool = True
+    ) -> Timeline:
         """Peaks, curve and segments of a stretch, as `Timelines.read`.
 
         Raises:
             Problem: 404, there is none; 422, the stretch is empty; 500, the outputs are damaged.
         """
-        return self._timelines.read(self.directory(id_), start=start, end=end, points=points)
+        return self._timelines.read(self.directory(id_), start=start, end=end, points=points, segments=segments)
 
     def find(self, where: Filter, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
         """A page of those in the archive, latest first. Outputs that are damaged or just deleted are left out.

@@ -1105,6 +1105,12 @@ export interface components {
              * @description on a dark background
              */
             dark_colour: string;
+            /**
+             * Texture
+             * @description of areas: two have the same colour
+             * @enum {string}
+             */
+            texture: "" | "dots" | "stripes";
         };
         /**
          * ExampleView
@@ -2383,7 +2389,7 @@ export interface components {
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
-             * @description those that overlap the stretch; null if none are stored
+             * @description those that overlap the stretch; null if none are stored, or they were not asked for
              */
             segments: components["schemas"]["Segment"][] | null;
         };
@@ -5808,6 +5814,8 @@ export interface operations {
                 end?: number | null;
                 /** @description at most */
                 points?: number;
+                /** @description whether they are wanted, too */
+                segments?: boolean;
             };
             header?: never;
             path: {

@@ -148,7 +148,7 @@ def result(request: Request, id_: OutputId, frames: InResult = None) -> Response
     return result_response(service_of(request).stored_outputs.result(id_, frames))
 
 
-@router.get("/{id_}/timeline", responses=responses(404, 422))
+@router.get("/{id_}/timeline", response_model=Timeline, responses=responses(404, 422))
 def timeline(
     request: Request,
     id_: OutputId,
@@ -157,9 +157,13 @@ def timeline(
         float | None, Query(gt=0, allow_inf_nan=False, description="seconds; by default the recording's end")
     ] = None,
     points: Annotated[int, Query(ge=1, le=10_000, description="at most")] = 1000,
-) -> Timeline:
+    segments: Annotated[bool, Query(description="whether they are wanted, too")] = True,
+) -> Response:
     """A stretch of the recording for a picture: the sound's peaks, the curve, and the segments."""
-    return service_of(request).stored_outputs.timeline(id_, start=start, end=end, points=points)
+    stored = service_of(request).stored_outputs
+    stretch = stored.timeline(id_, start=start, end=end, points=points, segments=segments)
+    # Written here: hours of it are valid already, and would be looked through number by number.
+    return Response(stretch.model_dump_json(), media_type="application/json")
 
 
 @router.api_route(
