@@ -1,4 +1,4 @@
-"""Write src/start/example.json anew: what `lite` hears in the scene of examples/, for the page to draw while it is empty.
+"""Write src/start/example.json anew: what `lite` hears in the scene of examples/, which the empty page draws.
 
 python web/example.py, from the top of a checkout.
 """
@@ -26,13 +26,11 @@ def example(recognizer: Recognizer) -> dict[str, Any]:
         waveform = np.concatenate(list(decoding.blocks()))
     peaks = np.array([np.abs(piece).max() for piece in np.array_split(waveform, BARS)])
     recognition = recognizer.recognize(path, granularity="frame", segments=True)
-    assert recognition.segments is not None
-    assert recognition.frames is not None
-    leading = sorted({str(segment.emotion) for segment in recognition.segments})
+    segments, frames = recognition.segments or [], recognition.frames
+    if frames is None or frames.labels is None or frames.scores is None:
+        raise ValueError("the model doesn't give the nine emotions")
+    leading = sorted({str(segment.emotion) for segment in segments})
     times = np.linspace(0, recognition.recording.duration, POINTS)
-    frames = recognition.frames
-    assert frames.labels is not None
-    assert frames.scores is not None
     columns = {name: frames.scores[:, frames.labels.index(name)] for name in leading}
     curves = {
         name: [int(point) for point in np.round(100 * np.interp(times, frames.times, column))]
@@ -44,7 +42,7 @@ def example(recognizer: Recognizer) -> dict[str, Any]:
         "peaks": [int(peak) for peak in np.round(100 * peaks / peaks.max())],
         "segments": [
             {"start": round(segment.start, 2), "end": round(segment.end, 2), "emotion": segment.emotion}
-            for segment in recognition.segments
+            for segment in segments
         ],
         "curves": curves,
     }
