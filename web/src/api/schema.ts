@@ -215,7 +215,7 @@ export interface paths {
         };
         /**
          * Examples
-         * @description The recordings that come with Emovox (EmoDB, CC0).
+         * @description The recordings that come with Emovox (EmoDB, CC0): the one with several emotions first, then one of each.
          */
         get: operations["examples_v1_examples_get"];
         put?: never;
@@ -1105,6 +1105,12 @@ export interface components {
              * @description on a dark background
              */
             dark_colour: string;
+            /**
+             * Texture
+             * @description of areas: two have the same colour
+             * @enum {string}
+             */
+            texture: "" | "dots" | "stripes";
         };
         /**
          * ExampleView
@@ -1602,6 +1608,11 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Tags
+             * @description of the recording; in lists alone, and left out if it has none
+             */
+            tags?: string[];
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
@@ -2338,6 +2349,11 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Tags
+             * @description of the recording; in lists alone, and left out if it has none
+             */
+            tags?: string[];
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
@@ -2383,7 +2399,7 @@ export interface components {
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
-             * @description those that overlap the stretch; null if none are stored
+             * @description those that overlap the stretch; null if none are stored, or they were not asked for
              */
             segments: components["schemas"]["Segment"][] | null;
         };
@@ -5333,6 +5349,8 @@ export interface operations {
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description part of the recording's name */
                 name?: string | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
                 /** @description created then or later */
                 since?: string | null;
                 /** @description created earlier */
@@ -5808,6 +5826,8 @@ export interface operations {
                 end?: number | null;
                 /** @description at most */
                 points?: number;
+                /** @description whether they are wanted, too */
+                segments?: boolean;
             };
             header?: never;
             path: {

@@ -102,6 +102,7 @@ async def page(
     request: Request,
     emotion: Annotated[EmotionName | None, Query(description="only this emotion, without a baseline")] = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
+    tag: Annotated[str | None, Query(max_length=200, description="only recordings with this tag")] = None,
     since: Annotated[DateTime, Query(description="created then or later")] = None,
     until: Annotated[DateTime, Query(description="created earlier")] = None,
     after: Annotated[str | None, Query(pattern=f"^{ID.pattern}$", description="as in `next`")] = None,
@@ -110,7 +111,7 @@ async def page(
     """The stored outputs, latest first. Times without a zone are UTC."""
     service = service_of(request)
     await service.wait_for_archive()
-    where = Filter(emotion=emotion, name=name and clean(name), since=since, until=until)
+    where = Filter(emotion=emotion, tag=tag and clean(tag), name=name and clean(name), since=since, until=until)
     find = partial(service.stored_outputs.find, where, before=after, limit=limit)
     summaries, next_ = await service.query.within(PATIENCE, find)
     return OutputPage(outputs=summaries, next=next_)
@@ -148,7 +149,7 @@ def result(request: Request, id_: OutputId, frames: InResult = None) -> Response
     return result_response(service_of(request).stored_outputs.result(id_, frames))
 
 
-@router.get("/{id_}/timeline", responses=responses(404, 422))
+@router.get("/{id_}/timeline", response_model=Timeline, responses=responses(404, 422))
 def timeline(
     request: Request,
     id_: OutputId,
@@ -157,9 +158,13 @@ def timeline(
         float | None, Query(gt=0, allow_inf_nan=False, description="seconds; by default the recording's end")
     ] = None,
     points: Annotated[int, Query(ge=1, le=10_000, description="at most")] = 1000,
-) -> Timeline:
+    segments: Annotated[bool, Query(description="whether they are wanted, too")] = True,
+) -> Response:
     """A stretch of the recording for a picture: the sound's peaks, the curve, and the segments."""
-    return service_of(request).stored_outputs.timeline(id_, start=start, end=end, points=points)
+    stored = service_of(request).stored_outputs
+    stretch = stored.timeline(id_, start=start, end=end, points=points, segments=segments)
+    # Written here: hours of it are valid already, and would be looked through number by number.
+    return Response(stretch.model_dump_json(), media_type="application/json")
 
 
 @router.api_route(
