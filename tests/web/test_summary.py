@@ -70,7 +70,7 @@ def test_an_arc_says_what_the_service_says(
         expect(parts.nth(2)).to_have_class(re.compile("doubt"))
         height = page.locator("article header").bounding_box()
         assert height is not None
-        assert height["height"] < (190 if width > 1000 else 420)
+        assert height["height"] < (230 if width > 1000 else 440)
         assert serious(page) == []
         tab.shoot(f"summary-{width}")
 
