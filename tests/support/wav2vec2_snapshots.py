@@ -130,18 +130,19 @@ def save_safetensors(path: Path, state: dict[str, npt.NDArray[Any]]) -> Path:
     """Write a model.safetensors of float32, float16 and float64; uint16 is written as bfloat16's."""
     kinds = {"float32": "F32", "float16": "F16", "float64": "F64", "uint16": "BF16", "int64": "I64"}
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    body = b""
+    end = 0
     for name, value in state.items():
-        content = np.ascontiguousarray(value).tobytes()
         header[name] = {
             "dtype": kinds[value.dtype.name],
             "shape": list(value.shape),
-            "data_offsets": [len(body), len(body) + len(content)],
+            "data_offsets": [end, end := end + value.nbytes],
         }
-        body += content
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for value in state.values():
+            file.write(np.ascontiguousarray(value).tobytes())
     return path
 
 

@@ -7,8 +7,8 @@ Frames are what the head sees, the last layer or the sum. The two layers of tran
 over time between them, are linear, so they are one matrix here, and the logits of the whole are the mean of the
 frames'. The other head, with tanh between its layers, is computed on the mean of the last layer's frames.
 
-data2vec has several positional convolutions, one upon the other, with a norm behind each; a Conformer has none, and
-layers of its own (`conformer`). A head of a single layer, as a class that transcribes has it, is linear as it is.
+data2vec has several positional convolutions, one upon the other, with a norm behind each; a Conformer has none,
+and layers of its own (`conformer`). A head of one layer, as a class that transcribes has it, is linear as it is.
 
 WavLM's attention adds a bias for the distance of two frames to their score: its one table (`distances`) is scaled
 by a gate that each layer computes of each frame and head.
@@ -22,9 +22,10 @@ sums it before the norm (`capture_outputs(tie_last_hidden_states=False)`), which
 
 Source: Baevski et al. 2020, https://arxiv.org/abs/2006.11477; Hsu et al. 2021, https://arxiv.org/abs/2106.07447;
 Chen et al. 2021, https://arxiv.org/abs/2110.13900 (WavLM); Yang et al. 2021, https://arxiv.org/abs/2105.01051
-(SUPERB); Baevski et al. 2022, https://arxiv.org/abs/2202.03555 (data2vec); Wagner et al. 2023, https://arxiv.org/abs/2203.07378, and the card of
-audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim on Hugging Face; and models/wav2vec2, models/hubert,
-models/wavlm and models/data2vec in transformers 4.57 and 5.24 (Apache-2.0), for what each setting means and which weight goes where.
+(SUPERB); Baevski et al. 2022, https://arxiv.org/abs/2202.03555 (data2vec); Wagner et al. 2023,
+https://arxiv.org/abs/2203.07378, and the card of audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim on Hugging
+Face; and models/wav2vec2, models/hubert, models/wavlm and models/data2vec in transformers 4.57 and 5.24
+(Apache-2.0), for what each setting means and which weight goes where.
 """
 
 from collections.abc import Mapping
