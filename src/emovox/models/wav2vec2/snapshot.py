@@ -191,6 +191,11 @@ class Wav2Vec2Snapshot(Snapshot):
         return readout_of(kind, self.activation, self.labels, self.emotions)
 
     @property
+    def has_head(self) -> bool:
+        """Whether it gives more than embeddings."""
+        return bool(self.labels)
+
+    @property
     def grid(self) -> Grid:
         """Where its frames lie."""
         return Grid.of(self.config.convolutions)
