@@ -19,6 +19,13 @@ _FUNASR = Licence(
 
 # As config.json names the classes of SUPERB's four.
 _SUPERB = (("neu", "neutral"), ("hap", "happy"), ("ang", "angry"), ("sad", "sad"))
+
+
+def _on_card(id_: str) -> Licence:
+    """A licence that stands in a model card which wasn't seen when the entry was written."""
+    return Licence("see its card", f"https://huggingface.co/{id_}", chinese="见模型卡")
+
+
 # As the authors' examples name the classes of Vox-Profile's models.
 _VOXPROFILE = (
     ("Anger", "angry"),
@@ -89,9 +96,9 @@ CATALOG = (
         chinese="只给出嵌入向量：没有自己训练的分类头就没有情感",
         embeddings_only=True,
     ),
-    # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes a parameter. None:
-    # the page wasn't seen. Licences and corpora are those of the cards; who hands out a corpus may have terms of its
-    # own.
+    # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes a parameter.
+    # None: the page wasn't seen. Licences and corpora are those of the cards; who hands out a corpus may have terms
+    # of its own.
     CatalogModel(
         name="wav2vec2-base-superb-er",
         title="neutral, happy, angry, sad; 95 million parameters, trained on IEMOCAP: acted English",
@@ -201,11 +208,7 @@ CATALOG = (
     CatalogModel(
         name="whisper-large-v3-msp-podcast-emotion",
         title="nine classes; arousal, valence, dominance; trained on MSP-Podcast: podcasts in English",
-        licence=Licence(
-            "see its card",
-            "https://huggingface.co/tiantiaf/whisper-large-v3-msp-podcast-emotion",
-            chinese="见模型卡",
-        ),
+        licence=_on_card("tiantiaf/whisper-large-v3-msp-podcast-emotion"),
         huggingface="tiantiaf/whisper-large-v3-msp-podcast-emotion",
         chinese="九个类别，以及唤醒度、效价、支配度；Whisper large v3，用 MSP-Podcast（英语播客）训练",
         layout=None,
@@ -215,9 +218,7 @@ CATALOG = (
     CatalogModel(
         name="whisper-large-v3-msp-podcast-emotion-dim",
         title="arousal, valence, dominance; Whisper large v3, trained on MSP-Podcast: podcasts in English",
-        licence=Licence(
-            "see its card", "https://huggingface.co/tiantiaf/whisper-large-v3-msp-podcast-emotion-dim"
-        ),
+        licence=_on_card("tiantiaf/whisper-large-v3-msp-podcast-emotion-dim"),
         huggingface="tiantiaf/whisper-large-v3-msp-podcast-emotion-dim",
         chinese="唤醒度、效价、支配度；Whisper large v3，用 MSP-Podcast（英语播客）训练",
         layout=None,
@@ -226,9 +227,7 @@ CATALOG = (
     CatalogModel(
         name="wavlm-large-categorical-emotion",
         title="nine classes; arousal, valence, dominance; trained on MSP-Podcast: podcasts in English",
-        licence=Licence(
-            "see its card", "https://huggingface.co/tiantiaf/wavlm-large-categorical-emotion", chinese="见模型卡"
-        ),
+        licence=_on_card("tiantiaf/wavlm-large-categorical-emotion"),
         huggingface="tiantiaf/wavlm-large-categorical-emotion",
         chinese="九个类别，以及唤醒度、效价、支配度；WavLM large，用 MSP-Podcast（英语播客）训练",
         layout=None,
@@ -238,11 +237,7 @@ CATALOG = (
     CatalogModel(
         name="wavlm-large-msp-podcast-emotion-dim",
         title="arousal, valence, dominance; WavLM large, trained on MSP-Podcast: podcasts in English",
-        licence=Licence(
-            "see its card",
-            "https://huggingface.co/tiantiaf/wavlm-large-msp-podcast-emotion-dim",
-            chinese="见模型卡",
-        ),
+        licence=_on_card("tiantiaf/wavlm-large-msp-podcast-emotion-dim"),
         huggingface="tiantiaf/wavlm-large-msp-podcast-emotion-dim",
         chinese="唤醒度、效价、支配度；WavLM large，用 MSP-Podcast（英语播客）训练",
         layout=None,
