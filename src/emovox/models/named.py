@@ -96,7 +96,7 @@ CATALOG = (
         chinese="只给出嵌入向量：没有自己训练的分类头就没有情感",
         embeddings_only=True,
     ),
-    # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes a parameter.
+    # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes each.
     # None: the page wasn't seen. Licences and corpora are those of the cards; who hands out a corpus may have terms
     # of its own.
     CatalogModel(
