@@ -50,6 +50,7 @@ def shown(tab: Tab, output: str) -> Page:
     page = tab.open(f"#/output/{output}")
     page.wait_for_selector("article.result .stage")
     expect(page.locator(".loading")).to_have_count(0)
+    tab.unfold()
     assert not NOT_WORDS.search(page.inner_text("main"))
     return page
 
@@ -67,7 +68,9 @@ def test_classes_of_its_own(browser: Browser, served: Served, sound: Path) -> No
     view = client.get(f"/v1/outputs/{output}").json()["readouts"]["emotion"]
     with opened(browser, str(client.base_url)) as tab:
         page = shown(tab, output)
-        expect(page.locator(".verdict")).to_have_count(0)
+        summary = client.get(f"/v1/outputs/{output}").json()["summary"]
+        expect(page.locator(".verdict")).to_contain_text(summary["sentence"]["en"])
+        assert summary["readout"] == "emotion"
         section = page.get_by_role("region", name="The model’s own classes: emotion")
         expect(section.locator("strong")).to_have_text(view["label"])  # as the model spells it
         rows = section.get_by_role("listitem")
@@ -84,7 +87,8 @@ def test_classes_of_its_own(browser: Browser, served: Served, sound: Path) -> No
         assert serious(tab) == []
         tab.shoot("readouts-classes", whole=True)
         page = tab.open("#/history")
-        expect(page.locator(".list .emotion").first).to_have_text(re.compile(rf"{view['label']}\s+\d+ %"))
+        expect(page.locator("td.emotion").first).to_have_text(view["label"])
+        expect(page.locator("td.confidence").first).to_have_text(re.compile(r"\d+\.\d %"))
 
 
 def test_values(browser: Browser, served: Served, sound: Path) -> None:
@@ -99,6 +103,7 @@ def test_values(browser: Browser, served: Served, sound: Path) -> None:
             expect(meter).to_have_attribute("aria-valuetext", f"{value:.2f}")
             expect(meter).to_have_attribute("aria-valuemax", "1")
         assert "%" not in section.inner_text()
+        expect(page.locator(".verdict[data-kind=values] .headline")).to_contain_text("arousal")
         curves = page.get_by_role("group", name="曲线").get_by_role("button")
         expect(curves).to_have_text([*(re.compile(rf"^\s*{name}\s+−?\d\.\d\d\s*$") for name in values), "全部"])
         expect(page.locator(".stage")).to_have_attribute(
@@ -108,7 +113,7 @@ def test_values(browser: Browser, served: Served, sound: Path) -> None:
         tab.shoot("readouts-values", whole=True)
         page = tab.open("#/history")
         words = " · ".join(f"{name} {value:.2f}" for name, value in values.items())
-        expect(page.locator(".list .emotion").first).to_have_text(words)
+        expect(page.locator("td.emotion").first).to_have_text(words)
 
 
 def test_which_readout_is_drawn(browser: Browser, served: Served, sound: Path) -> None:
@@ -155,7 +160,7 @@ def test_embeddings_alone(browser: Browser, served: Served, sound: Path) -> None
         expect(page.get_by_text("Curves over time come")).to_have_count(0)
         tab.shoot("readouts-none", whole=True)
         page = tab.open("#/history")
-        expect(page.locator(".list .emotion").first).to_have_text("embeddings only")
+        expect(page.locator("td.emotion").first).to_have_text("embeddings only")
         page = tab.open()
         page.get_by_role("button", name="Record", exact=True).click()
         expect(page.get_by_text("nothing to tell while you speak")).to_be_visible()
@@ -185,10 +190,11 @@ def test_the_queue(browser: Browser, served: Served, sound: Path, tmp_path: Path
         page = tab.open()
         tab.choose(*paths)
         expect(page.get_by_text("2 of 2 finished")).to_be_visible()
+        page.get_by_role("link", name="Recordings", exact=True).click()
         expect(page.locator("td.emotion").first).to_have_text(re.compile(r"arousal\s\d\.\d\d · dominance"))
         expect(page.get_by_role("group", name="Summary")).to_contain_text("arousal")
         with page.expect_download() as download:
-            page.get_by_role("button", name="CSV of all").click()
+            page.get_by_role("button", name="CSV", exact=True).click()
         table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
         assert [row["emotion"] for row in table] == ["", ""]
         assert float(table[0]["dimensions.arousal"]) == pytest.approx(float(table[1]["dimensions.arousal"]))
