@@ -139,6 +139,7 @@ describe('means of segments', () => {
     )
     const at = times.indexOf(1)
     expect(values[2]?.[at]).toBeCloseTo((0.5 * 0.9 + 1.5 * 0.1) / 2)
+    expect(values[2]?.[times.indexOf(3)]).toBeCloseTo((0.5 * 0.9 + 1.5 * 0.1) / 2) // its neighbour's
     expect(values[0]?.[times.indexOf(5)]).toBeNaN()
   })
 })

@@ -110,7 +110,7 @@ export interface Scene {
 }
 
 /** Seconds of a pixel from which on single segments would be a barcode, and from which on curves would be a tangle. */
-const CLOSE = 0.35
+const CLOSE = 0.12
 const FAR = 3
 
 /** Whether shares of speech are drawn instead of curves. */
@@ -205,8 +205,9 @@ function drawSide(context: CanvasRenderingContext2D, scene: Scene, side: SideSce
   const lines = series?.lines.length ?? 0
   const far = isFar(view, place.width, series)
   const close = seconds < CLOSE
-  const fine = close ? null : binned(side.stretches, lines, view, 2 ** Math.ceil(Math.log2(seconds * 3)))
-  const led = fine ? runs(calmed(fine, far ? 2 : 1)) : exactRuns(side.stretches, view)
+  const led = close
+    ? exactRuns(side.stretches, view)
+    : runs(calmed(binned(side.stretches, lines, view, binOf(view, place.width)), 1))
   const chosen = side.chosen === null ? undefined : side.segments[side.chosen]
   if (chosen) highlight(context, scene, chosen, rows)
   if (far && series) {
@@ -228,7 +229,7 @@ function drawSide(context: CanvasRenderingContext2D, scene: Scene, side: SideSce
   waveform(context, { view, look, box: rows.wave, pieces: side.pieces, series, runs: led, peak: side.peak })
   if (!series || !rows.curves) return
   if (far) {
-    const bins = calmed(binned(side.stretches, lines, view, 2 ** Math.ceil(Math.log2(seconds * 6))), 1)
+    const bins = calmed(binned(side.stretches, lines, view, binOf(view, place.width)), 1)
     shares(context, { view, look, box: rows.curves, series, hidden, bins })
   } else curves(context, scene, side, rows.curves, series)
 }
@@ -286,6 +287,7 @@ function ribbon(
     const line = series?.lines[at]
     const left = Math.max(-4, toX(start, view, place.width))
     const right = Math.min(place.width + 4, toX(end, view, place.width))
+    if (right <= left) continue
     context.fillStyle = line ? fill(context, line.colour, line.texture) : look.wave
     context.beginPath()
     context.roundRect(left, top, Math.max(1, right - left - 0.5), height, Math.min(3, (right - left) / 2))

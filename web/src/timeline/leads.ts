@@ -261,7 +261,7 @@ export interface Samples {
 
 /**
  * Means of what segments are, in bins of `size` seconds over a view, by how long each lasts: what the model makes of
- * the silence between them doesn't count. From four seconds on a bin's neighbours count, too.
+ * the silence between them doesn't count. A bin's neighbours count half, as in `calmed`.
  */
 export function segmentMeans(
   segments: readonly Segment[],
@@ -291,14 +291,13 @@ export function segmentMeans(
   const times = Array.from({ length: count }, (_, bin) => (first + bin + 0.5) * size)
   const values = series.lines.map((_, line) =>
     times.map((_, bin) => {
-      if ((spoken[bin] ?? 0) < SPOKEN * size) return Number.NaN
       let [sum, all] = [0, 0]
-      for (let other = size < 4 ? bin : bin - 1; other <= (size < 4 ? bin : bin + 1); other++) {
+      for (let other = bin - 1; other <= bin + 1; other++) {
         const weight = other === bin ? 1 : 0.5
         sum += weight * (sums[other * lines + line] ?? 0)
         all += weight * (spoken[other] ?? 0)
       }
-      return sum / all
+      return all > SPOKEN * size ? sum / all : Number.NaN
     }),
   )
   return { times, values }
