@@ -13,7 +13,7 @@ from emovox.exports import readout_row
 from emovox.exports.decimation import curves, envelope
 from emovox.exports.paints import NINE, Paint, Paints, words
 from emovox.exports.palette import on
-from emovox.exports.verdict import relative_to, verdict, withheld
+from emovox.exports.verdict import relative_to, title, withheld
 from emovox.inference.frames import FrameReadout
 from emovox.inference.recognition import Recognition, Segment
 
@@ -340,15 +340,14 @@ def _head(
     face = FontProperties(size=15, weight="bold")
     room = WIDTH - _LEFT - _RIGHT
     figure.text(left, 1 - 0.30 / height, _shortened(name, face, room), fontproperties=face, va="center")
-    recording, lead = recognition.recording, verdict(recognition, language)
+    recording, (text, classes) = recognition.recording, title(recognition, language)
     bold = FontProperties(size=11.5, weight="bold")
     line = 1 - 0.66 / height
-    if lead.confidence is not None:
-        colour = paints.items[paints.place(recognition)].colour
-        figure.text(left, line, "\N{BLACK CIRCLE}", color=colour, size=13, va="center")
-        after = 0.2
-    if lead.confidence is not None or recognition.readouts:
-        text = _shortened(fonts.drawable(lead.with_confidence, names), bold, 0.6 * room)
+    for paint in (paint for name in classes for paint in paints.items if paint.name == name):
+        figure.text(left + after / WIDTH, line, "\N{BLACK CIRCLE}", color=paint.colour, size=13, va="center")
+        after += 0.2
+    if text:
+        text = _shortened(fonts.drawable(text, names), bold, 0.6 * room)
         figure.text(left + after / WIDTH, line, text, fontproperties=bold, va="center")
         after = after + fonts.inches(text, bold) + 0.2
     facts = [clock(recording.duration, 0.1 if recording.duration < 60 else 1, recording.duration)]

@@ -136,15 +136,15 @@ class StoredOutputs:
         except FileNotFoundError:
             raise _no_output() from None
 
-    def recognition(self, id_: str) -> Recognition:
-        """The recognition in an outputs directory.
+    def recognition(self, id_: str, only: stored.Part | None = None) -> Recognition:
+        """The recognition in an outputs directory; `only` one of its long parts, if that is enough.
 
         Raises:
             Problem: 404, there is none; 500, it is damaged.
         """
         path = self.directory(id_) / RESULT
         try:
-            return stored.read(path)
+            return stored.read(path, only)
         except FileNotFoundError:
             raise _no_output() from None
         except (OSError, ValidationError) as error:

@@ -189,6 +189,20 @@ export const en = {
     damaged: 'This result can’t be shown.',
     disclaimer: 'What a voice sounds like is not what a person feels.',
   },
+  summary: {
+    unsure: 'Unsure',
+    shares: 'Shares of the speech',
+    peaks: 'Peaks',
+    peak: (name: string, time: string, height: string) => `${name} is highest at ${time}, ${height}: go there`,
+    from: (part: string, time: string) => `${part}: go to ${time}`,
+    all: 'All scores',
+    speech: 'Mean over the speech',
+    whole: 'The whole recording, as result.json has it',
+  },
+  again: {
+    segments: 'Again, with segments and curve',
+    speechOnly: 'Again, without silence',
+  },
   baselines: {
     sides: 'What scores are relative to',
     relativeTo: (name: string) => (name === 'self' ? 'Relative to this voice' : `Relative to ${name}`),
@@ -307,8 +321,7 @@ export const en = {
     more: 'Export as',
     making: 'Writing…',
     missing: (formats: string, packages: string) => `${formats}: not here, as the service lacks ${packages}.`,
-    empty:
-      'Those in grey show segments or frames, which this result doesn’t have: recognise with “Find segments” or “Frames”.',
+    empty: 'Those in grey show segments or frames, which this result doesn’t have.',
     files: {
       'result.json': 'the result',
       'embedding.npy': 'embedding (NumPy)',

@@ -187,6 +187,20 @@ export const zh: Words = {
     damaged: '无法显示此结果。',
     disclaimer: '声音听起来的情感，并不等于人的真实感受。',
   },
+  summary: {
+    unsure: '不确定',
+    shares: '各情感占语音的比例',
+    peaks: '高峰',
+    peak: (name, time, height) => `${name}在 ${time} 最高，${height}：跳到此处`,
+    from: (part, time) => `${part}：跳到 ${time}`,
+    all: '全部分数',
+    speech: '语音段的平均',
+    whole: '整段录音，与 result.json 相同',
+  },
+  again: {
+    segments: '重新识别，并给出语音段和曲线',
+    speechOnly: '忽略静音，重新识别',
+  },
   baselines: {
     sides: '分数相对于什么',
     relativeTo: (name) => (name === 'self' ? '相对于这个嗓音' : `相对于 ${name}`),
@@ -292,7 +306,7 @@ export const zh: Words = {
     more: '导出为',
     making: '正在生成…',
     missing: (formats, packages) => `${formats}：服务缺少 ${packages}，无法生成。`,
-    empty: '灰色的格式要用到语音段或逐帧分数，此结果没有：请用「切分语音段」或「逐帧」重新识别。',
+    empty: '灰色的格式要用到语音段或逐帧分数，此结果没有。',
     files: {
       'result.json': '识别结果',
       'embedding.npy': '嵌入向量（NumPy）',
