@@ -393,9 +393,6 @@ export function pinAt(
   const { view, place, series } = scene
   if (!series || !isFar(view, place.width, series) || y < rows.lane.top || y > rows.lane.top + rows.lane.height)
     return null
-  return (
-    peaksOf(side, series, place.width, view).find(
-      ({ time }) => Math.abs(toX(time, view, place.width) - x) <= PIN,
-    ) ?? null
-  )
+  const pins = peaksOf(side, series, place.width, view)
+  return pins.find(({ time }) => Math.abs(toX(time, view, place.width) - x) <= PIN) ?? null
 }
