@@ -184,15 +184,14 @@ def test_print_shows_all_of_the_timeline_on_white(
         assert waves > 1000
 
 
-def test_numbers_under_the_pointer_and_at_the_cursor(page: Page) -> None:
+def test_numbers_under_the_pointer_and_at_the_cursor(page: Page, tab: Tab) -> None:
     stage = page.locator(".stage")
     box = stage.bounding_box()
     assert box is not None
     stage.focus()
     for _ in range(2):
         page.keyboard.press("]")
-    x = box["width"] * (cursor(page) + 0.3) / 40
-    page.mouse.move(box["x"] + x, box["y"] + 250)
+    stage.hover(position={"x": box["width"] * (cursor(page) + 0.3) / tab.view()[1], "y": 250})
     tip = page.locator(".tip")
     expect(tip).to_be_visible()
     assert tip.inner_text().count("%") >= 4
