@@ -1604,9 +1604,9 @@ export interface components {
             policy?: components["schemas"]["Ruling"] | null;
             /**
              * Tags
-             * @description of the recording; in lists alone, and left out if it has none
+             * @description if it has any; in lists alone
              */
-            tags?: string[];
+            tags?: string[] | null;
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
@@ -2212,9 +2212,9 @@ export interface components {
             policy?: components["schemas"]["Ruling"] | null;
             /**
              * Tags
-             * @description of the recording; in lists alone, and left out if it has none
+             * @description if it has any; in lists alone
              */
-            tags?: string[];
+            tags?: string[] | null;
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
