@@ -276,7 +276,7 @@ def test_what_waits_is_bounded_in_bytes() -> None:
             for _ in range(100):
                 await asyncio.sleep(0)
             assert live.BUFFER_BYTES <= stream._bytes < live.BUFFER_BYTES + len(message)
-            sound = await stream.next()
+            sound = await stream.next(10**9)
             assert sound is not None
             assert live.BUFFER_BYTES <= sound[0].nbytes < live.BUFFER_BYTES + len(message)
         filling.cancel()

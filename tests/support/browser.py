@@ -117,12 +117,20 @@ class Tab:
         self.page.evaluate(_DROP, [on, given])
 
     def result(self) -> str:
-        """The emotion of the result, once it is there with its timeline."""
+        """What the result says, once it is there with its timeline: an emotion, or those of an arc.
+
+        All its scores are unfolded then.
+        """
         self.page.wait_for_selector("article.result .stage", timeout=60_000)
         self.page.wait_for_selector(".loading", state="detached")
         emotion = self.page.locator(".verdict").first.get_attribute("data-emotion")
         assert emotion is not None
+        self.unfold()
         return emotion
+
+    def unfold(self) -> None:
+        """Show all scores of the result."""
+        self.page.locator("details.scores").evaluate_all("(all) => all.forEach((one) => (one.open = true))")
 
     def shoot(self, name: str, *, whole: bool = False) -> None:
         """Keep a screenshot for people."""

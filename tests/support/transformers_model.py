@@ -51,6 +51,13 @@ def build(config: dict[str, Any], *, seed: int = 0) -> Any:
     options.tie_last_hidden_states = True
     [name] = config["architectures"]
     model = (speech_class(kind) if name.endswith(SPEECH) else getattr(transformers, name))(options).eval()
+    return randomise(model)
+
+
+def randomise(model: Any) -> Any:
+    """Give a model random weights, none of them at a value that hides a mistake."""
+    import torch  # noqa: PLC0415
+
     with torch.no_grad():
         for name, parameter in [*model.named_parameters(), *model.named_buffers()]:
             if not parameter.is_floating_point():
@@ -105,20 +112,44 @@ def speech_class(kind: str) -> Any:
     return Model
 
 
-def save(model: Any, directory: Path, *, safe: bool = True, normalize: bool = True) -> Path:
-    """Write the model's snapshot with transformers' own means; not ``safe``: a pytorch_model.bin, as in 2021."""
-    import torch  # noqa: PLC0415
+def save(model: Any, directory: Path, *, safe: bool = True, normalize: bool = True, shard: str = "50GB") -> Path:
+    """Write the model's snapshot with transformers' own means.
+
+    Args:
+        model: as `build` gives it.
+        directory: of the snapshot.
+        safe: as safetensors; otherwise as a pytorch_model.bin, as in 2021.
+        normalize: as in the preprocessor's settings.
+        shard: the greatest size of a file of weights, such as "40kB".
+    """
     import transformers  # noqa: PLC0415
 
-    model.save_pretrained(directory)
+    model.save_pretrained(directory, max_shard_size=shard)
     extractor: Any = transformers.Wav2Vec2FeatureExtractor
     extractor(do_normalize=normalize).save_pretrained(directory)
     if not safe:
-        (directory / "model.safetensors").unlink()
-        torch.save(model.state_dict(), directory / "pytorch_model.bin")
+        _pickle(model.state_dict(), directory)
     settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     assert settings["architectures"] == [type(model).__name__]
     return directory
+
+
+def _pickle(state: dict[str, Any], directory: Path) -> None:
+    """Put files of torch's own form in the place of safetensors, with the same tensors in each."""
+    import torch  # noqa: PLC0415
+
+    index = directory / "model.safetensors.index.json"
+    names = json.loads(index.read_text(encoding="utf-8"))["weight_map"] if index.exists() else {}
+    old = {tensor: names.get(tensor, "model.safetensors") for tensor in state}
+    renamed = {name: f"pytorch_{name.replace('.safetensors', '.bin')}" for name in old.values()}
+    for name, target in renamed.items():
+        (directory / name).unlink()
+        torch.save({tensor: value for tensor, value in state.items() if old[tensor] == name}, directory / target)
+    if names:
+        weight_map = {tensor: renamed[name] for tensor, name in names.items()}
+        content = json.dumps({"metadata": {}, "weight_map": weight_map})
+        (directory / "pytorch_model.bin.index.json").write_text(content, encoding="utf-8")
+        index.unlink()
 
 
 def infer(

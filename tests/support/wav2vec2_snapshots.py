@@ -131,6 +131,20 @@ def save_safetensors(path: Path, state: dict[str, npt.NDArray[Any]]) -> Path:
     return path
 
 
+def save_shards(directory: Path, state: dict[str, npt.NDArray[Any]], *, count: int = 3, safe: bool = True) -> Path:
+    """Write weights as `count` files with their index, whose path it returns."""
+    stem, ending = ("model", "safetensors") if safe else ("pytorch_model", "bin")
+    save = save_safetensors if safe else torch_zip.save
+    names = [f"{stem}-{number + 1:05}-of-{count:05}.{ending}" for number in range(count)]
+    weight_map = {tensor: names[number % count] for number, tensor in enumerate(state)}
+    for name in names:
+        save(directory / name, {tensor: state[tensor] for tensor, file in weight_map.items() if file == name})
+    index = directory / f"{stem}.{ending}.index.json"
+    content = {"metadata": {"total_size": sum(value.nbytes for value in state.values())}, "weight_map": weight_map}
+    index.write_text(json.dumps(content), encoding="utf-8")
+    return index
+
+
 def describe(directory: Path, config: dict[str, Any], **preprocessor: Any) -> Path:
     """Write a snapshot but for its weights; ``preprocessor`` are changes to preprocessor_config.json."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -146,13 +160,16 @@ def write(
     *,
     state: dict[str, npt.NDArray[Any]] | None = None,
     safe: bool = True,
+    shards: int = 0,
     **preprocessor: Any,
 ) -> Path:
     """Write a whole snapshot, of a tiny model with random weights where nothing else is asked for."""
     config = config or tiny()
     describe(directory, config, **preprocessor)
     state = stored(config, state or random_state(config))
-    if safe:
+    if shards:
+        save_shards(directory, state, count=shards, safe=safe)
+    elif safe:
         save_safetensors(directory / "model.safetensors", state)
     else:
         torch_zip.save(directory / "pytorch_model.bin", state)

@@ -50,6 +50,7 @@ def shown(tab: Tab, output: str) -> Page:
     page = tab.open(f"#/output/{output}")
     page.wait_for_selector("article.result .stage")
     expect(page.locator(".loading")).to_have_count(0)
+    tab.unfold()
     assert not NOT_WORDS.search(page.inner_text("main"))
     return page
 
@@ -67,7 +68,9 @@ def test_classes_of_its_own(browser: Browser, served: Served, sound: Path) -> No
     view = client.get(f"/v1/outputs/{output}").json()["readouts"]["emotion"]
     with opened(browser, str(client.base_url)) as tab:
         page = shown(tab, output)
-        expect(page.locator(".verdict")).to_have_count(0)
+        summary = client.get(f"/v1/outputs/{output}").json()["summary"]
+        expect(page.locator(".verdict")).to_contain_text(summary["sentence"]["en"])
+        assert summary["readout"] == "emotion"
         section = page.get_by_role("region", name="The model’s own classes: emotion")
         expect(section.locator("strong")).to_have_text(view["label"])  # as the model spells it
         rows = section.get_by_role("listitem")
@@ -100,6 +103,7 @@ def test_values(browser: Browser, served: Served, sound: Path) -> None:
             expect(meter).to_have_attribute("aria-valuetext", f"{value:.2f}")
             expect(meter).to_have_attribute("aria-valuemax", "1")
         assert "%" not in section.inner_text()
+        expect(page.locator(".verdict[data-kind=values] .headline")).to_contain_text("arousal")
         curves = page.get_by_role("group", name="曲线").get_by_role("button")
         expect(curves).to_have_text([*(re.compile(rf"^\s*{name}\s+−?\d\.\d\d\s*$") for name in values), "全部"])
         expect(page.locator(".stage")).to_have_attribute(

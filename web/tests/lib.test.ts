@@ -6,8 +6,7 @@ import { csv } from '../src/lib/csv'
 import { mayHaveSound } from '../src/lib/files'
 import { bytes, clock, decimal, percent, signed, signedDecimal, took } from '../src/lib/format'
 import { DARK, LIGHT, OWN, ownColour } from '../src/lib/palette'
-import { DASHES } from '../src/lib/patterns'
-import { type Said } from '../src/lib/readouts'
+import { ownSeries, type Said } from '../src/lib/readouts'
 import { asCsv, type Row, sorted, summed } from '../src/lib/table'
 import { parse } from '../src/state/route.svelte'
 
@@ -58,8 +57,10 @@ describe('colours', () => {
     }
     expect(ownColour(8, true)).toBe(ownColour(0, true))
   })
-  it('come with nine patterns of dashes', () => {
-    expect(new Set(DASHES.map((dashes) => dashes.join(' '))).size).toBe(9)
+  it('that come again have other textures', () => {
+    const scores = Object.fromEntries(Array.from({ length: 24 }, (_, index) => [`class ${index}`, 0]))
+    const { lines } = ownSeries('emotion', { scores }, false)
+    expect(new Set(lines.map(({ colour, texture }) => colour + texture)).size).toBe(24)
   })
 })
 

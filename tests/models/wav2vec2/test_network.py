@@ -308,6 +308,11 @@ class TestWeights:
         assert not (pickled / "model.safetensors").exists()
         assert self.model(pickled, tmp_path / "bin") == expected
 
+    @pytest.mark.parametrize("safe", [True, False])
+    def test_several_files_lead_to_the_same_model(self, folder: Path, tmp_path: Path, safe: bool) -> None:
+        shards = snapshots.write(tmp_path / "shards", safe=safe, shards=4)
+        assert self.model(shards, tmp_path / "several") == self.model(folder, tmp_path / "model")
+
     def test_safetensors_come_first(self, folder: Path, tmp_path: Path) -> None:
         torch_zip.save(folder / "pytorch_model.bin", {"weight": np.zeros(1, np.float32)})
         assert read_snapshot(folder).weights == folder / "model.safetensors"
@@ -471,6 +476,15 @@ class TestParity:
     @pytest.mark.parametrize("safe", [True, False])
     def test_every_form(self, tmp_path: Path, safe: bool, normalize: bool) -> None:
         self.check(tmp_path, tiny(SUM), (400, 1039, 1040, 30_001), seed=1, safe=safe, normalize=normalize)
+
+    @pytest.mark.parametrize("safe", [True, False])
+    def test_shards_as_transformers_writes_them(self, tmp_path: Path, safe: bool) -> None:
+        model = build(tiny(WAVLM | SUM))
+        folder = save(model, tmp_path / "snapshot", safe=safe, shard="40kB")
+        assert len(read_snapshot(folder).weight_files) > 2
+        session = load(converted(folder, tmp_path / "model"))
+        [(frames, numbers)] = infer(model, speech(9000))
+        self.compare(session, run(session, speech(9000)), 0, frames, numbers)
 
     @pytest.mark.parametrize(
         "config",

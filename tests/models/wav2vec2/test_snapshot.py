@@ -197,11 +197,21 @@ def test_files_that_are_missing_are_named(folder: Path) -> None:
         read_snapshot(folder)
 
 
-def test_weights_in_several_files_are_refused_as_such(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
-    (folder / "model.safetensors.index.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ModelError, match=r"in several files .model\.safetensors\.index\.json., and only one"):
+def test_of_several_files_of_weights_none_may_be_missing(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    index = folder / "model.safetensors.index.json"
+    names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    index.write_text(json.dumps({"weight_map": dict(zip("ab", names, strict=True))}), encoding="utf-8")
+    (folder / names[0]).write_bytes(b"a")
+    with pytest.raises(ModelError, match=rf"index\.json names {names[1]}, which is missing beside it"):
         read_snapshot(folder)
+    (folder / names[1]).write_bytes(b"b")
+    snapshot = read_snapshot(folder)
+    assert snapshot.weights == index
+    assert snapshot.weight_files == tuple(folder / name for name in names)
+    checksum = snapshot.sha256()
+    (folder / names[1]).write_bytes(b"c")
+    assert snapshot.sha256() != checksum
 
 
 @pytest.mark.parametrize("settings", [{"sampling_rate": 8000}, {"feature_size": 80}, {"do_normalize": "perhaps"}])

@@ -1105,6 +1105,12 @@ export interface components {
              * @description on a dark background
              */
             dark_colour: string;
+            /**
+             * Texture
+             * @description of areas: two have the same colour
+             * @enum {string}
+             */
+            texture: "" | "dots" | "stripes";
         };
         /**
          * ExampleView
@@ -1607,7 +1613,7 @@ export interface components {
              * @description if it has any; in lists alone
              */
             tags?: string[] | null;
-            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
+            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
@@ -1621,13 +1627,74 @@ export interface components {
              * @description whether segments were requested; there may be none all the same
              */
             segments: boolean;
+            /** @description what the segments come to, by rule; left out without segments, speech or anything to judge */
+            summary?: components["schemas"]["SpeechSummary"] | null;
+            /** @description as it would be without the baseline, if there is one */
+            summary_without?: components["schemas"]["SpeechSummary"] | null;
             /**
              * Recognition
-             * @description result.json without its segments and rows of frames
+             * @description result.json without its segments, rows of frames and summary
              */
             recognition: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Part
+         * @description A part of the arc.
+         */
+        Part: {
+            /**
+             * Start
+             * @description of its first segment, seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description of its last segment, seconds
+             */
+            end: number;
+            /**
+             * Classes
+             * @description what leads in it: one class, or two that are level; none: the model isn't sure
+             */
+            classes: string[];
+            /**
+             * Share
+             * @description of all speech
+             */
+            share: number;
+        };
+        /**
+         * Peak
+         * @description The segment in which a class, or a value, is highest.
+         */
+        Peak: {
+            /**
+             * Name
+             * @description of the class, or the value
+             */
+            name: string;
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Confidence
+             * @description its score there
+             */
+            confidence?: number | null;
+            /**
+             * Value
+             * @description the value there
+             */
+            value?: number | null;
         };
         /**
          * PolicyView
@@ -1882,6 +1949,16 @@ export interface components {
             exception?: string | null;
         };
         /**
+         * Said
+         * @description Words in two languages.
+         */
+        Said: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+        };
+        /**
          * Segment
          * @description A stretch of speech and its emotion.
          */
@@ -2127,6 +2204,68 @@ export interface components {
             similar: components["schemas"]["Similar"][];
         };
         /**
+         * SpeechSummary
+         * @description What the speech of a recording comes to. Classes are the nine, or those of the model's first readout.
+         */
+        SpeechSummary: {
+            /**
+             * Kind
+             * @description clear: one class leads; tie: two are level, which is within ten points of each other, or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it changes; values: the model gives no classes
+             * @enum {string}
+             */
+            kind: "clear" | "tie" | "unsure" | "arc" | "values";
+            /**
+             * Readout
+             * @description whose classes or values they are; left out for the nine
+             */
+            readout?: string | null;
+            /** @description as a title: `neutral → angry 1:12 → neutral 2:30` */
+            headline: components["schemas"]["Said"];
+            /** @description as a sentence that a person could repeat */
+            sentence: components["schemas"]["Said"];
+            /**
+             * Speech
+             * @description seconds of all segments
+             */
+            speech: number;
+            /**
+             * Shares
+             * @description of the speech that each class leads in, the largest first; with `unsure` they sum to 1
+             */
+            shares: {
+                [key: string]: number;
+            };
+            /**
+             * Unsure
+             * @description share of the speech in segments that are unsure
+             */
+            unsure: number;
+            /**
+             * Scores
+             * @description the mean of the segments by their seconds, without those that are unsure unless all are; empty where there are values instead
+             */
+            scores: {
+                [key: string]: number;
+            };
+            /**
+             * Values
+             * @description likewise, of a model that gives no classes
+             */
+            values?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Arc
+             * @description its parts, in order: a single one if the speech spans half a minute at most, or nothing changes
+             */
+            arc: components["schemas"]["Part"][];
+            /**
+             * Peaks
+             * @description of a long recording, in order of time: where classes are highest that lead clearly in a segment of a second or more, five at most; not neutral, other and unknown. Of values where each is highest
+             */
+            peaks: components["schemas"]["Peak"][];
+        };
+        /**
          * Summary
          * @description An outputs directory in a list.
          */
@@ -2215,7 +2354,7 @@ export interface components {
              * @description if it has any; in lists alone
              */
             tags?: string[] | null;
-            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
+            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
@@ -2260,7 +2399,7 @@ export interface components {
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
-             * @description those that overlap the stretch; null if none are stored
+             * @description those that overlap the stretch; null if none are stored, or they were not asked for
              */
             segments: components["schemas"]["Segment"][] | null;
         };
@@ -2582,6 +2721,8 @@ export interface components {
             segments?: components["schemas"]["Segment"][] | null;
             /** @description only with granularity `frame` */
             frames?: components["schemas"]["Frames"] | null;
+            /** @description what the segments come to, by rule; left out without segments, speech or anything to judge */
+            summary?: components["schemas"]["SpeechSummary"];
         };
     };
     responses: never;
@@ -5685,6 +5826,8 @@ export interface operations {
                 end?: number | null;
                 /** @description at most */
                 points?: number;
+                /** @description whether they are wanted, too */
+                segments?: boolean;
             };
             header?: never;
             path: {

@@ -89,6 +89,8 @@ class Options {
     const side = sidesOf(this.sides, !!split_channels)
     return {
       ...(Object.fromEntries(Object.entries(this.chosen).filter(([, value]) => value)) as Asked),
+      granularity: 'frame', // the card and the timeline are made of both
+      segments: true,
       ...((this.bySpeech || split_channels) && { speech_only: this.bySpeech }),
       ...(this.precision !== 'auto' && this.precisions.includes(this.precision) && { precision: this.precision }),
       ...this.hearing(),

@@ -31,6 +31,7 @@ import numpy as np
 from emovox.models.checkpoints.weights import Weights
 from emovox.models.onnx.graph import Graph
 from emovox.models.onnx.speech import EPSILON, NEVER, Convolution, Floats, SpeechEncoder
+from emovox.models.snapshot import Grid
 from emovox.models.wav2vec2.distances import between_frames, bias_table
 from emovox.models.wav2vec2.snapshot import ModelConfig, Wav2Vec2Snapshot
 from emovox.models.wav2vec2.weights import (
@@ -44,26 +45,34 @@ from emovox.models.wav2vec2.weights import (
 )
 
 # What Wav2Vec2FeatureExtractor adds to the waveform's variance.
-_WAVEFORM_EPSILON = 1e-7
+WAVEFORM_EPSILON = 1e-7
 
 
 class TransformersEncoder(SpeechEncoder):
     """Adds the network up to its frames; a head is what each builder adds."""
 
     def __init__(self, graph: Graph, config: ModelConfig, weights: Mapping[str, Floats]) -> None:
-        super().__init__(graph, weights, config.convolutions)
+        super().__init__(graph, weights, Grid.of(config.convolutions), config.convolutions)
         self.config = config
 
     def encode(self, waveform: str, samples: str, length: str) -> None:
         """Add everything between a waveform that is as the model wants it and the frames, their count and mean."""
+        self.outputs(*self.hidden(waveform, samples, length))
+
+    def hidden(self, waveform: str, samples: str, length: str) -> tuple[str, str, str]:
+        """The same up to the frames (B, T, D): these, which of them are valid (B, T, 1), and `frame_count`."""
         graph = self.graph
         frame_count, frame_total, valid = self.valid_frames(samples, length)
         with graph.scope("front"):
             x = self._front(waveform, samples, frame_total)
         with graph.scope("positions"):
             x = graph.add("Add", x, self._positional(x, valid))
-        x = self._transformer(x, valid, frame_total)
-        self.outputs(x, valid, frame_count)
+        return self._transformer(x, valid, frame_total), valid, frame_count
+
+    @property
+    def layer_shares(self) -> list[float]:
+        """Of the first layer's input and of each layer's output in the sum; empty: the last is taken alone."""
+        return self.shares(LAYER_WEIGHTS) if LAYER_WEIGHTS in self.weights else []
 
     def _front(self, waveform: str, samples: str, frame_total: str) -> str:
         """The strided convolutions and the projection: (B, N) to (B, T, D)."""
@@ -112,7 +121,7 @@ class TransformersEncoder(SpeechEncoder):
             by_distance = self._by_distance(frame_total) if config.model_type == "wavlm" else None
         if not config.do_stable_layer_norm:
             x = self._norm(x, "encoder.layer_norm")
-        shares = self._shares()
+        shares = self.layer_shares
         total = graph.add("Mul", x, graph.number(shares[0])) if shares else ""
         for index in range(config.num_hidden_layers):
             name = f"encoder.layers.{index}"
@@ -124,14 +133,6 @@ class TransformersEncoder(SpeechEncoder):
             if shares:  # at once: no layer's output is kept for the end
                 total = graph.add("Add", total, graph.add("Mul", x, graph.number(shares[index + 1])))
         return total or x
-
-    def _shares(self) -> list[float]:
-        """Of the first layer's input and of each layer's output in the sum, 1 together; empty: the last alone."""
-        if LAYER_WEIGHTS not in self.weights:
-            return []
-        weights = self.weights[LAYER_WEIGHTS].astype(np.float64)
-        raised = np.exp(weights - weights.max())
-        return [float(share) for share in raised / raised.sum()]
 
     def _layer(self, x: str, name: str, bias: str, by_distance: str | None) -> str:
         """One transformer layer, (B, T, D) to the same."""
@@ -205,7 +206,7 @@ class Wav2Vec2Builder(TransformersEncoder):
         """Add everything between the inputs and the outputs of the model contract."""
         samples, length = self.valid_samples()
         with self.graph.scope("waveform"):
-            waveform = self.waveform(samples, length, epsilon=_WAVEFORM_EPSILON if self.normalize else None)
+            waveform = self.waveform(samples, length, epsilon=WAVEFORM_EPSILON if self.normalize else None)
         self.encode(waveform, samples, length)
         for readout in self.readouts:
             if readout.kind == "linear":

@@ -2,29 +2,28 @@
 
 Only the settings that decide what the model computes are read, those of training are not; where one is left out,
 transformers' own default holds. A snapshot comes from somewhere else, so every number has a range.
-
-What the head gives is named by config.json's `id2label`, and kept as it is spelled there; whether that are classes
-that exclude each other, classes that don't, or values, says `problem_type`. A class that bears the English name of
-one of the nine is that one; what others mean says the catalog or, beside config.json, an emovox-labels.json such
-as {"neu": "neutral"}.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from emovox.emotions import NAMES
 from emovox.errors import ModelError
-from emovox.models.layout import TRANSFORMERS
-from emovox.models.readout import EMOTION, Activation, Kind, Readout, same_names
-from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, is_label, read_json, refusal, width_of
-
-CONFIG_FILE = TRANSFORMERS.config
-PREPROCESSOR_FILE = "preprocessor_config.json"
-LABELS_FILE = "emovox-labels.json"
+from emovox.models.readout import Activation, Kind, Readout
+from emovox.models.settings_file import read_json
+from emovox.models.snapshot import MAX_WINDOW, Grid, Layer, Snapshot, hop_of, refusal, width_of
+from emovox.models.transformers import (
+    CONFIG_FILE,
+    PREPROCESSOR_FILE,
+    activation_of,
+    find_weights,
+    read_emotions,
+    read_labels,
+    readout_of,
+)
 
 PREFIXES = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert", "wavlm": "WavLM"}
 """By `model_type`, what the names of its classes begin with."""
@@ -34,26 +33,12 @@ HEADLESS, SEQUENCE, SPEECH = "Model", "ForSequenceClassification", "ForSpeechCla
 models name and transformers never had, with a dense layer, tanh and another (https://github.com/m3hrdadfi/soxan)."""
 _ALSO_SPEECH = "EmotionModel"  # audEERING's name for the same, in their card
 
-DIMENSIONS = "dimensions"
-"""The name of the readout of values."""
-
-ACTIVATIONS: dict[object, Activation] = {
-    None: "softmax",
-    "single_label_classification": "softmax",
-    "multi_label_classification": "sigmoid",
-    "regression": "none",
-}
-"""By `problem_type`, from the head's logits to numbers."""
-
 _OWN = {
     "hubert": {"feat_proj_layer_norm", "conv_pos_batch_norm"},
     "wavlm": {"num_buckets", "max_bucket_distance"},
 }  # settings that one kind alone has
-AFFECTS = {"arousal", "dominance", "valence"}
-"""Values that published models give from 0 to 1."""
 
 _MAX_CONVOLUTIONS = 32
-_MAX_LABELS = 1000
 
 Sizes = Annotated[tuple[int, ...], Field(min_length=1, max_length=_MAX_CONVOLUTIONS)]
 
@@ -168,9 +153,9 @@ class Wav2Vec2Snapshot(Snapshot):
         return readout_of(kind, self.activation, self.labels, self.emotions)
 
     @property
-    def convolutions(self) -> Sequence[Layer]:
-        """The strided convolutions that make frames of the waveform."""
-        return self.config.convolutions
+    def grid(self) -> Grid:
+        """Where its frames lie."""
+        return Grid.of(self.config.convolutions)
 
     @property
     def embedding_size(self) -> int:
@@ -216,7 +201,12 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
     names: tuple[str, ...] = ()
     if architecture != HEADLESS:
         names = read_labels(settings.get("id2label"))
-        activation = _activation(settings, names)
+        if (pooling := settings.get("pooling_mode")) not in (None, "mean"):
+            raise ModelError(
+                f"{CONFIG_FILE}: pooling_mode is {pooling!r:.50}: only heads on the mean of the frames can be "
+                "computed"
+            )
+        activation = activation_of(settings.get("problem_type"), names)
     emotions = read_emotions(directory, () if activation == "none" else names, labels or {})
     return Wav2Vec2Snapshot(
         directory=directory,
@@ -227,22 +217,6 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
         emotions=emotions,
         activation=activation,
         normalize=preprocessor.do_normalize,
-    )
-
-
-def readout_of(
-    kind: Kind, activation: Activation, labels: tuple[str, ...], emotions: Mapping[str, str]
-) -> Readout:
-    """What a head gives, whose labels are as config.json has them."""
-    values = activation == "none"
-    affects = values and {label.strip().lower() for label in labels} <= AFFECTS
-    return Readout(
-        name=DIMENSIONS if values else EMOTION,
-        kind=kind,
-        activation=activation,
-        labels=labels,
-        emotions=dict(emotions),
-        range=(0, 1) if affects else None,
     )
 
 
@@ -261,75 +235,3 @@ def _architecture(settings: Mapping[str, Any]) -> str:
         f"{prefix}{SPEECH} can, with their heads, and {prefix}{HEADLESS}, which has none: name it there to have "
         "embeddings alone"
     )
-
-
-def _activation(settings: Mapping[str, Any], names: tuple[str, ...]) -> Activation:
-    """What becomes of the head's logits.
-
-    Raises:
-        ModelError: that isn't said, or the head isn't on the mean of the frames.
-    """
-    pooling, kind = settings.get("pooling_mode"), settings.get("problem_type")
-    if pooling not in (None, "mean"):
-        raise ModelError(
-            f"{CONFIG_FILE}: pooling_mode is {pooling!r:.50}: only heads on the mean of the frames can be computed"
-        )
-    if not isinstance(kind, str | None) or kind not in ACTIVATIONS:
-        known = ", ".join(str(name) for name in ACTIVATIONS if name)
-        raise ModelError(f"{CONFIG_FILE}: problem_type is {kind!r:.50}; it can be {known}")
-    if kind is None and len(names) == 1:
-        raise ModelError(
-            f"{CONFIG_FILE} names a single output, {names[0]!r}, and not whether it is a value (problem_type: "
-            "regression) or a class of its own (multi_label_classification)"
-        )
-    return ACTIVATIONS[kind]
-
-
-def find_weights(directory: Path) -> Path:
-    """The file of weights in the folder of a snapshot.
-
-    Raises:
-        ModelError: there is none, or there are several that belong together.
-    """
-    names = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
-    if not names and (index := next(directory.glob("*.index.json"), None)):
-        raise ModelError(f"{directory} has its weights in several files ({index.name}), and only one can be read")
-    if not names:
-        raise ModelError(f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin")
-    return directory / names[0]
-
-
-def read_emotions(directory: Path, classes: tuple[str, ...], catalog: Mapping[str, str]) -> dict[str, str]:
-    """Which of the nine classes are: by their own names, by the catalog, and first of all by the user's word.
-
-    Raises:
-        ModelError: the user's file speaks of none of them, or can't be read.
-    """
-    known = {label: name for label, name in catalog.items() if label in classes}
-    return {**same_names(classes), **known, **_read_mapping(directory / LABELS_FILE, classes)}
-
-
-def read_labels(id2label: object) -> tuple[str, ...]:
-    """What the head gives as the snapshot names it, in the order of the head's rows."""
-    if id2label is None:  # transformers leaves out what is its default; the head must have two rows then
-        return ("LABEL_0", "LABEL_1")
-    if isinstance(id2label, dict) and 1 <= len(id2label) <= _MAX_LABELS:
-        names = tuple(id2label.get(str(index)) for index in range(len(id2label)))
-        if all(map(is_label, names)) and len(set(names)) == len(names):
-            return tuple(map(str, names))
-    raise ModelError(f"{CONFIG_FILE}: id2label must name the outputs 0, 1, 2 …, each once and in a short line")
-
-
-def _read_mapping(path: Path, names: tuple[str, ...]) -> dict[str, str]:
-    """The user's own word on what the classes mean: none where there is no such file."""
-    if not path.exists():
-        return {}
-    mapping = read_json(path)
-    for name, meaning in mapping.items():
-        if name not in names:
-            raise ModelError(
-                f"{path.name} speaks of the class {name!r:.100}, and {CONFIG_FILE} has none of that name"
-            )
-        if meaning not in NAMES:
-            raise ModelError(f"{path.name}: {name!r:.100} must be one of {', '.join(NAMES)}")
-    return mapping

@@ -1,15 +1,17 @@
 """The weights that the network needs: their names and shapes, and where a checkpoint has them."""
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
+from itertools import count as count_from
+from typing import Any
 
 from emovox.errors import ModelError
-from emovox.models.checkpoints.checkpoint import read_checkpoint
 from emovox.models.checkpoints.pickled import Inert
-from emovox.models.checkpoints.safetensors import read_safetensors
-from emovox.models.checkpoints.weights import Shape, Tensor, Weights
+from emovox.models.checkpoints.shards import read_state
+from emovox.models.checkpoints.tensor import Shape, Tensor
+from emovox.models.checkpoints.weights import Weights
 from emovox.models.readout import Kind
-from emovox.models.wav2vec2.snapshot import CONFIG_FILE, HEADLESS, SPEECH, ModelConfig, Wav2Vec2Snapshot
+from emovox.models.transformers import CONFIG_FILE
+from emovox.models.wav2vec2.snapshot import HEADLESS, SPEECH, ModelConfig, Wav2Vec2Snapshot
 
 POSITIONS = "encoder.pos_conv_embed"
 LAYER_WEIGHTS = "layer_weights"
@@ -49,19 +51,45 @@ def open_weights(snapshot: Wav2Vec2Snapshot) -> Weights:
     return Weights(path, state, shapes, (snapshot.readout(head),) if head else (), source_of)
 
 
-def read_state(path: Path) -> Mapping[str, Tensor | Inert]:
-    """What a checkpoint holds, by its own names.
-
-    Raises:
-        ModelError: it can't be read.
-    """
-    return read_safetensors(path) if path.suffix == ".safetensors" else read_checkpoint(path)
-
-
 def encoder_source(state: Collection[str], prefix: str, name: str) -> str:
     """What a checkpoint calls a weight of the network without its head, by torch's new names or the old ones."""
     renamed = prefix + _PARTS.get(name, name)
     return renamed if renamed in state else prefix + name
+
+
+def encoder_sizes(state: Mapping[str, Tensor | Inert], prefix: str) -> dict[str, Any]:
+    """The sizes of a WavLM whose config.json doesn't state them, by the shapes of its weights.
+
+    Args:
+        state: what the checkpoint holds.
+        prefix: what the names of the encoder's weights begin with.
+    """
+
+    def shape(name: str, dimensions: int) -> Shape | None:
+        tensor = state.get(prefix + name)
+        if tensor is None or isinstance(tensor, Inert) or len(tensor.shape) != dimensions:
+            return None  # which is then missing, or misshapen
+        return tensor.shape
+
+    sizes: dict[str, Any] = {}
+    count = len(ModelConfig(model_type="wavlm").conv_dim)
+    kernels = [shape(f"feature_extractor.conv_layers.{index}.conv.weight", 3) for index in range(count)]
+    if all(kernels):
+        sizes["conv_dim"] = tuple(kernel[0] for kernel in kernels if kernel)
+        sizes["conv_kernel"] = tuple(kernel[2] for kernel in kernels if kernel)
+    if projection := shape("feature_projection.projection.weight", 2):
+        sizes["hidden_size"] = projection[0]
+    middle = "feed_forward.intermediate_dense.weight"
+    layers = next(number for number in count_from(0) if not shape(f"encoder.layers.{number}.{middle}", 2))
+    if first := shape(f"encoder.layers.0.{middle}", 2):
+        sizes |= {"num_hidden_layers": layers, "intermediate_size": first[0]}
+    if buckets := shape(DISTANCES, 2):
+        sizes["num_buckets"] = buckets[0]
+    for name in (f"{POSITIONS}.conv.weight_v", f"{POSITIONS}.conv.parametrizations.weight.original1"):
+        if (kernel := shape(name, 3)) and kernel[1]:
+            sizes["num_conv_pos_embedding_groups"] = kernel[0] // kernel[1]
+            sizes["num_conv_pos_embeddings"] = kernel[2]
+    return sizes
 
 
 def _head(snapshot: Wav2Vec2Snapshot, state: Collection[str]) -> Kind | None:

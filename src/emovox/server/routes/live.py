@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -99,7 +100,7 @@ class _Stream:
     def __init__(self, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
         self._socket, self._start, self._version = socket, start, version
         self._waiting: deque[NDArray[Any]] = deque()
-        self._seconds, self._bytes = 0.0, 0  # of sound that waits
+        self._samples, self._seconds, self._bytes = 0, 0.0, 0  # of sound that waits
         self._changed = asyncio.Condition()
         self._rest = b""
         self._since, self._fresh = time.monotonic(), 0.0  # seconds of sound received since then
@@ -133,18 +134,29 @@ class _Stream:
                 self.ended = True
                 self._changed.notify_all()
 
-    async def next(self) -> tuple[NDArray[Any], bool] | None:
-        """All sound that waits, and whether it is late; None after the end, empty after a while without sound."""
+    async def next(self, needed: int) -> tuple[NDArray[Any], bool] | None:
+        """All sound that waits, once it is what an event needs, and whether it is late.
+
+        None after the end; less than is needed, or none, after a while without more.
+        """
         async with self._changed:
             with move_on_after(HEARTBEAT):
-                await self._changed.wait_for(lambda: self._waiting or self.ended)
+                await self._changed.wait_for(
+                    lambda: self._samples >= max(1, needed) or self._is_full or self.ended
+                )
             if not self._waiting:
                 return None if self.ended else (np.empty((0, self._start.channels), np.float32), False)
-            samples, late = np.concatenate(list(self._waiting)), self._seconds > LATE
+            late = self._seconds - needed / self._start.sample_rate > LATE
+            samples = np.concatenate(list(self._waiting))
             self._waiting.clear()
-            self._seconds, self._bytes = 0.0, 0
+            self._samples, self._seconds, self._bytes = 0, 0.0, 0
             self._changed.notify_all()
             return samples, late
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether so much waits that no more is taken."""
+        return self._seconds >= BUFFER or self._bytes >= BUFFER_BYTES
 
     async def tell(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -162,9 +174,10 @@ class _Stream:
         samples = np.frombuffer(data[:whole], _TYPES[self._start.format]).reshape(-1, self._start.channels)
         seconds, started = len(samples) / self._start.sample_rate, time.monotonic()
         async with self._changed:
-            await self._changed.wait_for(lambda: self._seconds < BUFFER and self._bytes < BUFFER_BYTES)
+            await self._changed.wait_for(lambda: not self._is_full)
             if len(samples):
                 self._waiting.append(samples)
+            self._samples += len(samples)
             self._seconds, self._bytes = self._seconds + seconds, self._bytes + samples.nbytes
             self.seconds += seconds
             self._changed.notify_all()
@@ -260,12 +273,14 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
 
 async def _tell(service: Service, stream: _Stream, recognition: Live) -> bool:
     """Recognise the sound and send events; False if the service ended it, because it stops or it got too long."""
-    while (sound := await stream.next()) is not None and not service.stopping:
+    loop = asyncio.get_running_loop()
+    while (sound := await stream.next(recognition.needed)) is not None and not service.stopping:
         samples, late = sound
         if not len(samples):
             await stream.send({"type": "heartbeat"})
             continue
-        await stream.tell(await asyncio.to_thread(recognition.push, samples, catch_up=late))
+        push = partial(recognition.push, samples, catch_up=late)
+        await stream.tell(await loop.run_in_executor(service.live_threads, push))
         if stream.seconds > service.settings.max_duration:
             return False
     return not service.stopping
