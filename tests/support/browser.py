@@ -92,8 +92,20 @@ class Tab:
         self.page.wait_for_selector("main section, main article")
         return self.page
 
+    def options(self) -> None:
+        """Open the drawer of options and models."""
+        self.page.locator("header .switches button").first.click()
+        self.page.wait_for_selector("dialog.drawer[open]")
+
+    def done(self) -> None:
+        """Close the drawer, if it is open."""
+        if self.page.locator("dialog.drawer[open]").count():
+            self.page.keyboard.press("Escape")
+            self.page.wait_for_selector("dialog.drawer[open]", state="detached")
+
     def choose(self, *files: Path) -> None:
         """Choose files and press 'Recognise'."""
+        self.done()
         self.page.set_input_files("#files", [str(file) for file in files])
         self.page.locator(".go").click()
 

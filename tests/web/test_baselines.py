@@ -87,6 +87,7 @@ def test_a_result_has_two_sides(
     )
     with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
         page = tab.open()
+        tab.options()
         page.locator("#baseline").select_option("line3")
         page.locator("summary", has_text="More options" if language == "en-GB" else "更多选项").click()
         page.get_by_role("spinbutton").fill("20")
@@ -142,7 +143,7 @@ def test_the_side_is_kept_and_without_is_what_it_would_have_been(
     expect(row.get_by_role("cell").last).not_to_have_text("0.0 %")
     tab.shoot("baseline-comparison", whole=True)
     page.goto(f"{tab.base}/#/history")
-    row = page.locator("li", has=page.locator(f"a[href='#/output/{ids[0]}']"))
+    row = page.locator("tr", has=page.locator(f"a[href='#/output/{ids[0]}']"))
     expect(row.locator(".emotion")).to_be_visible()
     relative = row.locator(".emotion").inner_text()
     tab.shoot("baseline-history")
@@ -152,6 +153,7 @@ def test_the_side_is_kept_and_without_is_what_it_would_have_been(
 
 def test_relative_to_itself(tab: Tab, minute: Path, angry: Path) -> None:
     page = tab.open()
+    tab.options()
     page.locator("#baseline").select_option("self")
     expect(page.get_by_text("eight segments or more")).to_be_visible()
     tab.choose(minute)
@@ -202,7 +204,7 @@ def test_one_is_made_of_what_is_stored(
     with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
         page = tab.open("#/history")
         for id_ in (*stored[:3], again):
-            page.locator("li", has=page.locator(f"a[href='#/output/{id_}']")).get_by_role("checkbox").check()
+            page.locator("tr", has=page.locator(f"a[href='#/output/{id_}']")).get_by_role("checkbox").check()
         page.get_by_role("button", name=make).click()
         dialog = page.get_by_role("dialog")
         assert serious(page) == []
@@ -228,8 +230,8 @@ def test_one_is_made_of_what_is_stored(
         assert serious(page) == []
         dialog.get_by_role("button").last.click()
         assert Baseline.find("班里 room 2").count == 3
-        page.locator("details summary").click()
-        rows = page.locator("details li")
+        page.goto(f"{tab.base}/#/insights")
+        rows = page.locator("main details li")
         expect(rows).to_have_count(2)
         tab.shoot(f"baseline-list-{theme}", whole=True)
         assert serious(page) == []
@@ -243,7 +245,7 @@ def test_one_is_made_of_what_is_stored(
 
 def test_one_can_be_replaced(tab: Tab, stored: list[str], line3: Baseline) -> None:
     page = tab.open("#/history")
-    page.get_by_role("button", name="Choose all shown").click()
+    page.get_by_role("button", name="Choose all").click()
     expect(page.get_by_role("button", name="Choose none")).to_be_visible()
     page.get_by_role("button", name="Make a baseline of these").click()
     dialog = page.get_by_role("dialog")
@@ -259,19 +261,21 @@ def test_who_is_deleted_is_taken_out_of_baselines(tab: Tab, service: Client, exa
     for name, outputs in (("three", ids), ("two", ids[:2])):
         assert service.post("/v1/baselines", json={"name": name, "outputs": outputs}).is_success
     page = tab.open(f"#/output/{ids[0]}")
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("may have: three, two.")
     assert serious(page) == []
     tab.shoot("baseline-deletion")
     dialog.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete now").click()
     expect(page.get_by_text("three was fitted again: it has 2 recordings.")).to_be_visible()
     expect(page.get_by_text("two was fitted again: it has 1 recording.")).to_be_visible()
     tab.shoot("baseline-deleted")
-    page.locator("li", has=page.locator(f"a[href='#/output/{ids[1]}']")).get_by_role("checkbox").check()
+    page.locator("tr", has=page.locator(f"a[href='#/output/{ids[1]}']")).get_by_role("checkbox").check()
     page.get_by_role("button", name="Delete", exact=True).click()
     dialog.get_by_role("checkbox", name="Fit them again without").uncheck()
     dialog.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete now").click()
     expect(page.get_by_text("three still has 1 of the deleted recordings in it")).to_be_visible()
     assert Baseline.find("three").count == 2
     assert serious(page) == []
@@ -279,6 +283,7 @@ def test_who_is_deleted_is_taken_out_of_baselines(tab: Tab, service: Client, exa
 
 def test_live(tab: Tab, line3: Baseline, service: Client) -> None:
     page = tab.open()
+    tab.options()
     page.locator("#baseline").select_option("line3")
     page.get_by_role("button", name="Record", exact=True).click()
     live = page.get_by_role("region", name="Recording", exact=True)
@@ -305,6 +310,7 @@ def test_long_names_do_not_stick_out(
     size = {"width": 360, "height": 800}
     with opened(browser, str(service.base_url), viewport=size, locale=language) as tab:
         page = tab.open()
+        tab.options()
         page.locator("#baseline").select_option(name)
         for route in ("#/", "#/history", f"#/output/{output}", f"#/compare/{output}/{output}"):
             page.goto(f"{tab.base}/{route}")

@@ -97,7 +97,8 @@ def test_classes_of_its_own(browser: Browser, served: Served, sound: Path) -> No
         assert serious(tab) == []
         tab.shoot("readouts-classes", whole=True)
         page = tab.open("#/history")
-        expect(page.locator(".list .emotion").first).to_have_text(re.compile(rf"{view['label']}\s+\d+ %"))
+        expect(page.locator("td.emotion").first).to_have_text(view["label"])
+        expect(page.locator("td.confidence").first).to_have_text(re.compile(r"\d+\.\d %"))
 
 
 def test_values(browser: Browser, served: Served, sound: Path) -> None:
@@ -125,7 +126,7 @@ def test_values(browser: Browser, served: Served, sound: Path) -> None:
         tab.shoot("readouts-values", whole=True)
         page = tab.open("#/history")
         words = " · ".join(f"{name} {value:.2f}" for name, value in values.items())
-        expect(page.locator(".list .emotion").first).to_have_text(words)
+        expect(page.locator("td.emotion").first).to_have_text(words)
 
 
 def test_which_readout_is_drawn(browser: Browser, served: Served, sound: Path) -> None:
@@ -171,7 +172,7 @@ def test_embeddings_alone(browser: Browser, served: Served, sound: Path) -> None
         expect(page.get_by_text("Curves over time come")).to_have_count(0)
         tab.shoot("readouts-none", whole=True)
         page = tab.open("#/history")
-        expect(page.locator(".list .emotion").first).to_have_text("embeddings only")
+        expect(page.locator("td.emotion").first).to_have_text("embeddings only")
         page = tab.open()
         page.get_by_role("button", name="Record", exact=True).click()
         expect(page.get_by_text("nothing to tell while you speak")).to_be_visible()
@@ -201,10 +202,11 @@ def test_the_queue(browser: Browser, served: Served, sound: Path, tmp_path: Path
         page = tab.open()
         tab.choose(*paths)
         expect(page.get_by_text("2 of 2 finished")).to_be_visible()
+        page.get_by_role("link", name="Recordings", exact=True).click()
         expect(page.locator("td.emotion").first).to_have_text(re.compile(r"arousal\s\d\.\d\d · dominance"))
         expect(page.get_by_role("group", name="Summary")).to_contain_text("arousal")
         with page.expect_download() as download:
-            page.get_by_role("button", name="CSV of all").click()
+            page.get_by_role("button", name="CSV", exact=True).click()
         table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
         assert [row["emotion"] for row in table] == ["", ""]
         assert float(table[0]["dimensions.arousal"]) == pytest.approx(float(table[1]["dimensions.arousal"]))

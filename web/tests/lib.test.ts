@@ -211,7 +211,9 @@ describe('the table', () => {
 describe('routes', () => {
   it('are read from the address', () => {
     expect(parse('')).toEqual({ view: 'recognise' })
-    expect(parse('#/history')).toEqual({ view: 'history' })
+    expect(parse('#/history')).toEqual({ view: 'history', query: '' })
+    expect(parse('#/history?tag=a&sort=-name')).toEqual({ view: 'history', query: 'tag=a&sort=-name' })
+    expect(parse('#/insights')).toEqual({ view: 'insights' })
     expect(parse('#/output/outputs_1')).toEqual({ view: 'output', id: 'outputs_1' })
     expect(parse('#/compare/a/b')).toEqual({ view: 'compare', one: 'a', other: 'b' })
     expect(parse('#/compare/a')).toEqual({ view: 'recognise' })

@@ -73,6 +73,11 @@ class Summary(BaseModel):
     warnings: list[str]
     side: Side | None = Field(None, description="whose voice it is; left out if nobody said", exclude_if=is_none)
     policy: Ruling | None = Field(None, description="what the policy decided; likewise", exclude_if=is_none)
+    tags: list[str] = Field(
+        default_factory=list,
+        description="of the recording; in lists alone, and left out if it has none",
+        exclude_if=lambda tags: not tags,
+    )
     head: HeadVerdict | None = Field(
         None,
         description="verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3",
@@ -257,6 +262,7 @@ class StoredOutputs:
             record = record if move is None else move.record(record)
             facts = {name: getattr(record, name) for name in _SAME}
             facts["scores_without"] = None if move is None else raw
+            facts["tags"] = list(record.tags)
             head = _head(record.readouts)
             return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), head=head, **facts)
         except (Problem, OSError, ValueError) as error:

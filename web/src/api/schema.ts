@@ -215,7 +215,7 @@ export interface paths {
         };
         /**
          * Examples
-         * @description The recordings that come with Emovox (EmoDB, CC0).
+         * @description The recordings that come with Emovox (EmoDB, CC0): the one with several emotions first, then one of each.
          */
         get: operations["examples_v1_examples_get"];
         put?: never;
@@ -1608,6 +1608,11 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Tags
+             * @description of the recording; in lists alone, and left out if it has none
+             */
+            tags?: string[];
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
@@ -2344,6 +2349,11 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Tags
+             * @description of the recording; in lists alone, and left out if it has none
+             */
+            tags?: string[];
             /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
@@ -5339,6 +5349,8 @@ export interface operations {
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description part of the recording's name */
                 name?: string | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
                 /** @description created then or later */
                 since?: string | null;
                 /** @description created earlier */

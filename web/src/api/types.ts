@@ -33,3 +33,5 @@ export type ProblemDetails = Schemas['ProblemDetails']
 export type Scores = NonNullable<Summary['scores']>
 export type Emotion = keyof Scores
 export type BatchQuery = NonNullable<operations['begin_v1_batches_post']['parameters']['query']>
+export type SimilarView = Schemas['Similar']
+export type ArchiveStats = Schemas['ArchiveStats']

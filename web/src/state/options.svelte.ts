@@ -53,6 +53,11 @@ class Options {
     PRECISIONS.filter((one) => one === 'auto' || !this.chosenModel || this.chosenModel.precisions.includes(one)),
   )
 
+  /** Whether something depends on whose voice it is. */
+  get strict(): boolean {
+    return !!service.policy && (service.policy.profile !== 'open' || service.policy.require_side)
+  }
+
   /** The model that a baseline must be of; empty: any. */
   get #asks(): string {
     return this.model || (this.chosenHead?.model ?? '')

@@ -1,12 +1,11 @@
 """Live recognition over a WebSocket: sound in as it comes, events out, and stored outputs in the end.
 
 The client's first message is JSON: `LiveStart`. Then come binary messages of PCM, with channels interleaved, and
-in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live` (of
-version 1, or as the query's `events` says), with
+in the end the text `{"type": "end"}`; `{"type": "pause"}` asks for patience until there is sound again. The
+service answers with the events of `Recognizer.live` (of version 1, or as the query's `events` says), with
 `{"type": "heartbeat"}` while there is nothing else to say, and in the end with
 `{"type": "ended", "output": ID or null}`, with `baseline` and `warnings` where it was to be relative to one, and
-with `policy` where a side was declared; or,
-where it fails, with `{"type": "problem", "problem": …}`, which
+with `policy` where a side was declared; or, where it fails, with `{"type": "problem", "problem": …}`, which
 says where the sound is, if it was to be stored.
 """
 
@@ -40,6 +39,7 @@ router = APIRouter()
 
 START = 10.0  # seconds for the first message
 IDLE = 60.0  # seconds with less sound than LEAST, after which the stream ends
+PAUSE = 900.0  # seconds, where the client has said that it pauses
 LEAST = 1.0  # second of sound
 HEARTBEAT = 5.0
 BUFFER = 10.0  # seconds of sound that may wait; more waits at the client, by TCP
@@ -104,6 +104,7 @@ class _Stream:
         self._changed = asyncio.Condition()
         self._rest = b""
         self._since, self._fresh = time.monotonic(), 0.0  # seconds of sound received since then
+        self._heard = False  # LEAST of sound, since it last paused
         self.seconds = 0.0  # of sound in all
         self.ended = False  # no more sound will come
         self.gone = False  # nothing can be sent, either
@@ -119,10 +120,13 @@ class _Stream:
                     return
                 if message.get("bytes") is not None:
                     await self._take(message["bytes"])
-                elif _is_end(message.get("text")):
+                elif (kind := _kind(message.get("text"))) == "end":
                     return
+                elif kind == "pause":
+                    if self._heard:  # once for some sound: pauses alone don't keep a stream
+                        self._since, self._heard = time.monotonic() + PAUSE - IDLE, False
                 else:
-                    raise Problem(400, "unknown-message", 'send sound, or {"type": "end"}')
+                    raise Problem(400, "unknown-message", 'send sound, {"type": "pause"} or {"type": "end"}')
         except TimeoutError:
             return
         finally:
@@ -180,7 +184,7 @@ class _Stream:
         self._since += time.monotonic() - started  # the service made the client wait
         self._fresh += seconds
         if self._fresh >= LEAST:
-            self._since, self._fresh = time.monotonic(), 0.0
+            self._since, self._fresh, self._heard = time.monotonic(), 0.0, True
 
 
 @router.websocket("/v1/live")
@@ -347,8 +351,9 @@ async def _close(socket: WebSocket, code: int = 1000, reason: str | None = None)
         await socket.close(code, reason)
 
 
-def _is_end(text: str | None) -> bool:
+def _kind(text: str | None) -> Any:
+    """The type of a message; None: it is none."""
     try:
-        return isinstance(data := json.loads(text or ""), dict) and data.get("type") == "end"
+        return data.get("type") if isinstance(data := json.loads(text or ""), dict) else None
     except (ValueError, RecursionError):
-        return False
+        return None

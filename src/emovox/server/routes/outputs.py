@@ -102,6 +102,7 @@ async def page(
     request: Request,
     emotion: Annotated[EmotionName | None, Query(description="only this emotion, without a baseline")] = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
+    tag: Annotated[str | None, Query(max_length=200, description="only recordings with this tag")] = None,
     since: Annotated[DateTime, Query(description="created then or later")] = None,
     until: Annotated[DateTime, Query(description="created earlier")] = None,
     after: Annotated[str | None, Query(pattern=f"^{ID.pattern}$", description="as in `next`")] = None,
@@ -110,7 +111,7 @@ async def page(
     """The stored outputs, latest first. Times without a zone are UTC."""
     service = service_of(request)
     await service.wait_for_archive()
-    where = Filter(emotion=emotion, name=name and clean(name), since=since, until=until)
+    where = Filter(emotion=emotion, tag=tag and clean(tag), name=name and clean(name), since=since, until=until)
     find = partial(service.stored_outputs.find, where, before=after, limit=limit)
     summaries, next_ = await service.query.within(PATIENCE, find)
     return OutputPage(outputs=summaries, next=next_)
