@@ -208,6 +208,6 @@ def test_the_queue(browser: Browser, served: Served, sound: Path, tmp_path: Path
         with page.expect_download() as download:
             page.get_by_role("button", name="CSV", exact=True).click()
         table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
-        assert [row["emotion"] for row in table] == ["", ""]
+        assert [row["emotion"] for row in table[:2]] == ["", ""]
         assert float(table[0]["dimensions.arousal"]) == pytest.approx(float(table[1]["dimensions.arousal"]))
         assert not NOT_WORDS.search(page.inner_text("main"))
