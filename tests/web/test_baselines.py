@@ -58,6 +58,7 @@ def shown(page: Page) -> tuple[str | None, list[str], list[str]]:
     page.locator("article summary", has_text=re.compile(r"\d")).first.evaluate(
         "(node) => { node.parentElement.open = true }"
     )
+    page.locator("details.scores").evaluate("(node) => { node.open = true }")
     rows = page.get_by_role("table").locator("tbody tr").all_inner_texts()
     return (
         page.locator(".verdict").get_attribute("data-emotion"),

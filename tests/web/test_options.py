@@ -56,6 +56,7 @@ def test_a_head_is_asked(
         tab.shoot(f"head-options-{theme}", whole=True)
         tab.choose(angry)
         tab.result()
+        tab.unfold()
         verdict = page.get_by_role("region", name=words)
         expect(verdict.locator("strong")).to_have_text(expected)
         rows = verdict.get_by_role("listitem")
@@ -224,10 +225,10 @@ def test_precisions_are_those_of_the_model(tab: Tab, service: Client, angry: Pat
 
 
 @pytest.mark.parametrize(
-    ("language", "words", "praat"),
+    ("language", "words", "praat", "report"),
     [
-        ("en-GB", "Parquet: not here, as the service lacks pyarrow.", "TextGrid (Praat)"),
-        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。", "TextGrid（Praat）"),
+        ("en-GB", "Parquet: not here, as the service lacks pyarrow.", "TextGrid (Praat)", "Report"),
+        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。", "TextGrid（Praat）", "报告"),
     ],
 )
 def test_exports_that_can_only_fail_aren_t_offered(
@@ -238,6 +239,7 @@ def test_exports_that_can_only_fail_aren_t_offered(
     language: str,
     words: str,
     praat: str,
+    report: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it weren't installed
     plain, whole = (
@@ -247,12 +249,12 @@ def test_exports_that_can_only_fail_aren_t_offered(
     with opened(browser, str(service.base_url), locale=language) as tab:
         for id_, able in (
             (plain, []),
-            (whole, ["SRT", "VTT", praat, "Audacity", "CSV", "PNG", "SVG"]),
+            (whole, ["SRT", "VTT", praat, "Audacity", "CSV", "PNG", "SVG", report]),
         ):
             page = tab.open(f"#/output/{id_}")
             tab.result()
             expect(page.get_by_text(words)).to_be_visible()
             buttons = page.get_by_role("button", name="SRT", exact=True).locator("..").get_by_role("button")
-            expect(buttons).to_have_count(8)
+            expect(buttons).to_have_count(9)
             assert [button.inner_text() for button in buttons.all() if button.is_enabled()] == able
             tab.shoot(f"exports-{language}-{len(able)}", whole=True)

@@ -46,6 +46,7 @@ def test_an_example_is_loaded(tab: Tab) -> None:
     page.get_by_role("button", name="Angry: one sentence").click()
     assert tab.result() == "angry"
     expect(page.get_by_role("heading", name="emodb_03b01Wa_angry.flac")).to_be_visible()
+    tab.unfold()
     bars = page.get_by_role("region", name="Scores").get_by_role("listitem")
     expect(bars).to_have_count(9)
     expect(bars.first).to_contain_text("Angry")

@@ -210,9 +210,7 @@ class StoredOutputs:
         except (OSError, ValueError) as error:
             raise damaged("its result.json can't be read", error) from error
 
-    def timeline(
-        self, id_: str, *, start: float, end: float | None, points: int, segments: bool = True
-    ) -> Timeline:
+    def timeline(self, id_: str, *, start: float, end: float | None, points: int, segments: bool) -> Timeline:
         """Peaks, curve and segments of a stretch, as `Timelines.read`.
 
         Raises:
