@@ -421,6 +421,8 @@ export const en = {
     latest: 'Latest recordings',
     filtered: 'Not all are shown: the search is on.',
     another: 'Another recording',
+    and: ', ',
+    talkTime: 'talk time only',
     undo: 'Undo',
     deleteNow: 'Delete now',
     choose: 'Chosen',

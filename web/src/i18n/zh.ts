@@ -405,6 +405,8 @@ export const zh: Words = {
     latest: '最近的录音',
     filtered: '正在筛选，未显示全部。',
     another: '再来一段录音',
+    and: '、',
+    talkTime: '仅说话时长',
     undo: '撤销',
     deleteNow: '立即删除',
     choose: '已选',
