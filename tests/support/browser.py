@@ -117,15 +117,11 @@ class Tab:
         self.page.evaluate(_DROP, [on, given])
 
     def result(self) -> str:
-        """What the result says, once it is there with its timeline: an emotion, or those of an arc.
-
-        All its scores are unfolded then.
-        """
+        """What the result says, once it is there with its timeline: an emotion, or those of an arc."""
         self.page.wait_for_selector("article.result .stage", timeout=60_000)
         self.page.wait_for_selector(".loading", state="detached")
         emotion = self.page.locator(".verdict").first.get_attribute("data-emotion")
         assert emotion is not None
-        self.unfold()
         return emotion
 
     def unfold(self) -> None:

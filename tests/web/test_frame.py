@@ -50,7 +50,9 @@ def test_one_click_to_four_emotions(browser: Browser, service: Client) -> None:
         page = tab.open()
         page.get_by_role("button", name="Try an example").click()
         tab.result()
-        assert page.locator("article.result").bounding_box()["y"] < 200  # type: ignore[index]  it is what is seen
+        box = page.locator("article.result").bounding_box()
+        assert box is not None
+        assert box["y"] < 200  # it is what is seen
         assert page.evaluate("() => document.activeElement.id") == "result"
         tab.shoot("opening-result-390", whole=True)
         page.get_by_role("button", name="Another recording").click()

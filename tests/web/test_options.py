@@ -56,6 +56,7 @@ def test_a_head_is_asked(
         tab.shoot(f"head-options-{theme}", whole=True)
         tab.choose(angry)
         tab.result()
+        tab.unfold()
         verdict = page.get_by_role("region", name=words)
         expect(verdict.locator("strong")).to_have_text(expected)
         rows = verdict.get_by_role("listitem")
@@ -103,10 +104,10 @@ def test_each_channel_by_itself(
         expect(alone).to_be_checked()
         tab.shoot(f"channels-options-{theme}", whole=True)
         tab.choose(call, angry)
-        rows = page.locator("li:has(.name)[data-state=done]")
+        rows = page.locator("li.own[data-state=done]")
         expect(rows).to_have_count(3)
         channel = "channel" if language == "en-GB" else "声道"
-        names = page.locator("li .name").all_inner_texts()[:3]
+        names = page.locator("li.own .name").all_inner_texts()
         assert names == [f"call.wav ({channel} 1)", f"call.wav ({channel} 2)", angry.name]
         tab.result()
         code = page.locator("pre").inner_text()
@@ -131,7 +132,7 @@ def test_silence_is_left_in_where_that_is_chosen(tab: Tab, service: Client, call
     page.get_by_text("Each channel by itself").click()
     expect(alone).not_to_be_checked()
     tab.choose(call)
-    expect(page.locator("li:has(.name)[data-state=done]")).to_have_count(2)
+    expect(page.locator("li.own[data-state=done]")).to_have_count(2)
     output = service.get("/v1/outputs").json()["outputs"][0]["id"]
     result = service.get(f"/v1/outputs/{output}/files/result.json").json()
     assert (result["recording"]["channels"], result["speech_only"]) == (2, False)
@@ -168,8 +169,8 @@ def test_a_channel_is_tried_again_alone(
         tab.choose(call)
         page.get_by_role("button", name="Cancel: call.wav (channel 2)").click()
         page.get_by_role("button", name="Try again: call.wav", exact=False).click()
-    expect(page.locator("li:has(.name)[data-state=done]")).to_have_count(2)
-    names = page.locator("li .name").all_inner_texts()[:2]
+    expect(page.locator("li.own[data-state=done]")).to_have_count(2)
+    names = page.locator("li.own .name").all_inner_texts()
     assert names == ["call.wav (channel 1)", "call.wav (channel 2)"]
     channels = [job["channel"] for job in service.get("/v1/jobs").json()["jobs"][:3]]
     assert channels == [2, 2, 1]  # latest first: again, cancelled, the other
@@ -224,10 +225,10 @@ def test_precisions_are_those_of_the_model(tab: Tab, service: Client, angry: Pat
 
 
 @pytest.mark.parametrize(
-    ("language", "words", "praat"),
+    ("language", "words", "praat", "report"),
     [
-        ("en-GB", "Parquet: not here, as the service lacks pyarrow.", "TextGrid (Praat)"),
-        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。", "TextGrid（Praat）"),
+        ("en-GB", "Parquet: not here, as the service lacks pyarrow.", "TextGrid (Praat)", "Report"),
+        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。", "TextGrid（Praat）", "报告"),
     ],
 )
 def test_exports_that_can_only_fail_aren_t_offered(
@@ -238,6 +239,7 @@ def test_exports_that_can_only_fail_aren_t_offered(
     language: str,
     words: str,
     praat: str,
+    report: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it weren't installed
     plain, whole = (
@@ -247,12 +249,12 @@ def test_exports_that_can_only_fail_aren_t_offered(
     with opened(browser, str(service.base_url), locale=language) as tab:
         for id_, able in (
             (plain, []),
-            (whole, ["SRT", "VTT", praat, "Audacity", "CSV", "PNG", "SVG"]),
+            (whole, ["SRT", "VTT", praat, "Audacity", "CSV", "PNG", "SVG", report]),
         ):
             page = tab.open(f"#/output/{id_}")
             tab.result()
             expect(page.get_by_text(words)).to_be_visible()
             buttons = page.get_by_role("button", name="SRT", exact=True).locator("..").get_by_role("button")
-            expect(buttons).to_have_count(8)
+            expect(buttons).to_have_count(9)
             assert [button.inner_text() for button in buttons.all() if button.is_enabled()] == able
             tab.shoot(f"exports-{language}-{len(able)}", whole=True)

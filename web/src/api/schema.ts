@@ -1610,10 +1610,10 @@ export interface components {
             policy?: components["schemas"]["Ruling"] | null;
             /**
              * Tags
-             * @description of the recording; in lists alone, and left out if it has none
+             * @description if it has any; in lists alone
              */
-            tags?: string[];
-            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
+            tags?: string[] | null;
+            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
@@ -2351,10 +2351,10 @@ export interface components {
             policy?: components["schemas"]["Ruling"] | null;
             /**
              * Tags
-             * @description of the recording; in lists alone, and left out if it has none
+             * @description if it has any; in lists alone
              */
-            tags?: string[];
-            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
+            tags?: string[] | null;
+            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
@@ -3909,7 +3909,7 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
@@ -3975,7 +3975,7 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
                     export?: string;
                     /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
@@ -4771,7 +4771,7 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
@@ -4836,7 +4836,7 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
                     export?: string;
                     /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;

@@ -462,6 +462,7 @@ export const en = {
     measured: (recall: string) => `Recall of ${recall} in the mean of its classes`,
     unmeasured: 'Not measured: it was trained on all there was',
     models: 'Models, and what they give besides the nine emotions',
+    noOwn: 'nothing else',
     commands: 'By command',
     map: 'A map of the archive, on which every recording is a point: a page by itself.',
     evaluation: 'How right a model is on labelled recordings of yours: a report with pictures.',

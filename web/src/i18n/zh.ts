@@ -445,6 +445,7 @@ export const zh: Words = {
     measured: (recall) => `各类别平均召回率 ${recall}`,
     unmeasured: '未经测量：全部录音都用于训练',
     models: '模型，以及九种情感之外的输出',
+    noOwn: '没有其他输出',
     commands: '用命令完成',
     map: '档案库的地图：每个录音是一个点，生成单独的网页。',
     evaluation: '用您自己标注过的录音衡量模型有多准：带图的报告。',

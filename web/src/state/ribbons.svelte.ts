@@ -43,7 +43,8 @@ class Ribbons {
       const request = api.GET('/v1/outputs/{id_}/timeline', {
         params: { path: { id_: id }, query: { points: POINTS } },
       })
-      this.#timelines = new Map([...this.#timelines, [id, await ask(request)]])
+      const timeline = await ask(request)
+      this.#timelines = new Map([...this.#timelines, [id, timeline]])
     } catch {
       this.#asked.delete(id) // it is asked for again when it comes into view
     } finally {
