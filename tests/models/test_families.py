@@ -35,6 +35,6 @@ def test_a_folder_of_no_family_is_told_which_there_are(tmp_path: Path, config: s
     if config:
         (tmp_path / "config.json").write_text(config, encoding="utf-8")
     with pytest.raises(
-        ModelError, match=r"not a snapshot that can be computed; .*Emotion2Vec.*wav2vec 2\.0, HuBERT and WavLM"
+        ModelError, match=r"not a snapshot that can be computed; .*Emotion2Vec.*wav2vec 2\.0, HuBERT, WavLM"
     ):
         read_snapshot(tmp_path)

@@ -254,6 +254,18 @@ def test_the_list_over_http(shared: Client, output: str) -> None:
     second = shared.get("/v1/outputs", params={"limit": 1, "after": first["next"]}).json()
     assert first["outputs"][0]["id"] > second["outputs"][0]["id"]
     assert shared.get("/v1/outputs?emotion=joy").status_code == 422
+    assert "tags" not in first["outputs"][0]
+
+
+def test_the_list_by_tag(shared: Client, output: str) -> None:
+    for tag in ("line 3", "angry caller"):
+        shared.put(f"/v1/outputs/{output}/tags/{tag}").raise_for_status()
+    listed = shared.get("/v1/outputs", params={"tag": "line 3"}).json()["outputs"]
+    assert output in {item["id"] for item in listed}
+    assert all(item["tags"] == ["angry caller", "line 3"] for item in listed)
+    assert shared.get("/v1/outputs", params={"tag": "line 4"}).json()["outputs"] == []
+    for tag in ("line 3", "angry caller"):
+        shared.delete(f"/v1/outputs/{output}/tags/{tag}").raise_for_status()
 
 
 def copies(root: Path, count: int) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from emovox.models.wav2vec2.snapshot import PREFIXES, SPEECH
+from emovox.models.wav2vec2.snapshot import CTC, PREFIXES, SPEECH
 
 _MISSING = any(importlib.util.find_spec(name) is None for name in ("torch", "transformers"))
 
@@ -43,6 +43,8 @@ def build(config: dict[str, Any], *, seed: int = 0) -> Any:
     torch.set_num_threads(2)
     torch.manual_seed(seed)
     settings = {key: value for key, value in config.items() if key not in ("model_type", "architectures")}
+    if config["architectures"] == [f"{PREFIXES[config['model_type']]}{CTC}"]:
+        settings["vocab_size"] = len(settings["id2label"])
     if "id2label" in settings:
         settings["id2label"] = {int(index): label for index, label in settings["id2label"].items()}
     kind = PREFIXES[config["model_type"]]
@@ -60,13 +62,15 @@ def randomise(model: Any) -> Any:
 
     with torch.no_grad():
         for name, parameter in [*model.named_parameters(), *model.named_buffers()]:
-            if not parameter.is_floating_point():
-                continue
+            if not parameter.is_floating_point() or name.endswith("embed_positions.pe"):
+                continue  # sinusoids, which no checkpoint holds
             noise = torch.randn_like(parameter)
             if name.endswith("running_var"):
                 parameter.copy_(noise.abs() + 0.3)
             elif name.endswith(("layer_weights", "original0")):
                 parameter.copy_(noise * 0.7 + 1)
+            elif name.endswith("inv_freq"):
+                parameter.mul_(1 + noise.abs() * 0.2)
             elif parameter.dim() == 1:  # biases, and the scales and shifts of norms
                 parameter.add_(noise * 0.2)
             else:
@@ -170,7 +174,7 @@ def infer(
     prepare = extractor(do_normalize=normalize, return_attention_mask=mask)
     inputs = prepare(list(waveforms), sampling_rate=16_000, padding=True, return_tensors="pt")
     seen: list[Any] = []
-    projector = getattr(model, "projector", None)
+    projector = getattr(model, "projector", getattr(model, "lm_head", None))
     hook = projector and projector.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
     with torch.no_grad():
         outputs = model(**inputs)
@@ -178,6 +182,7 @@ def infer(
         hook.remove()
     frames = seen[0] if seen else outputs.last_hidden_state
     logits = getattr(outputs, "logits", torch.zeros(len(waveforms), 0))
+    logits = logits.mean(dim=1) if logits.dim() == 3 else logits
     numbers = {"regression": logits, "multi_label_classification": torch.sigmoid(logits)}.get(
         model.config.problem_type, torch.softmax(logits, dim=-1)
     )

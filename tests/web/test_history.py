@@ -25,6 +25,8 @@ def test_search_by_name_emotion_and_time(tab: Tab, filled: Client) -> None:
     page = tab.open("#/history")
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(7)
+    expect(page.locator(".ribbon")).to_have_count(7)
+    expect(page.locator(".ribbon .whole")).to_have_count(0)  # each has its segments
     tab.shoot("history")
     page.get_by_role("searchbox", name="Name").fill("SAD")
     expect(rows).to_have_count(1)

@@ -1,6 +1,5 @@
 """For everybody: keys alone, screen readers, narrow screens, both themes; light enough, and nobody else told."""
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -158,14 +157,17 @@ def test_it_is_light_and_quick(browser: Browser, filled: Client) -> None:
     assert min(paints) < 1000  # milliseconds
 
 
-def test_colours_come_with_patterns(tab: Tab, filled: Client) -> None:
+def test_what_has_the_same_colour_has_another_texture(tab: Tab, filled: Client) -> None:
     page = tab.open(f"#/output/{ids(filled)[0]}")
     tab.result()
-    lines = page.get_by_role("group", name="Curves").locator("line")
-    expect(lines).to_have_count(9)
-    dashes = [line.get_attribute("stroke-dasharray") for line in lines.all()]
-    for one, other in itertools.combinations(dashes, 2):
-        assert one != other
+    curves = page.get_by_role("group", name="Curves")
+    curves.get_by_role("button", expanded=False).click()  # those that never lead
+    swatches = curves.locator("svg")
+    expect(swatches).to_have_count(9)
+    looks = {
+        tuple(each.get_attribute(f"data-{name}") for name in ("colour", "texture")) for each in swatches.all()
+    }
+    assert len(looks) == 9
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

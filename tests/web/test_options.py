@@ -104,10 +104,10 @@ def test_each_channel_by_itself(
         expect(alone).to_be_checked()
         tab.shoot(f"channels-options-{theme}", whole=True)
         tab.choose(call, angry)
-        rows = page.locator("li:has(.name)[data-state=done]")
+        rows = page.locator("li.own[data-state=done]")
         expect(rows).to_have_count(3)
         channel = "channel" if language == "en-GB" else "声道"
-        names = page.locator("li .name").all_inner_texts()[:3]
+        names = page.locator("li.own .name").all_inner_texts()
         assert names == [f"call.wav ({channel} 1)", f"call.wav ({channel} 2)", angry.name]
         tab.result()
         code = page.locator("pre").inner_text()
@@ -132,7 +132,7 @@ def test_silence_is_left_in_where_that_is_chosen(tab: Tab, service: Client, call
     page.get_by_text("Each channel by itself").click()
     expect(alone).not_to_be_checked()
     tab.choose(call)
-    expect(page.locator("li:has(.name)[data-state=done]")).to_have_count(2)
+    expect(page.locator("li.own[data-state=done]")).to_have_count(2)
     output = service.get("/v1/outputs").json()["outputs"][0]["id"]
     result = service.get(f"/v1/outputs/{output}/files/result.json").json()
     assert (result["recording"]["channels"], result["speech_only"]) == (2, False)
@@ -169,8 +169,8 @@ def test_a_channel_is_tried_again_alone(
         tab.choose(call)
         page.get_by_role("button", name="Cancel: call.wav (channel 2)").click()
         page.get_by_role("button", name="Try again: call.wav", exact=False).click()
-    expect(page.locator("li:has(.name)[data-state=done]")).to_have_count(2)
-    names = page.locator("li .name").all_inner_texts()[:2]
+    expect(page.locator("li.own[data-state=done]")).to_have_count(2)
+    names = page.locator("li.own .name").all_inner_texts()
     assert names == ["call.wav (channel 1)", "call.wav (channel 2)"]
     channels = [job["channel"] for job in service.get("/v1/jobs").json()["jobs"][:3]]
     assert channels == [2, 2, 1]  # latest first: again, cancelled, the other
@@ -189,7 +189,7 @@ def test_own_classes_are_in_the_csv(tab: Tab, recognizer: Recognizer, examples: 
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV", exact=True).click()
     table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
-    for row, path in zip(table, examples, strict=False):
+    for row, path in zip(table[:2], examples, strict=False):  # then what was stored before
         expected = recognizer.recognize(path, head=own, granularity="frame", segments=True).readouts["calls"]
         assert expected.scores is not None
         assert (row["head"], row["head_label"], row["calls.label"]) == ("calls", expected.label, expected.label)

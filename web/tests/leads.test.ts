@@ -5,6 +5,7 @@ import {
   binned,
   calmed,
   exactRuns,
+  named,
   peaks,
   prominent,
   runs,
@@ -98,6 +99,10 @@ describe('peaks', () => {
     const led = stretches(long, NINE, null)
     expect(peaks(led, NINE, 50, 2).map(({ index }) => index)).toEqual([0, 3])
     expect(peaks(led, NINE, 50, 9).map(({ index }) => index)).toEqual([0, 2, 3])
+    const [given] = named([{ name: 'sad', start: 200, end: 203 }], led, NINE)
+    expect(given).toEqual({ time: 201.5, place: 2, index: 3 })
+    expect(peaks(led, NINE, 500, 1, given && [given])).toEqual([given]) // the summary's first
+    expect(named([{ name: 'joy', start: 0, end: 1 }], led, NINE)).toEqual([])
     expect(peaks(stretches([said(0, 9, 'neutral')], NINE, null), NINE, 1, 9)).toEqual([])
   })
 })
@@ -139,6 +144,7 @@ describe('means of segments', () => {
     )
     const at = times.indexOf(1)
     expect(values[2]?.[at]).toBeCloseTo((0.5 * 0.9 + 1.5 * 0.1) / 2)
+    expect(values[2]?.[times.indexOf(3)]).toBeCloseTo((0.5 * 0.9 + 1.5 * 0.1) / 2) // its neighbour's
     expect(values[0]?.[times.indexOf(5)]).toBeNaN()
   })
 })

@@ -84,6 +84,11 @@ class Snapshot(ABC):
         """D, width of an embedding."""
 
     @property
+    def has_head(self) -> bool:
+        """Whether it gives more than embeddings."""
+        return True
+
+    @property
     def weight_files(self) -> tuple[Path, ...]:
         """The files that hold the weights: one, or those of the index.
 

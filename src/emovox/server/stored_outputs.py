@@ -73,15 +73,8 @@ class Summary(BaseModel):
     warnings: list[str]
     side: Side | None = Field(None, description="whose voice it is; left out if nobody said", exclude_if=is_none)
     policy: Ruling | None = Field(None, description="what the policy decided; likewise", exclude_if=is_none)
-    tags: list[str] = Field(
-        default_factory=list,
-        description="of the recording; in lists alone, and left out if it has none",
-        exclude_if=lambda tags: not tags,
-    )
-    head: HeadVerdict | None = Field(
-        None,
-        description="verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3",
-    )
+    tags: list[str] | None = Field(None, description="if it has any; in lists alone", exclude_if=is_none)
+    head: HeadVerdict | None = Field(None, description="of a trained head; among `readouts`, too; goes with 0.3")
 
 
 class StoredOutputs:
@@ -217,9 +210,7 @@ class StoredOutputs:
         except (OSError, ValueError) as error:
             raise damaged("its result.json can't be read", error) from error
 
-    def timeline(
-        self, id_: str, *, start: float, end: float | None, points: int, segments: bool = True
-    ) -> Timeline:
+    def timeline(self, id_: str, *, start: float, end: float | None, points: int, segments: bool) -> Timeline:
         """Peaks, curve and segments of a stretch, as `Timelines.read`.
 
         Raises:
@@ -263,10 +254,8 @@ class StoredOutputs:
             move, raw = AsRecognized().of(record), record.scores
             record = record if move is None else move.record(record)
             facts = {name: getattr(record, name) for name in _SAME}
-            facts["scores_without"] = None if move is None else raw
-            facts["tags"] = list(record.tags)
-            head = _head(record.readouts)
-            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), head=head, **facts)
+            facts |= {"scores_without": move and raw, "tags": record.tags or None, "head": _head(record.readouts)}
+            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), **facts)
         except (Problem, OSError, ValueError) as error:
             if isinstance(error, OSError) and is_exhausted(error):
                 raise

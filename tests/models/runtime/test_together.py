@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from emovox.models.named import CATALOG
+from emovox.models.runtime import together
 from emovox.models.runtime.engine import Engine
 from emovox.models.runtime.session import EngineName
 from emovox.models.runtime.together import LONGEST, ROWS, Together
@@ -96,6 +97,34 @@ def test_an_error_is_everybodys_and_the_next_run_goes_on() -> None:
     assert isinstance(two, ValueError)
     assert three == 4
     assert session.give(1) == 2
+
+
+def test_who_is_interrupted_while_waiting_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session()
+
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            until(lambda: len(session.together._waiting) == 2)
+            raise KeyboardInterrupt
+
+    events = iter([threading.Event(), Interrupted(), threading.Event()])
+    call = together._Call.__init__
+
+    def begin(self: together._Call, *arguments: Any) -> None:
+        call(self, *arguments)
+        self.woken = next(events)
+
+    monkeypatch.setattr(together._Call, "__init__", begin)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(session.give, 0)
+        until(lambda: len(session.shapes) == 1)
+        second = pool.submit(session.give, 1)
+        until(lambda: len(session.together._waiting) == 1)
+        third = pool.submit(session.give, 2)
+        assert isinstance(second.exception(60), KeyboardInterrupt)
+        session.gate.set()
+        assert (first.result(60), third.result(60)) == (0, 4)
+    assert session.shapes == [(1, 4)] * 2
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])

@@ -136,9 +136,9 @@ class TestParity:
 
     def check(self, tmp_path: Path, config: dict[str, Any], lengths: tuple[int, ...], *, seed: int = 0) -> None:
         state = random_state(config, seed=seed)
-        model = voxprofile_model.build(config, state)
         folder = snapshots.write(tmp_path / "snapshot", config, state=state)
-        del state
+        model = voxprofile_model.build(config, state)
+        state.clear()
         waveforms = [speech(length, index) for index, length in enumerate(lengths)]
         expected = [voxprofile_model.infer(model, waveform) for waveform in waveforms]
         del model  # gigabytes, before ours is loaded

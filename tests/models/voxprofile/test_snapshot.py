@@ -22,7 +22,7 @@ def test_the_published_settings_are_read(folder: Path) -> None:
     snapshot = read_snapshot(folder, snapshots.MEANINGS)
     assert (snapshot.config.is_whisper, snapshot.embedding_size) == (True, 256)
     assert (snapshot.labels, snapshot.emotions) == (LABELS, snapshots.MEANINGS)
-    assert read_snapshot(folder).emotions == {"Other": "other"}
+    assert read_snapshot(folder).emotions == {"Neutral": "neutral", "Other": "other"}
     with pytest.raises(ModelError, match="not of the form safetensors"):
         snapshot.readouts  # noqa: B018  which need the checkpoint
 

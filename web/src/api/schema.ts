@@ -1610,10 +1610,10 @@ export interface components {
             policy?: components["schemas"]["Ruling"] | null;
             /**
              * Tags
-             * @description of the recording; in lists alone, and left out if it has none
+             * @description if it has any; in lists alone
              */
-            tags?: string[];
-            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
+            tags?: string[] | null;
+            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
@@ -2351,10 +2351,10 @@ export interface components {
             policy?: components["schemas"]["Ruling"] | null;
             /**
              * Tags
-             * @description of the recording; in lists alone, and left out if it has none
+             * @description if it has any; in lists alone
              */
-            tags?: string[];
-            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
+            tags?: string[] | null;
+            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**

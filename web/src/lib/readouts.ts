@@ -1,5 +1,5 @@
 /** What a model gives: the nine emotions, and readouts with classes or values of its own, in its own words. */
-import type { Curve, Emotion, EmotionView, ReadoutResult, Scores } from '../api/types'
+import type { Curve, Emotion, EmotionView, ModelView, ReadoutResult, Scores } from '../api/types'
 import { decimal, percent } from './format'
 import { colourOf, OWN, ownColour } from './palette'
 import { type Texture, TEXTURES } from './patterns'
@@ -128,4 +128,11 @@ export function told(series: Pick<Series, 'values'>, number: number, digits?: nu
 /** Where a value lies in a range, 0 to 1. */
 export function placeIn(value: number, [low, high]: readonly [number, number]): number {
   return Math.min(1, Math.max(0, (value - low) / (high - low)))
+}
+
+/** What a model gives besides the nine emotions, in its own words: a line for each readout. */
+export function ownOf({ readouts }: Pick<ModelView, 'readouts'>): string[] {
+  return (readouts ?? [])
+    .filter(({ labels, emotions }) => !labels.every((label) => emotions[label] === label))
+    .map(({ name, labels, range }) => `${name}: ${labels.join(', ')}${range ? ` (${range.join('–')})` : ''}`)
 }

@@ -7,6 +7,7 @@ import { preferences } from './preferences.svelte'
 
 const POINTS = 60
 const AT_ONCE = 3
+const GOOD = 0.15 // of what is heard
 const LONGEST = 3600 // seconds: of longer ones the segments alone are megabytes
 
 export interface Stretch {
@@ -27,6 +28,16 @@ class Ribbons {
     return timeline ? stretches(preferences.side(timeline, timelineWithout)) : []
   }
 
+  /** The emotions that have a good part of what is heard in it, most first. */
+  mix(id: string): readonly Emotion[] {
+    const shares = new Map<Emotion, number>()
+    for (const { from, to, emotion } of this.of(id)) shares.set(emotion, (shares.get(emotion) ?? 0) + to - from)
+    const all = [...shares.values()].reduce((sum, share) => sum + share, 0)
+    return [...shares]
+      .sort((a, b) => b[1] - a[1])
+      .flatMap(([emotion, share]) => (share >= GOOD * all ? [emotion] : []))
+  }
+
   /** Fetch it, as it has come into view. */
   want(id: string, duration: number): void {
     if (this.#asked.has(id) || duration > LONGEST) return
@@ -43,7 +54,8 @@ class Ribbons {
       const request = api.GET('/v1/outputs/{id_}/timeline', {
         params: { path: { id_: id }, query: { points: POINTS } },
       })
-      this.#timelines = new Map([...this.#timelines, [id, await ask(request)]])
+      const timeline = await ask(request)
+      this.#timelines = new Map([...this.#timelines, [id, timeline]])
     } catch {
       this.#asked.delete(id) // it is asked for again when it comes into view
     } finally {

@@ -1,5 +1,5 @@
 /** Canvases: as sharp as the screen, once a frame; and the marks on top of the picture. */
-import type { Layout } from './draw'
+import type { Layout } from './layout'
 import type { Look } from './paint'
 import { toX, type View } from './view'
 

@@ -36,7 +36,7 @@ export class TimelineData {
   readonly #stop = new AbortController()
   #wanted: Tile[] = []
   #running = new Set<string>()
-  #timer: ReturnType<typeof setTimeout> | 0 = 0
+  #timer: ReturnType<typeof setTimeout> | null = null
 
   /** `side`: which side of a result with a baseline is looked at. */
   constructor(
@@ -66,7 +66,7 @@ export class TimelineData {
 
   end(): void {
     this.#stop.abort()
-    clearTimeout(this.#timer)
+    if (this.#timer) clearTimeout(this.#timer)
   }
 
   /** The loudest sample, 0 to 1; of what is nearly silent, as if it were louder. */
@@ -88,7 +88,7 @@ export class TimelineData {
     }
     const shown = tiles(view, level, this.duration, 1)
     this.#wanted = shown.filter((tile) => !this.#tiles.has(key(tile)))
-    if (this.#wanted.length) this.#timer ||= setTimeout(() => this.#load(), SOON)
+    if (this.#wanted.length) this.#timer ??= setTimeout(() => this.#load(), SOON)
     return shown.map((tile) => ({ from: tile.start, to: tile.end, data: this.#best(tile, whole) }))
   }
 
@@ -115,7 +115,7 @@ export class TimelineData {
   }
 
   #load(): void {
-    this.#timer = 0
+    this.#timer = null
     while (this.#running.size < AT_ONCE) {
       const tile = this.#wanted.find((tile) => !this.#running.has(key(tile)))
       if (!tile || this.#stop.signal.aborted) return

@@ -19,72 +19,11 @@ import {
   segmentMeans,
   type Stretch,
 } from './leads'
-import { type Box, extent, inBands, type Look, paint } from './paint'
+import { type Layout, type Rows, WORDS } from './layout'
+import { type Box, extent, type Look, paint } from './paint'
 import { PIN, pins, shares } from './shares'
 import { ticks, toX, type View } from './view'
-import { type WaveBox, waveform } from './wave'
-
-export type { Look } from './paint'
-
-/** The rows of one recording, or of one side of a call. */
-export interface Rows {
-  readonly lane: { readonly top: number; readonly height: number } // segments, or what leads and pins
-  readonly wave: WaveBox
-  readonly curves: Box | null
-}
-
-export interface Layout {
-  readonly width: number
-  readonly height: number
-  readonly axis: number // height of the axis, from the top
-  readonly words: number // top of the lane of words; the axis' if there is none
-  readonly bottom: number
-  readonly sides: readonly Rows[]
-}
-
-const BAND = 24 // height that a class needs
-export const LANE = 34
-const WORDS = 22
-
-/** Where things are, for a width: of one recording, or of two sides mirrored on one axis. */
-export function layout(
-  width: number,
-  series: Series | null, // null: no curves, and more room for the waveform
-  { sides = 1, words = false }: { sides?: number; words?: boolean } = {},
-): Layout {
-  const small = width < 520
-  const axis = 24
-  const top = axis + (words ? WORDS : 2)
-  const bands = series && inBands(series) ? BAND * series.lines.length : 0
-  if (sides < 2) {
-    const wave = series ? (small ? 72 : 92) : small ? 130 : 170
-    const from = top + LANE + 6
-    const curves = series && Math.max(small ? 150 : 172, bands)
-    const box = curves === null ? null : { width, top: from + wave + 10, foot: from + wave + 10 + curves }
-    const bottom = from + wave + (curves === null ? 0 : 10 + curves)
-    const rows: Rows = {
-      lane: { top, height: LANE },
-      wave: { width, middle: from + wave / 2, up: wave / 2, down: wave / 2 },
-      curves: box,
-    }
-    return { width, height: bottom + 8, axis, words: axis, bottom, sides: [rows] }
-  }
-  const wave = series ? 40 : 80
-  const curves = series && Math.max(small ? 84 : 96, bands)
-  const middle = top + LANE + 4 + (curves === null ? 0 : curves + 6) + wave
-  const bottom = 2 * middle - top
-  const upper: Rows = {
-    lane: { top, height: LANE },
-    wave: { width, middle: middle - 1, up: wave, down: 0 },
-    curves: curves === null ? null : { width, top: top + LANE + 4, foot: top + LANE + 4 + curves },
-  }
-  const lower: Rows = {
-    lane: { top: bottom - LANE, height: LANE },
-    wave: { width, middle: middle + 1, up: 0, down: wave },
-    curves: curves === null ? null : { width, top: bottom - LANE - 4, foot: bottom - LANE - 4 - curves },
-  }
-  return { width, height: bottom + 6, axis, words: axis, bottom, sides: [upper, lower] }
-}
+import { waveform } from './wave'
 
 const EMOJI = '"Apple Color Emoji", "Segoe UI Emoji", "Noto Color Emoji", system-ui, sans-serif'
 const FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans CJK SC", "PingFang SC", sans-serif'
@@ -95,6 +34,7 @@ export interface SideScene {
   readonly whole: Piece | null // all of it
   readonly segments: readonly Segment[]
   readonly stretches: readonly Stretch[]
+  readonly peaks: readonly Peak[] // that the summary names: they have pins at any scale
   readonly chosen: number | null // the index of a segment
   readonly peak: number // of all of the sound, which fills the waveform's box
 }
@@ -110,7 +50,7 @@ export interface Scene {
 }
 
 /** Seconds of a pixel from which on single segments would be a barcode, and from which on curves would be a tangle. */
-const CLOSE = 0.35
+const CLOSE = 0.12
 const FAR = 3
 
 /** Whether shares of speech are drawn instead of curves. */
@@ -205,8 +145,9 @@ function drawSide(context: CanvasRenderingContext2D, scene: Scene, side: SideSce
   const lines = series?.lines.length ?? 0
   const far = isFar(view, place.width, series)
   const close = seconds < CLOSE
-  const fine = close ? null : binned(side.stretches, lines, view, 2 ** Math.ceil(Math.log2(seconds * 3)))
-  const led = fine ? runs(calmed(fine, far ? 2 : 1)) : exactRuns(side.stretches, view)
+  const led = close
+    ? exactRuns(side.stretches, view)
+    : runs(calmed(binned(side.stretches, lines, view, binOf(view, place.width)), 1))
   const chosen = side.chosen === null ? undefined : side.segments[side.chosen]
   if (chosen) highlight(context, scene, chosen, rows)
   if (far && series) {
@@ -218,7 +159,7 @@ function drawSide(context: CanvasRenderingContext2D, scene: Scene, side: SideSce
       width: place.width,
       tip: mirrored ? top + RIBBON + 1 : top + height - RIBBON - 1,
       up: !mirrored,
-      peaks: peaksOf(side.stretches, series, place.width, view),
+      peaks: peaksOf(side, series, place.width, view),
       series,
       look,
       emoji: `11px ${EMOJI}`,
@@ -228,7 +169,7 @@ function drawSide(context: CanvasRenderingContext2D, scene: Scene, side: SideSce
   waveform(context, { view, look, box: rows.wave, pieces: side.pieces, series, runs: led, peak: side.peak })
   if (!series || !rows.curves) return
   if (far) {
-    const bins = calmed(binned(side.stretches, lines, view, 2 ** Math.ceil(Math.log2(seconds * 6))), 1)
+    const bins = calmed(binned(side.stretches, lines, view, binOf(view, place.width)), 1)
     shares(context, { view, look, box: rows.curves, series, hidden, bins })
   } else curves(context, scene, side, rows.curves, series)
 }
@@ -238,14 +179,19 @@ const RIBBON = 10
 const pinned = new WeakMap<readonly Stretch[], { key: string; peaks: Peak[] }>()
 
 /** The peaks for a scale: more as one zooms. They are the same wherever the view is moved to. */
-function peaksOf(stretches: readonly Stretch[], series: Series, width: number, view: View): Peak[] {
+function peaksOf(
+  { stretches, peaks: given }: Pick<SideScene, 'stretches' | 'peaks'>,
+  series: Series,
+  width: number,
+  view: View,
+): Peak[] {
   const seconds = 2 ** Math.round(Math.log2((view.end - view.start) / width))
   const length = stretches.at(-1)?.end ?? 0
-  const key = `${seconds} ${series.name}`
+  const key = `${seconds} ${series.name} ${given.map(({ time }) => time).join(' ')}`
   let known = pinned.get(stretches)
   if (known?.key !== key) {
-    const most = Math.min(200, Math.max(3, Math.round(length / seconds / 130)))
-    pinned.set(stretches, (known = { key, peaks: peaks(stretches, series, seconds * 48, most) }))
+    const most = Math.min(200, Math.max(3, Math.round(length / seconds / 180)))
+    pinned.set(stretches, (known = { key, peaks: peaks(stretches, series, seconds * 48, most, given) }))
   }
   return known.peaks
 }
@@ -286,6 +232,7 @@ function ribbon(
     const line = series?.lines[at]
     const left = Math.max(-4, toX(start, view, place.width))
     const right = Math.min(place.width + 4, toX(end, view, place.width))
+    if (right <= left) continue
     context.fillStyle = line ? fill(context, line.colour, line.texture) : look.wave
     context.beginPath()
     context.roundRect(left, top, Math.max(1, right - left - 0.5), height, Math.min(3, (right - left) / 2))
@@ -440,15 +387,12 @@ export function pinAt(
   x: number,
   y: number,
   scene: Pick<Scene, 'view' | 'place' | 'series'>,
-  side: Pick<SideScene, 'stretches'>,
+  side: Pick<SideScene, 'stretches' | 'peaks'>,
   rows: Rows,
 ): Peak | null {
   const { view, place, series } = scene
   if (!series || !isFar(view, place.width, series) || y < rows.lane.top || y > rows.lane.top + rows.lane.height)
     return null
-  return (
-    peaksOf(side.stretches, series, place.width, view).find(
-      ({ time }) => Math.abs(toX(time, view, place.width) - x) <= PIN,
-    ) ?? null
-  )
+  const pins = peaksOf(side, series, place.width, view)
+  return pins.find(({ time }) => Math.abs(toX(time, view, place.width) - x) <= PIN) ?? null
 }

@@ -174,8 +174,17 @@ export interface Peak {
 /** What is no emotion, by the names that models have for it. */
 const NOTHING = /^(neu|neutral|calm|other|unknown|中性|其他|未知)/i
 
-/** The strongest stretches of emotions, `apart` seconds from each other at least; of several emotions, if there are. */
-export function peaks(stretches: readonly Stretch[], series: Series, apart: number, most: number): Peak[] {
+/**
+ * The strongest stretches of emotions, `apart` seconds from each other at least; of several emotions, if there are.
+ * Those that are `given` come first, and are there however near.
+ */
+export function peaks(
+  stretches: readonly Stretch[],
+  series: Series,
+  apart: number,
+  most: number,
+  given: readonly Peak[] = [],
+): Peak[] {
   const quiet = series.lines.map(({ name }) => NOTHING.test(name))
   const candidates = stretches.flatMap(({ start, end, place, share }, index) =>
     place < 0 || quiet[place]
@@ -183,8 +192,9 @@ export function peaks(stretches: readonly Stretch[], series: Series, apart: numb
       : [{ time: (start + end) / 2, place, index, weight: share * Math.sqrt(Math.min(end - start, 6)) }],
   )
   candidates.sort((a, b) => b.weight - a.weight)
-  const found: Peak[] = []
+  const found = [...given]
   const had = new Map<number, number>() // how many of an emotion
+  for (const { place } of given) had.set(place, (had.get(place) ?? 0) + 1)
   for (let round = 1; found.length < most && round <= most; round++) {
     for (const { time, place, index } of candidates) {
       if (found.length >= most) break
@@ -194,6 +204,19 @@ export function peaks(stretches: readonly Stretch[], series: Series, apart: numb
     }
   }
   return found.sort((a, b) => a.time - b.time)
+}
+
+/** Moments that a summary has named, as peaks of a series. */
+export function named(
+  moments: readonly { readonly name: string; readonly start: number; readonly end: number }[],
+  stretches: readonly Stretch[],
+  series: Series,
+): Peak[] {
+  return moments.flatMap(({ name, start, end }) => {
+    const place = series.lines.findIndex((line) => line.name === name)
+    const index = firstAfter(stretches, start)
+    return place < 0 || index === stretches.length ? [] : [{ time: (start + end) / 2, place, index }]
+  })
 }
 
 /** Which lines lead somewhere, or pass a share where somebody speaks: those that are worth drawing. */
@@ -261,7 +284,7 @@ export interface Samples {
 
 /**
  * Means of what segments are, in bins of `size` seconds over a view, by how long each lasts: what the model makes of
- * the silence between them doesn't count. From four seconds on a bin's neighbours count, too.
+ * the silence between them doesn't count. A bin's neighbours count half, as in `calmed`.
  */
 export function segmentMeans(
   segments: readonly Segment[],
@@ -291,14 +314,13 @@ export function segmentMeans(
   const times = Array.from({ length: count }, (_, bin) => (first + bin + 0.5) * size)
   const values = series.lines.map((_, line) =>
     times.map((_, bin) => {
-      if ((spoken[bin] ?? 0) < SPOKEN * size) return Number.NaN
       let [sum, all] = [0, 0]
-      for (let other = size < 4 ? bin : bin - 1; other <= (size < 4 ? bin : bin + 1); other++) {
+      for (let other = bin - 1; other <= bin + 1; other++) {
         const weight = other === bin ? 1 : 0.5
         sum += weight * (sums[other * lines + line] ?? 0)
         all += weight * (spoken[other] ?? 0)
       }
-      return sum / all
+      return all > SPOKEN * size ? sum / all : Number.NaN
     }),
   )
   return { times, values }

@@ -201,6 +201,11 @@ class Emotion2VecSnapshot(Snapshot):
     has_tokenizer: bool
 
     @property
+    def has_head(self) -> bool:
+        """Whether it gives more than embeddings."""
+        return bool(self.tokens)
+
+    @property
     def grid(self) -> Grid:
         """Where its frames lie."""
         return Grid.of(self.config.audio.feature_encoder_spec)

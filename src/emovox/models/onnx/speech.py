@@ -200,7 +200,9 @@ class SpeechEncoder:
         x = graph.add("Mul", x, graph.weight(f"{name}.weight", self.weights[f"{name}.weight"]))
         return graph.add("Add", x, graph.weight(f"{name}.bias", self.weights[f"{name}.bias"]))
 
-    def neighbours(self, x: str, valid: str, name: str, kernel: Floats, *, groups: int) -> str:
+    def neighbours(
+        self, x: str, valid: str, name: str, kernel: Floats, *, groups: int, bias: Floats | None = None
+    ) -> str:
         """A convolution over neighbouring frames, (B, T, D) to the same; none sees anything but valid frames.
 
         Args:
@@ -209,15 +211,17 @@ class SpeechEncoder:
             name: of its weight and bias.
             kernel: the weight, (D, D / groups, width). An even width would give a frame more: the last is dropped.
             groups: of channels.
+            bias: where it isn't the weight of that name, (D,).
         """
         graph, width = self.graph, kernel.shape[2]
+        bias = self.weights[f"{name}.bias"] if bias is None else bias
         half = width // 2
         x = graph.add("Where", valid, x, graph.number(0))
         x = graph.add(
             "Conv",
             graph.add("Transpose", x, perm=[0, 2, 1]),
             graph.weight(f"{name}.weight", kernel),
-            graph.weight(f"{name}.bias", self.weights[f"{name}.bias"]),
+            graph.weight(f"{name}.bias", bias),
             group=groups,
             pads=[half, half - 1 + width % 2],
         )
@@ -329,3 +333,14 @@ class SpeechEncoder:
             graph.weight(f"{name}.{part}", self.weights[f"{name}.{part}"]) for part in ("weight", "bias")
         )
         return graph.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
+
+    def plain_norm(self, x: str, width: int, epsilon: float = EPSILON) -> str:
+        """Normalise each frame over its channels, and nothing more."""
+        one, zero = (self.graph.constant(np.full(width, value), np.float32) for value in (1, 0))
+        return self.graph.add("LayerNormalization", x, one, zero, axis=-1, epsilon=epsilon)
+
+    def activation(self, x: str, name: str) -> str:
+        """By transformers' name of it: `gelu`, or `swish`, which it also calls `silu`."""
+        return (
+            self.graph.add("Gelu", x) if name == "gelu" else self.graph.add("Mul", x, self.graph.add("Sigmoid", x))
+        )

@@ -16,7 +16,7 @@ from emovox.errors import ModelError
 from emovox.models.metadata import Precision
 from emovox.models.onnx.graph import INT8_BLOCK
 from emovox.models.runtime.session import one_line
-from emovox.models.runtime.together import ROWS, Together
+from emovox.models.runtime.together import AT_ONCE, ROWS, Together
 from emovox.silence import import_openvino
 
 ov = import_openvino()
@@ -63,7 +63,9 @@ class OpenVinoSession:
             raise ModelError(f"{path}: not a model that OpenVINO can load: {one_line(error)}") from error
         self._release_weights(path)
         # A request serves one call, and one call keeps every core busy.
-        self._together = Together(self._infer, rows=ROWS if precision == "fp32" else (1,))
+        rows = ROWS if precision == "fp32" else (1,)
+        self._together = Together(self._infer, rows=rows)
+        self.at_once = 1 if rows == (1,) else AT_ONCE
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """As `Session.run`."""

@@ -16,6 +16,8 @@ from emovox.audio.waveform import SAMPLE_RATE
 
 ROWS = (4, 2, 1)
 """How many are run together: few sizes, because an engine may keep kernels for each shape that it has seen."""
+AT_ONCE = 8
+"""Threads that find enough of one length among what they want."""
 LONGEST = 12 * SAMPLE_RATE
 """Samples of all rows, if there are several."""
 

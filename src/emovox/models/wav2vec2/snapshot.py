@@ -25,20 +25,34 @@ from emovox.models.transformers import (
     readout_of,
 )
 
-PREFIXES = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert", "wavlm": "WavLM"}
+DATA2VEC, CONFORMER = "data2vec-audio", "wav2vec2-conformer"
+PREFIXES = {
+    "wav2vec2": "Wav2Vec2",
+    "hubert": "Hubert",
+    "wavlm": "WavLM",
+    DATA2VEC: "Data2VecAudio",
+    CONFORMER: "Wav2Vec2Conformer",
+}
 """By `model_type`, what the names of its classes begin with."""
 
 HEADLESS, SEQUENCE, SPEECH = "Model", "ForSequenceClassification", "ForSpeechClassification"
 """What the names of those that are computed end with: no head; transformers' own; and one that many published
 models name and transformers never had, with a dense layer, tanh and another (https://github.com/m3hrdadfi/soxan)."""
 _ALSO_SPEECH = "EmotionModel"  # audEERING's name for the same, in their card
+CTC = "ForCTC"
+"""A class that transcribes: computed where its outputs are named, which those of a transcription aren't. Then the
+verdict is the mean of the frames' logits."""
 
 _OWN = {
     "hubert": {"feat_proj_layer_norm", "conv_pos_batch_norm"},
     "wavlm": {"num_buckets", "max_bucket_distance"},
+    DATA2VEC: {"conv_pos_kernel_size"},
+    CONFORMER: {"position_embeddings_type", "rotary_embedding_base", "conv_depthwise_kernel_size"},
 }  # settings that one kind alone has
 
+_PLAIN = {"do_stable_layer_norm": False}
 _MAX_CONVOLUTIONS = 32
+_MAX_POSITIONAL = 64  # convolutions one upon the other
 
 Sizes = Annotated[tuple[int, ...], Field(min_length=1, max_length=_MAX_CONVOLUTIONS)]
 
@@ -48,12 +62,12 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    model_type: Literal["wav2vec2", "hubert", "wavlm"]
+    model_type: Literal["wav2vec2", "hubert", "wavlm", "data2vec-audio", "wav2vec2-conformer"]
     hidden_size: Annotated[int, Field(description="D, width of an embedding", ge=1, le=8192)] = 768
     num_hidden_layers: Annotated[int, Field(description="transformer layers", ge=1, le=128)] = 12
     num_attention_heads: Annotated[int, Field(description="attention heads", ge=1, le=256)] = 12
     intermediate_size: Annotated[int, Field(description="width of a layer's middle", ge=1, le=65_536)] = 3072
-    hidden_act: Annotated[Literal["gelu"], Field(description="of a layer's middle")] = "gelu"
+    hidden_act: Annotated[Literal["gelu", "swish", "silu"], Field(description="of a layer's middle")] = "gelu"
     layer_norm_eps: Annotated[float, Field(description="kept away from zero by this", ge=0, le=1)] = 1e-5
     feat_extract_norm: Annotated[
         Literal["group", "layer"],
@@ -65,7 +79,13 @@ class ModelConfig(BaseModel):
     conv_stride: Annotated[Sizes, Field(description="stride of each")] = (5, 2, 2, 2, 2, 2, 2)
     conv_bias: Annotated[bool, Field(description="they have a bias")] = False
     feat_proj_layer_norm: Annotated[bool, Field(description="HuBERT: normalise what they give")] = True
-    num_conv_pos_embeddings: Annotated[int, Field(description="frames that a position sees", ge=1, le=4096)] = 128
+    num_conv_pos_embeddings: Annotated[
+        int,
+        Field(
+            description="frames that a position sees; data2vec: convolutions, one upon the other", ge=1, le=4096
+        ),
+    ] = 128
+    conv_pos_kernel_size: Annotated[int, Field(description="data2vec: frames that each sees", ge=1, le=4096)] = 19
     num_conv_pos_embedding_groups: Annotated[int, Field(description="groups of channels", ge=1, le=4096)] = 16
     conv_pos_batch_norm: Annotated[
         bool, Field(description="HuBERT: a batch norm before the positions, and no weight norm in them")
@@ -76,6 +96,15 @@ class ModelConfig(BaseModel):
     max_bucket_distance: Annotated[
         int, Field(description="WavLM: frames from which all distances are one", ge=2, le=100_000)
     ] = 800
+    position_embeddings_type: Annotated[
+        Literal["relative", "rotary"] | None, Field(description="Conformer: how attention knows of distances")
+    ] = "relative"
+    rotary_embedding_base: Annotated[int, Field(description="Conformer: of its wave lengths", ge=2, le=10**9)] = (
+        10_000
+    )
+    conv_depthwise_kernel_size: Annotated[
+        int, Field(description="Conformer: frames that a layer's convolution sees", ge=1, le=1023)
+    ] = 31
     do_stable_layer_norm: Annotated[
         bool, Field(description="normalise before each part of a layer, not after")
     ] = False
@@ -96,7 +125,10 @@ class ModelConfig(BaseModel):
         if isinstance(settings, dict):
             kind = settings.get("model_type")
             strange = {name for other, names in _OWN.items() if other != kind for name in names}
-            return {key: settings[key] for key in settings.keys() - strange}
+            known = {key: settings[key] for key in settings.keys() - strange}
+            if kind == DATA2VEC:
+                return {"num_conv_pos_embeddings": 5, **known, "feat_extract_norm": "layer", **_PLAIN}
+            return known | _PLAIN if kind == CONFORMER else known
         return settings
 
     @model_validator(mode="after")
@@ -113,6 +145,12 @@ class ModelConfig(BaseModel):
             raise ValueError(
                 "hidden_size must be a multiple of num_attention_heads and num_conv_pos_embedding_groups"
             )
+        if self.model_type == DATA2VEC and self.num_conv_pos_embeddings > _MAX_POSITIONAL:
+            raise ValueError(f"num_conv_pos_embeddings must be {_MAX_POSITIONAL} at most")
+        if self.conv_depthwise_kernel_size % 2 == 0:
+            raise ValueError("conv_depthwise_kernel_size must be odd")
+        if self.model_type == CONFORMER and self.hidden_size // self.num_attention_heads % 2:
+            raise ValueError("hidden_size must be an even multiple of num_attention_heads")
         if self.max_bucket_distance <= self.num_buckets // 4:
             raise ValueError("max_bucket_distance must be over a quarter of num_buckets")
         return self
@@ -134,7 +172,7 @@ class Wav2Vec2Snapshot(Snapshot):
 
     Attributes:
         config: what the model computes.
-        architecture: `HEADLESS`, `SEQUENCE` or `SPEECH`.
+        architecture: `HEADLESS`, `SEQUENCE`, `SPEECH` or `CTC`.
         labels: of the head's rows, as config.json names them; empty without a head.
         emotions: which of the nine they are; those that are none of them are left out.
         activation: from the head's logits to numbers.
@@ -151,6 +189,11 @@ class Wav2Vec2Snapshot(Snapshot):
     def readout(self, kind: Kind) -> Readout:
         """What the head gives, computed in this way."""
         return readout_of(kind, self.activation, self.labels, self.emotions)
+
+    @property
+    def has_head(self) -> bool:
+        """Whether it gives more than embeddings."""
+        return bool(self.labels)
 
     @property
     def grid(self) -> Grid:
@@ -226,12 +269,12 @@ def _architecture(settings: Mapping[str, Any]) -> str:
     name = given[0] if isinstance(given, list) and len(given) == 1 else given
     if name == _ALSO_SPEECH:
         return SPEECH
-    for ending in (HEADLESS, SEQUENCE, SPEECH):
-        if name == prefix + ending:
+    for ending in (HEADLESS, SEQUENCE, SPEECH, CTC):
+        if name == prefix + ending and (ending != CTC or settings.get("id2label") is not None):
             return ending
     names = " ".join((", ".join(map(str, given)) if isinstance(given, list) else str(given)).split())
     raise ModelError(
         f"{CONFIG_FILE} is of the class {names:.100}, which can't be computed; {prefix}{SEQUENCE} and "
-        f"{prefix}{SPEECH} can, with their heads, and {prefix}{HEADLESS}, which has none: name it there to have "
-        "embeddings alone"
+        f"{prefix}{SPEECH} can, with their heads (and {prefix}{CTC}, if id2label names emotions), and "
+        f"{prefix}{HEADLESS}, which has none: name it there to have embeddings alone"
     )

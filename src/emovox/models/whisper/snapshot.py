@@ -93,6 +93,11 @@ class WhisperSnapshot(Snapshot):
         return (readout_of("linear", self.activation, self.labels, self.emotions),) if self.labels else ()
 
     @property
+    def has_head(self) -> bool:
+        """Whether it gives more than embeddings."""
+        return bool(self.labels)
+
+    @property
     def grid(self) -> Grid:
         """Where its frames lie."""
         return GRID
