@@ -63,7 +63,8 @@ def test_files_to_take_away(tab: Tab, angry: Path) -> None:
     tab.result()
     for name in ("result.json", "embedding.npy", "processed_audio.wav"):
         expect(page.get_by_role("link", name=name)).to_be_visible()
-    page.get_by_role("button", name="SRT", exact=True).click()
+    with page.expect_download():  # at once
+        page.get_by_role("button", name="SRT", exact=True).click()
     expect(page.get_by_role("link", name="segments.srt")).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name="All as zip").click()
