@@ -1,4 +1,4 @@
-"""The summary: its decision table, which docs/results.md has too, and that it can't contradict the segments."""
+"""The summary: its decision table, which docs/summary.md has too, and that it can't contradict the segments."""
 
 from itertools import pairwise
 from typing import Any
@@ -38,8 +38,8 @@ def of(*segments: Segment) -> SpeechSummary:
     return summary
 
 
-CALM = {"neutral": 0.8}
-CROSS = {"angry": 0.8}
+CALM: dict[str, Any] = {"neutral": 0.8}
+CROSS: dict[str, Any] = {"angry": 0.8}
 
 # What is said, in which order: unsure, tie, clear, for all of a short recording and for each part of a long one.
 TABLE: dict[str, tuple[list[Segment], str, str, str]] = {
