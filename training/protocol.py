@@ -227,7 +227,13 @@ def main() -> None:
             if turn.corpus in options.turns if options.turns else turn.chooses or options.report:
                 turns.append(
                     listen(
-                        material, recipe.options, turn, seed=options.seed, work=options.work, first=recipe.first
+                        material,
+                        recipe.options,
+                        turn,
+                        seed=options.seed,
+                        work=options.work,
+                        first=recipe.first,
+                        share=recipe.share,
                     )
                 )
                 _keep(options, name, turns)

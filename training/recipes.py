@@ -13,6 +13,7 @@ class Recipe:
     options: Options
     constants: tuple[float, ...] = (0.0, 0.5, 1.0)
     first: Options | None = None  # of a fit that goes before
+    share: float = 1.0  # how far the weights go from that fit's to this one's
 
 
 _UNITS = Options(stages=Options().stages[:1])
@@ -34,15 +35,17 @@ RECIPES = {
     "relative everyday, voices": Recipe(
         replace(_UNITS, stages=(_WIDE,), placed=0.4, everyday=1, relative=0.67, shift=1.4)
     ),
-    "5.2 tuned": Recipe(_TUNED_5, (0.0, 0.96)),
+    "5.2 tuned": Recipe(_TUNED_5, (0.0, 0.5, 0.75, 0.96)),
     "relative everyday tuned": Recipe(
         replace(_UNITS, stages=(_WIDE, replace(_TUNED, batch=64)), placed=0.4, everyday=1, relative=0.5)
     ),
     "further": Recipe(replace(_FURTHER, placed=0.4, everyday=1)),
     "further relative": Recipe(replace(_FURTHER, placed=0.4, everyday=1, relative=0.5)),
-    "5.2 tuned, then further": Recipe(
-        replace(_FURTHER, stages=(replace(_FURTHER.stages[0], steps=200),), placed=0.4, everyday=1, relative=0.5),
-        (0.0, 0.5, 0.96),
-        _TUNED_5,
-    ),
 }
+_THEN = Recipe(
+    replace(_FURTHER, stages=(replace(_FURTHER.stages[0], steps=200),), placed=0.4, everyday=1, relative=0.5),
+    (0.0, 0.25, 0.5, 0.75, 0.96),
+    _TUNED_5,
+)
+RECIPES["5.2 tuned, then further"] = _THEN
+RECIPES |= {f"5.2 tuned, {share:g} further": replace(_THEN, share=share) for share in (0.3, 0.5, 0.7)}
