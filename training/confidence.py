@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from emovox.models.readout import Calibration
 from training.corpus import BY_NAME
 from training.experiments import Table, shared
 from training.left_out import Floats, Unheard, Voices, draw
@@ -41,6 +42,26 @@ def confidence(turns: Sequence[Unheard], constant: float, kept: float) -> Table:
     if len(relative) > 1:
         found["corpus"] = _crossed(relative)
     return found
+
+
+def calibration(table: Table) -> tuple[float, Calibration]:
+    """A temperature for whole clips, and by what else shorter ones are divided; thresholds; of all turns together.
+
+    Args:
+        table: as `confidence` gives it.
+    """
+    whole = table["whole"]["temperature"]
+    pieces = [(seconds, table[f"{seconds:g} s"]["temperature"] / whole) for seconds in PIECES]
+    lengths = tuple((seconds, round(max(1.0, factor), 2)) for seconds, factor in pieces)
+    return whole, Calibration(
+        temperatures=(*lengths, (2 * PIECES[-1], 1.0)),
+        unsure=_rounded(table["whole"]["unsure"]),
+        unsure_relative=_rounded(table["corpus"]["unsure"]),
+    )
+
+
+def _rounded(threshold: float | None) -> float | None:
+    return None if threshold is None else round(threshold, 2)
 
 
 def _labelled(voices: Voices, logits: Floats) -> Labelled:

@@ -17,11 +17,11 @@ import torch
 
 from emovox.emotions import NAMES
 from emovox.models.metadata import CONTRACT, Metadata
-from emovox.models.readout import EMOTION, Readout
+from emovox.models.readout import EMOTION, Calibration, Readout
 from emovox.models.runtime.engine import read_metadata
 from training import graph
 from training.continued import continued
-from training.corpus import CORPORA, EVERYDAY, MEASURED
+from training.corpus import EVERYDAY, MEASURED
 from training.kept import Start, kept_fit
 from training.material import MERGE, TAPS, Material, gather
 from training.network import Network
@@ -29,7 +29,7 @@ from training.neutral import NEUTRAL
 from training.recipes import RECIPES
 from training.sampling import Options
 
-_EVERYDAY = "Arabic Speech Commands (CC BY 4.0), Picovoice (Apache-2.0), Mycroft Precise (public domain)"
+EVERYDAY_CREDITS = "Arabic Speech Commands (CC BY 4.0), Picovoice (Apache-2.0), Mycroft Precise (public domain)"
 TEMPERATURE = 0.8063  # of revisions 5 to 5.2: training/measured.json
 
 
@@ -57,9 +57,25 @@ def fit_further(
 
 
 def to_model(
-    network: Network, material: Material, old: Metadata, revision: str, temperature: float, neutral: float
+    network: Network,
+    material: Material,
+    old: Metadata,
+    revision: str,
+    temperature: float,
+    neutral: float,
+    calibration: Calibration | None = None,
 ) -> onnx.ModelProto:
-    """The file's graph and what it says of itself; without reference means."""
+    """The file's graph and what it says of itself; without reference means.
+
+    Args:
+        network: fitted.
+        material: with the encoder that the blocks follow.
+        old: what stays as it is.
+        revision: of the file.
+        temperature: folded into the head.
+        neutral: constant on neutral's logit, after the temperature.
+        calibration: of confidences, after both.
+    """
     usual = network.usual.detach().numpy() / temperature
     prior = {name: float(value) for name, value in zip(NAMES, usual, strict=True) if value}
     prior["neutral"] = prior.get("neutral", 0.0) + neutral
@@ -70,8 +86,9 @@ def to_model(
         labels=NAMES,
         emotions={name: name for name in NAMES},
         prior=prior,
+        calibration=calibration,
     )
-    source = f"{old.source}; everyday speech taken for neutral: {_EVERYDAY}"
+    source = f"{old.source.partition('; everyday')[0]}; everyday speech taken for neutral: {EVERYDAY_CREDITS}"
     metadata = old.model_copy(
         update={
             "contract": CONTRACT,
@@ -80,7 +97,7 @@ def to_model(
             "embedding_checksum": None,
             "source": source,
             "readouts": (readout,),
-            "corpora": tuple(corpus.name for corpus in (*CORPORA, *EVERYDAY)),
+            "corpora": tuple(dict.fromkeys((*old.corpora, *(corpus.name for corpus in EVERYDAY)))),
         }
     )
     encoder = graph.Encoder(network.to_variables(material.encoder.variables), MERGE, TAPS[-1:])

@@ -17,6 +17,7 @@ from training.continued import between
 from training.corpus import ACTED, BY_NAME, Clip
 from training.kept import Start, kept_embeddings, kept_fit
 from training.material import Material
+from training.network import Network
 from training.reference import NO_EMOTION, PER_CLASS, reference, some
 from training.sampling import Options
 
@@ -33,11 +34,13 @@ class Turn:
         corpus: of emotional speech.
         sets: of everyday speech.
         chooses: settings may be chosen by what it shows.
+        unknown: other corpora that the fit doesn't know either.
     """
 
     corpus: str
     sets: tuple[str, ...]
     chooses: bool
+    unknown: tuple[str, ...] = ()
 
 
 PICOVOICE = ("picovoice_commands", "picovoice_wakewords")  # one side of any split: they may share speakers
@@ -149,6 +152,20 @@ def listen(
     if first is not None and share != 1:
         key = f"{before}-{key}-{share:g}"
         network = between(earlier, network, share)
+    return heard_by(key, network, material, turn, work=work)
+
+
+def heard_by(key: str, network: Network, material: Material, turn: Turn, *, work: Path) -> Unheard:
+    """What a network makes of what a turn leaves out; its reference means are of the acted corpora beside that.
+
+    Args:
+        key: of the fit.
+        network: fitted without what is left out.
+        material: clips and their states.
+        turn: what is left out.
+        work: where embeddings are kept.
+    """
+    out = (turn.corpus, *turn.sets, *ALWAYS_OUT)
     heard = {}
     for seconds, states in {0.0: material.versions[0], **material.pieces}.items():
         for name in out:
@@ -164,8 +181,8 @@ def listen(
     known: dict[str, list[Clip]] = {}
     embeddings: dict[str, dict[str, Floats]] = {}
     for name in ACTED:
-        if name != turn.corpus:
-            own = [clip for clip in train if clip.corpus == name and clip.label not in NO_EMOTION]
+        if name != turn.corpus and name not in turn.unknown:
+            own = [clip for clip in material.clips if clip.corpus == name and clip.label not in NO_EMOTION]
             known[name] = some(own, PER_CLASS)
             rows = kept_embeddings(key, network, known[name], material.versions[0], f"{name}-known", work=work)
             embeddings[name] = {clip.path: row for clip, row in zip(known[name], rows, strict=True)}
@@ -176,7 +193,7 @@ def listen(
         adaptor.head_weight,
         adaptor.head_bias,
         network.usual.detach().numpy(),
-        _metadata(known, embeddings, options.shape.units),
+        _metadata(known, embeddings, adaptor.head_weight.shape[1]),
     )
 
 
