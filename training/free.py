@@ -16,14 +16,13 @@ import onnx
 import torch
 
 from emovox.files import replacing
-from emovox.models.metadata import Metadata
-from training import graph, reference
+from training import reference
 from training.confidence import calibration
-from training.corpus import BY_NAME, LEFT_OUT, MEASURED, PERMISSIVE
-from training.further import to_model
+from training.corpus import BY_NAME, EVERYDAY, LEFT_OUT, MEASURED, PERMISSIVE
 from training.kept import kept_fit
 from training.left_out import Turn, Unheard, heard_by
 from training.material import TAPS, UNITS, gather
+from training.model_file import to_model
 from training.protocol import figures, rounded
 from training.sampling import Options
 
@@ -33,7 +32,8 @@ LICENCE = "CC BY 4.0"
 SOURCE = (
     f"Convolutional stem and first {max(TAPS) + 1} encoder blocks of OpenAI Whisper base (MIT), the first pruned "
     f"to {UNITS[0]} feed-forward units, the others tuned; gated units and head trained on EmoDB (CC0), "
-    "EmoGator (Apache-2.0), ESC-10 (CC BY 3.0)"
+    "EmoGator (Apache-2.0), ESC-10 (CC BY 3.0); everyday speech taken for neutral: Arabic Speech Commands (CC BY "
+    "4.0), Picovoice (Apache-2.0), Mycroft Precise (public domain)"
 )
 NEVER_HEARD = tuple(name for name in LEFT_OUT if name not in PERMISSIVE)
 CONSTANTS = (0.0, 0.5, 1.0)  # of neutral's logit, before the temperature
@@ -79,23 +79,18 @@ def make(*, out: Path, corpora: Path, work: Path, measured: Path, neutral: float
     facts = {f"constant {constant:g}": rounded(table) for constant, table in tables.items()}
     with replacing(measured, durable=False) as file:
         file.write((json.dumps(facts, indent=1) + "\n").encode())
-    temperature, calibrated = calibration(tables[neutral]["confidence"])
-    metadata = Metadata(
+    temperature, calibrated = calibration(turns, neutral)
+    model = to_model(
+        network,
+        material,
+        temperature=temperature,
+        neutral=neutral / temperature,
+        calibration=calibrated,
         name=NAME,
         revision=REVISION,
-        precision="fp32",
         licence=LICENCE,
         source=SOURCE,
-        source_sha256=material.sha256,
-        readouts=(),
-        corpora=PERMISSIVE,
-        hop=graph.HOP,
-        first_centre=graph.FIRST_CENTRE,
-        minimum_samples=graph.MINIMUM_SAMPLES,
-        embedding_size=fit.shape.units,
-    )
-    model = to_model(
-        network, material, metadata, REVISION, temperature, neutral / temperature, calibration=calibrated
+        corpora=(*PERMISSIVE, *(corpus.name for corpus in EVERYDAY)),
     )
     onnx.save(model, out)
     reference.add(out, out, corpora, names=("emodb",))

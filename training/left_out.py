@@ -13,9 +13,8 @@ from emovox.baselines.shift import shift
 from emovox.emotions import NAMES
 from emovox.models.metadata import Metadata
 from emovox.models.readout import EMOTION, Readout
-from training.continued import between
 from training.corpus import ACTED, BY_NAME, Clip
-from training.kept import Start, kept_embeddings, kept_fit
+from training.kept import kept_embeddings, kept_fit
 from training.material import Material
 from training.network import Network
 from training.reference import NO_EMOTION, PER_CLASS, reference, some
@@ -121,37 +120,10 @@ class Unheard:
         return np.asarray(shift(baseline, self.metadata, self.weights).vector - self.usual, np.float32)
 
 
-def listen(
-    material: Material,
-    options: Options,
-    turn: Turn,
-    *,
-    seed: int,
-    work: Path,
-    first: Options | None = None,
-    share: float = 1.0,
-) -> Unheard:
-    """Fit without what the turn leaves out, and hear it.
-
-    Args:
-        material: clips and their states.
-        options: of the fit.
-        turn: what is left out.
-        seed: of all that is random.
-        work: where fits and embeddings are kept.
-        first: of a fit that goes before, from which this one goes on.
-        share: how far the weights go from that fit's to this one's.
-    """
-    out = (turn.corpus, *turn.sets, *ALWAYS_OUT)
-    start = None
-    if first is not None:
-        before, earlier = kept_fit(material, _trained(material, first, out), first, seed=seed, work=work)
-        start = Start(before, lambda _mean, _deviation: earlier)
-    train = _trained(material, options, out)
-    key, network = kept_fit(material, train, options, seed=seed, work=work, start=start)
-    if first is not None and share != 1:
-        key = f"{before}-{key}-{share:g}"
-        network = between(earlier, network, share)
+def listen(material: Material, options: Options, turn: Turn, *, seed: int, work: Path) -> Unheard:
+    """Fit without what the turn leaves out, and hear it."""
+    train = _trained(material, options, (turn.corpus, *turn.sets, *ALWAYS_OUT))
+    key, network = kept_fit(material, train, options, seed=seed, work=work)
     return heard_by(key, network, material, turn, work=work)
 
 
