@@ -6,6 +6,7 @@ import pytest
 
 from emovox.emotions import BY_NAME, EMOTIONS, NAMES, check_names
 from emovox.errors import UnknownEmotionError
+from emovox.exports.paints import HATCHES
 from support import colours
 
 STYLES = Path(__file__).parents[1] / "web" / "src" / "app.css"
@@ -39,10 +40,19 @@ def test_chinese_names_are_understood() -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_colours_stay_apart_for_every_kind_of_colour_vision(theme: str) -> None:
     nine = {each.name: each.dark_colour if theme == "dark" else each.colour for each in EMOTIONS}
+    assert nine["other"] == nine["unknown"]  # told apart by their textures
     for vision in colours.VISIONS:
-        for one, other in itertools.combinations(NAMES, 2):
+        for one, other in itertools.combinations(NAMES[:-1], 2):
             found = colours.difference(nine[one], nine[other], vision)
             assert found >= APART, f"{theme}: {one} and {other}, {vision}: {found:.1f}"
+
+
+def test_what_has_the_same_colour_has_another_texture() -> None:
+    assert len({(each.colour, each.texture) for each in EMOTIONS}) == len(EMOTIONS)
+    assert len({(each.dark_colour, each.texture) for each in EMOTIONS}) == len(EMOTIONS)
+    assert {each.name for each in EMOTIONS if each.texture} == {"other", "unknown"}
+    assert set(HATCHES) == {each.texture for each in EMOTIONS}
+    assert len(set(HATCHES.values())) == len(HATCHES)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -38,9 +38,9 @@ class Builder:
         self._nodes.append(helper.make_node(operator, inputs, outputs, domain=domain, **options))
         return outputs
 
-    def constant(self, values: NDArray[Any]) -> str:
-        """Store an array as it is."""
-        name = self._fresh("constant")
+    def constant(self, values: NDArray[Any], name: str | None = None) -> str:
+        """Store an array as it is, called `name` if given."""
+        name = name or self._fresh("constant")
         self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 

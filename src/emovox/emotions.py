@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from emovox.errors import UnknownEmotionError
+
+Texture = Literal["", "dots", "stripes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +19,12 @@ class Emotion:
         emoji: one pictograph.
         colour: ``#rrggbb`` on a light ground.
         dark_colour: the same on a dark ground.
+        texture: of areas, on top of the colour.
 
     On its ground each colour has a contrast of 3 at least, and any two are told apart by readers of every kind of
-    colour vision: the least CIEDE2000, also as protanopes, deuteranopes and tritanopes see them, is 16. One set of
-    nine for both grounds can't be that.
+    colour vision: the least CIEDE2000, also as protanopes, deuteranopes and tritanopes see them, is 16. One set
+    for both grounds can't be that. What is no emotion has no colour: neutral has a quiet grey, other and unknown
+    a second one, and textures.
     """
 
     name: str
@@ -27,6 +32,7 @@ class Emotion:
     emoji: str
     colour: str
     dark_colour: str
+    texture: Texture = ""
 
     def label(self, language: str) -> str:
         """The name as people read it, in `en` or `zh`."""
@@ -39,10 +45,10 @@ EMOTIONS = (
     Emotion("fearful", "恐惧", "😨", "#724cda", "#cd98fe"),
     Emotion("happy", "快乐", "😊", "#c87d1b", "#ffe331"),
     Emotion("neutral", "中性", "😐", "#8f8e8d", "#a3a6a8"),
-    Emotion("other", "其他", "🤔", "#411e07", "#8b7b66"),
+    Emotion("other", "其他", "🤔", "#434343", "#6e717d", "dots"),
     Emotion("sad", "悲伤", "😢", "#303f75", "#466cd4"),
     Emotion("surprised", "惊讶", "😲", "#5396bb", "#74fefb"),
-    Emotion("unknown", "未知", "❓", "#434343", "#6e717d"),
+    Emotion("unknown", "未知", "❓", "#434343", "#6e717d", "stripes"),
 )
 NAMES = tuple(emotion.name for emotion in EMOTIONS)
 BY_NAME = {emotion.name: emotion for emotion in EMOTIONS}

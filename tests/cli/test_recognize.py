@@ -18,9 +18,11 @@ import numpy as np
 import pytest
 
 from emovox.audio.isolation.process import Process
+from emovox.audio.wav import WavWriter
 from emovox.emotions import BY_NAME, NAMES
 from emovox.inference.recognition import json_schema
 from emovox.inference.recognizer import Recognizer
+from emovox.models.converted.clips import example_clips
 from emovox.version import __version__
 from support import poison, tiny
 from support.children import children, running
@@ -58,6 +60,34 @@ def test_one_recording_with_frames_and_embedding(run: Run, examples: list[Path])
     assert str(place) in err
     frames = json.loads((place / "result.json").read_text())["frames"]
     assert len(np.load(place / "embedding.npy")) == frames["count"] == len(np.load(place / "frames.npz")["scores"])
+
+
+def test_what_is_long_is_told_in_a_sentence_and_keeps_its_segments(
+    run: Run, examples: list[Path], tmp_path: Path
+) -> None:
+    clips = {name.stem.rpartition("_")[2]: clip for name, clip in zip(examples, example_clips(), strict=True)}
+    neutral, long = next(path for path in examples if "neutral" in path.name), tmp_path / "long.wav"
+    writer = WavWriter(long)
+    for name in ["neutral"] * 12 + ["angry"] * 12:
+        writer.write(np.pad(clips[name], (0, 8_000)))
+    writer.close()
+    code, out, _ = run("recognize", long, neutral, "--quiet")
+    assert code == 0
+    assert " – " not in out  # the segments themselves weren't asked for
+    first, second = results()
+    assert [part["classes"] for part in first["summary"]["arc"]] == [["neutral"], ["angry"]]
+    assert first["summary"]["sentence"]["en"] in out
+    assert len(first["segments"]) > 10
+    assert {"segments", "summary"}.isdisjoint(second)
+    _, out, _ = run("recognize", long, "--no-save", "--quiet", "--labels", "zh")
+    assert first["summary"]["sentence"]["zh"] in out
+    _, out, _ = run("recognize", long, "--no-save", "--no-segments", "--format", "json")
+    assert {"segments", "summary"}.isdisjoint(json.loads(out)[0])
+    _, out, _ = run("recognize", long, "--no-save", "--format", "csv")
+    assert len(out.splitlines()) == 2  # a line for the recording
+    _, out, _ = run("recognize", neutral, "--no-save", "--segments", "--quiet")
+    assert " – " in out
+    assert "Sounds" not in out  # the verdict above says as much
 
 
 def test_no_save_writes_nothing(run: Run, examples: list[Path]) -> None:

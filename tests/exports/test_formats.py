@@ -25,7 +25,7 @@ def test_every_file_has_its_name(tmp_path: Path) -> None:
     paths = exports.write(call(), tmp_path, exports.FORMATS)
     assert [path.name for path in paths] == [
         *SEGMENTS, "segments.csv", "frames.csv", "segments.parquet", "frames.parquet",
-        "timeline.png", "timeline.svg",
+        "timeline.png", "timeline.svg", "report.html",
     ]  # fmt: skip
     assert sorted(paths) == sorted(tmp_path.iterdir())
     assert all(path.stat().st_size for path in paths)
@@ -81,11 +81,16 @@ def test_what_is_missing_is_said_and_nothing_written(tmp_path: Path, name: str, 
 
 def test_needs() -> None:
     assert exports.needs(["srt", "csv", "parquet"]) == {"segments"}
-    assert exports.needs(["srt", "png"]) == exports.needs(["svg"]) == {"segments", "frames"}
+    assert (
+        exports.needs(["srt", "png"])
+        == exports.needs(["svg"])
+        == exports.needs(["html"])
+        == {"segments", "frames"}
+    )
 
 
 def test_names() -> None:
-    assert exports.FORMATS == ("srt", "vtt", "textgrid", "audacity", "csv", "parquet", "png", "svg")
+    assert exports.FORMATS == ("srt", "vtt", "textgrid", "audacity", "csv", "parquet", "png", "svg", "html")
     assert exports.check_formats(["svg", "srt", "svg"]) == ("srt", "svg")
     with pytest.raises(ExportError, match="no format 'SRT', 'xls': choose srt, vtt, "):
         exports.check_formats(["xls", "srt", "SRT"])

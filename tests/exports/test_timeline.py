@@ -97,8 +97,15 @@ def test_three_rows_over_one_time(draw: Draw) -> None:
 def test_the_head_says_what_was_heard_and_where(draw: Draw) -> None:
     result = call(recording=recording(60, name="call.mp3", channel=2))
     figure = draw(result)
-    assert written(figure) == ["call.mp3", "●", "angry 60 %", "1:00   ·   channel 2   ·   tiny 1"]
+    assert result.summary is not None
+    facts = "1:00   ·   channel 2   ·   tiny 1"
+    assert written(figure) == ["call.mp3", result.summary.headline.en, facts]
+    figure = draw(result.model_copy(update={"segments": None}))
+    assert written(figure) == ["call.mp3", "●", "angry 60 %", facts]
     assert to_hex(figure.texts[1].get_color()) == BY_NAME["angry"].colour
+    figure = draw(result.model_copy(update={"segments": [segment(5, 20, "sad")]}))
+    assert written(figure) == ["call.mp3", "●", "sad", facts]  # as its segments say
+    assert to_hex(figure.texts[1].get_color()) == BY_NAME["sad"].colour
 
 
 def test_curves_have_their_colours_and_those_that_rise_a_name(draw: Draw) -> None:
@@ -218,7 +225,7 @@ def test_without_a_chinese_font_there_are_no_boxes(
         timeline.write(result, tmp_path / "none", file, kind=kind, language="zh")  # type: ignore[arg-type]
     figure = timeline.draw(result, tmp_path / "none", language="zh")
     assert caplog.records == []
-    assert written(figure)[:3] == ["… 7….…wav", "●", "angry 60 %"]
+    assert written(figure)[:2] == ["… 7….…wav", "angry → neutral 0:40"]
     assert legend(figure) == ["angry", "happy", "neutral", "sad"]
 
 
@@ -229,7 +236,7 @@ def test_chinese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, chi
     with (tmp_path / "x").open("wb") as file:
         timeline.write(result, tmp_path / "none", file, kind=kind, language="zh")  # type: ignore[arg-type]
     figure = timeline.draw(result, tmp_path / "none", language="zh")
-    assert written(figure) == ["通话.wav", "●", "愤怒 60 %", "1:00   ·   声道 1   ·   tiny 1"]
+    assert written(figure) == ["通话.wav", "愤怒 → 中性 0:40", "1:00   ·   声道 1   ·   tiny 1"]
     assert legend(figure) == ["愤怒", "快乐", "中性", "悲伤"]
     assert written(row(figure, "segments")) == ["愤怒", "75 %", "中性", "75 %"]
 
@@ -259,7 +266,7 @@ def test_svg_is_xml_with_text_and_always_the_same(tmp_path: Path) -> None:
         timeline.write(result, tmp_path / "none", file, kind="svg", language="en")
     assert files[0].getvalue() == files[1].getvalue()
     texts = {element.text for element in ET.fromstring(files[0].getvalue()).iter() if element.text}  # noqa: S314
-    assert {"<call> & co $5$.mp3", "angry 60 %", "0:30", "happy", "angry"} <= texts
+    assert {"<call> & co $5$.mp3", "angry → neutral 0:40", "0:30", "happy", "angry"} <= texts
 
 
 def test_a_users_own_matplotlib_settings_don_t_matter(tmp_path: Path) -> None:
@@ -313,7 +320,7 @@ def test_classes_have_colours_of_their_own(draw: Draw) -> None:
     [blocks] = row(figure, "segments").collections
     assert to_hex(blocks.get_facecolor()[0]) == palette.LIGHT[0]  # type: ignore[arg-type]
     assert written(row(figure, "segments")) == ["rabbia", "70 %"] * 2
-    assert written(figure)[:3] == ["call.mp3", "●", "rabbia 70 %"]
+    assert written(figure)[:3] == ["call.mp3", "●", "始终 rabbia"]
     assert figure.legends == []
     assert {str(shape.get_label()) for shape in row(figure, "waveform").collections} == {"silence", "rabbia"}
 

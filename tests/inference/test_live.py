@@ -617,3 +617,20 @@ def test_events_are_json(recognizer: Recognizer, talk: np.ndarray) -> None:
         old = {key: value for key, value in data.items() if key != "readouts"}
         assert event.to_dict() == {**old, "type": "heard" if isinstance(event, LiveUpdate) else data["type"]}
         assert type(event).model_validate(data) == event
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
+def test_less_than_is_needed_gives_no_event_and_hardly_more_does(small: Recognizer, rate: int) -> None:
+    live, random = small.live(sample_rate=rate), np.random.default_rng(0)
+    given = 0
+    for _ in range(6):
+        needed = live.needed
+        assert 0 < needed <= rate // 4 + 1
+        assert live.push(random.standard_normal(needed - 1)) == []
+        given += needed - 1
+        more = 0
+        while not (events := live.push(random.standard_normal(1))):
+            more += 1
+        assert more <= rate // 8, "the resampler holds back an eighth of a second at most"
+        given += more + 1
+        assert updates(events)[-1].time <= given / rate

@@ -7,8 +7,9 @@ from emovox.models import catalog
 from emovox.models.catalog import disk_size, find, installed, partial_path, resolve, snapshot_path
 from emovox.models.named import CATALOG
 from emovox.models.odyssey.snapshot import read_snapshot
+from emovox.models.voxprofile import snapshot as voxprofile
 from emovox.settings import settings
-from support import odyssey_snapshots
+from support import odyssey_snapshots, voxprofile_snapshots
 
 LARGE = "emotion2vec_plus_large"
 
@@ -32,7 +33,12 @@ def test_every_entry_says_what_and_whence_it_is() -> None:
 
 
 def test_superbs_models_say_what_they_know() -> None:
-    for name in ("wav2vec2-base-superb-er", "hubert-large-superb-er"):
+    for name in (
+        "wav2vec2-base-superb-er",
+        "hubert-large-superb-er",
+        "hubert-base-superb-er",
+        "wav2vec2-large-superb-er",
+    ):
         entry = find(name)
         assert entry.huggingface == f"superb/{name}"
         assert dict(entry.labels) == {"neu": "neutral", "hap": "happy", "ang": "angry", "sad": "sad"}
@@ -47,9 +53,19 @@ def test_each_class_of_the_odyssey_baseline_is_one_of_the_nine(tmp_path: Path) -
     assert readout.emotions["Contempt"] == "other"
 
 
+def test_each_class_of_vox_profile_is_one_of_the_nine(tmp_path: Path) -> None:
+    entry = find("whisper-large-v3-msp-podcast-emotion")
+    folder = voxprofile_snapshots.write(tmp_path)
+    emotion, values = voxprofile.read_snapshot(folder, dict(entry.labels)).readouts
+    assert emotion.gives_emotions
+    assert emotion.emotions == voxprofile_snapshots.MEANINGS
+    assert values.labels == ("arousal", "valence", "dominance")
+    assert find("wavlm-large-msp-podcast-emotion-dim").labels == ()
+
+
 def test_titles_name_what_a_model_was_trained_on() -> None:
     corpora = {entry.name: entry.corpora for entry in CATALOG if entry.corpora}
-    assert len(corpora) == 6
+    assert len(corpora) == 13
     for name, names in corpora.items():
         for title in (find(name).title, find(name).chinese):
             assert all(corpus in title for corpus in names)

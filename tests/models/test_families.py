@@ -5,7 +5,7 @@ import pytest
 
 from emovox.errors import ModelError
 from emovox.models.families import FAMILIES, family_of, read_snapshot
-from support import odyssey_snapshots, snapshots, wav2vec2_snapshots
+from support import odyssey_snapshots, snapshots, voxprofile_snapshots, wav2vec2_snapshots, whisper_snapshots
 
 
 def test_each_folder_is_read_by_its_family(tmp_path: Path) -> None:
@@ -13,11 +13,13 @@ def test_each_folder_is_read_by_its_family(tmp_path: Path) -> None:
         snapshots.write(tmp_path / "e"),
         wav2vec2_snapshots.write(tmp_path / "w"),
         odyssey_snapshots.write(tmp_path / "o"),
+        whisper_snapshots.write(tmp_path / "h"),
+        voxprofile_snapshots.write(tmp_path / "v"),
     ]
     families = [family_of(read_snapshot(folder)) for folder in folders]
     assert families == list(FAMILIES)
     recognised = [[family.recognises(folder) for family in FAMILIES] for folder in folders]
-    assert recognised == np.eye(3, dtype=bool).tolist()
+    assert recognised == np.eye(len(FAMILIES), dtype=bool).tolist()
 
 
 def test_a_checkpoint_of_a_training_is_read_by_its_config(tmp_path: Path) -> None:
@@ -28,11 +30,11 @@ def test_a_checkpoint_of_a_training_is_read_by_its_config(tmp_path: Path) -> Non
     assert read_snapshot(folder).weights == folder / "model.safetensors"
 
 
-@pytest.mark.parametrize("config", [None, "{}", '{"model_type": "whisper"}'])
+@pytest.mark.parametrize("config", [None, "{}", '{"model_type": "bert"}'])
 def test_a_folder_of_no_family_is_told_which_there_are(tmp_path: Path, config: str | None) -> None:
     if config:
         (tmp_path / "config.json").write_text(config, encoding="utf-8")
     with pytest.raises(
-        ModelError, match=r"not a snapshot that can be computed; .*Emotion2Vec.*wav2vec 2\.0, HuBERT and WavLM"
+        ModelError, match=r"not a snapshot that can be computed; .*Emotion2Vec.*wav2vec 2\.0, HuBERT, WavLM"
     ):
         read_snapshot(tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from emovox.models.converted.clips import scene_files
 from emovox.server.routes import page
 from support.service import Client
 
@@ -78,8 +79,9 @@ def test_the_root_says_how_to_build_the_page(
 
 def test_examples_can_be_listed_and_played(shared: Client, examples: list[Path]) -> None:
     listed = shared.get("/v1/examples").json()
-    assert [item["name"] for item in listed] == [path.name for path in examples]
-    for item, path in zip(listed, examples, strict=True):
+    paths = [*scene_files(), *examples]
+    assert [item["name"] for item in listed] == [path.name for path in paths]
+    for item, path in zip(listed, paths, strict=True):
         assert item["size"] == path.stat().st_size
         assert shared.get(item["url"]).content == path.read_bytes()
     answer = shared.get("/v1/examples/README.md")

@@ -1,5 +1,6 @@
 import io
 import itertools
+import json
 import os
 import shutil
 import sys
@@ -17,12 +18,15 @@ import pytest
 from emovox import exports
 from emovox.archive import Archive, Filter
 from emovox.archive.importing import import_directories
+from emovox.baselines.baseline import baseline_path
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
 from emovox.inference.recognition import ReadoutResult, json_schema
+from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
 from emovox.server.stored_outputs import HeadVerdict, StoredOutputs
+from support.baselines import baseline
 from support.results import frames, recognition
 from support.service import Client
 
@@ -250,6 +254,18 @@ def test_the_list_over_http(shared: Client, output: str) -> None:
     second = shared.get("/v1/outputs", params={"limit": 1, "after": first["next"]}).json()
     assert first["outputs"][0]["id"] > second["outputs"][0]["id"]
     assert shared.get("/v1/outputs?emotion=joy").status_code == 422
+    assert "tags" not in first["outputs"][0]
+
+
+def test_the_list_by_tag(shared: Client, output: str) -> None:
+    for tag in ("line 3", "angry caller"):
+        shared.put(f"/v1/outputs/{output}/tags/{tag}").raise_for_status()
+    listed = shared.get("/v1/outputs", params={"tag": "line 3"}).json()["outputs"]
+    assert output in {item["id"] for item in listed}
+    assert all(item["tags"] == ["angry caller", "line 3"] for item in listed)
+    assert shared.get("/v1/outputs", params={"tag": "line 4"}).json()["outputs"] == []
+    for tag in ("line 3", "angry caller"):
+        shared.delete(f"/v1/outputs/{output}/tags/{tag}").raise_for_status()
 
 
 def copies(root: Path, count: int) -> list[str]:
@@ -496,3 +512,36 @@ def test_many_are_removed_though_some_are_gone(archive: Archive, tmp_path: Path)
     assert [path.name for path in told] == [ids[1], ids[3]]
     with pytest.raises(Problem):
         library.remove(ids[2])
+
+
+def test_the_summary_of_the_speech_is_made_when_it_is_read(shared: Client, examples: list[Path]) -> None:
+    answer = shared.post_file(examples[0], segments="true")
+    assert answer.json()["summary"]["kind"] in {"clear", "tie"}
+    here = answer.headers["location"]
+    view = shared.get(here).json()
+    assert view["summary"] == answer.json()["summary"]
+    assert "summary_without" not in view
+    assert "summary" not in view["recognition"]  # that of another version may have gone by other rules
+    path = shared.outputs / here.rpartition("/")[2] / "result.json"
+    data = json.loads(path.read_text("utf-8"))
+    data["summary"]["headline"]["en"] = "by other rules"
+    path.write_text(json.dumps(data), "utf-8")
+    assert shared.get(here).json()["summary"] == view["summary"]
+    del data["summary"]
+    path.write_text(json.dumps(data), "utf-8")  # as earlier versions wrote it
+    assert shared.get(here).json()["summary"] == view["summary"]
+    plain = shared.post_file(examples[0])
+    assert "summary" not in plain.json()
+    assert "summary" not in shared.get(plain.headers["location"]).json()
+
+
+def test_the_summary_without_a_baseline(shared: Client, recognizer: Recognizer, examples: list[Path]) -> None:
+    item = baseline(recognizer.metadata)
+    item.write(baseline_path("summed"))
+    answer = shared.post_file(examples[0], segments="true", baseline="summed")
+    view = shared.get(answer.headers["location"]).json()
+    assert view["summary"] == answer.json()["summary"]
+    [segment] = answer.json()["segments"][:1]
+    assert view["summary"]["scores"] != view["summary_without"]["scores"]
+    if len(answer.json()["segments"]) == 1:
+        assert view["summary_without"]["scores"] == pytest.approx(segment["scores_without"])

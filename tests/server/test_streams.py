@@ -276,7 +276,7 @@ def test_what_waits_is_bounded_in_bytes() -> None:
             for _ in range(100):
                 await asyncio.sleep(0)
             assert live.BUFFER_BYTES <= stream._bytes < live.BUFFER_BYTES + len(message)
-            sound = await stream.next()
+            sound = await stream.next(10**9)
             assert sound is not None
             assert live.BUFFER_BYTES <= sound[0].nbytes < live.BUFFER_BYTES + len(message)
         filling.cancel()
@@ -307,6 +307,33 @@ def test_what_is_no_sound_keeps_nothing_alive(
         reading.join()
         assert told[-1] == {"type": "ended", "output": None}
     until(lambda: shared.service.streams == 0)
+
+
+def test_a_pause_is_waited_out(
+    shared: Client, speech: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "IDLE", 1.0)
+    sound = np.tile(speech, 2).astype("<f4").tobytes()  # a second at least
+    with opened(shared) as socket:
+        socket.send(json.dumps({"sample_rate": 16_000, "format": "f32", "store": False}))
+        socket.send(sound)
+        socket.send('{"type": "pause"}')
+        time.sleep(2.5)
+        socket.send(sound)
+        socket.send('{"type": "end"}')
+        events = [json.loads(message) for message in socket]
+    assert events[-1]["type"] == "ended"
+    assert max(event["time"] for event in events if "time" in event) > 1.5 * len(speech) / 16_000
+
+
+def test_pauses_alone_keep_nothing_alive(shared: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "IDLE", 0.5)
+    with opened(shared) as socket:
+        socket.send(json.dumps({"sample_rate": 16_000}))
+        with pytest.raises(ConnectionClosed):  # noqa: PT012  it may be closed at any of them
+            for _ in range(600):
+                socket.send('{"type": "pause"}')
+                time.sleep(0.05)
 
 
 @pytest.mark.parametrize("abruptly", [False, True])

@@ -171,6 +171,43 @@ def test_what_does_not_count_is_left_out_of_means(tmp_path: Path) -> None:
         assert arousal[2:] == [None, None]
 
 
+def test_a_look_at_hours_is_the_mean_of_all_their_frames(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(0).uniform(0, 1, (5000, 2)).astype(np.float32)
+    numbers[1000:1200] = np.nan  # silence
+    numbers[np.random.default_rng(1).uniform(size=5000) < 0.3] = np.nan
+    readout = FrameReadout(kind="linear", labels=["a", "b"], scores=numbers)
+    frames = results.frames(5000).model_copy(update={"readouts": {"own": readout}})
+    directory, _ = publish(tmp_path, np.zeros(1_600_400, np.float32), granularity="frame", frames=frames)
+    timelines = Timelines(tmp_path / "kept")
+    for start, end in ((0, None), (13.21, 77.7), (20.0, 24.0)):
+        found = timelines.read(directory, start=start, end=end, points=7).curve
+        assert found is not None
+        assert len(found.times) == 7
+        width = found.times[1] - found.times[0]
+        assert width * 7 == pytest.approx((end or 100) - start, abs=7 * timeline.COARSE * frames.hop)
+        for time, a in zip(found.times, (found.readouts["own"].scores or {})["a"], strict=True):
+            inside = np.abs(frames.times - time) < width / 2
+            if np.isnan(numbers[inside, 0]).all():
+                assert a is None
+            else:  # a span is 600 frames, give or take the sixteen at its ends
+                assert a == pytest.approx(np.nanmean(numbers[inside, 0]), abs=0.05)
+    whole = timelines.read(directory, start=0, end=None, points=1).curve
+    assert whole is not None
+    assert (whole.readouts["own"].scores or {})["b"] == [pytest.approx(np.nanmean(numbers[:, 1]), abs=1e-3)]
+    assert whole.times == [pytest.approx(frames.times.mean(), abs=1e-3)]
+
+
+def test_segments_are_those_that_are_stored_now(tmp_path: Path) -> None:
+    directory, _ = publish(tmp_path, segments=[results.segment(0.5, 1.0)])
+    timelines = Timelines(tmp_path / "kept")
+    assert len(timelines.read(directory, start=0, end=None, points=10).segments or []) == 1
+    assert timelines.read(directory, start=0, end=None, points=10, segments=False).segments is None
+    other, _ = publish(tmp_path, segments=[])
+    (other / "result.json").replace(directory / "result.json")
+    os.utime(directory / "result.json", ns=(1, 1))
+    assert timelines.read(directory, start=0, end=None, points=10).segments == []
+
+
 def test_caches_of_earlier_versions_are_made_anew(tmp_path: Path) -> None:
     directory, _ = publish(tmp_path, granularity="frame", frames=results.frames(155))
     timelines = Timelines(tmp_path / "kept")

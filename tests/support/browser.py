@@ -92,8 +92,20 @@ class Tab:
         self.page.wait_for_selector("main section, main article")
         return self.page
 
+    def options(self) -> None:
+        """Open the drawer of options and models."""
+        self.page.locator("header .switches button").first.click()
+        self.page.wait_for_selector("dialog.drawer[open]")
+
+    def done(self) -> None:
+        """Close the drawer, if it is open."""
+        if self.page.locator("dialog.drawer[open]").count():
+            self.page.keyboard.press("Escape")
+            self.page.wait_for_selector("dialog.drawer[open]", state="detached")
+
     def choose(self, *files: Path) -> None:
         """Choose files and press 'Recognise'."""
+        self.done()
         self.page.set_input_files("#files", [str(file) for file in files])
         self.page.locator(".go").click()
 
@@ -105,12 +117,16 @@ class Tab:
         self.page.evaluate(_DROP, [on, given])
 
     def result(self) -> str:
-        """The emotion of the result, once it is there with its timeline."""
+        """What the result says, once it is there with its timeline: an emotion, or those of an arc."""
         self.page.wait_for_selector("article.result .stage", timeout=60_000)
         self.page.wait_for_selector(".loading", state="detached")
         emotion = self.page.locator(".verdict").first.get_attribute("data-emotion")
         assert emotion is not None
         return emotion
+
+    def unfold(self) -> None:
+        """Show all scores of the result."""
+        self.page.locator("details.scores").evaluate_all("(all) => all.forEach((one) => (one.open = true))")
 
     def shoot(self, name: str, *, whole: bool = False) -> None:
         """Keep a screenshot for people."""

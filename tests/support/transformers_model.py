@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from emovox.models.wav2vec2.snapshot import PREFIXES, SPEECH
+from emovox.models.wav2vec2.snapshot import CTC, PREFIXES, SPEECH
 
 _MISSING = any(importlib.util.find_spec(name) is None for name in ("torch", "transformers"))
 
@@ -43,6 +43,8 @@ def build(config: dict[str, Any], *, seed: int = 0) -> Any:
     torch.set_num_threads(2)
     torch.manual_seed(seed)
     settings = {key: value for key, value in config.items() if key not in ("model_type", "architectures")}
+    if config["architectures"] == [f"{PREFIXES[config['model_type']]}{CTC}"]:
+        settings["vocab_size"] = len(settings["id2label"])
     if "id2label" in settings:
         settings["id2label"] = {int(index): label for index, label in settings["id2label"].items()}
     kind = PREFIXES[config["model_type"]]
@@ -51,15 +53,24 @@ def build(config: dict[str, Any], *, seed: int = 0) -> Any:
     options.tie_last_hidden_states = True
     [name] = config["architectures"]
     model = (speech_class(kind) if name.endswith(SPEECH) else getattr(transformers, name))(options).eval()
+    return randomise(model)
+
+
+def randomise(model: Any) -> Any:
+    """Give a model random weights, none of them at a value that hides a mistake."""
+    import torch  # noqa: PLC0415
+
     with torch.no_grad():
         for name, parameter in [*model.named_parameters(), *model.named_buffers()]:
-            if not parameter.is_floating_point():
-                continue
+            if not parameter.is_floating_point() or name.endswith("embed_positions.pe"):
+                continue  # sinusoids, which no checkpoint holds
             noise = torch.randn_like(parameter)
             if name.endswith("running_var"):
                 parameter.copy_(noise.abs() + 0.3)
             elif name.endswith(("layer_weights", "original0")):
                 parameter.copy_(noise * 0.7 + 1)
+            elif name.endswith("inv_freq"):
+                parameter.mul_(1 + noise.abs() * 0.2)
             elif parameter.dim() == 1:  # biases, and the scales and shifts of norms
                 parameter.add_(noise * 0.2)
             else:
@@ -105,20 +116,44 @@ def speech_class(kind: str) -> Any:
     return Model
 
 
-def save(model: Any, directory: Path, *, safe: bool = True, normalize: bool = True) -> Path:
-    """Write the model's snapshot with transformers' own means; not ``safe``: a pytorch_model.bin, as in 2021."""
-    import torch  # noqa: PLC0415
+def save(model: Any, directory: Path, *, safe: bool = True, normalize: bool = True, shard: str = "50GB") -> Path:
+    """Write the model's snapshot with transformers' own means.
+
+    Args:
+        model: as `build` gives it.
+        directory: of the snapshot.
+        safe: as safetensors; otherwise as a pytorch_model.bin, as in 2021.
+        normalize: as in the preprocessor's settings.
+        shard: the greatest size of a file of weights, such as "40kB".
+    """
     import transformers  # noqa: PLC0415
 
-    model.save_pretrained(directory)
+    model.save_pretrained(directory, max_shard_size=shard)
     extractor: Any = transformers.Wav2Vec2FeatureExtractor
     extractor(do_normalize=normalize).save_pretrained(directory)
     if not safe:
-        (directory / "model.safetensors").unlink()
-        torch.save(model.state_dict(), directory / "pytorch_model.bin")
+        _pickle(model.state_dict(), directory)
     settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     assert settings["architectures"] == [type(model).__name__]
     return directory
+
+
+def _pickle(state: dict[str, Any], directory: Path) -> None:
+    """Put files of torch's own form in the place of safetensors, with the same tensors in each."""
+    import torch  # noqa: PLC0415
+
+    index = directory / "model.safetensors.index.json"
+    names = json.loads(index.read_text(encoding="utf-8"))["weight_map"] if index.exists() else {}
+    old = {tensor: names.get(tensor, "model.safetensors") for tensor in state}
+    renamed = {name: f"pytorch_{name.replace('.safetensors', '.bin')}" for name in old.values()}
+    for name, target in renamed.items():
+        (directory / name).unlink()
+        torch.save({tensor: value for tensor, value in state.items() if old[tensor] == name}, directory / target)
+    if names:
+        weight_map = {tensor: renamed[name] for tensor, name in names.items()}
+        content = json.dumps({"metadata": {}, "weight_map": weight_map})
+        (directory / "pytorch_model.bin.index.json").write_text(content, encoding="utf-8")
+        index.unlink()
 
 
 def infer(
@@ -139,7 +174,7 @@ def infer(
     prepare = extractor(do_normalize=normalize, return_attention_mask=mask)
     inputs = prepare(list(waveforms), sampling_rate=16_000, padding=True, return_tensors="pt")
     seen: list[Any] = []
-    projector = getattr(model, "projector", None)
+    projector = getattr(model, "projector", getattr(model, "lm_head", None))
     hook = projector and projector.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
     with torch.no_grad():
         outputs = model(**inputs)
@@ -147,6 +182,7 @@ def infer(
         hook.remove()
     frames = seen[0] if seen else outputs.last_hidden_state
     logits = getattr(outputs, "logits", torch.zeros(len(waveforms), 0))
+    logits = logits.mean(dim=1) if logits.dim() == 3 else logits
     numbers = {"regression": logits, "multi_label_classification": torch.sigmoid(logits)}.get(
         model.config.problem_type, torch.softmax(logits, dim=-1)
     )

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emovox.models.readout import Kind
-from emovox.models.wav2vec2.snapshot import HEADLESS, PREFIXES, SEQUENCE, SPEECH, ModelConfig
-from emovox.models.wav2vec2.weights import expected_shapes
+from emovox.models.wav2vec2.snapshot import CTC, HEADLESS, PREFIXES, SEQUENCE, SPEECH, ModelConfig
+from emovox.models.wav2vec2.weights import Head, expected_shapes
 from support import torch_zip
 
 SUPERB = ("neu", "hap", "ang", "sad")
@@ -46,6 +45,20 @@ LARGE: dict[str, Any] = {
 # As microsoft/wavlm-base and microsoft/wavlm-large, with SUPERB's head.
 WAVLM_BASE: dict[str, Any] = {"model_type": "wavlm", "use_weighted_layer_sum": True}
 WAVLM_LARGE: dict[str, Any] = LARGE | {"model_type": "wavlm", "conv_bias": False}
+# As facebook/data2vec-audio-large and facebook/wav2vec2-conformer-rel-pos-large.
+DATA2VEC_LARGE: dict[str, Any] = {
+    "model_type": "data2vec-audio",
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
+CONFORMER_LARGE: dict[str, Any] = DATA2VEC_LARGE | {
+    "model_type": "wav2vec2-conformer",
+    "feat_extract_norm": "layer",
+    "conv_bias": True,
+    "hidden_act": "swish",
+}
 # As audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim, but for its size.
 REGRESSION: dict[str, Any] = {
     "feat_extract_norm": "layer",
@@ -80,10 +93,11 @@ def tiny(
     return configure(TINY | (changes or {}), labels, architecture)
 
 
-def head_of(config: dict[str, Any]) -> Kind | None:
+def head_of(config: dict[str, Any]) -> Head | None:
     """The head of the class that a config names."""
     [name] = config["architectures"]
-    return None if name.endswith(HEADLESS) else "pooled" if name.endswith(SPEECH) else "linear"
+    endings: dict[str, Head | None] = {HEADLESS: None, SPEECH: "dense", CTC: "single", SEQUENCE: "projected"}
+    return next(head for ending, head in endings.items() if name.endswith(ending))
 
 
 def random_state(config: dict[str, Any], *, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]:
@@ -107,8 +121,8 @@ def random_state(config: dict[str, Any], *, seed: int = 0) -> dict[str, npt.NDAr
 
 def stored(config: dict[str, Any], state: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
     """The same under the names that transformers gives them in a checkpoint."""
-    head = ("layer_weights", "projector", "classifier")
-    prefix = f"{config['model_type']}." if head_of(config) else ""
+    head = ("layer_weights", "projector", "classifier", "lm_head")
+    prefix = f"{config['model_type'].replace('-', '_')}." if head_of(config) else ""
     return {name if name.startswith(head) else prefix + name: value for name, value in state.items()}
 
 
@@ -116,19 +130,34 @@ def save_safetensors(path: Path, state: dict[str, npt.NDArray[Any]]) -> Path:
     """Write a model.safetensors of float32, float16 and float64; uint16 is written as bfloat16's."""
     kinds = {"float32": "F32", "float16": "F16", "float64": "F64", "uint16": "BF16", "int64": "I64"}
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    body = b""
+    end = 0
     for name, value in state.items():
-        content = np.ascontiguousarray(value).tobytes()
         header[name] = {
             "dtype": kinds[value.dtype.name],
             "shape": list(value.shape),
-            "data_offsets": [len(body), len(body) + len(content)],
+            "data_offsets": [end, end := end + value.nbytes],
         }
-        body += content
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for value in state.values():
+            file.write(np.ascontiguousarray(value).tobytes())
     return path
+
+
+def save_shards(directory: Path, state: dict[str, npt.NDArray[Any]], *, count: int = 3, safe: bool = True) -> Path:
+    """Write weights as `count` files with their index, whose path it returns."""
+    stem, ending = ("model", "safetensors") if safe else ("pytorch_model", "bin")
+    save = save_safetensors if safe else torch_zip.save
+    names = [f"{stem}-{number + 1:05}-of-{count:05}.{ending}" for number in range(count)]
+    weight_map = {tensor: names[number % count] for number, tensor in enumerate(state)}
+    for name in names:
+        save(directory / name, {tensor: state[tensor] for tensor, file in weight_map.items() if file == name})
+    index = directory / f"{stem}.{ending}.index.json"
+    content = {"metadata": {"total_size": sum(value.nbytes for value in state.values())}, "weight_map": weight_map}
+    index.write_text(json.dumps(content), encoding="utf-8")
+    return index
 
 
 def describe(directory: Path, config: dict[str, Any], **preprocessor: Any) -> Path:
@@ -146,13 +175,16 @@ def write(
     *,
     state: dict[str, npt.NDArray[Any]] | None = None,
     safe: bool = True,
+    shards: int = 0,
     **preprocessor: Any,
 ) -> Path:
     """Write a whole snapshot, of a tiny model with random weights where nothing else is asked for."""
     config = config or tiny()
     describe(directory, config, **preprocessor)
     state = stored(config, state or random_state(config))
-    if safe:
+    if shards:
+        save_shards(directory, state, count=shards, safe=safe)
+    elif safe:
         save_safetensors(directory / "model.safetensors", state)
     else:
         torch_zip.save(directory / "pytorch_model.bin", state)

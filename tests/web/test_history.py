@@ -1,5 +1,6 @@
 """What was stored: finding it, comparing two, deleting."""
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, expect
 from support.browser import Tab
 from support.browser import tab as opened
 from support.service import Client, ServiceProcess
+from support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +23,10 @@ def filled(service: Client) -> Client:
 
 def test_search_by_name_emotion_and_time(tab: Tab, filled: Client) -> None:
     page = tab.open("#/history")
-    rows = page.locator("ul.list li")
+    rows = page.locator("tbody tr")
     expect(rows).to_have_count(7)
+    expect(page.locator(".ribbon")).to_have_count(7)
+    expect(page.locator(".ribbon .whole")).to_have_count(0)  # each has its segments
     tab.shoot("history")
     page.get_by_role("searchbox", name="Name").fill("SAD")
     expect(rows).to_have_count(1)
@@ -47,7 +51,7 @@ def test_a_search_is_kept_while_a_result_is_looked_at(tab: Tab, filled: Client) 
     tab.result()
     page.go_back()
     expect(page.get_by_role("searchbox", name="Name")).to_have_value("sad")
-    expect(page.locator("ul.list li")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.get_by_text("1 chosen")).to_be_visible()
 
 
@@ -80,22 +84,68 @@ def test_two_side_by_side(tab: Tab, filled: Client) -> None:
     expect(row.get_by_role("cell").last).to_have_text(before.replace("+", "−"))
 
 
-def test_deleting_asks_first(tab: Tab, filled: Client, angry: Path) -> None:
+def test_deleting_can_be_undone(tab: Tab, filled: Client, angry: Path) -> None:
     assert filled.post_file(angry, name="doomed").is_success
     page = tab.open("#/history")
     expect(page.get_by_role("link", name="Open doomed")).to_be_visible()
-    count = page.locator("ul.list li").count()
+    count = page.locator("tbody tr").count()
     page.get_by_role("checkbox", name="doomed").check()
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator("tbody tr")).to_have_count(count - 1)
+    assert "doomed" in stored(filled)  # for ten seconds
+    tab.shoot("history-undo")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("tbody tr")).to_have_count(count)
+    page.get_by_role("checkbox", name="doomed").check()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete now").click()
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+    until(lambda: "doomed" not in stored(filled))
+
+
+def test_what_is_deleted_stays_deleted_where_the_page_goes(tab: Tab, filled: Client, angry: Path) -> None:
+    assert filled.post_file(angry, name="doomed, too").is_success
+    page = tab.open("#/history")
+    page.get_by_role("checkbox", name="doomed, too").check()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.goto(f"{tab.base}/docs")
+    until(lambda: "doomed, too" not in stored(filled))
+
+
+def stored(client: Client) -> list[str]:
+    return [item["name"] for item in client.get("/v1/outputs").json()["outputs"]]
+
+
+def test_a_search_is_in_the_address(tab: Tab, filled: Client) -> None:
+    page = tab.open("#/history?emotion=sad&sort=-confidence")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(1)
+    expect(page.get_by_role("columnheader", name="Confidence")).to_have_attribute("aria-sort", "descending")
+    page.get_by_role("button", name="Reset").click()
+    expect(rows).not_to_have_count(1)
+    assert page.url.endswith("#/history?sort=-confidence")
+    shares = [float(text.split()[0]) for text in page.locator("td.confidence").all_inner_texts()]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_tags(tab: Tab, filled: Client) -> None:
+    page = tab.open("#/history")
+    for name in ("sad.flac", "angry.flac"):
+        page.get_by_role("checkbox", name=name).first.check()
+    page.get_by_role("button", name="Tags", exact=True).click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("can’t be undone")
-    dialog.get_by_role("button", name="Cancel").click()
-    expect(page.locator("ul.list li")).to_have_count(count)
-    page.get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.locator("ul.list li")).to_have_count(count - 1)
-    names = [item["name"] for item in filled.get("/v1/outputs").json()["outputs"]]
-    assert "doomed" not in names
+    dialog.get_by_role("textbox").fill("complaint")
+    dialog.get_by_role("button", name="Add").click()
+    expect(dialog.locator(".chip")).to_have_text(re.compile("complaint"))
+    dialog.get_by_role("button", name="Done").click()
+    page.locator("td.name .chip").first.click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    assert "tag=complaint" in page.url
+    tab.shoot("history-tags")
+    page.get_by_role("button", name="Tags", exact=True).click()
+    dialog.get_by_role("button", name="Remove: complaint").click()
+    expect(dialog.locator(".chip")).to_have_count(0)
+    assert not any(item.get("tags") for item in filled.get("/v1/outputs").json()["outputs"])
 
 
 def test_a_result_that_is_gone(tab: Tab, filled: Client) -> None:
@@ -124,16 +174,16 @@ def test_a_service_that_is_away_says_nothing_of_what_is_stored(
     assert first.client.post_file(angry).is_success
     with opened(browser, f"http://127.0.0.1:{port}") as tab:
         page = tab.open()
-        expect(page.get_by_role("button", name="Load an example")).to_be_enabled()
+        expect(page.get_by_role("button", name="Try an example")).to_be_enabled()
         first.end()
-        page.get_by_role("link", name="History").click()
+        page.get_by_role("link", name="Recordings", exact=True).click()
         expect(page.get_by_text("The service can’t be reached.").first).to_be_visible()
         page.wait_for_timeout(500)
         expect(page.get_by_text("Nothing is stored")).to_have_count(0)
         tab.shoot("history-away")
         second = ServiceProcess(tmp_path / "outputs", port=port)
         try:
-            expect(page.locator("ul.list li")).to_have_count(1)  # by itself
+            expect(page.locator("tbody tr")).to_have_count(1)  # by itself
         finally:
             page.goto("about:blank")
             second.end()

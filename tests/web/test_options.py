@@ -49,12 +49,14 @@ def test_a_head_is_asked(
     expected = str(recognizer.recognize(angry, head=own).readouts["calls"].label)
     with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
         page = tab.open()
+        tab.options()
         select = page.get_by_role("combobox", name=words)
         expect(select.locator("option[value=far]")).to_be_disabled()
         select.select_option("calls")
         tab.shoot(f"head-options-{theme}", whole=True)
         tab.choose(angry)
         tab.result()
+        tab.unfold()
         verdict = page.get_by_role("region", name=words)
         expect(verdict.locator("strong")).to_have_text(expected)
         rows = verdict.get_by_role("listitem")
@@ -71,8 +73,9 @@ def test_a_head_is_asked(
 
 def test_no_head_no_choice(tab: Tab) -> None:
     page = tab.open()
+    expect(page.get_by_role("button", name="Try an example")).to_be_enabled()  # it has learnt what there is
+    tab.options()
     expect(page.get_by_text("Extract embedding")).to_be_visible()
-    expect(page.get_by_role("button", name="Load an example")).to_be_enabled()  # it has learnt what there is
     expect(page.get_by_role("combobox", name="Own classes")).to_have_count(0)
 
 
@@ -93,6 +96,7 @@ def test_each_channel_by_itself(
 ) -> None:
     with opened(browser, str(service.base_url), locale=language, color_scheme=theme) as tab:
         page = tab.open()
+        tab.options()
         page.locator("summary", has_text="More options" if language == "en-GB" else "更多选项").click()
         alone = page.get_by_role("checkbox", name="Leave silence out" if language == "en-GB" else "忽略静音")
         expect(alone).not_to_be_checked()
@@ -100,10 +104,10 @@ def test_each_channel_by_itself(
         expect(alone).to_be_checked()
         tab.shoot(f"channels-options-{theme}", whole=True)
         tab.choose(call, angry)
-        rows = page.locator("tbody tr[data-state=done]")
+        rows = page.locator("li.own[data-state=done]")
         expect(rows).to_have_count(3)
         channel = "channel" if language == "en-GB" else "声道"
-        names = page.locator("td.name").all_inner_texts()
+        names = page.locator("li.own .name").all_inner_texts()
         assert names == [f"call.wav ({channel} 1)", f"call.wav ({channel} 2)", angry.name]
         tab.result()
         code = page.locator("pre").inner_text()
@@ -111,7 +115,7 @@ def test_each_channel_by_itself(
         assert "-F speech_only=true" in code
         counted = "which alone counts" if language == "en-GB" else "只计语音"
         expect(page.get_by_text(counted)).to_be_visible()
-        rows.nth(1).locator("td.name button").click()
+        rows.nth(1).locator(".name").click()
         expect(page.locator("article .chip").first).to_have_text(f"{channel} 2")
         tab.result()
         tab.shoot(f"channels-{theme}", whole=True)
@@ -120,6 +124,7 @@ def test_each_channel_by_itself(
 
 def test_silence_is_left_in_where_that_is_chosen(tab: Tab, service: Client, call: Path) -> None:
     page = tab.open()
+    tab.options()
     page.locator("summary", has_text="More options").click()
     alone = page.get_by_role("checkbox", name="Leave silence out")
     alone.check()
@@ -127,7 +132,7 @@ def test_silence_is_left_in_where_that_is_chosen(tab: Tab, service: Client, call
     page.get_by_text("Each channel by itself").click()
     expect(alone).not_to_be_checked()
     tab.choose(call)
-    expect(page.locator("tbody tr[data-state=done]")).to_have_count(2)
+    expect(page.locator("li.own[data-state=done]")).to_have_count(2)
     output = service.get("/v1/outputs").json()["outputs"][0]["id"]
     result = service.get(f"/v1/outputs/{output}/files/result.json").json()
     assert (result["recording"]["channels"], result["speech_only"]) == (2, False)
@@ -156,6 +161,7 @@ def test_a_channel_is_tried_again_alone(
         return None
 
     page = tab.open()
+    tab.options()
     page.locator("summary", has_text="More options").click()
     page.get_by_text("Each channel by itself").click()
     with monkeypatch.context() as patch:
@@ -163,8 +169,8 @@ def test_a_channel_is_tried_again_alone(
         tab.choose(call)
         page.get_by_role("button", name="Cancel: call.wav (channel 2)").click()
         page.get_by_role("button", name="Try again: call.wav", exact=False).click()
-    expect(page.locator("tbody tr[data-state=done]")).to_have_count(2)
-    names = page.locator("td.name").all_inner_texts()
+    expect(page.locator("li.own[data-state=done]")).to_have_count(2)
+    names = page.locator("li.own .name").all_inner_texts()
     assert names == ["call.wav (channel 1)", "call.wav (channel 2)"]
     channels = [job["channel"] for job in service.get("/v1/jobs").json()["jobs"][:3]]
     assert channels == [2, 2, 1]  # latest first: again, cancelled, the other
@@ -174,12 +180,14 @@ def test_own_classes_are_in_the_csv(tab: Tab, recognizer: Recognizer, examples: 
     own = head(recognizer.metadata, classes=("calm", "upset, very"))
     own.write(head_path("calls"))
     page = tab.open()
+    tab.options()
     page.get_by_role("combobox", name="Own classes").select_option("calls")
     tab.choose(*examples[:2])
     expect(page.get_by_text("2 of 2 finished")).to_be_visible()
     tab.result()
+    page.get_by_role("link", name="Recordings", exact=True).click()
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV of all").click()
+        page.get_by_role("button", name="CSV", exact=True).click()
     table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
     for row, path in zip(table, examples, strict=False):
         expected = recognizer.recognize(path, head=own, granularity="frame", segments=True).readouts["calls"]
@@ -195,6 +203,7 @@ def test_a_head_of_weights_that_have_changed_can_t_be_chosen(tab: Tab, recognize
     head(recognizer.metadata).write(head_path("calls"))
     head(recognizer.metadata.model_copy(update={"source_sha256": "0" * 64})).write(head_path("old"))
     page = tab.open()
+    tab.options()
     select = page.get_by_role("combobox", name="Own classes")
     expect(select.locator("option[value=calls]")).to_be_enabled()
     expect(select.locator("option[value=old]")).to_be_disabled()
@@ -203,6 +212,7 @@ def test_a_head_of_weights_that_have_changed_can_t_be_chosen(tab: Tab, recognize
 
 def test_precisions_are_those_of_the_model(tab: Tab, service: Client, angry: Path) -> None:
     page = tab.open()
+    tab.options()
     page.locator("summary", has_text="More options").click()
     select = page.get_by_role("combobox", name="Precision")
     [lite] = [model for model in service.get("/v1/models").json() if model["name"] == "lite"]
@@ -215,10 +225,10 @@ def test_precisions_are_those_of_the_model(tab: Tab, service: Client, angry: Pat
 
 
 @pytest.mark.parametrize(
-    ("language", "words", "praat"),
+    ("language", "words", "praat", "report"),
     [
-        ("en-GB", "Parquet: not here, as the service lacks pyarrow.", "TextGrid (Praat)"),
-        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。", "TextGrid（Praat）"),
+        ("en-GB", "Parquet: not here, as the service lacks pyarrow.", "TextGrid (Praat)", "Report"),
+        ("zh-CN", "Parquet：服务缺少 pyarrow，无法生成。", "TextGrid（Praat）", "报告"),
     ],
 )
 def test_exports_that_can_only_fail_aren_t_offered(
@@ -229,6 +239,7 @@ def test_exports_that_can_only_fail_aren_t_offered(
     language: str,
     words: str,
     praat: str,
+    report: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it weren't installed
     plain, whole = (
@@ -238,12 +249,12 @@ def test_exports_that_can_only_fail_aren_t_offered(
     with opened(browser, str(service.base_url), locale=language) as tab:
         for id_, able in (
             (plain, []),
-            (whole, ["SRT", "VTT", praat, "Audacity", "CSV", "PNG", "SVG"]),
+            (whole, ["SRT", "VTT", praat, "Audacity", "CSV", "PNG", "SVG", report]),
         ):
             page = tab.open(f"#/output/{id_}")
             tab.result()
             expect(page.get_by_text(words)).to_be_visible()
             buttons = page.get_by_role("button", name="SRT", exact=True).locator("..").get_by_role("button")
-            expect(buttons).to_have_count(8)
+            expect(buttons).to_have_count(9)
             assert [button.inner_text() for button in buttons.all() if button.is_enabled()] == able
             tab.shoot(f"exports-{language}-{len(able)}", whole=True)

@@ -23,7 +23,7 @@ def test_it_goes_away_and_comes_back(browser: Browser, tmp_path: Path, angry: Pa
     assert port is not None
     with opened(browser, f"http://127.0.0.1:{port}") as tab:
         page = tab.open()
-        expect(page.get_by_role("button", name="Load an example")).to_be_enabled()
+        expect(page.get_by_role("button", name="Try an example")).to_be_enabled()
         first.end()
         tab.choose(angry)
         expect(page.get_by_text("The service can’t be reached")).to_be_visible()
@@ -45,8 +45,8 @@ def test_a_full_service_is_asked_again(
     with serving(tmp_path / "outputs", max_jobs=1) as client, opened(browser, str(client.base_url)) as tab:
         page = tab.open()
         tab.choose(*examples)
-        queue = page.get_by_role("region", name="Queue").first
-        expect(queue.locator("tr[data-state=held]").first).to_be_visible()
+        queue = page.get_by_role("region", name="Recordings", exact=True)
+        expect(queue.locator("li[data-state=held]").first).to_be_visible()
         tab.shoot("full")
         expect(queue.get_by_text("7 of 7 finished")).to_be_visible(timeout=60_000)
         expect(queue.get_by_text("failed")).to_have_count(0)
@@ -67,8 +67,7 @@ def test_a_key_is_asked_for(browser: Browser, tmp_path: Path, angry: Path) -> No
             dialog.get_by_label("API key").fill(key)
             dialog.get_by_role("button", name="Continue").click()
             expect(dialog).to_be_hidden()
-            page.get_by_role("button", name="Load an example").click()
-            page.locator(".go").click()
+            page.get_by_role("button", name="Angry: one sentence").click()
             assert tab.result() == "angry"
             assert "Authorization: Bearer KEY" in page.locator("pre").inner_text()
             expect(page.get_by_text("Put your API key in the place of KEY.")).to_be_visible()
@@ -84,6 +83,7 @@ def test_a_download_fails_and_then_doesn_t(tab: Tab, served: Hub, monkeypatch: p
     monkeypatch.setattr(hub_module, "pull", lambda *given, **options: real(*given, **options, patience=patience))
     served.always["model.pt"] = Fault(cut=200_000)
     page = tab.open()
+    tab.options()
     page.get_by_text("To download").click()
     model = page.get_by_role("listitem").filter(has_text=NAME)
     expect(model).to_contain_text("1.95 GB")
@@ -101,6 +101,7 @@ def test_a_download_fails_and_then_doesn_t(tab: Tab, served: Hub, monkeypatch: p
 def test_nothing_is_offered_for_download_offline(browser: Browser, tmp_path: Path) -> None:
     with serving(tmp_path / "outputs", offline=True) as client, opened(browser, str(client.base_url)) as tab:
         page = tab.open()
+        tab.options()
         page.get_by_text("To download").click()
         model = page.get_by_role("listitem").filter(has_text=NAME)
         expect(model).to_contain_text("may not go online (EMOVOX_OFFLINE)")

@@ -1,12 +1,14 @@
 """The timeline: seeing, moving, hearing."""
 
+import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from emovox.emotions import NAMES
+from emovox.emotions import EMOTIONS, NAMES
+from emovox.models.converted.clips import example_clips
 from emovox.outputs import Outputs
 from support import results
 from support.browser import Tab
@@ -160,47 +162,59 @@ def test_print_shows_all_of_the_timeline_on_white(
         tab.shoot(f"print-{theme}", whole=True)
         # Paper is narrower than the screen, and no script runs between the two.
         cut, high, waves = page.evaluate(
-            """() => {
+            """(colours) => {
+                const COLOURS = new Set(colours)
                 document.body.style.width = '620px'
                 const canvas = document.querySelector('.stage canvas')
                 const inner = canvas.getBoundingClientRect()
                 const outer = document.querySelector('.frame').getBoundingClientRect()
                 const table = document.querySelector('details .scroll')
                 const pixel = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
-                let waves = 0 // pixels in the colour of the waveform on white
+                let waves = 0 // pixels in the colours that emotions have on white
                 for (let at = 0; at < pixel.length; at += 4) {
-                    waves += pixel[at] === 0x8d && pixel[at + 1] === 0x8a && pixel[at + 2] === 0x9c
+                    const [red, green, blue] = pixel.subarray(at, at + 3)
+                    waves += COLOURS.has((red << 16) | (green << 8) | blue)
                 }
                 return [inner.right - outer.right, table.scrollHeight - table.clientHeight, waves]
-            }"""
+            }""",
+            [int(emotion.colour[1:], 16) for emotion in EMOTIONS],
         )
         assert cut <= 1
         assert high <= 1
         assert waves > 1000
 
 
-def test_numbers_under_the_pointer_and_at_the_cursor(page: Page) -> None:
+def test_numbers_under_the_pointer_and_at_the_cursor(page: Page, tab: Tab) -> None:
     stage = page.locator(".stage")
     box = stage.bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 250)
+    stage.focus()
+    for _ in range(2):
+        page.keyboard.press("]")
+    stage.hover(position={"x": box["width"] * (cursor(page) + 0.3) / tab.view()[1], "y": 250})
     tip = page.locator(".tip")
     expect(tip).to_be_visible()
     assert tip.inner_text().count("%") >= 4
-    stage.click(position={"x": box["width"] * 0.3, "y": 250})
     said = stage.get_attribute("aria-valuetext") or ""
     assert any(name in said.lower() for name in NAMES)
     legend = page.get_by_role("group", name="Curves")
-    shown = [
-        float(text.split("\n")[-1].rstrip(" %")) for text in legend.get_by_role("button").all_inner_texts()[:9]
-    ]
+    if legend.get_by_role("button", expanded=False).count():
+        legend.get_by_role("button", expanded=False).click()  # those that never lead
+    buttons = legend.get_by_role("button", name="%")
+    expect(buttons).to_have_count(9)
+    shown = [float(text.split("\n")[-1].rstrip(" %")) for text in buttons.all_inner_texts()]
     assert sum(shown) == pytest.approx(100, abs=5)  # each is rounded
 
     angry = legend.get_by_role("button", name="Angry")
     angry.click()
     expect(angry).to_have_attribute("aria-pressed", "false")
-    legend.get_by_role("button", name="All").click()
+    angry.click()
     expect(angry).to_have_attribute("aria-pressed", "true")
+    stage.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    expect(stage).to_have_attribute("aria-valuetext", "0:00.0, Nobody speaks")
+    expect(buttons).to_have_count(0)
 
 
 def test_it_plays_from_anywhere_and_a_segment_alone(page: Page) -> None:
@@ -227,6 +241,107 @@ def test_it_plays_from_anywhere_and_a_segment_alone(page: Page) -> None:
     expect(pause).to_be_visible()
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible(timeout=10_000)  # at its end
     assert cursor(page) == pytest.approx(_seconds(texts[shortest][2]), abs=0.15)
+
+
+def test_it_plays_slower_louder_and_over_again(page: Page) -> None:
+    stage = page.locator(".stage")
+    stage.focus()
+    page.keyboard.press("]")
+    start = cursor(page)
+    page.get_by_role("combobox", name="Speed").select_option("2")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Repeat the segment").click()
+    expect(page.get_by_role("button", name="Repeat the segment")).to_have_attribute("aria-pressed", "true")
+    end = page.evaluate("(id) => fetch(`/v1/outputs/${id}/timeline`).then((one) => one.json())", _id(page))[
+        "segments"
+    ][0]["end"]
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_function(
+        "(half) => document.querySelector('.stage').ariaValueNow > half", arg=(start + end) / 2, polling=20
+    )
+    page.wait_for_function(
+        "(half) => document.querySelector('.stage').ariaValueNow < half", arg=(start + end) / 2, polling=20
+    )  # it has begun again
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Repeat the segment").click()
+    stage.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("l")
+    assert cursor(page) == pytest.approx(5, abs=0.1)
+    page.keyboard.press("j")
+    assert cursor(page) == pytest.approx(0, abs=0.1)
+    page.keyboard.press("<")
+    expect(page.get_by_role("combobox", name="Speed")).to_have_value("1.5")
+    page.get_by_role("slider", name="Volume").fill("0.25")
+    assert page.evaluate("() => localStorage.getItem('emovox.volume')") == "0.25"
+
+
+def _id(page: Page) -> str:
+    return page.url.rpartition("/")[2]
+
+
+def test_words_beside_the_curve(page: Page, tab: Tab) -> None:
+    before = page.evaluate("() => document.querySelector('.stage').clientHeight")
+    srt = "1\n00:00:00,000 --> 00:00:02,000\nGood morning\n\n2\n00:00:05,000 --> 00:00:07,000\nand again\n"
+    tab.drop(("call.srt", srt.encode()), on=".timeline")
+    expect(page.get_by_text("Good morning")).to_be_visible()
+    assert page.evaluate("() => document.querySelector('.stage').clientHeight") > before
+    assert page.url.endswith(_id(page))  # it was no recording
+    expect(page.locator(".veil")).to_have_count(0)
+    stage = page.locator(".stage")
+    stage.focus()
+    page.keyboard.press("l")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.get_by_text("and again")).to_be_visible()
+    tab.shoot("words")
+    page.get_by_role("button", name="Remove the words of call.srt").click()
+    expect(page.get_by_text("and again")).to_have_count(0)
+    tab.drop(("none.vtt", b"WEBVTT\n\nnothing"), on=".timeline")
+    expect(page.get_by_role("alert")).to_have_text("none.vtt has no words with times.")
+
+
+def test_a_call_has_two_sides(tab: Tab, service: Client, tmp_path: Path) -> None:
+    one, other = example_clips()[:2]
+    sound = np.zeros((16_000 * 14, 2), np.float32)
+    sound[: len(one), 0] = one
+    sound[16_000 * 7 : 16_000 * 7 + len(other), 1] = other
+    with wave.open(str(tmp_path / "call.wav"), "wb") as file:
+        file.setparams((2, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((sound * 32767).astype("<i2").tobytes())
+    options = {"split_channels": "true", "segments": "true", "granularity": "frame"}
+    files = [("file", ("call.wav", (tmp_path / "call.wav").read_bytes()))]
+    for job in service.post("/v1/batches", files=files, data=options).json()["jobs"]:
+        service.finished(job["id"])
+    [second] = [one for one in service.get("/v1/outputs").json()["outputs"] if "_channel2" in one["id"]]
+    page = tab.open(f"#/output/{second['id']}")
+    tab.result()
+    call = page.get_by_role("group", name="The two sides of a call")
+    expect(call.get_by_text("of the talk")).to_have_count(2)
+    stage = page.locator(".stage")
+    both = page.evaluate("() => document.querySelector('.stage').clientHeight")
+    stage.focus()
+    page.keyboard.press("]")
+    page.keyboard.press("]")
+    assert cursor(page) == pytest.approx(7, abs=0.4)  # the other's turn
+    page.keyboard.press("[")
+    assert cursor(page) < 1
+    page.keyboard.press("s")
+    expect(call.get_by_role("button", name="Side 1 alone")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("() => document.querySelector('.stage').clientHeight") < both
+    page.keyboard.press("s")
+    page.keyboard.press("s")
+    expect(call.get_by_role("button", pressed=True)).to_have_count(0)
+    call.get_by_role("button", name="Name Side 2").click()
+    call.get_by_role("textbox").fill("Ms Li")
+    page.keyboard.press("Enter")
+    expect(call.get_by_role("button", name="Ms Li alone")).to_be_visible()
+    tab.shoot("call")
+    page.reload()
+    expect(call.get_by_role("button", name="Ms Li alone")).to_be_visible()
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_function("() => document.querySelector('.stage').ariaValueNow > 0.3")
+    page.get_by_role("button", name="Pause").click()
 
 
 def _seconds(clock: str) -> float:

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Timeline } from '../src/api/types'
 import { numbersAt, TimelineData, upperBound } from '../src/timeline/data.svelte'
-import { binOf, points } from '../src/timeline/draw'
+import { binOf } from '../src/timeline/draw'
+import { sampled } from '../src/timeline/leads'
 
 const NAMES = ['angry', 'disgusted', 'fearful', 'happy', 'neutral', 'other', 'sad', 'surprised', 'unknown']
 
@@ -21,8 +22,11 @@ function made(start: number, end: number, count: number, duration: number): Time
   }
 }
 
+vi.useFakeTimers()
+
+/** Until everything that is wanted is there: it is asked for once the view rests a moment. */
 async function settled(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve()
+  await vi.advanceTimersByTimeAsync(100)
 }
 
 describe('a timeline', () => {
@@ -114,10 +118,11 @@ describe('a readout', () => {
     expect(numbersAt(data, 0.5, null)).toBeNull()
   })
   it('has gaps where nothing counts', () => {
-    const drawn = [...points([piece], 'dimensions', 'arousal', { start: 0, end: 4 }, 0.001)]
-    expect(drawn.map(({ value }) => value)).toEqual([0.2, 0.4, null, null])
-    const coarse = [...points([piece], 'dimensions', 'arousal', { start: 0, end: 4 }, 3)]
-    expect(coarse[0]?.value).toBeCloseTo(0.3)
+    const drawn = sampled([piece], 'dimensions', ['arousal'], { start: 0, end: 4 }, 0.001)
+    expect(drawn.times).toEqual([0, 1, 2, 3])
+    expect(drawn.values).toEqual([[0.2, 0.4, Number.NaN, Number.NaN]])
+    const coarse = sampled([piece], 'dimensions', ['arousal'], { start: 0, end: 4 }, 3)
+    expect(coarse.values[0]?.[0]).toBeCloseTo(0.3)
   })
 })
 
@@ -126,30 +131,27 @@ describe('a curve', () => {
     const data = made(0, 7200, 5000, 7200)
     const view = { start: 1000, end: 3000 }
     const bin = binOf(view, 1000)
-    const drawn = [...points([{ from: 0, to: 7200, data }], null, 'angry', view, bin)]
-    expect(drawn.length).toBeLessThan(400)
-    expect(drawn[0]?.time).toBeLessThanOrEqual(1000)
-    expect(drawn.at(-1)?.time).toBeGreaterThanOrEqual(3000)
-    const later = [...points([{ from: 0, to: 7200, data }], null, 'angry', { start: 1500, end: 3500 }, bin)]
-    const inner = drawn.filter(({ time }) => time > 1600 && time < 2900)
-    expect(later).toEqual(expect.arrayContaining(inner))
+    const drawn = sampled([{ from: 0, to: 7200, data }], null, NAMES, view, bin)
+    expect(drawn.times.length).toBeLessThan(400)
+    expect(drawn.times[0]).toBeLessThanOrEqual(1000)
+    expect(drawn.times.at(-1)).toBeGreaterThanOrEqual(3000)
+    expect(drawn.values).toHaveLength(9)
+    const later = sampled([{ from: 0, to: 7200, data }], null, NAMES, { start: 1500, end: 3500 }, bin)
+    const inner = drawn.times.filter((time) => time > 1600 && time < 2900)
+    expect(later.times).toEqual(expect.arrayContaining(inner))
   })
 
   it('is the same from tiles as from one piece', () => {
     const whole = made(0, 8, 400, 8)
     const halves = [made(0, 4, 200, 8), made(4, 8, 200, 8)]
     const view = { start: 0, end: 8 }
-    const one = [...points([{ from: 0, to: 8, data: whole }], null, 'angry', view, 0.001)]
-    const two = [
-      ...points(
-        halves.map((data) => ({ from: data.start, to: data.end, data })),
-        null,
-        'angry',
-        view,
-        0.001,
-      ),
-    ]
-    expect(two.map(({ time }) => time.toFixed(6))).toEqual(one.map(({ time }) => time.toFixed(6)))
+    const one = sampled([{ from: 0, to: 8, data: whole }], null, ['angry'], view, 0.001)
+    const pieces = halves.map((data) => ({ from: data.start, to: data.end, data }))
+    const two = sampled(pieces, null, ['angry'], view, 0.001)
+    expect(two.times.map((time) => time.toFixed(6))).toEqual(one.times.map((time) => time.toFixed(6)))
+    expect(two.values[0]?.map((value) => value.toFixed(3))).toEqual(
+      one.values[0]?.map((value) => value.toFixed(3)),
+    )
   })
 })
 

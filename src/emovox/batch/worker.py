@@ -43,7 +43,8 @@ class Worker:
         """
         self._plan, self._choice = plan, ModelChoice(plan.model, plan.precision)
         self._reader = Reader(plan, scratch, claim, decoders=decoders)
-        self._scheduler = Scheduler(ModelPool(most=1, idle=float("inf"), load=self._load), threads=1)
+        self._models = ModelPool(most=1, idle=float("inf"), load=self._load)
+        self._scheduler: Scheduler | None = None  # once it is known how many threads it needs
         self._saving = Saving(
             None if plan.outputs is None else Outputs(plan.outputs),
             plan.formats,
@@ -67,7 +68,8 @@ class Worker:
     async def close(self) -> None:
         """End the decoders and unload the model."""
         await self._reader.close()
-        await asyncio.to_thread(self._scheduler.close)
+        if self._scheduler is not None:
+            await asyncio.to_thread(self._scheduler.close)
 
     async def answer(self, task: Task) -> Answer:
         """Do a task. A recording that fails is an answer, not an error.
@@ -78,6 +80,7 @@ class Worker:
         """
         started = time.monotonic()
         sha256 = None
+        assert self._scheduler is not None  # noqa: S101  nothing is given before `start`
         try:
             if isinstance(task, Share):
                 outputs = await self._scheduler.infer_piece(self._choice, task.piece)
@@ -103,6 +106,7 @@ class Worker:
         records: list[ArchiveRecord] = []
         states: list[RunState] = []
         of_many = self._plan.options.of_many
+        assert self._scheduler is not None  # noqa: S101  as above
         try:
             for part in reading.parts:
                 assert isinstance(part, Decoded)  # noqa: S101  nothing is in pieces
@@ -138,7 +142,8 @@ class Worker:
         return path if is_remote(path) else os.path.abspath(path)  # noqa: PTH100  links stay as they are
 
     def _ready(self) -> Ready:
-        with self._scheduler.models.borrow(self._choice) as recognizer:
+        with self._models.borrow(self._choice) as recognizer:
+            self._scheduler = Scheduler(self._models, threads=recognizer.at_once)
             options = self._plan.options
             return Ready(
                 recognizer.model,

@@ -21,6 +21,7 @@ from emovox.models.converted.store import TOLERANCE, Comparison, StoredModel
 from emovox.models.converted.verification import verify_snapshot
 from emovox.models.entry import CatalogModel
 from emovox.models.families import family_of
+from emovox.models.hub import caches
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import PrecisionChoice, compare, open_snapshot
 from emovox.models.named import CATALOG
@@ -52,7 +53,8 @@ def list_models(form: str) -> None:
     """List the models: name, whether on disk, size, licence, who may use it for what, what it is.
 
     Those of the catalog, and below them what was added from a file, or pulled by another name, such as
-    hf:OWNER/NAME. The size of a model that isn't on disk is that of its download, if known. Who may use a model
+    hf:OWNER/NAME. "found" is what another program has on disk, in Hugging Face's or ModelScope's cache: it is used
+    where it lies. The size of a model that isn't on disk is that of its download, if known. Who may use a model
     for what is a summary of its licence, which is what holds.
     """
     rows = [_row(entry) for entry in catalog.known()]
@@ -63,7 +65,7 @@ def list_models(form: str) -> None:
     table += [
         (
             row["name"],
-            "yes" if row["installed"] else "no",
+            "found" if row["found_in"] else "yes" if row["installed"] else "no",
             "?" if row["size"] is None else amount(row["size"]),
             row["licence"]["name"],
             row["licence"]["terms"],
@@ -94,6 +96,9 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
     computed; hf:OWNER/NAME@REVISION is kept and used beside it. Only settings, labels, model card and weights
     come, never code.
 
+    What Hugging Face's or ModelScope's own programs have on disk already is used where it lies, and not downloaded
+    again, unless --hub or --revision is given.
+
     Uses the proxies of the environment. HF_ENDPOINT and MODELSCOPE_ENDPOINT name mirrors, HF_TOKEN is sent to
     Hugging Face; EMOVOX_OFFLINE or HF_HUB_OFFLINE forbid downloads.
     """
@@ -102,6 +107,11 @@ def pull(name: str, hub: Literal["auto", "huggingface", "modelscope"], revision:
         click.echo(f"{name} {'is part of Emovox' if entry.bundled else 'was added'}: nothing to download")
         return
     name = entry.name
+    found = catalog.found_snapshot(entry) if hub == "auto" and revision is None else None
+    if found is not None and (cached := caches.repository_of(found)) is not None:
+        click.echo(f"{name} is in {caches.TITLES[cached.prefix]}, {found}: found, not downloaded")
+        click.echo("to have a copy that other programs can't remove, name the --hub to download it from", err=True)
+        return
     from emovox.models.hub import pull as hubs  # noqa: PLC0415  no other command may even load what goes online
 
     size = f", about {amount(entry.download_size)}" if entry.download_size else ""
@@ -147,7 +157,9 @@ def remove(name: str, yes: bool) -> None:
     """Delete the model NAME, or NAME@REVISION, from the disk, with what an interrupted download left."""
     size = catalog.disk_size(name)
     if not size:
-        click.echo(f"{name} is not on disk: nothing to remove")
+        found = catalog.found_snapshot(catalog.find(name))
+        where = "is not on disk" if found is None else f"is another program's, in {found}"
+        click.echo(f"{name} {where}: nothing to remove")
     elif catalog.find(name).bundled or yes or click.confirm(f"Delete {name}, {amount(size)}?"):
         click.echo(f"{amount(catalog.remove(name))} freed")
 
@@ -178,7 +190,7 @@ def show(model: str) -> None:
             "revision": stored.revision,
             "licence": stored.licence,
             "who may use it": terms_of(stored.licence).english,
-            "from": f"{source.address}, {source.repository}" if source else "not pulled by Emovox",
+            "from": f"{source.address}, {source.repository}" if source else _origin(path),
             "embedding_size": stored.snapshot.embedding_size,
             "checksum": stored.checksum,
             "converted in": stored.directory,
@@ -223,6 +235,12 @@ def verify(model: str) -> int:
     return 0 if verification.good else 1
 
 
+def _origin(path: Path) -> str:
+    """Where a snapshot that Emovox didn't pull comes from."""
+    cached = caches.repository_of(path)
+    return "not pulled by Emovox" if cached is None else f"{caches.TITLES[cached.prefix]}: found, not downloaded"
+
+
 def amount(size: int) -> str:
     """A number of bytes as people read it, in powers of 1000 like the hubs' pages."""
     for unit, power in (("GB", 3), ("MB", 2), ("kB", 1)):
@@ -239,14 +257,16 @@ _GIVES: dict[Activation, str] = {
 
 
 def _row(entry: CatalogModel) -> dict[str, Any]:
-    installed = catalog.installed(entry.name)
-    path = (entry.file or catalog.snapshot_path(entry.name)) if installed else None
+    path = catalog.snapshot_of(entry) if entry.file is None else entry.file
+    path = path if path is not None and path.exists() else None
+    cached = None if path is None or entry.file is not None else caches.repository_of(path)
     return {
         "name": entry.name,
         "title": entry.title,
         "licence": {**asdict(entry.licence), "terms": entry.licence.terms.english},
-        "installed": installed,
-        "size": catalog.disk_size(entry.name) if installed else entry.download_size,
+        "installed": path is not None,
+        "found_in": None if cached is None else caches.TITLES[cached.prefix],
+        "size": catalog.known_size(entry),
         "path": None if path is None else str(path),
         "huggingface": entry.huggingface,
         "modelscope": entry.modelscope,

@@ -204,6 +204,10 @@ _SPELLING: dict[str, dict[str, Any]] = {
         "metavar": "NAME|PATH",
         "help": "Also apply this head, trained with `emovox head train`: classes of your own.",
     },
+    "segments": {
+        "help": "Also give each stretch of speech with its times and emotion. By default `recognize` keeps them "
+        "of recordings longer than half a minute, and tells those in a sentence.",
+    },
     "side": {
         "metavar": "SIDE[,SIDE...]",
         "callback": _sides,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast, get_args
 
 import click
+from click.core import ParameterSource
 
 from emovox.audio.files import find
 from emovox.audio.recording import copy
@@ -106,6 +107,9 @@ def recognize(
         raise click.UsageError("--export writes files, so it can't be used with --no-save")
     if rows_in == "file" and no_save:
         raise click.UsageError("--frames file is about a file that is saved, so it can't be used with --no-save")
+    listed = bool(options.showing(needs(formats)).segments if formats else options.segments)
+    if not listed and click.get_current_context().get_parameter_source("segments") == ParameterSource.DEFAULT:
+        options = replace(options, segments=None)  # for the summary of what is long
     wanted = options.showing(needs(formats)) if formats else options
     wanted = replace(wanted, embedding=options.embedding and not no_save)  # it isn't printed
     if archive:
@@ -129,7 +133,8 @@ def recognize(
         metadata=recognizer.metadata,
         head=options.head,
         relative=options.baseline is not None,
-        segments=options.segments,
+        segments=bool(options.segments),
+        listed=listed,
         rows_in=rows_in,
         sides=options.side is not None or recognizer.policy.profile != "open",
     )

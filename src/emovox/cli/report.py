@@ -24,6 +24,7 @@ from emovox.inference.recognition import (
     Segment,
     trained,
 )
+from emovox.inference.summary import LONG
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
 from emovox.spreadsheets import writer
@@ -114,6 +115,7 @@ class Report:
         head: Head | None = None,
         relative: bool = False,
         segments: bool = False,
+        listed: bool = False,
         rows_in: RowsIn | None = None,
         sides: bool = False,
     ) -> None:
@@ -125,6 +127,7 @@ class Report:
         own = None if head is None else (head.name, head.classes)
         self.layout = Layout.of_model(metadata, own, relative=relative)
         self.segments = segments
+        self.listed = listed
         self.rows_in = rows_in
         self.sides = sides
 
@@ -177,7 +180,10 @@ class Table(Report):
                 start = title if number == 0 else ""
                 cells = set_cell_size(_fit(start, self._width), self._width)
                 click.echo(f"{cells}  {line}".rstrip())
-        for item in found.segments or []:
+        if found.summary is not None and found.recording.duration > LONG:
+            said = found.summary.sentence.in_language(self.language)
+            click.echo(f"{' ' * self._width}  {printable(said)}")
+        for item in (found.segments or []) if self.listed or not found.is_inferred else []:
             times = f"{clock(item.start)} – {clock(item.end)}"
             click.echo(f"{set_cell_size(times, self._width)}  {self._segment(item)}".rstrip())
         for code in found.warnings:

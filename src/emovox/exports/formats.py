@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from emovox.errors import ExportError
-from emovox.exports import audacity, captions, comma_separated, parquet, textgrid, timeline
+from emovox.exports import audacity, captions, comma_separated, parquet, report, textgrid, timeline
 from emovox.exports.replacement import replacing
 from emovox.inference.recognition import Recognition
 from emovox.inference.stored_result import Part
@@ -42,7 +42,7 @@ class _Format:
         media_type: of its files.
         writers: what writes each part that it shows.
         package: that its writers need.
-        together: one file shows all parts.
+        stem: of the name of the one file that shows all parts; empty: each has a file of its own.
         chinese: the title in Chinese; empty: the same.
     """
 
@@ -52,7 +52,7 @@ class _Format:
     media_type: str
     writers: dict[Part, _Write]
     package: str | None = None
-    together: bool = False
+    stem: str = ""
     chinese: str = ""
 
 
@@ -129,7 +129,7 @@ _FORMATS: dict[str, _Format] = {
         media_type="image/png",
         writers={"segments": _drawn("png"), "frames": _drawn("png")},
         package="matplotlib",
-        together=True,
+        stem="timeline",
     ),
     "svg": _Format(
         title="SVG",
@@ -138,7 +138,18 @@ _FORMATS: dict[str, _Format] = {
         media_type="image/svg+xml",
         writers={"segments": _drawn("svg"), "frames": _drawn("svg")},
         package="matplotlib",
-        together=True,
+        stem="timeline",
+    ),
+    "html": _Format(
+        title="Report",
+        chinese="报告",
+        about="a page to hand on, and to print: summary, picture, peaks, model, limits",
+        suffix=".html",
+        media_type="text/html; charset=utf-8",
+        writers=dict.fromkeys(
+            ("segments", "frames"), _text(lambda job: report.pieces(job.recognition, job.sound, job.language))
+        ),
+        stem="report",
     ),
 }
 
@@ -209,7 +220,7 @@ def needs(formats: Iterable[str]) -> frozenset[Part]:
         part
         for name in check_formats(formats)
         for part in _FORMATS[name].writers
-        if part == "segments" or _FORMATS[name].together
+        if part == "segments" or _FORMATS[name].stem
     )
 
 
@@ -263,6 +274,8 @@ def _plan(name: str, recognition: Recognition) -> Iterator[tuple[str, _Write]]:
             f"{name} needs {' or '.join(form.writers)}, which this result lacks: recognise again with {how}"
         )
     channel = recognition.recording.channel
-    for part in present[:1] if form.together else present:
-        stem = "timeline" if form.together else part
-        yield f"{stem}{'' if channel is None else f'_channel{channel}'}{form.suffix}", form.writers[part]
+    for part in present[:1] if form.stem else present:
+        yield (
+            f"{form.stem or part}{'' if channel is None else f'_channel{channel}'}{form.suffix}",
+            form.writers[part],
+        )

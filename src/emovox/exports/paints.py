@@ -13,17 +13,20 @@ from emovox.inference.recognition import Recognition, Segment
 
 PLAIN = "#667180"
 """Of segments without a class, as those of values."""
-# Not everybody can tell greys and brown apart by colour.
+# Greys are told apart by more than their colour.
+HATCHES = {"": "", "dots": "...", "stripes": "////"}
+"""What matplotlib calls the textures of emotions."""
 _DASHES: dict[str, Any] = {"neutral": (0, (3, 1)), "other": (0, (1.7, 0.9)), "unknown": (0, (0.9, 0.9))}
 
 
 @dataclass(frozen=True)
 class Paint:
-    """One of them, of an emotion or a class of that name; dashes are of its line."""
+    """One of them, of an emotion or a class of that name; dashes are of its line, the hatch of its areas."""
 
     name: str
     colour: str
     dashes: Any = "-"
+    hatch: str = ""
 
 
 class Paints:
@@ -69,7 +72,9 @@ class Paints:
         return places
 
 
-NINE = tuple(Paint(each.name, each.colour, _DASHES.get(each.name, "-")) for each in EMOTIONS)
+NINE = tuple(
+    Paint(each.name, each.colour, _DASHES.get(each.name, "-"), HATCHES[each.texture]) for each in EMOTIONS
+)
 """Those of the nine emotions."""
 
 

@@ -13,7 +13,7 @@ from emovox.exports import readout_row
 from emovox.exports.decimation import curves, envelope
 from emovox.exports.paints import NINE, Paint, Paints, words
 from emovox.exports.palette import on
-from emovox.exports.verdict import relative_to, verdict, withheld
+from emovox.exports.verdict import relative_to, title, withheld
 from emovox.inference.frames import FrameReadout
 from emovox.inference.recognition import Recognition, Segment
 
@@ -27,7 +27,9 @@ _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 0.72, 0.38, 1.30, 0.52, 0.14  # inches
 _LEGEND = 0.37  # of the top
 _WAVEFORM, _CURVES, _LESSER, _SEGMENTS = 1.35, 3.35, 2.0, 0.62
 _INK, _FAINT, _GRID, _SILENCE = "#1f2933", "#6b7785", "#e4e8ec", "#b4bdc7"
+_HATCH = "#a9a9a9"
 _STYLE: dict[str, Any] = {
+    "hatch.linewidth": 0.7,
     "text.color": _INK,
     "axes.edgecolor": _GRID,
     "axes.labelcolor": _FAINT,
@@ -188,7 +190,9 @@ def _draw_waveform(axes: "Axes", sound: Path, columns: int, segments: list[Segme
                 np.minimum(shape.lowest, -hair),
                 np.maximum(shape.highest, hair),
                 where=list(_joined(where)),
-                color=paint.colour,
+                facecolor=paint.colour,
+                edgecolor=_HATCH,
+                hatch=paint.hatch,
                 linewidth=0,
                 label=paint.name,
             )
@@ -273,6 +277,7 @@ def _draw_readout(
 def _draw_segments(axes: "Axes", segments: list[Segment], paints: Paints, language: str, names: list[str]) -> None:
     """Blocks in the colours of what leads, with their words if they fit."""
     from matplotlib.font_manager import FontProperties  # noqa: PLC0415
+    from matplotlib.patheffects import withStroke  # noqa: PLC0415
 
     from emovox.exports import fonts  # noqa: PLC0415  loads matplotlib
 
@@ -294,6 +299,11 @@ def _draw_segments(axes: "Axes", segments: list[Segment], paints: Paints, langua
             linewidth=[1.0 if each else 0.0 for each in wide],
             label=paint.name,
         )
+        outline = []
+        if paint.hatch:  # below the words, which keep clear of it
+            hatched = axes.broken_barh(blocks, (0, 1), facecolors="none", edgecolors=_HATCH, linewidth=0)
+            hatched.set_hatch(paint.hatch)
+            outline = [withStroke(linewidth=3, foreground=paint.colour)]
         for item in own:
             width = (item.end - item.start) * second
             lines = [fonts.drawable(line, names) for line in words(item, language)] if width > 0.3 else []
@@ -308,6 +318,7 @@ def _draw_segments(axes: "Axes", segments: list[Segment], paints: Paints, langua
                         color=on(paint.colour),
                         ha="center",
                         va="baseline",  # aligned with its neighbours, whatever letters it has
+                        path_effects=outline,
                     )
 
 
@@ -329,15 +340,14 @@ def _head(
     face = FontProperties(size=15, weight="bold")
     room = WIDTH - _LEFT - _RIGHT
     figure.text(left, 1 - 0.30 / height, _shortened(name, face, room), fontproperties=face, va="center")
-    recording, lead = recognition.recording, verdict(recognition, language)
+    recording, (text, classes) = recognition.recording, title(recognition, language)
     bold = FontProperties(size=11.5, weight="bold")
     line = 1 - 0.66 / height
-    if lead.confidence is not None:
-        colour = paints.items[paints.place(recognition)].colour
-        figure.text(left, line, "\N{BLACK CIRCLE}", color=colour, size=13, va="center")
-        after = 0.2
-    if lead.confidence is not None or recognition.readouts:
-        text = _shortened(fonts.drawable(lead.with_confidence, names), bold, 0.6 * room)
+    for paint in (paint for name in classes for paint in paints.items if paint.name == name):
+        figure.text(left + after / WIDTH, line, "\N{BLACK CIRCLE}", color=paint.colour, size=13, va="center")
+        after += 0.2
+    if text:
+        text = _shortened(fonts.drawable(text, names), bold, 0.6 * room)
         figure.text(left + after / WIDTH, line, text, fontproperties=bold, va="center")
         after = after + fonts.inches(text, bold) + 0.2
     facts = [clock(recording.duration, 0.1 if recording.duration < 60 else 1, recording.duration)]

@@ -50,6 +50,20 @@ def verdict(item: "Recognition | Segment | LiveUpdate", language: str) -> Verdic
     return Verdict(short_values(item.readouts) or _SPEECH[language])
 
 
+def title(recognition: Recognition, language: str) -> tuple[str, list[str]]:
+    """What a recording comes to, and the classes in it where those are one or two.
+
+    That is the headline of its summary; without segments what leads in all of it, with its confidence.
+    """
+    if (summary := recognition.summary) is not None:
+        constant = len(summary.arc) == 1
+        return one_line(summary.headline.in_language(language)), summary.arc[0].classes if constant else []
+    lead = verdict(recognition, language)
+    if lead.confidence is None:
+        return lead.text if recognition.readouts else "", []
+    return lead.with_confidence, [recognition.emotion or lead.text]
+
+
 def withheld(recognition: Recognition, language: str) -> str:
     """That nothing was inferred, and by which policy, in words; empty: it was."""
     policy = recognition.policy

@@ -4,6 +4,7 @@ The stream is cut into steps of a quarter second at 16 kHz, whatever chunks it c
 by itself: so the same sound always gives the same events.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NoReturn
@@ -172,6 +173,8 @@ class Live:
         self.emotion: str | None = None
         self._engine, self._sink = engine, sink
         self._resampler = Resampler(sample_rate)
+        self._rate = sample_rate
+        self._taken = 0  # samples at that rate
         self._piece = max(1, round(sample_rate))  # samples: a long push is processed second by second
         self._ended = False
         self._rest: list[Waveform] = []  # less than a step
@@ -214,6 +217,15 @@ class Live:
             return [NOT_INFERRED]
         return [] if self._own is None or self._own.target is not None else [BASELINE_SHORT]
 
+    @property
+    def needed(self) -> int:
+        """Samples that must come before there can be another event; pushed sooner, they could as well wait.
+
+        At other rates than 16 kHz the resampler may need a few more.
+        """
+        target = self._end + STEP - (self._rate != SAMPLE_RATE)  # it may round up
+        return max(0, math.ceil(target * self._rate / SAMPLE_RATE) - self._taken)
+
     def push(self, samples: ArrayLike, *, catch_up: bool = False) -> list[Event]:
         """Add the next samples, any number of them; returns the events of the quarter seconds they complete.
 
@@ -238,6 +250,7 @@ class Live:
         pieces = [rows[first : first + self._piece] for first in range(0, len(rows), self._piece)]
         for piece in pieces if len(pieces) > 1 else []:  # an error in the second hour must not lose the first's
             to_float(piece)
+        self._taken += len(rows)
         return self._work((self._resampler.push(_to_mono(piece)) for piece in pieces), catch_up=catch_up)
 
     def finish(self) -> list[Event]:

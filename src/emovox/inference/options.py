@@ -60,9 +60,10 @@ class CommonOptions:
     embedding: Annotated[
         bool, Field(description="also give the embedding: float32 (1, D), or (T, D) by frame")
     ] = False
-    segments: Annotated[bool, Field(description="also give each stretch of speech with its times and emotion")] = (
-        False
-    )
+    segments: Annotated[
+        bool | None, Field(description="also give each stretch of speech with its times and emotion")
+    ] = False
+    """None: of a recording longer than half a minute, for its summary."""
     merge: Annotated[
         bool, Field(description="join segments of one emotion up to a second apart; implies segments")
     ] = False
@@ -165,7 +166,7 @@ class Options(CommonOptions):
         return replace(
             self,
             granularity="frame" if "frames" in parts else self.granularity,
-            segments=self.segments or "segments" in parts,
+            segments="segments" in parts or self.segments,
         )
 
     @property
@@ -181,7 +182,9 @@ class Options(CommonOptions):
     @property
     def frame_logits(self) -> bool:
         """Whether the model must give the logits of frames."""
-        return self.by_frame or self.segments or self.by_speech or self.baseline == SELF or self.of_many
+        if self.segments is not False:
+            return True
+        return self.by_frame or self.by_speech or self.baseline == SELF or self.of_many
 
     @property
     def of_many(self) -> bool:
@@ -204,7 +207,7 @@ class OptionArguments(TypedDict, total=False):
 
     granularity: Granularity
     embedding: bool
-    segments: bool
+    segments: bool | None
     merge: bool
     speech_only: bool | None
     smoothing: float

@@ -15,7 +15,9 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
+from pydantic.annotated_handlers import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue, SkipJsonSchema
+from pydantic_core import CoreSchema
 
 from emovox.audio import quality
 from emovox.inference.baseline_facts import BaselineFacts
@@ -28,6 +30,7 @@ from emovox.inference.nine import (
     WithoutBaseline,
     is_none,
 )
+from emovox.inference.summary import SpeechSummary, summarize
 from emovox.models.metadata import Precision
 from emovox.models.readout import Kind
 from emovox.policy import Ruling, Side
@@ -49,6 +52,8 @@ WARNINGS = {
     NOT_INFERRED: "the policy allows nothing but the talk time of this side: no model was run",
 }
 """Every warning code a recognition may have, with its meaning."""
+
+SUMMARY = "what the segments come to, by rule; left out without segments, speech or anything to judge"
 
 Granularity = Literal["utterance", "frame"]
 
@@ -272,8 +277,24 @@ class Recognition(Facts):
     """float32 (D,), the mean of the frames that count, if embeddings were requested."""
 
     @model_serializer(mode="wrap")
-    def _both(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _with_old_head(handler(self))
+    def _with_more(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data, summary = _with_old_head(handler(self)), self.summary
+        return data if summary is None else {**data, "summary": summary.model_dump(mode="json")}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema, with the summary, which is written and never read."""
+        schema = handler(core)
+        handler.resolve_ref_schema(schema)["properties"]["summary"] = {
+            **handler(SpeechSummary.__pydantic_core_schema__),
+            "description": SUMMARY,
+        }
+        return schema
+
+    @property
+    def summary(self) -> SpeechSummary | None:
+        """What its segments come to, by the rules of `emovox.inference.summary`; None: there is nothing to say."""
+        return summarize(self.segments)
 
     @model_validator(mode="before")
     @classmethod

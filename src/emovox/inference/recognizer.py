@@ -272,6 +272,11 @@ class Recognizer:
         """Whether running several recordings together pays, as on a GPU."""
         return self._engine.batches
 
+    @property
+    def at_once(self) -> int:
+        """How many threads should use it at the same time, where there are many recordings."""
+        return self._engine.at_once
+
     def recognize_together(self, requests: Sequence[Request]) -> list[Recognition | EmovoxError]:
         """Recognise recordings, each with its own options and with the same result as alone.
 

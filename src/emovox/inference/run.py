@@ -42,6 +42,7 @@ from emovox.inference.recognition import (
 )
 from emovox.inference.source import facts, opened, tee, warnings
 from emovox.inference.state import RunState, stack, unstack
+from emovox.inference.summary import LONG
 from emovox.inference.talk_time import stated, talk_time
 from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Floats, Output
@@ -250,14 +251,14 @@ class InferenceRun:
             warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
             baseline=None if self._shift is None else BaselineFacts.of(self._shift, metadata),
             policy=stated(self._ruling, self._facts.side),
-            segments=self._segment_list() if options.segments else None,
+            segments=self._segment_list() if self._has_segments else None,
             frames=self._curve() if options.by_frame else None,
             embedding=features,
             mean_embedding=pool.embedding if options.embedding else None,
         )
 
     def _state(self, recording: RecordingFacts, created_at: datetime) -> RunState:
-        options, segments = self._options, self._segments.all if self._options.segments else []
+        options, segments = self._options, self._segments.all if self._has_segments else []
         own = options.embedding or any(
             item.function is not None and item.readout.kind != "window" for item in self._readouts
         )  # otherwise nothing asks for the embeddings of segments, which would be most of what is kept
@@ -282,6 +283,12 @@ class InferenceRun:
                 curve.restore(state.arrays[f"curve.{index}"])
         self._frame_speech = [state.arrays["counted"]] if "counted" in state.arrays else []
         self._frames = [state.arrays["frames"]] if "frames" in state.arrays else []
+
+    @property
+    def _has_segments(self) -> bool:
+        """Whether the result has segments: where nobody says, if it is long."""
+        asked = self._options.segments
+        return self._facts is not None and self._facts.duration > LONG if asked is None else asked
 
     @property
     def _is_empty(self) -> bool:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from emovox.errors import ModelError, NotInstalledError, UnknownModelError
 from emovox.models.added import AddedModel, added_models, newest
 from emovox.models.entry import CatalogModel, Licence
+from emovox.models.hub import caches
 from emovox.models.named import BUNDLED, CATALOG, LARGE
 from emovox.models.repository import Repository, folder_of, is_repository, licence_of
 from emovox.settings import settings
@@ -65,8 +66,10 @@ def name_of(name: str, revision: str) -> str:
 
 
 def known() -> list[CatalogModel]:
-    """All models that have a name here: the catalog's, earlier bundled ones, the user's, and what was pulled."""
-    return [*CATALOG, *(item.entry for item in _earlier()), *added(), *pulled()]
+    """All that have a name here: the catalog's, earlier bundled ones, the user's, and what was pulled or found."""
+    entries = [*CATALOG, *(item.entry for item in _earlier()), *added(), *pulled()]
+    names = {entry.name for entry in entries}
+    return [*entries, *(entry for entry in found() if entry.name not in names)]
 
 
 def added() -> list[CatalogModel]:
@@ -156,7 +159,7 @@ def _of_repository(repository: Repository) -> CatalogModel:
     return CatalogModel(
         name=repository.name,
         title=f"{repository.id}, from {site}",
-        licence=Licence(licence_of(snapshot) or NOT_STATED, repository.page),
+        licence=Licence(licence_of(_or_cached(snapshot, repository)) or NOT_STATED, repository.page),
         huggingface=on_hub["huggingface"],
         modelscope=on_hub["modelscope"],
         chinese=f"{repository.id}，来自 {site}",
@@ -165,6 +168,11 @@ def _of_repository(repository: Repository) -> CatalogModel:
         corpora=() if entry is None else entry.corpora,
         revision=repository.revision,
     )
+
+
+def _or_cached(snapshot: Path, repository: Repository) -> Path:
+    """Where a model card may be."""
+    return snapshot if snapshot.is_dir() else caches.find(repository) or snapshot
 
 
 def pulled() -> list[CatalogModel]:
@@ -179,11 +187,45 @@ def pulled() -> list[CatalogModel]:
     return sorted((entry for entry in entries if entry not in CATALOG), key=lambda entry: entry.name.lower())
 
 
+def found() -> list[CatalogModel]:
+    """Models outside the catalog that other programs have on disk, and that tell emotions, by name."""
+    from emovox.models.families import read_snapshot  # noqa: PLC0415  few need it, and it takes time to load
+
+    entries = []
+    for repository in caches.repositories():
+        directory = caches.find(repository)
+        if directory is None:
+            continue
+        with suppress(ModelError):
+            if read_snapshot(directory).has_head and (entry := find(repository.name)) not in CATALOG:
+                entries.append(entry)
+    return sorted(entries, key=lambda entry: entry.name.lower())
+
+
 def whose(directory: Path) -> CatalogModel | None:
-    """The model whose snapshot a directory is; None: it isn't one that Emovox pulled."""
+    """The model whose snapshot a directory is; None: it isn't one that Emovox pulled, or that is in a cache."""
     repository = Repository.of_folder(directory.name)
     entries = CATALOG if repository is None else (find(repository.name),)
-    return next((entry for entry in entries if directory == snapshot_path(entry.name)), None)
+    if (pulled := next((entry for entry in entries if directory == snapshot_path(entry.name)), None)) is not None:
+        return pulled
+    cached = caches.repository_of(directory)
+    return None if cached is None else find(cached.name)
+
+
+def snapshot_of(entry: CatalogModel) -> Path | None:
+    """Where the snapshot of a model is: as it was pulled, or else where another program has it; None: nowhere."""
+    path = snapshot_path(entry.name)
+    return path if path.is_dir() else found_snapshot(entry)
+
+
+def found_snapshot(entry: CatalogModel) -> Path | None:
+    """Where another program has the snapshot of a model that wasn't pulled; None: nowhere."""
+    if entry.file is not None or snapshot_path(entry.name).is_dir():
+        return None
+    ids = (("hf", entry.huggingface), ("ms", entry.modelscope))
+    repositories = (Repository(prefix, id_, entry.revision) for prefix, id_ in ids if id_)
+    places = (caches.find(repository, entry.layout) for repository in repositories)
+    return next((place for place in places if place is not None), None)
 
 
 def snapshot_path(name: str) -> Path:
@@ -224,17 +266,17 @@ def snapshot_lock(name: str) -> FileLock:
 
 
 def installed(name: str) -> bool:
-    """Whether a catalog model is on disk.
+    """Whether a catalog model is on disk, pulled or found.
 
     Raises:
         UnknownModelError: the catalog has no such model.
     """
     entry = find(name)
-    return entry.file.is_file() if entry.file else snapshot_path(entry.name).is_dir()
+    return entry.file.is_file() if entry.file else snapshot_of(entry) is not None
 
 
 def disk_size(name: str) -> int:
-    """Bytes on disk of a catalog model: its download, finished or not, and its conversions."""
+    """Bytes on disk of a catalog model that are Emovox's: its download, finished or not, and its conversions."""
     entry = find(name)
     name = entry.name
     files = (
@@ -251,6 +293,14 @@ def disk_size(name: str) -> int:
         with suppress(OSError):  # gone in the meantime
             total += path.lstat().st_size if path.is_file() else 0
     return total
+
+
+def known_size(entry: CatalogModel) -> int | None:
+    """Bytes of a model: on disk, where another program has it, or of its download; None: not known."""
+    if (directory := found_snapshot(entry)) is not None:
+        sizes = [path.stat().st_size for path in directory.rglob("*") if path.is_file()]
+        return sum(sizes) + disk_size(entry.name)
+    return disk_size(entry.name) if installed(entry.name) else entry.download_size
 
 
 def remove(name: str) -> int:
@@ -318,9 +368,10 @@ def resolve(model: str | Path) -> Path:
             if is_repository(model) or (not there and "@" in model):
                 raise
     if entry is not None:
-        if not installed(entry.name):
+        known = snapshot_of(entry) if entry.file is None else entry.file
+        if known is None or not known.exists():
             raise NotInstalledError(f"{model} is not on this machine: run `emovox models pull {model}`")
-        return entry.file or snapshot_path(entry.name)
+        return known
     if not there:
         names = [entry.name for entry in (*CATALOG, *added())]
         raise UnknownModelError(

@@ -13,7 +13,8 @@ class Layout:
         config: the file without which there is none.
         describing: files that decide, beside the weights, what is computed.
         others: files to bring along: what people read, and what it can be verified with.
-        weights: patterns of the file of weights; the first that a file has the form of decides.
+        weights: patterns of the file of weights, or of an index of several; the first that a file has the form of
+            decides.
     """
 
     config: str
@@ -42,7 +43,12 @@ TRANSFORMERS = Layout(
     config="config.json",
     describing=frozenset({"config.json", "preprocessor_config.json", "emovox-labels.json"}),
     others=frozenset({"README.md"}),
-    weights=(re.compile(r"model\.safetensors"), re.compile(r"pytorch_model\.bin")),
+    # In the order in which transformers looks for them.
+    weights=tuple(
+        re.compile(re.escape(name + ending))
+        for name in ("model.safetensors", "pytorch_model.bin")
+        for ending in ("", ".index.json")
+    ),
 )
 
 LAYOUTS = (TRANSFORMERS, FUNASR)

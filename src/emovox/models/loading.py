@@ -15,6 +15,7 @@ from emovox.errors import (
 from emovox.models.catalog import find, resolve, whose
 from emovox.models.converted.clips import example_clips
 from emovox.models.converted.store import Comparison, Notice, StoredModel, newest
+from emovox.models.hub import caches
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.mapping import read_mapping, with_mapping
 from emovox.models.metadata import CONTRACT, Metadata, Precision
@@ -69,6 +70,9 @@ def load(
         path = orphan
     if path.is_dir():
         stored = open_snapshot(path)
+        cached = caches.repository_of(path)
+        if cached is not None and not stored.directory.exists():
+            notice(f"{stored.name}: found in {caches.TITLES[cached.prefix]}, not downloaded: {path}")
         chosen = compare(stored, device=device, notice=notice).best if precision == "auto" else precision
         if chosen not in (possible := precisions(device=device, engine=options.engine)):
             raise PrecisionError(f"{chosen} can't be computed on this machine: choose {', '.join(possible)}")
@@ -169,7 +173,7 @@ def open_snapshot(directory: Path) -> StoredModel:
     return StoredModel(
         directory,
         name=entry.name if entry else directory.resolve().name,
-        revision=(source.commit or source.revision) if source else UNKNOWN,
+        revision=(source.commit or source.revision) if source else caches.commit_of(directory) or UNKNOWN,
         licence=entry.licence.name if entry else UNKNOWN,
         labels=dict(entry.labels) if entry else None,
         corpora=entry.corpora if entry else (),

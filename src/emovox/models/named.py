@@ -20,6 +20,25 @@ _FUNASR = Licence(
 # As config.json names the classes of SUPERB's four.
 _SUPERB = (("neu", "neutral"), ("hap", "happy"), ("ang", "angry"), ("sad", "sad"))
 
+
+def _on_card(id_: str) -> Licence:
+    """A licence that stands in a model card which wasn't seen when the entry was written."""
+    return Licence("see its card", f"https://huggingface.co/{id_}", chinese="见模型卡")
+
+
+# As the authors' examples name the classes of Vox-Profile's models.
+_VOXPROFILE = (
+    ("Anger", "angry"),
+    ("Contempt", "other"),  # an emotion, and none of the nine by name
+    ("Disgust", "disgusted"),
+    ("Fear", "fearful"),
+    ("Happiness", "happy"),
+    ("Neutral", "neutral"),
+    ("Sadness", "sad"),
+    ("Surprise", "surprised"),
+    ("Other", "other"),
+)
+
 CATALOG = (
     CatalogModel(
         name="lite",
@@ -77,8 +96,9 @@ CATALOG = (
         chinese="只给出嵌入向量：没有自己训练的分类头就没有情感",
         embeddings_only=True,
     ),
-    # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes a parameter.
-    # Licences and corpora are those of the cards; who hands out a corpus may have terms of its own.
+    # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes each.
+    # None: the page wasn't seen. Licences and corpora are those of the cards; who hands out a corpus may have terms
+    # of its own.
     CatalogModel(
         name="wav2vec2-base-superb-er",
         title="neutral, happy, angry, sad; 95 million parameters, trained on IEMOCAP: acted English",
@@ -98,6 +118,26 @@ CATALOG = (
         huggingface="superb/hubert-large-superb-er",
         chinese="中性、快乐、愤怒、悲伤；3.16 亿参数，用 IEMOCAP（英语表演语音）训练",
         layout=TRANSFORMERS,
+        labels=_SUPERB,
+        corpora=("IEMOCAP",),
+    ),
+    CatalogModel(
+        name="hubert-base-superb-er",
+        title="neutral, happy, angry, sad; HuBERT base, trained on IEMOCAP: acted English",
+        licence=Licence("Apache-2.0", "https://huggingface.co/superb/hubert-base-superb-er"),
+        huggingface="superb/hubert-base-superb-er",
+        chinese="中性、快乐、愤怒、悲伤；HuBERT base，用 IEMOCAP（英语表演语音）训练",
+        layout=None,
+        labels=_SUPERB,
+        corpora=("IEMOCAP",),
+    ),
+    CatalogModel(
+        name="wav2vec2-large-superb-er",
+        title="neutral, happy, angry, sad; wav2vec 2.0 large, trained on IEMOCAP: acted English",
+        licence=Licence("Apache-2.0", "https://huggingface.co/superb/wav2vec2-large-superb-er"),
+        huggingface="superb/wav2vec2-large-superb-er",
+        chinese="中性、快乐、愤怒、悲伤；wav2vec 2.0 large，用 IEMOCAP（英语表演语音）训练",
+        layout=None,
         labels=_SUPERB,
         corpora=("IEMOCAP",),
     ),
@@ -127,6 +167,17 @@ CATALOG = (
         corpora=("RAVDESS",),
     ),
     CatalogModel(
+        name="wav2vec-english-speech-emotion-recognition",
+        title="seven emotions; wav2vec 2.0 large, trained on SAVEE, RAVDESS and TESS: acted English",
+        licence=Licence("Apache-2.0", "https://huggingface.co/r-f/wav2vec-english-speech-emotion-recognition"),
+        download_size=1_270_000_000,
+        huggingface="r-f/wav2vec-english-speech-emotion-recognition",
+        chinese="七种情感；wav2vec 2.0 large，用 SAVEE、RAVDESS、TESS（英语表演语音）训练",
+        layout=None,
+        labels=(("disgust", "disgusted"), ("fear", "fearful"), ("surprise", "surprised")),
+        corpora=("SAVEE", "RAVDESS", "TESS"),
+    ),
+    CatalogModel(
         name="SER-Odyssey-Baseline-WavLM-Multi-Attributes",
         title="arousal, dominance, valence; 319 million parameters, trained on MSP-Podcast: podcasts in English",
         licence=Licence("MIT", "https://huggingface.co/3loi/SER-Odyssey-Baseline-WavLM-Multi-Attributes"),
@@ -150,6 +201,46 @@ CATALOG = (
             ("Disgust", "disgusted"),
             ("Contempt", "other"),  # an emotion, and none of the nine by name
         ),
+        corpora=("MSP-Podcast",),
+    ),
+    # What they give and what they were trained on: https://github.com/tiantiaf0627/vox-profile-release, README.md.
+    # Their cards' licences could not be read when this was written.
+    CatalogModel(
+        name="whisper-large-v3-msp-podcast-emotion",
+        title="nine classes; arousal, valence, dominance; trained on MSP-Podcast: podcasts in English",
+        licence=_on_card("tiantiaf/whisper-large-v3-msp-podcast-emotion"),
+        huggingface="tiantiaf/whisper-large-v3-msp-podcast-emotion",
+        chinese="九个类别，以及唤醒度、效价、支配度；Whisper large v3，用 MSP-Podcast（英语播客）训练",
+        layout=None,
+        labels=_VOXPROFILE,
+        corpora=("MSP-Podcast",),
+    ),
+    CatalogModel(
+        name="whisper-large-v3-msp-podcast-emotion-dim",
+        title="arousal, valence, dominance; Whisper large v3, trained on MSP-Podcast: podcasts in English",
+        licence=_on_card("tiantiaf/whisper-large-v3-msp-podcast-emotion-dim"),
+        huggingface="tiantiaf/whisper-large-v3-msp-podcast-emotion-dim",
+        chinese="唤醒度、效价、支配度；Whisper large v3，用 MSP-Podcast（英语播客）训练",
+        layout=None,
+        corpora=("MSP-Podcast",),
+    ),
+    CatalogModel(
+        name="wavlm-large-categorical-emotion",
+        title="nine classes; arousal, valence, dominance; trained on MSP-Podcast: podcasts in English",
+        licence=_on_card("tiantiaf/wavlm-large-categorical-emotion"),
+        huggingface="tiantiaf/wavlm-large-categorical-emotion",
+        chinese="九个类别，以及唤醒度、效价、支配度；WavLM large，用 MSP-Podcast（英语播客）训练",
+        layout=None,
+        labels=_VOXPROFILE,
+        corpora=("MSP-Podcast",),
+    ),
+    CatalogModel(
+        name="wavlm-large-msp-podcast-emotion-dim",
+        title="arousal, valence, dominance; WavLM large, trained on MSP-Podcast: podcasts in English",
+        licence=_on_card("tiantiaf/wavlm-large-msp-podcast-emotion-dim"),
+        huggingface="tiantiaf/wavlm-large-msp-podcast-emotion-dim",
+        chinese="唤醒度、效价、支配度；WavLM large，用 MSP-Podcast（英语播客）训练",
+        layout=None,
         corpora=("MSP-Podcast",),
     ),
 )

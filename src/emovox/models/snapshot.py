@@ -1,20 +1,20 @@
 """A snapshot: a model's folder as its hub serves it, read but for its weights; what the families share."""
 
-import json
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
 from emovox import files
 from emovox.errors import ModelError
+from emovox.models.checkpoints.shards import weight_files
 
 MAX_WINDOW = 16_000  # samples; the published models see 400 at once
 _MAX_LABEL = 100  # characters
-_MAX_TEXT = 200_000  # bytes; the published configs have some 4 kB, and PyYAML takes a second for 100 kB
 
 Layer = tuple[
     Annotated[int, Field(ge=1, le=4096)],
@@ -41,13 +41,33 @@ def width_of(layers: Iterable[Layer]) -> int:
     return width
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Where the frames of a model lie: n samples give 1 + ⌊(n - minimum_samples) / hop⌋.
+
+    Attributes:
+        hop: samples from one frame to the next.
+        minimum_samples: of the shortest waveform that gives one.
+        first_centre: of the first one, in samples.
+    """
+
+    hop: int
+    minimum_samples: int
+    first_centre: float
+
+    @classmethod
+    def of(cls, layers: Sequence[Layer]) -> "Grid":
+        """That of strided convolutions one upon the other."""
+        return cls(hop_of(layers), width_of(layers), width_of(layers) / 2)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Snapshot(ABC):
     """A model's folder, read but for its weights; each family has its own.
 
     Attributes:
         directory: where it is.
-        weights: the checkpoint.
+        weights: the checkpoint; where it is several files, their index.
     """
 
     directory: Path
@@ -55,57 +75,41 @@ class Snapshot(ABC):
 
     @property
     @abstractmethod
-    def convolutions(self) -> Sequence[Layer]:
-        """The strided convolutions that make frames of the waveform."""
+    def grid(self) -> Grid:
+        """Where its frames lie."""
 
     @property
     @abstractmethod
     def embedding_size(self) -> int:
         """D, width of an embedding."""
 
-    def sha256(self) -> str:
-        """Return the checksum of the weights, in hexadecimal.
+    @property
+    def has_head(self) -> bool:
+        """Whether it gives more than embeddings."""
+        return True
+
+    @property
+    def weight_files(self) -> tuple[Path, ...]:
+        """The files that hold the weights: one, or those of the index.
 
         Raises:
-            ModelError: the file can't be read.
+            ModelError: one of them is missing.
+        """
+        return weight_files(self.weights)
+
+    def sha256(self) -> str:
+        """Return the checksum of the weights, in hexadecimal; that of several files is that of their checksums.
+
+        Raises:
+            ModelError: a file can't be read.
         """
         try:
-            return files.digest(self.weights)
+            checksums = [files.digest(file) for file in self.weight_files]
         except OSError as error:
-            raise ModelError(f"{self.weights} can't be read: {error.strerror or error}") from error
-
-
-def read_text(path: Path) -> str:
-    """Read a small text file of a snapshot.
-
-    Raises:
-        ModelError: it can't be read, is too long for one, or isn't text.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_TEXT + 1)
-        if len(content) > _MAX_TEXT:
-            raise ModelError(f"{path.name} is over {_MAX_TEXT // 1000} kB, too large for a file of a snapshot")
-        return content.decode("utf-8-sig")
-    except OSError as error:
-        raise ModelError(f"{path} can't be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise ModelError(f"{path.name} is not UTF-8 text") from error
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a small file of settings in JSON.
-
-    Raises:
-        ModelError: as `read_text`, or it holds no settings.
-    """
-    try:
-        settings = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path.name} is not valid JSON") from error
-    if not isinstance(settings, dict):
-        raise ModelError(f"{path.name} has no settings")
-    return settings
+            raise ModelError(f"{error.filename} can't be read: {error.strerror or error}") from error
+        if len(checksums) == 1:
+            return checksums[0]
+        return hashlib.sha256("".join(checksums).encode()).hexdigest()
 
 
 def is_label(value: object) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -43,6 +44,7 @@ from emovox.settings import Settings, settings
 Result = TypeVar("Result")
 
 FORM = 2**20  # bytes of a form beside its files, at most
+LIVE_THREADS = 8  # for streams: while some wait for the model together, as many get ready
 
 
 class Service:
@@ -85,6 +87,7 @@ class Service:
         self.export_lock = asyncio.Lock()  # one export is written at a time; the others need no threads to wait
         self.receiving = 0  # uploads
         self.streams = 0
+        self.live_threads = ThreadPoolExecutor(LIVE_THREADS, "live")
         self.lag = 0.0  # the event loop's worst since the last scrape, seconds
         self.waiting = 0  # jobs, at the runner's last round
         self.ready = False
@@ -104,6 +107,7 @@ class Service:
     def close(self) -> None:
         """Close everything on disk, once nothing is running any more."""
         self.scheduler.close()
+        self.live_threads.shutdown()
         self.query.close()
         self.database.dispose()
         self.archiving.archive.close()

@@ -73,10 +73,8 @@ class Summary(BaseModel):
     warnings: list[str]
     side: Side | None = Field(None, description="whose voice it is; left out if nobody said", exclude_if=is_none)
     policy: Ruling | None = Field(None, description="what the policy decided; likewise", exclude_if=is_none)
-    head: HeadVerdict | None = Field(
-        None,
-        description="verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3",
-    )
+    tags: list[str] | None = Field(None, description="if it has any; in lists alone", exclude_if=is_none)
+    head: HeadVerdict | None = Field(None, description="of a trained head; among `readouts`, too; goes with 0.3")
 
 
 class StoredOutputs:
@@ -136,15 +134,15 @@ class StoredOutputs:
         except FileNotFoundError:
             raise _no_output() from None
 
-    def recognition(self, id_: str) -> Recognition:
-        """The recognition in an outputs directory.
+    def recognition(self, id_: str, only: stored.Part | None = None) -> Recognition:
+        """The recognition in an outputs directory; `only` one of its long parts, if that is enough.
 
         Raises:
             Problem: 404, there is none; 500, it is damaged.
         """
         path = self.directory(id_) / RESULT
         try:
-            return stored.read(path)
+            return stored.read(path, only)
         except FileNotFoundError:
             raise _no_output() from None
         except (OSError, ValidationError) as error:
@@ -212,13 +210,13 @@ class StoredOutputs:
         except (OSError, ValueError) as error:
             raise damaged("its result.json can't be read", error) from error
 
-    def timeline(self, id_: str, *, start: float, end: float | None, points: int) -> Timeline:
+    def timeline(self, id_: str, *, start: float, end: float | None, points: int, segments: bool) -> Timeline:
         """Peaks, curve and segments of a stretch, as `Timelines.read`.
 
         Raises:
             Problem: 404, there is none; 422, the stretch is empty; 500, the outputs are damaged.
         """
-        return self._timelines.read(self.directory(id_), start=start, end=end, points=points)
+        return self._timelines.read(self.directory(id_), start=start, end=end, points=points, segments=segments)
 
     def find(self, where: Filter, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
         """A page of those in the archive, latest first. Outputs that are damaged or just deleted are left out.
@@ -256,9 +254,8 @@ class StoredOutputs:
             move, raw = AsRecognized().of(record), record.scores
             record = record if move is None else move.record(record)
             facts = {name: getattr(record, name) for name in _SAME}
-            facts["scores_without"] = None if move is None else raw
-            head = _head(record.readouts)
-            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), head=head, **facts)
+            facts |= {"scores_without": move and raw, "tags": record.tags or None, "head": _head(record.readouts)}
+            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), **facts)
         except (Problem, OSError, ValueError) as error:
             if isinstance(error, OSError) and is_exhausted(error):
                 raise

@@ -6,11 +6,13 @@ Anything that needs a pass over hours of sound or result.json is cached, small a
 import secrets
 import shutil
 import wave
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,9 +34,11 @@ from emovox.outputs import AUDIO, RESULT
 from emovox.server.http.problems import Problem, damaged, log
 
 SPAN = 160  # samples of one cached peak: 10 ms
-BLOCK = 2**20  # samples read at once
+BLOCK = 2**17  # samples read at once: more falls out of a processor's cache
+COARSE = 16  # frames whose sums are cached, so that a look at hours needn't read every frame
 FULL = 32768  # full scale of 16 bits
 DIGITS = 4
+_RECENT = 4  # recordings whose segments stay in memory: reading them takes longer than all the rest
 _DRAFT = "draft-"
 
 
@@ -85,7 +89,9 @@ class Timeline(BaseModel):
     low: list[float] = Field(description="lowest sample in each of equal spans, -1 to 1")
     high: list[float] = Field(description="highest sample")
     curve: Curve | None = Field(description="null if no frames are stored, or their file is gone or damaged")
-    segments: list[Segment] | None = Field(description="those that overlap the stretch; null if none are stored")
+    segments: list[Segment] | None = Field(
+        description="those that overlap the stretch; null if none are stored, or they were not asked for"
+    )
 
 
 class _Columns(BaseModel):
@@ -114,11 +120,15 @@ class _Cache:
     Attributes:
         peaks: int16 (spans, 2), the lowest and highest sample of each 10 ms.
         curves: float16 (T, K), the nine and the readouts side by side; float32 where there are values.
+        sums: float32 (T / `COARSE`, K), of as many frames of the curves each, without those that don't count.
+        counts: uint8 (T / `COARSE`, K), how many count.
         facts: of the curves, with whose columns they are, in order.
     """
 
     peaks: NDArray[np.int16]
     curves: NDArray[np.floating]
+    sums: NDArray[np.float32]
+    counts: NDArray[np.uint8]
     facts: _Facts
 
 
@@ -128,10 +138,14 @@ class Timelines:
     def __init__(self, root: Path) -> None:
         """Begin, with caches under `root`."""
         self._root = root
+        self._segments: OrderedDict[tuple[str, int], list[Segment] | None] = OrderedDict()
+        self._lock = Lock()
         for draft in root.glob(f"{_DRAFT}*"):  # a kill interrupted it
             shutil.rmtree(draft, ignore_errors=True)
 
-    def read(self, directory: Path, *, start: float, end: float | None, points: int) -> Timeline:
+    def read(
+        self, directory: Path, *, start: float, end: float | None, points: int, segments: bool = True
+    ) -> Timeline:
         """The timeline of an outputs directory.
 
         Args:
@@ -139,6 +153,7 @@ class Timelines:
             start: seconds.
             end: seconds, at most and by default the recording's end.
             points: at most.
+            segments: whether they are wanted.
 
         Raises:
             Problem: 404, they are gone; 422, the stretch is empty; 500, the outputs are damaged.
@@ -156,10 +171,10 @@ class Timelines:
                     )
                 cache = self._cache(directory)
                 low, high = _peaks(audio, cache.peaks, first, last, points)
-                segments = stored.read_segments(directory / RESULT)
-                if segments is not None:
+                spoken = self._segments_of(directory) if segments else None
+                if spoken is not None:
                     after, before = first / SAMPLE_RATE, last / SAMPLE_RATE
-                    segments = [item for item in segments if item.end > after and item.start < before]
+                    spoken = [item for item in spoken if item.end > after and item.start < before]
                 return Timeline(
                     start=first / SAMPLE_RATE,
                     end=last / SAMPLE_RATE,
@@ -167,7 +182,7 @@ class Timelines:
                     low=_listed(low / FULL),
                     high=_listed(high / FULL),
                     curve=_curve(cache, first / SAMPLE_RATE, last / SAMPLE_RATE, points),
-                    segments=segments,
+                    segments=spoken,
                 )
         except FileNotFoundError:
             raise Problem(404, "no-such-output", "its sound or its result.json is gone") from None
@@ -178,6 +193,23 @@ class Timelines:
         """Delete the caches of outputs that are gone."""
         for path in self._root.glob(f"{id_}.*"):
             shutil.rmtree(path, ignore_errors=True)
+        with self._lock:
+            for key in [key for key in self._segments if key[0] == id_]:
+                del self._segments[key]
+
+    def _segments_of(self, directory: Path) -> list[Segment] | None:
+        """The segments of a result.json, from memory if it was read just now."""
+        key = directory.name, (directory / RESULT).stat().st_mtime_ns
+        with self._lock:
+            if key in self._segments:
+                self._segments.move_to_end(key)
+                return self._segments[key]
+        segments = stored.read_segments(directory / RESULT)
+        with self._lock:
+            self._segments[key] = segments
+            while len(self._segments) > _RECENT:
+                self._segments.popitem(last=False)
+        return segments
 
     def _cache(self, directory: Path) -> _Cache:
         modified = (directory / RESULT).stat().st_mtime_ns
@@ -188,6 +220,8 @@ class Timelines:
             return _Cache(
                 np.load(path / "peaks.npy", mmap_mode="r"),
                 np.load(path / "curves.npy", mmap_mode="r"),
+                np.load(path / "sums.npy", mmap_mode="r"),
+                np.load(path / "counts.npy", mmap_mode="r"),
                 _Facts.model_validate_json((path / "frames.json").read_bytes()),
             )
         except (
@@ -214,6 +248,8 @@ class Timelines:
         try:
             npy.save(draft / "peaks.npy", cache.peaks)
             npy.save(draft / "curves.npy", cache.curves)
+            npy.save(draft / "sums.npy", cache.sums)
+            npy.save(draft / "counts.npy", cache.counts)
             with private.create(draft / "frames.json") as file:
                 file.write(cache.facts.model_dump_json().encode())
             draft.rename(path)
@@ -230,7 +266,7 @@ def _measure(directory: Path) -> _Cache:
         peaks = np.concatenate(list(_coarse(audio)))
     frames = _frames(directory)
     if frames is None:
-        return _Cache(peaks, np.empty((0, 0), np.float16), _Facts(columns=[]))
+        return _Cache(peaks, np.empty((0, 0), np.float16), *_summed(np.empty((0, 0))), _Facts(columns=[]))
     columns, rows = _columns(frames)
     head = stored.read_head(directory / RESULT)
     if head.get("baseline") is not None:
@@ -242,7 +278,23 @@ def _measure(directory: Path) -> _Cache:
                 rows.append(numbers)
     kind = np.float32 if any(item.gives_values for item in columns) else np.float16
     curves: NDArray[Any] = np.concatenate([np.empty((len(frames), 0), kind), *rows], axis=1, dtype=kind)
-    return _Cache(peaks, curves, _Facts(hop=frames.hop, first_centre=frames.first_centre, columns=columns))
+    facts = _Facts(hop=frames.hop, first_centre=frames.first_centre, columns=columns)
+    return _Cache(peaks, curves, *_summed(curves), facts)
+
+
+def _summed(curves: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Sums of each `COARSE` frames, (T / COARSE, K), and how many of them count."""
+    edges = np.arange(0, len(curves), COARSE)
+    sums = np.empty((len(edges), curves.shape[1]), np.float32)
+    counts = np.empty(sums.shape, np.uint8)
+    step = BLOCK // COARSE
+    for at in range(0, len(edges), step):
+        rows = np.asarray(curves[at * COARSE : (at + step) * COARSE], dtype=np.float32)
+        own = edges[: -(-len(rows) // COARSE)]
+        known = np.isfinite(rows)
+        sums[at : at + step] = np.add.reduceat(np.where(known, rows, 0), own)
+        counts[at : at + step] = np.add.reduceat(known, own, dtype=np.uint8)
+    return sums, counts
 
 
 def _columns(frames: Frames) -> tuple[list[_Columns], list[Rows]]:
@@ -273,7 +325,9 @@ def _samples(audio: wave.Wave_read, count: int) -> NDArray[np.int16]:
 def _coarse(audio: wave.Wave_read) -> Iterator[NDArray[np.int16]]:
     """The peaks of each 10 ms, (spans, 2)."""
     while len(block := _samples(audio, BLOCK // SPAN * SPAN)):
-        whole = np.pad(block, (0, -len(block) % SPAN), mode="edge").reshape(-1, SPAN)
+        if len(block) % SPAN:
+            block = np.pad(block, (0, -len(block) % SPAN), mode="edge")
+        whole = block.reshape(-1, SPAN)
         yield np.stack([whole.min(axis=1), whole.max(axis=1)], axis=1)
 
 
@@ -298,13 +352,19 @@ def _curve(cache: _Cache, start: float, end: float, points: int) -> Curve | None
         return None
     first = min(len(cache.curves) - 1, max(0, int(np.ceil((start - facts.first_centre) / facts.hop - 1e-9))))
     last = max(first + 1, int(np.ceil((end - facts.first_centre) / facts.hop - 1e-9)))
-    rows = np.asarray(cache.curves[first:last], dtype=np.float32)
-    edges = _edges(len(rows), points)
-    counts = np.diff(np.append(edges, len(rows)))
-    times = facts.first_centre + facts.hop * (first + edges + (counts - 1) / 2)
-    known = np.isfinite(rows)
+    size = COARSE if last - first >= 4 * COARSE * points else 1  # frames of a row
+    first, last = -(-first // size), -(-last // size)
+    if size > 1:
+        sums, known = cache.sums[first:last], cache.counts[first:last]
+    else:
+        rows = np.asarray(cache.curves[first:last], dtype=np.float32)
+        known = np.isfinite(rows)
+        sums = np.where(known, rows, np.float32(0))
+    edges = _edges(len(sums), points)
+    bounds = np.minimum((np.append(edges, len(sums)) + first) * size, len(cache.curves))
+    times = facts.first_centre + facts.hop * (bounds[:-1] + bounds[1:] - 1) / 2
     with np.errstate(invalid="ignore"):  # a span in which no frame counts
-        means = np.add.reduceat(np.where(known, rows, 0), edges) / np.add.reduceat(known, edges, dtype=np.intp)
+        means = np.add.reduceat(sums, edges) / np.add.reduceat(known, edges, dtype=np.intp)
     curve, column = Curve(times=_listed(times), scores={}, readouts={}), 0
     for item in facts.columns:
         lists = [_listed(means[:, column + index]) for index in range(len(item.labels))]

@@ -2,7 +2,9 @@ import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -157,3 +159,23 @@ def test_more_than_2_gigabytes_are_written_as_unknown(tmp_path: Path) -> None:
         assert view.read(44)[-4:] == b"\xff\xff\xff\xff"
         assert view.seek(-2, io.SEEK_END) == size + 42
         assert view.read() == bytes(2)
+
+
+@pytest.mark.parametrize(("channels", "plain"), [(1, True), (2, False)])
+def test_only_in_two_channels_other_sound_may_hide(pcm: Pcm, channels: int, plain: bool) -> None:
+    file = io.BytesIO(riff(form(1, channels, 16), chunk(b"data", pcm[:4000].tobytes())))
+    assert inspect(file)[0].plain is plain
+
+
+def test_what_is_plain_is_opened_without_a_long_search(pcm: Pcm, monkeypatch: pytest.MonkeyPatch) -> None:
+    options: list[dict[str, str]] = []
+    opened = av.open
+
+    def look(*args: Any, **given: Any) -> Any:
+        options.append(given["options"])
+        return opened(*args, **given)
+
+    monkeypatch.setattr(av, "open", look)
+    waveform, _ = decoded(riff(PLAIN, chunk(b"data", pcm.tobytes())))
+    np.testing.assert_array_equal(waveform, pcm / np.float32(32768))
+    assert [given["max_probe_packets"] for given in options] == ["0"]

@@ -12,6 +12,12 @@ def test_the_examples_are_there() -> None:
     assert all(16_000 < len(clip) < 160_000 for clip in found)
 
 
+def test_the_scene_is_no_clip() -> None:
+    [scene] = clips.scene_files()
+    assert scene.name == "emodb_08_four_emotions.flac"
+    assert scene not in clips.example_files()
+
+
 def test_an_installation_without_them_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clips, "_DIRECTORIES", (tmp_path,))
     with pytest.raises(ModelError, match="example recordings"):

@@ -87,7 +87,7 @@ def test_revisions_lie_beside_each_other(served: Hub, transformers: dict[str, by
         ({"model.safetensors": b"w" * 20_000}, r"needs a config\.json or config\.yaml and one file of weights"),
         ({"config.json": b"{}"}, "one file of weights"),
         ({"config.json": b"{}", "model-00001-of-00002.safetensors": b"w"}, "one file of weights"),
-        ({"config.json": b'{"model_type": "whisper"}', "model.safetensors": b"w" * 20_000}, "can be computed"),
+        ({"config.json": b'{"model_type": "bert"}', "model.safetensors": b"w" * 20_000}, "can be computed"),
         ({"config.json": b"{", "pytorch_model.bin": b"w" * 20_000}, "not valid JSON"),
         ({"config.yaml": b"model: Paraformer", "model.pt": b"w" * 20_000}, "hf:some/model was not downloaded"),
     ],
@@ -113,6 +113,58 @@ def test_a_config_that_is_not_computed_is_refused_before_its_weights_come(
     with pytest.raises(HubError, match=r"was not downloaded: config\.json: hidden_act"):
         pull()
     assert served.asked("model.safetensors") == []
+
+
+INDEX = "model.safetensors.index.json"
+
+
+@pytest.fixture
+def sharded(served: Hub, tmp_path: Path) -> dict[str, bytes]:
+    """The files of a snapshot with its weights in two files, and one of another upload beside them."""
+    config = wav2vec2_snapshots.tiny(labels=wav2vec2_snapshots.SUPERB)
+    files = contents(wav2vec2_snapshots.write(tmp_path / "published", config, shards=2)) | {"README.md": CARD}
+    served.files = {**files, **CODE, "model-00001-of-00003.safetensors": b"w" * 20_000}
+    served.published = dict(served.files)
+    return files
+
+
+@pytest.mark.parametrize("name", [NAME, "ms:some/model"])
+def test_several_files_of_weights_come_with_their_index(served: Hub, sharded: dict[str, bytes], name: str) -> None:
+    served.faults["model-00002-of-00002.safetensors"] = [Fault(cut=20_000), *[Fault(status=404)]]
+    with pytest.raises(HubError):
+        pull(name)
+    directory = pull(name)
+    files = contents(directory)
+    assert files.pop("source.json")
+    assert files == sharded
+    assert served.asked("model-00002-of-00002.safetensors")[-1].headers["Range"] == "bytes=20000-"
+    assert len(served.asked("model-00001-of-00002.safetensors")) == 1
+    assert load(name, precision="fp32").metadata.name == name
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("model-00009-of-00009.safetensors", "which (Hugging Face|ModelScope) doesn't have"),
+        ("../model-00001-of-00002.safetensors", "is refused: it names"),
+        ("model/../../x.safetensors", "is refused: it names"),
+        ("/etc/model.safetensors", "is refused: it names"),
+        ("C:\\model.safetensors", "is refused: it names"),
+        ("modeling.py", "is refused: it names"),
+        (7, "is refused: it names"),
+    ],
+)
+@pytest.mark.parametrize("name", [NAME, "ms:some/model"])
+def test_an_index_that_names_other_files_is_refused_before_any_weights_come(
+    served: Hub, sharded: dict[str, bytes], name: str, file: object, reason: str
+) -> None:
+    content = json.loads(sharded[INDEX])
+    content["weight_map"]["classifier.bias"] = file
+    served.files[INDEX] = served.published[INDEX] = json.dumps(content).encode()
+    with pytest.raises(HubError, match=f"some/model was not downloaded: {INDEX} .*{reason}"):
+        pull(name)
+    assert not any(request.what.endswith(".safetensors") for request in served.requests)
+    assert pulled() == []
 
 
 def test_an_interrupted_pull_is_listed_and_resumed(served: Hub, transformers: dict[str, bytes]) -> None:

@@ -15,7 +15,7 @@ from emovox.models.metadata import Metadata
 from emovox.models.own_head import read_own_head
 from emovox.models.readout import Readout
 from emovox.models.runtime.engine import Engine
-from emovox.models.wav2vec2.snapshot import HEADLESS, SEQUENCE, SPEECH, read_snapshot
+from emovox.models.wav2vec2.snapshot import CTC, HEADLESS, SEQUENCE, SPEECH, read_snapshot
 from support import torch_zip
 from support import wav2vec2_snapshots as snapshots
 from support.inference import Floats, Outputs, load, run, softmax, speech
@@ -24,6 +24,8 @@ from support.transformers_model import build, infer, parity, save
 from support.wav2vec2_snapshots import (
     AUDEERING,
     BASE,
+    CONFORMER_LARGE,
+    DATA2VEC_LARGE,
     DIMENSIONS,
     LARGE,
     NAMED,
@@ -39,6 +41,8 @@ from support.wav2vec2_snapshots import (
 
 HUBERT = {"model_type": "hubert"}
 WAVLM = {"model_type": "wavlm"}
+DATA = {"model_type": "data2vec-audio", "num_conv_pos_embeddings": 3, "conv_pos_kernel_size": 7}
+CONFORM: dict[str, Any] = {"model_type": "wav2vec2-conformer", "conv_depthwise_kernel_size": 9}
 LAYER = {"feat_extract_norm": "layer"}
 STABLE = {"do_stable_layer_norm": True}
 SUM = {"use_weighted_layer_sum": True}
@@ -67,6 +71,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "wavlm, the fewest buckets": WAVLM | {"num_buckets": 4, "max_bucket_distance": 2},
     "wavlm, one head, one layer": WAVLM | {"num_attention_heads": 1, "num_hidden_layers": 1},
     "wavlm with hubert's settings": WAVLM | {"conv_pos_batch_norm": True, "feat_proj_layer_norm": False},
+    "data2vec": DATA,
+    "data2vec, weighted, with a bias": DATA | SUM | {"conv_bias": True},
+    "data2vec, one wide convolution": DATA | {"num_conv_pos_embeddings": 1, "conv_pos_kernel_size": 6},
+    "data2vec with the others' settings": DATA | {"feat_extract_norm": "group", "do_stable_layer_norm": True},
+    "conformer, relative": CONFORM,
+    "conformer, relative, layer, weighted": CONFORM | LAYER | SUM | {"conv_bias": True},
+    "conformer, rotary": CONFORM | LAYER | {"position_embeddings_type": "rotary"},
+    "conformer, rotary, weighted": CONFORM | SUM | {"position_embeddings_type": "rotary"},
+    "conformer, no positions": CONFORM | {"position_embeddings_type": None},
+    "conformer, swish": CONFORM | {"hidden_act": "swish"},
+    "conformer, a narrow convolution": CONFORM | {"conv_depthwise_kernel_size": 1, "num_attention_heads": 1},
+    "conformer, stable": CONFORM | {"do_stable_layer_norm": True, "layer_norm_eps": 0.1},
+    "silu": {"hidden_act": "silu"},
     "a big layer_norm_eps": LAYER | {"layer_norm_eps": 0.1},
     "odd positional kernel": {"num_conv_pos_embeddings": 7},
     "positions of a single frame": {"num_conv_pos_embeddings": 1},
@@ -96,6 +113,11 @@ HEADS: dict[str, dict[str, Any]] = {
     "wavlm, values, linear": tiny(WAVLM | SUM | {"problem_type": "regression"}, ("valence", "arousal")),
     "wavlm, values, pooled": tiny(WAVLM | REGRESSION, DIMENSIONS, SPEECH),
     "wavlm, embeddings": tiny(WAVLM | LAYER | STABLE, architecture=HEADLESS),
+    "ctc": tiny({}, architecture=CTC),
+    "ctc, values, data2vec": tiny(DATA | {"problem_type": "regression"}, DIMENSIONS, CTC),
+    "ctc, conformer": tiny(CONFORM, architecture=CTC),
+    "data2vec, embeddings": tiny(DATA, architecture=HEADLESS),
+    "conformer, embeddings": tiny(CONFORM, architecture=HEADLESS),
     "embeddings": tiny(LAYER | STABLE, architecture=HEADLESS),
     "embeddings, hubert, though told to sum": tiny(HUBERT | SUM, architecture=HEADLESS),
 }
@@ -308,6 +330,11 @@ class TestWeights:
         assert not (pickled / "model.safetensors").exists()
         assert self.model(pickled, tmp_path / "bin") == expected
 
+    @pytest.mark.parametrize("safe", [True, False])
+    def test_several_files_lead_to_the_same_model(self, folder: Path, tmp_path: Path, safe: bool) -> None:
+        shards = snapshots.write(tmp_path / "shards", safe=safe, shards=4)
+        assert self.model(shards, tmp_path / "several") == self.model(folder, tmp_path / "model")
+
     def test_safetensors_come_first(self, folder: Path, tmp_path: Path) -> None:
         torch_zip.save(folder / "pytorch_model.bin", {"weight": np.zeros(1, np.float32)})
         assert read_snapshot(folder).weights == folder / "model.safetensors"
@@ -444,8 +471,10 @@ class TestParity:
             self.compare(session, singles[index], 0, frames, numbers)
             if index < 3:
                 self.compare(session, together, index, frames, numbers)
-        masked = config.get("feat_extract_norm") == "layer" and not config["architectures"][0].endswith(SPEECH)
-        if masked:  # where transformers masks a batch's padding
+        masked = config.get("feat_extract_norm") == "layer" and not config["architectures"][0].endswith(
+            (SPEECH, CTC)
+        )
+        if masked and config["model_type"] != "wav2vec2-conformer":  # where transformers masks a batch's padding
             for index, (frames, numbers) in enumerate(
                 infer(model, *waveforms[:3], normalize=normalize, mask=True)
             ):
@@ -472,6 +501,15 @@ class TestParity:
     def test_every_form(self, tmp_path: Path, safe: bool, normalize: bool) -> None:
         self.check(tmp_path, tiny(SUM), (400, 1039, 1040, 30_001), seed=1, safe=safe, normalize=normalize)
 
+    @pytest.mark.parametrize("safe", [True, False])
+    def test_shards_as_transformers_writes_them(self, tmp_path: Path, safe: bool) -> None:
+        model = build(tiny(WAVLM | SUM))
+        folder = save(model, tmp_path / "snapshot", safe=safe, shard="40kB")
+        assert len(read_snapshot(folder).weight_files) > 2
+        session = load(converted(folder, tmp_path / "model"))
+        [(frames, numbers)] = infer(model, speech(9000))
+        self.compare(session, run(session, speech(9000)), 0, frames, numbers)
+
     @pytest.mark.parametrize(
         "config",
         [
@@ -480,6 +518,9 @@ class TestParity:
             tiny(REGRESSION, DIMENSIONS, SPEECH),
             tiny(WAVLM | SUM),
             tiny(WAVLM | LAYER | STABLE | SUM),
+            tiny(DATA),
+            tiny(CONFORM | LAYER),
+            tiny(CONFORM | {"position_embeddings_type": "rotary"}),
         ],
     )
     def test_thirty_seconds(self, tmp_path: Path, config: dict[str, Any]) -> None:
@@ -503,8 +544,10 @@ class TestParity:
             configure(AUDEERING, DIMENSIONS, SPEECH),
             configure(WAVLM_BASE),
             configure(WAVLM_LARGE),
+            configure(DATA2VEC_LARGE),
+            configure(CONFORMER_LARGE),
         ],
-        ids=["base", "large", "audeering", "wavlm base", "wavlm large"],
+        ids=["base", "large", "audeering", "wavlm base", "wavlm large", "data2vec large", "conformer large"],
     )
     def test_full_size(self, tmp_path: Path, config: dict[str, Any]) -> None:
         self.check(tmp_path, config, (400, 16_001, 48_000, 160_000))

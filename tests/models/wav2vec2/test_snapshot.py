@@ -37,6 +37,26 @@ def test_the_published_settings_are_read(folder: Path) -> None:
     assert (large.config.num_hidden_layers, large.config.conv_bias, large.normalize) == (24, True, False)
 
 
+def test_of_data2vec_and_conformers_some_settings_are_their_own(folder: Path) -> None:
+    snapshots.describe(folder, configure({"model_type": "data2vec-audio", "feat_extract_norm": "group"}))
+    config = read_snapshot(folder).config
+    assert (config.feat_extract_norm, config.num_conv_pos_embeddings, config.conv_pos_kernel_size) == (
+        "layer",
+        5,
+        19,
+    )
+    change(folder, num_conv_pos_embeddings=65)
+    with pytest.raises(ModelError, match="num_conv_pos_embeddings must be 64 at most"):
+        read_snapshot(folder)
+    snapshots.describe(folder, configure({"model_type": "wav2vec2-conformer", "do_stable_layer_norm": True}))
+    config = read_snapshot(folder).config
+    assert (config.do_stable_layer_norm, config.position_embeddings_type) == (False, "relative")
+    for name, value in [("conv_depthwise_kernel_size", 30), ("position_embeddings_type", "alibi")]:
+        snapshots.describe(folder, configure({"model_type": "wav2vec2-conformer", name: value}))
+        with pytest.raises(ModelError, match=name):
+            read_snapshot(folder)
+
+
 @pytest.mark.parametrize("kind", ["whisper", None, 3, ["wav2vec2"], {}])
 def test_other_kinds_are_not_of_this_family(folder: Path, kind: Any) -> None:
     assert is_snapshot(folder)
@@ -117,7 +137,7 @@ def test_a_setting_of_another_kind_means_nothing(folder: Path) -> None:
         ({"pooling_mode": "max"}, "pooling_mode is 'max': only heads on the mean"),
         ({"pooling_mode": "max", "architectures": ["Wav2Vec2ForSpeechClassification"]}, "pooling_mode is 'max'"),
         (
-            {"architectures": ["Wav2Vec2ForCTC"]},
+            {"architectures": ["Wav2Vec2ForCTC"], "id2label": None},
             "Wav2Vec2ForCTC, which can't be computed; Wav2Vec2ForSequenceClass",
         ),
         (
@@ -197,11 +217,21 @@ def test_files_that_are_missing_are_named(folder: Path) -> None:
         read_snapshot(folder)
 
 
-def test_weights_in_several_files_are_refused_as_such(folder: Path) -> None:
-    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
-    (folder / "model.safetensors.index.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ModelError, match=r"in several files .model\.safetensors\.index\.json., and only one"):
+def test_of_several_files_of_weights_none_may_be_missing(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    index = folder / "model.safetensors.index.json"
+    names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    index.write_text(json.dumps({"weight_map": dict(zip("ab", names, strict=True))}), encoding="utf-8")
+    (folder / names[0]).write_bytes(b"a")
+    with pytest.raises(ModelError, match=rf"index\.json names {names[1]}, which is missing beside it"):
         read_snapshot(folder)
+    (folder / names[1]).write_bytes(b"b")
+    snapshot = read_snapshot(folder)
+    assert snapshot.weights == index
+    assert snapshot.weight_files == tuple(folder / name for name in names)
+    checksum = snapshot.sha256()
+    (folder / names[1]).write_bytes(b"c")
+    assert snapshot.sha256() != checksum
 
 
 @pytest.mark.parametrize("settings", [{"sampling_rate": 8000}, {"feature_size": 80}, {"do_normalize": "perhaps"}])

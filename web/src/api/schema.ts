@@ -215,7 +215,7 @@ export interface paths {
         };
         /**
          * Examples
-         * @description The recordings that come with Emovox (EmoDB, CC0).
+         * @description The recordings that come with Emovox (EmoDB, CC0): the one with several emotions first, then one of each.
          */
         get: operations["examples_v1_examples_get"];
         put?: never;
@@ -1105,6 +1105,12 @@ export interface components {
              * @description on a dark background
              */
             dark_colour: string;
+            /**
+             * Texture
+             * @description of areas: two have the same colour
+             * @enum {string}
+             */
+            texture: "" | "dots" | "stripes";
         };
         /**
          * ExampleView
@@ -1602,7 +1608,12 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
-            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
+            /**
+             * Tags
+             * @description if it has any; in lists alone
+             */
+            tags?: string[] | null;
+            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
             /** Files */
             files: components["schemas"]["FileView"][];
@@ -1616,13 +1627,74 @@ export interface components {
              * @description whether segments were requested; there may be none all the same
              */
             segments: boolean;
+            /** @description what the segments come to, by rule; left out without segments, speech or anything to judge */
+            summary?: components["schemas"]["SpeechSummary"] | null;
+            /** @description as it would be without the baseline, if there is one */
+            summary_without?: components["schemas"]["SpeechSummary"] | null;
             /**
              * Recognition
-             * @description result.json without its segments and rows of frames
+             * @description result.json without its segments, rows of frames and summary
              */
             recognition: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Part
+         * @description A part of the arc.
+         */
+        Part: {
+            /**
+             * Start
+             * @description of its first segment, seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description of its last segment, seconds
+             */
+            end: number;
+            /**
+             * Classes
+             * @description what leads in it: one class, or two that are level; none: the model isn't sure
+             */
+            classes: string[];
+            /**
+             * Share
+             * @description of all speech
+             */
+            share: number;
+        };
+        /**
+         * Peak
+         * @description The segment in which a class, or a value, is highest.
+         */
+        Peak: {
+            /**
+             * Name
+             * @description of the class, or the value
+             */
+            name: string;
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Confidence
+             * @description its score there
+             */
+            confidence?: number | null;
+            /**
+             * Value
+             * @description the value there
+             */
+            value?: number | null;
         };
         /**
          * PolicyView
@@ -1877,6 +1949,16 @@ export interface components {
             exception?: string | null;
         };
         /**
+         * Said
+         * @description Words in two languages.
+         */
+        Said: {
+            /** En */
+            en: string;
+            /** Zh */
+            zh: string;
+        };
+        /**
          * Segment
          * @description A stretch of speech and its emotion.
          */
@@ -2122,6 +2204,68 @@ export interface components {
             similar: components["schemas"]["Similar"][];
         };
         /**
+         * SpeechSummary
+         * @description What the speech of a recording comes to. Classes are the nine, or those of the model's first readout.
+         */
+        SpeechSummary: {
+            /**
+             * Kind
+             * @description clear: one class leads; tie: two are level, which is within ten points of each other, or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it changes; values: the model gives no classes
+             * @enum {string}
+             */
+            kind: "clear" | "tie" | "unsure" | "arc" | "values";
+            /**
+             * Readout
+             * @description whose classes or values they are; left out for the nine
+             */
+            readout?: string | null;
+            /** @description as a title: `neutral → angry 1:12 → neutral 2:30` */
+            headline: components["schemas"]["Said"];
+            /** @description as a sentence that a person could repeat */
+            sentence: components["schemas"]["Said"];
+            /**
+             * Speech
+             * @description seconds of all segments
+             */
+            speech: number;
+            /**
+             * Shares
+             * @description of the speech that each class leads in, the largest first; with `unsure` they sum to 1
+             */
+            shares: {
+                [key: string]: number;
+            };
+            /**
+             * Unsure
+             * @description share of the speech in segments that are unsure
+             */
+            unsure: number;
+            /**
+             * Scores
+             * @description the mean of the segments by their seconds, without those that are unsure unless all are; empty where there are values instead
+             */
+            scores: {
+                [key: string]: number;
+            };
+            /**
+             * Values
+             * @description likewise, of a model that gives no classes
+             */
+            values?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * Arc
+             * @description its parts, in order: a single one if the speech spans half a minute at most, or nothing changes
+             */
+            arc: components["schemas"]["Part"][];
+            /**
+             * Peaks
+             * @description of a long recording, in order of time: where classes are highest that lead clearly in a segment of a second or more, five at most; not neutral, other and unknown. Of values where each is highest
+             */
+            peaks: components["schemas"]["Peak"][];
+        };
+        /**
          * Summary
          * @description An outputs directory in a list.
          */
@@ -2205,7 +2349,12 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
-            /** @description verdict of a trained head; null: none was used. It is among `readouts`; this goes with 0.3 */
+            /**
+             * Tags
+             * @description if it has any; in lists alone
+             */
+            tags?: string[] | null;
+            /** @description of a trained head; among `readouts`, too; goes with 0.3 */
             head?: components["schemas"]["HeadVerdict"] | null;
         };
         /**
@@ -2250,7 +2399,7 @@ export interface components {
             curve: components["schemas"]["Curve"] | null;
             /**
              * Segments
-             * @description those that overlap the stretch; null if none are stored
+             * @description those that overlap the stretch; null if none are stored, or they were not asked for
              */
             segments: components["schemas"]["Segment"][] | null;
         };
@@ -2572,6 +2721,8 @@ export interface components {
             segments?: components["schemas"]["Segment"][] | null;
             /** @description only with granularity `frame` */
             frames?: components["schemas"]["Frames"] | null;
+            /** @description what the segments come to, by rule; left out without segments, speech or anything to judge */
+            summary?: components["schemas"]["SpeechSummary"];
         };
     };
     responses: never;
@@ -3758,7 +3909,7 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
@@ -3824,7 +3975,7 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
                     export?: string;
                     /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
@@ -4620,7 +4771,7 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
@@ -4685,7 +4836,7 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg. Implies what they show */
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
                     export?: string;
                     /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, wav2vec2-base-superb-er, hubert-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
@@ -5198,6 +5349,8 @@ export interface operations {
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description part of the recording's name */
                 name?: string | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
                 /** @description created then or later */
                 since?: string | null;
                 /** @description created earlier */
@@ -5673,6 +5826,8 @@ export interface operations {
                 end?: number | null;
                 /** @description at most */
                 points?: number;
+                /** @description whether they are wanted, too */
+                segments?: boolean;
             };
             header?: never;
             path: {

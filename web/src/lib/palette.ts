@@ -23,7 +23,7 @@ export const OWN: readonly (readonly [string, string])[] = [
   ['#103670', '#707010'],
 ]
 
-/** The colour of the class or value at a place; from the ninth on they come again, with other dashes. */
+/** The colour of the class or value at a place; from the ninth on they come again, with textures. */
 export function ownColour(index: number, dark: boolean): string {
   return OWN[index % OWN.length]?.[dark ? 1 : 0] ?? ''
 }

@@ -1,8 +1,8 @@
 /** What a model gives: the nine emotions, and readouts with classes or values of its own, in its own words. */
-import type { Curve, Emotion, EmotionView, ReadoutResult, Scores } from '../api/types'
+import type { Curve, Emotion, EmotionView, ModelView, ReadoutResult, Scores } from '../api/types'
 import { decimal, percent } from './format'
-import { colourOf, ownColour } from './palette'
-import { DASHES } from './patterns'
+import { colourOf, OWN, ownColour } from './palette'
+import { type Texture, TEXTURES } from './patterns'
 
 /** One class or value, as it is drawn. */
 export interface Line {
@@ -10,7 +10,7 @@ export interface Line {
   readonly label: string
   readonly emoji: string // empty: it has none
   readonly colour: string
-  readonly dashes: readonly number[]
+  readonly texture: Texture // of its areas
 }
 
 /** The nine, or a readout: all its lines, in the model's order. */
@@ -42,14 +42,19 @@ export function nine(
   labelled: (emotion: EmotionView) => string,
   dark: boolean,
 ): Series {
-  const lines = emotions.map((emotion, index) => ({
+  const lines = emotions.map((emotion) => ({
     name: emotion.name,
     label: labelled(emotion),
     emoji: emotion.emoji,
     colour: colourOf(emotion, dark),
-    dashes: DASHES[index] ?? [],
+    texture: emotion.texture,
   }))
   return { name: null, values: false, range: null, lines }
+}
+
+/** The texture of a class at a place: those of the same colour have others. */
+function textureOf(index: number): Texture {
+  return TEXTURES[Math.floor(index / OWN.length) % TEXTURES.length] ?? ''
 }
 
 interface Shape {
@@ -65,7 +70,7 @@ export function ownSeries(name: string, { scores, values, range }: Shape, dark: 
     label,
     emoji: '',
     colour: ownColour(index, dark),
-    dashes: DASHES[index % DASHES.length] ?? [],
+    texture: textureOf(index),
   }))
   const [low, high] = range ?? []
   return { name, values: !scores, range: low === undefined || high === undefined ? null : [low, high], lines }
@@ -123,4 +128,11 @@ export function told(series: Pick<Series, 'values'>, number: number, digits?: nu
 /** Where a value lies in a range, 0 to 1. */
 export function placeIn(value: number, [low, high]: readonly [number, number]): number {
   return Math.min(1, Math.max(0, (value - low) / (high - low)))
+}
+
+/** What a model gives besides the nine emotions, in its own words: a line for each readout. */
+export function ownOf({ readouts }: Pick<ModelView, 'readouts'>): string[] {
+  return (readouts ?? [])
+    .filter(({ labels, emotions }) => !labels.every((label) => emotions[label] === label))
+    .map(({ name, labels, range }) => `${name}: ${labels.join(', ')}${range ? ` (${range.join('–')})` : ''}`)
 }

@@ -2,7 +2,7 @@
 import type { Emotion, ReadoutResult, Scores } from '../api/types'
 import { type Cell, csv } from './csv'
 
-export type Column = 'name' | 'state' | 'emotion' | 'confidence' | 'duration'
+export type Column = 'name' | 'state' | 'emotion' | 'confidence' | 'duration' | 'created'
 
 export interface Row {
   readonly key: number
@@ -13,6 +13,8 @@ export interface Row {
   readonly label: string | null
   readonly confidence: number | null // of the one or the other
   readonly duration: number | null
+  readonly created?: string | null
+  readonly tags?: readonly string[]
   readonly scores: Scores | null
   readonly readouts: Readonly<Record<string, ReadoutResult>>
   readonly model: string | null
@@ -24,10 +26,11 @@ export interface Row {
 }
 
 /** Rows in the order of a column; what has no value comes last, whatever the direction. */
-export function sorted(rows: readonly Row[], column: Column, descending: boolean): Row[] {
+export function sorted<T extends Row>(rows: readonly T[], column: Column, descending: boolean): T[] {
   const sign = descending ? -1 : 1
   return [...rows].sort((a, b) => {
-    const [x, y] = column === 'emotion' ? [a.emotion ?? a.label, b.emotion ?? b.label] : [a[column], b[column]]
+    const [x, y] =
+      column === 'emotion' ? [a.emotion ?? a.label, b.emotion ?? b.label] : [a[column] ?? null, b[column] ?? null]
     if (x === y) return a.key - b.key
     if (x === null) return 1
     if (y === null) return -1
@@ -111,6 +114,12 @@ export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): strin
     ['model', ({ model }) => model],
     ...(rows.some(({ baseline }) => baseline)
       ? [['baseline', ({ baseline }: Row) => baseline] as [string, (row: Row) => Cell]]
+      : []),
+    ...(rows.some(({ created }) => created)
+      ? [['created', ({ created }: Row) => created] as [string, (row: Row) => Cell]]
+      : []),
+    ...(rows.some(({ tags }) => tags?.length)
+      ? [['tags', ({ tags }: Row) => tags?.join(' ')] as [string, (row: Row) => Cell]]
       : []),
     ['warnings', ({ warnings }) => warnings.join(' ')],
     ['output', ({ output }) => output],

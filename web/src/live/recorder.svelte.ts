@@ -3,6 +3,7 @@ import { asProblem, fromDetails, gone, ProblemError } from '../api/problem'
 import type { Emotion, ProblemDetails, ReadoutResult, Scores } from '../api/types'
 import type { Hearing } from '../state/options.svelte'
 import captureUrl from './capture.worklet.ts?worker&url'
+import { Growing } from './growing'
 import { Tape } from './tape'
 
 /** What is said of a moment. */
@@ -53,9 +54,19 @@ class Recorder {
   seconds = $state(0)
   /** Loudest sample of the latest piece, 0 to 1. */
   level = $state(0)
+  /** Whether it waits to go on: what is said meanwhile isn't taken. */
+  paused = $state(false)
+  /** Whether the service is gone: all of it is still kept in the tab. */
+  alone = $state(false)
+  /** All of it so far; it changes with `seconds`. */
+  growing = new Growing()
   moments = $state.raw<Moment[]>([])
   /** What they are relative to. */
   baseline = $state<string | null>(null)
+  /** Those that the browser tells of: it does once it was allowed to use one. */
+  microphones = $state.raw<readonly MediaDeviceInfo[]>([])
+  /** The one that is used; empty: the browser's usual one. */
+  microphone = $state('')
   /** Recordings that are in this tab and nowhere else, until somebody lets go of them. */
   unsaved = $state.raw<readonly Unsaved[]>([])
 
@@ -64,6 +75,7 @@ class Recorder {
   #socket: WebSocket | null = null
   #tape: Tape | null = null
   #name = ''
+  #end: (() => void) | null = null
 
   /** Whether browsers let this page record: they hide microphones from what came neither over TLS nor from this machine. */
   get possible(): boolean {
@@ -74,7 +86,16 @@ class Recorder {
   async record(name: string, hearing: Hearing): Promise<string | null> {
     this.state = 'starting'
     this.#name = name
-    Object.assign(this, { trouble: null, problem: null, seconds: 0, level: 0, moments: [] })
+    Object.assign(this, {
+      trouble: null,
+      problem: null,
+      seconds: 0,
+      level: 0,
+      moments: [],
+      paused: false,
+      alone: false,
+    })
+    this.growing = new Growing()
     this.baseline = hearing.baseline ?? null
     try {
       this.#stream = await this.#microphone()
@@ -100,11 +121,27 @@ class Recorder {
     }
   }
 
+  async findMicrophones(): Promise<void> {
+    if (!this.possible) return
+    const devices = await navigator.mediaDevices.enumerateDevices().catch(() => [])
+    this.microphones = devices.filter(({ kind, deviceId, label }) => kind === 'audioinput' && deviceId && label)
+  }
+
   stop(): void {
     if (this.state !== 'recording') return
     this.state = 'finishing'
+    this.paused = false
     this.#release()
-    this.#socket?.send(JSON.stringify({ type: 'end' }))
+    if (this.alone) this.#end?.()
+    else this.#socket?.send(JSON.stringify({ type: 'end' }))
+  }
+
+  pause(): void {
+    if (this.state !== 'recording') return
+    this.paused = !this.paused
+    if (!this.paused) return
+    this.level = 0
+    if (!this.alone) this.#socket?.send(JSON.stringify({ type: 'pause' })) // it would take it that nobody is there
   }
 
   /** What was recorded so far, as a file; null where that is next to nothing. */
@@ -121,8 +158,15 @@ class Recorder {
 
   async #microphone(): Promise<MediaStream | null> {
     try {
-      const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false }
-      return await navigator.mediaDevices.getUserMedia({ audio })
+      const audio = {
+        echoCancellation: false,
+        noiseSuppression: false,
+        autoGainControl: false,
+        ...(this.microphone && { deviceId: { ideal: this.microphone } }), // it may have been unplugged
+      }
+      const stream = await navigator.mediaDevices.getUserMedia({ audio })
+      void this.findMicrophones()
+      return stream
     } catch (error) {
       const refused = error instanceof DOMException && ['NotAllowedError', 'SecurityError'].includes(error.name)
       this.trouble = refused ? 'denied' : 'none'
@@ -152,7 +196,7 @@ class Recorder {
     return new Promise((resolve, reject) => {
       socket.onmessage = (event: MessageEvent<string>) => {
         const message = JSON.parse(event.data) as Message
-        if (message.type === 'update') this.moments = [...this.moments.slice(1 - KEPT), message]
+        if (message.type === 'update') this.#hear(message)
         else if (message.type === 'problem') reject(streamProblem(fromDetails(message.problem)))
         else if (message.type === 'ended') {
           if (this.state === 'recording') this.trouble = 'ended'
@@ -160,20 +204,33 @@ class Recorder {
           resolve(message.output)
         }
       }
+      this.#end = () => resolve(null)
       socket.onclose = () => {
         this.trouble = 'lost'
-        resolve(null)
+        // Who is speaking needn't stop: the tab has it all.
+        if (this.state === 'recording') this.alone = true
+        else resolve(null)
       }
     })
   }
 
+  #hear(moment: Moment): void {
+    this.moments = [...this.moments.slice(1 - KEPT), moment]
+    const leads = moment.emotion ?? Object.values(moment.readouts ?? {}).find(({ label }) => label)?.label ?? null
+    const [first] = Object.values(moment.readouts ?? {})
+    const confidence = moment.confidence ?? first?.confidence ?? 0
+    this.growing.lead(moment.time, moment.speech ? leads : null, confidence)
+  }
+
   #take(piece: Float32Array<ArrayBuffer>, tape: Tape): void {
-    if (this.state !== 'recording') return
+    if (this.state !== 'recording' || this.paused) return
+    const before = tape.seconds
     tape.add(piece)
-    this.seconds = tape.seconds
     let level = 0
     for (const sample of piece) level = Math.max(level, Math.abs(sample))
     this.level = Math.min(1, level)
+    this.growing.hear(before, tape.seconds, this.level)
+    this.seconds = tape.seconds
     const socket = this.#socket
     if (socket?.readyState !== WebSocket.OPEN) return // which `onclose` tells of
     if (socket.bufferedAmount > BEHIND) this.trouble = 'gaps'

@@ -53,6 +53,11 @@ class Options {
     PRECISIONS.filter((one) => one === 'auto' || !this.chosenModel || this.chosenModel.precisions.includes(one)),
   )
 
+  /** Whether something depends on whose voice it is. */
+  get strict(): boolean {
+    return !!service.policy && (service.policy.profile !== 'open' || service.policy.require_side)
+  }
+
   /** The model that a baseline must be of; empty: any. */
   get #asks(): string {
     return this.model || (this.chosenHead?.model ?? '')
@@ -84,6 +89,8 @@ class Options {
     const side = sidesOf(this.sides, !!split_channels)
     return {
       ...(Object.fromEntries(Object.entries(this.chosen).filter(([, value]) => value)) as Asked),
+      granularity: 'frame', // the card and the timeline are made of both
+      segments: true,
       ...((this.bySpeech || split_channels) && { speech_only: this.bySpeech }),
       ...(this.precision !== 'auto' && this.precisions.includes(this.precision) && { precision: this.precision }),
       ...this.hearing(),

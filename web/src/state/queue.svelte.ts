@@ -3,6 +3,7 @@ import { api, ask, send } from '../api/client'
 import { asProblem, fromDetails, ProblemError } from '../api/problem'
 import type { BatchView, JobView, Summary } from '../api/types'
 import { store, stored, storedInTab, storeInTab } from '../lib/storage'
+import { estimate } from './estimate.svelte'
 import type { Asked } from './options.svelte'
 import { service } from './service.svelte'
 
@@ -295,7 +296,7 @@ class Queue {
         const page = await ask(api.GET('/v1/outputs', { params: { query } }))
         for (const summary of page.outputs) {
           const item = wanted.get(summary.id)
-          if (item) item.summary = summary
+          if (item) this.#sum(item, summary)
           wanted.delete(summary.id)
         }
         after = page.next
@@ -305,7 +306,7 @@ class Queue {
     for (const item of missing.filter((item) => !item.summary)) {
       const id_ = item.job?.output ?? ''
       try {
-        item.summary = await ask(api.GET('/v1/outputs/{id_}', { params: { path: { id_ } } }))
+        this.#sum(item, await ask(api.GET('/v1/outputs/{id_}', { params: { path: { id_ } } })))
       } catch (error) {
         const problem = asProblem(error)
         if (problem.status !== 404) throw problem
@@ -313,6 +314,11 @@ class Queue {
         item.state = 'failed'
       }
     }
+  }
+
+  #sum(item: Item, summary: Summary): void {
+    item.summary = summary
+    if (item.job) estimate.learn(item.job, summary.duration)
   }
 
   #see(item: Item, job: JobView): void {

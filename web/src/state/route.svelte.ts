@@ -1,15 +1,19 @@
 /** Which view is shown: the part of the address after #. */
+import { search } from './history.svelte'
 
 export type Route =
   | { view: 'recognise' }
-  | { view: 'history' }
+  | { view: 'history'; query: string }
+  | { view: 'insights' }
   | { view: 'output'; id: string }
   | { view: 'compare'; one: string; other: string }
 
 /** The route that a hash names; anything unknown is the start. */
 export function parse(hash: string): Route {
-  const [view, one, other] = hash.replace(/^#\/?/, '').split('/')
-  if (view === 'history') return { view }
+  const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?')
+  const [view, one, other] = path.split('/')
+  if (view === 'history') return { view, query }
+  if (view === 'insights') return { view }
   if (view === 'output' && one) return { view, id: one }
   if (view === 'compare' && one && other) return { view, one, other }
   return { view: 'recognise' }
@@ -18,12 +22,22 @@ export function parse(hash: string): Route {
 class Router {
   current = $state.raw<Route>({ view: 'recognise' })
 
+  #path: string | undefined
+
   begin(): void {
-    this.current = parse(location.hash)
+    this.#path = location.hash.split('?')[0]
+    this.#go()
     addEventListener('hashchange', () => {
-      this.current = parse(location.hash)
-      scrollTo(0, 0)
+      const path = location.hash.split('?')[0]
+      this.#go()
+      if (path !== this.#path) scrollTo(0, 0) // the same with another search is the same place
+      this.#path = path
     })
+  }
+
+  #go(): void {
+    this.current = parse(location.hash)
+    if (this.current.view === 'history' && location.hash.includes('?')) search.read(this.current.query)
   }
 }
 

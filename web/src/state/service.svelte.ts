@@ -27,6 +27,8 @@ export interface Pull {
 }
 
 class Service {
+  /** Whether it runs on the reader's own machine. */
+  readonly local = ['localhost', '127.0.0.1', '[::1]'].includes(globalThis.location?.hostname)
   reachable = $state(true)
   /** Whether it has just come back. */
   back = $state(false)

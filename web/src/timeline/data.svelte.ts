@@ -7,6 +7,7 @@ import { type Tile, tiles, type View, level as levelOf, span, TILE } from './vie
 const WHOLE = 2048 // points of the first look at all of it
 const MOST = 240 // tiles that are kept
 const AT_ONCE = 4 // requests
+const SOON = 60 // milliseconds: while the view is zoomed, most of what it passes is never looked at
 
 /** Sound and scores of a stretch. */
 export interface Piece {
@@ -15,7 +16,13 @@ export interface Piece {
   readonly data: Timeline
 }
 
-export type Fetch = (start: number, end: number, points: number, signal: AbortSignal) => Promise<Timeline>
+export type Fetch = (
+  start: number,
+  end: number,
+  points: number,
+  segments: boolean,
+  signal: AbortSignal,
+) => Promise<Timeline>
 
 export class TimelineData {
   problem = $state.raw<ProblemError | null>(null)
@@ -29,6 +36,7 @@ export class TimelineData {
   readonly #stop = new AbortController()
   #wanted: Tile[] = []
   #running = new Set<string>()
+  #timer: ReturnType<typeof setTimeout> | null = null
 
   /** `side`: which side of a result with a baseline is looked at. */
   constructor(
@@ -48,7 +56,7 @@ export class TimelineData {
   async begin(): Promise<void> {
     this.problem = null
     try {
-      this.#all = await this.#fetch(0, this.duration, WHOLE, this.#stop.signal)
+      this.#all = await this.#fetch(0, this.duration, WHOLE, true, this.#stop.signal)
       this.version++
       this.#load()
     } catch (error) {
@@ -58,6 +66,7 @@ export class TimelineData {
 
   end(): void {
     this.#stop.abort()
+    if (this.#timer) clearTimeout(this.#timer)
   }
 
   /** The loudest sample, 0 to 1; of what is nearly silent, as if it were louder. */
@@ -79,7 +88,7 @@ export class TimelineData {
     }
     const shown = tiles(view, level, this.duration, 1)
     this.#wanted = shown.filter((tile) => !this.#tiles.has(key(tile)))
-    this.#load()
+    if (this.#wanted.length) this.#timer ??= setTimeout(() => this.#load(), SOON)
     return shown.map((tile) => ({ from: tile.start, to: tile.end, data: this.#best(tile, whole) }))
   }
 
@@ -106,6 +115,7 @@ export class TimelineData {
   }
 
   #load(): void {
+    this.#timer = null
     while (this.#running.size < AT_ONCE) {
       const tile = this.#wanted.find((tile) => !this.#running.has(key(tile)))
       if (!tile || this.#stop.signal.aborted) return
@@ -119,7 +129,7 @@ export class TimelineData {
     this.#running.add(name)
     try {
       const points = Math.max(1, Math.round((TILE * (tile.end - tile.start)) / span(tile.level)))
-      const data = await this.#fetch(tile.start, tile.end, points, this.#stop.signal)
+      const data = await this.#fetch(tile.start, tile.end, points, false, this.#stop.signal)
       this.#tiles.set(name, data)
       const oldest = this.#tiles.keys().next()
       if (this.#tiles.size > MOST && !oldest.done) this.#tiles.delete(oldest.value)

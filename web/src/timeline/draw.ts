@@ -1,118 +1,279 @@
-/** Draws a timeline: axis, segments, waveform, curves. Everything in CSS pixels. */
+/** Draws a timeline: axis, segments or what leads, waveform, curves or shares. Everything in CSS pixels. */
 import type { Segment } from '../api/types'
+import type { Cue } from '../lib/captions'
 import { ink } from '../lib/colours'
 import { clock, decimal, percent } from '../lib/format'
-import { type Leader, leader, type Line, type Series } from '../lib/readouts'
-import { columnsOf, type Piece, upperBound } from './data.svelte'
-import { extent, paint } from './paint'
+import { fill } from '../lib/patterns'
+import { type Leader, leader, type Line, numbersOf, type Series } from '../lib/readouts'
+import { columnsOf, type Piece } from './data.svelte'
+import {
+  binned,
+  calmed,
+  exactRuns,
+  firstAfter,
+  type Peak,
+  peaks,
+  type Run,
+  runs,
+  sampled,
+  segmentMeans,
+  type Stretch,
+} from './leads'
+import { type Layout, type Rows, WORDS } from './layout'
+import { type Box, extent, type Look, paint } from './paint'
+import { PIN, pins, shares } from './shares'
 import { ticks, toX, type View } from './view'
+import { waveform } from './wave'
 
-export interface Look {
-  readonly surface: string
-  readonly ink: string
-  readonly faint: string
-  readonly line: string
-  readonly wave: string
+const EMOJI = '"Apple Color Emoji", "Segoe UI Emoji", "Noto Color Emoji", system-ui, sans-serif'
+const FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans CJK SC", "PingFang SC", sans-serif'
+
+/** What is drawn of a recording, or of one side of a call. */
+export interface SideScene {
+  readonly pieces: readonly Piece[]
+  readonly whole: Piece | null // all of it
+  readonly segments: readonly Segment[]
+  readonly stretches: readonly Stretch[]
+  readonly peaks: readonly Peak[] // that the summary names: they have pins at any scale
+  readonly chosen: number | null // the index of a segment
+  readonly peak: number // of all of the sound, which fills the waveform's box
 }
 
-export interface Layout {
-  readonly width: number
-  readonly height: number
-  readonly axis: number // height of the axis, from the top
-  readonly segments: number // top of their lane
-  readonly wave: number // top of the waveform
-  readonly curves: number // top of the curves
-  readonly bottom: number
-}
-
-const BAND = 24 // height that a class needs
-
-/** Where things are, for a width; without curves (null) there is more room for the waveform. */
-export function layout(width: number, series: Series | null): Layout {
-  const small = width < 520
-  const wave = series ? (small ? 84 : 116) : small ? 130 : 170
-  const top = 24 + 34 + 8
-  const bands = series?.name && !series.values ? BAND * series.lines.length : 0
-  const height = top + wave + (series ? 12 + Math.max(small ? 150 : 196, bands) + 8 : 8)
-  return { width, height, axis: 24, segments: 26, wave: top, curves: top + wave + 12, bottom: height - 8 }
-}
-
-export const LANE = 32 // height of the segments' lane
-
-const EMOJI = '14px "Apple Color Emoji", "Segoe UI Emoji", "Noto Color Emoji", system-ui, sans-serif'
-const FONT = '12px system-ui, -apple-system, "Segoe UI", "Noto Sans CJK SC", "PingFang SC", sans-serif'
-
-interface Scene {
+export interface Scene {
   readonly view: View
   readonly place: Layout
   readonly look: Look
-  readonly pieces: readonly Piece[]
-  readonly segments: readonly Segment[]
   readonly series: Series | null // whose curves and verdicts are drawn; null: none
   readonly hidden: ReadonlySet<string>
-  readonly chosen: number | null // the index of a segment
-  readonly hasCurves: boolean
-  readonly whole: Piece | null // all of the recording
-  readonly peak: number // of all of the recording, which fills the lane
+  readonly cues: readonly Cue[] | null // words, by time
+  readonly sides: readonly SideScene[]
+}
+
+/** Seconds of a pixel from which on single segments would be a barcode, and from which on curves would be a tangle. */
+const CLOSE = 0.12
+const FAR = 3
+
+/** Whether shares of speech are drawn instead of curves. */
+export function isFar(view: View, width: number, series: Series | null): boolean {
+  return !!series && !series.values && (view.end - view.start) / width > FAR
 }
 
 export function draw(context: CanvasRenderingContext2D, scene: Scene): void {
-  const { place, look } = scene
+  const { place } = scene
   context.clearRect(0, 0, place.width, place.height)
-  context.font = FONT
+  context.font = `12px ${FONT}`
   context.textBaseline = 'middle'
   axis(context, scene)
-  regions(context, scene)
-  waveform(context, scene)
-  if (scene.hasCurves && scene.series) curves(context, scene, scene.series)
-  context.fillStyle = look.ink
+  if (scene.cues) spokenWords(context, scene, scene.cues)
+  for (const [index, side] of scene.sides.entries()) {
+    const rows = place.sides[index]
+    if (rows) drawSide(context, scene, side, rows)
+  }
 }
 
 function axis(context: CanvasRenderingContext2D, { view, place, look }: Scene): void {
   const { step, times } = ticks(view, place.width)
+  const { times: minor } = ticks(view, place.width, 80 / 5.5)
   const digits = step >= 1 ? 0 : step >= 0.1 ? 1 : 2
+  const base = place.axis - 0.5
   context.strokeStyle = look.line
   context.fillStyle = look.faint
   context.lineWidth = 1
   context.beginPath()
   for (const time of times) {
     const x = Math.round(toX(time, view, place.width)) + 0.5
-    context.moveTo(x, place.axis - 6)
+    context.moveTo(x, place.axis)
     context.lineTo(x, place.bottom)
-    if (x > place.width - 44) continue
-    context.fillText(clock(time, digits), x + 4, place.axis / 2)
   }
   context.stroke()
+  context.strokeStyle = look.faint
+  context.beginPath()
+  context.moveTo(0, base)
+  context.lineTo(place.width, base)
+  for (const [marks, length] of [
+    [minor, 3],
+    [times, 7],
+  ] as const) {
+    for (const time of marks) {
+      const x = Math.round(toX(time, view, place.width)) + 0.5
+      context.moveTo(x, base - length)
+      context.lineTo(x, base)
+    }
+  }
+  context.stroke()
+  for (const time of times) {
+    const text = clock(time, digits)
+    const [x, width] = [toX(time, view, place.width), context.measureText(text).width]
+    context.fillText(text, Math.min(Math.max(1, x - width / 2), place.width - width - 1), 8)
+  }
 }
 
-function regions(context: CanvasRenderingContext2D, scene: Scene): void {
-  const { view, place, look, segments, series, chosen } = scene
-  for (const [index, segment] of segments.entries()) {
-    if (segment.end < view.start) continue
+/** Words in the lane below the axis, each where it is said, as far as there is room. */
+function spokenWords(context: CanvasRenderingContext2D, { view, place, look }: Scene, cues: readonly Cue[]): void {
+  const middle = place.words + WORDS / 2 + 1
+  for (let index = firstAfter(cues, view.start); index < cues.length; index++) {
+    const { start, end, text } = cues[index] as Cue
+    if (start > view.end) break
+    const left = Math.max(0, toX(start, view, place.width))
+    const right = Math.min(place.width, toX(end, view, place.width))
+    context.fillStyle = look.line
+    context.beginPath()
+    context.roundRect(left, place.words + 3, Math.max(1, right - left - 1), WORDS - 5, 4)
+    context.fill()
+    const room = right - left - 8
+    if (room < 14) continue
+    context.fillStyle = look.ink
+    context.fillText(shortened(context, text, room), left + 4, middle)
+  }
+}
+
+/** A text, or as much of it as there is room for. */
+function shortened(context: CanvasRenderingContext2D, text: string, room: number): string {
+  if (context.measureText(text).width <= room) return text
+  let [low, high] = [0, Math.min(text.length, Math.ceil(room / 3))]
+  while (low < high) {
+    const middle = (low + high + 1) >> 1
+    if (context.measureText(`${text.slice(0, middle)}…`).width <= room) low = middle
+    else high = middle - 1
+  }
+  return low ? `${text.slice(0, low).trimEnd()}…` : ''
+}
+
+function drawSide(context: CanvasRenderingContext2D, scene: Scene, side: SideScene, rows: Rows): void {
+  const { view, place, look, series, hidden } = scene
+  const seconds = (view.end - view.start) / place.width // of a pixel
+  const lines = series?.lines.length ?? 0
+  const far = isFar(view, place.width, series)
+  const close = seconds < CLOSE
+  const led = close
+    ? exactRuns(side.stretches, view)
+    : runs(calmed(binned(side.stretches, lines, view, binOf(view, place.width)), 1))
+  const chosen = side.chosen === null ? undefined : side.segments[side.chosen]
+  if (chosen) highlight(context, scene, chosen, rows)
+  if (far && series) {
+    const { top, height } = rows.lane
+    const mirrored = rows.wave.up === 0
+    ribbon(context, scene, led, mirrored ? top : top + height - RIBBON, RIBBON)
+    pins(context, {
+      view,
+      width: place.width,
+      tip: mirrored ? top + RIBBON + 1 : top + height - RIBBON - 1,
+      up: !mirrored,
+      peaks: peaksOf(side, series, place.width, view),
+      series,
+      look,
+      emoji: `11px ${EMOJI}`,
+    })
+  } else if (close) blocks(context, scene, side, rows)
+  else ribbon(context, scene, led, rows.lane.top + 2, rows.lane.height - 4)
+  waveform(context, { view, look, box: rows.wave, pieces: side.pieces, series, runs: led, peak: side.peak })
+  if (!series || !rows.curves) return
+  if (far) {
+    const bins = calmed(binned(side.stretches, lines, view, binOf(view, place.width)), 1)
+    shares(context, { view, look, box: rows.curves, series, hidden, bins })
+  } else curves(context, scene, side, rows.curves, series)
+}
+
+const RIBBON = 10
+
+const pinned = new WeakMap<readonly Stretch[], { key: string; peaks: Peak[] }>()
+
+/** The peaks for a scale: more as one zooms. They are the same wherever the view is moved to. */
+function peaksOf(
+  { stretches, peaks: given }: Pick<SideScene, 'stretches' | 'peaks'>,
+  series: Series,
+  width: number,
+  view: View,
+): Peak[] {
+  const seconds = 2 ** Math.round(Math.log2((view.end - view.start) / width))
+  const length = stretches.at(-1)?.end ?? 0
+  const key = `${seconds} ${series.name} ${given.map(({ time }) => time).join(' ')}`
+  let known = pinned.get(stretches)
+  if (known?.key !== key) {
+    const most = Math.min(200, Math.max(3, Math.round(length / seconds / 180)))
+    pinned.set(stretches, (known = { key, peaks: peaks(stretches, series, seconds * 48, most, given) }))
+  }
+  return known.peaks
+}
+
+/** The part of the rows that a chosen segment takes. */
+function highlight(
+  context: CanvasRenderingContext2D,
+  { view, place, look }: Scene,
+  segment: Segment,
+  rows: Rows,
+): void {
+  const left = Math.max(-4, toX(segment.start, view, place.width))
+  const right = Math.min(place.width + 4, toX(segment.end, view, place.width))
+  const ends = [
+    rows.lane.top,
+    rows.lane.top + rows.lane.height,
+    rows.wave.middle - rows.wave.up,
+    rows.wave.middle + rows.wave.down,
+  ]
+  if (rows.curves) ends.push(rows.curves.top, rows.curves.foot)
+  const [top, bottom] = [Math.min(...ends), Math.max(...ends)]
+  context.globalAlpha = 0.09
+  context.fillStyle = look.ink
+  context.fillRect(left, top, Math.max(2, right - left), bottom - top)
+  context.globalAlpha = 1
+}
+
+/** What leads, in one band. */
+function ribbon(
+  context: CanvasRenderingContext2D,
+  { view, place, look, series }: Scene,
+  led: readonly Run[],
+  top: number,
+  height: number,
+): void {
+  for (const { start, end, place: at, spoken } of led) {
+    if (!spoken) continue
+    const line = series?.lines[at]
+    const left = Math.max(-4, toX(start, view, place.width))
+    const right = Math.min(place.width + 4, toX(end, view, place.width))
+    if (right <= left) continue
+    context.fillStyle = line ? fill(context, line.colour, line.texture) : look.wave
+    context.beginPath()
+    context.roundRect(left, top, Math.max(1, right - left - 0.5), height, Math.min(3, (right - left) / 2))
+    context.fill()
+    if (line && height > 20) write(context, [line.label], line, left, right - left, top + height / 2 + 0.5)
+  }
+}
+
+/** The segments with their words. */
+function blocks(
+  context: CanvasRenderingContext2D,
+  { view, place, look, series }: Scene,
+  { segments, chosen }: SideScene,
+  { lane }: Rows,
+): void {
+  const [top, height] = [lane.top + 1, lane.height - 3]
+  for (let index = firstAfter(segments, view.start); index < segments.length; index++) {
+    const segment = segments[index] as Segment
     if (segment.start > view.end) break
     const { line, label, share, brief } = headline(segment, series)
-    const colour = line?.colour ?? look.wave
-    const left = Math.max(-4, toX(segment.start, view, place.width))
-    const right = Math.min(place.width + 4, toX(segment.end, view, place.width))
+    const left = Math.max(-8, toX(segment.start, view, place.width))
+    const right = Math.min(place.width + 8, toX(segment.end, view, place.width))
     const width = Math.max(1, right - left - 1)
-    context.globalAlpha = index === chosen ? 0.26 : 0.11
-    context.fillStyle = colour
-    context.fillRect(left, place.segments, width, place.bottom - place.segments)
-    context.globalAlpha = 1
-    if (width < 4 && index !== chosen) {
-      context.fillRect(left, place.segments, width, LANE)
-      continue
-    }
+    context.fillStyle = line ? fill(context, line.colour, line.texture) : look.wave
     context.beginPath()
-    context.roundRect(left, place.segments, width, LANE, Math.min(6, width / 2))
+    context.roundRect(left, top, width, height, Math.min(6, width / 2))
     context.fill()
     if (index === chosen) {
       context.strokeStyle = look.ink
       context.lineWidth = 2
       context.stroke()
     }
-    const texts = share === null ? [label, brief] : [`${label} ${percent(share)}`, brief]
-    write(context, texts, line?.emoji ?? '', ink(colour), left, width, place.segments + LANE / 2 + 0.5)
+    const texts = share === null ? [label, brief] : [`${label} ${percent(share, 0)}`, brief]
+    write(
+      context,
+      texts,
+      line ?? { colour: look.wave, texture: '', emoji: '' },
+      left,
+      width,
+      top + height / 2 + 0.5,
+    )
   }
 }
 
@@ -133,122 +294,105 @@ export function headline(segment: Segment, series: Series | null): Headline {
   return { line, label: line?.label ?? '', share: line && share, brief: line?.label ?? '' }
 }
 
+const widths = new Map<string, number>()
+
+/** The width of a short text, which is measured once. */
+function widthOf(context: CanvasRenderingContext2D, text: string): number {
+  const key = `${context.font} ${text}`
+  let width = widths.get(key)
+  if (width === undefined) {
+    if (widths.size > 2000) widths.clear()
+    widths.set(key, (width = context.measureText(text).width))
+  }
+  return width
+}
+
 /** Write the first of some texts that there is room for, behind an emoji. */
 function write(
   context: CanvasRenderingContext2D,
   texts: readonly string[],
-  emoji: string,
-  colour: string,
+  { colour, texture, emoji }: Pick<Line, 'colour' | 'texture' | 'emoji'>,
   left: number,
   width: number,
   y: number,
 ): void {
-  if (width < 16) return
+  if (width < 20) return
   const room = width - 10
-  context.font = EMOJI
-  const picture = emoji ? context.measureText(emoji).width : -8
-  const small = picture > room
-  context.fillStyle = colour
-  if (picture <= width) context.fillText(emoji, Math.max(left, 0) + (small ? (width - picture) / 2 : 5), y)
-  context.font = FONT
-  if (small) return
-  const text = texts.find((candidate) => context.measureText(candidate).width <= room - picture - 8)
-  if (text) context.fillText(text, Math.max(left, 0) + picture + 10, y)
-}
-
-function waveform(context: CanvasRenderingContext2D, { view, place, look, pieces, hasCurves, peak }: Scene): void {
-  const bottom = hasCurves ? place.curves - 12 : place.bottom
-  const middle = (place.wave + bottom) / 2
-  const half = (bottom - place.wave) / 2 / peak
-  context.strokeStyle = look.line
-  context.lineWidth = 1
-  context.beginPath()
-  context.moveTo(0, Math.round(middle) + 0.5)
-  context.lineTo(place.width, Math.round(middle) + 0.5)
-  context.stroke()
-  context.fillStyle = look.wave
-  for (const { from, to, data } of pieces) {
-    const count = data.low.length
-    if (!count) continue
-    const size = (data.end - data.start) / count
-    const first = Math.max(0, Math.floor((Math.max(from, view.start) - data.start) / size) - 1)
-    const last = Math.min(count - 1, Math.ceil((Math.min(to, view.end) - data.start) / size) + 1)
-    const clipped = from > data.start || to < data.end
-    if (clipped) {
-      context.save()
-      context.beginPath()
-      const left = toX(from, view, place.width)
-      context.rect(left, place.wave, toX(to, view, place.width) - left, bottom - place.wave)
-      context.clip()
-    }
-    context.beginPath()
-    const wide = toX(data.start + size, view, place.width) - toX(data.start, view, place.width)
-    for (let index = first; index <= last; index++) {
-      const x = toX(data.start + index * size, view, place.width)
-      const high = middle - (data.high[index] ?? 0) * half
-      const low = middle - (data.low[index] ?? 0) * half
-      context.rect(x, high - 0.5, Math.max(wide, 0.75), Math.max(1, low - high + 1))
-    }
-    context.fill()
-    if (clipped) context.restore()
+  context.font = `14px ${EMOJI}`
+  const picture = emoji ? widthOf(context, emoji) : -6
+  const begin = Math.max(left, 0)
+  const small = picture + 10 > room
+  context.fillStyle = ink(colour)
+  if (picture > 0) context.fillText(emoji, begin + (small ? (width - picture) / 2 : 5), y)
+  context.font = `12px ${FONT}`
+  const text = small ? undefined : texts.find((text) => widthOf(context, text) <= room - picture - 6)
+  if (!text) return
+  if (texture) {
+    context.strokeStyle = colour // clear of the texture
+    context.lineWidth = 4
+    context.lineJoin = 'round'
+    context.strokeText(text, begin + picture + 10, y)
   }
+  context.fillText(text, begin + picture + 10, y)
 }
 
-function curves(context: CanvasRenderingContext2D, scene: Scene, series: Series): void {
-  const { view, place, look, pieces, hidden, whole } = scene
+function curves(context: CanvasRenderingContext2D, scene: Scene, side: SideScene, box: Box, series: Series): void {
+  const { view, place, look, hidden } = scene
   const bin = binOf(view, place.width)
-  const columns = Object.values(columnsOf(whole?.data.curve, series.name))
+  const names = series.lines.map(({ name }) => name)
+  // Where pauses are narrower than a few pixels, what segments are is clearer than the curve, and the same.
+  const far =
+    (view.end - view.start) / place.width > CLOSE && side.segments.some((one) => numbersOf(one, series.name))
+  const { times, values } = far
+    ? segmentMeans(side.segments, series, view, bin)
+    : sampled(side.pieces, series.name, names, view, bin)
+  const speech = !far && side.segments.length ? speechAt(times, side.stretches, Math.max(bin, 0.1)) : null
   paint(context, {
     series,
     hidden,
     look,
-    box: { width: place.width, top: place.curves, bottom: place.bottom },
-    extent: extent(series, columns),
-    *points(line) {
-      for (const { time, value } of points(pieces, series.name, line.name, view, bin)) {
-        yield { x: toX(time, view, place.width), value }
-      }
-    },
+    box,
+    extent: extent(series, Object.values(columnsOf(side.whole?.data.curve, series.name))),
+    xs: times.map((time) => toX(time, view, place.width)),
+    values,
+    ...(speech && { spoken: (index) => speech[index] === 1 }),
   })
 }
 
-/** Means of a curve in bins, from just before the view to just after it; null: nothing counts there. */
-export function* points(
-  pieces: readonly Piece[],
-  series: string | null,
-  name: string,
-  view: View,
-  bin: number,
-): Generator<{ time: number; value: number | null }> {
-  let [current, count, times_, known, values_] = [Number.NaN, 0, 0, 0, 0]
-  for (const { from, to, data } of pieces) {
-    const times = data.curve?.times ?? []
-    const values = columnsOf(data.curve, series)[name] ?? []
-    const first = upperBound(times, Math.max(from, view.start - 2 * bin)) - 2
-    for (let index = Math.max(0, first); index < times.length; index++) {
-      const time = times[index] ?? 0
-      if (time < from && from > data.start) continue
-      if (time >= to && to < data.end) break
-      const own = Math.floor(time / bin)
-      if (own !== current && count) {
-        yield { time: times_ / count, value: known ? values_ / known : null }
-        if (times_ / count > view.end) return
-        ;[count, times_, known, values_] = [0, 0, 0, 0]
-      }
-      current = own
-      const value = values[index] ?? null
-      ;[count, times_] = [count + 1, times_ + time]
-      if (value !== null) [known, values_] = [known + 1, values_ + value]
+/** Whether a good part of the time around each moment is spoken. */
+function speechAt(times: readonly number[], stretches: readonly Stretch[], around: number): Uint8Array {
+  const found = new Uint8Array(times.length)
+  for (const [index, time] of times.entries()) {
+    const [from, to] = [time - around / 2, time + around / 2]
+    let seconds = 0
+    for (let at = firstAfter(stretches, from); at < stretches.length; at++) {
+      const { start, end } = stretches[at] as Stretch
+      if (start >= to) break
+      seconds += Math.min(end, to) - Math.max(start, from)
     }
+    found[index] = seconds > 0.15 * around ? 1 : 0
   }
-  if (count) yield { time: times_ / count, value: known ? values_ / known : null }
+  return found
 }
-
-const CALM = 300 // seconds
 
 /** Seconds of a curve that are drawn as one point, some pixels wide; the same wherever the view is moved to. */
 export function binOf(view: View, width: number): number {
-  const length = view.end - view.start
-  const pixels = length > CALM ? 4 : 1 // hours of moods that change by the second would be a tangle
-  return 2 ** Math.ceil(Math.log2((length / width) * pixels))
+  const seconds = (view.end - view.start) / width
+  const pixels = seconds > CLOSE ? 6 : 2 // moods that change by the second would be a tangle
+  return 2 ** Math.ceil(Math.log2(seconds * pixels))
+}
+
+/** The peak whose pin is at a place, if there is one. */
+export function pinAt(
+  x: number,
+  y: number,
+  scene: Pick<Scene, 'view' | 'place' | 'series'>,
+  side: Pick<SideScene, 'stretches' | 'peaks'>,
+  rows: Rows,
+): Peak | null {
+  const { view, place, series } = scene
+  if (!series || !isFar(view, place.width, series) || y < rows.lane.top || y > rows.lane.top + rows.lane.height)
+    return null
+  const pins = peaksOf(side, series, place.width, view)
+  return pins.find(({ time }) => Math.abs(toX(time, view, place.width) - x) <= PIN) ?? null
 }

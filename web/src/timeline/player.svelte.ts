@@ -1,76 +1,147 @@
-/** Plays a recording from any point, or one stretch of it alone. */
+/** Plays a recording, or the two sides of a call in step, from any point, or one stretch alone or over and over. */
+import { store, stored } from '../lib/storage'
 
 let sounding: HTMLAudioElement | null = null // of two recordings side by side one is heard
+
+export const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2] as const
+const APART = 0.06 // seconds that two sides may be out of step
 
 export class Player {
   time = $state(0)
   playing = $state(false)
   /** The sound can't be had. */
   broken = $state(false)
+  /** Whether a stretch that is played begins again at its end. */
+  looping = $state(false)
+  speed = $state(1)
+  volume = $state(1)
+  /** Which of two sides is heard alone; null: both. */
+  solo = $state<number | null>(null)
 
-  readonly #audio = new Audio()
-  readonly #source: string
-  #until: number | null = null
+  readonly #audios: HTMLAudioElement[] = []
+  readonly #sources: string[] = []
+  #stretch: { start: number; end: number } | null = null
   #frame = 0
 
   constructor(source: string) {
-    this.#source = source
-    this.#audio.preload = 'none'
-    this.#audio.addEventListener('play', () => this.#begun())
-    this.#audio.addEventListener('pause', () => this.#paused())
-    this.#audio.addEventListener('timeupdate', () => this.#look())
-    this.#audio.addEventListener('seeked', () => this.#look())
-    this.#audio.addEventListener('error', () => (this.broken = this.#audio.src !== ''))
+    const volume = Number(stored('volume') ?? 1)
+    if (volume >= 0 && volume <= 1) this.volume = volume
+    const audio = this.add(source)
+    audio.addEventListener('play', () => this.#begun())
+    audio.addEventListener('pause', () => this.#paused())
+    audio.addEventListener('timeupdate', () => this.#look())
+    audio.addEventListener('seeked', () => this.#look())
+    audio.addEventListener('ended', () => this.#ended())
+  }
+
+  /** Another side, which is played in step. */
+  add(source: string): HTMLAudioElement {
+    const audio = new Audio()
+    audio.preload = 'none'
+    audio.addEventListener('error', () => (this.broken = audio.src !== ''))
+    this.#audios.push(audio)
+    this.#sources.push(source)
+    this.#adjust()
+    return audio
   }
 
   toggle(): void {
-    if (this.playing) this.#audio.pause()
+    if (this.playing) this.#pause()
     else {
-      this.#until = null
+      if (!this.looping) this.#stretch = null
       void this.#play()
     }
   }
 
   seek(time: number): void {
-    this.#until = null
+    const { start, end } = this.#stretch ?? { start: 0, end: 0 }
+    if (time < start || time >= end) this.#stretch = null
     this.time = time
-    if (this.#audio.src) this.#audio.currentTime = time
+    for (const audio of this.#audios) if (audio.src) audio.currentTime = time
   }
 
-  /** Play from one moment to another, and stop. */
+  /** Play from one moment to another, and stop, or begin again. */
   playOnly(start: number, end: number): void {
     this.seek(start)
-    this.#until = end
+    this.#stretch = { start, end }
     void this.#play()
+  }
+
+  /** Begin again at the end of a stretch; null: of all. */
+  loop(stretch: { start: number; end: number } | null): void {
+    this.looping = !this.looping
+    this.#stretch = this.looping && stretch ? { start: stretch.start, end: stretch.end } : null
+    if (stretch && this.looping && (this.time < stretch.start || this.time >= stretch.end)) {
+      this.seek(stretch.start)
+      this.#stretch = { start: stretch.start, end: stretch.end }
+    }
+  }
+
+  setSpeed(speed: number): void {
+    this.speed = Math.min(2, Math.max(0.5, speed))
+    this.#adjust()
+  }
+
+  /** One step faster or slower. */
+  stepSpeed(by: 1 | -1): void {
+    const at = SPEEDS.findIndex((speed) => speed >= this.speed)
+    this.setSpeed(SPEEDS[Math.min(SPEEDS.length - 1, Math.max(0, at + by))] ?? 1)
+  }
+
+  setVolume(volume: number): void {
+    this.volume = Math.min(1, Math.max(0, volume))
+    store('volume', String(this.volume))
+    this.#adjust()
+  }
+
+  setSolo(side: number | null): void {
+    this.solo = side
+    this.#adjust()
   }
 
   close(): void {
     cancelAnimationFrame(this.#frame)
-    this.#audio.pause()
-    this.#audio.removeAttribute('src')
-    this.#audio.load()
-    if (sounding === this.#audio) sounding = null
+    for (const audio of this.#audios) {
+      audio.pause()
+      audio.removeAttribute('src')
+      audio.load()
+      if (sounding === audio) sounding = null
+    }
+  }
+
+  #adjust(): void {
+    for (const [side, audio] of this.#audios.entries()) {
+      audio.playbackRate = audio.defaultPlaybackRate = this.speed
+      audio.volume = this.solo === null || this.solo === side ? this.volume : 0
+    }
+  }
+
+  #pause(): void {
+    for (const audio of this.#audios) audio.pause()
   }
 
   async #play(): Promise<void> {
     this.broken = false
-    const from = this.time
-    if (!this.#audio.src) {
-      this.#audio.src = this.#source
-      this.#audio.currentTime = from
-    } else if (this.#audio.ended || from >= this.#audio.duration - 0.02) {
-      this.#audio.currentTime = this.#until === null ? 0 : from
+    const [first] = this.#audios
+    if (!first) return
+    let from = this.time
+    if (first.src && (first.ended || from >= first.duration - 0.02)) from = this.#stretch?.start ?? 0
+    for (const [side, audio] of this.#audios.entries()) {
+      if (!audio.src) audio.src = this.#sources[side] ?? ''
+      if (Math.abs(audio.currentTime - from) > 0.001) audio.currentTime = from
     }
+    this.#adjust()
     try {
-      await this.#audio.play()
+      await Promise.all(this.#audios.map((audio) => audio.play()))
     } catch (error) {
       this.broken = !(error instanceof DOMException && error.name === 'AbortError')
     }
   }
 
   #begun(): void {
-    if (sounding !== this.#audio) sounding?.pause()
-    sounding = this.#audio
+    const [first] = this.#audios
+    if (sounding !== first) sounding?.pause()
+    sounding = first ?? null
     this.playing = true
     const look = (): void => {
       this.#look()
@@ -83,15 +154,29 @@ export class Player {
   #paused(): void {
     this.playing = false
     cancelAnimationFrame(this.#frame)
+    this.#pause()
+  }
+
+  #ended(): void {
+    if (!this.looping) return
+    this.seek(this.#stretch?.start ?? 0)
+    void this.#play()
   }
 
   #look(): void {
-    if (this.#audio.seeking) return
-    this.time = this.#audio.currentTime
-    if (this.#until !== null && this.time >= this.#until) {
-      this.time = this.#until
-      this.#until = null
-      this.#audio.pause()
+    const [first, ...others] = this.#audios
+    if (!first || first.seeking) return
+    this.time = first.currentTime
+    for (const audio of others) {
+      if (audio.src && !audio.seeking && Math.abs(audio.currentTime - first.currentTime) > APART) {
+        audio.currentTime = first.currentTime
+      }
     }
+    const stretch = this.#stretch
+    if (!stretch || this.time < stretch.end) return
+    if (this.looping) return this.seek(stretch.start)
+    this.time = stretch.end
+    this.#stretch = null
+    this.#pause()
   }
 }

@@ -94,7 +94,7 @@ def wave(data: Bytes, start: int, end: int) -> Structure:
         place = _next(data, body, size, end)
     if samples is None or not samples.known or not ranges or _are_floats(data, samples, *ranges[0]):
         return Structure([(start, end)], truncated)
-    return Structure(_parts(data, samples, ranges), truncated)
+    return Structure(_parts(data, samples, ranges), truncated, plain=samples.channels == 1)
 
 
 def _read_format(chunk: bytes, order: str) -> _Samples | None:

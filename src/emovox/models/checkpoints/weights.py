@@ -2,31 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from emovox.errors import ModelError
 from emovox.models.checkpoints.pickled import Inert
+from emovox.models.checkpoints.shards import weight_files
+from emovox.models.checkpoints.tensor import Shape, Tensor
 from emovox.models.readout import Readout
-
-Shape = tuple[int, ...]
 
 _LISTED = 20
 # A weight takes 4 bytes and an element of the checkpoint 1 at least; more than that means elements used twice.
 _MAX_GROWTH = 4
-
-
-class Tensor(Protocol):
-    """A tensor of a checkpoint, still on disk."""
-
-    @property
-    def shape(self) -> Shape:
-        """As in torch."""
-
-    def array(self) -> npt.NDArray[Any]:
-        """Its elements, shape `shape`."""
 
 
 class Weights(Mapping[str, npt.NDArray[np.float32]]):
@@ -48,7 +36,7 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
         """Find every weight in the checkpoint, without reading any.
 
         Args:
-            path: of the checkpoint.
+            path: of the checkpoint, or of the index of its files.
             state: what it holds.
             shapes: of every weight that the network needs, by its own names.
             readouts: as the attribute.
@@ -74,7 +62,7 @@ class Weights(Mapping[str, npt.NDArray[np.float32]]):
             more = f"; and {len(wrong) - _LISTED} more" if len(wrong) > _LISTED else ""
             raise ModelError(f"{path.name} doesn't fit its config: {'; '.join(wrong[:_LISTED])}{more}")
         self.nbytes = sum(4 * int(np.prod(tensor.shape, dtype=object)) for tensor in self._tensors.values())
-        if self.nbytes > _MAX_GROWTH * path.stat().st_size:
+        if self.nbytes > _MAX_GROWTH * sum(file.stat().st_size for file in weight_files(path)):
             raise ModelError(f"{path.name} is refused: its weights are bigger than the file")
 
     def __getitem__(self, name: str) -> npt.NDArray[np.float32]:

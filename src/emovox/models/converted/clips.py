@@ -33,6 +33,11 @@ def example_files() -> list[Path]:
     return sorted(file for directory in _DIRECTORIES for file in directory.glob("*.flac"))
 
 
+def scene_files() -> list[Path]:
+    """The paths of longer examples with several emotions in a row, sorted; no precision is tried on them."""
+    return sorted(file for directory in _DIRECTORIES for file in (directory / "scene").glob("*.flac"))
+
+
 def _read(file: Path) -> Waveform:
     from emovox.audio.decoding import decode  # noqa: PLC0415  FFmpeg takes time to load, and few need the clips
 

@@ -14,7 +14,7 @@ from emovox.models.checkpoints.weights import Weights
 from emovox.models.families import family_of
 from emovox.models.metadata import Metadata, Precision
 from emovox.models.onnx.graph import Graph
-from emovox.models.snapshot import Snapshot, hop_of, width_of
+from emovox.models.snapshot import Snapshot
 
 MODEL_FILE = "model.onnx"
 DATA_FILE = "model.onnx.data"
@@ -57,7 +57,7 @@ def convert(
         ModelError: the weights are missing, misshapen or damaged, or the model can't be written.
     """
     weights = family_of(snapshot).open_weights(snapshot)
-    minimum_samples = width_of(snapshot.convolutions)
+    grid = snapshot.grid
     metadata = Metadata(
         name=name,
         revision=revision,
@@ -67,9 +67,9 @@ def convert(
         source_sha256=source_sha256,
         readouts=weights.readouts,
         corpora=tuple(corpora),
-        hop=hop_of(snapshot.convolutions),
-        first_centre=minimum_samples / 2 / SAMPLE_RATE,
-        minimum_samples=minimum_samples,
+        hop=grid.hop,
+        first_centre=grid.first_centre / SAMPLE_RATE,
+        minimum_samples=grid.minimum_samples,
         embedding_size=snapshot.embedding_size,
     )
     temporary: Path | None = None

@@ -198,9 +198,8 @@ class StoredModel:
 
     def _remembered_checksum(self) -> str:
         """The weights' checksum; a gigabyte isn't read again while its size and modification time are the same."""
-        file = self.snapshot.weights
-        state = file.stat()
-        key = f"{file.resolve()} {state.st_size} {state.st_mtime_ns}"
+        states = [(file.resolve(), file.stat()) for file in self.snapshot.weight_files]
+        key = " ".join(f"{file} {state.st_size} {state.st_mtime_ns}" for file, state in states)
         memory = settings().cache.expanduser() / "checksums" / hashlib.sha256(key.encode()).hexdigest()[:32]
         with suppress(OSError, ValueError):
             checksum = memory.read_text(encoding="ascii").strip()

@@ -29,7 +29,7 @@ class Emotion2VecBuilder(SpeechEncoder):
     """Adds the network to a graph, part by part in the order of the computation."""
 
     def __init__(self, graph: Graph, snapshot: Emotion2VecSnapshot, weights: Weights) -> None:
-        super().__init__(graph, weights, snapshot.convolutions)
+        super().__init__(graph, weights, snapshot.grid, snapshot.config.audio.feature_encoder_spec)
         self.config, self.tokens = snapshot.config, snapshot.tokens
         self.weights: Weights = weights
 

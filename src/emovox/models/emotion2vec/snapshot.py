@@ -18,7 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.layout import FUNASR
-from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, is_label, read_text, refusal, width_of
+from emovox.models.settings_file import read_text
+from emovox.models.snapshot import MAX_WINDOW, Grid, Layer, Snapshot, hop_of, is_label, refusal, width_of
 
 CONFIG_FILE = FUNASR.config
 TOKENS_FILES = ("tokens.json", "tokens.txt")  # FunASR takes the first where both are there
@@ -200,9 +201,14 @@ class Emotion2VecSnapshot(Snapshot):
     has_tokenizer: bool
 
     @property
-    def convolutions(self) -> Sequence[Layer]:
-        """The strided convolutions that make frames of the waveform."""
-        return self.config.audio.feature_encoder_spec
+    def has_head(self) -> bool:
+        """Whether it gives more than embeddings."""
+        return bool(self.tokens)
+
+    @property
+    def grid(self) -> Grid:
+        """Where its frames lie."""
+        return Grid.of(self.config.audio.feature_encoder_spec)
 
     @property
     def embedding_size(self) -> int:

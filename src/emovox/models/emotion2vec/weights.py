@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from emovox.errors import ModelError
 from emovox.models.checkpoints.checkpoint import read_checkpoint
-from emovox.models.checkpoints.weights import Shape, Weights
+from emovox.models.checkpoints.tensor import Shape
+from emovox.models.checkpoints.weights import Weights
 from emovox.models.emotion2vec.snapshot import Emotion2VecSnapshot, ModelConfig, emotions_of, trained_rows
 from emovox.models.readout import EMOTION, Readout
 

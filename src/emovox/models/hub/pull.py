@@ -12,7 +12,7 @@ modelscope_hub 0.5 `_legacy_api.py`, `_download.py` and `config.py`):
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from os import environ, link
@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from emovox import files
 from emovox.errors import HubError, HubMismatchError, HubUnreachableError, ModelError
 from emovox.models.catalog import NOT_STATED, partial_path, snapshot_lock, snapshot_path
+from emovox.models.checkpoints.shards import ENDING, shard_names
 from emovox.models.entry import CatalogModel
 from emovox.models.families import read_snapshot
 from emovox.models.hub.published import SOURCE_FILE, PublishedFile, SnapshotSource
@@ -49,7 +50,7 @@ class _Listing:
 
     source: SnapshotSource
     urls: dict[str, str]
-    weights: str
+    weights: frozenset[str]
 
 
 def pull(
@@ -259,10 +260,12 @@ def _listing(
     if chosen is None:
         configs = " or ".join(one.config for one in layouts)
         raise HubError(
-            f"{id_} on {connection.title} is not a snapshot: it needs a {configs} and one file of weights"
+            f"{id_} on {connection.title} is not a snapshot: it needs a {configs} and one file of weights, or an "
+            "index of several"
         )
-    [weights] = chosen.weights_among(facts)
-    needed = {*chosen.describing, *chosen.others, weights}
+    [name] = chosen.weights_among(facts)
+    weights = _shards(connection, id_, name, facts, url) if name.endswith(ENDING) else {name}
+    needed = {*chosen.describing, *chosen.others, name, *weights}
     try:
         files = tuple(PublishedFile(path=path, **facts[path]) for path in sorted(facts) if path in needed)
     except ValidationError as error:
@@ -279,7 +282,22 @@ def _listing(
         pulled=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         files=files,
     )
-    return _Listing(source, {file.path: url(file.path) for file in files}, weights)
+    return _Listing(source, {file.path: url(file.path) for file in files}, frozenset(weights))
+
+
+def _shards(
+    connection: Connection, id_: str, index: str, facts: Collection[str], url: Callable[[str], str]
+) -> list[str]:
+    """The files that an index names, if the hub has them all: others may lie beside them, of an earlier upload."""
+    try:
+        names = shard_names(connection.json(url(index), index), index)
+    except ModelError as error:
+        raise HubError(f"{id_} was not downloaded: {error}") from error
+    if missing := [name for name in names if name not in facts]:
+        raise HubError(
+            f"{id_} was not downloaded: {index} names {missing[0]}, which {connection.title} doesn't have"
+        )
+    return names
 
 
 def _download(
@@ -293,7 +311,7 @@ def _download(
     name = model.name
     snapshot, partial = snapshot_path(name), partial_path(name)
     # Small ones first: what is wrong shows early.
-    files = sorted(listing.source.files, key=lambda file: (file.path == listing.weights, file.size))
+    files = sorted(listing.source.files, key=lambda file: (file.path in listing.weights, file.size))
     total = sum(file.size for file in files)
     same = {file.path for file in files if file.matches(snapshot / file.path)}
     before = SnapshotSource.read(snapshot)
@@ -308,9 +326,10 @@ def _download(
             f"{name} needs {(missing + _DISK_MARGIN) / 1e9:.2f} GB, and the disk of {settings().cache} has only "
             f"{free / 1e9:.2f} GB free: make room, or put models elsewhere with EMOVOX_CACHE"
         )
+    first = next(file for file in files if file.path in listing.weights)
     for file in files:
-        if model.layout is None and file.path == listing.weights:
-            _check_computable(model, partial, file.path)
+        if model.layout is None and file is first:
+            _check_computable(model, partial, listing.weights)
             stated = licence_of(partial)
             said = NOT_STATED if stated is None else f"{stated}, as its model card says"
             notice(f"licence: {said}; its terms are yours to read: {model.licence.address}")
@@ -325,7 +344,7 @@ def _download(
     return snapshot
 
 
-def _check_computable(model: CatalogModel, partial: Path, weights: str) -> None:
+def _check_computable(model: CatalogModel, partial: Path, weights: Collection[str]) -> None:
     """Refuse what can't be computed by all that is known of it without its weights.
 
     Raises:
@@ -333,8 +352,9 @@ def _check_computable(model: CatalogModel, partial: Path, weights: str) -> None:
     """
     with tempfile.TemporaryDirectory() as directory:
         folder = Path(directory, model.name.rpartition("/")[2])
-        shutil.copytree(partial, folder, ignore=shutil.ignore_patterns("*.part", weights))
-        (folder / weights).touch()
+        shutil.copytree(partial, folder, ignore=shutil.ignore_patterns("*.part", *weights))
+        for name in weights:
+            (folder / name).touch()
         try:
             read_snapshot(folder, dict(model.labels))
         except ModelError as error:

@@ -8,7 +8,7 @@ The waveform is normalised by two numbers of config.json. The preprocessor_confi
 three values has beside it, `{"mean": 10}`, is read by nobody, nor is it here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,21 +17,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.errors import ModelError
-from emovox.models.checkpoints.pickled import Inert
-from emovox.models.checkpoints.weights import Shape, Tensor
+from emovox.models.checkpoints.shards import read_state
 from emovox.models.readout import Activation, Readout
-from emovox.models.snapshot import Layer, Snapshot, read_json, refusal
-from emovox.models.wav2vec2.snapshot import (
+from emovox.models.settings_file import read_json
+from emovox.models.snapshot import Grid, Snapshot, refusal
+from emovox.models.transformers import (
     ACTIVATIONS,
     AFFECTS,
     CONFIG_FILE,
-    ModelConfig,
     find_weights,
     read_emotions,
     read_labels,
     readout_of,
 )
-from emovox.models.wav2vec2.weights import DISTANCES, POSITIONS, read_state
+from emovox.models.wav2vec2.snapshot import ModelConfig
+from emovox.models.wav2vec2.weights import encoder_sizes
 
 MODEL_TYPE, ARCHITECTURE = "ser", "SERModel"
 ENCODER = "ssl_model."
@@ -97,10 +97,11 @@ class OdysseySnapshot(Snapshot):
         settings = {
             "model_type": "wavlm",
             **_ENCODERS[config.ssl_type],
+            **encoder_sizes(read_state(self.weights), ENCODER),
             **config.model_dump(include={"hidden_size", "num_hidden_layers", "num_attention_heads"}),
         }
         try:
-            return ModelConfig.model_validate({**settings, **_sizes(read_state(self.weights), config.hidden_size)})
+            return ModelConfig.model_validate(settings)
         except ValidationError as error:
             raise refusal(error, self.weights.name) from error
 
@@ -109,9 +110,9 @@ class OdysseySnapshot(Snapshot):
         return readout_of("window", self.activation, self.labels, self.emotions)
 
     @property
-    def convolutions(self) -> Sequence[Layer]:
-        """The strided convolutions that make frames of the waveform."""
-        return self.encoder.convolutions
+    def grid(self) -> Grid:
+        """Where its frames lie."""
+        return Grid.of(self.encoder.convolutions)
 
     @property
     def embedding_size(self) -> int:
@@ -182,29 +183,3 @@ def _activation(kind: object, names: tuple[str, ...]) -> Activation:
             f"several classes there, or of {', '.join(sorted(AFFECTS))} alone"
         )
     return "none" if affects else "softmax"
-
-
-def _sizes(state: Mapping[str, Tensor | Inert], width: int) -> dict[str, Any]:
-    """The sizes of the encoder that config.json doesn't state, by the shapes of its weights."""
-
-    def shape(name: str, dimensions: int) -> Shape | None:
-        tensor = state.get(ENCODER + name)
-        if tensor is None or isinstance(tensor, Inert) or len(tensor.shape) != dimensions:
-            return None  # which is then missing, or misshapen
-        return tensor.shape
-
-    sizes: dict[str, Any] = {}
-    count = len(ModelConfig(model_type="wavlm").conv_dim)
-    kernels = [shape(f"feature_extractor.conv_layers.{index}.conv.weight", 3) for index in range(count)]
-    if all(kernels):
-        sizes["conv_dim"] = tuple(kernel[0] for kernel in kernels if kernel)
-        sizes["conv_kernel"] = tuple(kernel[2] for kernel in kernels if kernel)
-    if middle := shape("encoder.layers.0.feed_forward.intermediate_dense.weight", 2):
-        sizes["intermediate_size"] = middle[0]
-    if buckets := shape(DISTANCES, 2):
-        sizes["num_buckets"] = buckets[0]
-    for name in (f"{POSITIONS}.conv.weight_v", f"{POSITIONS}.conv.parametrizations.weight.original1"):
-        if (kernel := shape(name, 3)) and kernel[1]:
-            sizes["num_conv_pos_embedding_groups"] = width // kernel[1]
-            sizes["num_conv_pos_embeddings"] = kernel[2]
-    return sizes

@@ -1,8 +1,10 @@
 """The weights that the network needs: their names and shapes, and where a checkpoint has them."""
 
-from emovox.models.checkpoints.weights import Shape, Weights
+from emovox.models.checkpoints.shards import read_state
+from emovox.models.checkpoints.tensor import Shape
+from emovox.models.checkpoints.weights import Weights
 from emovox.models.odyssey.snapshot import ENCODER, OdysseyConfig, OdysseySnapshot
-from emovox.models.wav2vec2.weights import encoder_source, expected_shapes, read_state
+from emovox.models.wav2vec2.weights import encoder_source, expected_shapes
 
 POOL = "pool_model"
 HEAD = "ser_model"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from onnx import TensorProto
 
 from emovox.models.onnx.graph import END, Graph
-from emovox.models.snapshot import Layer, hop_of, width_of
+from emovox.models.snapshot import Grid, Layer
 
 Floats = npt.NDArray[np.float32]
 
@@ -42,18 +42,21 @@ class Convolution:
 class SpeechEncoder:
     """Adds a network to a graph, part by part in the order of the computation; each family's builds on it."""
 
-    def __init__(self, graph: Graph, weights: Mapping[str, Floats], layers: Sequence[Layer]) -> None:
+    def __init__(
+        self, graph: Graph, weights: Mapping[str, Floats], grid: Grid, layers: Sequence[Layer] = ()
+    ) -> None:
         """Keep what the parts are made of.
 
         Args:
             graph: what is added to.
             weights: by the names that the parts are given.
-            layers: the strided convolutions.
+            grid: where the frames lie.
+            layers: the strided convolutions that make them of the waveform; none: something else does.
         """
         self.graph = graph
         self.weights = weights
         self.layers = layers
-        self.hop, self.minimum_samples = hop_of(layers), width_of(layers)
+        self.hop, self.minimum_samples = grid.hop, grid.minimum_samples
 
     def valid_samples(self) -> tuple[str, str]:
         """The valid samples of each row (B,), and the batch's length (1,)."""
@@ -65,12 +68,12 @@ class SpeechEncoder:
         """The output `frame_count` (B,), how many frames the batch has (1,), and which are valid (B, T, 1)."""
         graph = self.graph
         with graph.scope("frames"):
-            total = self._frames_of(length)
-            count = graph.add("Max", self._frames_of(samples), graph.constant(0, np.int64), output="frame_count")
+            total = self.frames_of(length)
+            count = graph.add("Max", self.frames_of(samples), graph.constant(0, np.int64), output="frame_count")
             return count, total, self.below(count, total)
 
-    def _frames_of(self, samples: str) -> str:
-        """The formula of all convolutions in one: 1 + ⌊(samples - width) / hop⌋, exact from width - hop on."""
+    def frames_of(self, samples: str) -> str:
+        """How many frames so many samples give: 1 + ⌊(samples - minimum) / hop⌋, exact from minimum - hop on."""
         spare = self.graph.add("Add", samples, self.graph.constant(self.hop - self.minimum_samples, np.int64))
         return self.graph.add("Div", spare, self.graph.constant(self.hop, np.int64))
 
@@ -197,7 +200,9 @@ class SpeechEncoder:
         x = graph.add("Mul", x, graph.weight(f"{name}.weight", self.weights[f"{name}.weight"]))
         return graph.add("Add", x, graph.weight(f"{name}.bias", self.weights[f"{name}.bias"]))
 
-    def neighbours(self, x: str, valid: str, name: str, kernel: Floats, *, groups: int) -> str:
+    def neighbours(
+        self, x: str, valid: str, name: str, kernel: Floats, *, groups: int, bias: Floats | None = None
+    ) -> str:
         """A convolution over neighbouring frames, (B, T, D) to the same; none sees anything but valid frames.
 
         Args:
@@ -206,26 +211,34 @@ class SpeechEncoder:
             name: of its weight and bias.
             kernel: the weight, (D, D / groups, width). An even width would give a frame more: the last is dropped.
             groups: of channels.
+            bias: where it isn't the weight of that name, (D,).
         """
         graph, width = self.graph, kernel.shape[2]
+        bias = self.weights[f"{name}.bias"] if bias is None else bias
         half = width // 2
         x = graph.add("Where", valid, x, graph.number(0))
         x = graph.add(
             "Conv",
             graph.add("Transpose", x, perm=[0, 2, 1]),
             graph.weight(f"{name}.weight", kernel),
-            graph.weight(f"{name}.bias", self.weights[f"{name}.bias"]),
+            graph.weight(f"{name}.bias", bias),
             group=groups,
             pads=[half, half - 1 + width % 2],
         )
         return graph.add("Transpose", x, perm=[0, 2, 1])
 
-    def attention(self, projected: str, bias: str, *, width: int, heads: int) -> str:
+    def shares(self, name: str) -> list[float]:
+        """Of each layer in a sum whose weights go through a softmax: 1 together."""
+        weights = self.weights[name].astype(np.float64)
+        raised = np.exp(weights - weights.max())
+        return [float(share) for share in raised / raised.sum()]
+
+    def attention(self, projected: str, bias: str | None, *, width: int, heads: int) -> str:
         """Multi-head attention in plain operators that every engine has, without its last projection.
 
         Args:
             projected: queries, keys and values side by side, (B, S, 3 x width).
-            bias: what is added to the scores, (B, heads or 1, S or 1, S).
+            bias: what is added to the scores, (B, heads or 1, S or 1, S); None: nothing.
             width: of the embeddings.
             heads: how many.
         """
@@ -237,7 +250,9 @@ class SpeechEncoder:
         query = graph.add("Transpose", query, perm=[0, 2, 1, 3])
         key = graph.add("Transpose", key, perm=[0, 2, 3, 1])
         value = graph.add("Transpose", value, perm=[0, 2, 1, 3])
-        scores = graph.add("Add", graph.add("MatMul", query, key), bias)
+        scores = graph.add("MatMul", query, key)
+        if bias is not None:
+            scores = graph.add("Add", scores, bias)
         mixed = graph.add("MatMul", graph.add("Softmax", scores, axis=-1), value)
         mixed = graph.add("Transpose", mixed, perm=[0, 2, 1, 3])
         return graph.add("Reshape", mixed, graph.integers(0, 0, width))
@@ -261,25 +276,30 @@ class SpeechEncoder:
             total = graph.add("ReduceSum", frames, graph.integers(1), keepdims=0)
             graph.add("Div", total, self._divisor, output="embedding")
 
-    def linear_readout(self, name: str, weight: Floats, bias: Floats) -> None:
+    def linear_readout(self, name: str, weight: Floats, bias: Floats, *, excess: str | None = None) -> None:
         """A linear readout of the frames: the outputs `NAME.frame_logits`, (B, T, K), and `NAME.logits`, (B, K).
 
         Args:
             name: of the readout.
             weight: (K, D).
             bias: (K,).
+            excess: what the head sees more in each frame, (B, T, D); None: nothing.
         """
         graph = self.graph
         with graph.scope(name):
-            product = graph.add("MatMul", "frames", graph.weight(f"{name}.weight", weight.T))
-            logits = graph.add("Add", product, graph.weight(f"{name}.bias", bias))
+            matrix = graph.weight(f"{name}.weight", weight.T)
+            logits = graph.add("Add", graph.add("MatMul", "frames", matrix), graph.weight(f"{name}.bias", bias))
+            if excess is not None:
+                logits = graph.add("Add", logits, graph.add("MatMul", excess, matrix))
             logits = graph.add("Where", self._valid, logits, graph.number(0), output=f"{name}.frame_logits")
             # Not the product with `embedding`, which is the same: an engine that multiplies matrices in bfloat16
             # keeps sums in float32, so the mean of the frames holds there too.
             total = graph.add("ReduceSum", logits, graph.integers(1), keepdims=0)
             graph.add("Div", total, self._divisor, output=f"{name}.logits")
 
-    def pooled_readout(self, name: str, layers: Sequence[tuple[Floats, Floats]], between: str) -> None:
+    def pooled_readout(
+        self, name: str, layers: Sequence[tuple[Floats, Floats]], between: str, last: str | None = None
+    ) -> None:
         """A readout of the mean of the frames: the output `NAME.logits`, (B, K).
 
         Its weights stay float32 in every precision: they are few.
@@ -288,16 +308,19 @@ class SpeechEncoder:
             name: of the readout.
             layers: weight (outputs, inputs) and bias (outputs,) of each.
             between: the operator between two layers, such as `Tanh`.
+            last: the one after them, where there is one.
         """
         graph = self.graph
-        x = "embedding"
+        x, output = "embedding", f"{name}.logits"
         with graph.scope(name):
             for index, (weight, bias) in enumerate(layers):
-                last = index == len(layers) - 1
+                ends = index == len(layers) - 1 and last is None
                 x = graph.add(between, x) if index else x
                 x = graph.add("MatMul", x, graph.weight(f"{name}.{index}.weight", weight.T))
                 shift = graph.weight(f"{name}.{index}.bias", bias)
-                x = graph.add("Add", x, shift, output=f"{name}.logits" if last else None)
+                x = graph.add("Add", x, shift, output=output if ends else None)
+            if last is not None:
+                graph.add(last, x, output=output)
 
     def linear(self, x: str, name: str) -> str:
         """Multiply by ``name``.weight and add ``name``.bias."""
@@ -310,3 +333,14 @@ class SpeechEncoder:
             graph.weight(f"{name}.{part}", self.weights[f"{name}.{part}"]) for part in ("weight", "bias")
         )
         return graph.add("LayerNormalization", x, scale, shift, axis=-1, epsilon=epsilon)
+
+    def plain_norm(self, x: str, width: int, epsilon: float = EPSILON) -> str:
+        """Normalise each frame over its channels, and nothing more."""
+        one, zero = (self.graph.constant(np.full(width, value), np.float32) for value in (1, 0))
+        return self.graph.add("LayerNormalization", x, one, zero, axis=-1, epsilon=epsilon)
+
+    def activation(self, x: str, name: str) -> str:
+        """By transformers' name of it: `gelu`, or `swish`, which it also calls `silu`."""
+        return (
+            self.graph.add("Gelu", x) if name == "gelu" else self.graph.add("Mul", x, self.graph.add("Sigmoid", x))
+        )

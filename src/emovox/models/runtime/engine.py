@@ -51,6 +51,7 @@ class Engine:
         name: `onnxruntime` or `openvino`.
         device: where it runs, `cpu` or `cuda`.
         batches: whether running windows together pays.
+        at_once: how many threads should run windows at the same time.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Engine:
             path, precision=self.precision, device=device, engine=engine, threads=threads or usable_cores()
         )
         self.name, self.device = self._session.engine, self._session.device
-        self.batches = self._session.batches
+        self.batches, self.at_once = self._session.batches, self._session.at_once
 
     def run(self, windows: Sequence[Floats], *, frame_logits: bool = False, frames: bool = False) -> list[Output]:
         """Run windows together; each gets what it would have got alone.

@@ -19,6 +19,7 @@ class OnnxRuntimeSession:
     """A model on ONNX Runtime."""
 
     engine = "onnxruntime"
+    at_once = 1
     step = 1
 
     def __init__(self, path: Path, *, device: str, threads: int) -> None:

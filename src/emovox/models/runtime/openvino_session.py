@@ -3,7 +3,6 @@
 import ctypes
 import os
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from emovox.errors import ModelError
 from emovox.models.metadata import Precision
 from emovox.models.onnx.graph import INT8_BLOCK
 from emovox.models.runtime.session import one_line
+from emovox.models.runtime.together import AT_ONCE, ROWS, Together
 from emovox.silence import import_openvino
 
 ov = import_openvino()
@@ -62,14 +62,19 @@ class OpenVinoSession:
         except RuntimeError as error:
             raise ModelError(f"{path}: not a model that OpenVINO can load: {one_line(error)}") from error
         self._release_weights(path)
-        self._one_at_a_time = threading.Lock()  # a request serves one call, and one call keeps every core busy
+        # A request serves one call, and one call keeps every core busy.
+        rows = ROWS if precision == "fp32" else (1,)
+        self._together = Together(self._infer, rows=rows)
+        self.at_once = 1 if rows == (1,) else AT_ONCE
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """As `Session.run`."""
-        with self._one_at_a_time:
-            self._request.infer(dict(inputs))
-            # The request's own memory is overwritten by the next call.
-            return [np.array(self._request.get_tensor(name).data) for name in outputs]
+        return self._together.run(outputs, inputs)
+
+    def _infer(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        self._request.infer(dict(inputs))
+        # The request's own memory is overwritten by the next call.
+        return [np.array(self._request.get_tensor(name).data) for name in outputs]
 
     def _release_weights(self, path: Path) -> None:
         """Let all weights be packed, half of which waits for the first run, and keep no second copy of them.

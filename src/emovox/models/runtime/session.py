@@ -25,12 +25,15 @@ class Session(Protocol):
         device: `cpu` or `cuda`.
         batches: whether running rows together pays. On a CPU it only adds padding; and if activations are rounded,
             a difference in the seventh digit, such as padding makes, may flip a rounding.
+        at_once: how many threads should want it at the same time, so that what they want runs together; 1: it
+            doesn't, or batches do better.
         step: windows are padded to a multiple of this many samples.
     """
 
     engine: str
     device: str
     batches: bool
+    at_once: int
     step: int
 
     def run(self, outputs: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:

@@ -1,1 +1,1 @@
-"""wav2vec 2.0, HuBERT and WavLM: reads the snapshots that transformers writes and builds their network."""
+"""wav2vec 2.0 and its kin: reads the snapshots that transformers writes and builds their network."""

@@ -1,4 +1,4 @@
-"""The wav2vec 2.0, HuBERT and WavLM family, for the table of families."""
+"""The family of wav2vec 2.0 and its kin, for the table of families."""
 
 from emovox.models.family import Family
 from emovox.models.layout import TRANSFORMERS
@@ -7,7 +7,7 @@ from emovox.models.wav2vec2.snapshot import Wav2Vec2Snapshot, is_snapshot, read_
 from emovox.models.wav2vec2.weights import open_weights
 
 WAV2VEC2 = Family(
-    title="wav2vec 2.0, HuBERT and WavLM, from Hugging Face",
+    title="wav2vec 2.0, HuBERT, WavLM, data2vec and Conformers, from Hugging Face",
     publisher="Hugging Face",
     layout=TRANSFORMERS,
     version=1,

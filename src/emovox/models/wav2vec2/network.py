@@ -1,4 +1,4 @@
-"""The wav2vec 2.0, HuBERT and WavLM network as an ONNX graph, built from a snapshot's settings and weights.
+"""The network of wav2vec 2.0 and its kin as an ONNX graph, built from a snapshot's settings and weights.
 
     waveform → strided convolutions → projection → + positional convolution → transformer layers
              → the last, or a weighted sum of all → frames → head
@@ -6,6 +6,9 @@
 Frames are what the head sees, the last layer or the sum. The two layers of transformers' own head, with the mean
 over time between them, are linear, so they are one matrix here, and the logits of the whole are the mean of the
 frames'. The other head, with tanh between its layers, is computed on the mean of the last layer's frames.
+
+data2vec has several positional convolutions, one upon the other, with a norm behind each; a Conformer has none,
+and layers of its own (`conformer`). A head of one layer, as a class that transcribes has it, is linear as it is.
 
 WavLM's attention adds a bias for the distance of two frames to their score: its one table (`distances`) is scaled
 by a gate that each layer computes of each frame and head.
@@ -19,9 +22,10 @@ sums it before the norm (`capture_outputs(tie_last_hidden_states=False)`), which
 
 Source: Baevski et al. 2020, https://arxiv.org/abs/2006.11477; Hsu et al. 2021, https://arxiv.org/abs/2106.07447;
 Chen et al. 2021, https://arxiv.org/abs/2110.13900 (WavLM); Yang et al. 2021, https://arxiv.org/abs/2105.01051
-(SUPERB); Wagner et al. 2023, https://arxiv.org/abs/2203.07378, and the card of
-audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim on Hugging Face; and models/wav2vec2, models/hubert and
-models/wavlm in transformers 4.57 and 5.24 (Apache-2.0), for what each setting means and which weight goes where.
+(SUPERB); Baevski et al. 2022, https://arxiv.org/abs/2202.03555 (data2vec); Wagner et al. 2023,
+https://arxiv.org/abs/2203.07378, and the card of audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim on Hugging
+Face; and models/wav2vec2, models/hubert, models/wavlm and models/data2vec in transformers 4.57 and 5.24
+(Apache-2.0), for what each setting means and which weight goes where.
 """
 
 from collections.abc import Mapping
@@ -31,8 +35,10 @@ import numpy as np
 from emovox.models.checkpoints.weights import Weights
 from emovox.models.onnx.graph import Graph
 from emovox.models.onnx.speech import EPSILON, NEVER, Convolution, Floats, SpeechEncoder
+from emovox.models.snapshot import Grid
+from emovox.models.wav2vec2.conformer import Conformer
 from emovox.models.wav2vec2.distances import between_frames, bias_table
-from emovox.models.wav2vec2.snapshot import ModelConfig, Wav2Vec2Snapshot
+from emovox.models.wav2vec2.snapshot import CONFORMER, DATA2VEC, ModelConfig, Wav2Vec2Snapshot
 from emovox.models.wav2vec2.weights import (
     CLASSIFIER,
     DENSE,
@@ -41,29 +47,39 @@ from emovox.models.wav2vec2.weights import (
     OUTPUT,
     POSITIONS,
     PROJECTOR,
+    SINGLE,
 )
 
 # What Wav2Vec2FeatureExtractor adds to the waveform's variance.
-_WAVEFORM_EPSILON = 1e-7
+WAVEFORM_EPSILON = 1e-7
 
 
 class TransformersEncoder(SpeechEncoder):
     """Adds the network up to its frames; a head is what each builder adds."""
 
     def __init__(self, graph: Graph, config: ModelConfig, weights: Mapping[str, Floats]) -> None:
-        super().__init__(graph, weights, config.convolutions)
+        super().__init__(graph, weights, Grid.of(config.convolutions), config.convolutions)
         self.config = config
 
     def encode(self, waveform: str, samples: str, length: str) -> None:
         """Add everything between a waveform that is as the model wants it and the frames, their count and mean."""
+        self.outputs(*self.hidden(waveform, samples, length))
+
+    def hidden(self, waveform: str, samples: str, length: str) -> tuple[str, str, str]:
+        """The same up to the frames (B, T, D): these, which of them are valid (B, T, 1), and `frame_count`."""
         graph = self.graph
         frame_count, frame_total, valid = self.valid_frames(samples, length)
         with graph.scope("front"):
             x = self._front(waveform, samples, frame_total)
-        with graph.scope("positions"):
-            x = graph.add("Add", x, self._positional(x, valid))
-        x = self._transformer(x, valid, frame_total)
-        self.outputs(x, valid, frame_count)
+        if self.config.model_type != CONFORMER:
+            with graph.scope("positions"):
+                x = graph.add("Add", x, self._positional(x, valid))
+        return self._transformer(x, valid, frame_total), valid, frame_count
+
+    @property
+    def layer_shares(self) -> list[float]:
+        """Of the first layer's input and of each layer's output in the sum; empty: the last is taken alone."""
+        return self.shares(LAYER_WEIGHTS) if LAYER_WEIGHTS in self.weights else []
 
     def _front(self, waveform: str, samples: str, frame_total: str) -> str:
         """The strided convolutions and the projection: (B, N) to (B, T, D)."""
@@ -81,7 +97,13 @@ class TransformersEncoder(SpeechEncoder):
 
     def _positional(self, x: str, valid: str) -> str:
         """A convolution over neighbouring frames, (B, T, D) to the same; it sees nothing but valid frames."""
-        graph, name = self.graph, f"{POSITIONS}.conv"
+        graph, name, groups = self.graph, f"{POSITIONS}.conv", self.config.num_conv_pos_embedding_groups
+        if self.config.model_type == DATA2VEC:
+            for index in range(self.config.num_conv_pos_embeddings):
+                name = f"{POSITIONS}.layers.{index}.conv"
+                x = self.neighbours(x, valid, name, self.weights[f"{name}.weight"], groups=groups)
+                x = graph.add("Gelu", self.plain_norm(x, self.config.hidden_size))
+            return x
         if self.config.conv_pos_batch_norm:
             scale, shift = self._batch_norm()
             x = graph.add("Mul", x, graph.weight(f"{POSITIONS}.batch_norm.scale", scale))
@@ -91,7 +113,7 @@ class TransformersEncoder(SpeechEncoder):
             direction = self.weights[f"{name}.weight_v"].astype(np.float64)
             length = np.sqrt(np.square(direction).sum(axis=(0, 1), keepdims=True))
             kernel = (self.weights[f"{name}.weight_g"] / length * direction).astype(np.float32)
-        x = self.neighbours(x, valid, name, kernel, groups=self.config.num_conv_pos_embedding_groups)
+        x = self.neighbours(x, valid, name, kernel, groups=groups)
         return graph.add("Gelu", x)
 
     def _batch_norm(self) -> tuple[Floats, Floats]:
@@ -110,28 +132,21 @@ class TransformersEncoder(SpeechEncoder):
             bias = graph.add("Where", valid, graph.number(0), graph.number(NEVER))
             bias = graph.add("Unsqueeze", graph.add("Squeeze", bias, graph.integers(2)), graph.integers(1, 2))
             by_distance = self._by_distance(frame_total) if config.model_type == "wavlm" else None
-        if not config.do_stable_layer_norm:
+        conformer = Conformer(self, config, frame_total, valid) if config.model_type == CONFORMER else None
+        norm_last = config.do_stable_layer_norm or conformer is not None
+        if not norm_last:
             x = self._norm(x, "encoder.layer_norm")
-        shares = self._shares()
+        shares = self.layer_shares
         total = graph.add("Mul", x, graph.number(shares[0])) if shares else ""
         for index in range(config.num_hidden_layers):
             name = f"encoder.layers.{index}"
             with graph.scope(name):
-                x = self._layer(x, name, bias, by_distance)
-            last = index == config.num_hidden_layers - 1
-            if last and config.do_stable_layer_norm:
+                x = conformer.layer(x, name, bias) if conformer else self._layer(x, name, bias, by_distance)
+            if norm_last and index == config.num_hidden_layers - 1:
                 x = self._norm(x, "encoder.layer_norm")
             if shares:  # at once: no layer's output is kept for the end
                 total = graph.add("Add", total, graph.add("Mul", x, graph.number(shares[index + 1])))
         return total or x
-
-    def _shares(self) -> list[float]:
-        """Of the first layer's input and of each layer's output in the sum, 1 together; empty: the last alone."""
-        if LAYER_WEIGHTS not in self.weights:
-            return []
-        weights = self.weights[LAYER_WEIGHTS].astype(np.float64)
-        raised = np.exp(weights - weights.max())
-        return [float(share) for share in raised / raised.sum()]
 
     def _layer(self, x: str, name: str, bias: str, by_distance: str | None) -> str:
         """One transformer layer, (B, T, D) to the same."""
@@ -145,7 +160,7 @@ class TransformersEncoder(SpeechEncoder):
 
     def _middle(self, x: str, name: str) -> str:
         with self.graph.scope("feed_forward"):
-            x = self.graph.add("Gelu", self.linear(x, f"{name}.feed_forward.intermediate_dense"))
+            x = self.activation(self.linear(x, f"{name}.feed_forward.intermediate_dense"), self.config.hidden_act)
             return self.linear(x, f"{name}.feed_forward.output_dense")
 
     def _attention(self, x: str, name: str, bias: str, by_distance: str | None) -> str:
@@ -205,7 +220,7 @@ class Wav2Vec2Builder(TransformersEncoder):
         """Add everything between the inputs and the outputs of the model contract."""
         samples, length = self.valid_samples()
         with self.graph.scope("waveform"):
-            waveform = self.waveform(samples, length, epsilon=_WAVEFORM_EPSILON if self.normalize else None)
+            waveform = self.waveform(samples, length, epsilon=WAVEFORM_EPSILON if self.normalize else None)
         self.encode(waveform, samples, length)
         for readout in self.readouts:
             if readout.kind == "linear":
@@ -214,7 +229,9 @@ class Wav2Vec2Builder(TransformersEncoder):
                 self.pooled_readout(readout.name, [self._layer_of(name) for name in (DENSE, OUTPUT)], "Tanh")
 
     def _linear_head(self) -> tuple[Floats, Floats]:
-        """The projector and the classifier in one: (outputs, D) and (outputs,)."""
+        """A single layer, or the projector and the classifier in one: (outputs, D) and (outputs,)."""
+        if f"{SINGLE}.weight" in self.weights:
+            return self._layer_of(SINGLE)
         (first, shift), (second, bias) = (self._layer_of(name) for name in (PROJECTOR, CLASSIFIER))
         weight = second.astype(np.float64)
         return (weight @ first.astype(np.float64)).astype(np.float32), (weight @ shift + bias).astype(np.float32)

@@ -2,58 +2,57 @@
 
 Only the settings that decide what the model computes are read, those of training are not; where one is left out,
 transformers' own default holds. A snapshot comes from somewhere else, so every number has a range.
-
-What the head gives is named by config.json's `id2label`, and kept as it is spelled there; whether that are classes
-that exclude each other, classes that don't, or values, says `problem_type`. A class that bears the English name of
-one of the nine is that one; what others mean says the catalog or, beside config.json, an emovox-labels.json such
-as {"neu": "neutral"}.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from emovox.emotions import NAMES
 from emovox.errors import ModelError
-from emovox.models.layout import TRANSFORMERS
-from emovox.models.readout import EMOTION, Activation, Kind, Readout, same_names
-from emovox.models.snapshot import MAX_WINDOW, Layer, Snapshot, hop_of, is_label, read_json, refusal, width_of
+from emovox.models.readout import Activation, Kind, Readout
+from emovox.models.settings_file import read_json
+from emovox.models.snapshot import MAX_WINDOW, Grid, Layer, Snapshot, hop_of, refusal, width_of
+from emovox.models.transformers import (
+    CONFIG_FILE,
+    PREPROCESSOR_FILE,
+    activation_of,
+    find_weights,
+    read_emotions,
+    read_labels,
+    readout_of,
+)
 
-CONFIG_FILE = TRANSFORMERS.config
-PREPROCESSOR_FILE = "preprocessor_config.json"
-LABELS_FILE = "emovox-labels.json"
-
-PREFIXES = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert", "wavlm": "WavLM"}
+DATA2VEC, CONFORMER = "data2vec-audio", "wav2vec2-conformer"
+PREFIXES = {
+    "wav2vec2": "Wav2Vec2",
+    "hubert": "Hubert",
+    "wavlm": "WavLM",
+    DATA2VEC: "Data2VecAudio",
+    CONFORMER: "Wav2Vec2Conformer",
+}
 """By `model_type`, what the names of its classes begin with."""
 
 HEADLESS, SEQUENCE, SPEECH = "Model", "ForSequenceClassification", "ForSpeechClassification"
 """What the names of those that are computed end with: no head; transformers' own; and one that many published
 models name and transformers never had, with a dense layer, tanh and another (https://github.com/m3hrdadfi/soxan)."""
 _ALSO_SPEECH = "EmotionModel"  # audEERING's name for the same, in their card
-
-DIMENSIONS = "dimensions"
-"""The name of the readout of values."""
-
-ACTIVATIONS: dict[object, Activation] = {
-    None: "softmax",
-    "single_label_classification": "softmax",
-    "multi_label_classification": "sigmoid",
-    "regression": "none",
-}
-"""By `problem_type`, from the head's logits to numbers."""
+CTC = "ForCTC"
+"""A class that transcribes: computed where its outputs are named, which those of a transcription aren't. Then the
+verdict is the mean of the frames' logits."""
 
 _OWN = {
     "hubert": {"feat_proj_layer_norm", "conv_pos_batch_norm"},
     "wavlm": {"num_buckets", "max_bucket_distance"},
+    DATA2VEC: {"conv_pos_kernel_size"},
+    CONFORMER: {"position_embeddings_type", "rotary_embedding_base", "conv_depthwise_kernel_size"},
 }  # settings that one kind alone has
-AFFECTS = {"arousal", "dominance", "valence"}
-"""Values that published models give from 0 to 1."""
 
+_PLAIN = {"do_stable_layer_norm": False}
 _MAX_CONVOLUTIONS = 32
-_MAX_LABELS = 1000
+_MAX_POSITIONAL = 64  # convolutions one upon the other
 
 Sizes = Annotated[tuple[int, ...], Field(min_length=1, max_length=_MAX_CONVOLUTIONS)]
 
@@ -63,12 +62,12 @@ class ModelConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    model_type: Literal["wav2vec2", "hubert", "wavlm"]
+    model_type: Literal["wav2vec2", "hubert", "wavlm", "data2vec-audio", "wav2vec2-conformer"]
     hidden_size: Annotated[int, Field(description="D, width of an embedding", ge=1, le=8192)] = 768
     num_hidden_layers: Annotated[int, Field(description="transformer layers", ge=1, le=128)] = 12
     num_attention_heads: Annotated[int, Field(description="attention heads", ge=1, le=256)] = 12
     intermediate_size: Annotated[int, Field(description="width of a layer's middle", ge=1, le=65_536)] = 3072
-    hidden_act: Annotated[Literal["gelu"], Field(description="of a layer's middle")] = "gelu"
+    hidden_act: Annotated[Literal["gelu", "swish", "silu"], Field(description="of a layer's middle")] = "gelu"
     layer_norm_eps: Annotated[float, Field(description="kept away from zero by this", ge=0, le=1)] = 1e-5
     feat_extract_norm: Annotated[
         Literal["group", "layer"],
@@ -80,7 +79,13 @@ class ModelConfig(BaseModel):
     conv_stride: Annotated[Sizes, Field(description="stride of each")] = (5, 2, 2, 2, 2, 2, 2)
     conv_bias: Annotated[bool, Field(description="they have a bias")] = False
     feat_proj_layer_norm: Annotated[bool, Field(description="HuBERT: normalise what they give")] = True
-    num_conv_pos_embeddings: Annotated[int, Field(description="frames that a position sees", ge=1, le=4096)] = 128
+    num_conv_pos_embeddings: Annotated[
+        int,
+        Field(
+            description="frames that a position sees; data2vec: convolutions, one upon the other", ge=1, le=4096
+        ),
+    ] = 128
+    conv_pos_kernel_size: Annotated[int, Field(description="data2vec: frames that each sees", ge=1, le=4096)] = 19
     num_conv_pos_embedding_groups: Annotated[int, Field(description="groups of channels", ge=1, le=4096)] = 16
     conv_pos_batch_norm: Annotated[
         bool, Field(description="HuBERT: a batch norm before the positions, and no weight norm in them")
@@ -91,6 +96,15 @@ class ModelConfig(BaseModel):
     max_bucket_distance: Annotated[
         int, Field(description="WavLM: frames from which all distances are one", ge=2, le=100_000)
     ] = 800
+    position_embeddings_type: Annotated[
+        Literal["relative", "rotary"] | None, Field(description="Conformer: how attention knows of distances")
+    ] = "relative"
+    rotary_embedding_base: Annotated[int, Field(description="Conformer: of its wave lengths", ge=2, le=10**9)] = (
+        10_000
+    )
+    conv_depthwise_kernel_size: Annotated[
+        int, Field(description="Conformer: frames that a layer's convolution sees", ge=1, le=1023)
+    ] = 31
     do_stable_layer_norm: Annotated[
         bool, Field(description="normalise before each part of a layer, not after")
     ] = False
@@ -111,7 +125,10 @@ class ModelConfig(BaseModel):
         if isinstance(settings, dict):
             kind = settings.get("model_type")
             strange = {name for other, names in _OWN.items() if other != kind for name in names}
-            return {key: settings[key] for key in settings.keys() - strange}
+            known = {key: settings[key] for key in settings.keys() - strange}
+            if kind == DATA2VEC:
+                return {"num_conv_pos_embeddings": 5, **known, "feat_extract_norm": "layer", **_PLAIN}
+            return known | _PLAIN if kind == CONFORMER else known
         return settings
 
     @model_validator(mode="after")
@@ -128,6 +145,12 @@ class ModelConfig(BaseModel):
             raise ValueError(
                 "hidden_size must be a multiple of num_attention_heads and num_conv_pos_embedding_groups"
             )
+        if self.model_type == DATA2VEC and self.num_conv_pos_embeddings > _MAX_POSITIONAL:
+            raise ValueError(f"num_conv_pos_embeddings must be {_MAX_POSITIONAL} at most")
+        if self.conv_depthwise_kernel_size % 2 == 0:
+            raise ValueError("conv_depthwise_kernel_size must be odd")
+        if self.model_type == CONFORMER and self.hidden_size // self.num_attention_heads % 2:
+            raise ValueError("hidden_size must be an even multiple of num_attention_heads")
         if self.max_bucket_distance <= self.num_buckets // 4:
             raise ValueError("max_bucket_distance must be over a quarter of num_buckets")
         return self
@@ -149,7 +172,7 @@ class Wav2Vec2Snapshot(Snapshot):
 
     Attributes:
         config: what the model computes.
-        architecture: `HEADLESS`, `SEQUENCE` or `SPEECH`.
+        architecture: `HEADLESS`, `SEQUENCE`, `SPEECH` or `CTC`.
         labels: of the head's rows, as config.json names them; empty without a head.
         emotions: which of the nine they are; those that are none of them are left out.
         activation: from the head's logits to numbers.
@@ -168,9 +191,14 @@ class Wav2Vec2Snapshot(Snapshot):
         return readout_of(kind, self.activation, self.labels, self.emotions)
 
     @property
-    def convolutions(self) -> Sequence[Layer]:
-        """The strided convolutions that make frames of the waveform."""
-        return self.config.convolutions
+    def has_head(self) -> bool:
+        """Whether it gives more than embeddings."""
+        return bool(self.labels)
+
+    @property
+    def grid(self) -> Grid:
+        """Where its frames lie."""
+        return Grid.of(self.config.convolutions)
 
     @property
     def embedding_size(self) -> int:
@@ -216,7 +244,12 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
     names: tuple[str, ...] = ()
     if architecture != HEADLESS:
         names = read_labels(settings.get("id2label"))
-        activation = _activation(settings, names)
+        if (pooling := settings.get("pooling_mode")) not in (None, "mean"):
+            raise ModelError(
+                f"{CONFIG_FILE}: pooling_mode is {pooling!r:.50}: only heads on the mean of the frames can be "
+                "computed"
+            )
+        activation = activation_of(settings.get("problem_type"), names)
     emotions = read_emotions(directory, () if activation == "none" else names, labels or {})
     return Wav2Vec2Snapshot(
         directory=directory,
@@ -230,106 +263,18 @@ def read_snapshot(directory: Path, labels: Mapping[str, str] | None = None) -> W
     )
 
 
-def readout_of(
-    kind: Kind, activation: Activation, labels: tuple[str, ...], emotions: Mapping[str, str]
-) -> Readout:
-    """What a head gives, whose labels are as config.json has them."""
-    values = activation == "none"
-    affects = values and {label.strip().lower() for label in labels} <= AFFECTS
-    return Readout(
-        name=DIMENSIONS if values else EMOTION,
-        kind=kind,
-        activation=activation,
-        labels=labels,
-        emotions=dict(emotions),
-        range=(0, 1) if affects else None,
-    )
-
-
 def _architecture(settings: Mapping[str, Any]) -> str:
     """Which of the classes that are computed it is of, without what its name begins with."""
     prefix, given = PREFIXES[settings["model_type"]], settings.get("architectures")
     name = given[0] if isinstance(given, list) and len(given) == 1 else given
     if name == _ALSO_SPEECH:
         return SPEECH
-    for ending in (HEADLESS, SEQUENCE, SPEECH):
-        if name == prefix + ending:
+    for ending in (HEADLESS, SEQUENCE, SPEECH, CTC):
+        if name == prefix + ending and (ending != CTC or settings.get("id2label") is not None):
             return ending
     names = " ".join((", ".join(map(str, given)) if isinstance(given, list) else str(given)).split())
     raise ModelError(
         f"{CONFIG_FILE} is of the class {names:.100}, which can't be computed; {prefix}{SEQUENCE} and "
-        f"{prefix}{SPEECH} can, with their heads, and {prefix}{HEADLESS}, which has none: name it there to have "
-        "embeddings alone"
+        f"{prefix}{SPEECH} can, with their heads (and {prefix}{CTC}, if id2label names emotions), and "
+        f"{prefix}{HEADLESS}, which has none: name it there to have embeddings alone"
     )
-
-
-def _activation(settings: Mapping[str, Any], names: tuple[str, ...]) -> Activation:
-    """What becomes of the head's logits.
-
-    Raises:
-        ModelError: that isn't said, or the head isn't on the mean of the frames.
-    """
-    pooling, kind = settings.get("pooling_mode"), settings.get("problem_type")
-    if pooling not in (None, "mean"):
-        raise ModelError(
-            f"{CONFIG_FILE}: pooling_mode is {pooling!r:.50}: only heads on the mean of the frames can be computed"
-        )
-    if not isinstance(kind, str | None) or kind not in ACTIVATIONS:
-        known = ", ".join(str(name) for name in ACTIVATIONS if name)
-        raise ModelError(f"{CONFIG_FILE}: problem_type is {kind!r:.50}; it can be {known}")
-    if kind is None and len(names) == 1:
-        raise ModelError(
-            f"{CONFIG_FILE} names a single output, {names[0]!r}, and not whether it is a value (problem_type: "
-            "regression) or a class of its own (multi_label_classification)"
-        )
-    return ACTIVATIONS[kind]
-
-
-def find_weights(directory: Path) -> Path:
-    """The file of weights in the folder of a snapshot.
-
-    Raises:
-        ModelError: there is none, or there are several that belong together.
-    """
-    names = TRANSFORMERS.weights_among(path.name for path in directory.iterdir() if path.is_file())
-    if not names and (index := next(directory.glob("*.index.json"), None)):
-        raise ModelError(f"{directory} has its weights in several files ({index.name}), and only one can be read")
-    if not names:
-        raise ModelError(f"{directory} is not a snapshot: it has neither model.safetensors nor pytorch_model.bin")
-    return directory / names[0]
-
-
-def read_emotions(directory: Path, classes: tuple[str, ...], catalog: Mapping[str, str]) -> dict[str, str]:
-    """Which of the nine classes are: by their own names, by the catalog, and first of all by the user's word.
-
-    Raises:
-        ModelError: the user's file speaks of none of them, or can't be read.
-    """
-    known = {label: name for label, name in catalog.items() if label in classes}
-    return {**same_names(classes), **known, **_read_mapping(directory / LABELS_FILE, classes)}
-
-
-def read_labels(id2label: object) -> tuple[str, ...]:
-    """What the head gives as the snapshot names it, in the order of the head's rows."""
-    if id2label is None:  # transformers leaves out what is its default; the head must have two rows then
-        return ("LABEL_0", "LABEL_1")
-    if isinstance(id2label, dict) and 1 <= len(id2label) <= _MAX_LABELS:
-        names = tuple(id2label.get(str(index)) for index in range(len(id2label)))
-        if all(map(is_label, names)) and len(set(names)) == len(names):
-            return tuple(map(str, names))
-    raise ModelError(f"{CONFIG_FILE}: id2label must name the outputs 0, 1, 2 …, each once and in a short line")
-
-
-def _read_mapping(path: Path, names: tuple[str, ...]) -> dict[str, str]:
-    """The user's own word on what the classes mean: none where there is no such file."""
-    if not path.exists():
-        return {}
-    mapping = read_json(path)
-    for name, meaning in mapping.items():
-        if name not in names:
-            raise ModelError(
-                f"{path.name} speaks of the class {name!r:.100}, and {CONFIG_FILE} has none of that name"
-            )
-        if meaning not in NAMES:
-            raise ModelError(f"{path.name}: {name!r:.100} must be one of {', '.join(NAMES)}")
-    return mapping

@@ -1,12 +1,11 @@
 """Live recognition over a WebSocket: sound in as it comes, events out, and stored outputs in the end.
 
 The client's first message is JSON: `LiveStart`. Then come binary messages of PCM, with channels interleaved, and
-in the end the text `{"type": "end"}`. The service answers with the events of `Recognizer.live` (of
-version 1, or as the query's `events` says), with
+in the end the text `{"type": "end"}`; `{"type": "pause"}` asks for patience until there is sound again. The
+service answers with the events of `Recognizer.live` (of version 1, or as the query's `events` says), with
 `{"type": "heartbeat"}` while there is nothing else to say, and in the end with
 `{"type": "ended", "output": ID or null}`, with `baseline` and `warnings` where it was to be relative to one, and
-with `policy` where a side was declared; or,
-where it fails, with `{"type": "problem", "problem": …}`, which
+with `policy` where a side was declared; or, where it fails, with `{"type": "problem", "problem": …}`, which
 says where the sound is, if it was to be stored.
 """
 
@@ -17,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -39,6 +39,7 @@ router = APIRouter()
 
 START = 10.0  # seconds for the first message
 IDLE = 60.0  # seconds with less sound than LEAST, after which the stream ends
+PAUSE = 900.0  # seconds, where the client has said that it pauses
 LEAST = 1.0  # second of sound
 HEARTBEAT = 5.0
 BUFFER = 10.0  # seconds of sound that may wait; more waits at the client, by TCP
@@ -99,10 +100,11 @@ class _Stream:
     def __init__(self, socket: WebSocket, start: LiveStart, version: EventsVersion) -> None:
         self._socket, self._start, self._version = socket, start, version
         self._waiting: deque[NDArray[Any]] = deque()
-        self._seconds, self._bytes = 0.0, 0  # of sound that waits
+        self._samples, self._seconds, self._bytes = 0, 0.0, 0  # of sound that waits
         self._changed = asyncio.Condition()
         self._rest = b""
         self._since, self._fresh = time.monotonic(), 0.0  # seconds of sound received since then
+        self._heard = False  # LEAST of sound, since it last paused
         self.seconds = 0.0  # of sound in all
         self.ended = False  # no more sound will come
         self.gone = False  # nothing can be sent, either
@@ -118,10 +120,13 @@ class _Stream:
                     return
                 if message.get("bytes") is not None:
                     await self._take(message["bytes"])
-                elif _is_end(message.get("text")):
+                elif (kind := _kind(message.get("text"))) == "end":
                     return
+                elif kind == "pause":
+                    if self._heard:  # once for some sound: pauses alone don't keep a stream
+                        self._since, self._heard = time.monotonic() + PAUSE - IDLE, False
                 else:
-                    raise Problem(400, "unknown-message", 'send sound, or {"type": "end"}')
+                    raise Problem(400, "unknown-message", 'send sound, {"type": "pause"} or {"type": "end"}')
         except TimeoutError:
             return
         finally:
@@ -129,18 +134,29 @@ class _Stream:
                 self.ended = True
                 self._changed.notify_all()
 
-    async def next(self) -> tuple[NDArray[Any], bool] | None:
-        """All sound that waits, and whether it is late; None after the end, empty after a while without sound."""
+    async def next(self, needed: int) -> tuple[NDArray[Any], bool] | None:
+        """All sound that waits, once it is what an event needs, and whether it is late.
+
+        None after the end; less than is needed, or none, after a while without more.
+        """
         async with self._changed:
             with move_on_after(HEARTBEAT):
-                await self._changed.wait_for(lambda: self._waiting or self.ended)
+                await self._changed.wait_for(
+                    lambda: self._samples >= max(1, needed) or self._is_full or self.ended
+                )
             if not self._waiting:
                 return None if self.ended else (np.empty((0, self._start.channels), np.float32), False)
-            samples, late = np.concatenate(list(self._waiting)), self._seconds > LATE
+            late = self._seconds - needed / self._start.sample_rate > LATE
+            samples = np.concatenate(list(self._waiting))
             self._waiting.clear()
-            self._seconds, self._bytes = 0.0, 0
+            self._samples, self._seconds, self._bytes = 0, 0.0, 0
             self._changed.notify_all()
             return samples, late
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether so much waits that no more is taken."""
+        return self._seconds >= BUFFER or self._bytes >= BUFFER_BYTES
 
     async def tell(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -158,16 +174,17 @@ class _Stream:
         samples = np.frombuffer(data[:whole], _TYPES[self._start.format]).reshape(-1, self._start.channels)
         seconds, started = len(samples) / self._start.sample_rate, time.monotonic()
         async with self._changed:
-            await self._changed.wait_for(lambda: self._seconds < BUFFER and self._bytes < BUFFER_BYTES)
+            await self._changed.wait_for(lambda: not self._is_full)
             if len(samples):
                 self._waiting.append(samples)
+            self._samples += len(samples)
             self._seconds, self._bytes = self._seconds + seconds, self._bytes + samples.nbytes
             self.seconds += seconds
             self._changed.notify_all()
         self._since += time.monotonic() - started  # the service made the client wait
         self._fresh += seconds
         if self._fresh >= LEAST:
-            self._since, self._fresh = time.monotonic(), 0.0
+            self._since, self._fresh, self._heard = time.monotonic(), 0.0, True
 
 
 @router.websocket("/v1/live")
@@ -256,12 +273,14 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
 
 async def _tell(service: Service, stream: _Stream, recognition: Live) -> bool:
     """Recognise the sound and send events; False if the service ended it, because it stops or it got too long."""
-    while (sound := await stream.next()) is not None and not service.stopping:
+    loop = asyncio.get_running_loop()
+    while (sound := await stream.next(recognition.needed)) is not None and not service.stopping:
         samples, late = sound
         if not len(samples):
             await stream.send({"type": "heartbeat"})
             continue
-        await stream.tell(await asyncio.to_thread(recognition.push, samples, catch_up=late))
+        push = partial(recognition.push, samples, catch_up=late)
+        await stream.tell(await loop.run_in_executor(service.live_threads, push))
         if stream.seconds > service.settings.max_duration:
             return False
     return not service.stopping
@@ -332,8 +351,9 @@ async def _close(socket: WebSocket, code: int = 1000, reason: str | None = None)
         await socket.close(code, reason)
 
 
-def _is_end(text: str | None) -> bool:
+def _kind(text: str | None) -> Any:
+    """The type of a message; None: it is none."""
     try:
-        return isinstance(data := json.loads(text or ""), dict) and data.get("type") == "end"
+        return data.get("type") if isinstance(data := json.loads(text or ""), dict) else None
     except (ValueError, RecursionError):
-        return False
+        return None

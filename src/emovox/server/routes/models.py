@@ -107,7 +107,7 @@ def models(request: Request) -> list[ModelView]:
             readouts=(readouts := _readouts(entry.name) if installed else None),
             embeddings_only=entry.embeddings_only if readouts is None else not readouts,
             precisions=list(_precisions(entry.name)) if installed else [],
-            size=catalog.disk_size(entry.name) if installed else entry.download_size,
+            size=catalog.known_size(entry),
             huggingface=entry.huggingface,
             modelscope=entry.modelscope,
         )

@@ -19,6 +19,10 @@ from emovox.baselines.removal import holders
 from emovox.emotions import NAMES
 from emovox.exports import FORMATS
 from emovox.inference.frames import RowsIn
+from emovox.inference.nine import is_none
+from emovox.inference.raw import without_baseline
+from emovox.inference.recognition import SUMMARY
+from emovox.inference.summary import SpeechSummary
 from emovox.server.fitting import take_out_recordings
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.openapi import RECOGNITION
@@ -63,7 +67,11 @@ class OutputView(Summary):
     files: list[FileView]
     zip: str = Field(description="address of a zip of all files")
     segments: bool = Field(description="whether segments were requested; there may be none all the same")
-    recognition: dict[str, Any] = Field(description="result.json without its segments and rows of frames")
+    summary: SpeechSummary | None = Field(None, description=SUMMARY, exclude_if=is_none)
+    summary_without: SpeechSummary | None = Field(
+        None, description="as it would be without the baseline, if there is one", exclude_if=is_none
+    )
+    recognition: dict[str, Any] = Field(description="result.json without its segments, rows of frames and summary")
 
 
 class BaselineWithout(BaseModel):
@@ -94,6 +102,7 @@ async def page(
     request: Request,
     emotion: Annotated[EmotionName | None, Query(description="only this emotion, without a baseline")] = None,
     name: Annotated[str | None, Query(max_length=400, description="part of the recording's name")] = None,
+    tag: Annotated[str | None, Query(max_length=200, description="only recordings with this tag")] = None,
     since: Annotated[DateTime, Query(description="created then or later")] = None,
     until: Annotated[DateTime, Query(description="created earlier")] = None,
     after: Annotated[str | None, Query(pattern=f"^{ID.pattern}$", description="as in `next`")] = None,
@@ -102,7 +111,7 @@ async def page(
     """The stored outputs, latest first. Times without a zone are UTC."""
     service = service_of(request)
     await service.wait_for_archive()
-    where = Filter(emotion=emotion, name=name and clean(name), since=since, until=until)
+    where = Filter(emotion=emotion, tag=tag and clean(tag), name=name and clean(name), since=since, until=until)
     find = partial(service.stored_outputs.find, where, before=after, limit=limit)
     summaries, next_ = await service.query.within(PATIENCE, find)
     return OutputPage(outputs=summaries, next=next_)
@@ -112,12 +121,17 @@ async def page(
 def get(request: Request, id_: OutputId) -> OutputView:
     """An outputs directory and its files."""
     stored = service_of(request).stored_outputs
-    summary, head = stored.head(id_)
+    facts, head = stored.head(id_)
+    head.pop("summary", None)  # that of another version may have gone by other rules
+    recognition = stored.recognition(id_, "segments") if stored.has_segments(id_) else None
+    plain = None if recognition is None or recognition.baseline is None else without_baseline(recognition)
     return OutputView(
-        **summary.model_dump(),
+        **facts.model_dump(),
         files=[_view(id_, path) for path in stored.files(id_)],
         zip=f"/v1/outputs/{id_}/zip",
-        segments=stored.has_segments(id_),
+        segments=recognition is not None,
+        summary=recognition and recognition.summary,
+        summary_without=plain and plain.summary,
         recognition=head,
     )
 
@@ -135,7 +149,7 @@ def result(request: Request, id_: OutputId, frames: InResult = None) -> Response
     return result_response(service_of(request).stored_outputs.result(id_, frames))
 
 
-@router.get("/{id_}/timeline", responses=responses(404, 422))
+@router.get("/{id_}/timeline", response_model=Timeline, responses=responses(404, 422))
 def timeline(
     request: Request,
     id_: OutputId,
@@ -144,9 +158,13 @@ def timeline(
         float | None, Query(gt=0, allow_inf_nan=False, description="seconds; by default the recording's end")
     ] = None,
     points: Annotated[int, Query(ge=1, le=10_000, description="at most")] = 1000,
-) -> Timeline:
+    segments: Annotated[bool, Query(description="whether they are wanted, too")] = True,
+) -> Response:
     """A stretch of the recording for a picture: the sound's peaks, the curve, and the segments."""
-    return service_of(request).stored_outputs.timeline(id_, start=start, end=end, points=points)
+    stored = service_of(request).stored_outputs
+    stretch = stored.timeline(id_, start=start, end=end, points=points, segments=segments)
+    # Written here: hours of it are valid already, and would be looked through number by number.
+    return Response(stretch.model_dump_json(), media_type="application/json")
 
 
 @router.api_route(

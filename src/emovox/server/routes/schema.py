@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 
 from emovox import exports
-from emovox.emotions import EMOTIONS
+from emovox.emotions import EMOTIONS, Texture
 from emovox.errors import HeadError
 from emovox.exports import Part
 from emovox.inference.recognition import json_schema
@@ -27,6 +27,7 @@ class EmotionView(BaseModel):
     emoji: str
     colour: str = Field(pattern="^#[0-9a-f]{6}$", description="on a light background")
     dark_colour: str = Field(pattern="^#[0-9a-f]{6}$", description="on a dark background")
+    texture: Texture = Field(description="of areas: two have the same colour")
 
 
 class HeadView(BaseModel):

@@ -1,0 +1,255 @@
+"""The summary: what the speech of a recording comes to, by rule, from its segments alone.
+
+Headline, segments and shares can't contradict each other, since nothing else is asked. The rules, in this order,
+for the whole of a recording whose speech spans half a minute at most, and for each part of a longer one's arc:
+
+1. unsure: most of its speech is in segments that are marked so; they speak for no class;
+2. a tie: of the mean scores of the other segments, by their seconds, the second is within ten points of the first;
+   or another class than the first leads in most of their seconds;
+3. clear: the first.
+
+There is none without segments or speech, where nothing may be inferred, and of a model that gives embeddings
+alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from emovox.inference import arc
+from emovox.inference.facts import Facts
+from emovox.inference.nine import is_none
+from emovox.inference.sentence import Moment, Stretch, headline, sentence, value_words
+
+LONG = 30.0
+"""Seconds of speech, with its pauses, that one emotion is still said of."""
+TIE = 0.1
+"""Of two mean scores: ten points."""
+LEAST_PEAK = 1.0  # seconds; a shorter segment is a flicker
+PEAKS = 5
+RESTING = frozenset({"neutral", "other", "unknown"})  # whose highest score nobody looks for
+_ROUNDING = 1e-9
+
+Flags = NDArray[np.bool_]
+
+
+class _Readout(Protocol):
+    @property
+    def label(self) -> str | None: ...
+    @property
+    def scores(self) -> dict[str, float] | None: ...
+    @property
+    def values(self) -> dict[str, float] | None: ...
+
+
+class _Segment(Protocol):
+    """A segment of a recognition, as far as it is looked at here."""
+
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+    @property
+    def scores(self) -> dict[str, float] | None: ...
+    @property
+    def unsure(self) -> bool | None: ...
+    @property
+    def readouts(self) -> Mapping[str, _Readout]: ...
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(Facts):
+    """A part of the arc."""
+
+    start: float = Field(description="of its first segment, seconds", ge=0)
+    end: float = Field(description="of its last segment, seconds", gt=0)
+    classes: list[str] = Field(
+        description="what leads in it: one class, or two that are level; none: the model isn't sure"
+    )
+    share: Share = Field(description="of all speech")
+
+
+class Peak(Facts):
+    """The segment in which a class, or a value, is highest."""
+
+    name: str = Field(description="of the class, or the value")
+    start: float = Field(description="seconds", ge=0)
+    end: float = Field(description="seconds", gt=0)
+    confidence: float | None = Field(None, description="its score there", ge=0, le=1, exclude_if=is_none)
+    value: float | None = Field(None, description="the value there", exclude_if=is_none)
+
+
+class Said(Facts):
+    """Words in two languages."""
+
+    en: str
+    zh: str
+
+    def in_language(self, language: str) -> str:
+        """That of `en` or `zh`."""
+        return self.zh if language == "zh" else self.en
+
+
+class SpeechSummary(Facts):
+    """What the speech of a recording comes to. Classes are the nine, or those of the model's first readout."""
+
+    kind: Literal["clear", "tie", "unsure", "arc", "values"] = Field(
+        description="clear: one class leads; tie: two are level, which is within ten points of each other, "
+        "or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it "
+        "changes; values: the model gives no classes"
+    )
+    readout: str | None = Field(
+        None, description="whose classes or values they are; left out for the nine", exclude_if=is_none
+    )
+    headline: Said = Field(description="as a title: `neutral → angry 1:12 → neutral 2:30`")
+    sentence: Said = Field(description="as a sentence that a person could repeat")
+    speech: float = Field(description="seconds of all segments", gt=0)
+    shares: dict[str, Share] = Field(
+        description="of the speech that each class leads in, the largest first; with `unsure` they sum to 1"
+    )
+    unsure: Share = Field(description="share of the speech in segments that are unsure")
+    scores: dict[str, float] = Field(
+        description="the mean of the segments by their seconds, without those that are unsure unless all are; "
+        "empty where there are values instead"
+    )
+    values: dict[str, float] | None = Field(
+        None, description="likewise, of a model that gives no classes", exclude_if=is_none
+    )
+    arc: list[Part] = Field(
+        description="its parts, in order: a single one if the speech spans half a minute at most, or nothing "
+        "changes"
+    )
+    peaks: list[Peak] = Field(
+        description="of a long recording, in order of time: where classes are highest that lead clearly in a "
+        "segment of a second or more, five at most; not neutral, other and unknown. Of values where each is "
+        "highest"
+    )
+
+
+def summarize(segments: Sequence[_Segment] | None) -> SpeechSummary | None:
+    """The summary of a recording's segments; None: there is none. Segments that say nothing aren't counted."""
+    segments = segments or ()
+    if judged := [item for item in segments if item.scores]:
+        return _of_classes(judged, None, [item.scores or {} for item in judged])
+    readouts = {name: item for segment in segments for name, item in segment.readouts.items()}
+    for name, readout in readouts.items():
+        if readout.label is not None:
+            judged = [item for item in segments if name in item.readouts and item.readouts[name].scores]
+            return _of_classes(judged, name, [item.readouts[name].scores or {} for item in judged])
+    for name, readout in readouts.items():
+        if readout.values:
+            judged = [item for item in segments if name in item.readouts and item.readouts[name].values]
+            return _of_values(judged, name, [item.readouts[name].values or {} for item in judged])
+    return None
+
+
+def _of_classes(
+    segments: Sequence[_Segment], readout: str | None, tables: Sequence[dict[str, float]]
+) -> SpeechSummary:
+    names = list(tables[0])
+    scores = np.array([[table.get(name, 0.0) for name in names] for table in tables])
+    seconds = np.array([item.end - item.start for item in segments])
+    unsure = np.array([bool(item.unsure) for item in segments])
+    speech = float(seconds.sum())
+    long = segments[-1].end - segments[0].start > LONG
+    # Who is unsure speaks for that alone.
+    evidence = np.column_stack([np.where(unsure[:, np.newaxis], 0.0, scores), unsure])
+    slices = arc.parts(seconds, evidence) if long else [slice(0, len(segments))]
+    parts: list[Part] = []
+    for each in slices:
+        part = Part(
+            start=segments[each][0].start,
+            end=segments[each][-1].end,
+            classes=_leading(names, scores[each], seconds[each], unsure[each]),
+            share=min(float(seconds[each].sum()) / speech, 1.0),
+        )
+        if parts and set(parts[-1].classes) == set(part.classes):
+            before = parts.pop()
+            part = before.model_copy(update={"end": part.end, "share": min(before.share + part.share, 1.0)})
+        parts.append(part)
+    leaders = scores.argmax(axis=1)
+    shares = {
+        name: float(seconds[(leaders == column) & ~unsure].sum()) / speech for column, name in enumerate(names)
+    }
+    peaks = _peaks(segments, names, scores, unsure) if long else []
+    stretches = [Stretch(tuple(part.classes), part.start, part.end, part.share) for part in parts]
+    moments = [Moment(peak.name, peak.start) for peak in peaks]
+    counted = seconds if unsure.all() else np.where(unsure, 0.0, seconds)
+    mean = counted @ scores / counted.sum()
+    return SpeechSummary(
+        kind="arc" if len(parts) > 1 else ("unsure", "clear", "tie")[len(parts[0].classes)],
+        readout=readout,
+        headline=Said(**{each: headline(stretches, each, long=long) for each in ("en", "zh")}),
+        sentence=Said(**{each: sentence(stretches, moments, each, long=long) for each in ("en", "zh")}),
+        speech=speech,
+        shares={name: share for name, share in sorted(shares.items(), key=lambda item: -item[1]) if share},
+        unsure=float(seconds[unsure].sum()) / speech,
+        scores=dict(zip(names, mean.tolist(), strict=True)),
+        arc=parts,
+        peaks=peaks,
+    )
+
+
+def _leading(names: list[str], scores: arc.Numbers, seconds: arc.Numbers, unsure: Flags) -> list[str]:
+    """The classes that lead in some segments, by the rules; none: that is unsure."""
+    sure = np.where(unsure, 0.0, seconds)
+    if sure.sum() < seconds[unsure].sum():
+        return []
+    mean = sure @ scores / sure.sum()
+    first, second = np.argsort(-mean, kind="stable")[[0, -1 if len(names) == 1 else 1]]
+    most = np.bincount(scores.argmax(axis=1), sure, len(names)).argmax()
+    if most != first:
+        second = most
+    elif first == second or mean[first] - mean[second] > TIE + _ROUNDING:
+        return [names[first]]
+    return [names[first], names[second]]
+
+
+def _peaks(segments: Sequence[_Segment], names: list[str], scores: arc.Numbers, unsure: Flags) -> list[Peak]:
+    best: dict[str, Peak] = {}
+    for item, row, doubtful in zip(segments, scores, unsure, strict=True):
+        order = np.argsort(-row, kind="stable")
+        name, confidence = names[order[0]], float(row[order[0]])
+        tied = len(order) > 1 and confidence - row[order[1]] <= TIE + _ROUNDING
+        if doubtful or tied or name in RESTING or item.end - item.start < LEAST_PEAK:
+            continue
+        if name not in best or confidence > (best[name].confidence or 0):
+            best[name] = Peak(name=name, start=item.start, end=item.end, confidence=confidence)
+    highest = sorted(best.values(), key=lambda peak: -(peak.confidence or 0))[:PEAKS]
+    return sorted(highest, key=lambda peak: peak.start)
+
+
+def _of_values(segments: Sequence[_Segment], readout: str, tables: Sequence[dict[str, float]]) -> SpeechSummary:
+    names = list(tables[0])
+    values = np.array([[table.get(name, 0.0) for name in names] for table in tables])
+    seconds = np.array([item.end - item.start for item in segments])
+    speech, start, end = float(seconds.sum()), segments[0].start, segments[-1].end
+    mean = dict(zip(names, (seconds @ values / speech).tolist(), strict=True))
+    peaks: list[Peak] = []
+    lasting = np.flatnonzero(seconds >= LEAST_PEAK)
+    if end - start > LONG and len(lasting):
+        for column, name in enumerate(names):
+            item = segments[lasting[values[lasting, column].argmax()]]
+            value = float(values[lasting, column].max())
+            peaks.append(Peak(name=name, start=item.start, end=item.end, value=value))
+        peaks.sort(key=lambda peak: peak.start)
+    moments = [Moment(peak.name, peak.start) for peak in peaks]
+    words = {each: value_words(mean, moments, each) for each in ("en", "zh")}
+    return SpeechSummary(
+        kind="values",
+        readout=readout,
+        headline=Said(**{each: title for each, (title, _) in words.items()}),
+        sentence=Said(**{each: said for each, (_, said) in words.items()}),
+        speech=speech,
+        shares={},
+        unsure=0.0,
+        scores={},
+        values=mean,
+        arc=[],
+        peaks=peaks,
+    )
