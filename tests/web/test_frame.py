@@ -60,7 +60,8 @@ def test_one_click_to_four_emotions(browser: Browser, service: Client) -> None:
         ribbon = page.locator("li.selected .ribbon")
         ribbon.scroll_into_view_if_needed()
         expect(ribbon.locator("i")).to_have_count(len(EXAMPLE["segments"]))
-        expect(page).to_have_title(re.compile(r"emodb_08_four_emotions\.flac – Emovox"))
+        expect(page).to_have_title(re.compile(r"^Angry, .* · emodb_08_four_emotions\.flac – Emovox$"))
+        expect(page.locator("li.selected .said")).to_have_text(re.compile("Angry.*Happy"))
 
 
 def test_who_wants_nothing_to_move(browser: Browser, service: Client) -> None:
@@ -164,7 +165,7 @@ def test_whose_voice_it_is_can_be_said(tab: Tab, service: Client, angry: Path) -
     select.select_option("customer")
     tab.choose(angry)
     assert tab.result() == "angry"
-    expect(page.locator("article .chip")).to_have_text("Customer")
+    expect(page.locator("article .title .chip")).to_have_text("Customer")
     assert service.get("/v1/outputs").json()["outputs"][0]["side"] == "customer"
     tab.options()
     page.get_by_text("Each channel by itself").click()
@@ -190,6 +191,7 @@ def test_under_a_policy_sides_are_asked_for_beside_the_recording(
         tab.choose(angry)
         expect(page.get_by_text("Nothing else was inferred.")).to_be_visible()
         expect(page.locator(".verdict")).to_have_count(0)
+        expect(page.locator("li.selected")).to_contain_text("talk time only")
         tab.shoot("side-worker", whole=True)
 
 

@@ -189,7 +189,7 @@ def test_own_classes_are_in_the_csv(tab: Tab, recognizer: Recognizer, examples: 
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV", exact=True).click()
     table = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
-    for row, path in zip(table, examples, strict=False):
+    for row, path in zip(table[:2], examples, strict=False):  # then what was stored before
         expected = recognizer.recognize(path, head=own, granularity="frame", segments=True).readouts["calls"]
         assert expected.scores is not None
         assert (row["head"], row["head_label"], row["calls.label"]) == ("calls", expected.label, expected.label)

@@ -169,7 +169,7 @@ def test_embeddings_alone(browser: Browser, served: Served, sound: Path) -> None
         text = page.inner_text("main")
         assert not re.search(r"unknown|100\.0 %|confidence", text, re.IGNORECASE)
         expect(page.get_by_role("group", name="Curves")).to_have_count(0)
-        expect(page.get_by_text("Curves over time come")).to_have_count(0)
+        expect(page.get_by_text("no curves over time")).to_have_count(0)
         tab.shoot("readouts-none", whole=True)
         page = tab.open("#/history")
         expect(page.locator("td.emotion").first).to_have_text("embeddings only")

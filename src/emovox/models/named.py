@@ -97,8 +97,8 @@ CATALOG = (
         embeddings_only=True,
     ),
     # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes each.
-    # None: the page wasn't seen. Licences and corpora are those of the cards; who hands out a corpus may have terms
-    # of its own.
+    # None: the page wasn't seen. Licences and corpora are those of the cards; who hands out a corpus may have
+    # terms of its own.
     CatalogModel(
         name="wav2vec2-base-superb-er",
         title="neutral, happy, angry, sad; 95 million parameters, trained on IEMOCAP: acted English",

@@ -16,7 +16,7 @@ const PRECISIONS: readonly Precision[] = ['auto', 'fp32', 'bf16', 'fp16', 'int8'
 
 class Options {
   /** As the reader chose. What isn't here, or false, is as the service does by itself. */
-  chosen = $state<Asked>({ granularity: 'frame', segments: true })
+  chosen = $state<Asked>({})
   precision = $state<Precision>('auto')
   /** By name; empty: the service's own choice. */
   model = $state('')

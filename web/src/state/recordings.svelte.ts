@@ -11,6 +11,7 @@ import { bin } from './bin.svelte'
 import { search } from './history.svelte'
 import { preferences } from './preferences.svelte'
 import { type Item, queue } from './queue.svelte'
+import { ribbons } from './ribbons.svelte'
 import { service } from './service.svelte'
 
 const PAGE = 50
@@ -22,6 +23,7 @@ export interface Entry extends Row {
   readonly item: Item | null // null: stored before
   readonly created: string | null
   readonly channel: number | null
+  readonly withheld: boolean // the policy allowed nothing but talk time
   readonly tags: readonly string[]
 }
 
@@ -148,6 +150,7 @@ function entry(stored: Summary | null, item: Item | null): Entry {
     channel,
     created: stored?.created_at ?? null,
     tags: stored?.tags ?? [],
+    withheld: stored?.policy?.inferred === false,
     state: item?.state ?? 'done',
     emotion: summary?.emotion ?? null,
     label: said?.label ?? null,
@@ -168,6 +171,16 @@ function entry(stored: Summary | null, item: Item | null): Entry {
 function channelOf(id: string | null): number | null {
   const channel = /_channel(\d+)/.exec(id ?? '')?.[1]
   return channel ? Number(channel) : null
+}
+
+/** What stands for one where there is a line for it: what leads; of one with several emotions, those. */
+export function heading(entry: Entry): { emotion: Emotion | null; label: string; share: number | null } {
+  const mix = entry.output === null ? [] : ribbons.mix(entry.output)
+  if (mix.length > 1)
+    return { emotion: mix[0] ?? null, label: mix.map(labelled).join(preferences.words.frame.and), share: null }
+  const { emotion, label, withheld, confidence } = entry
+  const { frame, result } = preferences.words
+  return { emotion, label: label ?? (withheld ? frame.talkTime : result.embeddings), share: confidence }
 }
 
 function labelled(name: Emotion): string {

@@ -175,8 +175,8 @@ export class Player {
     const stretch = this.#stretch
     if (!stretch || this.time < stretch.end) return
     if (this.looping) return this.seek(stretch.start)
-    this.time = stretch.end
-    this.#stretch = null
     this.#pause()
+    this.#stretch = null
+    this.seek(stretch.end) // a busy machine has gone a little further
   }
 }
