@@ -87,8 +87,8 @@ def divisor(logits: NDArray[np.float64], confidence: float) -> float:
 
 
 def scaled(calibration: Calibration, factor: float) -> Calibration:
-    """With all temperatures times a factor."""
-    lengths = tuple((seconds, round(value * factor, 2)) for seconds, value in calibration.temperatures)
+    """With all temperatures times a factor; tenths of it are as fine as it is known."""
+    lengths = tuple((seconds, round(value * round(factor, 1), 2)) for seconds, value in calibration.temperatures)
     return calibration.model_copy(update={"temperatures": lengths})
 
 
