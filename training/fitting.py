@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -30,7 +30,6 @@ def fit(
     *,
     seed: int,
     placed: Sequence[States] = (),
-    start: Callable[[Tensor, Tensor], Network] | None = None,
 ) -> Network:
     """Fit a network to clips, each heard in the versions that have it; the first one is as recorded.
 
@@ -41,7 +40,6 @@ def fit(
         options: how.
         seed: of all that is random.
         placed: versions that are like everyday recordings.
-        start: gives the network to go on from, by mean and deviation of states (E,); None: a new one.
     """
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -50,9 +48,7 @@ def fit(
     sample = sample.chunk(2, dim=-1)[1]
     mean, deviation = sample.mean(dim=0), sample.std(dim=0) + 1e-4
     numbers = range(encoder.taps[0] + 1, encoder.taps[-1] + 1)
-    network = (
-        start(mean, deviation) if start else Network(encoder.variables, numbers, options.shape, mean, deviation)
-    )
+    network = Network(encoder.variables, numbers, options.shape, mean, deviation)
     network.to(device)
     for stage in options.stages:
         network = _run(network, sampler, stage, options)

@@ -3,8 +3,8 @@
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,27 +24,14 @@ _FORMAT = 1  # one more where the same options give another fit
 _LOG = logging.getLogger("training")
 
 
-@dataclass(frozen=True)
-class Start:
-    """A network to go on from.
-
-    Attributes:
-        name: what tells it from others.
-        network: gives it, by mean and deviation of the states behind the blocks.
-    """
-
-    name: str
-    network: Callable[[torch.Tensor, torch.Tensor], Network]
-
-
-def key_of(material: Material, clips: Sequence[Clip], options: Options, seed: int, start: str = "") -> str:
-    """What tells a fit from others: options, seed, clips, versions they are heard in, what it goes on from."""
+def key_of(material: Material, clips: Sequence[Clip], options: Options, seed: int) -> str:
+    """What tells a fit from others: options, seed, clips, versions they are heard in."""
     versions = [*material.versions, *(material.placed if options.placed else ())]
     facts = {
         "format": _FORMAT,
         "options": asdict(options),
         "seed": seed,
-        "start": start,
+        "start": "",
         "clips": [(clip.path, clip.label, clip.speaker) for clip in clips],
         "versions": [sum(clip in version for clip in clips) for version in versions],
         "encoder": [float(np.abs(values).sum()) for _, values in sorted(material.encoder.variables.items())],
@@ -59,10 +46,9 @@ def kept_fit(
     *,
     seed: int,
     work: Path,
-    start: Start | None = None,
 ) -> tuple[str, Network]:
     """A network fitted to clips in all versions of the material, or read if it was before; and its key."""
-    key = key_of(material, clips, options, seed, start.name if start else "")
+    key = key_of(material, clips, options, seed)
     path = work / f"fit-{key}.npz"
     if not path.exists():
         _LOG.info("fitting %s", key)
@@ -73,7 +59,6 @@ def kept_fit(
             options,
             seed=seed,
             placed=material.placed,
-            start=start.network if start else None,
         )
         tuned = any(stage.block_rate for stage in options.stages)
         arrays = {

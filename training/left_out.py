@@ -14,8 +14,9 @@ from emovox.emotions import NAMES
 from emovox.models.metadata import Metadata
 from emovox.models.readout import EMOTION, Readout
 from training.corpus import ACTED, BY_NAME, Clip
-from training.kept import Start, kept_embeddings, kept_fit
+from training.kept import kept_embeddings, kept_fit
 from training.material import Material
+from training.network import Network
 from training.reference import NO_EMOTION, PER_CLASS, reference, some
 from training.sampling import Options
 
@@ -32,11 +33,13 @@ class Turn:
         corpus: of emotional speech.
         sets: of everyday speech.
         chooses: settings may be chosen by what it shows.
+        unknown: other corpora that the fit doesn't know either.
     """
 
     corpus: str
     sets: tuple[str, ...]
     chooses: bool
+    unknown: tuple[str, ...] = ()
 
 
 PICOVOICE = ("picovoice_commands", "picovoice_wakewords")  # one side of any split: they may share speakers
@@ -117,17 +120,24 @@ class Unheard:
         return np.asarray(shift(baseline, self.metadata, self.weights).vector - self.usual, np.float32)
 
 
-def listen(
-    material: Material, options: Options, turn: Turn, *, seed: int, work: Path, first: Options | None = None
-) -> Unheard:
-    """Fit without what the turn leaves out, and hear it; with `first` another fit goes before, which goes on."""
+def listen(material: Material, options: Options, turn: Turn, *, seed: int, work: Path) -> Unheard:
+    """Fit without what the turn leaves out, and hear it."""
+    train = _trained(material, options, (turn.corpus, *turn.sets, *ALWAYS_OUT))
+    key, network = kept_fit(material, train, options, seed=seed, work=work)
+    return heard_by(key, network, material, turn, work=work)
+
+
+def heard_by(key: str, network: Network, material: Material, turn: Turn, *, work: Path) -> Unheard:
+    """What a network makes of what a turn leaves out; its reference means are of the acted corpora beside that.
+
+    Args:
+        key: of the fit.
+        network: fitted without what is left out.
+        material: clips and their states.
+        turn: what is left out.
+        work: where embeddings are kept.
+    """
     out = (turn.corpus, *turn.sets, *ALWAYS_OUT)
-    start = None
-    if first is not None:
-        before, earlier = kept_fit(material, _trained(material, first, out), first, seed=seed, work=work)
-        start = Start(before, lambda _mean, _deviation: earlier)
-    train = _trained(material, options, out)
-    key, network = kept_fit(material, train, options, seed=seed, work=work, start=start)
     heard = {}
     for seconds, states in {0.0: material.versions[0], **material.pieces}.items():
         for name in out:
@@ -143,8 +153,8 @@ def listen(
     known: dict[str, list[Clip]] = {}
     embeddings: dict[str, dict[str, Floats]] = {}
     for name in ACTED:
-        if name != turn.corpus:
-            own = [clip for clip in train if clip.corpus == name and clip.label not in NO_EMOTION]
+        if name != turn.corpus and name not in turn.unknown:
+            own = [clip for clip in material.clips if clip.corpus == name and clip.label not in NO_EMOTION]
             known[name] = some(own, PER_CLASS)
             rows = kept_embeddings(key, network, known[name], material.versions[0], f"{name}-known", work=work)
             embeddings[name] = {clip.path: row for clip, row in zip(known[name], rows, strict=True)}
@@ -155,7 +165,7 @@ def listen(
         adaptor.head_weight,
         adaptor.head_bias,
         network.usual.detach().numpy(),
-        _metadata(known, embeddings, options.shape.units),
+        _metadata(known, embeddings, adaptor.head_weight.shape[1]),
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from training.corpus import (
     EVERYDAY,
     MEASURED,
     Clip,
+    Corpus,
     deal,
     read_corpus,
     read_waveform,
@@ -84,6 +85,8 @@ def gather(
     threads: int,
     plain: bool = False,
     everyday: bool = False,
+    trained: Sequence[Corpus] = CORPORA,
+    measured: Sequence[Corpus] = MEASURED,
 ) -> Material:
     """Read, prune, and compute all states, or take them from `work`.
 
@@ -96,8 +99,10 @@ def gather(
         plain: without the degraded copies, other voices and conditions.
         everyday: with the everyday sets, those that only measure among them, copies placed as they are, and
             pieces. The encoder is pruned on the same clips all the same.
+        trained: emotional corpora to fit and prune on.
+        measured: with the everyday sets, those that are only measured on, as recorded and in pieces.
     """
-    emotional = [clip for corpus in CORPORA for clip in read_corpus(corpora, corpus.name)]
+    emotional = [clip for corpus in trained for clip in read_corpus(corpora, corpus.name)]
     folds = deal(emotional, FOLDS)
     whisper = read_encoder()
 
@@ -125,27 +130,27 @@ def gather(
     ) -> States:
         return compute(model, corpora, chosen, version, surroundings, work=work, seed=seed, processes=threads)
 
-    clips = emotional
+    usable, clips = emotional, emotional
     if everyday:
-        clips = clips + [clip for corpus in (*EVERYDAY, *MEASURED) for clip in read_corpus(corpora, corpus.name)]
+        usable = usable + [clip for corpus in EVERYDAY for clip in read_corpus(corpora, corpus.name)]
+        clips = usable + [clip for corpus in measured for clip in read_corpus(corpora, corpus.name)]
     versions = [states(Version("recorded"), clips)]
     placed, pieces = [], {}
     if everyday:
         placed = [
-            states(Version(f"placed{copy}", placed=copy), _placed(clips, copy)) for copy in range(1, _PLACED + 1)
+            states(Version(f"placed{copy}", placed=copy), _placed(usable, copy)) for copy in range(1, _PLACED + 1)
         ]
         spoken = [c for c in clips if c.corpus not in ("esc10", "emogator") and c.number % _PIECES_OF == 0]
         pieces = {seconds: states(Version(f"piece{seconds:g}", seconds=seconds), spoken) for seconds in PIECES}
     if plain:
         return Material(clips, folds, encoder, whisper.sha256, versions, {}, placed, pieces)
-    for copy in range(1, max(corpus.copies for corpus in CORPORA) + 1):
+    for copy in range(1, max(corpus.copies for corpus in trained) + 1):
         versions.append(
-            states(Version(f"copy{copy}", copy=copy), [c for c in clips if BY_NAME[c.corpus].copies >= copy])
+            states(Version(f"copy{copy}", copy=copy), [c for c in usable if BY_NAME[c.corpus].copies >= copy])
         )
-    for voice in range(1, max(corpus.voices for corpus in CORPORA) + 1):
-        versions.append(
-            states(Version(f"voice{voice}", voice=voice), [c for c in clips if BY_NAME[c.corpus].voices >= voice])
-        )
+    for voice in range(1, max(corpus.voices for corpus in trained) + 1):
+        own = [clip for clip in usable if BY_NAME[clip.corpus].voices >= voice]
+        versions.append(states(Version(f"voice{voice}", voice=voice), own))
     tested = [clip for clip in clips if clip.corpus in TESTED_IN_CONDITIONS]
     conditions: dict[str, States] = {}
     for name in CONDITIONS:
@@ -167,7 +172,7 @@ def _kept(work: Path, facts: str, pruned: Callable[[], dict[str, Floats]]) -> di
 
 def _placed(clips: list[Clip], copy: int) -> list[Clip]:
     """Some clips of speech that may be trained on; of large corpora each copy has others."""
-    without = ("esc10", "emogator", *(corpus.name for corpus in MEASURED))
+    without = ("esc10", "emogator")
     everyday = {corpus.name for corpus in EVERYDAY}
     chosen: list[Clip] = []
     for corpus in {clip.corpus: None for clip in clips if clip.corpus not in without}:
@@ -181,7 +186,7 @@ def _placed(clips: list[Clip], copy: int) -> list[Clip]:
 def _some(corpora: Path, clips: list[Clip], surroundings: augment.Surroundings, seed: int) -> list[Waveform]:
     """Clips of every corpus of voices, as many of one as of another, every second one degraded."""
     rng = np.random.default_rng(seed)
-    voices = [corpus.name for corpus in CORPORA if corpus.name != "esc10"]
+    voices = list({clip.corpus: None for clip in clips if clip.corpus != "esc10"})
     chosen = []
     for name in voices:
         own = [clip for clip in clips if clip.corpus == name]

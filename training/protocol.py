@@ -225,11 +225,7 @@ def main() -> None:
         turns: list[Unheard] = []
         for turn in TURNS:
             if turn.corpus in options.turns if options.turns else turn.chooses or options.report:
-                turns.append(
-                    listen(
-                        material, recipe.options, turn, seed=options.seed, work=options.work, first=recipe.first
-                    )
-                )
+                turns.append(listen(material, recipe.options, turn, seed=options.seed, work=options.work))
                 _keep(options, name, turns)
 
 

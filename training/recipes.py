@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from training.neutral import NEUTRAL
-from training.sampling import Options, Stage
+from training.sampling import Options
 
 
 @dataclass(frozen=True)
@@ -12,16 +12,13 @@ class Recipe:
 
     options: Options
     constants: tuple[float, ...] = (0.0, 0.5, 1.0)
-    first: Options | None = None  # of a fit that goes before
 
 
 _UNITS = Options(stages=Options().stages[:1])
+TUNED_CONSTANT = 0.96  # of neutral, before the temperature, as the bundled model has it
 _WIDE = replace(_UNITS.stages[0], batch=96)
 
 _TUNED = replace(Options().stages[1], steps=250)  # half of what the bundled model had
-_FURTHER = Options(stages=(Stage(steps=240, batch=64, frames=36, rate=3e-4, block_rate=6e-5),), warming=20)
-
-_TUNED_5 = replace(_UNITS, stages=(*_UNITS.stages, _TUNED))
 
 RECIPES = {
     "5.2": Recipe(_UNITS, (0.0, round(NEUTRAL * 0.639, 2))),  # 0.639: the temperature of these fits
@@ -34,15 +31,5 @@ RECIPES = {
     "relative everyday, voices": Recipe(
         replace(_UNITS, stages=(_WIDE,), placed=0.4, everyday=1, relative=0.67, shift=1.4)
     ),
-    "5.2 tuned": Recipe(_TUNED_5, (0.0, 0.96)),
-    "relative everyday tuned": Recipe(
-        replace(_UNITS, stages=(_WIDE, replace(_TUNED, batch=64)), placed=0.4, everyday=1, relative=0.5)
-    ),
-    "further": Recipe(replace(_FURTHER, placed=0.4, everyday=1)),
-    "further relative": Recipe(replace(_FURTHER, placed=0.4, everyday=1, relative=0.5)),
-    "5.2 tuned, then further": Recipe(
-        replace(_FURTHER, stages=(replace(_FURTHER.stages[0], steps=200),), placed=0.4, everyday=1, relative=0.5),
-        (0.0, 0.5, 0.96),
-        _TUNED_5,
-    ),
+    "5.2 tuned": Recipe(replace(_UNITS, stages=(*_UNITS.stages, _TUNED)), (0.0, 0.5, 0.75, TUNED_CONSTANT)),
 }

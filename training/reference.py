@@ -45,21 +45,32 @@ def main() -> None:
         "--per-class", type=int, default=PER_CLASS, help="clips of each class of a corpus, at most"
     )
     options = parser.parse_args()
-    recognizer = Recognizer(options.model)
-    clips = {
-        name: some(
-            [clip for clip in read_corpus(options.corpora, name) if clip.label not in NO_EMOTION],
-            options.per_class,
-        )
-        for name in ACTED
-    }
-    embeddings = {name: embed(recognizer, options.corpora, clips[name]) for name in ACTED}
-    means = reference(clips, embeddings)
-    for label, mean in means.items():
+    for label, mean in add(options.model, options.out, options.corpora, per_class=options.per_class).items():
         print(f"{label:10} {mean.count:5} recordings of {mean.source}")
-    model = onnx.load(options.model)
+
+
+def add(
+    path: Path, out: Path, corpora: Path, *, names: Sequence[str] = ACTED, per_class: int = PER_CLASS
+) -> dict[str, ReferenceMean]:
+    """Write a model file that tells where labelled speech lies among its embeddings, and give these means.
+
+    Args:
+        path: of the model file.
+        out: the file to write.
+        corpora: folder with the lists and their clips.
+        names: of the corpora.
+        per_class: clips of each class of a corpus, at most.
+    """
+    recognizer = Recognizer(path)
+    clips = {
+        name: some([clip for clip in read_corpus(corpora, name) if clip.label not in NO_EMOTION], per_class)
+        for name in names
+    }
+    means = reference(clips, {name: embed(recognizer, corpora, clips[name]) for name in names})
+    model = onnx.load(path)
     write(model, means)
-    onnx.save(model, options.out)
+    onnx.save(model, out)
+    return means
 
 
 def some(clips: Sequence[Clip], per_class: int) -> list[Clip]:

@@ -7,27 +7,25 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 
-from emovox.emotions import NAMES
-from emovox.models.metadata import Metadata
-from emovox.models.readout import EMOTION, Readout
-from training import experiments, graph
+from training import experiments
 from training.builder import Precision
 from training.corpus import BY_NAME, CORPORA, PERMISSIVE
 from training.fitting import fit
-from training.material import MERGE, TAPS, UNITS, Material, gather
+from training.material import TAPS, UNITS, Material, gather
+from training.model_file import to_model
 from training.neutral import NEUTRAL
 from training.sampling import Options
 
 NAME = "lite"
-REVISION = "5.2"
+REVISION = "5.3"
 LICENCE = "CC BY-NC-SA 4.0"
 SOURCE = (
     f"Convolutional stem and first {max(TAPS) + 1} encoder blocks of OpenAI Whisper base (MIT), the first pruned "
@@ -91,41 +89,21 @@ def train(
     (measured or work / "measured.json").write_text(json.dumps(facts, indent=1))
 
     network = fit(material.clips, material.versions, material.encoder, options, seed=seed)
-    adaptor, labels = trained_on(network.to_adaptor(temperature, NEUTRAL), {clip.label for clip in material.clips})
-    metadata = Metadata(
+    model = to_model(
+        network,
+        material,
+        temperature=temperature,
+        neutral=NEUTRAL,
+        precision=precision,
         name=NAME,
         revision=REVISION,
-        precision="int8" if precision == "int8" else "fp32",
         licence=LICENCE,
         source=SOURCE,
-        source_sha256=material.sha256,
-        readouts=(
-            Readout(
-                name=EMOTION,
-                kind="linear",
-                activation="softmax",
-                labels=labels,
-                emotions={name: name for name in labels},
-            ),
-        ),
         corpora=tuple(corpus.name for corpus in CORPORA),
-        hop=graph.HOP,
-        first_centre=graph.FIRST_CENTRE,
-        minimum_samples=graph.MINIMUM_SAMPLES,
-        embedding_size=options.shape.units,
     )
-    encoder = graph.Encoder(network.to_variables(material.encoder.variables), MERGE, TAPS[-1:])
-    model = graph.build(encoder, adaptor, precision, metadata.to_properties())
     out.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(model, out)
     _LOG.info("%s: %.1f MB after %.0f s", out, out.stat().st_size / 1e6, time.monotonic() - started)
-
-
-def trained_on(adaptor: graph.Adaptor, labels: Collection[str]) -> tuple[graph.Adaptor, tuple[str, ...]]:
-    """The adaptor, of whose nine rows only those are left that have examples, and their names."""
-    rows = [row for row, name in enumerate(NAMES) if name in labels]
-    head = {"head_weight": adaptor.head_weight[rows], "head_bias": adaptor.head_bias[rows]}
-    return replace(adaptor, **head), tuple(NAMES[row] for row in rows)
 
 
 def _transfer(

@@ -14,6 +14,7 @@ from emovox.audio.recording import Source
 from emovox.emotions import NAMES
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
+from emovox.models.readout import temperature
 from emovox.settings import settings
 from emovox.version import __version__
 from support import poison, tiny
@@ -74,12 +75,15 @@ def test_frames_explain_the_verdict(recognizer: Recognizer, speech: np.ndarray) 
     assert whole.embedding.shape == (1, recognizer.metadata.embedding_size)
     np.testing.assert_allclose(result.embedding.mean(axis=0, keepdims=True), whole.embedding, atol=1e-3)
     np.testing.assert_allclose(list(nine(result).values()), list(nine(whole).values()), atol=1e-4)
-    # The verdict is the softmax of the mean of the frames' logits, which log scores are, up to a constant a frame.
+    # The verdict is the softmax of the mean of the frames' logits, which log scores are, up to a constant a frame;
+    # those of little speech are divided.
     taught = [name in recognizer.metadata.classes for name in NAMES]
     plain = recognizer.recognize(source, granularity="frame", smoothing=0).frames
     assert plain is not None
     logs = np.log(frame_scores(plain)[:, taught].astype(np.float64) + 1e-30)
-    mean = np.exp(logs.mean(axis=0))
+    assert recognizer.metadata.emotions is not None
+    divisor = temperature(recognizer.metadata.emotions.temperatures, whole.recording.speech or 0)
+    mean = np.exp(logs.mean(axis=0) / divisor)
     np.testing.assert_allclose(mean / mean.sum(), np.array(list(nine(whole).values()))[taught], atol=1e-3)
 
 

@@ -14,11 +14,10 @@ from emovox.inference.options import Options
 from emovox.inference.recognition import Recognition, Segment
 from emovox.inference.recognizer import Recognizer
 from emovox.models.converted.clips import example_clips
-from emovox.models.scores import to_scores
 from emovox.outputs import RESULT, Outputs
 from emovox.saving import Saving
 from support.heads import head
-from support.results import frame_logits, frame_scores, frames, nine, recognition, segment
+from support.results import frame_scores, frames, nine, recognition, segment, verdict
 
 RATE = 16_000
 UNKNOWN = NAMES.index("unknown")
@@ -85,12 +84,10 @@ def test_verdict_embedding_head_and_curve_are_of_the_same_frames(
     assert curve.embedding is not None
     assert result.embedding is not None
     assert 0.1 < count.mean() < 0.5
-    verdict = to_scores(
-        frame_logits(curve.frames)[count].mean(axis=0, dtype=np.float64), recognizer.metadata.classes
-    )
+    expected = verdict(curve.frames, recognizer.metadata, curve.recording.speech or 0, count)
     embedding = curve.embedding[count].mean(axis=0, dtype=np.float64)
     for one in (result, curve):
-        np.testing.assert_allclose([nine(one)[name] for name in NAMES], verdict, atol=1e-4)
+        np.testing.assert_allclose([nine(one)[name] for name in NAMES], expected, atol=1e-4)
         assert one.mean_embedding is not None
         np.testing.assert_allclose(one.mean_embedding, embedding, rtol=1e-3, atol=1e-4)
         scores = one.readouts["calls"].scores
@@ -101,7 +98,10 @@ def test_verdict_embedding_head_and_curve_are_of_the_same_frames(
     assert np.isnan(curve.frames.readouts["calls"].numbers[~count]).all()
     flat = recognizer.recognize(sound, granularity="frame", smoothing=1000, segments=True, **options).frames
     assert flat is not None
-    np.testing.assert_allclose(frame_scores(flat)[count], np.tile(verdict, (count.sum(), 1)), atol=1e-4)
+    curve_alone = verdict(
+        curve.frames, recognizer.metadata, np.inf, count
+    )  # its temperature is that of long speech
+    np.testing.assert_allclose(frame_scores(flat)[count], np.tile(curve_alone, (count.sum(), 1)), atol=1e-4)
     np.testing.assert_allclose(flat.readouts["calls"].numbers[count][0], own.scores(embedding), atol=1e-4)
 
 

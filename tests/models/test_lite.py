@@ -69,7 +69,7 @@ def assert_finite(outputs: dict[str, NDArray[np.float32]]) -> None:
 def test_metadata_is_readable() -> None:
     metadata = Metadata.from_properties(session().get_modelmeta().custom_metadata_map)
     assert metadata.name == "lite"
-    assert (metadata.revision, metadata.embeddings_of) == ("5.2", "5")
+    assert (metadata.revision, metadata.embeddings_of) == ("5.3", "5")
     assert metadata.classes == NAMES
     assert metadata.licence == "CC BY-NC-SA 4.0"
     assert metadata.hop == HOP

@@ -8,6 +8,9 @@ import numpy as np
 from emovox.emotions import NAMES
 from emovox.inference.frames import FrameReadout, Frames, Rows
 from emovox.inference.recognition import ModelFacts, ReadoutResult, Recognition, RecordingFacts, Segment
+from emovox.models.metadata import Metadata
+from emovox.models.readout import temperature
+from emovox.models.scores import to_scores
 
 
 def recognition(**changes: Any) -> Recognition:
@@ -55,6 +58,13 @@ def nine(item: Recognition | Segment) -> dict[str, float]:
     """The scores of the nine, from a model that gives them."""
     assert item.scores is not None
     return item.scores
+
+
+def verdict(frames: Frames, metadata: Metadata, seconds: float, chosen: Any = slice(None)) -> np.ndarray:
+    """What the nine of some frames come to: the mean of their logits by the temperature of so much speech."""
+    logits = frame_logits(frames)[chosen].mean(axis=0, dtype=np.float64)
+    [readout] = [item for item in metadata.readouts if item is metadata.emotions]
+    return to_scores(logits / temperature(readout.temperatures, seconds), metadata.classes)
 
 
 def frame_scores(frames: Frames) -> Rows:

@@ -8,13 +8,10 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch")
 
 from emovox.emotions import NAMES  # noqa: E402
-from emovox.models.readout import Readout  # noqa: E402
-from support import tiny  # noqa: E402
 from support.whisper import random_weights  # noqa: E402
 from training.graph import WIDTH, Adaptor, Encoder, build, build_states  # noqa: E402
 from training.network import Network, Shape  # noqa: E402
 from training.sessions import open_session, run  # noqa: E402
-from training.train import trained_on  # noqa: E402
 
 SHAPE = Shape(units=24, members=3)
 Floats = NDArray[np.float32]
@@ -95,20 +92,3 @@ def test_neutrals_constant_is_added_after_the_temperature() -> None:
         with_it.head_bias - without.head_bias, 1.5 * (np.array(NAMES) == "neutral"), atol=1e-6
     )
     np.testing.assert_array_equal(with_it.head_weight, without.head_weight)
-
-
-def test_the_file_says_what_it_is_under_the_contract() -> None:
-    adaptor, labels = trained_on(network(random_weights(0)).to_adaptor(), {"sad", "angry", "neutral"})
-    assert labels == ("angry", "neutral", "sad")
-    names = {name: name for name in labels}
-    readout = Readout(name="emotion", kind="linear", activation="softmax", labels=labels, emotions=names)
-    model = build(
-        Encoder(random_weights(0), 1, (2,)), adaptor, "fp32", tiny.metadata(readouts=(readout,)).to_properties()
-    )
-    outputs = {item.name: item.type.tensor_type.shape.dim[-1].dim_value for item in model.graph.output}
-    assert (outputs["emotion.logits"], outputs["emotion.frame_logits"]) == (3, 3)
-    whole = network(random_weights(0)).to_adaptor()
-    np.testing.assert_array_equal(adaptor.head_bias, whole.head_bias[[0, 4, 6]])
-    every, all_nine = trained_on(whole, NAMES)
-    assert all_nine == NAMES
-    np.testing.assert_array_equal(every.head_weight, whole.head_weight)

@@ -1,20 +1,14 @@
-"""How neutral's constant is chosen, and that it is all that changes in a model's file."""
-
-from importlib.resources import files
+"""How neutral's constant is chosen."""
 
 import numpy as np
-import onnx
 import pytest
 
 pytest.importorskip("torch")
 
 from emovox.emotions import NAMES
-from emovox.models.metadata import Metadata
 from training.corpus import Clip
 from training.experiments import Heard, with_neutral
 from training.neutral import CONSTANTS, STREAM, choose, measured
-from training.sessions import open_session, run
-from training.shift import shift
 
 
 def heard(labels: str, verdicts: str) -> Heard:
@@ -47,21 +41,3 @@ def test_the_constant_is_the_greatest_that_costs_a_point_at_most() -> None:
     assert choose([falling], everyday) == 1.5
     assert choose([falling, level], everyday) == 2.0
     assert choose([curve([0.5, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4])], everyday) == 0
-
-
-def test_a_file_gets_the_constant_and_nothing_else() -> None:
-    model = onnx.load_from_string((files("emovox.models") / "bundled" / "lite.onnx").read_bytes())
-    metadata = Metadata.from_properties({item.key: item.value for item in model.metadata_props})
-    waveform = np.random.default_rng(0).standard_normal(8_000).astype(np.float32)
-    before = {
-        name: run(open_session(model, 1), name, waveform) for name in ("embedding", "frames", "emotion.logits")
-    }
-    shift(model, -1.5, metadata.model_copy(update={"revision": "x"}))
-    after = {name: run(open_session(model, 1), name, waveform) for name in before}
-    np.testing.assert_array_equal(after["embedding"], before["embedding"])
-    np.testing.assert_array_equal(after["frames"], before["frames"])
-    np.testing.assert_allclose(after["emotion.logits"], with_neutral(before["emotion.logits"], -1.5), atol=1e-5)
-    assert Metadata.from_properties({item.key: item.value for item in model.metadata_props}).revision == "x"
-    del model.graph.node[:]
-    with pytest.raises(ValueError, match="no matrix and bias"):
-        shift(model, 1, metadata)

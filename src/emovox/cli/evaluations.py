@@ -11,7 +11,7 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from emovox import private
-from emovox.cli.report import bar
+from emovox.cli.report import bar, counted
 from emovox.errors import LabelsError
 from emovox.evaluation.evaluation import Evaluation
 from emovox.evaluation.tables import clips_table, confusions_table, values_table
@@ -34,11 +34,12 @@ def show(evaluation: Evaluation | ValueEvaluation) -> None:
 
 def _show_values(evaluation: ValueEvaluation) -> None:
     model, count = evaluation.model, len(evaluation.rows) + len(evaluation.failed)
-    click.echo(f"{count} recordings; {model.name} {model.revision} ({model.precision}), {evaluation.readout.name}")
+    recordings = counted(count, "recording")
+    click.echo(f"{recordings}; {model.name} {model.revision} ({model.precision}), {evaluation.readout.name}")
     click.echo(evaluation.mapping)
     for name in evaluation.names:
         measures = evaluation.measures[name]
-        click.echo(f"{name}, {measures.clips} recordings")
+        click.echo(f"{name}, {counted(measures.clips, 'recording')}")
         for figure, words in FIGURES.items():
             low, high = evaluation.intervals[name][figure]
             number = getattr(measures, figure)
@@ -55,7 +56,9 @@ def _show_classes(evaluation: Evaluation) -> None:
     measures, model = evaluation.measures, evaluation.model
     kind = "readout" if evaluation.head is None else "head"
     subject = "" if evaluation.readout is None else f", {kind} {evaluation.readout}"
-    click.echo(f"{measures.clips} recordings; {model.name} {model.revision} ({model.precision}){subject}")
+    click.echo(
+        f"{counted(measures.clips, 'recording')}; {model.name} {model.revision} ({model.precision}){subject}"
+    )
     click.echo(f"competing: {', '.join(evaluation.classes)}")
     without = evaluation.without
     if evaluation.relative is not None:

@@ -24,7 +24,7 @@ filters = click.option(
     "filters",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Only these: emotion=angry, tag=calls, name=part, model=lite, revision=5.2, warning=quiet, "
+    help="Only these: emotion=angry, tag=calls, name=part, model=lite, revision=5.3, warning=quiet, "
     "baseline=line3 (that it was recognised with), since=2026-11-01, until=2026-12-01, "
     "'arousal>0.7' (also >=, <, <=), myhead=promoter. If several are given, all must hold.",
 )

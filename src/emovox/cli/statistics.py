@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emovox.cli import library, parameters
-from emovox.cli.report import clock, label, printable, relation
+from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.emotions import NAMES
 from emovox.exports.verdict import two_decimals
 from emovox.settings import settings
@@ -44,7 +44,8 @@ def stats(
     if form == "json":
         click.echo(json.dumps(asdict(totals), ensure_ascii=False, indent=2))
         return
-    click.echo(f"{totals.recordings} recordings ({clock(totals.seconds)}), {totals.recognitions} recognitions")
+    recordings = counted(totals.recordings, "recording")
+    click.echo(f"{recordings} ({clock(totals.seconds)}), {counted(totals.recognitions, 'recognition')}")
     language = labels or settings().labels
     emotions = {label(name, language): totals.by_emotion[name] for name in NAMES if name in totals.by_emotion}
     parts = {"emotion": emotions, "day": totals.by_day, "tag": totals.by_tag, "model": totals.by_model}
