@@ -172,7 +172,9 @@ def test_peaks_are_the_clear_moments_of_what_is_not_resting() -> None:
 
 def test_of_many_peaks_the_highest_are_told_in_order_of_time() -> None:
     names = ["angry", "disgusted", "fearful", "happy", "sad", "surprised"]
-    segments = [spoken(10 * at, 10 * at + 2, **{name: 0.5 + at / 20}) for at, name in enumerate(names)]
+    segments = [
+        spoken(10 * at, 10 * at + 2, unsure=None, **{name: 0.5 + at / 20}) for at, name in enumerate(names)
+    ]
     assert [peak.name for peak in of(*segments).peaks] == names[1:]
 
 
