@@ -61,6 +61,15 @@ TABLE: dict[str, tuple[list[Segment], str, str, str]] = {
         [spoken(0, 4, angry=0.98), spoken(5, 10, neutral=0.5, angry=0.45)], "tie", "angry and neutral",
         "Sounds both angry and neutral, neither clearly ahead.",
     ),
+    "four in turn": (
+        [*run(0, 8, **CALM), *run(8, 16, **CROSS), *run(16, 24, sad=0.8), spoken(24, 27, happy=0.8)], "arc",
+        "neutral → angry 0:08 → sad 0:16 → happy 0:24",
+        "Neutral at first, angry from 0:08, sad from 0:16, happy from 0:24 to the end.",
+    ),
+    "two of three lead in two thirds": (
+        [spoken(0, 4, angry=0.8), spoken(5, 9, sad=0.8), spoken(10, 13, happy=0.8)], "tie", "angry and sad",
+        "Sounds both angry and sad, neither clearly ahead.",
+    ),
     "all unsure": (
         [spoken(0, 4, unsure=True, angry=0.8)], "unsure", "unsure", "Too unclear to name: the model isn’t sure.",
     ),

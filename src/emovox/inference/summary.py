@@ -1,7 +1,8 @@
 """The summary: what the speech of a recording comes to, by rule, from its segments alone.
 
 Headline, segments and shares can't contradict each other, since nothing else is asked. The rules, in this order,
-for the whole of a recording whose speech spans half a minute at most, and for each part of a longer one's arc:
+for the whole of a recording whose speech spans half a minute at most, and for each part of a longer one's arc. A
+shorter one has an arc, too, where two level classes lead in less than two thirds of its speech:
 
 1. unsure: most of its speech is in segments that are marked so; they speak for no class;
 2. a tie: of the mean scores of the other segments, by their seconds, the second is within ten points of the first;
@@ -28,6 +29,8 @@ LONG = 30.0
 """Seconds of speech, with its pauses, that one emotion is still said of."""
 TIE = 0.1
 """Of two mean scores: ten points."""
+MOST = 2 / 3
+"""Share of the speech that two level classes must lead in, to be said of all of it."""
 LEAST_PEAK = 1.0  # seconds; a shorter segment is a flicker
 PEAKS = 5
 RESTING = frozenset({"neutral", "other", "unknown"})  # whose highest score nobody looks for
@@ -121,8 +124,8 @@ class SpeechSummary(Facts):
         None, description="likewise, of a model that gives no classes", exclude_if=is_none
     )
     arc: list[Part] = Field(
-        description="its parts, in order: a single one if the speech spans half a minute at most, or nothing "
-        "changes"
+        description="its parts, in order: a single one if nothing changes, or the speech spans half a minute at "
+        "most and one or two classes lead in most of it"
     )
     peaks: list[Peak] = Field(
         description="of a long recording, in order of time: where classes are highest that lead clearly in a "
@@ -156,7 +159,8 @@ def _of_classes(
     seconds = np.array([item.end - item.start for item in segments])
     unsure = np.array([bool(item.unsure) for item in segments])
     speech = float(seconds.sum())
-    long = segments[-1].end - segments[0].start > LONG
+    everything = _leading(names, scores, seconds, unsure)
+    long = segments[-1].end - segments[0].start > LONG or _mixed(names, everything, scores, seconds, unsure)
     # Who is unsure speaks for that alone.
     evidence = np.column_stack([np.where(unsure[:, np.newaxis], 0.0, scores), unsure])
     slices = arc.parts(seconds, evidence) if long else [slice(0, len(segments))]
@@ -208,6 +212,13 @@ def _leading(names: list[str], scores: arc.Numbers, seconds: arc.Numbers, unsure
     elif first == second or mean[first] - mean[second] > TIE + _ROUNDING:
         return [names[first]]
     return [names[first], names[second]]
+
+
+def _mixed(names: list[str], leading: list[str], scores: arc.Numbers, seconds: arc.Numbers, unsure: Flags) -> bool:
+    """Whether two are level that aren't what most of the speech is like."""
+    own = np.isin(np.array(names)[scores.argmax(axis=1)], leading)
+    sure = np.where(unsure, 0.0, seconds)
+    return len(leading) > 1 and float(sure[own].sum()) < MOST * float(sure.sum())
 
 
 def _peaks(segments: Sequence[_Segment], names: list[str], scores: arc.Numbers, unsure: Flags) -> list[Peak]:
