@@ -180,7 +180,7 @@ class Table(Report):
                 start = title if number == 0 else ""
                 cells = set_cell_size(_fit(start, self._width), self._width)
                 click.echo(f"{cells}  {line}".rstrip())
-        if found.summary is not None and found.recording.duration > LONG:
+        if found.summary is not None and (found.summary.kind == "arc" or found.recording.duration > LONG):
             said = found.summary.sentence.in_language(self.language)
             click.echo(f"{' ' * self._width}  {printable(said)}")
         for item in (found.segments or []) if self.listed or not found.is_inferred else []:

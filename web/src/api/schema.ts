@@ -2256,7 +2256,7 @@ export interface components {
             } | null;
             /**
              * Arc
-             * @description its parts, in order: a single one if the speech spans half a minute at most, or nothing changes
+             * @description its parts, in order: a single one if nothing changes, or the speech spans half a minute at most and one or two classes lead in most of it
              */
             arc: components["schemas"]["Part"][];
             /**
