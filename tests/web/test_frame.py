@@ -103,11 +103,12 @@ def test_the_drawer_keeps_what_is_chosen_and_gives_the_focus_back(tab: Tab) -> N
     button = page.get_by_role("button", name="Options: ")
     button.press("Enter")
     drawer = page.get_by_role("dialog", name="Options")
-    drawer.get_by_text("Whole utterance").click()
+    drawer.locator("summary", has_text="More options").click()
+    drawer.get_by_text("Each channel by itself").click()
     tab.shoot("drawer")
     drawer.get_by_role("button", name="Done").click()
     expect(drawer).to_be_hidden()
-    expect(button).to_contain_text("Whole utterance")
+    expect(button).to_contain_text("Each channel by itself")
     assert page.evaluate("() => document.activeElement.className").startswith("asked")
 
 
