@@ -38,9 +38,9 @@ def test_every_format_into_every_directory(run: Run) -> None:
     places = [save(Path("outputs", f"outputs_20240104_22300{number}")) for number in range(2)]
     code, out, err = run("export", *places, "--format", ",".join(exports.FORMATS))
     assert (code, err) == (0, "")
-    assert len(out.splitlines()) == 2 * 10
+    assert len(out.splitlines()) == 2 * 11
     assert all(Path(line).is_file() for line in out.splitlines())
-    assert [Path(line).parent for line in out.splitlines()] == [places[0]] * 10 + [places[1]] * 10
+    assert [Path(line).parent for line in out.splitlines()] == [places[0]] * 11 + [places[1]] * 11
     assert [cue.text for cue in webvtt.read(str(places[1] / "segments.vtt")).captions] == ["😊 happy 75 %"]
 
 

@@ -134,7 +134,7 @@ def test_another_models_head_is_refused_before_anything_is_recognised(
     head(other).write(tmp_path / "h.json")
     code, _, err = run("recognize", *examples, "--head", tmp_path / "h.json", "--model", "lite")
     assert code == 1
-    assert err.count("trained on the model lite 1, not on lite 5.2") == 1
+    assert err.count("trained on the model lite 1, not on lite 5.3") == 1
 
 
 def test_help_has_examples(run: Run) -> None:

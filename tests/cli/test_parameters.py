@@ -20,7 +20,10 @@ def test_every_declared_option_is_there(command: click.Command) -> None:
         option = there[name]
         assert isinstance(option, click.Option)
         text = str(info.description).capitalize()
-        assert name in {"head", "baseline", "expect", "side"} or (option.help or "").lower() == f"{text.lower()}."
+        assert (
+            name in {"head", "baseline", "expect", "segments", "side"}
+            or (option.help or "").lower() == f"{text.lower()}."
+        )
         assert option.default == getattr(Options(), name)
 
 

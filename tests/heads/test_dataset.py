@@ -71,7 +71,7 @@ def test_those_of_revision_5_are_used_as_ever(
     np.testing.assert_array_equal(found, [np.ones(384), np.zeros(384)])
     (place / "result.json").write_text(json.dumps({"model": {**old, "revision": "4"}}))
     _, _, failures, _ = embed(rows(place / "embedding.npy", examples[0]), recognizer)
-    assert failures == [("embedding.npy", "an embedding by lite 4, not by lite 5.2")]
+    assert failures == [("embedding.npy", "an embedding by lite 4, not by lite 5.3")]
 
 
 def test_what_can_t_be_used_costs_nothing_else(

@@ -8,6 +8,7 @@ an SQLite file of their own.
 
 import os
 import sqlite3
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -50,6 +51,7 @@ _POSTGRES = {  # of libpq: a server that is away, or a network that is cut, is n
 # After the second group connections are useless: the file may be another by now.
 _BLOCKED = ("no such table", "is locked", "is full", "out of memory", "locking protocol")
 _BROKEN = ("malformed", "not a database", "disk I/O error", "unable to open", "readonly database")
+_ALEMBIC = threading.Lock()
 _LOCK = 0x656D6F766F78  # of PostgreSQL's advisory locks; any number that nobody else takes
 
 
@@ -265,6 +267,7 @@ def _check_known(version: str | None) -> None:
 
 
 def _migrate(connection: Connection) -> None:
+    """Run what is missing; one thread at a time, as alembic's `op` and `context` are of the whole process."""
     from alembic import command  # noqa: PLC0415  slow to load, and seldom needed
     from alembic.config import Config  # noqa: PLC0415
 
@@ -272,7 +275,8 @@ def _migrate(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    with _ALEMBIC:
+        command.upgrade(config, HEAD)
 
 
 def _back_up(engine: Engine, version: str) -> None:
