@@ -1,8 +1,10 @@
 """When the service has something to say: it goes and comes back, is full, wants a key, downloads a model."""
 
+import wave
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -42,13 +44,16 @@ def test_a_full_service_is_asked_again(
     browser: Browser, tmp_path: Path, examples: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accepting, "busy", lambda seconds: problems.busy(1))  # it would say a minute
+    with wave.open(str(long := tmp_path / "long.wav"), "wb") as file:  # takes seconds, while the others come
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(np.random.default_rng(0).bytes(2 * 16_000 * 300))
     with serving(tmp_path / "outputs", max_jobs=1) as client, opened(browser, str(client.base_url)) as tab:
         page = tab.open()
-        tab.choose(*examples)
+        tab.choose(long, *examples)
         queue = page.get_by_role("region", name="Recordings", exact=True)
         expect(queue.locator("li[data-state=held]").first).to_be_visible()
         tab.shoot("full")
-        expect(queue.get_by_text("7 of 7 finished")).to_be_visible(timeout=60_000)
+        expect(queue.get_by_text("8 of 8 finished")).to_be_visible(timeout=60_000)
         expect(queue.get_by_text("failed")).to_have_count(0)
 
 
