@@ -23,8 +23,8 @@ class Emotion:
 
     On its ground each colour has a contrast of 3 at least, and any two are told apart by readers of every kind of
     colour vision: the least CIEDE2000, also as protanopes, deuteranopes and tritanopes see them, is 16. One set
-    for both grounds can't be that. What is no emotion has no colour: neutral has a quiet grey, other and unknown
-    a second one, and textures.
+    for both grounds can't be that. Labels that name no emotion are grey: neutral has a quiet one, other and
+    unknown share a second and are told apart by textures.
     """
 
     name: str

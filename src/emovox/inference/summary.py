@@ -9,8 +9,8 @@ shorter one has an arc, too, where two level classes lead in less than two third
    or another class than the first leads in most of their seconds;
 3. clear: the first.
 
-There is none without segments or speech, where nothing may be inferred, and of a model that gives embeddings
-alone.
+A result without segments or speech has no summary, nor has one of which nothing may be inferred, or of a model that
+gives embeddings alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -135,7 +135,7 @@ class SpeechSummary(Facts):
 
 
 def summarize(segments: Sequence[_Segment] | None) -> SpeechSummary | None:
-    """The summary of a recording's segments; None: there is none. Segments that say nothing aren't counted."""
+    """The summary of a recording's segments, or None without any. Segments that say nothing aren't counted."""
     segments = segments or ()
     if judged := [item for item in segments if item.scores]:
         return _of_classes(judged, None, [item.scores or {} for item in judged])

@@ -5,7 +5,7 @@ weight's shape tells is written here for the encoders that are known: Whisper's 
 channels wide as WavLM's are. It names no labels either: the nine classes and the three values are those of the
 authors' examples. A fourth head has 17 classes whose names are published nowhere: it is left out.
 
-The class that gives values alone saves the other heads, too, and never trained them; it is told by its setting
+The class that gives only values saves the other heads, too, and never trained them; it is told by its setting
 `predict_gender`, which the other class hasn't.
 """
 
