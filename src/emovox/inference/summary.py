@@ -9,8 +9,8 @@ shorter one has an arc, too, where two level classes lead in less than two third
    or another class than the first leads in most of their seconds;
 3. clear: the first.
 
-A result without segments or speech has no summary, nor has one of which nothing may be inferred, or of a model that
-gives embeddings alone.
+A result without segments or speech has no summary, nor has one of which nothing may be inferred, or of a model
+that gives embeddings alone.
 """
 
 from collections.abc import Mapping, Sequence
