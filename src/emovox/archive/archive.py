@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Engine, delete, select, tuple_
 
 from emovox.archive import rows
+from emovox.archive.corrections import Corrections
 from emovox.archive.database import PATIENCE, archive_file, open_database
 from emovox.archive.directories import Directories
 from emovox.archive.filter import Filter
@@ -40,6 +41,7 @@ class Archive:
         database: where they are.
         neighbours: the index of their embeddings.
         directories: their outputs directories.
+        corrections: what people said of segments.
 
     Example:
         >>> with Archive() as archive:
@@ -65,6 +67,7 @@ class Archive:
         self._mapper = RecordMapper(self.database)
         self.neighbours = SimilarityIndex(self.database, _cache(self.database))
         self.directories = Directories(self.database, self._mapper)
+        self.corrections = Corrections(self.database, self._mapper)
 
     def __enter__(self) -> "Archive":
         return self

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from emovox.emotions import NAMES
 
-HEAD = "0009"  # the newest migration
+HEAD = "0011"  # the newest migration
 
 metadata = MetaData()
 
@@ -85,6 +85,25 @@ segments = Table(
     Column("confidence", Float),
     *_scores(),
     Column("channel", Integer),
+    Index("segments_confidence", "confidence", "recognition", "number"),
+)
+
+corrections = Table(  # what people say of segments; they stay with the recording, however it is recognised again
+    "corrections",
+    metadata,
+    Column("id", Integer, primary_key=True),  # grows, and none comes twice
+    Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), nullable=False, index=True),
+    Column("channel", Integer),  # that was recognised alone; null: all together
+    Column("start", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("label", String(100), nullable=False),
+    Column("said", Text),  # by the model: its emotion, or the class of its own that led
+    Column("confidence", Float),
+    Column("model", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("author", Text),  # name of an API key; null: none was needed
+    Column("created", Float, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 directories = Table(  # the outputs directories that there are; several may be copies with one recognition

@@ -10,6 +10,7 @@ import rich.progress
 from rich.console import Console
 
 from emovox.cli import library, parameters
+from emovox.cli.corrections import corrections
 from emovox.cli.deletion import delete
 from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
@@ -41,6 +42,7 @@ def archive() -> None:
     emovox archive import outputs/
     emovox archive list --filter emotion=angry --filter since=2026-11-01
     emovox archive tag complaint 3f9a12c0ffee
+    emovox archive corrections
     emovox archive export --format csv > archive.csv
     emovox archive watch outputs/ --run 'notify-send {}'
     emovox archive upgrade --dry-run
@@ -48,6 +50,7 @@ def archive() -> None:
     """  # noqa: D301  click needs the backspace itself
 
 
+archive.add_command(corrections)
 archive.add_command(delete)
 archive.add_command(stats)
 archive.add_command(upgrade)

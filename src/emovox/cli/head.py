@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 import rich.progress
@@ -22,6 +22,10 @@ from emovox.models.head import REPORT, Head
 from emovox.models.loading import PrecisionChoice
 from emovox.packages import install, missing
 
+if TYPE_CHECKING:
+    from emovox.heads.fitting import Method
+    from emovox.heads.training import Trained
+
 
 @click.group(no_args_is_help=True)
 def head() -> None:
@@ -36,8 +40,10 @@ def head() -> None:
 
 
 @head.command(no_args_is_help=True)
-@click.argument("labels", type=click.Path(path_type=Path))
+@click.argument("labels", type=click.Path(path_type=Path), required=False)
 @click.option("--name", required=True, help="What to call the head.")
+@click.option("--corrections", is_flag=True, help="Train on the segments that were corrected in the archive.")
+@click.option("--without", multiple=True, metavar="LABEL", help="With --corrections: leave out this class.")
 @click.option("--path-column", metavar="COLUMN", help="The column of recordings.  [default: path, file, …]")
 @click.option("--label-column", metavar="COLUMN", help="The column of classes.  [default: label, emotion, …]")
 @click.option(
@@ -63,8 +69,10 @@ def head() -> None:
 @click.option("--yes", "-y", is_flag=True, help="Replace an existing head without asking.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no summary.")
 def train(
-    labels: Path,
+    labels: Path | None,
     name: str,
+    corrections: bool,
+    without: tuple[str, ...],
     path_column: str | None,
     label_column: str | None,
     group: str | None,
@@ -78,6 +86,9 @@ def train(
 ) -> int:
     """Train a head on LABELS: a CSV, TSV or JSON lines file with a recording and its class in each row.
 
+    Or on corrections, which people made of segments on the page or through the API, with --corrections. Whole
+    recordings are held out then, or whole speakers if tags such as speaker:anna say who they are.
+
     Paths are relative to the file; an embedding.npy may take a recording's place. Embeddings are cached, so that
     training again is quick. Nothing leaves this machine.
 
@@ -89,12 +100,21 @@ def train(
     \b
     emovox head train labels.csv --name calls
     emovox head train labels.tsv --name calls --label-column class --group agent --report calls.html
+    emovox head train --corrections --name calls
 
     Exit code: 0 all well, 1 some recordings could not be used (the head is trained on the others), 2 usage.
     """  # noqa: D301  click needs the backspace itself
     from emovox.evaluation.html_page import need_pictures  # noqa: PLC0415
     from emovox.heads import training  # noqa: PLC0415  what others needn't load
 
+    if corrections == (labels is not None):
+        raise click.UsageError("name a list of labelled recordings, or give --corrections: one of the two")
+    if corrections and (path_column or label_column or group):
+        raise click.UsageError(
+            "corrections are no list with columns: leave out --path-column, --label-column and --group"
+        )
+    if without and not corrections:
+        raise click.UsageError("--without is for --corrections: a list needn't have what it is to be without")
     with_report = report is not None or not missing(["matplotlib"])
     if with_report:
         need_pictures()
@@ -109,18 +129,21 @@ def train(
         isolate=True,
     )
     with _Steps(shown=not quiet) as steps:
-        trained = training.train(
-            labels,
-            name,
-            recognizer,
-            paths=path_column,
-            labels=label_column,
-            group=group,
-            method=method,
-            start=steps.start,
-            begin=steps.begin,
-            progress=steps.fit,
-        )
+        if labels is None:
+            trained = _on_corrections(name, recognizer, without, method, steps)
+        else:
+            trained = training.train(
+                labels,
+                name,
+                recognizer,
+                paths=path_column,
+                labels=label_column,
+                group=group,
+                method=method,
+                start=steps.start,
+                begin=steps.begin,
+                progress=steps.fit,
+            )
     if method == "auto" and not quiet and find_spec("scipy") is None:
         click.echo(f"using prototypes: regression is often better, but needs SciPy ({install('scipy')})", err=True)
     trained.head.write(path)
@@ -137,6 +160,17 @@ def train(
         _print(trained.head)
         click.echo(f"saved as {path}" + (f"; report: {page}" if with_report else ""), err=True)
     return 1 if trained.failures else 0
+
+
+def _on_corrections(
+    name: str, recognizer: Recognizer, without: tuple[str, ...], method: "Method", steps: "_Steps"
+) -> "Trained":
+    with library.read_archive(needed=True) as archive:
+        from emovox.archive.correction_head import train_on_corrections  # noqa: PLC0415  an extra
+
+        return train_on_corrections(
+            archive, name, recognizer, without=without, method=method, begin=steps.segment, progress=steps.fit
+        )
 
 
 @head.command("list")
@@ -198,7 +232,7 @@ class _Steps:
         self._shown = shown
         self._recordings: Progress | None = None
         self._bar = rich.progress.Progress(
-            rich.progress.TextColumn("fitting"),
+            rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(),
             rich.progress.MofNCompleteColumn(),
             rich.progress.TimeRemainingColumn(),
@@ -229,11 +263,16 @@ class _Steps:
             self._first = False
             self._recordings.begin(printable(name))
 
+    def segment(self, done: int, total: int) -> None:
+        """Show that some corrected segments are done."""
+        self._bar.start()
+        self._bar.update(self._task, completed=done, total=total, description="segments")
+
     def fit(self, done: int, total: int) -> None:
         """Show that some fits are done."""
         self._end_recordings()
         self._bar.start()
-        self._bar.update(self._task, completed=done, total=total)
+        self._bar.update(self._task, completed=done, total=total, description="fitting")
 
     def _end_recordings(self) -> None:
         if self._recordings is not None:
@@ -251,11 +290,12 @@ def _print(item: Head) -> None:
     how = facts.method if facts.penalty is None else f"{facts.method}, penalty {facts.penalty:g}"
     start = ", from the model's own head" if facts.own_head else ""
     measured = (
-        "nothing: too few recordings to hold any out"
+        f"nothing: too few {facts.group or 'recording'}s to hold any out"
         if facts.unweighted is None
         else f"{100 * facts.unweighted:.1f} % unweighted recall, held out "
         + (f"by {facts.group} ({facts.groups})" if facts.group else "recording by recording")
     )
+    what = "segments" if facts.corrections else "recordings"
     for key, value in {
         "head": item.name,
         "model": f"{item.model.name} {item.model.revision}",
@@ -267,4 +307,6 @@ def _print(item: Head) -> None:
     for name in item.classes:
         recall = facts.recalls.get(name)
         shown = "" if recall is None else f"{100 * recall:5.1f} %  {bar(recall)}"
-        click.echo(f"  {set_cell_size(name, width)}  {facts.clips.get(name, 0):6} recordings  {shown}".rstrip())
+        if (ends := facts.intervals.get(name)) is not None:
+            shown += f"  {100 * ends[0]:.0f} – {100 * ends[1]:.0f} %"
+        click.echo(f"  {set_cell_size(name, width)}  {facts.clips.get(name, 0):6} {what}  {shown}".rstrip())

@@ -41,6 +41,12 @@ class Training(FittedFacts):
     folds: int = Field(ge=0, description="parts that were held out in turn; 0: nothing was measured")
     unweighted: float | None = Field(None, description="mean recall of the classes, held out")
     recalls: dict[str, float] = Field(description="of each class, held out")
+    intervals: dict[str, tuple[float, float]] = Field(
+        {}, description="95 % interval of each recall; empty: not measured, or not known, as in heads of 0.1"
+    )
+    corrections: bool = Field(
+        False, description="whether it was trained on the archive's corrections instead of a list"
+    )
     labels_file: str | None = Field(
         None, description="the list that it was trained on, where that was then; null: not known"
     )

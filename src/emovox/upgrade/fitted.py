@@ -54,6 +54,8 @@ def untrainable(head: Head) -> str:
     """Why a head can't be trained again, as far as its file and list tell; empty: nothing says so."""
     again = f"`emovox head train LABELS --name {head.name}`"
     facts = head.training
+    if facts.corrections:
+        return f"it was trained on corrections: `emovox head train --corrections --name {head.name}`"
     if facts.labels_file is None:
         return f"it doesn't say on which list it was trained: {again}"
     path = Path(facts.labels_file)
