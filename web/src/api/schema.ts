@@ -1279,13 +1279,26 @@ export interface components {
         };
         /**
          * HeadView
-         * @description A trained head: a user's own classes, on a model's embeddings.
+         * @description A trained head: a user's own classes or values, on a model's embeddings.
          */
         HeadView: {
             /** Name */
             name: string;
-            /** Classes */
+            /**
+             * Classes
+             * @description empty if it gives values
+             */
             classes: string[];
+            /**
+             * Values
+             * @description their names; empty if it gives classes
+             */
+            values: string[];
+            /**
+             * Range
+             * @description of the values; null if it gives classes
+             */
+            range: number[] | null;
             /**
              * Model
              * @description name of the model it belongs to
@@ -1317,6 +1330,15 @@ export interface components {
              */
             recalls: {
                 [key: string]: number;
+            };
+            /**
+             * Figures
+             * @description of each value, on held-out recordings: `clips`, `ccc`, `pearson`, `rmse`, `mae`
+             */
+            figures: {
+                [key: string]: {
+                    [key: string]: number | null;
+                };
             };
         };
         /**
