@@ -41,7 +41,7 @@ class Archive:
         neighbours: the index of their embeddings.
         directories: their outputs directories.
 
-    Example:
+    Examples:
         >>> with Archive() as archive:
         ...     archive.add(recognizer.recognize("call.mp3", embedding=True))
         ...     for neighbour in archive.similar(recognizer.recognize("other.mp3", embedding=True)):

@@ -61,7 +61,7 @@ class Training(FittedFacts):
 class Head(Fitted):
     """Own classes on a model's embeddings.
 
-    Example:
+    Examples:
         >>> head = Head.find("calls")
         >>> head.scores(recognition.embedding)    # (1, classes) or (T, classes)
     """
