@@ -5,6 +5,12 @@ from website.pages import ROOT, sources
 _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     ("Start", "开始", (
         ("Emovox", "Emovox", "index.md"),
+        ("For analysts", "写给分析人员", "start/analyst.md"),
+        ("For researchers", "写给研究人员", "start/researcher.md"),
+        ("For makers", "写给创作者", "start/maker.md"),
+        ("For developers", "写给开发者", "start/developer.md"),
+        ("Questions", "常见问题", "faq.md"),
+        ("Figures", "数字", "figures.md"),
     )),
     ("Tasks", "任务", (
         ("Over time", "随时间变化", "time.md"),

@@ -18,6 +18,7 @@ from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.folds import Folds, find_folds
 from emovox.labels.label_list import Failure
+from emovox.labels.trained_on import trained_corpora
 from emovox.labels.value_list import Rated
 from emovox.models.readout import Readout
 
@@ -46,6 +47,7 @@ class ValueEvaluation:
         drawn_by: the column of the groups that were resampled; None: recordings were.
         groups: measures by value of each column that has two or more values.
         folds: of each corpus, if the list has speakers and folds.
+        trained_corpora: which corpora the recordings seem to be of that the model says it was trained on.
     """
 
     model: ModelFacts
@@ -63,6 +65,7 @@ class ValueEvaluation:
     drawn_by: str | None
     groups: Mapping[str, Mapping[str, Measured]]
     folds: Sequence[Folds]
+    trained_corpora: Sequence[str] = ()
 
     @property
     def drawn(self) -> str:
@@ -101,6 +104,7 @@ class ValueEvaluation:
                 for column, groups in self.groups.items()
             },
             "folds": [asdict(folds) for folds in self.folds],
+            "trained_corpora": list(self.trained_corpora),
         }
 
 
@@ -187,6 +191,7 @@ def evaluate_values(
         drawn_by,
         groups,
         find_folds(rows),
+        trained_corpora(rows, recognizer.metadata.corpora),
     )
 
 
