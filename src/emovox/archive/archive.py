@@ -43,7 +43,7 @@ class Archive:
         directories: their outputs directories.
         corrections: what people said of segments.
 
-    Example:
+    Examples:
         >>> with Archive() as archive:
         ...     archive.add(recognizer.recognize("call.mp3", embedding=True))
         ...     for neighbour in archive.similar(recognizer.recognize("other.mp3", embedding=True)):

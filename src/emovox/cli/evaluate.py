@@ -12,14 +12,8 @@ from emovox.cli.evaluations import CONFUSIONS, HTML, JSON, PICTURE, SCATTER, TAB
 from emovox.cli.progress import Progress
 from emovox.cli.report import printable
 from emovox.errors import LabelsError
-from emovox.evaluation.evaluation import (
-    Competing,
-    Evaluation,
-    doubts,
-    folds_in_words,
-    readout_to_evaluate,
-    seen_in_words,
-)
+from emovox.evaluation.doubts import doubts
+from emovox.evaluation.evaluation import Competing, Evaluation, readout_to_evaluate
 from emovox.evaluation.evaluation import evaluate as evaluate_classes
 from emovox.evaluation.value_evaluation import ValueEvaluation, evaluate_values
 from emovox.inference.options import Options
@@ -207,8 +201,7 @@ def evaluate(
                 speech_only=speech_only,
                 head=own_head,
             )
-        seen = seen_in_words(own_head, result.trained_on, len(result.rows))
-        sentences = [*seen, *folds_in_words(result.folds)]
+        sentences = doubts(result)
     else:
         _refuse({"--range": scale}, "values")
         if layout is None:
