@@ -201,7 +201,6 @@ def evaluate(
                 speech_only=speech_only,
                 head=own_head,
             )
-        sentences = doubts(result)
     else:
         _refuse({"--range": scale}, "values")
         if layout is None:
@@ -221,12 +220,11 @@ def evaluate(
                 baseline=options.baseline,
                 expect=options.expect,
             )
-        sentences = doubts(result)
     if form == "json":
         click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
     else:
         evaluations.show(result)
-    for sentence in sentences:
+    for sentence in doubts(result):
         click.echo(f"Warning: {printable(sentence)}", err=True)
     for name, reason in [*((str(path), reason) for path, reason in unreadable), *result.failures]:
         click.echo(f"Error: {printable(name)}: {printable(reason)}", err=True)

@@ -76,8 +76,6 @@ class ValueEvaluation:
         """Of the readout; a trained head has its own."""
         return self.readout.name if self.head is None else self.head.name
 
-    trained_corpora: Sequence[str] = ()
-
     @property
     def drawn(self) -> str:
         """How the intervals were made, in words."""
