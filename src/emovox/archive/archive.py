@@ -15,6 +15,7 @@ from emovox.archive import rows
 from emovox.archive.database import PATIENCE, archive_file, open_database
 from emovox.archive.directories import Directories
 from emovox.archive.filter import Filter
+from emovox.archive.flags import Flags
 from emovox.archive.names import Name
 from emovox.archive.pages import mark, position
 from emovox.archive.readings import names
@@ -40,6 +41,7 @@ class Archive:
         database: where they are.
         neighbours: the index of their embeddings.
         directories: their outputs directories.
+        flags: named rules that find moments in them.
 
     Example:
         >>> with Archive() as archive:
@@ -65,6 +67,7 @@ class Archive:
         self._mapper = RecordMapper(self.database)
         self.neighbours = SimilarityIndex(self.database, _cache(self.database))
         self.directories = Directories(self.database, self._mapper)
+        self.flags = Flags(self.database)
 
     def __enter__(self) -> "Archive":
         return self
