@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from emovox.archive.archive import Archive
     from emovox.archive.view import View
 
-# The record's fields, but a column for each score.
+# The record's fields, but a column for each score, and a summary's kind and headline in both languages.
 COLUMNS = (
     "id", "name", "sha256", "link", "created", "emotion", "confidence", *NAMES, "duration", "speech", "model",
     "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs", "baseline", "relative_to",
-    "side", "policy",
+    "side", "policy", "summary", "headline", "headline_zh",
 )  # fmt: skip
 _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
@@ -152,4 +152,7 @@ def _flat(record: ArchiveRecord) -> dict[str, Any]:
     row["baseline"] = None if record.baseline is None else record.baseline.name
     row.pop("scores_without", None)
     row["policy"] = None if record.policy is None else record.policy.profile
+    brief = record.summary
+    row["summary"] = None if brief is None else brief.kind
+    row["headline"], row["headline_zh"] = (None, None) if brief is None else (brief.headline.en, brief.headline.zh)
     return {**row, **(row.pop("scores") or dict.fromkeys(NAMES))}

@@ -12,6 +12,7 @@ from rich.console import Console
 from emovox.cli import library, parameters
 from emovox.cli.corrections import corrections
 from emovox.cli.deletion import delete
+from emovox.cli.moments import flag, moments
 from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
@@ -43,6 +44,7 @@ def archive() -> None:
     emovox archive list --filter emotion=angry --filter since=2026-11-01
     emovox archive tag complaint 3f9a12c0ffee
     emovox archive corrections
+    emovox archive moments 'angry >= 60% for 3s'
     emovox archive export --format csv > archive.csv
     emovox archive watch outputs/ --run 'notify-send {}'
     emovox archive upgrade --dry-run
@@ -52,6 +54,8 @@ def archive() -> None:
 
 archive.add_command(corrections)
 archive.add_command(delete)
+archive.add_command(flag)
+archive.add_command(moments)
 archive.add_command(stats)
 archive.add_command(upgrade)
 archive.add_command(watch)
