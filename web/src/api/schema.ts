@@ -117,7 +117,14 @@ export interface paths {
          */
         get: operations["heads_v1_heads_get"];
         put?: never;
-        post?: never;
+        /**
+         * Train
+         * @description Train a head on the corrections of all recordings; the answer is a stream of events.
+         *
+         *     Whole recordings are held out to measure it, or whole speakers, where tags such as `speaker:anna` tell them.
+         *     It goes on if clients leave; who asks for one of the same name meanwhile follows the one that is made.
+         */
+        post: operations["train_v1_heads_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -654,6 +661,96 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Page
+         * @description What people said of segments of all recordings, latest first.
+         */
+        get: operations["page_v1_corrections_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/corrections/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Least Certain
+         * @description The segments to look at next: those of the lowest confidence that nobody has corrected, of all recordings.
+         *
+         *     Of a recording that was recognised several times the latest counts. Those of models without the nine emotions
+         *     aren't among them.
+         */
+        get: operations["least_certain_v1_corrections_next_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/outputs/{id_}/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Outputs
+         * @description What people said of segments of this recording, in the order of their time.
+         */
+        get: operations["of_outputs_v1_outputs__id___corrections_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/outputs/{id_}/segments/{number}/label": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put
+         * @description Say what a segment is, instead of what was said of it before. It holds of the recording and the time.
+         *
+         *     So it is there when the recording is recognised again, and goes with it. The model's own label, given here,
+         *     confirms it.
+         */
+        put: operations["put_v1_outputs__id___segments__number__label_put"];
+        post?: never;
+        /**
+         * Remove
+         * @description Take back what was said of a segment.
+         */
+        delete: operations["remove_v1_outputs__id___segments__number__label_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/baselines": {
         parameters: {
             query?: never;
@@ -1045,6 +1142,91 @@ export interface components {
             jobs: components["schemas"]["JobView"][];
         };
         /**
+         * CorrectionPage
+         * @description A page of corrections.
+         */
+        CorrectionPage: {
+            /** Corrections */
+            corrections: components["schemas"]["CorrectionView"][];
+            /**
+             * Counts
+             * @description how many there are of each label in all, the most first
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Next
+             * @description `before` of the next page; null: this is the last
+             */
+            next: number | null;
+        };
+        /**
+         * CorrectionView
+         * @description What somebody said of a segment.
+         */
+        CorrectionView: {
+            /**
+             * Id
+             * @description grows with each
+             */
+            id: number;
+            /**
+             * Sha256
+             * @description of the recording
+             */
+            sha256: string;
+            /**
+             * Name
+             * @description of the recording
+             */
+            name: string | null;
+            /**
+             * Channel
+             * @description that was recognised alone, from 1; null: all together
+             */
+            channel: number | null;
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Label
+             * @description what it is
+             */
+            label: string;
+            /**
+             * Said
+             * @description what the model had said: its emotion, or the class of its own that led; null: nothing
+             */
+            said: string | null;
+            /**
+             * Confidence
+             * @description with which
+             */
+            confidence: number | null;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Author
+             * @description name of the API key of who said it; null: no key was needed
+             */
+            author: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
          * Curve
          * @description Scores and values over time.
          */
@@ -1318,6 +1500,40 @@ export interface components {
             recalls: {
                 [key: string]: number;
             };
+            /**
+             * Intervals
+             * @description 95 % interval of each recall; empty: not measured, or not known
+             */
+            intervals: {
+                [key: string]: number[];
+            };
+            /**
+             * Examples
+             * @description recordings or corrected segments of each class
+             */
+            examples: {
+                [key: string]: number;
+            };
+            /**
+             * Corrections
+             * @description whether it was trained on corrected segments
+             */
+            corrections: boolean;
+            /**
+             * Group
+             * @description what was held out together, such as `recording` or `speaker`; null: each example by itself
+             */
+            group: string | null;
+            /**
+             * Groups
+             * @description how many of those there are
+             */
+            groups: number | null;
+            /**
+             * Folds
+             * @description parts that were held out in turn; 0: nothing was measured
+             */
+            folds: number;
         };
         /**
          * Health
@@ -2024,12 +2240,95 @@ export interface components {
              */
             channel?: number | null;
             /**
+             * Label
+             * @description what somebody said that it is, by the archive's corrections; never in result.json itself
+             */
+            label?: string | null;
+            /**
              * Readouts
              * @description as of the recording
              */
             readouts?: {
                 [key: string]: components["schemas"]["ReadoutResult"];
             };
+        };
+        /**
+         * SegmentCorrection
+         * @description What somebody said of a segment of these outputs.
+         */
+        SegmentCorrection: {
+            /**
+             * Id
+             * @description grows with each
+             */
+            id: number;
+            /**
+             * Sha256
+             * @description of the recording
+             */
+            sha256: string;
+            /**
+             * Name
+             * @description of the recording
+             */
+            name: string | null;
+            /**
+             * Channel
+             * @description that was recognised alone, from 1; null: all together
+             */
+            channel: number | null;
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Label
+             * @description what it is
+             */
+            label: string;
+            /**
+             * Said
+             * @description what the model had said: its emotion, or the class of its own that led; null: nothing
+             */
+            said: string | null;
+            /**
+             * Confidence
+             * @description with which
+             */
+            confidence: number | null;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Author
+             * @description name of the API key of who said it; null: no key was needed
+             */
+            author: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Number
+             * @description of the segment that it holds of, from 0; null: this result has none that is much the same
+             */
+            number: number | null;
+        };
+        /**
+         * SegmentCorrections
+         * @description The corrections of a recording, and of the channel that was recognised.
+         */
+        SegmentCorrections: {
+            /** Corrections */
+            corrections: components["schemas"]["SegmentCorrection"][];
         };
         /**
          * SegmentView
@@ -2402,6 +2701,66 @@ export interface components {
              * @description those that overlap the stretch; null if none are stored, or they were not asked for
              */
             segments: components["schemas"]["Segment"][] | null;
+        };
+        /**
+         * UncertainPage
+         * @description A page of segments, the least certain first.
+         */
+        UncertainPage: {
+            /** Segments */
+            segments: components["schemas"]["UncertainView"][];
+            /**
+             * Next
+             * @description `after` of the next page; null: this is the last
+             */
+            next: string | null;
+        };
+        /**
+         * UncertainView
+         * @description A segment that the model is unsure of, and that nobody has corrected.
+         */
+        UncertainView: {
+            /**
+             * Output
+             * @description id of its stored outputs
+             */
+            output: string;
+            /**
+             * Name
+             * @description of the recording
+             */
+            name: string | null;
+            /** Channel */
+            channel: number | null;
+            /**
+             * Number
+             * @description of the segment in them, from 0
+             */
+            number: number;
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Emotion
+             * @enum {string}
+             */
+            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
         };
         /**
          * ValueStatsView
@@ -3242,6 +3601,175 @@ export interface operations {
             };
             /** @description Misdirected Request */
             421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    train_v1_heads_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "calls"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Name
+                     * @description of the head
+                     * @example calls
+                     */
+                    name: string;
+                    /**
+                     * Without
+                     * @description labels that are left out, such as those of too few
+                     */
+                    without?: string[];
+                    /**
+                     * Model
+                     * @description on whose embeddings it is trained; by default the model of most of what was corrected
+                     */
+                    model?: string | null;
+                    /**
+                     * Replace
+                     * @description train the one that has this name again
+                     * @default false
+                     */
+                    replace?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Events: progress, done with the head, failed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6807,6 +7335,590 @@ export interface operations {
             path: {
                 id_: string;
                 tag: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    page_v1_corrections_get: {
+        parameters: {
+            query?: {
+                /** @description only these */
+                label?: string | null;
+                /** @description as in `next` */
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    least_certain_v1_corrections_next_get: {
+        parameters: {
+            query?: {
+                /** @description as in `next` */
+                after?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UncertainPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    of_outputs_v1_outputs__id___corrections_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentCorrections"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    put_v1_outputs__id___segments__number__label_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+                /** @description of the segment, from 0, as in result.json */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "angry"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Label
+                     * @description one of the nine emotions, English or Chinese, or any class of one's own
+                     * @example angry
+                     */
+                    label: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_v1_outputs__id___segments__number__label_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+                /** @description of the segment, from 0, as in result.json */
+                number: number;
             };
             cookie?: never;
         };
