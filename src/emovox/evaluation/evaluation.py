@@ -292,18 +292,23 @@ def readout_to_evaluate(metadata: Metadata, name: str | None = None) -> Readout 
 
 def doubts(evaluation: Evaluation) -> list[str]:
     """Why the figures may flatter, in sentences."""
-    sentences, head = [], evaluation.head
-    if head is not None and evaluation.trained_on is None:
-        sentences.append(
+    seen = seen_in_words(evaluation.head, evaluation.trained_on, len(evaluation.rows))
+    return [*seen, *folds_in_words(evaluation.folds)]
+
+
+def seen_in_words(head: Head | None, trained_on: int | None, count: int) -> list[str]:
+    """That a head was trained on some of so many recordings, or doesn't say; none if it wasn't, or isn't there."""
+    if head is not None and trained_on is None:
+        return [
             f"The head {head.name} doesn't say which recordings it was trained on: if some of these are among "
             "them, the figures flatter it."
-        )
-    elif head is not None and evaluation.trained_on:
-        sentences.append(
-            f"The head {head.name} was trained on {evaluation.trained_on} of these {len(evaluation.rows)} "
+        ]
+    if head is not None and trained_on:
+        return [
+            f"The head {head.name} was trained on {trained_on} of these {count} "
             "recordings, so the figures flatter it. Evaluate it on others."
-        )
-    return [*sentences, *folds_in_words(evaluation.folds)]
+        ]
+    return []
 
 
 def folds_in_words(corpora: Iterable[Folds]) -> list[str]:

@@ -31,10 +31,12 @@ class EmotionView(BaseModel):
 
 
 class HeadView(BaseModel):
-    """A trained head: a user's own classes, on a model's embeddings."""
+    """A trained head: a user's own classes or values, on a model's embeddings."""
 
     name: str
-    classes: list[str]
+    classes: list[str] = Field(description="empty if it gives values")
+    values: list[str] = Field(description="their names; empty if it gives classes")
+    range: tuple[float, float] | None = Field(description="of the values; null if it gives classes")
     model: str = Field(description="name of the model it belongs to")
     revision: str = Field(description="of that model")
     usable: bool = Field(
@@ -55,6 +57,9 @@ class HeadView(BaseModel):
     )
     groups: int | None = Field(description="how many of those there are")
     folds: int = Field(description="parts that were held out in turn; 0: nothing was measured")
+    figures: dict[str, dict[str, float | None]] = Field(
+        description="of each value, on held-out recordings: `clips`, `ccc`, `pearson`, `rmse`, `mae`"
+    )
 
 
 class ExportView(BaseModel):
@@ -95,12 +100,15 @@ def head_view(name: str, head: Head) -> HeadView:
     return HeadView(
         name=name,
         classes=list(head.classes),
+        values=list(head.values),
+        range=head.range,
         model=head.model.name,
         revision=head.model.revision,
         usable=is_usable(head),
         created_at=facts.created_at,
         unweighted=facts.unweighted,
         recalls=facts.recalls,
+        figures=facts.figures,
         intervals=facts.intervals,
         examples=facts.clips,
         corrections=facts.corrections,

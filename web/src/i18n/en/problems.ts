@@ -1,0 +1,63 @@
+/** What went wrong, by the slug of the problem. */
+export const problems = {
+  problems: {
+    unknown: 'Something went wrong.',
+    'malformed-body': 'The upload could not be read. Please send it again.',
+    'broken-off': 'The upload broke off. Please send it again.',
+    'key-needed': 'This service asks for an API key.',
+    'needs-https':
+      'Over plain HTTP browsers keep no key. Open this page over HTTPS: whoever runs the service can put a proxy with TLS before it.',
+    database: 'The service’s database doesn’t answer. Try again in a moment.',
+    'foreign-origin': 'This service can’t be used from this address: EMOVOX_CORS_ORIGINS must name it.',
+    'unknown-host': 'The service isn’t known by this name: EMOVOX_ALLOWED_HOSTS must list it.',
+    'not-found': 'There is nothing here.',
+    'no-such-job': 'The service no longer knows this job. Recognise the recording again.',
+    'no-such-output': 'This result isn’t there: it may have been deleted.',
+    'no-such-file': 'This file isn’t there any more.',
+    'too-slow': 'The upload was too slow or paused for too long. Please send it again.',
+    'model-not-installed': 'This model isn’t installed: download it under “Model”, or choose another.',
+    'too-large':
+      'This file is too large or too long for the service. Cut it, or raise EMOVOX_MAX_FILE_SIZE or EMOVOX_MAX_DURATION.',
+    'unsupported-media-type': 'The service doesn’t take this kind of upload.',
+    'unreadable-audio':
+      'This isn’t a recording that can be read: it may be damaged, protected, or no audio at all. Does it play elsewhere?',
+    'no-audio': 'There is no sound in this file: a picture or a silent video, perhaps.',
+    'too-short': 'This recording is too short to hear anything in it.',
+    'invalid-options': 'These options don’t go together.',
+    'unknown-emotion': 'There is no such emotion.',
+    'unknown-model': 'There is no such model.',
+    'impossible-precision': 'This precision isn’t to be had here: leave it to “automatic”.',
+    'hub-unreachable':
+      'The model hub can’t be reached. Check the network or proxy, and try again: what is there already is kept.',
+    'hub-error': 'The model hub refused. Try again later; what is there already is kept.',
+    head: 'This head can’t be used with this model: choose another.',
+    baseline:
+      'The baseline can’t be made or used: it is another model’s, the model’s emotions can’t be moved, or none of the recordings can be used.',
+    policy:
+      'The policy of this service doesn’t allow it, or demands to know whose voice it is: choose a side, for as many channels as the recording has.',
+    'baseline-exists': 'There is a baseline with this name already.',
+    'no-such-baseline': 'This baseline isn’t there: it may have been deleted.',
+    'damaged-baseline': 'This baseline is damaged: make it again, or delete it.',
+    archive: 'The archive can’t do this.',
+    archiving: 'Stored results are still being listed. Try again in a moment.',
+    export: 'This export can’t be made here.',
+    'too-many-requests': 'Too many requests with this key. It goes on by itself in a moment.',
+    busy: 'The service is full. It goes on by itself as soon as there is room.',
+    stopping: 'The service is stopping.',
+    'not-ready': 'The service isn’t ready yet.',
+    storage: 'The service can’t store anything: its disk may be full.',
+    'model-failed': 'The model can’t be loaded or run: the service’s log says why.',
+    'upload-lost': 'The service lost this upload. Recognise the recording again.',
+    'no-memory': 'The service hasn’t enough memory just now. Try again in a moment.',
+    'no-such-result': 'The result of this job is gone.',
+    elsewhere: 'Another service on the same database did this job, and has its result. Ask that one.',
+    'no-decoder': 'The service can’t decode anything just now: its log says why. Try again.',
+    internal: 'Something unexpected went wrong: the service’s log says what.',
+    'damaged-output': 'This result is damaged and can’t be read.',
+    gone: 'The service can’t be reached.',
+    'upload-breaks':
+      'The upload breaks off again and again: the file may be larger than the service takes (EMOVOX_MAX_FILE_SIZE), or have changed since it was chosen.',
+    'embeddings-only': 'The chosen model gives embeddings only, nothing to tell while you speak: choose another.',
+    'streams-busy': 'The service hears as many microphones as it may. Try again in a moment.',
+  } as Record<string, string>,
+}
