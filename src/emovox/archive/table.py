@@ -42,6 +42,7 @@ def segment_layout(view: "View") -> Layout:
     layout = Layout()
     if view.relative is not None:
         layout.relative, layout.moved = True, [EMOTION]
+    layout.labels_given = bool(view.archive.corrections.counts())
     return layout
 
 
@@ -116,7 +117,8 @@ def segments(view: "View") -> Iterator[Rows]:
         outputs = None if record.outputs is None else str(record.outputs)
         rows, relative_to = view.segments(record)
         baseline = None if relative_to == RAW else relative_to
-        yield Rows(record.link or record.name, outputs, [_segment(row) for row in rows], baseline=baseline)
+        items = view.archive.corrections.label(record, [_segment(row) for row in rows])
+        yield Rows(record.link or record.name, outputs, items, baseline=baseline)
 
 
 def sources(records: Iterable[ArchiveRecord]) -> Iterator[Source]:

@@ -202,6 +202,11 @@ class Segment(Facts):
         exclude_if=is_none,
     )
     channel: int | None = Field(None, description="the channel that was recognised alone, from 1", ge=1)
+    label: str | None = Field(
+        None,
+        description="what somebody said that it is, by the archive's corrections; never in result.json itself",
+        exclude_if=is_none,
+    )
     readouts: dict[str, ReadoutResult] = Field(default_factory=dict, description="as of the recording")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
     """float32 (D,), the mean of its frames, if embeddings were requested."""
