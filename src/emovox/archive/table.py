@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 from emovox.archive.record import RAW, ArchiveRecord
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
+from emovox.exports import audformat
 from emovox.exports.columns import Cell, Layout
 from emovox.exports.table import Rows, Source
 from emovox.inference.recognition import Segment
@@ -109,6 +110,19 @@ def write_parquet(
                 for row in rows:
                     row["embedding"] = archive.embedding(row["id"])
             writer.write_table(pa.Table.from_pylist(rows, schema))
+
+
+def rows(records: Iterable[ArchiveRecord], layout: Layout) -> Iterator[audformat.Row]:
+    """The rows of records in a database of audformat."""
+    for record in records:
+        yield audformat.recording_row(
+            record.link or record.name,
+            record.outputs,
+            record.scores,
+            (record.emotion, record.confidence),
+            f"{record.model} {record.revision}",
+            layout.readout_cells(record.readouts),
+        )
 
 
 def segments(view: "View") -> Iterator[Rows]:
