@@ -11,6 +11,8 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from emovox import use_log
+from emovox.errors import UseLogError
+from emovox.server.http.problems import from_error
 from emovox.use_log import Action
 
 _OUTPUT = "/v1/outputs/{id_}"
@@ -59,14 +61,18 @@ class Use:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         key = scope.get("state", {}).get("key")
-        seen = False  # whether it is logged, or can't be: then the refusal is sent without
+        refused = False
 
         async def logged(message: Message) -> None:
-            nonlocal seen
-            if message["type"] == "http.response.start" and not seen:
-                seen = True
-                await run_sync(_log, scope, message["status"], Headers(raw=message["headers"]))
-            await send(message)
+            nonlocal refused
+            if message["type"] == "http.response.start":
+                try:
+                    await run_sync(_log, scope, message["status"], Headers(raw=message["headers"]))
+                except UseLogError as error:  # too late for Starlette, which takes the answer to have begun
+                    refused = True
+                    await from_error(error).response()(scope, receive, send)
+            if not refused:
+                await send(message)
 
         with use_log.by(None if key is None else f"key {key}"):
             await self._app(scope, receive, logged)
