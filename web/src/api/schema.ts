@@ -2036,6 +2036,21 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Channel
+             * @description the one that was recognised by itself, from 1; left out if all were
+             */
+            channel?: number | null;
+            /**
+             * Call
+             * @description ids of the results of the recording's channels, each recognised by itself by one model, in order, its own among them; left out if there is no other
+             */
+            call?: string[] | null;
+            /**
+             * Others
+             * @description of such a call the other channels; in lists with `together` alone
+             */
+            others?: components["schemas"]["Summary"][] | null;
             /** @description what the segments come to, by rule; left out without segments, speech or anything to judge */
             summary?: components["schemas"]["SpeechSummary"] | null;
             /** @description as it would be without the baseline, if there is one */
@@ -2992,6 +3007,21 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Channel
+             * @description the one that was recognised by itself, from 1; left out if all were
+             */
+            channel?: number | null;
+            /**
+             * Call
+             * @description ids of the results of the recording's channels, each recognised by itself by one model, in order, its own among them; left out if there is no other
+             */
+            call?: string[] | null;
+            /**
+             * Others
+             * @description of such a call the other channels; in lists with `together` alone
+             */
+            others?: components["schemas"]["Summary"][] | null;
             /** @description what its segments come to, by rule, in a line; left out without any */
             summary?: components["schemas"]["Brief"] | null;
             /** @description as it would be without the baseline, if there is one; in lists */
@@ -6242,6 +6272,8 @@ export interface operations {
                 flag?: string | null;
                 /** @description look for moments without the baselines that recordings were recognised with */
                 raw?: boolean;
+                /** @description a recording whose channels were recognised by themselves as one, with the other channels in `others` */
+                together?: boolean;
                 /** @description as in `next` */
                 after?: string | null;
                 limit?: number;
