@@ -11,6 +11,7 @@ from rich.console import Console
 
 from emovox.cli import library, parameters
 from emovox.cli.deletion import delete
+from emovox.cli.plane import plane
 from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
@@ -42,6 +43,7 @@ def archive() -> None:
     emovox archive list --filter emotion=angry --filter since=2026-11-01
     emovox archive tag complaint 3f9a12c0ffee
     emovox archive export --format csv > archive.csv
+    emovox archive plane plane.png
     emovox archive watch outputs/ --run 'notify-send {}'
     emovox archive upgrade --dry-run
     emovox archive delete 3f9a12c0ffee
@@ -49,6 +51,7 @@ def archive() -> None:
 
 
 archive.add_command(delete)
+archive.add_command(plane)
 archive.add_command(stats)
 archive.add_command(upgrade)
 archive.add_command(watch)
