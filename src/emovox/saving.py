@@ -80,12 +80,16 @@ class Saving:
         stored = recognition if self.embeddings else _without_embeddings(recognition)
         if directory is not None:
             write_again(directory, stored)
-            if self.formats:
-                exports.write(stored, directory, self.formats, language=self.language)
+            self._export(stored, directory)
         record = None
         if self.archive is not None:
             record = from_recognition(recognition, link=link, outputs=directory)
         return stored, record
+
+    def _export(self, recognition: Recognition, directory: Path) -> None:
+        """Write what of its formats can show this result."""
+        if self.formats and (formats := exports.suitable(recognition, self.formats)):
+            exports.write(recognition, directory, formats, language=self.language)
 
 
 class Save:
@@ -150,8 +154,7 @@ class Save:
         stored = recognition if saving.embeddings else _without_embeddings(recognition)
         if self._draft is not None:  # all of the directory is there, or none of it
             draft = self._draft.complete(stored)
-            if saving.formats:
-                exports.write(stored, draft, saving.formats, language=saving.language)
+            saving._export(stored, draft)
             for name in saving.marks:
                 private.touch(draft / name)
             self.directory = self._draft.publish(stored, claim=lambda name: claim(name, draft / RESULT))

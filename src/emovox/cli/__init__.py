@@ -31,7 +31,7 @@ COMMANDS = {
     "similar": "Find what in the archive sounds most like a recording.",
     "map": "Draw the archive as a map, a page by itself.",
     "listen": "Recognise emotion live, from the microphone or a file.",
-    "head": "Train heads: classes of your own on a model's embeddings.",
+    "head": "Train heads: classes or values of your own on a model's embeddings.",
     "baseline": "Fit baselines: what is usual for a voice, a line or a room.",
     "evaluate": "Measure a model on recordings whose emotions are known.",
     "models": "List, download, convert, verify and remove models.",
