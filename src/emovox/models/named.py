@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from emovox.models.entry import CatalogModel, Licence
-from emovox.models.layout import TRANSFORMERS
+from emovox.models.layout import SPEECHBRAIN, TRANSFORMERS
 
 LARGE = "emotion2vec_plus_large"
 BUNDLED = Path(__file__).with_name("bundled")
@@ -150,6 +150,17 @@ CATALOG = (
         huggingface="superb/wav2vec2-large-superb-er",
         chinese="中性、快乐、愤怒、悲伤；wav2vec 2.0 large，用 IEMOCAP（英语表演语音）训练",
         layout=None,
+        labels=_SUPERB,
+        corpora=("IEMOCAP",),
+    ),
+    CatalogModel(
+        name="emotion-recognition-wav2vec2-IEMOCAP",
+        title="neutral, angry, happy, sad; 94 million parameters, trained on IEMOCAP: acted English",
+        licence=Licence("Apache-2.0", "https://huggingface.co/speechbrain/emotion-recognition-wav2vec2-IEMOCAP"),
+        download_size=378_000_000,
+        huggingface="speechbrain/emotion-recognition-wav2vec2-IEMOCAP",
+        chinese="中性、愤怒、快乐、悲伤；9400 万参数，用 IEMOCAP（英语表演语音）训练",
+        layout=SPEECHBRAIN,
         labels=_SUPERB,
         corpora=("IEMOCAP",),
     ),
