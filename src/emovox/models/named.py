@@ -21,9 +21,14 @@ _FUNASR = Licence(
 _SUPERB = (("neu", "neutral"), ("hap", "happy"), ("ang", "angry"), ("sad", "sad"))
 
 
-def _on_card(id_: str) -> Licence:
-    """A licence that stands in a model card which wasn't seen when the entry was written."""
-    return Licence("see its card", f"https://huggingface.co/{id_}", chinese="见模型卡")
+def _vox_profile(id_: str) -> Licence:
+    """That of Vox-Profile's models.
+
+    Their README "advises the use under the RAIL license", and names as out of scope clinical uses, surveillance,
+    what invades privacy, and commercial use; the cards say OpenRAIL. Both by copies and quotations of others: the
+    originals could not be reached.
+    """
+    return Licence("OpenRAIL, no commercial use", f"https://huggingface.co/{id_}", chinese="OpenRAIL，不得商用")
 
 
 # As the authors' examples name the classes of Vox-Profile's models.
@@ -227,11 +232,10 @@ CATALOG = (
         corpora=("MSP-Podcast",),
     ),
     # What they give and what they were trained on: https://github.com/tiantiaf0627/vox-profile-release, README.md.
-    # Their cards' licences could not be read when this was written.
     CatalogModel(
         name="whisper-large-v3-msp-podcast-emotion",
         title="nine classes; arousal, valence, dominance; trained on MSP-Podcast: podcasts in English",
-        licence=_on_card("tiantiaf/whisper-large-v3-msp-podcast-emotion"),
+        licence=_vox_profile("tiantiaf/whisper-large-v3-msp-podcast-emotion"),
         huggingface="tiantiaf/whisper-large-v3-msp-podcast-emotion",
         chinese="九个类别，以及唤醒度、效价、支配度；Whisper large v3，用 MSP-Podcast（英语播客）训练",
         layout=None,
@@ -241,7 +245,7 @@ CATALOG = (
     CatalogModel(
         name="whisper-large-v3-msp-podcast-emotion-dim",
         title="arousal, valence, dominance; Whisper large v3, trained on MSP-Podcast: podcasts in English",
-        licence=_on_card("tiantiaf/whisper-large-v3-msp-podcast-emotion-dim"),
+        licence=_vox_profile("tiantiaf/whisper-large-v3-msp-podcast-emotion-dim"),
         huggingface="tiantiaf/whisper-large-v3-msp-podcast-emotion-dim",
         chinese="唤醒度、效价、支配度；Whisper large v3，用 MSP-Podcast（英语播客）训练",
         layout=None,
@@ -250,7 +254,7 @@ CATALOG = (
     CatalogModel(
         name="wavlm-large-categorical-emotion",
         title="nine classes; arousal, valence, dominance; trained on MSP-Podcast: podcasts in English",
-        licence=_on_card("tiantiaf/wavlm-large-categorical-emotion"),
+        licence=_vox_profile("tiantiaf/wavlm-large-categorical-emotion"),
         huggingface="tiantiaf/wavlm-large-categorical-emotion",
         chinese="九个类别，以及唤醒度、效价、支配度；WavLM large，用 MSP-Podcast（英语播客）训练",
         layout=None,
@@ -260,7 +264,7 @@ CATALOG = (
     CatalogModel(
         name="wavlm-large-msp-podcast-emotion-dim",
         title="arousal, valence, dominance; WavLM large, trained on MSP-Podcast: podcasts in English",
-        licence=_on_card("tiantiaf/wavlm-large-msp-podcast-emotion-dim"),
+        licence=_vox_profile("tiantiaf/wavlm-large-msp-podcast-emotion-dim"),
         huggingface="tiantiaf/wavlm-large-msp-podcast-emotion-dim",
         chinese="唤醒度、效价、支配度；WavLM large，用 MSP-Podcast（英语播客）训练",
         layout=None,
