@@ -13,7 +13,14 @@ from emovox.cli.evaluations import CONFUSIONS, HTML, JSON, PICTURE, SCATTER, TAB
 from emovox.cli.progress import Progress
 from emovox.cli.report import printable
 from emovox.errors import LabelsError
-from emovox.evaluation.evaluation import Competing, Evaluation, doubts, folds_in_words, readout_to_evaluate
+from emovox.evaluation.evaluation import (
+    Competing,
+    Evaluation,
+    corpora_in_words,
+    doubts,
+    folds_in_words,
+    readout_to_evaluate,
+)
 from emovox.evaluation.evaluation import evaluate as evaluate_classes
 from emovox.evaluation.value_evaluation import ValueEvaluation, evaluate_values
 from emovox.inference.options import Options
@@ -210,7 +217,7 @@ def evaluate(
                 begin=steps.begin,
                 speech_only=speech_only,
             )
-        sentences = folds_in_words(result.folds)
+        sentences = [*corpora_in_words(recognizer.metadata, ratings), *folds_in_words(result.folds)]
     else:
         _refuse({"--range": scale}, "values")
         if layout is None:
@@ -230,7 +237,7 @@ def evaluate(
                 baseline=options.baseline,
                 expect=options.expect,
             )
-        sentences = doubts(result)
+        sentences = [*corpora_in_words(recognizer.metadata, rows, layout), *doubts(result)]
     if form == "json":
         click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
     else:

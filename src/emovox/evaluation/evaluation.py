@@ -22,6 +22,7 @@ from emovox.inference.recognizer import Recognizer
 from emovox.labels.aliases import to_classes
 from emovox.labels.folds import Folds, find_folds
 from emovox.labels.label_list import Failure, Labelled
+from emovox.labels.value_list import Rated
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
 from emovox.models.readout import Readout
@@ -317,6 +318,32 @@ def folds_in_words(corpora: Iterable[Folds]) -> list[str]:
                 "others: a model that is trained on some of them and tested on another knows the voices."
             )
     return sentences
+
+
+def corpora_in_words(metadata: Metadata, rows: Iterable[Labelled | Rated], layout: str | None = None) -> list[str]:
+    """Which corpora of a list a model was trained on, a sentence for each: they are no test for it.
+
+    Args:
+        metadata: the model's, which may know its corpora.
+        rows: of the list; their column corpus, if there is one, says of which they are.
+        layout: of the corpus, if the list is one as it is distributed.
+    """
+    columns = [{key.casefold(): value for key, value in row.groups.items()} for row in rows]
+    names = dict.fromkeys(
+        [*([layout] if layout else []), *(row["corpus"] for row in columns if row.get("corpus"))]
+    )
+    learnt = {_plain(corpus): corpus for corpus in metadata.corpora}
+    return [
+        f"The model {metadata.name} was trained on {learnt[_plain(name)]}: figures on that corpus flatter it, and "
+        "say nothing of other speech."
+        for name in names
+        if _plain(name) in learnt
+    ]
+
+
+def _plain(name: str) -> str:
+    """A corpus' name as others write it, too: MSP-Podcast, msp_podcast."""
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _with_classes(

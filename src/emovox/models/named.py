@@ -76,11 +76,12 @@ CATALOG = (
     ),
     CatalogModel(
         name="emotion2vec_plus_seed",
-        title="nine emotions, tuned on 201 hours of academic recordings",
+        title="nine emotions, tuned on 201 hours of academic recordings, those of EmoBox",
         licence=_FUNASR,
         huggingface="emotion2vec/emotion2vec_plus_seed",
         modelscope="iic/emotion2vec_plus_seed",
-        chinese="九种情感，用 201 小时学术录音微调",
+        chinese="九种情感，用 EmoBox 的 201 小时学术录音微调",
+        corpora=("EmoBox",),  # as its card says
     ),
     # Only on ModelScope: https://huggingface.co/emotion2vec/models lists the other four. The licence is that of
     # its card, by way of a copy: https://huggingface.co/thegenerativegeneration/emotion2vec_base_finetuned
