@@ -45,7 +45,8 @@ def call(service: Client, path: Path) -> str:
     files = [("file", (path.name, path.read_bytes()))]
     for job in service.post("/v1/batches", files=files, data=options).json()["jobs"]:
         service.finished(job["id"])
-    return next(one["id"] for one in service.get("/v1/outputs").json()["outputs"] if "_channel1" in one["id"])
+    ids = [str(one["id"]) for one in service.get("/v1/outputs").json()["outputs"]]
+    return next(one for one in ids if "_channel1" in one)
 
 
 def test_the_timeline_begins_high(browser: Browser, service: Client, shown: dict[str, str]) -> None:
