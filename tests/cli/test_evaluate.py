@@ -173,7 +173,7 @@ def test_what_means_nothing_to_values_is_refused(run: Run, rated: Path, manifest
     for given, said in (
         (("--labels-map", "a=b"), "--labels-map is for models that give classes"),
         (("--classes", "all"), "--classes is for models that give classes"),
-        (("--label-column", "act"), "the model gives values, so say VALUE=COLUMN"),
+        (("--label-column", "act"), "these are values, so say VALUE=COLUMN"),
         (("--range", "7,1"), "give two numbers, the lower one first"),
         (("--range", "high"), "give two numbers, the lower one first"),
         (("--head", "x", "--readout", "y"), "exclude each other"),

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from emovox.errors import ExportError
-from emovox.exports import audacity, captions, comma_separated, parquet, report, textgrid, timeline
+from emovox.exports import (
+    audacity,
+    captions,
+    comma_separated,
+    emotionml,
+    parquet,
+    report,
+    textgrid,
+    timeline,
+)
 from emovox.exports.replacement import replacing
 from emovox.inference.recognition import Recognition
 from emovox.inference.stored_result import Part
@@ -71,6 +80,11 @@ def _drawn(kind: Literal["png", "svg"]) -> _Write:
     return write
 
 
+def _sound_of(job: _Input) -> str:
+    """The file that times refer to: what was processed, if it was kept, or else the recording by its name."""
+    return job.sound.name if job.sound.exists() else job.recognition.recording.name or job.sound.name
+
+
 _FORMATS: dict[str, _Format] = {
     "srt": _Format(
         title="SRT",
@@ -100,6 +114,17 @@ _FORMATS: dict[str, _Format] = {
         suffix=".txt",
         media_type="text/plain; charset=utf-8",
         writers={"segments": _text(lambda job: audacity.lines(job.recognition, job.language))},
+    ),
+    "emotionml": _Format(
+        title="EmotionML",
+        about="EmotionML 1.0 of the W3C: categories, dimensions, and the values' traces",
+        suffix=".emotionml.xml",
+        media_type="application/emotionml+xml",
+        writers=dict.fromkeys(
+            ("segments", "frames"),
+            _text(lambda job: emotionml.pieces(job.recognition, _sound_of(job))),
+        ),
+        stem="emotions",
     ),
     "csv": _Format(
         title="CSV",

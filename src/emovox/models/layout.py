@@ -33,7 +33,7 @@ class Layout:
 
 FUNASR = Layout(
     config="config.yaml",
-    describing=frozenset({"config.yaml", "tokens.txt", "tokens.json"}),
+    describing=frozenset({"config.yaml", "tokens.txt", "tokens.json", "am.mvn"}),
     others=frozenset({"configuration.json", "README.md", "example/test.wav"}),
     # emotion2vec_base has emotion2vec_base.pt, and says so in configuration.json.
     weights=(re.compile(r"model\.pt"), re.compile(r"[^/]+\.pt")),

@@ -96,6 +96,18 @@ CATALOG = (
         chinese="只给出嵌入向量：没有自己训练的分类头就没有情感",
         embeddings_only=True,
     ),
+    # Size, licence and languages: https://huggingface.co/FunAudioLLM/SenseVoiceSmall. It does not say of what
+    # speech the emotions are.
+    CatalogModel(
+        name="SenseVoiceSmall",
+        title="nine emotions, and sounds such as laughter; 234 million parameters; Chinese, Cantonese, English, "
+        "Japanese, Korean; no transcript",
+        licence=_FUNASR,
+        download_size=936_000_000,
+        huggingface="FunAudioLLM/SenseVoiceSmall",
+        modelscope="iic/SenseVoiceSmall",
+        chinese="九种情感，以及笑声、音乐等声音；2.34 亿参数，普通话、粤语、英语、日语、韩语；不做转写",
+    ),
     # Sizes: https://huggingface.co/superb/wav2vec2-base-superb-er/tree/main and so on; four bytes each.
     # None: the page wasn't seen. Licences and corpora are those of the cards; who hands out a corpus may have
     # terms of its own.
