@@ -664,6 +664,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/archive/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Map
+         * @description The archive as a map, on which recordings that sound alike lie together.
+         *
+         *     One map is laid out at a time: by PCA within seconds, by UMAP within a minute. The last few are kept.
+         */
+        get: operations["map__v1_archive_map_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/archive/moments": {
         parameters: {
             query?: never;
@@ -1432,6 +1454,11 @@ export interface components {
              */
             parts: ("segments" | "frames")[];
             /**
+             * Values
+             * @description names of values that it shows, in any case; the result must have all, if it has anything
+             */
+            values: string[];
+            /**
              * Missing
              * @description package that must be installed to write it; null: none is missing
              */
@@ -1825,6 +1852,74 @@ export interface components {
              * @description the same in Chinese
              */
             chinese_terms: string;
+        };
+        /**
+         * MapPoint
+         * @description A recording on the map.
+         */
+        MapPoint: {
+            /**
+             * Output
+             * @description id of its stored outputs, while they exist
+             */
+            output: string | null;
+            /** Name */
+            name: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * X
+             * @description from -1 to 1
+             */
+            x: number;
+            /**
+             * Y
+             * @description from -1 to 1, upwards
+             */
+            y: number;
+            /**
+             * Emotion
+             * @description one of the nine, without a baseline; null: its model gives none
+             */
+            emotion: string | null;
+            /**
+             * Label
+             * @description that leads in another readout, where there is no emotion
+             */
+            label: string | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+        };
+        /**
+         * MapView
+         * @description Recordings as points; distances mean likeness, directions nothing.
+         */
+        MapView: {
+            /** Points */
+            points: components["schemas"]["MapPoint"][];
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "umap" | "pca";
+            /**
+             * Model
+             * @description whose embeddings they are; of several models, of that with the most
+             */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Recognitions
+             * @description how many the parameters select; those that aren't points are of another model or revision, have no embedding, or are earlier than the latest `limit`
+             */
+            recognitions: number;
         };
         /**
          * ModelView
@@ -4822,9 +4917,9 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -4888,9 +4983,9 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -5684,9 +5779,9 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -5749,9 +5844,9 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -7767,6 +7862,139 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    map__v1_archive_map_get: {
+        parameters: {
+            query?: {
+                /** @description only this emotion, without a baseline unless one is asked for */
+                emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
+                /** @description part of the recording's name */
+                name?: string | null;
+                /** @description only what this model recognised */
+                model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
+                /** @description recognised then or later */
+                since?: string | null;
+                /** @description recognised earlier */
+                until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
+                /** @description how many, latest first */
+                limit?: number;
+                /** @description of the projection; auto: UMAP if it is installed */
+                method?: "auto" | "umap" | "pca";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
