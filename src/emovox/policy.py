@@ -7,11 +7,12 @@ safety reasons. Under `open`, the default, everything is inferred of everybody: 
 
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypedDict, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,9 +29,19 @@ Side = Literal["customer", "worker", "pupil", "subject"]
 Profile = Literal["open", "eu"]
 SIDES: tuple[Side, ...] = get_args(Side)
 PROFILES: tuple[Profile, ...] = get_args(Profile)
+Demand = Literal["side", "purpose", "consent"]
+"""What a policy may demand to be declared of a recording."""
+DEMANDS: tuple[Demand, ...] = get_args(Demand)
 LEFT_OPEN = "open"
 """Instead of a side, in a list of those of channels: nobody says whose voice it is."""
 PROTECTED: frozenset[Side] = frozenset({"worker", "pupil"})
+NOTE = 200
+"""Characters of a purpose, or of a reference to a consent, at most."""
+_ASKED = {
+    "side": f"say whose voice it is, one of {', '.join(SIDES)}",
+    "purpose": "say what it is recognised for (option purpose), as quality",
+    "consent": "say where the consent is kept (option consent), as form 12/2026",
+}
 
 
 class Ruling(BaseModel):
@@ -53,34 +64,46 @@ class Policy:
 
     Attributes:
         profile: `eu` or `open`.
-        require_side: whether it must be said whose voice a recording is.
+        require: what must be declared of a recording.
         exception: a medical or safety reason for which protected voices are inferred, too.
         given: whether somebody chose it.
     """
 
     profile: Profile = "open"
-    require_side: bool = False
+    require: tuple[Demand, ...] = ()
     exception: str | None = None
     given: bool = False
 
-    def rule(self, side: Side | None) -> Ruling:
-        """Decide of a voice; None: nobody says whose it is.
+    def rule(self, side: Side | None, purpose: str | None = None, consent: str | None = None) -> Ruling:
+        """Decide of a recording before it is inferred.
+
+        Args:
+            side: whose voice it is; None: nobody says.
+            purpose: what it is recognised for; None: nobody says.
+            consent: where the consent is kept; None: nobody says.
 
         Raises:
-            PolicyError: that must be said.
+            PolicyError: something of this must be said.
         """
-        self.require(side)
+        self.demand(side, purpose, consent)
+        return self.ruling(side)
+
+    def ruling(self, side: Side | None) -> Ruling:
+        """What is decided of a voice, whatever else must be declared: of results that there are already."""
         excepted = self.exception if self.profile == "eu" and side in PROTECTED else None
         return Ruling(profile=self.profile, inferred=side not in self.withheld, exception=excepted)
 
-    def require(self, side: Side | None) -> None:
-        """Refuse a voice of which nobody says whose it is, if the policy demands that.
+    def demand(self, side: Side | None, purpose: str | None = None, consent: str | None = None) -> None:
+        """Refuse a recording of which something isn't declared that must be. Arguments as of `rule`.
 
         Raises:
-            PolicyError: it does.
+            PolicyError: it names what is missing.
         """
-        if side is None and self.require_side:
-            raise PolicyError(f"the policy requires a side: say whose voice it is, one of {', '.join(SIDES)}")
+        declared = {"side": side, "purpose": purpose, "consent": consent}
+        missing = [name for name in self.require if declared[name] is None]
+        if missing:
+            advice = "; ".join(_ASKED[name] for name in missing)
+            raise PolicyError(f"the policy requires a {' and a '.join(missing)}: {advice}")
 
     def check(self, side: Side | None, what: str) -> None:
         """Refuse what can't be had of a voice at all.
@@ -104,7 +127,13 @@ class Policy:
 
     def facts(self) -> dict[str, Any]:
         """As plain data."""
-        return {"profile": self.profile, "require_side": self.require_side, "exception": self.exception}
+        return {"profile": self.profile, "require": list(self.require), "exception": self.exception}
+
+    @classmethod
+    def known_facts(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Facts that an earlier version wrote down, as `facts` gives them: what it didn't know had its default."""
+        old = {"require": ["side"]} if facts.get("require_side") else {}
+        return {**cls().facts(), **old, **{name: value for name, value in facts.items() if name != "require_side"}}
 
     @property
     def sentence(self) -> str:
@@ -114,7 +143,8 @@ class Policy:
             rules = "nothing but talk time of workers and pupils"
             if self.exception is not None:
                 rules = f"workers and pupils too, for this reason: {self.exception}"
-        return f"policy {self.profile}: {rules}{'; a side is required' if self.require_side else ''}"
+        required = f"; required: {', '.join(self.require)}" if self.require else ""
+        return f"policy {self.profile}: {rules}{required}"
 
 
 def policy() -> Policy:
@@ -144,22 +174,45 @@ def _read(named: str | None) -> Policy:
 def _of(content: dict[str, Any], path: str) -> Policy:
     """The policy that a file describes; a mistake in it must not make it allow more."""
     exceptions = content.get("exceptions", {})
-    unknown = {*content} - {"profile", "require_side", "exceptions"}
+    unknown = {*content} - {"profile", "require", "require_side", "exceptions"}
     if isinstance(exceptions, dict):
         unknown |= {f"exceptions.{name}" for name in {*exceptions} - {"reason"}}
     if unknown:
-        raise SettingsError(f"{path}: {', '.join(sorted(unknown))}: a policy has profile, require_side and "
+        raise SettingsError(f"{path}: {', '.join(sorted(unknown))}: a policy has profile, require and "
                             "[exceptions] reason")  # fmt: skip
-    profile, required = content.get("profile"), content.get("require_side", False)
+    profile = content.get("profile")
     if profile not in PROFILES:
         raise SettingsError(f"{path}: profile must be {' or '.join(PROFILES)}")
-    if not isinstance(required, bool):
-        raise SettingsError(f"{path}: require_side must be true or false")
+    required = _required(content, path)
     reason = exceptions.get("reason") if isinstance(exceptions, dict) else exceptions
     if exceptions != {} and not (isinstance(exceptions, dict) and isinstance(reason, str) and reason.strip()):
         raise SettingsError(f"{path}: [exceptions] needs a reason in words, medical or of safety")
     exception = reason.strip() if isinstance(reason, str) else None
     return Policy(cast("Profile", profile), required, exception, given=True)
+
+
+def _required(content: dict[str, Any], path: str) -> tuple[Demand, ...]:
+    names, old = content.get("require", []), content.get("require_side", False)
+    if not isinstance(names, list) or not all(name in DEMANDS for name in names):
+        raise SettingsError(f"{path}: require must be a list of {', '.join(DEMANDS)}")
+    if not isinstance(old, bool):
+        raise SettingsError(f"{path}: require_side must be true or false")
+    if "require_side" in content:
+        text = f'{path}: require_side is now require = ["side"]; 0.3 won\'t know it'
+        warnings.warn(text, FutureWarning, stacklevel=5)
+    return tuple(name for name in DEMANDS if name in names or (name == "side" and old))
+
+
+def note(value: str) -> str:
+    """A purpose, or a reference to a consent, as it is kept: one line of 1 to 200 printable characters.
+
+    Raises:
+        OptionsError: it is another text.
+    """
+    text = " ".join(value.split())
+    if not text or len(text) > NOTE or not text.isprintable():
+        raise OptionsError(f"{text[:40]!r}: give 1 to {NOTE} printable characters")
+    return text
 
 
 Sides = tuple[Side | None, ...]
@@ -207,6 +260,16 @@ def side_of(sides: Sequence[Side | None] | None, channel: int | None, channels: 
 _COLUMN = re.compile(r"side(?:_(\d{1,2}))?")
 
 
+class Notes(TypedDict, total=False):
+    """What was declared beside the side, as far as it was, by the names of options and columns."""
+
+    purpose: str
+    consent: str
+
+
+NOTES: tuple[Literal["purpose", "consent"], ...] = ("purpose", "consent")
+
+
 def is_of_sides(column: str) -> bool:
     """Whether a list's column may say whose voice a recording is."""
     return _COLUMN.fullmatch(column.strip().casefold()) is not None
@@ -237,6 +300,36 @@ def listed_sides(row: Mapping[str, str], policy: Policy) -> Sides | None:
         if any(channels.values()):
             return parse_sides(channels.get(number) or LEFT_OPEN for number in range(1, max(channels) + 1))
     except OptionsError as error:
-        if policy.profile != "open" or policy.require_side:
+        if policy.profile != "open" or "side" in policy.require:
             raise PolicyError(str(error)) from error
     return None
+
+
+def as_notes(purpose: str | None, consent: str | None) -> Notes:
+    """What was declared; None: it wasn't."""
+    return cast(
+        "Notes", {key: text for key, text in zip(NOTES, (purpose, consent), strict=True) if text is not None}
+    )
+
+
+def joined_notes(first: Notes | None, second: Notes) -> Notes:
+    """What two say, and where both do the second."""
+    return cast("Notes", {**(first or {}), **second})
+
+
+def is_of_notes(column: str) -> bool:
+    """Whether a list's column says a purpose or a consent."""
+    return column.strip().casefold() in NOTES
+
+
+def listed_notes(row: Mapping[str, str]) -> Notes:
+    """What a list says of a recording in its columns `purpose` and `consent`, where they aren't empty.
+
+    Raises:
+        PolicyError: a text can't be kept.
+    """
+    cells = {key.strip().casefold(): value for key, value in row.items() if is_of_notes(key) and value.strip()}
+    try:
+        return cast("Notes", {name: note(cells[name]) for name in NOTES if name in cells})
+    except OptionsError as error:
+        raise PolicyError(str(error)) from error

@@ -37,6 +37,7 @@ from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
 from emovox.outputs import Outputs
+from emovox.policy import NOTES
 from emovox.saving import Saving
 from emovox.settings import settings
 
@@ -137,6 +138,7 @@ def recognize(
         listed=listed,
         rows_in=rows_in,
         sides=options.side is not None or recognizer.policy.profile != "open",
+        notes=tuple(name for name in NOTES if getattr(options, name) is not None),
     )
     seconds, saved = 0.0, []
     try:
@@ -175,8 +177,8 @@ def _check(recognizer: Recognizer, options: Options) -> None:
     """Refuse options once, not for every file."""
     if options.head is not None:
         options.head.check(recognizer.metadata)
-    if options.side is None:
-        recognizer.policy.rule(None)
+    sides = options.side or (None,)
+    recognizer.policy.demand(sides[0], options.purpose, options.consent)
     recognizer.shift(options)
 
 
