@@ -254,3 +254,37 @@ def live(client: Client, speech: NDArray[np.float32], **start: Any) -> list[dict
             for message in socket:
                 messages.append(json.loads(message))
         return messages
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "study.toml"
+    path.write_text('profile = "research"\nethics = "ETH-2026-041"\n')
+    monkeypatch.setenv("EMOVOX_POLICY", str(path))
+    settings.cache_clear()
+    return path
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("side", "inferred"),
+    [("subject", True), (None, True), ("customer", False), ("worker", False), ("pupil", False)],
+)
+def test_a_study(
+    way: Callable[..., Recognition], side: str | None, inferred: bool, clip: Path, study: Path
+) -> None:
+    result = way(clip, {**DECLARED, "side": side})
+    assert (result.is_inferred, result.emotion is not None) == (inferred, inferred)
+    assert result.to_dict()["policy"] == {"profile": "research", "inferred": inferred, "ethics": "ETH-2026-041"}
+
+
+def test_a_study_in_the_service(study: Path, clip: Path, tmp_path: Path) -> None:
+    with serving(tmp_path / "outputs", policy=str(study)) as client:
+        view = client.get("/v1/policy").json()
+        assert (view["profile"], view["ethics"]) == ("research", "ETH-2026-041")
+        assert view["talk_time_only"] == ["customer", "worker", "pupil"]
+        assert client.post_file(clip, side="subject").status_code == 422
+        answer = client.post_file(clip, **NOTES).json()
+        assert answer["policy"]["ethics"] == "ETH-2026-041"
+        [kept] = client.get("/v1/archive").json()["recognitions"]
+        assert kept["policy"] == answer["policy"]

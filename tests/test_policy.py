@@ -1,20 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from emovox.errors import OptionsError, PolicyError, SettingsError
-from emovox.policy import (
-    PROTECTED,
-    SIDES,
-    Policy,
-    Ruling,
-    listed_notes,
-    listed_sides,
-    note,
-    parse_sides,
-    policy,
-    side_of,
-)
+from emovox.notes import listed_notes, note
+from emovox.policy import PROTECTED, SIDES, Policy, Ruling, listed_sides, parse_sides, policy, side_of
 from emovox.settings import settings
 
 EU = Policy("eu")
@@ -43,6 +34,48 @@ def test_eu_withholds_what_is_of_workers_and_pupils() -> None:
             EU.check(side, "a baseline")
     EU.check("customer", "a baseline")
     EU.check(None, "a baseline")
+
+
+APPROVED = Policy("research", ethics="ETH-2026-041")
+EXCEPTED = Policy("research", ethics="ETH-2026-041", exception="medical: therapy")
+
+
+@pytest.mark.parametrize(
+    ("own", "inferred"),
+    [
+        (Policy(), "customer worker pupil subject nobody"),
+        (EU, "customer subject nobody"),
+        (Policy("eu", exception="medical: therapy"), "customer worker pupil subject nobody"),
+        (APPROVED, "subject nobody"),
+        (EXCEPTED, "worker pupil subject nobody"),
+    ],
+)
+def test_the_table_of_profiles(own: Policy, inferred: str) -> None:
+    """As the module and docs/responsible-use have it."""
+    said = {side or "nobody" for side in (None, *SIDES) if own.ruling(side).inferred}
+    assert said == set(inferred.split())
+
+
+def test_research_demands_purpose_consent_and_approval() -> None:
+    assert APPROVED.require == ("purpose", "consent")
+    assert Policy("research", ("side",), ethics="x").require == ("side", "purpose", "consent")
+    assert APPROVED.rule("subject", "study", "form 3") == Ruling(
+        profile="research", inferred=True, ethics="ETH-2026-041"
+    )
+    for declared in ((None, None, None), ("subject", "study", None)):
+        with pytest.raises(PolicyError, match="requires"):
+            APPROVED.rule(*declared)  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match="approval's reference"):
+        Policy("research")
+
+
+def test_research_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'profile = "research"\nethics = " ETH-2026-041 "\n'
+    assert read(text, tmp_path / "p.toml", monkeypatch) == replace(APPROVED, given=True)
+    monkeypatch.setenv("EMOVOX_POLICY", "research")
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match=r"approval's reference.*in a file"):
+        policy()
 
 
 def test_an_exception_is_written_into_the_ruling_where_it_was_needed() -> None:
@@ -106,6 +139,9 @@ def test_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         'profile = "eu"\n[exceptions]\nsafety = "x"\nreason = "y"',
         'profile = "eu"\nrequire_sides = true',
         'profile = "eu"\nrequire = "side"',
+        'profile = "research"',
+        'profile = "research"\nethics = ""',
+        'profile = "research"\nethics = 41',
         'profile = "eu"\nrequire = ["sides"]',
         'profile = "eu',
     ],
@@ -130,7 +166,7 @@ def test_the_old_word_for_a_required_side_is_taken_with_a_warning(
 def test_what_is_no_file_is_no_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMOVOX_POLICY", "EU-strict")
     settings.cache_clear()
-    with pytest.raises(SettingsError, match="neither open nor eu nor a file"):
+    with pytest.raises(SettingsError, match="neither open nor eu nor research nor a file"):
         policy()
 
 

@@ -17,8 +17,9 @@ from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import PATHS, Failure
+from emovox.notes import Notes, joined_notes, listed_notes
 from emovox.outputs import AUDIO, EMBEDDING, find_directories
-from emovox.policy import Notes, Sides, joined_notes, listed_notes, listed_sides, side_of
+from emovox.policy import Sides, listed_sides, side_of
 
 LISTS = (".csv", ".tsv", *lists.JSON_LINES)
 SILENCE = "silence"  # the warning

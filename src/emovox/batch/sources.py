@@ -16,7 +16,8 @@ from emovox.baselines.baseline import SPEAKER
 from emovox.batch.storage import Place
 from emovox.batch.tasks import Failed, Item
 from emovox.errors import BatchError, LabelsError, PolicyError
-from emovox.policy import LEFT_OPEN, Notes, Policy, is_of_notes, is_of_sides, listed_notes, listed_sides
+from emovox.notes import Notes, is_of_notes, listed_notes
+from emovox.policy import LEFT_OPEN, Policy, is_of_sides, listed_sides
 
 MANIFESTS = (".csv", ".tsv", ".txt", *lists.JSON_LINES, ".parquet")
 COLUMNS = (*lists.COLUMNS, "bytes")

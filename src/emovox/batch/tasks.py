@@ -14,7 +14,8 @@ from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 from emovox.models.runtime.readout_function import Functions
 from emovox.models.runtime.session import Device
-from emovox.policy import Notes, Policy
+from emovox.notes import Notes
+from emovox.policy import Policy
 
 
 @dataclass(frozen=True)

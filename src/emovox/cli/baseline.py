@@ -19,7 +19,8 @@ from emovox.errors import AudioError, BaselineError, LabelsError
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Metadata
-from emovox.policy import SIDES, Notes, Sides, as_notes
+from emovox.notes import Notes, as_notes
+from emovox.policy import SIDES, Sides
 from emovox.speech_embeddings import RecordingSource, SpeechEmbedding, embed_speech, find_sources
 
 FEW = 12

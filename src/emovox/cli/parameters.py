@@ -17,7 +17,8 @@ from emovox.exports import check_formats
 from emovox.inference.options import Options, choices, declared, limits
 from emovox.models.mapping import read_mapping
 from emovox.models.metadata import Precision
-from emovox.policy import LEFT_OPEN, SIDES, Side, Sides, note, parse_sides
+from emovox.notes import note
+from emovox.policy import LEFT_OPEN, SIDES, Side, Sides, parse_sides
 from emovox.settings import Settings, given
 
 Command = TypeVar("Command", bound=Callable[..., Any])

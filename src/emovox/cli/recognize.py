@@ -36,8 +36,8 @@ from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
+from emovox.notes import NOTES
 from emovox.outputs import Outputs
-from emovox.policy import NOTES
 from emovox.saving import Saving
 from emovox.settings import settings
 

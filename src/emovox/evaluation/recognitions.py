@@ -14,7 +14,8 @@ from emovox.inference.splitting import finish
 from emovox.inference.state import RunState
 from emovox.labels.label_list import Labelled
 from emovox.labels.value_list import Rated
-from emovox.policy import listed_notes, listed_sides
+from emovox.notes import listed_notes
+from emovox.policy import listed_sides
 
 if TYPE_CHECKING:
     from emovox.inference.options import StateSink

@@ -13,8 +13,8 @@ from emovox.inference.frames import Frames
 from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment
 from emovox.inference.stored_result import Part
+from emovox.notes import NOTES, Notes
 from emovox.outputs import RESULT, read_result
-from emovox.policy import NOTES, Notes
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from emovox.heads.embedding_cache import EmbeddingCache, Vector
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Failure, Labelled
 from emovox.labels.value_list import Rated
+from emovox.notes import NOTES, Notes, joined_notes, listed_notes
 from emovox.outputs import RESULT
-from emovox.policy import NOTES, Notes, Side, joined_notes, listed_notes, listed_sides, side_of
+from emovox.policy import Side, listed_sides, side_of
 
 WHAT = "an embedding"
 

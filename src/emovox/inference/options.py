@@ -26,7 +26,8 @@ from emovox.inference.smoothing import SMOOTHING
 from emovox.inference.stored_result import Part
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Floats
-from emovox.policy import NOTE, NOTES, SIDES, Side, note, parse_sides
+from emovox.notes import NOTE, NOTES, note
+from emovox.policy import SIDES, Side, parse_sides
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -6,7 +6,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from emovox.inference.facts import Facts
 from emovox.inference.nine import is_none
-from emovox.policy import NOTES, Notes, Side
+from emovox.notes import NOTES, Notes
+from emovox.policy import Side
 
 
 class RecordingFacts(Facts):

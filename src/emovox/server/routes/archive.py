@@ -24,7 +24,8 @@ from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.summary import Brief
-from emovox.policy import NOTE, Ruling, Side
+from emovox.notes import NOTE
+from emovox.policy import Ruling, Side
 from emovox.server.baselines import find_baseline
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.problems import Problem, invalid, responses

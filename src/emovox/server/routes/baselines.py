@@ -16,7 +16,8 @@ from emovox.baselines.removal import holders
 from emovox.errors import BaselineError
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import LiveArguments, Note
-from emovox.policy import NOTE, SIDES, Side
+from emovox.notes import NOTE
+from emovox.policy import SIDES, Side
 from emovox.server import baselines, fitting
 from emovox.server.fitting import LeftOut
 from emovox.server.http.problems import Problem, from_validation, invalid, responses

@@ -13,11 +13,14 @@ router = APIRouter(prefix="/v1", tags=["vocabulary"])
 class PolicyView(BaseModel):
     """Of whose voice emotions are inferred."""
 
-    profile: Profile = Field(description="`eu`: of workers and pupils only talk time; `open`: of everybody")
+    profile: Profile = Field(
+        description="`eu`: of workers and pupils only talk time; `research`: of customers, too; `open`: everything"
+    )
     sides: list[Side] = Field(description="that may be declared as `side`: whose voice a recording is")
     talk_time_only: list[Side] = Field(description="those of which nothing else is inferred")
     require: list[Demand] = Field(description="what must be declared of a recording")
     require_side: bool = Field(description="whether a side must be; goes with 0.3", deprecated=True)
+    ethics: str | None = Field(description="reference of the approval that `research` needs")
     exception: str | None = Field(description="the medical or safety reason for which all sides are inferred")
 
 
@@ -31,5 +34,6 @@ def policy(request: Request) -> PolicyView:
         talk_time_only=[side for side in SIDES if side in own.withheld],
         require=list(own.require),
         require_side="side" in own.require,
+        ethics=own.ethics,
         exception=own.exception,
     )
