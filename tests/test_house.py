@@ -23,6 +23,7 @@ ROOMS = (
     "settings",
     "notes",
     "policy",
+    "notices",
     "private",
     "use_log",
     "files",

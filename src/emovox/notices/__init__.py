@@ -1,0 +1,1 @@
+"""Notices: what people are told before emotions are inferred from their voices."""
