@@ -45,6 +45,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     ("Working on it", "参与开发", (
         ("Contributing", "参与贡献", "contributing.md"),
         ("Architecture", "架构", "architecture.md"),
+        ("Security", "安全", "security.md"),
         ("Training", "训练", "training.md"),
         ("Examples", "示例", "examples.md"),
     )),

@@ -16,6 +16,7 @@ ELSEWHERE = {
     "index.md": "README.md",
     "contributing.md": "CONTRIBUTING.md",
     "changelog.md": "CHANGELOG.md",
+    "security.md": "SECURITY.md",
     "training.md": "training/README.md",
     "models/lite-free.md": "training/lite-free.md",
     "examples.md": "examples/README.md",
