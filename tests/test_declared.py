@@ -69,7 +69,9 @@ def together(clip: Path, options: dict[str, Any]) -> Recognition:
 
 
 def many(clip: Path, options: dict[str, Any]) -> Recognition:
-    return next(Recognizer("lite").recognize_many([clip], **options))  # type: ignore[return-value]
+    [result] = Recognizer("lite").recognize_many([clip], **options)
+    assert isinstance(result, Recognition)
+    return result
 
 
 WAYS = [library, together, many]

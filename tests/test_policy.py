@@ -64,7 +64,7 @@ def test_research_demands_purpose_consent_and_approval() -> None:
     )
     for declared in ((None, None, None), ("subject", "study", None)):
         with pytest.raises(PolicyError, match="requires"):
-            APPROVED.rule(*declared)  # type: ignore[arg-type]
+            APPROVED.rule(*declared)
     with pytest.raises(PolicyError, match="approval's reference"):
         Policy("research")
 

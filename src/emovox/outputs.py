@@ -146,8 +146,8 @@ def _contents(recognition: Recognition) -> Iterator[tuple[str, Callable[[Path], 
 class Draft:
     """An outputs directory that is being made."""
 
-    def __init__(self, root: Path, begin: Callable[[], Path]) -> None:
-        self._root = root
+    def __init__(self, root: Path, begin: Callable[[], Path], *, sound: bool = True) -> None:
+        self._root, self._sound = root, sound
         self._begin = begin
         self._wav: WavWriter | None = None
         self._embedding: NpyWriter | None = None
@@ -204,7 +204,7 @@ class Draft:
             return audio.rename(place)
 
     def complete(self, recognition: Recognition) -> Path:
-        """Add result.json, and frames and embeddings if there are any; once.
+        """Add result.json, and frames and embeddings if there are any; once. Sound that isn't to be kept goes.
 
         Returns:
             The draft's directory, where exports may be added before it is published.
@@ -216,6 +216,8 @@ class Draft:
             self._begun().close()
             if self._completed:
                 return self._path
+            if not self._sound:
+                (self._path / AUDIO).unlink()
             for file, write in _contents(recognition):
                 write(self._path / file)
             if self._embedding is not None:
@@ -309,8 +311,11 @@ class Outputs:
                     self._sweep()
 
     @contextmanager
-    def draft(self) -> Iterator[Draft]:
+    def draft(self, *, sound: bool = True) -> Iterator[Draft]:
         """A new draft, discarded at the end of the block unless it was published.
+
+        Args:
+            sound: whether what is published has processed_audio.wav.
 
         Raises:
             OutputsError: by the draft's methods.
@@ -327,7 +332,7 @@ class Outputs:
                     private.make_directory(path)
                 return path
 
-            draft = Draft(self.path, begin)
+            draft = Draft(self.path, begin, sound=sound)
             try:
                 yield draft
             finally:

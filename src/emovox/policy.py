@@ -66,6 +66,11 @@ class Ruling(BaseModel):
         description="reference of the approval that the profile `research` needs",
         exclude_if=lambda value: value is None,
     )
+    abstain: bool = Field(
+        False,
+        description="whether nothing is given where the model is unsure; left out if it is",
+        exclude_if=lambda value: not value,
+    )
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class Policy:
         require: what must be declared of a recording.
         exception: a medical or safety reason for which protected voices are inferred, too.
         ethics: reference of the approval of a study; `research` needs one, and demands purpose and consent.
+        abstain: whether nothing is given where the model is unsure.
         given: whether somebody chose it.
     """
 
@@ -84,6 +90,7 @@ class Policy:
     require: tuple[Demand, ...] = ()
     exception: str | None = None
     ethics: str | None = None
+    abstain: bool = False
     given: bool = False
 
     def __post_init__(self) -> None:
@@ -110,8 +117,13 @@ class Policy:
     def ruling(self, side: Side | None) -> Ruling:
         """What is decided of a voice, whatever else must be declared: of results that there are already."""
         excepted = self.exception if self.profile != "open" and side in PROTECTED else None
-        inferred = side not in self.withheld
-        return Ruling(profile=self.profile, inferred=inferred, exception=excepted, ethics=self.ethics)
+        return Ruling(
+            profile=self.profile,
+            inferred=side not in self.withheld,
+            exception=excepted,
+            ethics=self.ethics,
+            abstain=self.abstain,
+        )
 
     def demand(self, side: Side | None, purpose: str | None = None, consent: str | None = None) -> None:
         """Refuse a recording of which something isn't declared that must be. Arguments as of `rule`.
@@ -144,7 +156,8 @@ class Policy:
     def withheld(self) -> frozenset[Side]:
         """The sides of which nothing may be inferred."""
         protected = PROTECTED if self.exception is None else frozenset[Side]()
-        return {"open": frozenset[Side](), "eu": protected, "research": protected | {"customer"}}[self.profile]
+        customers = frozenset[Side]({"customer"})
+        return {"open": frozenset[Side](), "eu": protected, "research": protected | customers}[self.profile]
 
     def facts(self) -> dict[str, Any]:
         """As plain data."""
@@ -153,6 +166,7 @@ class Policy:
             "require": list(self.require),
             "exception": self.exception,
             "ethics": self.ethics,
+            "abstain": self.abstain,
         }
 
     @classmethod
@@ -171,6 +185,8 @@ class Policy:
             rules += f"; workers and pupils too, for this reason: {self.exception}"
         if self.ethics is not None:
             rules += f"; approved as {self.ethics}"
+        if self.abstain:
+            rules += "; nothing where the model is unsure"
         required = f"; required: {', '.join(self.require)}" if self.require else ""
         return f"policy {self.profile}: {rules}{required}"
 
@@ -205,12 +221,13 @@ def _read(named: str | None) -> Policy:
 def _of(content: dict[str, Any], path: str) -> Policy:
     """The policy that a file describes; a mistake in it must not make it allow more."""
     exceptions = content.get("exceptions", {})
-    unknown = {*content} - {"profile", "require", "require_side", "ethics", "exceptions"}
+    unknown = {*content} - {"profile", "require", "require_side", "ethics", "abstain", "exceptions"}
     if isinstance(exceptions, dict):
         unknown |= {f"exceptions.{name}" for name in {*exceptions} - {"reason"}}
     if unknown:
-        raise SettingsError(f"{path}: {', '.join(sorted(unknown))}: a policy has profile, require, ethics "
-                            "and [exceptions] reason")  # fmt: skip
+        names = ", ".join(sorted(unknown))
+        known = "profile, require, ethics, abstain and [exceptions] reason"
+        raise SettingsError(f"{path}: {names}: a policy has {known}")
     profile = content.get("profile")
     if profile not in PROFILES:
         raise SettingsError(f"{path}: profile must be {', '.join(PROFILES[:-1])} or {PROFILES[-1]}")
@@ -220,9 +237,17 @@ def _of(content: dict[str, Any], path: str) -> Policy:
         raise SettingsError(f"{path}: [exceptions] needs a reason in words, medical or of safety")
     exception = reason.strip() if isinstance(reason, str) else None
     try:
-        return Policy(cast("Profile", profile), required, exception, _ethics(content, path), given=True)
+        abstain = _flag(content, "abstain", path)
+        return Policy(cast("Profile", profile), required, exception, _ethics(content, path), abstain, given=True)
     except PolicyError as error:
         raise SettingsError(f"{path}: {error}") from error
+
+
+def _flag(content: dict[str, Any], name: str, path: str) -> bool:
+    value = content.get(name, False)
+    if not isinstance(value, bool):
+        raise SettingsError(f"{path}: {name} must be true or false")
+    return value
 
 
 def _ethics(content: dict[str, Any], path: str) -> str | None:
@@ -234,11 +259,9 @@ def _ethics(content: dict[str, Any], path: str) -> str | None:
 
 
 def _required(content: dict[str, Any], path: str) -> tuple[Demand, ...]:
-    names, old = content.get("require", []), content.get("require_side", False)
+    names, old = content.get("require", []), _flag(content, "require_side", path)
     if not isinstance(names, list) or not all(name in DEMANDS for name in names):
         raise SettingsError(f"{path}: require must be a list of {', '.join(DEMANDS)}")
-    if not isinstance(old, bool):
-        raise SettingsError(f"{path}: require_side must be true or false")
     if "require_side" in content:
         text = f'{path}: require_side is now require = ["side"]; 0.3 won\'t know it'
         warnings.warn(text, FutureWarning, stacklevel=5)

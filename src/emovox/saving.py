@@ -33,6 +33,7 @@ class Saving:
         language: of the exports.
         marks: names of empty files in it, by which whoever made it knows it again.
         embeddings: whether embeddings are asked for in files.
+        sound: whether the outputs directory keeps processed_audio.wav.
         archive: takes each; `later`: the caller archives what `Save.record` gives; None: nothing is archived.
     """
 
@@ -41,6 +42,7 @@ class Saving:
     language: Language = "en"
     marks: tuple[str, ...] = ()
     embeddings: bool = False
+    sound: bool = True
     archive: "Archive | Literal['later'] | None" = None
 
     @contextmanager
@@ -56,7 +58,7 @@ class Saving:
         if self.outputs is None:
             yield Save(self, None, link)
             return
-        with self.outputs.draft() as draft:
+        with self.outputs.draft(sound=self.sound) as draft:
             yield Save(self, draft, link)
 
     def replace(
@@ -110,7 +112,12 @@ class Save:
 
     @property
     def sink(self) -> Sink | None:
-        """The `sink` to recognise with, or to hear live with."""
+        """The `sink` to recognise with; None: sound isn't kept."""
+        return self.live_sink if self._saving.sound else None
+
+    @property
+    def live_sink(self) -> Sink | None:
+        """The `sink` to hear live with: until it is recognised as a whole, the sound must be somewhere."""
         return None if self._draft is None else self._draft.write
 
     @property
@@ -176,12 +183,14 @@ class Save:
         """Save the sound alone, as recording_….wav, where there will be no recognition and it can't be had again.
 
         Returns:
-            Where it is; None: none was written, or it is published.
+            Where it is; None: none was written, it is published, or sound isn't to be kept.
 
         Raises:
             OutputsError: it can't be moved.
         """
-        return None if self._draft is None or self.directory is not None else self._draft.keep_audio()
+        if self._draft is None or self.directory is not None or not self._saving.sound:
+            return None
+        return self._draft.keep_audio()
 
 
 def log_recognition(recognition: Recognition) -> None:

@@ -77,6 +77,9 @@ class ServiceSettings(BaseModel):
     max_outputs_size: int = Field(
         0, ge=0, description="bytes of outputs beyond which the oldest are deleted; 0: no limit"
     )
+    keep_sound_days: float = Field(
+        0, ge=0, le=365_000, description="days for which sound is kept where `keep` is `scores`; 0: not at all"
+    )
     webhook_url: str = Field("", max_length=2000, description="URL that is notified of every finished job")
     webhook_secret: SecretStr = Field(SecretStr(""), description="key of the webhooks' HMAC-SHA256")
     webhook_private: bool = Field(False, description="allow webhooks to private addresses")
@@ -133,6 +136,9 @@ class Settings(BaseModel):
     )
     use_log: Path | None = Field(
         None, description="file to which each use is appended: who, what, when, and never what came out"
+    )
+    keep: Literal["all", "scores"] = Field(
+        "all", description="what outputs directories keep: `scores` means no sound, no processed_audio.wav"
     )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
     service: ServiceSettings = Field(default_factory=ServiceSettings)

@@ -17,6 +17,7 @@ from emovox.outputs import Outputs
 from emovox.server import timeline
 from emovox.server.http.problems import Problem
 from emovox.server.timeline import Timelines
+from emovox.server.timeline_view import Timeline
 from support import results
 from support.service import Client
 
@@ -264,7 +265,7 @@ def test_over_http(shared: Client, examples: list[Path]) -> None:
 def test_many_at_once_and_the_first_time(tmp_path: Path) -> None:
     directory, _ = publish(tmp_path, granularity="frame", frames=results.frames(155))
     for _ in range(10):
-        timelines, seen = Timelines(tmp_path / "kept"), list[timeline.Timeline]()
+        timelines, seen = Timelines(tmp_path / "kept"), list[Timeline]()
         threads = [
             threading.Thread(target=lambda: seen.append(timelines.read(directory, start=0, end=None, points=10)))  # noqa: B023
             for _ in range(8)
@@ -297,7 +298,7 @@ def test_what_was_kept_badly_is_measured_again(tmp_path: Path) -> None:
 
 def test_one_that_is_gone(tmp_path: Path) -> None:
     directory, _ = publish(tmp_path)
-    (directory / "processed_audio.wav").unlink()
+    (directory / "result.json").unlink()
     with pytest.raises(Problem) as caught:
         Timelines(tmp_path / "kept").read(directory, start=0, end=None, points=10)
     assert caught.value.status == 404

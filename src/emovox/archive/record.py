@@ -23,7 +23,7 @@ from emovox.errors import ArchiveError, FramesError
 from emovox.inference import stored_result as stored
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.raw import without_baseline
-from emovox.inference.recognition import ReadoutResult, Recognition
+from emovox.inference.recognition import ABSTAINED, NOT_INFERRED, ReadoutResult, Recognition
 from emovox.inference.summary import Brief
 from emovox.inference.talk_time import withheld
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
@@ -185,8 +185,7 @@ def from_recognition(
     """
     id_ = id_ or _digest(recognition)
     recognition = withheld(recognition, policy())
-    if not recognition.is_inferred:
-        embedding = None
+    hidden = not recognition.is_inferred or ABSTAINED in recognition.warnings
     baseline, whole = recognition.baseline, recognition.summary
     recognition = without_baseline(recognition)  # its columns are compared with those of other voices
     facts = recognition.recording
@@ -217,7 +216,7 @@ def from_recognition(
         emovox=recognition.emovox,
         link=link,
         outputs=outputs,
-        embedding=None if given is None else pooled(given),
+        embedding=None if given is None or hidden else pooled(given),
         segments=tuple(
             SegmentRecord(
                 item.start,
@@ -226,7 +225,7 @@ def from_recognition(
                 item.confidence,
                 _in_order(item.scores),
                 item.channel,
-                None if item.embedding is None else pooled(item.embedding),
+                None if item.embedding is None or item.is_abstained else pooled(item.embedding),
             )
             for item in recognition.segments or ()
         ),
@@ -259,7 +258,7 @@ def read_directory(directory: Path, *, model: str | None = None) -> ArchiveRecor
         try:
             recognition = Recognition.model_validate(content)
             record = from_recognition(recognition, id_=id_, outputs=directory)
-            if record.policy is not None and not record.policy.inferred:  # whatever lies beside it
+            if {NOT_INFERRED, ABSTAINED} & {*record.warnings}:  # whatever lies beside it
                 return record
             mask = _speech_mask(recognition, directory)
         except ValidationError:
@@ -356,7 +355,11 @@ def _with_embeddings(record: ArchiveRecord, directory: Path, mask: NDArray[np.bo
                 f"{SEGMENT_EMBEDDINGS} has the shape {rows.shape} for {len(record.segments)} segments"
             )
         pairs = zip(record.segments, rows, strict=True)
-        record = replace(record, segments=tuple(replace(item, embedding=pooled(row)) for item, row in pairs))
+        items = (  # what is `unknown` alone was abstained from: silence has no segments
+            item if (item.scores or {}).get("unknown") == 1 else replace(item, embedding=pooled(row))
+            for item, row in pairs
+        )
+        record = replace(record, segments=tuple(items))
     return record
 
 

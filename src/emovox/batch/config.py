@@ -33,6 +33,7 @@ class BatchConfig:
         labels: language of the exports.
         retry_failed: retry the recordings that earlier runs noted in the table of errors.
         longest: seconds; a longer recording is shared out among the workers.
+        sound: whether outputs directories keep processed_audio.wav.
         policy: decides of whose voice anything is inferred.
     """
 
@@ -51,6 +52,7 @@ class BatchConfig:
     labels: str = "en"
     retry_failed: bool = False
     longest: float = LONGEST
+    sound: bool = True
     policy: Policy = field(default_factory=policy)
 
     def facts(self) -> dict[str, Any]:
@@ -75,6 +77,7 @@ class BatchConfig:
             "formats": list(self.formats),
             "archive": self.archive,
             "policy": self.policy.facts(),
+            "sound": self.sound,
         }
 
 

@@ -134,6 +134,7 @@ class Batch:
                 archive=self._archive is not None,
                 mapping=wish.mapping,
                 policy=wish.policy,
+                sound=wish.sound,
             )
             engine = self._make(plan)
             stack.callback(engine.close)
@@ -321,7 +322,7 @@ class Batch:
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            before = {"archive": False, "map": {}, **json.loads(place.read())}
+            before = {"archive": False, "map": {}, "sound": True, **json.loads(place.read())}
             before["policy"] = Policy.known_facts(before.get("policy", {}))
             # An option that didn't exist when the batch was begun had its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}

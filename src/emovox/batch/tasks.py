@@ -60,6 +60,7 @@ class Plan:
         longest: seconds; a longer recording is split.
         directory: what paths are relative to, as workers may run elsewhere; "": where each worker runs.
         archive: whether outputs directories are archived; the run does that.
+        sound: whether they keep processed_audio.wav.
     """
 
     model: str
@@ -77,6 +78,7 @@ class Plan:
     archive: bool = False
     mapping: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
+    sound: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,6 +51,7 @@ class Worker:
             cast("Language", plan.labels),
             marks=(MADE,),
             embeddings=plan.options.embedding,
+            sound=plan.sound,
             archive="later" if plan.archive else None,
         )
         self._answered = 0.0

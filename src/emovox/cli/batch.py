@@ -57,6 +57,7 @@ _LINE = 30.0  # seconds between lines of progress, without a terminal
     is_flag=True,
     help="Archive each outputs directory too, with its embedding: in DIR/outputs.db, see `emovox archive`.",
 )
+@parameters.keep
 @click.option("--retry-failed", is_flag=True, help="Retry the recordings in the table of errors.")
 @click.option(
     "--engine",
@@ -145,6 +146,7 @@ def batch(
         archive=archive,
         labels=labels or settings().labels,
         retry_failed=retry_failed,
+        sound=settings().keep == "all",
     )
     with BatchProgress(shown=not quiet) as progress:
         status = Batch(wish, _engine(engine_name, address, workers), progress.tell).run()

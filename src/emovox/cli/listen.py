@@ -77,6 +77,7 @@ STDIN = "-"
 @parameters.option("consent")
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @parameters.outputs("Where the result is saved; the archive is kept beside it.")
+@parameters.keep
 @click.option(
     "--archive", is_flag=True, help="Also add the result to the archive, with its embedding: see `emovox archive`."
 )
@@ -158,10 +159,14 @@ def listen(
         sound = _open(source, device, rate, fast)
         stack.callback(sound.close)
         saving = Saving(
-            outputs, formats, language, archive=stack.enter_context(library.open_archive()) if archive else None
+            outputs,
+            formats,
+            language,
+            sound=settings().keep == "all",
+            archive=stack.enter_context(library.open_archive()) if archive else None,
         )
         save = stack.enter_context(saving.begin())
-        ear = _Ear(save.sink)
+        ear = _Ear(save.live_sink)
         live = recognizer.live(
             sample_rate=sound.rate,
             emotions=emotions,

@@ -72,6 +72,17 @@ def outputs(text: str) -> Callable[[Command], Command]:
     )
 
 
+def keep(command: Command) -> Command:
+    """The option for what outputs directories keep: while the command runs, it overrides the setting."""
+    return click.option(
+        "--keep",
+        type=click.Choice(["all", "scores"]),
+        callback=_keep,
+        expose_value=False,
+        help="What outputs directories keep: scores means no sound, no processed_audio.wav.  [default: all]",
+    )(command)
+
+
 def recognition(command: Command, *, many: str = "") -> Command:
     """The options of a recognition, which a command gets as `options`.
 
@@ -164,6 +175,11 @@ def _outputs(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter("the name is empty: is a variable unset?", context, parameter)
     if value is not None:
         context.with_resource(given(outputs=Path(value)))
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value is not None:
+        context.with_resource(given(keep=value))
 
 
 def _mapping(context: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:

@@ -49,6 +49,7 @@ STDIN = "-"
 @parameters.recognition
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @parameters.outputs("Where results are saved; the archive is kept beside them.")
+@parameters.keep
 @click.option(
     "--archive", is_flag=True, help="Also add the results to the archive, with embeddings: see `emovox archive`."
 )
@@ -144,7 +145,8 @@ def recognize(
     try:
         with ExitStack() as stack, Progress(len(files), shown=not quiet) as progress:
             kept = stack.enter_context(library.open_archive()) if archive else None
-            saving = Saving(outputs, formats, language, embeddings=options.embedding, archive=kept)
+            sound = settings().keep == "all"
+            saving = Saving(outputs, formats, language, embeddings=options.embedding, sound=sound, archive=kept)
             report.begin()
             for file, following in zip_longest(files, files[1:]):
                 if following not in {None, STDIN} and channels == "mix":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emovox.emotions import BY_NAME, Emotion
-from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
+from emovox.inference.recognition import ABSTAINED, ReadoutResult, Recognition, Segment, trained
 
 if TYPE_CHECKING:
     from emovox.inference.live import LiveUpdate
@@ -14,6 +14,7 @@ SEPARATOR = " · "
 """Between values."""
 _RELATIVE = {"en": "relative to", "zh": "相对于"}
 _SPEECH = {"en": "speech", "zh": "语音"}
+_ABSTAINED = {"en": "not given: unsure", "zh": "没有把握，不给出"}
 _WITHHELD = {"en": "not inferred (policy {})", "zh": "未推断（策略 {}）"}
 
 
@@ -58,6 +59,8 @@ def title(recognition: Recognition, language: str) -> tuple[str, list[str]]:
     if (summary := recognition.summary) is not None:
         constant = len(summary.arc) == 1
         return one_line(summary.headline.in_language(language)), summary.arc[0].classes if constant else []
+    if ABSTAINED in recognition.warnings:
+        return _ABSTAINED[language], []
     lead = verdict(recognition, language)
     if lead.confidence is None:
         return lead.text if recognition.readouts else "", []
@@ -72,6 +75,8 @@ def withheld(recognition: Recognition, language: str) -> str:
 
 def verdict_in(recognition: Recognition, segment: Segment, language: str) -> Verdict:
     """That of a segment; it says so if the policy allowed none."""
+    if segment.is_abstained:
+        return Verdict(_ABSTAINED[language])
     lead, reason = verdict(segment, language), withheld(recognition, language)
     return Verdict(f"{lead.text}{SEPARATOR}{reason}") if reason else lead
 

@@ -32,12 +32,12 @@ from emovox.inference.nine import EmotionName, ScoreMap, WithoutBaseline, by_nam
 from emovox.inference.options import Sink
 from emovox.inference.pooling import Pool
 from emovox.inference.readouts import applied, window_functions
-from emovox.inference.recognition import BASELINE_SHORT, NOT_INFERRED, ReadoutResult
+from emovox.inference.recognition import ABSTAINED, BASELINE_SHORT, NOT_INFERRED, ReadoutResult
 from emovox.inference.running_shift import RunningShift
 from emovox.inference.talk_time import stated
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Engine
-from emovox.models.scores import Scores, emotion_scores
+from emovox.models.scores import Scores, certain, emotion_scores
 from emovox.policy import Ruling, Side
 
 STEP = SAMPLE_RATE // 4
@@ -58,7 +58,6 @@ LEAD = 0.1
 """Difference in probability by which it must lead the current one."""
 
 _RECENT = -(-STEP // CHUNK)  # chunks of the latest quarter second
-
 
 EventsVersion = Literal[1, 2]
 """Version of the events' JSON."""
@@ -157,6 +156,7 @@ class Live:
         """
         metadata = engine.metadata
         self._inferred, self.policy = ruling.inferred, stated(ruling, side)
+        self._abstain, self._abstained = ruling.abstain, False
         if not ruling.inferred:
             shift = None
         self._shift = None if callable(shift) else shift
@@ -208,11 +208,12 @@ class Live:
     def warnings(self) -> list[str]:
         """Codes as in results: `baseline_short` as long as there is too little speech to be relative to.
 
-        And `not_inferred` if the policy allows nothing but talk time.
+        And `not_inferred` if the policy allows nothing but talk time, `abstained` if it withheld what was unsure.
         """
         if not self._inferred:
             return [NOT_INFERRED]
-        return [] if self._own is None or self._own.target is not None else [BASELINE_SHORT]
+        short = self._own is not None and self._own.target is None
+        return [*[BASELINE_SHORT] * short, *[ABSTAINED] * self._abstained]
 
     @property
     def needed(self) -> int:
@@ -339,16 +340,22 @@ class Live:
         if self._own is not None:
             shift = self._own.update(self._end - self._quiet, pool.embedding)
             self._readouts = [item if shift is None else item.moved(shift) for item in self._readouts]
-        emotions = self._without = None
-        self._results = {}
+        emotions, unsure, self._without, self._results = None, False, None, {}
         for item in self._readouts:
             scores, without = item.scores(pool, JUDGED), item.scores_without(pool, JUDGED)
             if item.readout is metadata.emotions:
                 emotions = emotion_scores(item.readout, scores)
+                unsure = bool(item.is_unsure(float(emotions.max())))
                 self._without = None if without is None else by_name(emotion_scores(item.readout, without))
             if not item.readout.is_nine:
                 self._results[item.name] = item.result(scores, without)
-        return emotions
+        return self._withhold() if unsure and self._abstain else emotions
+
+    def _withhold(self) -> Scores:
+        """What is said instead of a verdict that is unsure; see `emovox.inference.abstention`."""
+        self._abstained, self._results = True, {}
+        self._without = self._without and by_name(certain("unknown"))
+        return certain("unknown")
 
     def _change(self) -> EmotionChanged | None:
         """The announcement, if any: the leader has led through HOLD, or speech has ceased."""

@@ -22,7 +22,7 @@ def without_baseline(recognition: Recognition) -> Recognition:
         return recognition
     # Whether it is unsure without its baseline isn't known here: that has a threshold of its own.
     segments = recognition.segments and [
-        raw(item).model_copy(update={"unsure": None}) for item in recognition.segments
+        raw(item).model_copy(update={"unsure": item.is_abstained or None}) for item in recognition.segments
     ]
     warnings = [code for code in recognition.warnings if code != UNSURE]
     return raw(recognition).model_copy(update={"baseline": None, "segments": segments, "warnings": warnings})

@@ -40,7 +40,7 @@ SCHEMA: Literal[2] = 2
 
 NO_HEAD, NO_SPEECH, MOSTLY_SILENCE = "no_head", "no_speech", "mostly_silence"
 BASELINE_FAR, BASELINE_SHORT = "baseline_far", "baseline_short"
-UNSURE = "unsure"
+UNSURE, ABSTAINED = "unsure", "abstained"
 NOT_INFERRED = "not_inferred"
 WARNINGS = {
     **quality.WARNINGS,
@@ -50,6 +50,7 @@ WARNINGS = {
     BASELINE_FAR: "unlike the recordings of the baseline: what is heard relative to it may be worse than without",
     BASELINE_SHORT: "too little speech to be heard relative to itself: nothing is moved",
     UNSURE: "the model isn't sure: verdicts of so little confidence are wrong too often to be relied on",
+    ABSTAINED: "the model isn't sure, and the policy gives nothing then: `unknown` stands for no verdict",
     NOT_INFERRED: "the policy allows nothing but the talk time of this side: no model was run",
 }
 """Every warning code a recognition may have, with its meaning."""
@@ -166,7 +167,7 @@ class Segment(Facts):
     unsure: bool | None = Field(
         None,
         description="whether its confidence is one at which this model is wrong too often; left out where that "
-        "wasn't measured",
+        "wasn't measured. Of `unknown` with the score 1: whether the policy gives nothing for that reason",
         exclude_if=is_none,
     )
     channel: int | None = Field(None, description="the channel that was recognised alone, from 1", ge=1)
@@ -187,6 +188,11 @@ class Segment(Facts):
     @model_serializer(mode="wrap")
     def _both(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return _with_old_head(handler(self))
+
+    @property
+    def is_abstained(self) -> bool:
+        """Whether nothing is given of it, as the model is unsure and the policy demands that."""
+        return bool(self.unsure) and self.emotion == "unknown" and self.confidence == 1
 
     @property
     def head(self) -> "HeadVerdict | None":

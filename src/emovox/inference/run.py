@@ -22,6 +22,7 @@ from emovox.baselines.fitting import of_itself
 from emovox.baselines.shift import Shift
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError
+from emovox.inference.abstention import as_ruled
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
 from emovox.inference.nine import by_name, five, of_the_nine
@@ -240,7 +241,7 @@ class InferenceRun:
         verdict = self._verdict(pool, self._facts.speech or 0.0)
         unsure = [UNSURE] if verdict.pop("unsure", False) else []
         misfit = self._misfit(pool) if self._shift_of is None else self._move_to_itself()
-        return Recognition(
+        recognition = Recognition(
             **verdict,
             granularity=options.granularity,
             timestamp=format_timestamp(self._created_at),
@@ -258,6 +259,7 @@ class InferenceRun:
             embedding=features,
             mean_embedding=pool.embedding if options.embedding else None,
         )
+        return as_ruled(recognition, self._ruling)
 
     def _state(self, recording: RecordingFacts, created_at: datetime) -> RunState:
         options, segments = self._options, self._segments.all if self._has_segments else []

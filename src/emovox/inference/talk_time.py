@@ -5,7 +5,9 @@ from datetime import datetime
 
 from emovox.audio.speech import Span
 from emovox.audio.waveform import SAMPLE_RATE
+from emovox.inference.abstention import as_ruled
 from emovox.inference.recognition import (
+    ABSTAINED,
     BASELINE_FAR,
     BASELINE_SHORT,
     MOSTLY_SILENCE,
@@ -23,12 +25,12 @@ from emovox.inference.recording_facts import RecordingFacts
 from emovox.policy import Policy, Ruling, Side
 from emovox.version import __version__
 
-_OF_VERDICTS = frozenset({BASELINE_FAR, BASELINE_SHORT, MOSTLY_SILENCE, NO_HEAD, NO_SPEECH, UNSURE})
+_OF_VERDICTS = frozenset({ABSTAINED, BASELINE_FAR, BASELINE_SHORT, MOSTLY_SILENCE, NO_HEAD, NO_SPEECH, UNSURE})
 
 
 def stated(ruling: Ruling, side: Side | None) -> Ruling | None:
     """A ruling as results state it: not where nobody said whose voice it is and everything is allowed."""
-    return None if side is None and ruling.profile == "open" else ruling
+    return None if side is None and ruling.profile == "open" and not ruling.abstain else ruling
 
 
 def talk_time(
@@ -58,16 +60,16 @@ def talk_time(
 
 
 def withheld(recognition: Recognition, policy: Policy) -> Recognition:
-    """A recognition as the policy allows it: of a voice of which nothing may be inferred its talk time alone.
+    """A recognition as the policy allows it, without its frames where something is left out.
 
-    Results that were made under another policy are read by it.
+    Of a voice of which nothing may be inferred that is its talk time alone. Results that were made under another
+    policy are read by it.
     """
-    side = recognition.recording.side
-    if side is None or not recognition.is_inferred:
+    if not recognition.is_inferred:
         return recognition
-    ruling = policy.ruling(side)
+    ruling = policy.ruling(recognition.recording.side)
     if ruling.inferred:
-        return recognition
+        return as_ruled(recognition.model_copy(update={"frames": None}), ruling) if ruling.abstain else recognition
     segments = [
         Segment(start=item.start, end=item.end, channel=item.channel) for item in recognition.segments or ()
     ]

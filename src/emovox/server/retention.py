@@ -1,4 +1,7 @@
-"""Retention: deletes outputs, rescued sound and jobs that are too old, and outputs that take too much space."""
+"""Retention: deletes outputs, rescued sound and jobs that are too old, and outputs that take too much space.
+
+And where sound isn't to be kept, that of outputs that keep the rest.
+"""
 
 import math
 from collections.abc import Sequence
@@ -20,16 +23,28 @@ class Retention:
 
     async def round(self) -> None:
         """Sweep, if there are limits."""
-        if self._options.retention_days or self._options.max_outputs_size:
+        if self._options.retention_days or self._options.max_outputs_size or self._without_sound:
             await self._service.query.within(math.inf, self.sweep)
 
+    @property
+    def _without_sound(self) -> bool:
+        return self._service.settings.keep == "scores"
+
     def sweep(self) -> None:
-        """Delete jobs and outputs beyond the age limit, and the oldest outputs beyond the size limit."""
+        """Delete jobs and outputs beyond the age limit, and the oldest outputs beyond the size limit.
+
+        And all sound that is too old, where it isn't to be kept.
+        """
         options, stored = self._options, self._service.stored_outputs
         if options.retention_days:
             limit = datetime.now(timezone.utc) - timedelta(days=options.retention_days)
             self._service.jobs.forget(limit.timestamp())
             self._remove([id_ for id_, created in stored.created().items() if created < limit])
+        if self._without_sound:
+            limit = datetime.now(timezone.utc) - timedelta(days=options.keep_sound_days)
+            for id_, created in stored.created().items():
+                if created < limit:
+                    stored.remove_sound(id_)
         if options.max_outputs_size:
             total, beyond = 0, []
             for id_ in sorted([*stored.ids(), *stored.rescued()], key=stamp, reverse=True):

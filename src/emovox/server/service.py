@@ -228,7 +228,12 @@ class Service:
         if not options.store:
             return Saving()
         return Saving(
-            self.outputs, options.export, self.settings.labels, embeddings=options.embedding, archive="later"
+            self.outputs,
+            options.export,
+            self.settings.labels,
+            embeddings=options.embedding,
+            sound=self.settings.keep == "all" or self.settings.service.keep_sound_days > 0,
+            archive="later",
         )
 
     async def commit(

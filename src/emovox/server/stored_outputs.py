@@ -23,13 +23,14 @@ from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
 from emovox.inference.recognition import Recognition
-from emovox.outputs import RESULT
+from emovox.outputs import AUDIO, RESULT
 from emovox.refusals import is_exhausted
 from emovox.server.calls import Calls
 from emovox.server.flags import FlagsOf
 from emovox.server.http.problems import Problem, damaged
 from emovox.server.output_summary import Summary, read_summary, summary_of
-from emovox.server.timeline import Timeline, Timelines
+from emovox.server.timeline import Timelines
+from emovox.server.timeline_view import Timeline
 
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
@@ -342,6 +343,21 @@ class StoredOutputs:
         for directory in directories:
             with suppress(Problem):
                 self._delete(directory)
+
+    def remove_sound(self, id_: str) -> None:
+        """Delete the sound of outputs, and what was drawn of it; or a rescued recording, which is nothing else.
+
+        Raises:
+            OutputsError: it can't be deleted.
+        """
+        if RESCUED.fullmatch(id_):
+            return self._unlink(self._root / id_)
+        sound = self._root / id_ / AUDIO
+        if sound.exists():
+            self._timelines.forget(id_)  # first, as after a kill only what has sound is looked at again
+            self._unlink(sound)
+            self._timelines.forget(id_)  # somebody may have looked at it meanwhile
+        return None
 
     def _delete(self, directory: Path) -> None:
         target = self._root / HIDDEN / f"{_REMOVED}{secrets.token_hex(8)}"

@@ -8,7 +8,7 @@ import shutil
 import wave
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from emovox import private
 from emovox.audio.waveform import SAMPLE_RATE
@@ -32,6 +32,7 @@ from emovox.inference.recognition import Segment
 from emovox.models.readout import Kind
 from emovox.outputs import AUDIO, RESULT
 from emovox.server.http.problems import Problem, damaged, log
+from emovox.server.timeline_view import Curve, ReadoutCurve, Series, Timeline
 
 SPAN = 160  # samples of one cached peak: 10 ms
 BLOCK = 2**17  # samples read at once: more falls out of a processor's cache
@@ -40,58 +41,6 @@ FULL = 32768  # full scale of 16 bits
 DIGITS = 4
 _RECENT = 4  # recordings whose segments stay in memory: reading them takes longer than all the rest
 _DRAFT = "draft-"
-
-
-def _is_none(value: object) -> bool:
-    return value is None
-
-
-Series = dict[str, list[float | None]]
-"""By label, a number for each point: the mean over its frames; null where none of them counts, as in silence."""
-
-
-class ReadoutCurve(BaseModel):
-    """The curve of one readout: scores of its classes, or values."""
-
-    kind: Kind = Field(description="`linear`: smoothed logits; else it is computed on a sliding window")
-    range: tuple[float, float] | None = Field(
-        None, description="of values: what the model was trained on", exclude_if=_is_none
-    )
-    scores: Series | None = Field(None, description="of each class, as the model spells it", exclude_if=_is_none)
-    scores_without: Series | None = Field(
-        None, description="as they would be without the baseline, if there is one", exclude_if=_is_none
-    )
-    values: Series | None = Field(None, description="each by its name, such as arousal", exclude_if=_is_none)
-
-
-class Curve(BaseModel):
-    """Scores and values over time."""
-
-    times: list[float] = Field(description="seconds, one for each point")
-    scores: dict[str, list[float]] = Field(
-        description="of each emotion, one for each point: the mean over its frames; empty for a model that "
-        "doesn't give the nine"
-    )
-    scores_without: dict[str, list[float]] | None = Field(
-        None, description="as they would be without the baseline, if there is one", exclude_if=_is_none
-    )
-    readouts: dict[str, ReadoutCurve] = Field(
-        description="by name: the curves of all readouts but the nine emotions, trained heads too"
-    )
-
-
-class Timeline(BaseModel):
-    """A stretch of a recording, in no more points than requested."""
-
-    start: float = Field(description="seconds")
-    end: float = Field(description="seconds")
-    duration: float = Field(description="of the whole recording, seconds")
-    low: list[float] = Field(description="lowest sample in each of equal spans, -1 to 1")
-    high: list[float] = Field(description="highest sample")
-    curve: Curve | None = Field(description="null if no frames are stored, or their file is gone or damaged")
-    segments: list[Segment] | None = Field(
-        description="those that overlap the stretch; null if none are stored, or they were not asked for"
-    )
 
 
 class _Columns(BaseModel):
@@ -149,7 +98,7 @@ class Timelines:
         """The timeline of an outputs directory.
 
         Args:
-            directory: with processed_audio.wav and result.json.
+            directory: with result.json, and processed_audio.wav if that is kept.
             start: seconds.
             end: seconds, at most and by default the recording's end.
             points: at most.
@@ -159,8 +108,8 @@ class Timelines:
             Problem: 404, they are gone; 422, the stretch is empty; 500, the outputs are damaged.
         """
         try:
-            with wave.open(str(directory / AUDIO)) as audio:
-                samples = audio.getnframes()
+            with _sound(directory) as audio:
+                samples = _length(directory) if audio is None else audio.getnframes()
                 first = round(min(start * SAMPLE_RATE, samples))
                 last = samples if end is None else round(min(end * SAMPLE_RATE, samples))
                 if first >= last:
@@ -170,7 +119,8 @@ class Timelines:
                         f"nothing in this stretch: the recording has {samples / SAMPLE_RATE:.2f} s",
                     )
                 cache = self._cache(directory)
-                low, high = _peaks(audio, cache.peaks, first, last, points)
+                none = np.zeros(0, np.int16), np.zeros(0, np.int16)
+                low, high = none if audio is None else _peaks(audio, cache.peaks, first, last, points)
                 spoken = self._segments_of(directory) if segments else None
                 if spoken is not None:
                     after, before = first / SAMPLE_RATE, last / SAMPLE_RATE
@@ -262,8 +212,8 @@ class Timelines:
 
 def _measure(directory: Path) -> _Cache:
     """The data to cache of an outputs directory."""
-    with wave.open(str(directory / AUDIO)) as audio:
-        peaks = np.concatenate(list(_coarse(audio)))
+    with _sound(directory) as audio:
+        peaks = np.empty((0, 2), np.int16) if audio is None else np.concatenate(list(_coarse(audio)))
     frames = _frames(directory)
     if frames is None:
         return _Cache(peaks, np.empty((0, 0), np.float16), *_summed(np.empty((0, 0))), _Facts(columns=[]))
@@ -316,6 +266,21 @@ def _frames(directory: Path) -> Frames | None:
     except FramesError as error:
         log.warning("no curve: %s", error)
         return None
+
+
+@contextmanager
+def _sound(directory: Path) -> Iterator[wave.Wave_read | None]:
+    """The sound, opened; None: it isn't kept."""
+    if not (directory / AUDIO).exists():
+        yield None
+        return
+    with wave.open(str(directory / AUDIO)) as audio:
+        yield audio
+
+
+def _length(directory: Path) -> int:
+    """Samples of a sound that isn't kept."""
+    return round(float(stored.read_head(directory / RESULT)["recording"]["duration"]) * SAMPLE_RATE)
 
 
 def _samples(audio: wave.Wave_read, count: int) -> NDArray[np.int16]:

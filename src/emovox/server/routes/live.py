@@ -258,7 +258,7 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
             side=options.side,
             purpose=options.purpose,
             consent=options.consent,
-            sink=save.sink,
+            sink=save.live_sink,
         )
         receiving = asyncio.create_task(stream.receive())
         try:

@@ -32,7 +32,7 @@ from emovox.server.http.problems import Problem, responses
 from emovox.server.output_summary import Summary
 from emovox.server.service import Service, service_of
 from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES
-from emovox.server.timeline import Timeline
+from emovox.server.timeline_view import Timeline
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
 OutputId = Annotated[str, Path(pattern=f"^{ID.pattern}$", examples=["outputs_20240104_223000"])]

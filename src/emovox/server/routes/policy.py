@@ -21,6 +21,7 @@ class PolicyView(BaseModel):
     require: list[Demand] = Field(description="what must be declared of a recording")
     require_side: bool = Field(description="whether a side must be; goes with 0.3", deprecated=True)
     ethics: str | None = Field(description="reference of the approval that `research` needs")
+    abstain: bool = Field(description="whether nothing is given where the model is unsure")
     exception: str | None = Field(description="the medical or safety reason for which all sides are inferred")
 
 
@@ -35,5 +36,6 @@ def policy(request: Request) -> PolicyView:
         require=list(own.require),
         require_side="side" in own.require,
         ethics=own.ethics,
+        abstain=own.abstain,
         exception=own.exception,
     )
