@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from emovox import exports
-from emovox.exports import report
-from emovox.inference.recognition import Recognition, Segment
+from emovox.exports import report, warned
+from emovox.inference.recognition import WARNINGS, Recognition, Segment
 from emovox.inference.talk_time import withheld
 from emovox.policy import Policy
 from support.results import classes, nothing, recognition, recording, segment, values
@@ -44,6 +44,14 @@ def test_it_says_what_the_summary_says(language: str) -> None:
     assert "tiny 1" in text
     assert "clipped" in text
     assert "(EU) 2024/1689" in text
+
+
+def test_warnings_are_in_the_language_of_the_report() -> None:
+    assert "削波失真" in page(CALL, "zh")
+    assert WARNINGS["clipped"] not in page(CALL, "zh")
+    assert f"<li>clipped: {WARNINGS['clipped']}</li>" in page(CALL)
+    assert warned.CHINESE.keys() == WARNINGS.keys()
+    assert "<li>of_tomorrow: </li>" in page(CALL.model_copy(update={"warnings": ["of_tomorrow"]}), "zh")
 
 
 def test_it_needs_nothing_from_elsewhere() -> None:

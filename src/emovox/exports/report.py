@@ -10,7 +10,8 @@ from pathlib import Path
 from emovox.emotions import BY_NAME
 from emovox.exports import palette, timeline
 from emovox.exports.verdict import one_line, relative_to, title, two_decimals, withheld
-from emovox.inference.recognition import WARNINGS, Recognition
+from emovox.exports.warned import warned
+from emovox.inference.recognition import Recognition
 from emovox.inference.sentence import clock, label
 from emovox.inference.summary import SpeechSummary
 
@@ -125,7 +126,7 @@ def pieces(recognition: Recognition, sound: Path, language: str) -> Iterator[str
     if recognition.warnings:
         yield f"<h2>{words['warnings']}</h2>\n<ul>\n"
         for code in recognition.warnings:
-            yield f"<li>{escape(code)}: {escape(WARNINGS.get(code, ''))}</li>\n"
+            yield f"<li>{escape(code)}: {escape(warned(code, language))}</li>\n"
         yield "</ul>\n"
     yield f"<h2>{words['limits']}</h2>\n<p>{words['limit']}</p>\n<p class=notice>{words['notice']}</p>\n"
     yield "</body></html>\n"
