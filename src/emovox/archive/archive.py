@@ -16,6 +16,7 @@ from emovox.archive.corrections import Corrections
 from emovox.archive.database import PATIENCE, archive_file, open_database
 from emovox.archive.directories import Directories
 from emovox.archive.filter import Filter
+from emovox.archive.flags import Flags
 from emovox.archive.names import Name
 from emovox.archive.pages import mark, position
 from emovox.archive.readings import names
@@ -42,8 +43,9 @@ class Archive:
         neighbours: the index of their embeddings.
         directories: their outputs directories.
         corrections: what people said of segments.
+        flags: named rules that find moments in them.
 
-    Example:
+    Examples:
         >>> with Archive() as archive:
         ...     archive.add(recognizer.recognize("call.mp3", embedding=True))
         ...     for neighbour in archive.similar(recognizer.recognize("other.mp3", embedding=True)):
@@ -68,6 +70,7 @@ class Archive:
         self.neighbours = SimilarityIndex(self.database, _cache(self.database))
         self.directories = Directories(self.database, self._mapper)
         self.corrections = Corrections(self.database, self._mapper)
+        self.flags = Flags(self.database)
 
     def __enter__(self) -> "Archive":
         return self

@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from emovox.emotions import NAMES
 
-HEAD = "0011"  # the newest migration
+HEAD = "0012"  # the newest migration
 
 metadata = MetaData()
 
@@ -70,7 +70,12 @@ recognitions = Table(
     Column("emotions", Text),  # JSON: which of the nine each label is, where its name doesn't say it
     Column("side", Text),  # whose voice it is, as was declared
     Column("policy", Text),  # JSON: what the policy decided
+    Column("summary", Text),  # JSON: what its segments come to, as the scores without a baseline
+    Column("summary_recognized", Text),  # JSON: with the baseline that it was recognised with, if any
+    Column("purpose", Text),  # what it was recognised for, as was declared
+    Column("consent", Text),  # where the consent is kept, as was declared
     Index("recognitions_created", "created", "id"),
+    Index("recognitions_purpose", "purpose", "created"),
     Index("recognitions_emotion", "emotion", "created", "id"),
 )
 
@@ -124,6 +129,14 @@ tags = Table(
     metadata,
     Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), primary_key=True),
     Column("name", String(100), primary_key=True, index=True),
+)
+
+flags = Table(  # named rules that find moments
+    "flags",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("rule", Text, nullable=False),  # as `Rule` writes it
+    Column("created", Float, nullable=False),
 )
 
 spaces = Table(  # embeddings of one space can be compared, and never those of two

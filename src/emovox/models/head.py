@@ -77,7 +77,7 @@ class Training(FittedFacts):
 class Head(Fitted):
     """Own classes, or own values, on a model's embeddings.
 
-    Example:
+    Examples:
         >>> head = Head.find("calls")
         >>> head.scores(recognition.embedding)    # (1, classes) or (T, classes)
     """

@@ -29,8 +29,9 @@ from emovox.server.fitting import take_out_recordings
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
+from emovox.server.output_summary import Summary
 from emovox.server.service import Service, service_of
-from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES, Summary
+from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES
 from emovox.server.timeline import Timeline
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
@@ -107,14 +108,44 @@ async def page(
     tag: Annotated[str | None, Query(max_length=200, description="only recordings with this tag")] = None,
     since: Annotated[DateTime, Query(description="created then or later")] = None,
     until: Annotated[DateTime, Query(description="created earlier")] = None,
+    flag: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="only what has moments of this flag: one of GET /v1/archive/flags, or a rule",
+            examples=["angry >= 60% for 3s"],
+        ),
+    ] = None,
+    raw: Annotated[
+        bool, Query(description="look for moments without the baselines that recordings were recognised with")
+    ] = False,
+    together: Annotated[
+        bool,
+        Query(
+            description="a recording whose channels were recognised by themselves as one, with the other "
+            "channels in `others`"
+        ),
+    ] = False,
     after: Annotated[str | None, Query(pattern=f"^{ID.pattern}$", description="as in `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OutputPage:
-    """The stored outputs, latest first. Times without a zone are UTC."""
+    """The stored outputs, latest first. Times without a zone are UTC.
+
+    With `flag` a page may have fewer than `limit`, down to none, although others follow: go on until `next` is
+    null.
+    """
     service = service_of(request)
     await service.wait_for_archive()
     where = Filter(emotion=emotion, tag=tag and clean(tag), name=name and clean(name), since=since, until=until)
-    find = partial(service.stored_outputs.find, where, before=after, limit=limit)
+    find = partial(
+        service.stored_outputs.find,
+        where,
+        before=after,
+        limit=limit,
+        flag=flag and clean(flag),
+        raw=raw,
+        together=together,
+    )
     summaries, next_ = await service.query.within(PATIENCE, find)
     return OutputPage(outputs=summaries, next=next_)
 
@@ -126,9 +157,10 @@ def get(request: Request, id_: OutputId) -> OutputView:
     facts, head = stored.head(id_)
     head.pop("summary", None)  # that of another version may have gone by other rules
     recognition = stored.recognition(id_, "segments") if stored.has_segments(id_) else None
+    call = stored.call(id_) if facts.channel is not None else None
     plain = None if recognition is None or recognition.baseline is None else without_baseline(recognition)
     return OutputView(
-        **facts.model_dump(),
+        **facts.model_copy(update={"call": call}).model_dump(exclude={"summary", "summary_without"}),
         files=[_view(id_, path) for path in stored.files(id_)],
         zip=f"/v1/outputs/{id_}/zip",
         segments=recognition is not None,
