@@ -1096,6 +1096,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
         };
@@ -1160,6 +1170,11 @@ export interface components {
              * @description of that model
              */
             revision: string;
+            /**
+             * Side
+             * @description whose voices it is of: what is recognised with it is such a voice where nobody says whose it is; null: it doesn't say
+             */
+            side: ("customer" | "worker" | "pupil" | "subject") | null;
             /**
              * Usable
              * @description whether that model is installed, or the one asked about has its embeddings
@@ -1503,6 +1518,11 @@ export interface components {
              * @description of that model
              */
             revision: string;
+            /**
+             * Side
+             * @description whose voices it is of: what is recognised with it is such a voice where nobody says whose it is; null: it doesn't say
+             */
+            side: ("customer" | "worker" | "pupil" | "subject") | null;
             /**
              * Usable
              * @description whether that model is installed, or the one asked about has its embeddings
@@ -2248,10 +2268,10 @@ export interface components {
         PolicyView: {
             /**
              * Profile
-             * @description `eu`: of workers and pupils only talk time; `open`: of everybody
+             * @description `eu`: of workers and pupils only talk time; `research`: of customers, too; `open`: everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Sides
              * @description that may be declared as `side`: whose voice a recording is
@@ -2263,10 +2283,21 @@ export interface components {
              */
             talk_time_only: ("customer" | "worker" | "pupil" | "subject")[];
             /**
+             * Require
+             * @description what must be declared of a recording
+             */
+            require: ("side" | "purpose" | "consent")[];
+            /**
              * Require Side
-             * @description whether a side must be declared
+             * @deprecated
+             * @description whether a side must be; goes with 0.3
              */
             require_side: boolean;
+            /**
+             * Ethics
+             * @description reference of the approval that `research` needs
+             */
+            ethics: string | null;
             /**
              * Exception
              * @description the medical or safety reason for which all sides are inferred
@@ -2579,6 +2610,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
             /** Moments */
@@ -2591,10 +2632,10 @@ export interface components {
         Ruling: {
             /**
              * Profile
-             * @description of the policy: `eu`, or `open`, which allows everything
+             * @description of the policy: `eu`, `research`, or `open`, which allows everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Inferred
              * @description whether anything was inferred; if not there is talk time alone
@@ -2605,6 +2646,11 @@ export interface components {
              * @description the medical or safety reason that the policy gives for inferring all the same
              */
             exception?: string | null;
+            /**
+             * Ethics
+             * @description reference of the approval that the profile `research` needs
+             */
+            ethics?: string | null;
         };
         /**
          * Said
@@ -2924,6 +2970,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
             /**
@@ -3399,7 +3455,7 @@ export interface components {
         };
         /**
          * RecordingFacts
-         * @description The recording.
+         * @description The recording, as a result states it.
          */
         RecordingFacts: {
             /**
@@ -3457,6 +3513,16 @@ export interface components {
              * @description whose voice it is, as was declared; left out if nobody said
              */
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /**
+             * Purpose
+             * @description what it was recognised for, as was declared; left out if nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept, as was declared; left out if nobody said
+             */
+            consent?: string | null;
         };
         /**
          * Recognition
@@ -4917,6 +4983,10 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
@@ -4983,6 +5053,10 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
                     /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
@@ -5779,6 +5853,10 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
@@ -5844,6 +5922,10 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
                     /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
@@ -7339,6 +7421,10 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
                 /** @description as in `next` */
@@ -9232,6 +9318,11 @@ export interface operations {
                      */
                     model?: string | null;
                     /**
+                     * Side
+                     * @description whose voices those are that don't say it themselves; the policy of GET /v1/policy may allow no baseline of them
+                     */
+                    side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                    /**
                      * Replace
                      * @description fit the one that has this name again
                      * @default false
@@ -9258,6 +9349,10 @@ export interface operations {
                      * @enum {string}
                      */
                     side?: "customer" | "worker" | "pupil" | "subject";
+                    /** @description what they are taken for */
+                    purpose?: string;
+                    /** @description where the consent is kept */
+                    consent?: string;
                     /** @description recordings; of each its speech counts, once */
                     file: string[];
                 };
