@@ -19,7 +19,7 @@ from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import PATHS, Failure
 from emovox.notes import Notes, joined_notes, listed_notes
 from emovox.outputs import AUDIO, EMBEDDING, find_directories
-from emovox.policy import Sides, listed_sides, side_of
+from emovox.policy import Side, Sides, listed_sides, side_of
 
 LISTS = (".csv", ".tsv", *lists.JSON_LINES)
 SILENCE = "silence"  # the warning
@@ -50,12 +50,14 @@ class SpeechEmbedding:
         channel: from 1; None: the mean of all.
         embedding: float32 (D,).
         sha256: of the recording, where it is known.
+        side: whose voice it is; None: nobody says.
     """
 
     source: RecordingSource
     channel: int | None
     embedding: NDArray[np.float32]
     sha256: str | None
+    side: Side | None = None
 
 
 def find_sources(argument: str, *, column: str | None = None) -> list[RecordingSource]:
@@ -144,7 +146,8 @@ def _of(
         embedding, known, own = stored_embedding(source.path, recognizer, side, notes)
         if channels and own is None:
             raise LabelsError(_WHOLE)
-        yield SpeechEmbedding(source, own, embedding, known)
+        kept_side = stored_recording(source.path.parent).side
+        yield SpeechEmbedding(source, own, embedding, known, kept_side or side)
         return
     kept = stored_recording(source.path.parent) if source.path.name == AUDIO else StoredRecording()
     known, own, own_side = kept[:3]
@@ -161,7 +164,7 @@ def _of(
     sha256 = known or checksum(source.path)
     cached = None if apart else cache.get(sha256, own)
     if cached is not None and cached.shape == (recognizer.metadata.embedding_size,):
-        yield SpeechEmbedding(source, own, cached, sha256)
+        yield SpeechEmbedding(source, own, cached, sha256, side)
         return
     spoken, withheld = False, None
     for channel in count(1) if apart else [own]:
@@ -180,7 +183,7 @@ def _of(
             assert recognition.embedding is not None  # noqa: S101  asked for
             spoken = True
             cache.put(sha256, recognition.embedding[0], channel)  # those apart to be found when they are taken out
-            yield SpeechEmbedding(source, channel, recognition.embedding[0], sha256)
+            yield SpeechEmbedding(source, channel, recognition.embedding[0], sha256, recognition.recording.side)
         if not apart or channel == recognition.recording.channels:
             break
     if not spoken:

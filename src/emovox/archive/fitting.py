@@ -9,6 +9,7 @@ from emovox.baselines.baseline import Baseline
 from emovox.baselines.fitting import Fitting
 from emovox.errors import ArchiveError
 from emovox.models.metadata import Metadata
+from emovox.policy import Side, policy
 
 CHANNEL, FOLDER = "channel", "folder"
 
@@ -21,6 +22,7 @@ def fit(
     *,
     column: str | None = None,
     source: str = "",
+    side: Side | None = None,
 ) -> list[Baseline]:
     """Baselines of recordings that the archive has embeddings of, by one model; of each channel the latest.
 
@@ -32,6 +34,7 @@ def fit(
         column: what groups are told apart by: `channel`, `folder` (of the link), or what stands before the colon
             in tags such as speaker:anna; None: there are none.
         source: what the recordings are, in words.
+        side: whose voices those are of which the archive doesn't know it.
 
     Returns:
         That of all, then those of the groups, sorted.
@@ -41,12 +44,14 @@ def fit(
         BaselineError: a name isn't valid.
         FilterError: nothing in the archive is called as the filter says.
     """
+    policy().check(side, "a baseline")
     fitting = Fitting(name, metadata, column=column or "", source=source)
     size, valued = metadata.embedding_size, False
     for block in blocks(archive, where, model=metadata.name, revision=metadata.embeddings_of, size=size):
         values = None if column is None else groups(block, column)
         valued = valued or any(values or ())
-        fitting.add(block.vectors, list(block.sha256s), values, block.channels)
+        sides = [own or side for own in block.sides]
+        fitting.add(block.vectors, list(block.sha256s), values, block.channels, sides)
     if column is not None and not valued:
         raise ArchiveError(f"no recording has a tag like {column}:NAME: give one with `emovox archive tag`")
     return fitting.baselines()

@@ -16,6 +16,7 @@ from emovox.errors import ArchiveError
 from emovox.heads import embedding_cache
 from emovox.inference.recognition import NO_SPEECH
 from emovox.outputs import EMBEDDING
+from emovox.policy import Side
 from emovox.speech_embeddings import SILENCE
 
 _BLOCK = 1000
@@ -31,6 +32,7 @@ class Block:
         links: where the recordings were.
         tags: of the recordings.
         vectors: float32 (n, D), rounded to float16.
+        sides: whose voices they are; None: nobody said.
     """
 
     sha256s: list[str]
@@ -38,6 +40,7 @@ class Block:
     links: list[str | None]
     tags: list[tuple[str, ...]]
     vectors: Floats
+    sides: list[Side | None]
 
 
 def stored_embeddings(archive: Archive, sha256: str) -> Iterator[Floats]:
@@ -75,7 +78,13 @@ def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: 
         FilterError: nothing in the archive is called as the filter says.
     """
     own = (spaces.c.model == model, spaces.c.revision == revision, spaces.c.dimensions == size)
-    columns = (recognitions.c.recording, recognitions.c.channel, recordings.c.link, embeddings.c.id)
+    columns = (
+        recognitions.c.recording,
+        recognitions.c.channel,
+        recordings.c.link,
+        embeddings.c.id,
+        recognitions.c.side,
+    )
     padded = " " + recognitions.c.warnings + " "
     spoken = [~padded.contains(f" {warning} ", autoescape=True) for warning in (NO_SPEECH, SILENCE)]
     joined = embeddings.join(spaces).join(recognitions).join(recordings)
@@ -98,6 +107,7 @@ def blocks(archive: Archive, where: Filter, *, model: str, revision: str, size: 
                 [row[2] for row in part],
                 [names.get(row[0], ()) for row in part],
                 np.stack([rows.unpacked(vectors[row[3]]) for row in part]),
+                [row[4] for row in part],
             )
         if nothing:
             raise ArchiveError(

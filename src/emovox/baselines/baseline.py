@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, PlainSerializer, mod
 from emovox.errors import BaselineError
 from emovox.models.fitted import DIGEST, SUFFIX, Digests, Fitted, FittedFacts, has_digest
 from emovox.models.metadata import Metadata
+from emovox.policy import Side
 from emovox.settings import settings
 
 FORMAT: Literal[1] = 1
@@ -93,6 +94,12 @@ class Baseline(Fitted):
 
     format: Literal[1] = FORMAT
     group: Group | None = Field(None, description="null: it is of recordings that stand alone")
+    side: Side | None = Field(
+        None,
+        description="whose voices its recordings are, all of them: what is heard relative to it is such a voice "
+        "where nobody says whose it is; left out: it isn't said",
+        exclude_if=lambda value: value is None,
+    )
     created_at: AwareDatetime
     emovox: str = Field(description="version of the program")
     source: str = Field(description="what it was made from, in words, for its owner alone; empty: given away")

@@ -11,6 +11,7 @@ from emovox.baselines.baseline import SELF, Baseline, Group, Vector, check_name,
 from emovox.errors import BaselineError
 from emovox.models.fitted import DIGEST, FittedModel
 from emovox.models.metadata import Metadata
+from emovox.policy import Side
 from emovox.version import __version__
 
 _STRANGE = re.compile(r"[^\w -]+")
@@ -51,9 +52,16 @@ class Totals:
         self._metadata = metadata
         self._sum, self._squares = _Sum(metadata.embedding_size), _Sum(metadata.embedding_size)
         self._known: list[str] | None = []
+        self._sides: set[Side | None] = set()
 
-    def add(self, embeddings: NDArray[np.float32], sha256s: Sequence[str | None]) -> None:
-        """Add recordings: embeddings (n, D), and checksums where they are known."""
+    def add(
+        self,
+        embeddings: NDArray[np.float32],
+        sha256s: Sequence[str | None],
+        sides: Sequence[Side | None] = (None,),
+    ) -> None:
+        """Add recordings: embeddings (n, D), checksums where they are known, and whose voices they are."""
+        self._sides.update(sides)
         rows = embeddings.astype(np.float64)
         self.count += len(rows)
         self._sum.add(rows)
@@ -73,6 +81,7 @@ class Totals:
             name=name,
             group=group,
             model=FittedModel.of(self._metadata),
+            side=next(iter(self._sides)) if len(self._sides) == 1 else None,
             created_at=created_at or datetime.now(timezone.utc),
             emovox=__version__,
             source=source,
@@ -111,6 +120,7 @@ class Fitting:
         sha256s: Sequence[str | None],
         groups: Sequence[str] | None = None,
         channels: Sequence[int | None] | None = None,
+        sides: Sequence[Side | None] | None = None,
     ) -> None:
         """Add recordings; each counts once in the whole, and once in each of its groups.
 
@@ -121,6 +131,7 @@ class Fitting:
             sha256s: of the recordings, None where it isn't known.
             groups: the one that each recording belongs to, "": none; in each call, or in no call.
             channels: of each, where it is one of them by itself; None: all together.
+            sides: whose voice each is; a baseline has the side that all of its recordings have.
 
         Raises:
             BaselineError: an embedding isn't one of this model.
@@ -143,7 +154,8 @@ class Fitting:
             totals = self._everyone
             if value is not None:
                 totals = self._groups.setdefault(value, Totals(self._metadata))
-            totals.add(rows[own], [sha256s[index] for index in own])
+            voices = [None] if sides is None else [sides[index] for index in own]
+            totals.add(rows[own], [sha256s[index] for index in own], voices)
 
     def baselines(self) -> list[Baseline]:
         """That of all, then those of the groups, sorted.
@@ -169,6 +181,7 @@ def fit(
     sha256s: Sequence[str | None] | None = None,
     channels: Sequence[int | None] | None = None,
     groups: Sequence[str] | None = None,
+    sides: Sequence[Side | None] | None = None,
     column: str = "group",
     source: str = "",
 ) -> list[Baseline]:
@@ -181,6 +194,7 @@ def fit(
         sha256s: of the recordings, None where it isn't known; the same recording counts once in a group.
         channels: as of `Fitting.add`.
         groups: the one that each recording belongs to; "": none.
+        sides: as of `Fitting.add`.
         column: what they are told apart by, for what the baselines say of themselves.
         source: what the recordings are, in words.
 
@@ -194,7 +208,7 @@ def fit(
     fitting = Fitting(name, metadata, column=column, source=source)
     rows = np.atleast_2d(np.asarray(embeddings, np.float32))
     if rows.size:
-        fitting.add(rows, [None] * len(rows) if sha256s is None else sha256s, groups, channels)
+        fitting.add(rows, [None] * len(rows) if sha256s is None else sha256s, groups, channels, sides)
     return fitting.baselines()
 
 

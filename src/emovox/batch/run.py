@@ -106,7 +106,9 @@ class Batch:
         if not first:
             raise BatchError(f"{wish.source}: no audio or video files in it")
         listed = isinstance(first[-1], Item) and first[-1].sides is not None
-        self._rows.sides = listed or wish.options.side is not None or wish.policy.profile != "open"
+        self._rows.sides = (
+            listed or bool(wish.options.side or wish.options.baseline_side) or wish.policy.profile != "open"
+        )
         noted = isinstance(first[-1], Item) and first[-1].notes is not None
         self._rows.notes = noted or wish.options.purpose is not None or wish.options.consent is not None
         with ExitStack() as stack:

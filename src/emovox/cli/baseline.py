@@ -20,7 +20,7 @@ from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Metadata
 from emovox.notes import Notes, as_notes
-from emovox.policy import SIDES, Sides
+from emovox.policy import SIDES, Side, Sides
 from emovox.speech_embeddings import RecordingSource, SpeechEmbedding, embed_speech, find_sources
 
 FEW = 12
@@ -60,7 +60,8 @@ def baseline() -> None:
 @click.option("--path-column", metavar="COLUMN", help="The column of recordings.  [default: path, file, …]")
 @parameters.option(
     "side",
-    help=f"Whose voices they are: {', '.join(SIDES)}; with --group channel one for each channel. By default what "
+    help=f"Whose voices they are: {', '.join(SIDES)}; the baseline keeps it, and what is recognised with it is "
+    "such a voice where nobody says whose it is. With --group channel one for each channel. By default what "
     "a list says in its column side, or side_1, side_2… of channels. The policy may allow no baseline of workers "
     "and pupils.",
 )
@@ -112,8 +113,8 @@ def fit(
         )
     if archive and path_column is not None:
         raise click.UsageError("--path-column is of a list")
-    if side is not None and archive:
-        raise click.UsageError("--side is of SOURCE: the archive knows its own (--filter side=customer)")
+    if side is not None and archive and len(side) > 1:
+        raise click.UsageError("--side of channels is of SOURCE: of what is in the archive name one")
     notes = as_notes(purpose, consent)
     if notes and archive:
         raise click.UsageError("--purpose and --consent are of SOURCE: the archive knows its own")
@@ -131,7 +132,7 @@ def fit(
 
     if archive:
         own, failures = recognizer(), 0
-        made = _of_archive(name, filters, group, own.metadata)
+        made = _of_archive(name, filters, group, own.metadata, None if side is None else side[0])
         _ask([item.name for item in made], yes=yes)
     else:
         items = _sources(sources, path_column)
@@ -186,19 +187,22 @@ def _of_recordings(
         sha256s=[item.sha256 for item in embeddings],
         channels=[item.channel for item in embeddings],
         groups=None if group is None else [_value(item, group) for item in embeddings],
+        sides=[item.side for item in embeddings],
         column=group or "",
         source=printable(source),
     )
     return made, len(failures)
 
 
-def _of_archive(name: str, filters: tuple[str, ...], group: str | None, metadata: Metadata) -> list[Baseline]:
+def _of_archive(
+    name: str, filters: tuple[str, ...], group: str | None, metadata: Metadata, side: Side | None
+) -> list[Baseline]:
     where = library.parse(filters)
     from emovox.archive import fitting  # noqa: PLC0415  an extra
 
     source = " ".join(["the archive's embeddings, pauses too unless --speech-only", *filters])
     with library.read_archive(needed=True) as archive:
-        return fitting.fit(archive, name, metadata, where, column=group, source=printable(source))
+        return fitting.fit(archive, name, metadata, where, column=group, source=printable(source), side=side)
 
 
 @baseline.command("list")
@@ -212,7 +216,7 @@ def list_baselines(form: str) -> int:
     if form == "json":
         click.echo(json.dumps([_facts(item) for item in items], ensure_ascii=False, indent=2))
     elif items:
-        heading = ("name", "recordings", "model", "made", "source")
+        heading = ("name", "recordings", "side", "model", "made", "source")
         library.table([heading, *(_row(item) for item in items)])
     else:
         click.echo("no baselines yet: make one with `emovox baseline fit RECORDINGS --name NAME`")
@@ -229,6 +233,7 @@ def show(name: str) -> None:
         "baseline": item.name,
         "model": f"{item.model.name} {item.model.revision}",
         "made": f"{item.created_at.astimezone():%Y-%m-%d %H:%M}",
+        "side": item.side,
         "of": counted(item.count, "recording") + (f": {printable(item.source)}" if item.source else ""),
         "group": group
         and f"{group.column} {printable(group.value)}, of {counted(group.count, 'recording')} in {group.name}",
@@ -318,6 +323,7 @@ def _row(item: Baseline) -> tuple[str, ...]:
     return (
         item.name,
         str(item.count),
+        item.side or "",
         f"{item.model.name} {item.model.revision}",
         f"{item.created_at.astimezone():%Y-%m-%d %H:%M}",
         printable(item.source),

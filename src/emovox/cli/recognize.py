@@ -138,7 +138,7 @@ def recognize(
         segments=bool(options.segments),
         listed=listed,
         rows_in=rows_in,
-        sides=options.side is not None or recognizer.policy.profile != "open",
+        sides=bool(options.side or options.baseline_side) or recognizer.policy.profile != "open",
         notes=tuple(name for name in NOTES if getattr(options, name) is not None),
     )
     seconds, saved = 0.0, []
@@ -182,7 +182,7 @@ def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> 
     if options.head is not None:
         options.head.check(recognizer.metadata)
     sides = options.side or (None,)
-    recognizer.policy.demand(sides[0], options.purpose, options.consent)
+    recognizer.policy.demand(sides[0] or options.baseline_side, options.purpose, options.consent)
     recognizer.shift(options)
 
 

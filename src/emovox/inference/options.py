@@ -27,7 +27,7 @@ from emovox.inference.stored_result import Part
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Floats
 from emovox.notes import NOTE, NOTES, note
-from emovox.policy import SIDES, Side, parse_sides
+from emovox.policy import SIDES, Side, parse_sides, side_of
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -163,6 +163,21 @@ class Options(CommonOptions):
             object.__setattr__(self, "expect", check_expectation(self.expect))
         if self.merge or self.baseline == SELF:  # what is merged, or all that is moved, is wanted
             object.__setattr__(self, "segments", True)
+
+    @property
+    def baseline_side(self) -> Side | None:
+        """Whose voices its baseline is of; None: it has none, or that doesn't say."""
+        return self.baseline.side if isinstance(self.baseline, Baseline) else None
+
+    def declared_side(self, channels: int) -> Side | None:
+        """Whose voice a recording of so many channels is, or its channel: as was declared, else its baseline's.
+
+        What is said of the recording itself holds, also where the baseline says another: it is nearer to it.
+
+        Raises:
+            PolicyError: as `side_of`.
+        """
+        return side_of(self.side, self.channel, channels) or self.baseline_side
 
     @classmethod
     def of(cls, **arguments: "Unpack[OptionArguments]") -> "Options":

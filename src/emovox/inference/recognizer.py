@@ -25,7 +25,7 @@ from emovox.models.own_head import OwnHead, read_own_head, read_weights
 from emovox.models.reference import with_reference
 from emovox.models.runtime.engine import Floats, Output
 from emovox.models.runtime.session import Device
-from emovox.policy import Policy, side_of
+from emovox.policy import Policy
 from emovox.policy import policy as the_policy
 from emovox.settings import settings
 
@@ -237,7 +237,7 @@ class Recognizer:
         options = Options.of(**arguments)
         if len(options.side or ()) > 1:
             raise PolicyError("a stream is one voice, with all its channels together: declare one side")
-        side = side_of(options.side, None, 1)
+        side = options.declared_side(1)
         return Live(
             self._engine,
             self.classes(options.emotions if self.metadata.classes else None),

@@ -49,7 +49,7 @@ from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Floats, Output
 from emovox.models.runtime.readout_function import Functions
 from emovox.models.scores import certain, emotion_scores
-from emovox.policy import Policy, Ruling, side_of
+from emovox.policy import Policy, Ruling
 from emovox.policy import policy as the_policy
 from emovox.version import __version__
 
@@ -146,7 +146,7 @@ class InferenceRun:
         with opened(source, name, options.channel, options.track, decoder) as (decoding, name_, sha256):
             blocks = decoding.blocks() if self._sink is None else tee(decoding.blocks(), self._sink)
             first = list(islice(blocks, 1))  # with which it is known how many channels there are
-            side = side_of(options.side, options.channel, decoding.channels)
+            side = options.declared_side(decoding.channels)
             self._ruling = self._policy.rule(side, options.purpose, options.consent)
             blocks = chain(first, blocks)
             windows = cut(blocks, **grid, speech=self._speech)

@@ -15,12 +15,13 @@ from emovox.baselines.fitting import fit
 from emovox.baselines.removal import Removal, locked, take_out
 from emovox.baselines.shift import movable
 from emovox.errors import AudioError, BaselineError, LabelsError, PolicyError, TooLargeError
-from emovox.heads.dataset import stored_embedding
+from emovox.heads.dataset import stored_embedding, stored_recording
 from emovox.inference.model_pool import ModelChoice
 from emovox.inference.options import LiveArguments
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import EMBEDDING
+from emovox.policy import Side
 from emovox.server.http.problems import Problem, from_refusal, invalid, log
 from emovox.server.http.uploads import Upload
 from emovox.server.jobs.progress import JobProgress
@@ -46,14 +47,19 @@ class Material:
     Attributes:
         embeddings: float32 (D,), by each recording's checksum, or name if that isn't known, and its channel.
         left_out: what can't be used.
+        sides: whose voices they are, likewise.
     """
 
     embeddings: dict[tuple[str, int | None], NDArray[np.float32]] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
+    sides: dict[tuple[str, int | None], Side | None] = field(default_factory=dict)
 
-    def add(self, sha256: str, embedding: NDArray[np.float32], channel: int | None = None) -> None:
-        """Add the embedding of a recording, or of a channel of it."""
+    def add(
+        self, sha256: str, embedding: NDArray[np.float32], channel: int | None = None, side: Side | None = None
+    ) -> None:
+        """Add the embedding of a recording, or of a channel of it, and whose voice it is."""
         self.embeddings[sha256, channel] = embedding
+        self.sides[sha256, channel] = side
 
     def leave_out(self, recording: str | None, reason: str) -> None:
         """Note what can't be used, and why."""
@@ -61,7 +67,13 @@ class Material:
 
 
 def fit_outputs(
-    service: Service, name: str, ids: Sequence[str], *, model: str | None, replace: bool
+    service: Service,
+    name: str,
+    ids: Sequence[str],
+    *,
+    model: str | None,
+    replace: bool,
+    side: Side | None = None,
 ) -> tuple[Baseline, list[LeftOut]]:
     """Make a baseline of stored outputs, by the embeddings that the archive keeps of them, and store it.
 
@@ -71,6 +83,7 @@ def fit_outputs(
         ids: of the outputs.
         model: whose embeddings are taken; by default that of most of them.
         replace: whether it may take the place of another.
+        side: whose voices those are that don't say it.
 
     Returns:
         The baseline, and what isn't in it.
@@ -79,9 +92,11 @@ def fit_outputs(
         Problem: the name is taken or can't be one, or none of the outputs can be used.
         ModelError: the model can't be loaded.
         BaselineError: nothing of the model can be moved.
+        PolicyError: the policy allows no baseline of such voices.
         sqlalchemy.exc.SQLAlchemyError: the database can't be read.
     """
     check_free(name, replace=replace)
+    service.policy.check(side, "a baseline")
     material, root = Material(), service.settings.outputs
     kept = service.archiving.archive.directories.embeddings(root, ids)
     if model is None:
@@ -93,7 +108,8 @@ def fit_outputs(
                 directory = service.stored_outputs.directory(id_)
                 if (item := kept.get(id_)) is None:
                     embedding, sha256, channel = stored_embedding(directory / EMBEDDING, recognizer)
-                    material.add(sha256 or id_, embedding, channel)
+                    own = stored_recording(directory).side
+                    material.add(sha256 or id_, embedding, channel, own or side)
                 elif (item.model, item.revision) != (facts.name, facts.embeddings_of):
                     reason = (
                         f"it was recognised by {item.model} {item.revision}, not {facts.name} {facts.revision}"
@@ -104,7 +120,7 @@ def fit_outputs(
                 elif SOUNDLESS & set(item.warnings):
                     material.leave_out(id_, _NO_SPEECH)
                 else:
-                    material.add(item.sha256, item.embedding, item.channel)
+                    material.add(item.sha256, item.embedding, item.channel, item.side or side)
             except Problem as problem:
                 material.leave_out(id_, problem.detail)
             except PolicyError as error:
@@ -154,7 +170,8 @@ async def embed_uploads(
                 elif SOUNDLESS & set(recognition.warnings) or recognition.embedding is None:
                     material.leave_out(file.name, _NO_SPEECH)
                 else:
-                    material.add(recognition.recording.sha256, recognition.embedding[0])
+                    facts = recognition.recording
+                    material.add(facts.sha256, recognition.embedding[0], side=facts.side)
     return material
 
 
@@ -193,6 +210,7 @@ def _store(name: str, material: Material, recognizer: Recognizer, *, source: str
         recognizer.metadata,
         sha256s=[key if len(key) == 64 else None for key, _ in material.embeddings],
         channels=[channel for _, channel in material.embeddings],
+        sides=[material.sides[key] for key in material.embeddings],
         source=source,
     )
     with locked():

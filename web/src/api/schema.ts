@@ -1171,6 +1171,11 @@ export interface components {
              */
             revision: string;
             /**
+             * Side
+             * @description whose voices it is of: what is recognised with it is such a voice where nobody says whose it is; null: it doesn't say
+             */
+            side: ("customer" | "worker" | "pupil" | "subject") | null;
+            /**
              * Usable
              * @description whether that model is installed, or the one asked about has its embeddings
              */
@@ -1513,6 +1518,11 @@ export interface components {
              * @description of that model
              */
             revision: string;
+            /**
+             * Side
+             * @description whose voices it is of: what is recognised with it is such a voice where nobody says whose it is; null: it doesn't say
+             */
+            side: ("customer" | "worker" | "pupil" | "subject") | null;
             /**
              * Usable
              * @description whether that model is installed, or the one asked about has its embeddings
@@ -9307,6 +9317,11 @@ export interface operations {
                      * @description whose embeddings; by default the model of most of them
                      */
                     model?: string | null;
+                    /**
+                     * Side
+                     * @description whose voices those are that don't say it themselves; the policy of GET /v1/policy may allow no baseline of them
+                     */
+                    side?: ("customer" | "worker" | "pupil" | "subject") | null;
                     /**
                      * Replace
                      * @description fit the one that has this name again

@@ -21,8 +21,13 @@ export function emotionOf(label: string): EmotionView | undefined {
 class Corrections {
   /** How many there are of each label, the most first. */
   counts = $state.raw<Readonly<Record<string, number>>>({})
+  #loaded = $state(false)
   /** Labels by the keys 1 to 9: the nine emotions; where there are own classes, what is in use and then the rest. */
-  classes = $state.raw<readonly string[]>([])
+  readonly classes: readonly string[] = $derived.by(() => {
+    if (!this.#loaded || !service.emotions.length) return []
+    const emotions = service.emotions.map(({ name }) => name)
+    return (this.#keys = keysOf(Object.keys(this.counts), emotions, this.#keys))
+  })
   /** The segment that one goes to. */
   target = $state.raw<{ output: string; number: number } | null>(null)
   /** Whether there was nothing more to look at. */
@@ -31,16 +36,13 @@ class Corrections {
   training = $state(false)
   readonly total = $derived(Object.values(this.counts).reduce((sum, count) => sum + count, 0))
 
+  #keys: readonly string[] = [] // those that a label keeps
   readonly #seen = new Set<string>() // segments that one was led to and left as they are
 
   async load(): Promise<void> {
     const { counts } = await ask(api.GET('/v1/corrections', { params: { query: { limit: 1 } } }))
     this.counts = counts
-    this.classes = keysOf(
-      Object.keys(counts),
-      service.emotions.map(({ name }) => name),
-      this.classes,
-    )
+    this.#loaded = true
   }
 
   async put(output: string, number: number, label: string): Promise<CorrectionView> {

@@ -62,6 +62,10 @@ class BaselineView(BaseModel):
     count: int = Field(description="recordings that it was made of")
     model: str = Field(description="name of the model it belongs to")
     revision: str = Field(description="of that model")
+    side: Side | None = Field(
+        description="whose voices it is of: what is recognised with it is such a voice where nobody says whose it "
+        "is; null: it doesn't say"
+    )
     usable: bool = Field(description="whether that model is installed, or the one asked about has its embeddings")
     created_at: AwareDatetime
     group: GroupView | None = Field(description="the set that it is a part of; null: it stands alone")
@@ -85,6 +89,11 @@ class BaselineRequest(BaseModel):
     )
     model: str | None = Field(
         None, max_length=200, description="whose embeddings; by default the model of most of them"
+    )
+    side: Side | None = Field(
+        None,
+        description="whose voices those are that don't say it themselves; the policy of GET /v1/policy may allow "
+        "no baseline of them",
     )
     replace: bool = Field(False, description="fit the one that has this name again")
 
@@ -204,7 +213,13 @@ async def _of_outputs(request: Request, service: Service) -> tuple[Baseline, lis
     model = _model(asked.model)
     await service.wait_for_archive()
     return await asyncio.to_thread(
-        fitting.fit_outputs, service, asked.name, asked.outputs, model=model, replace=asked.replace
+        fitting.fit_outputs,
+        service,
+        asked.name,
+        asked.outputs,
+        model=model,
+        replace=asked.replace,
+        side=asked.side,
     )
 
 
@@ -274,6 +289,7 @@ def _facts(name: str, item: Baseline, model: str | None) -> dict[str, Any]:
         "count": item.count,
         "model": item.model.name,
         "revision": item.model.revision,
+        "side": item.side,
         "usable": is_usable(item, _model(model)),
         "created_at": item.created_at,
         "group": item.group,

@@ -61,6 +61,7 @@ export const result = {
     makeHint:
       'Choose recordings that have the same conditions: one voice, one line, one room. A dozen give nearly all that a hundred give. Where all show the same emotion, that is what will count as usual.',
     name: 'Name',
+    sideHint: 'What is recognised with it counts as such a voice where nobody says whose it is.',
     nameHint: 'Letters, digits, spaces, dots, - and _; not self, corpus, speaker or recognized',
     fit: 'Make',
     fitAgain: 'Replace it',

@@ -63,6 +63,7 @@ export const result: Pick<
     makeHint:
       '请选择条件相同的录音：同一个人、同一条线路、同一个房间。十几个录音的效果已接近一百个。如果它们都是同一种情感，这种情感就会被当作平常。',
     name: '名称',
+    sideHint: '用它识别的录音，若没有另行说明，就视为这种声音。',
     nameHint: '可用字母、汉字、数字、空格、点、- 和 _，不能是 self、corpus、speaker 或 recognized',
     fit: '建立',
     fitAgain: '替换',
