@@ -335,6 +335,14 @@ export const en = {
     key: (name: string) => `Put your API key in the place of ${name}.`,
     guessed: 'These are the options that the result tells of. It may have been made with others, too.',
   },
+  plane: {
+    label: 'Arousal and valence',
+    corners: ['excited, negative', 'excited, positive', 'calm, negative', 'calm, positive'],
+    valence: '↑ arousal, → valence',
+    time: 'time',
+    at: (valence: string, arousal: string) => `valence ${valence}, arousal ${arousal}`,
+    nowhere: 'Nobody speaks.',
+  },
   timeline: {
     label: 'Timeline',
     help: (key: string) =>

@@ -320,6 +320,14 @@ export const zh: Words = {
     key: (name) => `请将 ${name} 换成您的 API 密钥。`,
     guessed: '这些选项取自结果本身，当时可能还用了其他选项。',
   },
+  plane: {
+    label: '唤醒度与效价',
+    corners: ['激动、消极', '激动、积极', '平静、消极', '平静、积极'],
+    valence: '↑ 唤醒度，→ 效价',
+    time: '时间',
+    at: (valence: string, arousal: string) => `效价 ${valence}，唤醒度 ${arousal}`,
+    nowhere: '没有人说话。',
+  },
   timeline: {
     label: '时间轴',
     help: (key) =>
