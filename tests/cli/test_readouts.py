@@ -41,7 +41,8 @@ def test_every_format(run: Run, examples: list[Path], tmp_path: Path, kind: str)
     readouts = KINDS[kind]
     model = tiny.write(tmp_path / "x.onnx", readouts=readouts)
     arguments = ["recognize", examples[0], "--model", model, "--segments", "--granularity", "frame"]
-    code, out, _ = run(*arguments, "--quiet", "--export", ",".join(exports.FORMATS))
+    formats = [name for name in exports.FORMATS if not exports.values(name) or tiny.DIMENSIONS in readouts]
+    code, out, _ = run(*arguments, "--quiet", "--export", ",".join(formats))
     assert code == 0
     [place] = Path("outputs").glob("outputs_*")
     result = json.loads((place / "result.json").read_text())

@@ -62,9 +62,12 @@ def test_a_full_disk_for_every_format(tmp_path: Path) -> None:
         sys.path[:0] = [{str(Path(__file__).parents[1])!r}]
         from emovox import exports
         from emovox.errors import OutputsError
-        from support.results import frames, recognition, recording, segment
+        from support.results import frames, recognition, recording, segment, values
         segments = [segment(place, place + 1) for place in range(200)]
-        result = recognition(recording=recording(200), segments=segments, frames=frames(10_000))
+        plane = {{"x": values(arousal=0.5, valence=0.5)}}
+        result = recognition(
+            recording=recording(200), segments=segments, frames=frames(10_000), readouts=plane
+        )
         exports.write(recognition(segments=[]), {str(tmp_path)!r}, ["png"])  # matplotlib's own cache
         resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
         for name in exports.FORMATS:

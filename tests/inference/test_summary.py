@@ -232,14 +232,14 @@ def test_values_have_no_arc() -> None:
     assert (summary.kind, summary.arc, summary.shares, summary.scores) == ("values", [], {}, {})
     assert summary.headline.en == "arousal 0.40 · valence 0.30"
     assert summary.sentence.en == (
-        "Arousal 0.40, valence 0.30; valence is highest at 0:00, arousal is highest at 0:40."
+        "Sounds moderately aroused and rather negative; most positive at 0:00, most aroused at 0:40."
     )
-    assert summary.sentence.zh == "Arousal 0.40，valence 0.30；valence 在 0:00 最高，arousal 在 0:40 最高。"
+    assert summary.sentence.zh == "听起来不算平静也不算激动，偏消极；0:00 最积极，0:40 最激动。"
     assert [(peak.name, peak.value) for peak in summary.peaks] == [
         ("valence", 0.5),
         ("arousal", pytest.approx(0.6)),
     ]
-    assert of(items[0]).sentence.en == "Arousal 0.20, valence 0.50."
+    assert of(items[0]).sentence.en == "Sounds calm and neither negative nor positive."
 
 
 @pytest.mark.parametrize(

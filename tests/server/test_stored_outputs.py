@@ -114,9 +114,10 @@ def test_a_zip_of_all(shared: Client, output: str) -> None:
 
 
 def test_every_export_can_be_fetched(shared: Client, output: str) -> None:
-    answer = shared.post(f"/v1/outputs/{output}/exports?export={','.join(exports.FORMATS)}")
+    formats = [name for name in exports.FORMATS if not exports.values(name)]
+    answer = shared.post(f"/v1/outputs/{output}/exports?export={','.join(formats)}")
     files = answer.json()["files"]
-    assert {file["name"].rpartition(".")[2] for file in files} == set(exports.MEDIA_TYPES)
+    assert {file["name"].partition(".")[2] for file in files} == set(exports.MEDIA_TYPES)
     for file in files:
         assert shared.get(file["url"]).headers["content-type"] == file["media_type"]
     listed = shared.get(f"/v1/outputs/{output}").json()["files"]

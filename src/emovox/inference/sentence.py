@@ -1,7 +1,7 @@
 """The words of a summary: a headline, and one sentence that a person could repeat, in English and Chinese."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emovox.emotions import BY_NAME
@@ -175,21 +175,6 @@ def sentence(parts: Sequence[Stretch], moments: Sequence[Moment], language: str,
     words = LANGUAGES[language]
     said = _changing(parts, language) if parts[1:] else _constant(parts[0], moments, language, long=long)
     return _spaced(said[:1].upper() + said[1:] + words.stop)
-
-
-def value_words(values: Mapping[str, float], moments: Sequence[Moment], language: str) -> tuple[str, str]:
-    """Headline and sentence of a model that gives values instead of classes.
-
-    Args:
-        values: by name: the mean over the speech.
-        moments: where each is highest.
-        language: `en` or `zh`.
-    """
-    words = LANGUAGES[language]
-    pairs = [f"{label(name, language)} {round(value, 2) or 0.0:.2f}" for name, value in values.items()]
-    highest = [words.highest.format(label(item.name, language), clock(item.start)) for item in moments]
-    said = words.semicolon.join(words.comma.join(each) for each in (pairs, highest) if each)
-    return " · ".join(pairs), said[:1].upper() + said[1:] + words.stop
 
 
 def _constant(part: Stretch, moments: Sequence[Moment], language: str, *, long: bool) -> str:

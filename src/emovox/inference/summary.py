@@ -23,7 +23,8 @@ from pydantic import Field
 from emovox.inference import arc
 from emovox.inference.facts import Facts
 from emovox.inference.nine import is_none
-from emovox.inference.sentence import Moment, Stretch, headline, sentence, value_words
+from emovox.inference.sentence import Moment, Stretch, headline, sentence
+from emovox.inference.value_sentence import value_words
 
 LONG = 30.0
 """Seconds of speech, with its pauses, that one emotion is still said of."""
@@ -46,6 +47,8 @@ class _Readout(Protocol):
     def scores(self) -> dict[str, float] | None: ...
     @property
     def values(self) -> dict[str, float] | None: ...
+    @property
+    def range(self) -> tuple[float, float] | None: ...
 
 
 class _Segment(Protocol):
@@ -275,7 +278,8 @@ def _of_values(segments: Sequence[_Segment], readout: str, tables: Sequence[dict
             peaks.append(Peak(name=name, start=item.start, end=item.end, value=value))
         peaks.sort(key=lambda peak: peak.start)
     moments = [Moment(peak.name, peak.start) for peak in peaks]
-    words = {each: value_words(mean, moments, each) for each in ("en", "zh")}
+    range_ = next(item.readouts[readout].range for item in segments)
+    words = {each: value_words(mean, range_, moments, each) for each in ("en", "zh")}
     return SpeechSummary(
         kind="values",
         readout=readout,

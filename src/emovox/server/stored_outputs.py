@@ -42,7 +42,7 @@ MEDIA_TYPES = {
     "npz": "application/octet-stream",
     **exports.MEDIA_TYPES,
 }
-FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(MEDIA_TYPES)})")
+FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(map(re.escape, MEDIA_TYPES))})")
 
 
 class StoredOutputs:

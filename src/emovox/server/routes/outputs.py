@@ -218,7 +218,7 @@ def file(request: Request, id_: OutputId, name: Annotated[str, Path(pattern=f"^{
     path = service_of(request).stored_outputs.file(id_, name)
     return FileResponse(
         path,
-        media_type=MEDIA_TYPES[name.rpartition(".")[2]],
+        media_type=MEDIA_TYPES[name.partition(".")[2]],
         filename=f"{id_}_{name}",
         content_disposition_type="inline",
     )
@@ -345,7 +345,7 @@ def _view(id_: str, path: FilePath) -> FileView:
     return FileView(
         name=path.name,
         size=size,
-        media_type=MEDIA_TYPES[path.suffix[1:]],
+        media_type=MEDIA_TYPES[path.name.partition(".")[2]],
         url=f"/v1/outputs/{id_}/files/{path.name}",
     )
 

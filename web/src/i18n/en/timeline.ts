@@ -51,4 +51,12 @@ export const timeline = {
     failed: 'The timeline could not be loaded.',
     showMore: (count: number) => `Show ${count} more`,
   },
+  plane: {
+    label: 'Arousal and valence',
+    corners: ['excited, negative', 'excited, positive', 'calm, negative', 'calm, positive'],
+    valence: '↑ arousal, → valence',
+    time: 'time',
+    at: (valence: string, arousal: string) => `valence ${valence}, arousal ${arousal}`,
+    nowhere: 'Nobody speaks.',
+  },
 }

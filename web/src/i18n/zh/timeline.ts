@@ -1,7 +1,7 @@
 import type { Words } from '../en'
 
 /** The timeline. */
-export const timeline: Pick<Words, 'timeline'> = {
+export const timeline: Pick<Words, 'timeline' | 'plane'> = {
   timeline: {
     label: '时间轴',
     help: (key) =>
@@ -52,5 +52,13 @@ export const timeline: Pick<Words, 'timeline'> = {
     noSound: '无法播放声音。',
     failed: '无法加载时间轴。',
     showMore: (count) => `再显示 ${count} 段`,
+  },
+  plane: {
+    label: '唤醒度与效价',
+    corners: ['激动、消极', '激动、积极', '平静、消极', '平静、积极'],
+    valence: '↑ 唤醒度，→ 效价',
+    time: '时间',
+    at: (valence, arousal) => `效价 ${valence}，唤醒度 ${arousal}`,
+    nowhere: '没有人说话。',
   },
 }
