@@ -23,6 +23,7 @@ ROOMS = (
     "settings",
     "policy",
     "private",
+    "use_log",
     "files",
     "audio",
     "models",

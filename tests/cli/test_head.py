@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,3 +158,60 @@ def test_a_recording_that_kills_its_decoder_is_listed(
     code, out, err = run(*train)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("Error: no decoding process can be started")
+
+
+@pytest.fixture
+def rated(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    lines, direction = ["path,act,speaker"], random.standard_normal(384)
+    for number in range(24):
+        values = number / 4 * direction + 0.1 * random.standard_normal((1, 384))
+        np.save(tmp_path / f"r{number}.npy", values.astype(np.float32))
+        lines.append(f"r{number}.npy,{1 + number / 4},{'abc'[number % 3]}")
+    (tmp_path / "rated.csv").write_text("\n".join(lines))
+    return tmp_path / "rated.csv"
+
+
+def test_from_ratings_to_values(run: Run, rated: Path, examples: list[Path], tmp_path: Path) -> None:
+    train = ("head", "train", rated, "--name", "mood", "--model", "lite")
+    numbers = ("--values", "arousal", "--label-column", "arousal=act")
+    code, out, err = run(*train, *numbers, "--range", "1,7")
+    assert code == 0, err
+    assert "from 1 to 7" in out
+    assert "held out by speaker (3)" in out
+    assert re.search(r"CCC +[01]\.\d{3}  \(95 %: [01]\.\d{3} to [01]\.\d{3}\)", out)
+    assert heads.head_path("mood").with_suffix(".html").read_text().startswith("<!doctype html>")
+    assert re.search(r"mood +CCC (0\.9|1\.0)\d +lite \S+ +arousal", run("head", "list")[1])
+    assert "Pearson's r" in run("head", "show", "mood")[1]
+
+    options = ("--head", "mood", "--model", "lite", "-q")
+    code, out, err = run("recognize", examples[0], *options, "--segments", "--export", "csv,textgrid")
+    assert code == 0, err
+    [place] = (tmp_path / "here" / "outputs").glob("outputs_*")
+    result = json.loads((place / "result.json").read_text())
+    assert result["readouts"]["mood"]["range"] == [1, 7]
+    assert set(result["readouts"]["mood"]["values"]) == {"arousal"}
+    assert "head" not in result
+    jsonschema.validate(result, json_schema())
+    with (place / "segments.csv").open() as file:
+        assert float(next(csv.DictReader(file))["mood.arousal"])
+    code, out, err = run("recognize", examples[0], *options, "--no-save", "--format", "csv")
+    assert code == 0, err
+    [row] = csv.DictReader(io.StringIO(out))
+    assert "head" not in row
+    assert float(row["mood.arousal"]) == pytest.approx(result["readouts"]["mood"]["values"]["arousal"], abs=1e-4)
+
+    rated.write_text(rated.read_text().replace("r0.npy", str(examples[0])).split("\nr1.npy")[0])
+    code, out, err = run("evaluate", rated, "--head", "mood", "--label-column", "arousal=act", "--range", "1,7")
+    assert code == 0, err
+    assert ", mood" in out
+
+    for wrong, said in (
+        (numbers, "--values and --range go together"),
+        (("--range", "1,7"), "--values and --range go together"),
+        ((*numbers, "--range", "7,1"), "the lower one first"),
+        ((*numbers, "--range", "1,7", "--method", "logistic"), "--method is of classes"),
+    ):
+        code, _, err = run(*train, "--yes", *wrong)
+        assert code == 2
+        assert said in err

@@ -11,7 +11,8 @@ from conftest import Encode
 
 from emovox.audio.wav import WavWriter
 from emovox.errors import HeadError, LabelsError, OptionsError
-from emovox.evaluation.evaluation import corpora_in_words, doubts, evaluate, readout_to_evaluate
+from emovox.evaluation.doubts import doubts
+from emovox.evaluation.evaluation import evaluate, readout_to_evaluate
 from emovox.evaluation.report import evaluation_report
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Labelled
@@ -51,15 +52,6 @@ def test_what_is_recognised_is_counted(recognizer: Recognizer, examples: list[Pa
     assert facts["groups"]["speaker"]["A"]["clips"] == 2
     low, high = facts["intervals"]["unweighted"]
     assert 0 <= low <= facts["unweighted"] <= high <= 1
-
-
-def test_corpora_that_a_model_was_trained_on_are_no_test(recognizer: Recognizer, examples: list[Path]) -> None:
-    metadata = recognizer.metadata.model_copy(update={"corpora": ("MSP-Podcast", "IEMOCAP")})
-    assert corpora_in_words(metadata, rows(examples)) == []
-    assert corpora_in_words(metadata, rows(examples), "ravdess") == []
-    [sentence] = corpora_in_words(metadata, rows(examples, Corpus="msp_podcast"), "esd")
-    assert "was trained on MSP-Podcast: figures on that corpus flatter it" in sentence
-    assert len(corpora_in_words(metadata, rows(examples, corpus="msp podcast"), "iemocap")) == 2
 
 
 def test_all_classes_may_compete(recognizer: Recognizer, examples: list[Path]) -> None:

@@ -24,6 +24,21 @@ def test_they_are_listed(shared: Client, own: Head) -> None:
     head_path("broken").write_text("{")
     [found] = shared.get("/v1/heads").json()
     assert (found["name"], found["classes"], found["model"]) == ("calls", list(own.classes), "lite")
+    assert (found["values"], found["range"], found["figures"]) == ([], None, {})
+
+
+def test_a_head_of_values(shared: Client, own: Head, examples: list[Path]) -> None:
+    figures = {"arousal": {"clips": 9, "ccc": 0.5, "pearson": None, "rmse": 1.0, "mae": 0.8}}
+    facts = own.model_dump() | {"name": "mood", "classes": (), "values": ("arousal", "valence"), "range": (1, 7)}
+    facts["training"] |= {"figures": figures, "recordings": None}
+    mood = Head(**{**facts, "weights": own.weights, "bias": own.bias})
+    mood.write(head_path("mood"))
+    found = next(view for view in shared.get("/v1/heads").json() if view["name"] == "mood")
+    assert (found["classes"], found["values"], found["range"]) == ([], ["arousal", "valence"], [1, 7])
+    assert found["figures"] == figures
+    result = shared.post_file(examples[0], head="mood", model="lite", segments="true").json()
+    assert list(result["readouts"]["mood"]["values"]) == ["arousal", "valence"]
+    assert "head" not in result
 
 
 def test_a_recording_and_a_job_ask_one(

@@ -10,16 +10,18 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from emovox.archive import readings
+from emovox.archive import moments, readings
 from emovox.archive.names import Name
 from emovox.archive.readings import Comparison, Operator
 from emovox.archive.record import clean
+from emovox.archive.rule import Rule
 from emovox.archive.schema import recognitions, recordings, tags
 from emovox.emotions import check_names
 from emovox.errors import FilterError, UnknownEmotionError
 from emovox.policy import SIDES, Side, policy
 
 _COMPARISON = re.compile(r"(.+?)(>=|<=|>|<|=)(.+)")
+_NO_WORDS = frozenset({"comparisons", "names", "without", "rule", "moved"})  # fields that no word is for
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Filter:
         baseline: the name of the one that it was recognised with.
         side: whose voice it is.
         without: sides of which nothing is meant.
+        rule: that may hold of a segment; whether it does for long enough is found out by `moments`.
+        moved: whether the rule is of scores that a baseline will move.
     """
 
     emotion: str | None = None
@@ -55,6 +59,8 @@ class Filter:
     baseline: str | None = None
     side: str | None = None
     without: frozenset[Side] = frozenset()
+    rule: Rule | None = None
+    moved: bool = False
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> "Filter":
@@ -63,7 +69,7 @@ class Filter:
         Raises:
             FilterError: a word can't be read, or two have the same key.
         """
-        keys = [field.name for field in fields(cls) if field.name not in {"comparisons", "names", "without"}]
+        keys = [field.name for field in fields(cls) if field.name not in _NO_WORDS]
         values: dict[str, Any] = {}
         comparisons: list[Comparison] = []
         for word in words:
@@ -87,11 +93,12 @@ class Filter:
         return cls(**values, comparisons=tuple(comparisons))
 
     def resolved(self, connection: Connection) -> "Filter":
-        """The same with the names that its comparisons need."""
-        if not self.comparisons or self.names is not None:
+        """The same with the names that its comparisons and its rule need."""
+        if self.names is not None or not (self.comparisons or (self.rule and not self.rule.is_of_nine)):
             return self
         if connection.execute(select(recognitions.c.id).limit(1)).first() is None:
-            return replace(self, comparisons=())  # of an empty archive nobody can say that a name is wrong
+            # Of an empty archive nobody can say that a name is wrong.
+            return replace(self, comparisons=(), rule=None)
         return replace(self, names=tuple(readings.names(connection)))
 
     def allowed(self) -> "Filter":
@@ -131,6 +138,8 @@ class Filter:
             conditions.append(recognitions.c.created >= self.since.timestamp())
         if self.until is not None:
             conditions.append(recognitions.c.created < self.until.timestamp())
+        if self.rule is not None:
+            conditions.append(moments.condition(self.rule, self.names or (), moved=self.moved))
         return conditions + [comparison.condition(self.names or ()) for comparison in self.comparisons]
 
 

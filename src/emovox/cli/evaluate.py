@@ -1,7 +1,6 @@
 """`emovox evaluate`."""
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,14 +12,8 @@ from emovox.cli.evaluations import CONFUSIONS, HTML, JSON, PICTURE, SCATTER, TAB
 from emovox.cli.progress import Progress
 from emovox.cli.report import printable
 from emovox.errors import LabelsError
-from emovox.evaluation.evaluation import (
-    Competing,
-    Evaluation,
-    corpora_in_words,
-    doubts,
-    folds_in_words,
-    readout_to_evaluate,
-)
+from emovox.evaluation.doubts import doubts
+from emovox.evaluation.evaluation import Competing, Evaluation, readout_to_evaluate
 from emovox.evaluation.evaluation import evaluate as evaluate_classes
 from emovox.evaluation.value_evaluation import ValueEvaluation, evaluate_values
 from emovox.inference.options import Options
@@ -30,6 +23,7 @@ from emovox.labels.label_list import read_labels
 from emovox.labels.value_list import read_values
 from emovox.models.head import Head
 from emovox.models.loading import PrecisionChoice
+from emovox.models.readout import Readout
 from emovox.settings import settings
 
 
@@ -51,19 +45,6 @@ def _labels_map(context: click.Context, parameter: click.Parameter, value: str |
     return {label.strip(): word.strip() for label, _, word in pairs}
 
 
-def _scale(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
-    """LOW,HIGH."""
-    if value is None:
-        return None
-    try:
-        low, high = map(float, value.split(","))
-    except ValueError:
-        low = high = math.nan
-    if not (low < high and math.isfinite(low) and math.isfinite(high)):
-        raise click.BadParameter("give two numbers, the lower one first: 1,7", context, parameter)
-    return low, high
-
-
 @click.command(no_args_is_help=True)
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option(
@@ -83,7 +64,7 @@ def _scale(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--range",
     "scale",
-    callback=_scale,
+    callback=parameters.scale,
     metavar="LOW,HIGH",
     help="The lowest and the highest that a rating of the list can be, such as 1,7: ratings are mapped linearly "
     "onto the range of the model's values.",
@@ -200,12 +181,14 @@ def evaluate(
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
-    chosen = None if own_head is not None else readout_to_evaluate(recognizer.metadata, readout)
+    chosen = _readout(recognizer, readout, own_head)
     result: Evaluation | ValueEvaluation
     if chosen is not None and chosen.gives_values:
         of_classes = {"--layout": layout, "--labels-map": labels_map, "--classes": competing == "all"}
         _refuse({**of_classes, "--baseline": baseline}, "classes")
-        ratings = read_values(manifest, chosen.labels, paths=path_column, columns=_columns(label_column))
+        ratings = read_values(
+            manifest, chosen.labels, paths=path_column, columns=parameters.value_columns(label_column)
+        )
         with _Bar(len(ratings), shown=not quiet) as steps:
             result = evaluate_values(
                 ratings,
@@ -216,8 +199,8 @@ def evaluate(
                 group=group,
                 begin=steps.begin,
                 speech_only=speech_only,
+                head=own_head,
             )
-        sentences = [*corpora_in_words(recognizer.metadata, ratings), *folds_in_words(result.folds)]
     else:
         _refuse({"--range": scale}, "values")
         if layout is None:
@@ -237,18 +220,24 @@ def evaluate(
                 baseline=options.baseline,
                 expect=options.expect,
             )
-        sentences = [*corpora_in_words(recognizer.metadata, rows, layout), *doubts(result)]
     if form == "json":
         click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
     else:
         evaluations.show(result)
-    for sentence in sentences:
+    for sentence in doubts(result):
         click.echo(f"Warning: {printable(sentence)}", err=True)
     for name, reason in [*((str(path), reason) for path, reason in unreadable), *result.failures]:
         click.echo(f"Error: {printable(name)}: {printable(reason)}", err=True)
     if out is not None:
         evaluations.write(result, out, manifest.absolute().stem, labels or settings().labels)
     return 1 if result.failures or unreadable else 0
+
+
+def _readout(recognizer: Recognizer, name: str | None, head: Head | None) -> Readout | None:
+    """What is evaluated; None: the nine, or the classes of a head."""
+    if head is None:
+        return readout_to_evaluate(recognizer.metadata, name)
+    return head.readout if head.values else None
 
 
 class _Bar:
@@ -278,11 +267,3 @@ def _refuse(options: Mapping[str, object], kind: str) -> None:
     for name, value in options.items():
         if value:
             raise click.UsageError(f"{name} is for models that give {kind}, which isn't what is evaluated here")
-
-
-def _columns(text: str | None) -> dict[str, str]:
-    """VALUE=COLUMN separated by commas."""
-    pairs = [part.partition("=") for part in (text or "").split(",") if part.strip()]
-    if wrong := [name for name, sign, column in pairs if not (name.strip() and sign and column.strip())]:
-        raise click.UsageError(f"--label-column {wrong[0]}: the model gives values, so say VALUE=COLUMN")
-    return {name.strip(): column.strip() for name, _, column in pairs}

@@ -35,7 +35,7 @@ def show(evaluation: Evaluation | ValueEvaluation) -> None:
 def _show_values(evaluation: ValueEvaluation) -> None:
     model, count = evaluation.model, len(evaluation.rows) + len(evaluation.failed)
     recordings = counted(count, "recording")
-    click.echo(f"{recordings}; {model.name} {model.revision} ({model.precision}), {evaluation.readout.name}")
+    click.echo(f"{recordings}; {model.name} {model.revision} ({model.precision}), {evaluation.name}")
     click.echo(evaluation.mapping)
     for name in evaluation.names:
         measures = evaluation.measures[name]

@@ -31,6 +31,31 @@ def emotions(context: click.Context, parameter: click.Parameter, value: str | No
         raise click.BadParameter(str(error), context, parameter) from error
 
 
+def scale(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    """LOW,HIGH of ratings."""
+    if value is None:
+        return None
+    try:
+        low, high = map(float, value.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not (low < high and math.isfinite(low) and math.isfinite(high)):
+        raise click.BadParameter("give two numbers, the lower one first: 1,7", context, parameter)
+    return low, high
+
+
+def value_columns(text: str | None) -> dict[str, str]:
+    """VALUE=COLUMN separated by commas.
+
+    Raises:
+        UsageError: something else.
+    """
+    pairs = [part.partition("=") for part in (text or "").split(",") if part.strip()]
+    if wrong := [name for name, sign, column in pairs if not (name.strip() and sign and column.strip())]:
+        raise click.UsageError(f"--label-column {wrong[0]}: these are values, so say VALUE=COLUMN")
+    return {name.strip(): column.strip() for name, _, column in pairs}
+
+
 def outputs(text: str) -> Callable[[Command], Command]:
     """The option for the outputs, with the archive beside them: while the command runs, it overrides the setting.
 

@@ -123,9 +123,8 @@ class Report:
         self.language = language
         self.top = top
         self.nine = metadata.emotions is not None
-        self.head = head is not None
-        own = None if head is None else (head.name, head.classes)
-        self.layout = Layout.of_model(metadata, own, relative=relative)
+        self.head = head is not None and not head.values  # its older columns are of classes
+        self.layout = Layout.of_model(metadata, head, relative=relative)
         self.segments = segments
         self.listed = listed
         self.rows_in = rows_in

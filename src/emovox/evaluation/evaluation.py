@@ -22,7 +22,7 @@ from emovox.inference.recognizer import Recognizer
 from emovox.labels.aliases import to_classes
 from emovox.labels.folds import Folds, find_folds
 from emovox.labels.label_list import Failure, Labelled
-from emovox.labels.value_list import Rated
+from emovox.labels.trained_on import trained_corpora
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
 from emovox.models.readout import Readout
@@ -55,6 +55,7 @@ class Evaluation:
         groups: measures by value of each column that has two or more values.
         folds: of each corpus, if the list has speakers and folds.
         trained_on: how many of the recordings the head was trained on; None: there is no head, or it isn't known.
+        trained_corpora: which corpora the recordings seem to be of that the model says it was trained on.
         relative: the baseline that scores and figures are relative to; None: there is none.
         without: the same evaluation without it.
     """
@@ -77,6 +78,7 @@ class Evaluation:
     groups: Mapping[str, Mapping[str, Measures]]
     folds: Sequence[Folds]
     trained_on: int | None
+    trained_corpora: Sequence[str] = ()
     relative: Relative | None = None
     without: "Evaluation | None" = None
 
@@ -104,6 +106,7 @@ class Evaluation:
             "groups": {column: by_group(values) for column, values in self.groups.items()},
             "folds": [asdict(folds) for folds in self.folds],
             "trained_on": self.trained_on,
+            "trained_corpora": list(self.trained_corpora),
             **({} if self.relative is None else {"baseline": self.relative.to_dict()}),
             **(
                 {}
@@ -230,6 +233,7 @@ def evaluate(
             groups,
             find_folds(rows),
             None if knows is None else sum(knows(result.recording.sha256) for result in given),
+            trained_corpora(rows, recognizer.metadata.corpora),
         )
 
     evaluation = evaluated(given)
@@ -289,61 +293,6 @@ def readout_to_evaluate(metadata: Metadata, name: str | None = None) -> Readout 
             "a list has one label for each recording: that can't be compared"
         )
     return None if readout.is_nine else readout
-
-
-def doubts(evaluation: Evaluation) -> list[str]:
-    """Why the figures may flatter, in sentences."""
-    sentences, head = [], evaluation.head
-    if head is not None and evaluation.trained_on is None:
-        sentences.append(
-            f"The head {head.name} doesn't say which recordings it was trained on: if some of these are among "
-            "them, the figures flatter it."
-        )
-    elif head is not None and evaluation.trained_on:
-        sentences.append(
-            f"The head {head.name} was trained on {evaluation.trained_on} of these {len(evaluation.rows)} "
-            "recordings, so the figures flatter it. Evaluate it on others."
-        )
-    return [*sentences, *folds_in_words(evaluation.folds)]
-
-
-def folds_in_words(corpora: Iterable[Folds]) -> list[str]:
-    """Which folds share speakers, a sentence for each corpus where some do."""
-    sentences = []
-    for folds in corpora:
-        if folds.shared:
-            corpus = "" if folds.corpus is None else f" of {folds.corpus}"
-            sentences.append(
-                f"{folds.shared} of {folds.count} folds{corpus} (column {folds.column}) share speakers with "
-                "others: a model that is trained on some of them and tested on another knows the voices."
-            )
-    return sentences
-
-
-def corpora_in_words(metadata: Metadata, rows: Iterable[Labelled | Rated], layout: str | None = None) -> list[str]:
-    """Which corpora of a list a model was trained on, a sentence for each: they are no test for it.
-
-    Args:
-        metadata: the model's, which may know its corpora.
-        rows: of the list; their column corpus, if there is one, says of which they are.
-        layout: of the corpus, if the list is one as it is distributed.
-    """
-    columns = [{key.casefold(): value for key, value in row.groups.items()} for row in rows]
-    names = dict.fromkeys(
-        [*([layout] if layout else []), *(row["corpus"] for row in columns if row.get("corpus"))]
-    )
-    learnt = {_plain(corpus): corpus for corpus in metadata.corpora}
-    return [
-        f"The model {metadata.name} was trained on {learnt[_plain(name)]}: figures on that corpus flatter it, and "
-        "say nothing of other speech."
-        for name in names
-        if _plain(name) in learnt
-    ]
-
-
-def _plain(name: str) -> str:
-    """A corpus' name as others write it, too: MSP-Podcast, msp_podcast."""
-    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _with_classes(

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from math import isnan
 
-from emovox.evaluation.evaluation import Evaluation, doubts, folds_in_words
+from emovox.evaluation.doubts import doubts
+from emovox.evaluation.evaluation import Evaluation
 from emovox.evaluation.html_page import Page
 from emovox.evaluation.plots import draw_confusions, draw_coverage, draw_reliability, draw_values
 from emovox.evaluation.value_evaluation import ValueEvaluation
@@ -99,15 +100,15 @@ def evaluation_report(evaluation: Evaluation, title: str) -> Page:
 
 def values_report(evaluation: ValueEvaluation, title: str) -> Page:
     """The page about an evaluation of values."""
-    model, readout, measures = evaluation.model, evaluation.readout, evaluation.measures
-    page = Page(f"{title}: {model.name}")
+    model, head, measures = evaluation.model, evaluation.head, evaluation.measures
+    page = Page(f"{title}: {model.name if head is None else f'the head {head.name}'}")
     page.text(
         f"{len(evaluation.rows) + len(evaluation.failed)} recordings; {model.name} {model.revision} in "
-        f"{model.precision}, {readout.name}."
+        f"{model.precision}, {evaluation.name}."
     )
     page.text(evaluation.mapping)
-    for sentence in folds_in_words(evaluation.folds):
-        page.text(sentence)
+    for doubt in doubts(evaluation):
+        page.text(doubt)
     page.heading("Figures")
     page.table(
         ["", "figure", "", "95 % from", "to"],
@@ -124,7 +125,7 @@ def values_report(evaluation: ValueEvaluation, title: str) -> Page:
         values=evaluation.values,
         labels=evaluation.labels,
         titles=evaluation.names,
-        limits=readout.range,
+        limits=evaluation.readout.range,
     )
     page.picture(draw, "Values over ratings")
     for column, groups in evaluation.groups.items():

@@ -54,7 +54,7 @@ def values_table(evaluation: ValueEvaluation) -> str:
     text = io.StringIO()
     write = writer(text)
     names = evaluation.names
-    own = ["path", *names, *(f"{evaluation.readout.name}.{name}" for name in names), "failure"]
+    own = ["path", *names, *(f"{evaluation.name}.{name}" for name in names), "failure"]
     own += [f"{name}{_OF_LIST}" for name in names]
     theirs = _columns([*evaluation.rows, *evaluation.failed])
     write([*own, *_names(theirs, own)])

@@ -18,7 +18,9 @@ from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.folds import Folds, find_folds
 from emovox.labels.label_list import Failure
+from emovox.labels.trained_on import trained_corpora
 from emovox.labels.value_list import Rated
+from emovox.models.head import Head
 from emovox.models.readout import Readout
 
 Measured = Mapping[str, ValueMeasures]
@@ -46,6 +48,8 @@ class ValueEvaluation:
         drawn_by: the column of the groups that were resampled; None: recordings were.
         groups: measures by value of each column that has two or more values.
         folds: of each corpus, if the list has speakers and folds.
+        head: the trained head that gives the values; None: the model's own readout does.
+        trained_on: how many of the recordings the head was trained on; None: no head, or it isn't known.
     """
 
     model: ModelFacts
@@ -63,6 +67,14 @@ class ValueEvaluation:
     drawn_by: str | None
     groups: Mapping[str, Mapping[str, Measured]]
     folds: Sequence[Folds]
+    head: Head | None = None
+    trained_on: int | None = None
+    trained_corpora: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        """Of the readout; a trained head has its own."""
+        return self.readout.name if self.head is None else self.head.name
 
     @property
     def drawn(self) -> str:
@@ -82,7 +94,8 @@ class ValueEvaluation:
         return {
             "schema": 1,
             "model": self.model.model_dump(mode="json"),
-            "readout": self.readout.name,
+            "readout": self.name,
+            **({} if self.head is None else {"trained_on": self.trained_on}),
             "range": self.readout.range and list(self.readout.range),
             "range_in_list": self.scale and list(self.scale),
             "clips": len(self.rows) + len(self.failed),
@@ -101,6 +114,7 @@ class ValueEvaluation:
                 for column, groups in self.groups.items()
             },
             "folds": [asdict(folds) for folds in self.folds],
+            "trained_corpora": list(self.trained_corpora),
         }
 
 
@@ -114,6 +128,7 @@ def evaluate_values(
     group: str | None = None,
     begin: Callable[[str], None] = lambda _: None,
     speech_only: bool = False,
+    head: Head | None = None,
 ) -> ValueEvaluation:
     """Recognise rated recordings, and compare.
 
@@ -128,24 +143,29 @@ def evaluate_values(
             list has.
         begin: is told the name of each recording before its turn.
         speech_only: leave silence out; recordings without speech have no values then.
+        head: the trained head that gives the values, whose readout is given.
 
     Raises:
         LabelsError: ratings lie outside the scale; or the readout's range, to which they should be mapped, isn't
             known.
+        HeadError: the head was trained on another model.
         DecoderError: as `Recognizer.recognize`.
     """
+    if head is not None:
+        head.check(recognizer.metadata)
     names = tuple(name for name in readout.labels if any(name in row.values for row in rows))
     rated_rows = [row for row in rows if row.values]
     _check_scale(rows, readout, scale, source)
     recognised: list[Rated] = []
-    values, failures, failed = [], [], []
-    for row, result in recognitions(rated_rows, recognizer, begin, Options(speech_only=speech_only)):
+    values, failures, failed, seen = [], [], [], 0
+    for row, result in recognitions(rated_rows, recognizer, begin, Options(head=head, speech_only=speech_only)):
         if isinstance(result, str):
             failures.append((row.name, result))
             failed.append(row)
             continue
-        numbers = result.readouts[readout.name].values or {}
+        numbers = result.readouts[readout.name if head is None else head.name].values or {}
         recognised.append(row)
+        seen += head is not None and head.training.knows(result.recording.sha256)
         values.append([numbers[name] for name in names])
     table = np.array(values, np.float64).reshape(-1, len(names))
     ratings = [[row.values.get(name, np.nan) for name in names] for row in recognised]
@@ -187,6 +207,9 @@ def evaluate_values(
         drawn_by,
         groups,
         find_folds(rows),
+        head,
+        None if head is None or head.training.recordings is None else seen,
+        trained_corpora(rows, recognizer.metadata.corpora),
     )
 
 

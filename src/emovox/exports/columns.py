@@ -1,6 +1,6 @@
 """Columns of tables, and frames in chunks that fit into memory."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import FrameReadout, Frames
 from emovox.inference.raw import WITHOUT, Whole, raw
 from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
+from emovox.models.head import Head
 from emovox.models.metadata import Metadata
 
 _ROWS = 2**14  # frames at once: five and a half minutes
@@ -42,6 +43,7 @@ class Layout:
         relative: whether a recording has a baseline, so that there are columns of what would be without.
         moved: the readouts with classes of their own that baselines moved.
         sides: whether a recording has a side, so that there are columns of it and of the policy.
+        labels_given: whether somebody said what a segment is, so that there is a column of it, `label`.
     """
 
     def __init__(self) -> None:
@@ -52,6 +54,7 @@ class Layout:
         self.relative = False
         self.moved: list[str] = []
         self.sides = False
+        self.labels_given = False
 
     @classmethod
     def of(cls, recognition: Recognition) -> "Layout":
@@ -61,20 +64,19 @@ class Layout:
         layout.add_baseline(recognition.baseline)
         for segment in recognition.segments or []:
             layout.add(segment.readouts)
+            layout.labels_given = layout.labels_given or segment.label is not None
         if recognition.frames is not None:  # where nothing was to judge they are all that tells the columns
             for name, curve in recognition.frames.readouts.items():
                 layout.add_readout(name, curve.labels, classes=curve.scores is not None)
         return layout
 
     @classmethod
-    def of_model(
-        cls, metadata: Metadata, head: tuple[str, Sequence[str]] | None, *, relative: bool = False
-    ) -> "Layout":
-        """The layout of what a model, and a trained head of this name and these classes, will give.
+    def of_model(cls, metadata: Metadata, head: Head | None, *, relative: bool = False) -> "Layout":
+        """The layout of what a model and a trained head will give.
 
         Args:
             metadata: of the model.
-            head: name and classes; None: there is none.
+            head: None: there is none.
             relative: whether a baseline will move the model's emotions.
         """
         layout = cls()
@@ -82,7 +84,9 @@ class Layout:
             if not readout.is_nine:
                 layout.add_readout(readout.name, readout.labels, classes=not readout.gives_values)
         if head is not None:
-            layout.add_readout(*head, classes=True, head=True)
+            layout.add_readout(
+                head.name, head.values or head.classes, classes=not head.values, head=not head.values
+            )
         if relative and metadata.emotions is not None:
             layout.relative, layout.moved = True, [metadata.emotions.name]
         return layout
@@ -90,10 +94,8 @@ class Layout:
     def add(self, readouts: Mapping[str, ReadoutResult]) -> None:
         """Make room for what a recording or a segment has."""
         for name, item in readouts.items():
-            numbers = item.values if item.scores is None else item.scores
-            self.add_readout(
-                name, numbers or {}, classes=item.scores is not None, head=item.created_at is not None
-            )
+            numbers, classes = (item.values or {}, False) if item.scores is None else (item.scores, True)
+            self.add_readout(name, numbers, classes=classes, head=classes and item.created_at is not None)
 
     def add_baseline(self, baseline: BaselineFacts | None) -> None:
         """Make room for what a recording would be without its baseline."""
@@ -113,7 +115,9 @@ class Layout:
     def segment_columns(self) -> dict[str, type]:
         """The columns of segments, with the types of their cells."""
         old = [("head_label", str), ("head_confidence", float)] if self.head else []
-        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *self.last_columns().items()])
+        given = [("label", str)] if self.labels_given else []
+        last = [*self.last_columns().items(), *given]
+        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *last])
 
     def last_columns(self) -> dict[str, type]:
         """The columns behind all others, of a segment or a recording; none if nothing has a baseline."""
@@ -161,7 +165,8 @@ class Layout:
         if self.head:
             cells += head_cells(item.readouts)
         cells += self.readout_cells(item.readouts)
-        return [*cells, *self.last_cells(item, baseline)]
+        given = [item.label] if self.labels_given else []
+        return [*cells, *self.last_cells(item, baseline), *given]
 
     def last_cells(self, item: Whole, baseline: str | None) -> list[Cell]:
         """The cells of `last_columns`; `baseline` is the name of the one that scores are relative to."""
@@ -258,8 +263,8 @@ def _sources_without(frames: Frames | None, layout: Layout) -> Iterator[NDArray[
 
 
 def _is_head(curve: FrameReadout) -> bool:
-    """Whether it is a trained head's: a model's own linear readouts have their logits."""
-    return curve.kind == "linear" and curve.logits is None
+    """Whether it is a trained head's with classes: a model's own linear readouts have their logits."""
+    return curve.kind == "linear" and curve.logits is None and curve.scores is not None
 
 
 def _column(curve: FrameReadout, label: str) -> NDArray[np.float32] | None:

@@ -71,7 +71,7 @@ class Table:
         layout = self.layout
         own = layout.segment_columns() if self.part == "segments" else layout.frame_columns()
         file.write(comma_separated.line([*self._origin(Rows(None, None)), *own]))
-        for rows in self._counted(recordings):
+        for rows in self.counted(recordings):
             origin = comma_separated.line(list(self._origin(rows).values())).rstrip("\n")
             for lines in self._lines(rows):
                 file.write("".join(f"{origin},{line}" for line in lines))
@@ -84,7 +84,7 @@ class Table:
         fields = parquet.segment_fields(self.layout) if segments else parquet.frame_fields(self.layout)
         names = self._origin(Rows(None, None))
         with parquet.writer(file, [*((name, pa.string()) for name in names), *fields]) as write:
-            for rows in self._counted(recordings):
+            for rows in self.counted(recordings):
                 for table in self._tables(rows):
                     joined = table
                     for column, (name, cell) in enumerate(self._origin(rows).items()):
@@ -111,7 +111,8 @@ class Table:
             return iter([parquet.segment_table(rows.segments, self.layout, rows.baseline)])
         return parquet.frame_tables(rows.frames, self.layout, rows.raw)
 
-    def _counted(self, recordings: Iterable[Rows]) -> Iterator[Rows]:
+    def counted(self, recordings: Iterable[Rows]) -> Iterator[Rows]:
+        """The same rows, counted as they pass."""
         for rows in recordings:
             self.recordings += 1
             self.empty += not (rows.segments or (rows.frames is not None and len(rows.frames)))

@@ -48,7 +48,7 @@ def _tiers(recognition: Recognition, language: str) -> Iterator[tuple[str, Calla
         if not speech:
             yield f"confidence{moved}", lambda segment: _number(segment.confidence)
     for name, readout in readouts.items():
-        if readout.created_at is not None:
+        if readout.created_at is not None and readout.scores is not None:
             yield f"head {name}", _of(name, lambda item: one_line(item.label or ""))
         if readout.scores is not None:
             own = moved if readout.scores_without is not None else ""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,18 @@ from emovox.errors import AudioError, DecoderError, EmovoxError, LabelsError
 from emovox.heads.embedding_cache import EmbeddingCache, Vector
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Failure, Labelled
+from emovox.labels.value_list import Rated
 from emovox.outputs import RESULT
 from emovox.policy import Side, listed_sides, side_of
 
 WHAT = "an embedding"
 
+Row = TypeVar("Row", Labelled, Rated)
+
 
 def embed(
-    rows: Sequence[Labelled], recognizer: Recognizer, *, begin: Callable[[str], None] = lambda _: None
-) -> tuple[NDArray[np.float32], list[Labelled], list[Failure], list[str]]:
+    rows: Sequence[Row], recognizer: Recognizer, *, begin: Callable[[str], None] = lambda _: None
+) -> tuple[NDArray[np.float32], list[Row], list[Failure], list[str]]:
     """Embeddings of recordings, or of `embedding.npy` files, of which the mean over the frames is taken.
 
     Args:
@@ -39,7 +42,10 @@ def embed(
         LabelsError: not one could be used.
         DecoderError: as `Recognizer.recognize`.
     """
-    embeddings, usable, failures, sha256s = [], [], [], []
+    embeddings: list[Vector] = []
+    usable: list[Row] = []
+    failures: list[Failure] = []
+    sha256s: list[str] = []
     with closing(EmbeddingCache(cache_key(recognizer))) as cache:
         for row in rows:
             begin(row.name)
@@ -66,7 +72,7 @@ def cache_key(recognizer: Recognizer) -> str:
     return f"{recognizer.metadata.embedding_checksum or model.checksum} {model.precision}"
 
 
-def _embedding(row: Labelled, recognizer: Recognizer, cache: EmbeddingCache) -> tuple[Vector, str | None]:
+def _embedding(row: Labelled | Rated, recognizer: Recognizer, cache: EmbeddingCache) -> tuple[Vector, str | None]:
     path, sides = row.path, listed_sides(row.groups, recognizer.policy)
     side = side_of(sides, None, len(sides or ()))
     if path.suffix.lower() == ".npy":

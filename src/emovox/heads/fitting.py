@@ -192,23 +192,27 @@ def deal(examples: Examples, rng: np.random.Generator) -> Integers:
     """
     labels = examples.labels
     if examples.groups is not None:
-        groups = np.asarray(examples.groups)
-        values, sizes = np.unique(groups, return_counts=True)
-        if len(values) < 2:
-            return np.zeros(0, np.int64)
-        load = np.zeros(min(FOLDS, len(values)))
-        fold_of = {}
-        for index in np.argsort(-sizes, kind="stable"):  # the largest first, each into the smallest fold
-            fold = int(load.argmin())
-            fold_of[values[index]] = fold
-            load[fold] += sizes[index]
-        return np.array([fold_of[value] for value in groups], np.int64)
+        return deal_groups(examples.groups)
     folds = np.zeros(len(labels), np.int64)
     count = min(FOLDS, int(np.bincount(labels).min()))
     for index in range(len(examples.classes)):
         own = rng.permutation(np.flatnonzero(labels == index))
         folds[own] = np.arange(len(own)) % count
     return folds
+
+
+def deal_groups(groups: Sequence[str]) -> Integers:
+    """The fold in which each example is held out, by its group, (n,), as of `deal`."""
+    values, sizes = np.unique(np.asarray(groups), return_counts=True)
+    if len(values) < 2:
+        return np.zeros(0, np.int64)
+    load = np.zeros(min(FOLDS, len(values)))
+    fold_of = {}
+    for index in np.argsort(-sizes, kind="stable"):  # the largest first, each into the smallest fold
+        fold = int(load.argmin())
+        fold_of[values[index]] = fold
+        load[fold] += sizes[index]
+    return np.array([fold_of[value] for value in groups], np.int64)
 
 
 def hold_out(examples: Examples, folds: Integers, fit: Fit) -> Floats:

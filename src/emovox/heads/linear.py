@@ -1,6 +1,6 @@
-"""Linear heads: prototypes from a handful of examples, and logistic regression from a handful to very many."""
+"""Linear heads: prototypes from a handful of examples, logistic regression up to very many, ridge for values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,6 +139,37 @@ def logistic(
         return linear
     factor = point[-1] / spread
     return Linear(linear.weights + factor * own.weights, linear.bias + factor * own.bias)
+
+
+def ridge(embeddings: Floats, ratings: Floats, penalties: Sequence[float]) -> list[Linear]:
+    """Ridge regression of values, with each of several penalties.
+
+    Minimises the mean squared error plus the penalty times the squared weights, the bias being free (A. E. Hoerl
+    and R. W. Kennard, Ridge Regression, Technometrics 12, 1970). Embeddings are standardised and divided by √D,
+    as for `logistic`; where there are fewer examples than dimensions, the dual form solves it.
+
+    Args:
+        embeddings: (n, D).
+        ratings: (n,), of one value.
+        penalties: of the weights.
+
+    Returns:
+        For each penalty a head (1, D).
+    """
+    count, width = embeddings.shape
+    mean, deviation = _standard(embeddings)
+    deviation = deviation * np.sqrt(width)
+    normal = (embeddings - mean) / deviation
+    level = float(np.mean(ratings))
+    wide = count < width
+    spectrum, vectors = np.linalg.eigh((normal @ normal.T if wide else normal.T @ normal) / count)
+    target = vectors.T @ ((ratings - level) if wide else normal.T @ (ratings - level)) / count
+    heads = []
+    for penalty in penalties:
+        weights = vectors @ (target / (np.maximum(spectrum, 0) + penalty))
+        weights = (normal.T @ weights if wide else weights)[np.newaxis]
+        heads.append(_unstandard(weights, np.array([level]), mean, deviation))
+    return heads
 
 
 def _standard(embeddings: Floats) -> tuple[Floats, Floats]:

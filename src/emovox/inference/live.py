@@ -78,7 +78,7 @@ class _Event(BaseModel):
         data = self.model_dump(mode="json")
         if events == 1 and data["type"] == "update":
             data["type"] = "heard"
-            heads = [item for item in data.pop("readouts").values() if "created_at" in item]
+            heads = [item for item in data.pop("readouts").values() if {"created_at", "scores"} <= item.keys()]
             data |= {"head": {key: heads[0][key] for key in ("label", "confidence", "scores")}} if heads else {}
         return data
 

@@ -84,7 +84,9 @@ class AppliedReadout:
         numbers = dict(zip(self.readout.labels, scores.tolist(), strict=True))
         created_at = None if self.head is None else self.head.training.created_at
         if self.readout.gives_values:
-            return ReadoutResult(kind=self.readout.kind, values=numbers, range=self.readout.range)
+            return ReadoutResult(
+                kind=self.readout.kind, values=numbers, range=self.readout.range, created_at=created_at
+            )
         best = int(scores.argmax())
         return ReadoutResult(
             kind=self.readout.kind,

@@ -161,8 +161,10 @@ class HeadVerdict(NamedTuple):
 
 
 def trained(readouts: Mapping[str, ReadoutResult]) -> tuple[str, ReadoutResult] | None:
-    """The name and result of the trained head among readouts; None: none was used."""
-    return next(((name, item) for name, item in readouts.items() if item.created_at is not None), None)
+    """The name and result of the trained head with classes among readouts; None: none was used."""
+    return next(
+        (pair for pair in readouts.items() if pair[1].created_at is not None and pair[1].scores is not None), None
+    )
 
 
 def _old_head(readouts: Mapping[str, ReadoutResult]) -> HeadVerdict | None:
@@ -178,7 +180,7 @@ def _old_head(readouts: Mapping[str, ReadoutResult]) -> HeadVerdict | None:
 def _with_old_head(data: dict[str, Any]) -> dict[str, Any]:
     """JSON with the trained head's field of schema 1, too, which goes with 0.3."""
     for name, item in data.get("readouts", {}).items():
-        if "created_at" in item:
+        if "created_at" in item and "scores" in item:  # schema 1 knew no head with values
             keys = ("label", "confidence", "scores", "created_at")
             return {**data, "head": {"name": name, **{key: item[key] for key in keys}}}
     return data
@@ -200,6 +202,11 @@ class Segment(Facts):
         exclude_if=is_none,
     )
     channel: int | None = Field(None, description="the channel that was recognised alone, from 1", ge=1)
+    label: str | None = Field(
+        None,
+        description="what somebody said that it is, by the archive's corrections; never in result.json itself",
+        exclude_if=is_none,
+    )
     readouts: dict[str, ReadoutResult] = Field(default_factory=dict, description="as of the recording")
     embedding: SkipJsonSchema[NDArray[np.float32] | None] = Field(None, exclude=True, repr=False)
     """float32 (D,), the mean of its frames, if embeddings were requested."""

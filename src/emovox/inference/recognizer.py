@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 class Recognizer:
     """A loaded model that recognises recordings. Safe to share between threads.
 
-    Example:
+    Examples:
         >>> recognizer = Recognizer()
         >>> recognizer.recognize("examples/emodb_03b01Wa_angry.flac").emotion
         'angry'

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from emovox.audio import lists
 from emovox.audio.lists import column
@@ -18,6 +19,22 @@ Failure = tuple[str, str]
 """A recording that could not be used, by its name in the list, and why."""
 
 _SHOWN = 5
+
+
+class Listed(Protocol):
+    """A row of a list: a recording with a label, or with ratings."""
+
+    @property
+    def path(self) -> Path:
+        """Where the recording is."""
+
+    @property
+    def name(self) -> str:
+        """The path as the list has it."""
+
+    @property
+    def groups(self) -> Mapping[str, str]:
+        """The columns that are neither."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +101,7 @@ def read_rows(path: Path) -> tuple[list[dict[str, str]], list[str]]:
     return rows, list(dict.fromkeys(key for row in rows for key in row))
 
 
-def find_group(rows: Sequence[Labelled], name: str | None, path: Path) -> str | None:
+def find_group(rows: Sequence[Listed], name: str | None, path: Path) -> str | None:
     """The column of groups: the named one, or the first of `GROUPS` that has two or more values.
 
     Raises:
@@ -105,7 +122,7 @@ def find_group(rows: Sequence[Labelled], name: str | None, path: Path) -> str | 
     return group
 
 
-def check_exists(rows: Iterable[Labelled], path: Path) -> None:
+def check_exists(rows: Iterable[Listed], path: Path) -> None:
     """Refuse a list whose recordings don't exist, before hours are spent on the others.
 
     Raises:

@@ -23,6 +23,7 @@ from emovox.policy import policy
 from emovox.saving import Save, Saving
 from emovox.server.admission import Admission
 from emovox.server.archiving import Archiving
+from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.http.problems import Problem, busy
 from emovox.server.http.request_body import Limits
@@ -84,6 +85,7 @@ class Service:
         self.scheduler = Scheduler(self.models, threads=own.inference_threads)
         self.admission = Admission(self.scheduler, limit=own.queue_size)
         self.pulls = Pulls()
+        self.trainings = Background("train", at_once=1, busy="wait until the head {} is trained")
         self.export_lock = asyncio.Lock()  # one export is written at a time; the others need no threads to wait
         self.receiving = 0  # uploads
         self.streams = 0

@@ -1,6 +1,6 @@
 """Heads and baselines again: trained on their lists, and fitted to their recordings, with another revision."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,13 @@ from emovox.baselines.fitting import Totals
 from emovox.errors import DecoderError, EmovoxError
 from emovox.heads.dataset import cache_key, checksum
 from emovox.heads.embedding_cache import EmbeddingCache
-from emovox.heads.training import train
+from emovox.heads.training import Trained, train
+from emovox.heads.value_training import TrainedValues, train_values
 from emovox.inference.options import Sink
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
-from emovox.labels.label_list import read_labels
+from emovox.labels.label_list import Listed, read_labels
+from emovox.labels.value_list import read_values
 from emovox.models.fitted import Fitted
 from emovox.models.head import Head
 from emovox.outputs import EMBEDDING
@@ -54,13 +56,19 @@ def untrainable(head: Head) -> str:
     """Why a head can't be trained again, as far as its file and list tell; empty: nothing says so."""
     again = f"`emovox head train LABELS --name {head.name}`"
     facts = head.training
+    if facts.corrections:
+        return f"it was trained on corrections: `emovox head train --corrections --name {head.name}`"
     if facts.labels_file is None:
         return f"it doesn't say on which list it was trained: {again}"
     path = Path(facts.labels_file)
     if not path.is_file():
         return f"its list {path} isn't there any more: {again}"
     try:
-        items = read_labels(path, paths=facts.path_column, labels=facts.label_column)
+        items: Sequence[Listed]
+        if head.values:
+            items = read_values(path, head.values, paths=facts.path_column, columns=facts.value_columns)
+        else:
+            items = read_labels(path, paths=facts.path_column, labels=facts.label_column)
     except EmovoxError as error:
         return str(error)
     if any(item.path.suffix.lower() == ".npy" for item in items):
@@ -82,15 +90,29 @@ def train_again(head: Head, recognizer: Recognizer, *, report: Path | None = Non
     if reason := untrainable(head):
         return Outcome(head.name, None, reason)
     facts = head.training
+    path = Path(str(facts.labels_file))
+    trained: Trained | TrainedValues
     try:
-        trained = train(
-            Path(str(facts.labels_file)),
-            head.name,
-            recognizer,
-            paths=facts.path_column,
-            labels=facts.label_column,
-            group=facts.group,
-        )
+        if head.range is not None:
+            trained = train_values(
+                path,
+                head.name,
+                recognizer,
+                values=head.values,
+                scale=head.range,
+                paths=facts.path_column,
+                columns=facts.value_columns,
+                group=facts.group,
+            )
+        else:
+            trained = train(
+                path,
+                head.name,
+                recognizer,
+                paths=facts.path_column,
+                labels=facts.label_column,
+                group=facts.group,
+            )
     except DecoderError:
         raise
     except EmovoxError as error:
@@ -102,8 +124,10 @@ def train_again(head: Head, recognizer: Recognizer, *, report: Path | None = Non
         return Outcome(head.name, None, f"{len(lost)} of its recordings can't be used{named}")
     if report is not None:
         from emovox.heads.report import head_report  # noqa: PLC0415  its pictures take time to load
+        from emovox.heads.value_report import value_report  # noqa: PLC0415
 
-        head_report(trained).write(report)
+        page = head_report(trained) if isinstance(trained, Trained) else value_report(trained)
+        page.write(report)
     note = "" if facts.recordings in (None, now) else f"its list has {len(now)} recordings now"
     return Outcome(head.name, trained.head, note)
 
