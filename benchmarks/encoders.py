@@ -5,9 +5,9 @@ PYTHONPATH=tests python -m benchmarks.encoders [--size base hubert wavlm audeeri
 
 Each cell has seconds on the clock, how many times less that is than transformers', and the same of processor time,
 which tells more on a machine that others use, too, and most with one thread: several wait for each other, and spin
-meanwhile. Then come the seconds that loading takes, and the greatest
-difference of a score or value from fp32. The weights are random in published shapes, which is as fast as any.
-Needs tests/requirements-parity.txt.
+meanwhile. Then come the seconds that loading takes, on the clock and of processors, and the greatest difference of
+a score or value from fp32. The weights are random in published shapes, which is as fast as any. Needs
+tests/requirements-parity.txt.
 """
 
 import argparse
@@ -88,9 +88,10 @@ def measure(size: str, scratch: Path, options: argparse.Namespace) -> None:
         reference: list[NDArray[Any]] = []
         for precision in precisions(engine=engine):
             path = stored.file(precision)
-            started = time.perf_counter()
+            wall, processor = time.perf_counter(), time.process_time()
             runner = Engine(path, precision=precision, engine=engine, threads=options.threads)
-            loads.append(f"{time.perf_counter() - started:.1f} s")
+            wall, processor = time.perf_counter() - wall, time.process_time() - processor
+            loads.append(f"{wall:.1f} s ({processor:.1f} s)")
             numbers = [_numbers(runner, clip) for clip in clips]
             reference = reference or numbers
             differences = [np.abs(one - other).max() for one, other in zip(numbers, reference, strict=True)]
