@@ -5,9 +5,9 @@ PYTHONPATH=tests python -m benchmarks.encoders [--size base hubert wavlm audeeri
 
 Each cell has seconds on the clock, how many times less that is than transformers', and the same of processor time,
 which tells more on a machine that others use, too, and most with one thread: several wait for each other, and spin
-meanwhile. Then come the seconds that loading takes, and the greatest
-difference of a score or value from fp32. The weights are random in published shapes, which is as fast as any.
-Needs tests/requirements-parity.txt.
+meanwhile. Then come the seconds that loading takes, on the clock and of processors, and the greatest difference of
+a score or value from fp32. The weights are random in published shapes, which is as fast as any. Needs
+tests/requirements-parity.txt.
 """
 
 import argparse
@@ -41,10 +41,12 @@ SIZES: dict[str, dict[str, Any]] = {
     "hubert": wav2vec2_snapshots.configure(wav2vec2_snapshots.LARGE),
     "wavlm": wav2vec2_snapshots.configure(wav2vec2_snapshots.WAVLM_LARGE),
     "audeering": wav2vec2_snapshots.configure(wav2vec2_snapshots.AUDEERING, wav2vec2_snapshots.DIMENSIONS, SPEECH),
+    "whisper-base": whisper_snapshots.configure(whisper_snapshots.BASE),
     "whisper-small": whisper_snapshots.configure(whisper_snapshots.BASE | _SMALL),
     "whisper-medium": whisper_snapshots.configure(whisper_snapshots.BASE | _MEDIUM),
     "whisper-large": whisper_snapshots.configure(whisper_snapshots.LARGE),
 }
+CLIPS = 3  # of some 3 s, for the difference from fp32
 ENGINES: tuple[EngineName, ...] = ("openvino", "onnxruntime")
 
 
@@ -83,20 +85,21 @@ def measure(size: str, scratch: Path, options: argparse.Namespace) -> None:
     stored = StoredModel(support.save(model, scratch / size), name=size, revision="random", licence="none")
     runs: dict[str, Run] = {"transformers": lambda waveform: support.infer(model, waveform)}
     loads, errors = ["—"], ["—"]
-    clips = example_clips()
+    clips = example_clips()[:CLIPS]
     for engine in options.engines:
         reference: list[NDArray[Any]] = []
         for precision in precisions(engine=engine):
             path = stored.file(precision)
-            started = time.perf_counter()
+            wall, processor = time.perf_counter(), time.process_time()
             runner = Engine(path, precision=precision, engine=engine, threads=options.threads)
-            loads.append(f"{time.perf_counter() - started:.1f} s")
+            wall, processor = time.perf_counter() - wall, time.process_time() - processor
+            loads.append(f"{wall:.1f} s ({processor:.1f} s)")
             numbers = [_numbers(runner, clip) for clip in clips]
             reference = reference or numbers
             differences = [np.abs(one - other).max() for one, other in zip(numbers, reference, strict=True)]
             errors.append(f"{max(differences):.4f}" if precision != "fp32" else "—")
             runs[f"{engine} {precision}"] = lambda waveform, runner=runner: runner.run([waveform])  # type: ignore[misc]
-    speech = np.tile(np.concatenate(clips), 2)
+    speech = np.tile(np.concatenate(example_clips()), 2)
     print(f"\n| {size} | " + " | ".join(runs) + " |\n|" + "---|" * (len(runs) + 1))
     for seconds in options.seconds:
         medians = interleaved(runs, speech[: seconds * 16_000], options.repeats)

@@ -72,11 +72,22 @@ def draw(count: int) -> list[Waveform]:
 
 def name_of(device: str) -> str:
     """What the device is called."""
-    if device == "cpu":
-        return "CPU"
-    import torch  # noqa: PLC0415  only where there is a card
-
+    if device == "cpu" or (torch := torch_on(device)) is None:
+        return device
     return f"{torch.cuda.get_device_name(0)}, CUDA {torch.version.cuda}, torch {torch.__version__}"
+
+
+def torch_on(device: str) -> Any:
+    """Torch, if it is there and can use the device; what is missing is said."""
+    try:
+        import torch  # noqa: PLC0415  not needed for the rest
+    except ImportError as error:
+        print(f"left out: {error}", flush=True)
+        return None
+    if device == "cuda" and not torch.cuda.is_available():
+        print("left out: this torch finds no card", flush=True)
+        return None
+    return torch
 
 
 def measure(
@@ -103,6 +114,8 @@ def measure(
             if turn:  # the first turn warms up
                 times[name].append(time.perf_counter() - started)
             errors[name] = float(np.abs(numbers - reference).max())
+    if not runs:
+        return
     seconds = sum(map(len, clips)) / 16_000
     print(f"\n| {title} | s a batch | clips a second | times real time | differs by |\n|" + "---|" * 5)
     for name, values in times.items():
@@ -126,8 +139,10 @@ def of_funasr(scratch: Path, device: str, tiny: bool) -> tuple[str, Path, dict[s
     """Emotion2Vec+ Large: its name, a snapshot with random weights, and FunASR's class on the device."""
     config = snapshots.tiny() if tiny else snapshots.large()
     folder = snapshots.write(scratch / "emotion2vec", config)
+    torch = torch_on(device)
+    if torch is None:
+        return "Emotion2Vec+ Large", folder, {}
     try:
-        import torch  # noqa: PLC0415  not needed for the rest
         from funasr.models.emotion2vec.model import Emotion2vec  # noqa: PLC0415
     except ImportError as error:
         print(f"left out: FunASR: {error}", flush=True)
@@ -157,8 +172,10 @@ def of_transformers(scratch: Path, device: str, tiny: bool) -> tuple[str, Path, 
     config = build(changes, wav2vec2_snapshots.DIMENSIONS, SPEECH)
     folder = scratch / "wav2vec2"
     title = "wav2vec 2.0, 12 layers, three values"
+    torch = torch_on(device)
+    if torch is None:
+        return title, wav2vec2_snapshots.write(folder, config), {}
     try:
-        import torch  # noqa: PLC0415  not needed for the rest
         import transformers  # noqa: PLC0415
 
         from support import transformers_model  # noqa: PLC0415

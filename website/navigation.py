@@ -32,6 +32,8 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("Whisper", "Whisper", "models/whisper.md"),
         ("Vox-Profile", "Vox-Profile", "models/voxprofile.md"),
         ("Odyssey 2024", "Odyssey 2024", "models/odyssey.md"),
+        ("SpeechBrain", "SpeechBrain", "models/speechbrain.md"),
+        ("SenseVoiceSmall", "SenseVoiceSmall", "models/sensevoice.md"),
     )),
     ("Reference", "参考", (
         ("Commands", "命令", "reference/commands.md"),

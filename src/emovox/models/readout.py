@@ -13,7 +13,7 @@ Kind = Literal["linear", "pooled", "window"]
 """How it is computed.
 
 linear: the logits of the whole are the mean of the frames'; pooled: a function of the mean of the frames;
-window: a function of the frames of a window."""
+window: a function of the frames of a window, or of the window by itself, which then holds for all its frames."""
 
 Activation = Literal["softmax", "sigmoid", "none"]
 """From logits to numbers: softmax: classes that exclude each other; sigmoid: classes that don't; none: values."""

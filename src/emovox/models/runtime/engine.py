@@ -28,7 +28,7 @@ class Output:
         frame_count: T.
         logits: by readout, unless it is pooled, float32 (K,); of a linear one the mean of the frame logits.
         embedding: float32 (D,), the mean of the frames.
-        frame_logits: by linear readout, float32 (T, K).
+        frame_logits: by readout, float32 (T, K): of linear ones, and of those of a window that frames don't tell.
         frames: float32 (T, D).
     """
 
@@ -45,7 +45,8 @@ class Engine:
     Attributes:
         path: of the file.
         metadata: what the file says of itself.
-        functions: of the readouts that aren't linear, by name: for other stretches of frames than a window.
+        functions: of the readouts that aren't linear, by name: for other stretches of frames than a window; there
+            is none for one that frames don't tell.
         precision: of the arithmetic.
         checksum: sha256 of the ONNX file; of weights beside it its metadata has the checksum.
         name: `onnxruntime` or `openvino`.
