@@ -664,6 +664,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/archive/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Map
+         * @description The archive as a map, on which recordings that sound alike lie together.
+         *
+         *     One map is laid out at a time: by PCA within seconds, by UMAP within a minute. The last few are kept.
+         */
+        get: operations["map__v1_archive_map_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/archive/moments": {
         parameters: {
             query?: never;
@@ -1825,6 +1847,74 @@ export interface components {
              * @description the same in Chinese
              */
             chinese_terms: string;
+        };
+        /**
+         * MapPoint
+         * @description A recording on the map.
+         */
+        MapPoint: {
+            /**
+             * Output
+             * @description id of its stored outputs, while they exist
+             */
+            output: string | null;
+            /** Name */
+            name: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * X
+             * @description from -1 to 1
+             */
+            x: number;
+            /**
+             * Y
+             * @description from -1 to 1, upwards
+             */
+            y: number;
+            /**
+             * Emotion
+             * @description one of the nine, without a baseline; null: its model gives none
+             */
+            emotion: string | null;
+            /**
+             * Label
+             * @description that leads in another readout, where there is no emotion
+             */
+            label: string | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+        };
+        /**
+         * MapView
+         * @description Recordings as points; distances mean likeness, directions nothing.
+         */
+        MapView: {
+            /** Points */
+            points: components["schemas"]["MapPoint"][];
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "umap" | "pca";
+            /**
+             * Model
+             * @description whose embeddings they are; of several models, of that with the most
+             */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Recognitions
+             * @description how many the parameters select; those that aren't points are of another model or revision, have no embedding, or are earlier than the latest `limit`
+             */
+            recognitions: number;
         };
         /**
          * ModelView
@@ -7735,6 +7825,139 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    map__v1_archive_map_get: {
+        parameters: {
+            query?: {
+                /** @description only this emotion, without a baseline unless one is asked for */
+                emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
+                /** @description part of the recording's name */
+                name?: string | null;
+                /** @description only what this model recognised */
+                model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
+                /** @description recognised then or later */
+                since?: string | null;
+                /** @description recognised earlier */
+                until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
+                /** @description how many, latest first */
+                limit?: number;
+                /** @description of the projection; auto: UMAP if it is installed */
+                method?: "auto" | "umap" | "pca";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

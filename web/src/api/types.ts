@@ -34,4 +34,6 @@ export type Scores = NonNullable<Summary['scores']>
 export type Emotion = keyof Scores
 export type BatchQuery = NonNullable<operations['begin_v1_batches_post']['parameters']['query']>
 export type SimilarView = Schemas['Similar']
+export type MapView = Schemas['MapView']
+export type MapPoint = Schemas['MapPoint']
 export type ArchiveStats = Schemas['ArchiveStats']

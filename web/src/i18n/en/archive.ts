@@ -48,7 +48,12 @@ export const archive = {
     models: 'Models, and what they give besides the nine emotions',
     noOwn: 'nothing else',
     commands: 'By command',
-    map: 'A map of the archive, on which every recording is a point: a page by itself.',
+    map: 'The map of the recordings',
+    mapHint:
+      'What sounds alike lies together; directions mean nothing. A click opens a recording; the arrow keys go from one to the next, and Enter opens it.',
+    noMap: 'Nothing can be drawn yet: recordings are on the map if their embeddings are in the archive.',
+    mapPart: (shown: number, all: number, model: string) =>
+      `${shown} of ${all} are shown: the latest that ${model} recognised.`,
     evaluation: 'How right a model is on labelled recordings of yours: a report with pictures.',
     train: 'Classes of your own, from examples of each.',
   },
