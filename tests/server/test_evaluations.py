@@ -41,7 +41,8 @@ def test_labels_are_compared_with_what_is_stored(filled: Client, examples: list[
     assert sum(map(sum, report["confusion"])) == len(paths)
     assert set(report["recalls"]) == {truth(path) for path in paths}
     assert report["missing"] == {"count": 1, "names": ["anywhere/nowhere.wav"]}
-    assert report["coverage"][-1][0] == 1
+    assert report["coverage"][-1]["share"] == 1
+    assert report["intervals"]["weighted"]["low"] <= report["weighted"] <= report["intervals"]["weighted"]["high"]
     assert report["doubts"] == []
     own = {"title": "of its own", "labels": labels.replace("anywhere/", "emodb/")}
     [doubt] = filled.post("/v1/evaluations", json=own).json()["doubts"]

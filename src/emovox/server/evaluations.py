@@ -99,8 +99,9 @@ class Evaluations:
 
     def all(self) -> list[dict[str, Any]]:
         """All that can be read, latest first."""
-        paths = sorted(self._directory.glob("evaluation_*.json"), reverse=True) if self._directory.is_dir() else []
-        return [report for path in paths if (report := _read(path)) is not None]
+        paths = self._directory.glob("evaluation_*.json") if self._directory.is_dir() else ()
+        reports = [report for path in paths if (report := _read(path)) is not None]
+        return sorted(reports, key=lambda report: str(report["created_at"]), reverse=True)
 
     def get(self, id_: str) -> dict[str, Any]:
         """One.

@@ -36,4 +36,6 @@ export type BatchQuery = NonNullable<operations['begin_v1_batches_post']['parame
 export type SimilarView = Schemas['Similar']
 export type MapView = Schemas['MapView']
 export type MapPoint = Schemas['MapPoint']
+export type EvaluationView = Schemas['EvaluationView']
+export type EvaluationBrief = Schemas['EvaluationList']['evaluations'][number]
 export type ArchiveStats = Schemas['ArchiveStats']

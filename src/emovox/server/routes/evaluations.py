@@ -1,6 +1,7 @@
 """Evaluations: how right what is stored is, by lists of labels."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response
@@ -16,7 +17,6 @@ from emovox.server.service import Service, service_of
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 EvaluationId = Annotated[str, Path(pattern=f"^{ID.pattern}$", examples=["evaluation_20261130_120000_0a1b"])]
 MAX_LIST = 4 * 2**20  # bytes
-Interval = tuple[float, float]
 
 
 class EvaluationRequest(BaseModel):
@@ -66,6 +66,21 @@ class EvaluationList(BaseModel):
     evaluations: list[Brief]
 
 
+class Interval(BaseModel):
+    """The 95 % interval of a figure, by bootstrap."""
+
+    low: float
+    high: float
+
+
+class Covered(BaseModel):
+    """The surest recordings."""
+
+    share: float = Field(description="of all recordings")
+    confidence: float = Field(description="the least among them")
+    accuracy: float = Field(description="share of them that is right")
+
+
 class Missing(BaseModel):
     """Recordings of the list that aren't stored; no figure counts them."""
 
@@ -85,16 +100,15 @@ class EvaluationView(Brief):
     recalls: dict[str, float]
     f1s: dict[str, float]
     confusion: list[list[int]] = Field(description="recordings, by label and by verdict, in the order of `names`")
-    coverage: list[tuple[float, float, float]] = Field(
-        description="of the surest recordings their share, the least confidence among them, and how many are right"
-    )
-    intervals: dict[str, Interval] = Field(
-        description="95 % bootstrap intervals of unweighted, weighted and macro_f1"
-    )
+    coverage: list[Covered] = Field(description="from few to all")
+    intervals: dict[str, Interval] = Field(description="of unweighted, weighted and macro_f1")
     recall_intervals: dict[str, Interval]
     drawn_by: str | None = Field(description="the column whose groups were resampled; null: recordings were")
     left_out: dict[str, int] = Field(description="recordings that were left out, by label")
     missing: Missing
+    trained_corpora: list[str] = Field(
+        description="which corpora the recordings seem to be of that the model was trained on"
+    )
     doubts: list[str] = Field(description="why the figures may flatter, in sentences")
 
 
@@ -178,12 +192,19 @@ def _brief(report: dict[str, Any]) -> dict[str, Any]:
 
 def _view(report: dict[str, Any]) -> EvaluationView:
     own = report["intervals"]
-    intervals = {name: own[name] for name in ("unweighted", "weighted", "macro_f1")}
+
+    def ends(figures: dict[str, Any], names: Iterable[str]) -> dict[str, Interval]:
+        return {name: Interval(low=figures[name][0], high=figures[name][1]) for name in names}
+
     return EvaluationView(
         **{
             **_brief(report),
-            "intervals": intervals,
-            "recall_intervals": own["recalls"],
+            "coverage": [
+                Covered(share=share, confidence=confidence, accuracy=accuracy)
+                for share, confidence, accuracy in report["coverage"]
+            ],
+            "intervals": ends(own, ("unweighted", "weighted", "macro_f1")),
+            "recall_intervals": ends(own["recalls"], own["recalls"]),
             "drawn_by": own["drawn_by"],
         }
     )
