@@ -182,15 +182,7 @@ def evaluate(
     known: Collection[str] = recognizer.metadata.classes if readout is None else names
     emotions = {} if readout is None else readout.emotions
     meaning = to_classes([row.label for row in rows], names, labels_map or {}, source, emotions)
-    labelled, left_out = _with_classes(rows, meaning, known if competing == "shared" else names)
-    if not labelled:
-        raise LabelsError(f"{source}: every recording is left out, with the labels {', '.join(left_out)}")
-    labels = {row.label for row in labelled}
-    classes = tuple(name for name in names if name in known and (competing == "all" or name in labels))
-    if len(classes) < 2:
-        raise LabelsError(
-            f"{source}: only one class competes ({', '.join(classes)}) and is always right; use --classes all"
-        )
+    labelled, left_out, classes = who_competes(rows, meaning, names, known, competing, source)
     options = Options(
         head=head,
         speech_only=speech_only,
@@ -204,42 +196,88 @@ def evaluate(
     failures = [(row.name, result) for row, result in results if isinstance(result, str)]
     given = [result for _, result in results if not isinstance(result, str)]
 
+    knows = None if head is None or head.training.recordings is None else head.training.knows
+
     def evaluated(given: Sequence[Recognition]) -> Evaluation:
-        scores = np.array([_scores(result, name, classes) for result in given]).reshape(-1, len(names))
-        measures = measure(
-            scores, [row.label for row in recognised], names=names, failed=[row.label for row in failed]
-        )
-        columns = group_columns([*recognised, *failed])
-        groups = {column: _by_value(column, recognised, scores, failed, names) for column in columns}
-        drawn_by = resampled_column(groups, group, source)
-        intervals = bootstrap(measures, [] if drawn_by is None else list(groups[drawn_by].values()))
-        knows = None if head is None or head.training.recordings is None else head.training.knows
-        return Evaluation(
-            recognizer.model,
-            head,
-            name,
-            tuple(names),
-            classes,
+        return compared(
             recognised,
-            scores,
-            failures,
+            np.array([_scores(result, name, classes) for result in given]).reshape(-1, len(names)),
             failed,
-            left_out,
-            measures,
-            intervals.whole,
-            intervals.recalls,
-            intervals.f1s,
-            drawn_by,
-            groups,
-            find_folds(rows),
-            None if knows is None else sum(knows(result.recording.sha256) for result in given),
-            trained_corpora(rows, recognizer.metadata.corpora),
+            failures,
+            group=group,
+            source=source,
+            model=recognizer.model,
+            head=head,
+            readout=name,
+            names=tuple(names),
+            classes=classes,
+            left_out=left_out,
+            folds=find_folds(rows),
+            trained_on=None if knows is None else sum(knows(result.recording.sha256) for result in given),
+            trained_corpora=trained_corpora(rows, recognizer.metadata.corpora),
         )
 
     evaluation = evaluated(given)
     if relative is None:
         return evaluation
     return replace(evaluation, relative=relative, without=evaluated([raw(result) for result in given]))
+
+
+def compared(
+    rows: Sequence[Labelled],
+    scores: NDArray[np.float64],
+    failed: Sequence[Labelled],
+    failures: Sequence[Failure],
+    *,
+    group: str | None,
+    source: Path,
+    names: tuple[str, ...],
+    **facts: Any,
+) -> Evaluation:
+    """The evaluation of scores (n, names) that are there already; all else as of `Evaluation` and `evaluate`."""
+    measures = measure(scores, [row.label for row in rows], names=names, failed=[row.label for row in failed])
+    groups = {column: _by_value(column, rows, scores, failed, names) for column in group_columns([*rows, *failed])}
+    drawn_by = resampled_column(groups, group, source)
+    intervals = bootstrap(measures, [] if drawn_by is None else list(groups[drawn_by].values()))
+    return Evaluation(
+        names=names,
+        rows=rows,
+        scores=scores,
+        failures=failures,
+        failed=failed,
+        measures=measures,
+        intervals=intervals.whole,
+        recall_intervals=intervals.recalls,
+        f1_intervals=intervals.f1s,
+        drawn_by=drawn_by,
+        groups=groups,
+        **facts,
+    )
+
+
+def who_competes(
+    rows: Sequence[Labelled],
+    meaning: Mapping[str, str | None],
+    names: Sequence[str],
+    known: Collection[str],
+    competing: Competing,
+    source: Path,
+) -> tuple[list[Labelled], dict[str, int], tuple[str, ...]]:
+    """Rows with their class as label, how many of each label are left out, and the classes that compete.
+
+    Raises:
+        LabelsError: there is nothing to compare.
+    """
+    labelled, left_out = _with_classes(rows, meaning, known if competing == "shared" else names)
+    if not labelled:
+        raise LabelsError(f"{source}: every recording is left out, with the labels {', '.join(left_out)}")
+    labels = {row.label for row in labelled}
+    classes = tuple(name for name in names if name in known and (competing == "all" or name in labels))
+    if len(classes) < 2:
+        raise LabelsError(
+            f"{source}: only one class competes ({', '.join(classes)}) and is always right; use --classes all"
+        )
+    return labelled, left_out, classes
 
 
 def _recognised(

@@ -25,6 +25,7 @@ from emovox.server.admission import Admission
 from emovox.server.archiving import Archiving
 from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
+from emovox.server.evaluations import Evaluations
 from emovox.server.http.problems import Problem, busy
 from emovox.server.http.request_body import Limits
 from emovox.server.http.uploads import Uploads
@@ -87,6 +88,7 @@ class Service:
         self.admission = Admission(self.scheduler, limit=own.queue_size)
         self.pulls = Pulls()
         self.maps = Maps()
+        self.evaluations = Evaluations(self.state / "evaluations", self.archiving.archive)
         self.trainings = Background("train", at_once=1, busy="wait until the head {} is trained")
         self.export_lock = asyncio.Lock()  # one export is written at a time; the others need no threads to wait
         self.receiving = 0  # uploads

@@ -132,15 +132,20 @@ def _precisions(name: str) -> tuple[Precision, ...]:
 
 
 def _readouts(name: str) -> list[ReadoutView] | None:
+    metadata = metadata_by_name(name)
+    if metadata is None:
+        return None
+    return [ReadoutView.model_validate(readout) for readout in metadata.readouts]
+
+
+def metadata_by_name(name: str) -> Metadata | None:
+    """What a model says of itself; None: it isn't installed, or hasn't been converted."""
     try:
         path = catalog.resolve(name)
         file = newest(name, "auto") if path.is_dir() else path  # a snapshot is gigabytes of weights
-        if file is None:
-            return None
-        metadata = with_mapping(metadata_of(file), mapping_of(name))
+        return None if file is None else with_mapping(metadata_of(file), mapping_of(name))
     except (EmovoxError, OSError):  # as above
         return None
-    return [ReadoutView.model_validate(readout) for readout in metadata.readouts]
 
 
 # Reading a model file takes a fifth of a second: it is read again when it has changed.

@@ -48,8 +48,33 @@ export const archive = {
     models: 'Models, and what they give besides the nine emotions',
     noOwn: 'nothing else',
     commands: 'By command',
-    map: 'A map of the archive, on which every recording is a point: a page by itself.',
-    evaluation: 'How right a model is on labelled recordings of yours: a report with pictures.',
+    map: 'The map of the recordings',
+    mapHint:
+      'What sounds alike lies together; directions mean nothing. A click opens a recording; the arrow keys go from one to the next, and Enter opens it.',
+    noMap: 'Nothing can be drawn yet: recordings are on the map if their embeddings are in the archive.',
+    mapPart: (shown: number, all: number, model: string) =>
+      `${shown} of ${all} are shown: the latest that ${model} recognised.`,
+    evaluations: 'How right the results are',
+    evaluate: 'Compare with labels…',
+    evaluateHint:
+      'A list (CSV, TSV or JSON lines) with the columns path and label: each recording that is stored by that name is compared with its label. Nothing is recognised again.',
+    recallOf: (recall: string, count: number) =>
+      `mean recall ${recall}, ${count} ${count === 1 ? 'recording' : 'recordings'}`,
+    figures: { unweighted: 'Mean recall', weighted: 'Right', macro_f1: 'Macro F1' },
+    ends: (low: string, high: string) => `95 %: ${low} to ${high}`,
+    trainedOn: (model: string, corpora: string) =>
+      `${model} was trained on ${corpora}, which these recordings seem to be of: the figures say how well it knows them, not how it does on speech that it never heard.`,
+    recalls: 'Recall of each class',
+    coverage: 'Accuracy over coverage',
+    coverageText: (text: string) => `How many are right of the surest: ${text}`,
+    coverageHint: 'How many are right if only the surest share of the recordings is judged.',
+    confusion: 'Who is taken for whom',
+    confusionHint: 'A row for each label, a column for each verdict; darker is a larger share of the row.',
+    compared: (count: number, model: string) =>
+      `${count} ${count === 1 ? 'recording' : 'recordings'}, as ${model} recognised them without a baseline.`,
+    missing: (count: number, name: string) =>
+      `${count} of the list ${count === 1 ? 'isn’t' : 'aren’t'} stored, such as ${name}.`,
+    leftOut: (labels: string) => `Left out, as no class that competes: ${labels}.`,
     train: 'Classes of your own, from examples of each.',
   },
   compare: {

@@ -1,0 +1,75 @@
+"""Insights: the map of the recordings, and evaluations."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from support.browser import tab as opened
+from support.service import Client
+
+
+@pytest.fixture(scope="module")
+def filled(service: Client, examples: list[Path]) -> Client:
+    for path in examples[:5]:
+        assert service.post_file(path, embedding="true").is_success
+    return service
+
+
+@pytest.mark.parametrize(("language", "name"), [("en-GB", "The map of the recordings"), ("zh-CN", "录音地图")])
+def test_every_point_of_the_map_leads_to_its_recording(
+    browser: Browser, filled: Client, language: str, name: str
+) -> None:
+    points = filled.get("/v1/archive/map").json()["points"]
+    with opened(browser, str(filled.base_url), locale=language) as tab:
+        page = tab.open("#/insights")
+        ground = page.get_by_role("application", name=name)
+        box = ground.bounding_box()
+        assert box is not None
+        point = points[0]
+        x = 14 + (point["x"] + 1) / 2 * (box["width"] - 28)
+        y = 14 + (1 - point["y"]) / 2 * (box["height"] - 28)
+        ground.scroll_into_view_if_needed()
+        ground.hover(position={"x": x, "y": y})
+        expect(page.locator("section .tip")).to_contain_text(point["name"])
+        ground.click(position={"x": x, "y": y})
+        expect(page).to_have_url(re.compile(f"#/output/{point['output']}$"))
+        page.go_back()
+        ground.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowLeft")
+        told = page.locator("section[aria-labelledby=map] [role=status]")
+        expect(told).to_have_text(re.compile(r"\.flac, "))
+        named = told.inner_text().split(",")[0]
+        page.keyboard.press("Enter")
+        expect(page.locator("article.result h2").first).to_have_text(named)
+
+
+def test_labels_are_compared_with_what_is_stored(browser: Browser, filled: Client, tmp_path: Path) -> None:
+    stored = filled.get("/v1/outputs").json()["outputs"]
+    rows = [f"{item['name']},{item['emotion']}" for item in stored]
+    wrong = next(item["emotion"] for item in stored if item["emotion"] != stored[0]["emotion"])
+    rows[0] = f"{stored[0]['name']},{wrong}"
+    (labels := tmp_path / "truth.csv").write_text("path,label\n" + "\n".join(rows) + "\nnowhere.wav,angry\n")
+    (tmp_path / "none.csv").write_text("nothing\n")
+    with opened(browser, str(filled.base_url)) as tab:
+        page = tab.open("#/insights")
+        part = page.get_by_role("region", name="How right the results are")
+        page.set_input_files("#labels", str(tmp_path / "none.csv"))
+        expect(part.get_by_text("The list can’t be used")).to_be_visible()
+        page.set_input_files("#labels", str(labels))
+        report = part.locator(".report")
+        expect(report.get_by_text(f"{len(stored)} recordings, as lite")).to_be_visible()
+        expect(report.get_by_text("1 of the list isn’t stored, such as nowhere.wav")).to_be_visible()
+        right = report.locator("dl").get_by_text(f"{round(100 * (1 - 1 / len(stored)))} %", exact=True)
+        expect(right.first).to_be_visible()
+        cells = [int(text or 0) for text in report.locator("tbody td").all_inner_texts()]
+        assert sum(cells) == len(stored)
+        expect(report.get_by_role("img")).to_have_attribute("aria-label", re.compile("How many are right"))
+        page.reload()
+        part.get_by_role("button", name="truth.csv", exact=True).click()
+        expect(report).to_be_visible()
+        part.get_by_role("button", name="Remove: truth.csv").click()
+        expect(part.get_by_role("button", name="truth.csv", exact=True)).to_have_count(0)
+    assert filled.get("/v1/evaluations").json()["evaluations"] == []
