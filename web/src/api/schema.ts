@@ -686,6 +686,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All
+         * @description The evaluations that are kept, latest first.
+         */
+        get: operations["all__v1_evaluations_get"];
+        put?: never;
+        /**
+         * Make
+         * @description Compare a list of labels, of 4 MiB and 50,000 recordings at most, with what is stored of its recordings.
+         *
+         *     Nothing is recognised again: of each recording the latest verdict counts, without a baseline, as the archive
+         *     has it, all of one model and revision.
+         */
+        post: operations["make_v1_evaluations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/evaluations/{id_}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description A report.
+         */
+        get: operations["get_v1_evaluations__id___get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Delete a report.
+         */
+        delete: operations["remove_v1_evaluations__id___delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/archive/moments": {
         parameters: {
             query?: never;
@@ -1107,7 +1158,7 @@ export interface components {
              */
             consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
-            summary?: components["schemas"]["Brief"] | null;
+            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
         };
         /**
          * BaselineFacts
@@ -1250,35 +1301,6 @@ export interface components {
             jobs: components["schemas"]["JobView"][];
         };
         /**
-         * Brief
-         * @description A summary in a line, as lists have it. Classes are the nine, or those of the model's first readout.
-         */
-        Brief: {
-            /**
-             * Kind
-             * @description clear: one class leads; tie: two are level, which is within ten points of each other, or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it changes; values: the model gives no classes
-             * @enum {string}
-             */
-            kind: "clear" | "tie" | "unsure" | "arc" | "values";
-            /**
-             * Readout
-             * @description whose classes or values they are; left out for the nine
-             */
-            readout?: string | null;
-            /** @description as a title: `neutral → angry 1:12 → neutral 2:30` */
-            headline: components["schemas"]["Said"];
-            /**
-             * Classes
-             * @description what leads: one class, or two that are level; of an arc the one with most of the speech; none: the model isn't sure, or gives values
-             */
-            classes: string[];
-            /**
-             * Score
-             * @description of the class, where one leads clearly; left out otherwise
-             */
-            score?: number | null;
-        };
-        /**
          * CorrectionPage
          * @description A page of corrections.
          */
@@ -1364,6 +1386,27 @@ export interface components {
             created_at: string;
         };
         /**
+         * Covered
+         * @description The surest recordings.
+         */
+        Covered: {
+            /**
+             * Share
+             * @description of all recordings
+             */
+            share: number;
+            /**
+             * Confidence
+             * @description the least among them
+             */
+            confidence: number;
+            /**
+             * Accuracy
+             * @description share of them that is right
+             */
+            accuracy: number;
+        };
+        /**
          * Curve
          * @description Scores and values over time.
          */
@@ -1430,6 +1473,121 @@ export interface components {
              * @enum {string}
              */
             texture: "" | "dots" | "stripes";
+        };
+        /**
+         * EvaluationList
+         * @description All evaluations, latest first.
+         */
+        EvaluationList: {
+            /** Evaluations */
+            evaluations: components["schemas"]["emovox__server__routes__evaluations__Brief"][];
+        };
+        /**
+         * EvaluationView
+         * @description A report.
+         */
+        EvaluationView: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Clips
+             * @description recordings that were compared
+             */
+            clips: number;
+            /**
+             * Unweighted
+             * @description mean recall
+             */
+            unweighted: number;
+            /**
+             * Weighted
+             * @description share of recordings that are right
+             */
+            weighted: number;
+            /**
+             * Names
+             * @description the classes of the confusion matrix
+             */
+            names: string[];
+            /** Competing */
+            competing: string[];
+            /**
+             * Classes
+             * @description those of the labels
+             */
+            classes: string[];
+            /** Macro F1 */
+            macro_f1: number;
+            /**
+             * Confidence
+             * @description mean of the verdicts'
+             */
+            confidence: number;
+            /** Calibration Error */
+            calibration_error: number;
+            /** Recalls */
+            recalls: {
+                [key: string]: number;
+            };
+            /** F1S */
+            f1s: {
+                [key: string]: number;
+            };
+            /**
+             * Confusion
+             * @description recordings, by label and by verdict, in the order of `names`
+             */
+            confusion: number[][];
+            /**
+             * Coverage
+             * @description from few to all
+             */
+            coverage: components["schemas"]["Covered"][];
+            /**
+             * Intervals
+             * @description of unweighted, weighted and macro_f1
+             */
+            intervals: {
+                [key: string]: components["schemas"]["Interval"];
+            };
+            /** Recall Intervals */
+            recall_intervals: {
+                [key: string]: components["schemas"]["Interval"];
+            };
+            /**
+             * Drawn By
+             * @description the column whose groups were resampled; null: recordings were
+             */
+            drawn_by: string | null;
+            /**
+             * Left Out
+             * @description recordings that were left out, by label
+             */
+            left_out: {
+                [key: string]: number;
+            };
+            missing: components["schemas"]["Missing"];
+            /**
+             * Trained Corpora
+             * @description which corpora the recordings seem to be of that the model was trained on
+             */
+            trained_corpora: string[];
+            /**
+             * Doubts
+             * @description why the figures may flatter, in sentences
+             */
+            doubts: string[];
         };
         /**
          * ExampleView
@@ -1752,6 +1910,16 @@ export interface components {
             status: "ok" | "ready";
         };
         /**
+         * Interval
+         * @description The 95 % interval of a figure, by bootstrap.
+         */
+        Interval: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
          * JobPage
          * @description A page of jobs.
          */
@@ -1940,6 +2108,19 @@ export interface components {
              * @description how many the parameters select; those that aren't points are of another model or revision, have no embedding, or are earlier than the latest `limit`
              */
             recognitions: number;
+        };
+        /**
+         * Missing
+         * @description Recordings of the list that aren't stored; no figure counts them.
+         */
+        Missing: {
+            /** Count */
+            count: number;
+            /**
+             * Names
+             * @description the first hundred
+             */
+            names: string[];
         };
         /**
          * ModelView
@@ -2299,6 +2480,11 @@ export interface components {
              */
             ethics: string | null;
             /**
+             * Abstain
+             * @description whether nothing is given where the model is unsure
+             */
+            abstain: boolean;
+            /**
              * Exception
              * @description the medical or safety reason for which all sides are inferred
              */
@@ -2621,7 +2807,7 @@ export interface components {
              */
             consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
-            summary?: components["schemas"]["Brief"] | null;
+            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /** Moments */
             moments: components["schemas"]["MomentView"][];
         };
@@ -2651,6 +2837,12 @@ export interface components {
              * @description reference of the approval that the profile `research` needs
              */
             ethics?: string | null;
+            /**
+             * Abstain
+             * @description whether nothing is given where the model is unsure; left out if it is
+             * @default false
+             */
+            abstain: boolean;
         };
         /**
          * Said
@@ -2719,7 +2911,7 @@ export interface components {
             } | null;
             /**
              * Unsure
-             * @description whether its confidence is one at which this model is wrong too often; left out where that wasn't measured
+             * @description whether its confidence is one at which this model is wrong too often; left out where that wasn't measured. Of `unknown` with the score 1: whether the policy gives nothing for that reason
              */
             unsure?: boolean | null;
             /**
@@ -2981,7 +3173,7 @@ export interface components {
              */
             consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
-            summary?: components["schemas"]["Brief"] | null;
+            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
@@ -3174,9 +3366,9 @@ export interface components {
              */
             others?: components["schemas"]["Summary"][] | null;
             /** @description what its segments come to, by rule, in a line; left out without any */
-            summary?: components["schemas"]["Brief"] | null;
+            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /** @description as it would be without the baseline, if there is one; in lists */
-            summary_without?: components["schemas"]["Brief"] | null;
+            summary_without?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /**
              * Moments
              * @description by flag: where its rule holds, if it does; in lists alone
@@ -3222,12 +3414,12 @@ export interface components {
             duration: number;
             /**
              * Low
-             * @description lowest sample in each of equal spans, -1 to 1
+             * @description lowest sample in each of equal spans, -1 to 1; empty where the sound isn't kept
              */
             low: number[];
             /**
              * High
-             * @description highest sample
+             * @description highest sample; likewise
              */
             high: number[];
             /** @description null if no frames are stored, or their file is gone or damaged */
@@ -3320,6 +3512,69 @@ export interface components {
         Written: {
             /** Files */
             files: components["schemas"]["FileView"][];
+        };
+        /**
+         * Brief
+         * @description A summary in a line, as lists have it. Classes are the nine, or those of the model's first readout.
+         */
+        emovox__inference__summary__Brief: {
+            /**
+             * Kind
+             * @description clear: one class leads; tie: two are level, which is within ten points of each other, or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it changes; values: the model gives no classes
+             * @enum {string}
+             */
+            kind: "clear" | "tie" | "unsure" | "arc" | "values";
+            /**
+             * Readout
+             * @description whose classes or values they are; left out for the nine
+             */
+            readout?: string | null;
+            /** @description as a title: `neutral → angry 1:12 → neutral 2:30` */
+            headline: components["schemas"]["Said"];
+            /**
+             * Classes
+             * @description what leads: one class, or two that are level; of an arc the one with most of the speech; none: the model isn't sure, or gives values
+             */
+            classes: string[];
+            /**
+             * Score
+             * @description of the class, where one leads clearly; left out otherwise
+             */
+            score?: number | null;
+        };
+        /**
+         * Brief
+         * @description An evaluation in a line.
+         */
+        emovox__server__routes__evaluations__Brief: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Clips
+             * @description recordings that were compared
+             */
+            clips: number;
+            /**
+             * Unweighted
+             * @description mean recall
+             */
+            unweighted: number;
+            /**
+             * Weighted
+             * @description share of recordings that are right
+             */
+            weighted: number;
         };
         /**
          * FrameReadout
@@ -8081,6 +8336,425 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    all__v1_evaluations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationList"];
+                };
+            };
+        };
+    };
+    make_v1_evaluations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Title
+                     * @description what the report is called
+                     * @example calls
+                     */
+                    title: string;
+                    /**
+                     * Labels
+                     * @description the list: a recording and its label in each row, in columns such as path and label. A recording is known by a column sha256, by its name, or by its file's name if no other has that
+                     * @example path,label
+                     *     a.wav,angry
+                     *     b.wav,sad
+                     */
+                    labels: string;
+                    /**
+                     * Format
+                     * @default csv
+                     * @enum {string}
+                     */
+                    format?: "csv" | "tsv" | "jsonl";
+                    /**
+                     * Labels Map
+                     * @description what labels mean; an empty word leaves one out
+                     */
+                    labels_map?: {
+                        [key: string]: string;
+                    };
+                    /**
+                     * Classes
+                     * @description which classes compete: those of the labels that the model has, or all that it has
+                     * @default shared
+                     * @enum {string}
+                     */
+                    classes?: "shared" | "all";
+                    /**
+                     * Model
+                     * @description only what this model recognised; by default that with the most of them
+                     */
+                    model?: string | null;
+                    /**
+                     * Group
+                     * @description column of the groups that are resampled for the intervals
+                     */
+                    group?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The report. `Location` is its address. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_v1_evaluations__id___get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_v1_evaluations__id___delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
