@@ -11,7 +11,6 @@ export const problems = {
     'foreign-origin': 'This service can’t be used from this address: EMOVOX_CORS_ORIGINS must name it.',
     'unknown-host': 'The service isn’t known by this name: EMOVOX_ALLOWED_HOSTS must list it.',
     'no-such-evaluation': 'This evaluation isn’t there: it may have been deleted.',
-    labels:
       'The list can’t be used: it needs a column of recordings and one of labels, at least two labels that the model knows, and recordings that are stored.',
     'not-found': 'There is nothing here.',
     'no-such-job': 'The service no longer knows this job. Recognise the recording again.',
