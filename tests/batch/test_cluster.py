@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from emovox.audio.wav import WavWriter
+from emovox.baselines.fitting import fit
 from emovox.batch.config import BatchConfig
 from emovox.batch.engine import Member
 from emovox.batch.run import Batch
@@ -18,6 +19,8 @@ from emovox.batch.status import Status
 from emovox.batch.tasks import Plan, Task
 from emovox.errors import BatchError, ClusterError
 from emovox.inference.options import Options
+from emovox.inference.recognizer import Recognizer
+from emovox.policy import Policy
 from emovox.settings import settings
 from support import tiny
 from support.batches import run, table
@@ -114,6 +117,31 @@ def test_a_cluster_gives_what_one_machine_gives_whatever_dies(
         Batch(BatchConfig("calls", "rest", model=model, longest=30), make, take_the_last).run()
     assert "no workers are left on the cluster: waiting for a node" in told
     assert len(table(tmp_path / "rest")) >= 10
+
+
+def test_sides_are_obeyed_on_every_node(cluster: Any, tmp_path: Path, examples: list[Path]) -> None:
+    """By the list's column, and by the baseline where that says nothing; the nodes have no policy of their own."""
+    model = tiny.write(tmp_path / "tiny.onnx").name
+    recognizer = Recognizer(tmp_path / model)
+    rows = np.ones((2, recognizer.metadata.embedding_size))
+    [agents] = fit("agents", rows, recognizer.metadata, sides=["worker", "worker"])
+    sides = ["customer", "worker", "open", "pupil", "", "subject"]
+    listed = ["path,side", *(f"{path},{side}" for path, side in zip(examples, sides, strict=False))]
+    (tmp_path / "calls.csv").write_text("\n".join(listed))
+    facts: dict[str, Any] = {"model": str(tmp_path / model), "policy": Policy("eu")}
+    options = Options(segments=True, baseline=agents)
+    source = str(tmp_path / "calls.csv")
+    run(BatchConfig(source, str(tmp_path / "inline"), options=options, **facts))
+    wish = BatchConfig(source, str(tmp_path / "out"), options=options, **facts)
+    status = Batch(wish, lambda plan: RayEngine(plan, address=cluster.address), lambda _: None).run()
+    assert (status.done, status.failed) == (6, 0)
+    assert table(tmp_path / "out") == table(tmp_path / "inline")
+    by_path = {Path(row["path"]): row for row in table(tmp_path / "out")}
+    said = [(by_path[path]["side"], by_path[path]["emotion"] is not None) for path in examples[:6]]
+    assert said == [
+        ("customer", True), ("worker", False), ("worker", False), ("pupil", False), ("worker", False),
+        ("subject", True),
+    ]  # fmt: skip
 
 
 def test_a_try_counts_once_it_is_begun(cluster: Any, calls: Path, tmp_path: Path) -> None:

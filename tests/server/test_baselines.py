@@ -56,6 +56,7 @@ def test_they_are_listed(shared: Client, line3: Baseline, recognizer: Recognizer
         "count": 20,
         "model": "lite",
         "revision": line3.model.revision,
+        "side": None,
         "usable": True,
         "created_at": listed[0]["created_at"],
         "group": None,

@@ -254,10 +254,14 @@ def test_one_can_be_replaced(tab: Tab, stored: list[str], line3: Baseline) -> No
     page.get_by_role("button", name="Make a baseline of these").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox").fill("line3")
+    dialog.get_by_label("Whose voice it is").select_option("customer")
     dialog.get_by_role("button", name="Make").click()
     dialog.get_by_role("button", name="Replace it").click()
     expect(dialog.get_by_role("status")).to_contain_text("line3 is made of")
     assert Baseline.find("line3").checksum != line3.checksum
+    assert Baseline.find("line3").side == "customer"
+    page.goto(f"{tab.base}/#/insights")
+    expect(page.locator("main details li").first.locator(".chip")).to_have_text("Customer")
 
 
 def test_who_is_deleted_is_taken_out_of_baselines(tab: Tab, service: Client, examples: list[Path]) -> None:

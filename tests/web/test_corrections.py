@@ -59,7 +59,7 @@ def test_ten_segments_are_corrected_and_used_by_keys_alone(
         expect(page.locator("dialog[open] [role=status]")).to_contain_text("Nothing could be held out")
         tab.shoot("corrections-trained")
         page.keyboard.press("Enter")  # use it: the recording is recognised once more
-        page.wait_for_selector("article.result .readout", state="attached", timeout=60_000)
+        page.wait_for_selector(f"article.result:not([data-output={first}])", timeout=60_000)
         assert names() == ["own"]
         ids = [item["id"] for item in own.get("/v1/outputs").json()["outputs"]]
         assert own.get(f"/v1/outputs/{ids[0]}").json()["head"]["name"] == "own"
@@ -141,6 +141,22 @@ def test_what_is_too_little_is_told_and_can_be_left_out(
         expect(dialog.locator("[role=status]")).to_contain_text("4 条录音分成 4 份依次留出")
         expect(dialog.locator("tbody tr")).to_have_count(2)
         tab.shoot("corrections-trained-zh")
+        dialog.get_by_role("button", name="关闭").click()
+        page.goto(f"{tab.base}/#/insights")
+        heads = page.get_by_role("region", name="自己的类别")
+        expect(heads).to_contain_text("依次留出 4 条录音")
+        expect(heads).to_contain_text("由更正训练")
+        tab.shoot("corrections-insights-zh", whole=True)
+        page.evaluate(browsers.axe())
+        found = page.evaluate("axe.run()")["violations"]
+        assert [item["id"] for item in found if item["impact"] in {"serious", "critical"}] == []
+        heads.get_by_role("button", name="用 5 处更正训练").click()
+        expect(dialog).to_contain_text("分类头名称")
+        page.keyboard.press("Escape")
+        heads.get_by_role("button", name="下一段待查").click()
+        # All but one have a label.
+        [rest] = own.get("/v1/corrections/next").json()["segments"]
+        expect(page.locator(f"article.result[data-output={rest['output']}] .stage")).to_be_focused()
 
 
 def test_a_voice_of_which_nothing_may_be_inferred_cannot_be_labelled(

@@ -141,7 +141,7 @@ def test_what_sounds_alike_and_what_there_is_in_sum(tab: Tab, service: Client, e
     page.get_by_role("link", name="Insights").click()
     expect(page).to_have_title("Insights – Emovox")
     expect(page.get_by_role("region", name="Day by day").get_by_role("link")).to_have_count(1)
-    expect(page.get_by_text("Own classes (heads)")).to_be_visible()
+    expect(page.get_by_text("Own classes and values (heads)")).to_be_visible()
     tab.shoot("insights", whole=True)
     page.get_by_role("link", name="Angry").click()
     expect(page.locator("tbody tr").first).to_contain_text("Angry")

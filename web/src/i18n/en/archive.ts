@@ -43,6 +43,9 @@ export const archive = {
     headsHint:
       'Recall of each class, or agreement of each value, on recordings that were kept from training. Heads are trained by',
     measured: (recall: string) => `Recall of ${recall} in the mean of its classes`,
+    between: (low: string, high: string) => `(${low} to ${high})`,
+    heldOut: (count: number, group: string) => `${count} held out in turn, by ${group}`,
+    ofCorrections: 'from corrections',
     measuredValues: 'Agreement with ratings (CCC; 1 is perfect)',
     unmeasured: 'Not measured: it was trained on all there was',
     models: 'Models, and what they give besides the nine emotions',

@@ -43,6 +43,10 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     noHeads: '还没有分类头。',
     headsHint: '各类别的召回率，或各数值与评分的一致程度，在未参与训练的录音上测得。训练分类头的命令：',
     measured: (recall) => `各类别平均召回率 ${recall}`,
+    between: (low, high) => `（${low} 至 ${high}）`,
+    heldOut: (count, group) =>
+      `依次留出 ${count} ${group === 'speaker' ? '位说话人' : group === 'recording' ? '条录音' : `组（${group}）`}`,
+    ofCorrections: '由更正训练',
     measuredValues: '与评分的一致程度（CCC，1 为完全一致）',
     unmeasured: '未经测量：全部录音都用于训练',
     models: '模型，以及九种情感之外的输出',
