@@ -283,7 +283,7 @@ class Draft:
 class Outputs:
     """The directory for outputs directories.
 
-    Example:
+    Examples:
         >>> outputs = emovox.Outputs("outputs")
         >>> with outputs.draft() as draft:
         ...     recognition = recognizer.recognize("call.mp3", sink=draft.write)

@@ -17,14 +17,18 @@ from sqlalchemy import MetaData, create_engine, func, inspect, select
 from emovox.archive import Archive, Filter, schema
 from emovox.archive import database as tables
 from emovox.archive.database import VERSION_TABLE, open_database
+from emovox.archive.importing import import_directories
+from emovox.archive.record import read_directory
 from emovox.archive.schema import HEAD
 from emovox.emotions import NAMES
 from emovox.errors import SettingsError
+from emovox.outputs import RESULT
 from emovox.server import database as service_tables
 from emovox.server.jobs.jobs import Jobs, NewJob
 from emovox.server.keys import Keys
 from emovox.settings import settings
 from support.records import record, without_nine
+from support.results import recognition, segment
 
 OLD = """
 CREATE TABLE jobs (
@@ -398,3 +402,49 @@ def test_outputs_that_are_a_volume_have_their_archive_in_them(
     assert tables.archive_file() == outputs / ".emovox" / "outputs.db"
     (beside := outputs.with_name("outputs.db")).touch()
     assert tables.archive_file() == beside  # it was there before
+
+
+def test_summaries_of_what_was_archived_before_are_read_once(database: str, tmp_path: Path) -> None:
+    """An archive that knows no summaries lets every directory be read again, which brings them."""
+    directory = tmp_path / "outputs" / "outputs_20240104_223000"
+    directory.mkdir(parents=True)
+    item = recognition(segments=[segment(0, 2)])
+    (directory / RESULT).write_text(item.to_json(), encoding="utf-8")
+    with Archive(tmp_path / "a.db") as archive:
+        archive.add_records([read_directory(directory)])
+        with archive.database.begin() as connection:  # as the migration left it
+            connection.exec_driver_sql("UPDATE recognitions SET summary = NULL")
+            connection.exec_driver_sql("UPDATE directories SET modified = 0")
+        assert [record.summary for record in archive.all()] == [None]
+        import_directories(archive, [directory])
+        [record] = archive.all()
+        assert item.summary is not None
+        assert (record.summary, record.summary_recognized) == (item.summary.brief, None)
+        [(_, _, modified)] = archive.directories.page(directory.parent, Filter(), before=None, limit=9)
+        assert modified == (directory / RESULT).stat().st_mtime_ns
+
+
+def test_an_archive_of_before_gets_flags_and_summaries(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "HEAD", "0009")
+        before = open_database(tmp_path / "a.db")
+    scores = ", ".join(["0.0"] * 8 + ["1.0"])
+    with before.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO recordings (sha256, created) VALUES ('s', 1.0)")
+        connection.exec_driver_sql(
+            "INSERT INTO recognitions (id, recording, created, day, model, revision, granularity, emotion, "  # noqa: S608
+            f"confidence, {', '.join(NAMES)}, warnings) "
+            f"VALUES ('i', 's', 1.0, '1970-01-01', 'm', '1', 'utterance', 'unknown', 1.0, {scores}, '')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO directories (path, parent, position, recognition, modified) "
+            "VALUES ('p/d', 'p', 'd', 'i', 7)"
+        )
+    before.dispose()
+    with Archive(tmp_path / "a.db") as archive:
+        assert [(item.id, item.summary) for item in archive.all()] == [("i", None)]
+        assert archive.flags.put("x", "angry > 60%").name == "x"
+        with archive.database.connect() as connection:
+            assert connection.exec_driver_sql("SELECT modified FROM directories").scalar() == 0

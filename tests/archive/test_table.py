@@ -13,7 +13,7 @@ from support.records import record, without_nine
 
 
 def test_the_columns_are_the_fields() -> None:
-    assert set(COLUMNS) == {*FIELDS, *NAMES} - {"scores", "readouts"}
+    assert set(COLUMNS) == {*FIELDS, *NAMES, "headline", "headline_zh"} - {"scores", "readouts"}
     one = record(1, warnings=("quiet", "short"), tags=("a", "b"), channel=2)
     text = io.StringIO()
     write_csv([one], text, Layout())

@@ -68,6 +68,7 @@ def test_a_layout_and_a_missing_file(run: Run, manifest: Path, examples: list[Pa
     (place / "03a01Wb.wav").write_bytes(b"no sound")
     code, out, err = run("evaluate", place, "--layout", "emodb", "--model", "lite")
     assert code == 1
+    assert "Warning: lite was trained on emodb, which these recordings seem to be of" in err
     assert "8 recordings" in out
     assert "angry           2   50.0 %" in out
     assert "Error: 03a01Wb.wav:" in err
@@ -173,7 +174,7 @@ def test_what_means_nothing_to_values_is_refused(run: Run, rated: Path, manifest
     for given, said in (
         (("--labels-map", "a=b"), "--labels-map is for models that give classes"),
         (("--classes", "all"), "--classes is for models that give classes"),
-        (("--label-column", "act"), "the model gives values, so say VALUE=COLUMN"),
+        (("--label-column", "act"), "these are values, so say VALUE=COLUMN"),
         (("--range", "7,1"), "give two numbers, the lower one first"),
         (("--range", "high"), "give two numbers, the lower one first"),
         (("--head", "x", "--readout", "y"), "exclude each other"),

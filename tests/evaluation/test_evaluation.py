@@ -11,7 +11,8 @@ from conftest import Encode
 
 from emovox.audio.wav import WavWriter
 from emovox.errors import HeadError, LabelsError, OptionsError
-from emovox.evaluation.evaluation import doubts, evaluate, readout_to_evaluate
+from emovox.evaluation.doubts import doubts
+from emovox.evaluation.evaluation import evaluate, readout_to_evaluate
 from emovox.evaluation.report import evaluation_report
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Labelled

@@ -81,7 +81,7 @@ def test_values_from_stored_embeddings(recognizer: Recognizer, rated: Path, tmp_
     assert (figures["arousal"]["ccc"] or 0) > 0.9
     assert (figures["valence"]["ccc"] or 0) < 0.5
     assert (figures["arousal"]["rmse"] or 9) < 0.7
-    low, high = facts.intervals["arousal"]["ccc"]
+    low, high = facts.figure_intervals["arousal"]["ccc"]
     assert low is not None
     assert high is not None
     assert low < (figures["arousal"]["ccc"] or 0) < high

@@ -25,7 +25,8 @@ from emovox.inference.recognition import ReadoutResult, json_schema
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import Outputs
 from emovox.server.http.problems import Problem
-from emovox.server.stored_outputs import HeadVerdict, StoredOutputs
+from emovox.server.output_summary import HeadVerdict
+from emovox.server.stored_outputs import StoredOutputs
 from support.baselines import baseline
 from support.results import frames, recognition
 from support.service import Client

@@ -15,17 +15,19 @@ from emovox import lazy
 
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
+    from emovox.archive.corrections import Correction
     from emovox.archive.filter import Filter
     from emovox.archive.record import ArchiveRecord
     from emovox.archive.similarity.search import Neighbour
     from emovox.archive.statistics import Stats
 
-__all__ = ["Archive", "ArchiveRecord", "Filter", "Neighbour", "Stats"]
+__all__ = ["Archive", "ArchiveRecord", "Correction", "Filter", "Neighbour", "Stats"]
 __getattr__ = lazy.names(
     __name__,
     {
         "Archive": "archive",
         "ArchiveRecord": "record",
+        "Correction": "corrections",
         "Filter": "filter",
         "Neighbour": "similarity.search",
         "Stats": "statistics",

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Engine, delete, select, tuple_
 
 from emovox.archive import rows
+from emovox.archive.corrections import Corrections
 from emovox.archive.database import PATIENCE, archive_file, open_database
 from emovox.archive.directories import Directories
 from emovox.archive.filter import Filter
+from emovox.archive.flags import Flags
 from emovox.archive.names import Name
 from emovox.archive.pages import mark, position
 from emovox.archive.readings import names
@@ -40,8 +42,10 @@ class Archive:
         database: where they are.
         neighbours: the index of their embeddings.
         directories: their outputs directories.
+        corrections: what people said of segments.
+        flags: named rules that find moments in them.
 
-    Example:
+    Examples:
         >>> with Archive() as archive:
         ...     archive.add(recognizer.recognize("call.mp3", embedding=True))
         ...     for neighbour in archive.similar(recognizer.recognize("other.mp3", embedding=True)):
@@ -65,6 +69,8 @@ class Archive:
         self._mapper = RecordMapper(self.database)
         self.neighbours = SimilarityIndex(self.database, _cache(self.database))
         self.directories = Directories(self.database, self._mapper)
+        self.corrections = Corrections(self.database, self._mapper)
+        self.flags = Flags(self.database)
 
     def __enter__(self) -> "Archive":
         return self

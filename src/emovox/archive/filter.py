@@ -10,16 +10,19 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from emovox.archive import readings
+from emovox.archive import moments, readings
 from emovox.archive.names import Name
 from emovox.archive.readings import Comparison, Operator
 from emovox.archive.record import clean
+from emovox.archive.rule import Rule
 from emovox.archive.schema import recognitions, recordings, tags
 from emovox.emotions import check_names
 from emovox.errors import FilterError, UnknownEmotionError
 from emovox.policy import SIDES, Side, policy
 
 _COMPARISON = re.compile(r"(.+?)(>=|<=|>|<|=)(.+)")
+_NO_WORDS = frozenset({"comparisons", "names", "without", "rule", "moved"})  # fields that no word is for
+_COLUMNS = ("model", "revision", "baseline", "side", "purpose", "consent")  # that must be equal
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,11 @@ class Filter:
         revision: of the model.
         baseline: the name of the one that it was recognised with.
         side: whose voice it is.
+        purpose: what it was recognised for.
+        consent: where the consent is kept.
         without: sides of which nothing is meant.
+        rule: that may hold of a segment; whether it does for long enough is found out by `moments`.
+        moved: whether the rule is of scores that a baseline will move.
     """
 
     emotion: str | None = None
@@ -54,7 +61,11 @@ class Filter:
     revision: str | None = None
     baseline: str | None = None
     side: str | None = None
+    purpose: str | None = None
+    consent: str | None = None
     without: frozenset[Side] = frozenset()
+    rule: Rule | None = None
+    moved: bool = False
 
     @classmethod
     def parse(cls, words: Iterable[str]) -> "Filter":
@@ -63,7 +74,7 @@ class Filter:
         Raises:
             FilterError: a word can't be read, or two have the same key.
         """
-        keys = [field.name for field in fields(cls) if field.name not in {"comparisons", "names", "without"}]
+        keys = [field.name for field in fields(cls) if field.name not in _NO_WORDS]
         values: dict[str, Any] = {}
         comparisons: list[Comparison] = []
         for word in words:
@@ -87,11 +98,12 @@ class Filter:
         return cls(**values, comparisons=tuple(comparisons))
 
     def resolved(self, connection: Connection) -> "Filter":
-        """The same with the names that its comparisons need."""
-        if not self.comparisons or self.names is not None:
+        """The same with the names that its comparisons and its rule need."""
+        if self.names is not None or not (self.comparisons or (self.rule and not self.rule.is_of_nine)):
             return self
         if connection.execute(select(recognitions.c.id).limit(1)).first() is None:
-            return replace(self, comparisons=())  # of an empty archive nobody can say that a name is wrong
+            # Of an empty archive nobody can say that a name is wrong.
+            return replace(self, comparisons=(), rule=None)
         return replace(self, names=tuple(readings.names(connection)))
 
     def allowed(self) -> "Filter":
@@ -114,14 +126,8 @@ class Filter:
         if self.name is not None:
             like = func.lower(recordings.c.name).contains(self.name.lower(), autoescape=True)
             conditions.append(recognitions.c.recording.in_(select(recordings.c.sha256).where(like)))
-        if self.model is not None:
-            conditions.append(recognitions.c.model == self.model)
-        if self.revision is not None:
-            conditions.append(recognitions.c.revision == self.revision)
-        if self.baseline is not None:
-            conditions.append(recognitions.c.baseline == self.baseline)
-        if self.side is not None:
-            conditions.append(recognitions.c.side == self.side)
+        same = {name: getattr(self, name) for name in _COLUMNS}
+        conditions += [recognitions.c[name] == value for name, value in same.items() if value is not None]
         if self.without:
             conditions.append(recognitions.c.side.is_(None) | recognitions.c.side.not_in(sorted(self.without)))
         if self.warning is not None:
@@ -131,6 +137,8 @@ class Filter:
             conditions.append(recognitions.c.created >= self.since.timestamp())
         if self.until is not None:
             conditions.append(recognitions.c.created < self.until.timestamp())
+        if self.rule is not None:
+            conditions.append(moments.condition(self.rule, self.names or (), moved=self.moved))
         return conditions + [comparison.condition(self.names or ()) for comparison in self.comparisons]
 
 

@@ -80,19 +80,13 @@ class Comparison:
             return self._leads(names, self.name.removesuffix(f".{LABEL}"))
         if self.name in (*NAMES, CONFIDENCE):
             return self._compared(recognitions.c[self.name])
-        whole = [name for name in names if str(name) == self.name]
-        same = whole or [name for name in names if name.label == self.name]
         query = select(readings.c.recognition).where(self._compared(readings.c.number))
         classes = {f"{name.readout}.{CONFIDENCE}": name.readout for name in names if not name.value}
-        if len(same) > 1:
-            raise FilterError(f"{self.name} is of several readouts: write {' or '.join(map(str, same))}")
-        if same:
-            query = query.where(readings.c.readout == same[0].readout, readings.c.label == same[0].label)
-        elif self.name in classes:
+        if self.name in classes and not _same(self.name, names):
             query = query.where(readings.c.readout == classes[self.name], readings.c.leads.is_(True))
         else:
-            known = ", ".join([*map(str, names), *NAMES])
-            raise FilterError(f"no number in the archive is called {self.name!r}: it has {known}")
+            name = named(self.name, names)
+            query = query.where(readings.c.readout == name.readout, readings.c.label == name.label)
         return recognitions.c.id.in_(query)
 
     def _leads(self, names: Sequence[Name], readout: str) -> ColumnElement[bool]:
@@ -111,6 +105,25 @@ class Comparison:
         if self.operator in {">", ">="}:
             return column > self.value if self.operator == ">" else column >= self.value
         return column < self.value if self.operator == "<" else column <= self.value
+
+
+def named(word: str, names: Sequence[Name]) -> Name:
+    """The one of some names that is called so: READOUT.LABEL, or LABEL where one readout alone has it.
+
+    Raises:
+        FilterError: none is, or several are.
+    """
+    same = _same(word, names)
+    if len(same) > 1:
+        raise FilterError(f"{word} is of several readouts: write {' or '.join(map(str, same))}")
+    if not same:
+        known = ", ".join([*map(str, names), *NAMES])
+        raise FilterError(f"no number in the archive is called {word!r}: it has {known}")
+    return same[0]
+
+
+def _same(word: str, names: Sequence[Name]) -> list[Name]:
+    return [name for name in names if str(name) == word] or [name for name in names if name.label == word]
 
 
 def names(connection: Connection, conditions: Sequence[ColumnElement[bool]] = ()) -> list[Name]:

@@ -17,12 +17,14 @@ from pydantic import ValidationError
 
 from emovox import files
 from emovox.archive import foreign
+from emovox.archive.pooling import pooled
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError, FramesError
 from emovox.inference import stored_result as stored
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.raw import without_baseline
 from emovox.inference.recognition import ReadoutResult, Recognition
+from emovox.inference.summary import Brief
 from emovox.inference.talk_time import withheld
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 from emovox.policy import Ruling, Side, policy
@@ -31,7 +33,6 @@ Floats = NDArray[np.float32]
 
 UNKNOWN_MODEL = "unknown"
 _LONGEST = 200  # characters of a label: an index of PostgreSQL takes no row above 2.7 kB
-_HALF = float(np.finfo(np.float16).max)
 # What JSON and NumPy raise on any bytes: nested too deeply, numbers too large.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, EOFError, OverflowError, RecursionError)
 RAW = "raw"
@@ -43,7 +44,7 @@ _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 FIELDS = (
     "id", "sha256", "name", "link", "duration", "speech", "created", "emotion", "confidence", "scores", "readouts",
     "model", "revision", "precision", "granularity", "channel", "warnings", "outputs", "tags", "baseline",
-    "relative_to", "side", "policy",
+    "relative_to", "side", "policy", "summary", "purpose", "consent",
 )  # fmt: skip
 
 
@@ -89,6 +90,10 @@ class ArchiveRecord:
         emotions: which of the nine each label of the model is; None: their names say it.
         side: whose voice it is; None: nobody said.
         policy: what the policy decided; None: nobody said whose voice it is, and everything was allowed.
+        purpose: what it was recognised for; None: nobody said.
+        consent: where the consent is kept; None: nobody said.
+        summary: what its segments come to, by its scores; None: it has none, or that isn't known.
+        summary_recognized: the same with the baseline that it was recognised with; None: with none.
     """
 
     id: str
@@ -125,6 +130,10 @@ class ArchiveRecord:
     emotions: dict[str, str] | None = None
     side: Side | None = None
     policy: Ruling | None = None
+    purpose: str | None = None
+    consent: str | None = None
+    summary: Brief | None = None
+    summary_recognized: Brief | None = None
 
     @property
     def embeddings_of(self) -> str:
@@ -150,6 +159,7 @@ class ArchiveRecord:
             "baseline": None if self.baseline is None else self.baseline.model_dump(mode="json"),
             **({} if scores is None else {"scores_without": dict(scores)}),
             "policy": None if self.policy is None else self.policy.model_dump(mode="json"),
+            "summary": None if self.summary is None else self.summary.model_dump(mode="json"),
         }
 
 
@@ -177,9 +187,10 @@ def from_recognition(
     recognition = withheld(recognition, policy())
     if not recognition.is_inferred:
         embedding = None
-    baseline = recognition.baseline
+    baseline, whole = recognition.baseline, recognition.summary
     recognition = without_baseline(recognition)  # its columns are compared with those of other voices
     facts = recognition.recording
+    summary = recognition.summary
     own = recognition.embedding if recognition.mean_embedding is None else recognition.mean_embedding
     given = own if embedding is None else embedding
     return ArchiveRecord(
@@ -224,6 +235,10 @@ def from_recognition(
         emotions=recognition.model.emotions,
         side=facts.side,
         policy=recognition.policy,
+        purpose=facts.purpose,
+        consent=facts.consent,
+        summary=None if summary is None else summary.brief,
+        summary_recognized=None if baseline is None or whole is None else whole.brief,
     )
 
 
@@ -281,24 +296,6 @@ def possible_ids(directory: Path) -> set[str]:
     """
     result, audio = files.digest(directory / RESULT), directory / AUDIO
     return {result, _joint_id(result, files.digest(audio))} if audio.is_file() else {result}
-
-
-def pooled(embedding: NDArray[Any], mask: NDArray[np.bool_] | None = None) -> Floats:
-    """One vector, float32 (D,), of an embedding (D,), (1, D) or (T, D): the mean over all or the masked frames.
-
-    Raises:
-        ArchiveError: another shape, or not finite.
-    """
-    array = np.asarray(embedding)
-    if array.ndim not in {1, 2} or not array.size or array.dtype.kind not in "fiu":
-        raise ArchiveError(
-            f"an embedding has the shape (D,), (1, D) or (T, D), not {array.shape} of {array.dtype}"
-        )
-    frames = True if mask is None or len(mask) != len(array) else mask[:, np.newaxis]
-    mean = array if array.ndim == 1 else array.mean(axis=0, dtype=np.float64, where=frames)
-    if not np.isfinite(mean).all() or float(np.abs(mean).max()) > _HALF:
-        raise ArchiveError("the embedding holds NaN, infinity, or a number above 65504")
-    return mean.astype(np.float32)
 
 
 def _in_order(scores: Mapping[str, float] | None) -> dict[str, float] | None:

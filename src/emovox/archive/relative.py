@@ -44,6 +44,7 @@ class Move:
         emotions: which of the nine each label is.
         whole: False: only segments are moved, as the recording is relative to itself.
         temperatures: by length, what the model divides logits by.
+        recognized: whether it is the one that the recording was recognised with, of which the summary is known.
     """
 
     name: str
@@ -52,9 +53,12 @@ class Move:
     emotions: Mapping[str, str]
     whole: bool = True
     temperatures: Temperatures = ()
+    recognized: bool = False
 
     def record(self, record: ArchiveRecord) -> ArchiveRecord:
         """The same with moved scores."""
+        summary = (record.summary_recognized or record.summary) if self.recognized else None
+        record = replace(record, summary=summary)
         if record.scores is None or not self.whole:
             return record
         readouts, scores = record.readouts, record.scores
@@ -152,7 +156,7 @@ class AsRecognized:
         # Where the model's facts don't say it labels are the emotions by name, and what has none is `unknown`.
         emotions = record.emotions or {label: foreign.emotion(label) or "unknown" for label in logits}
         whole = record.baseline.name != SELF
-        return Move(record.baseline.name, readout, logits, emotions, whole, record.baseline.temperatures)
+        return Move(record.baseline.name, readout, logits, emotions, whole, record.baseline.temperatures, True)
 
 
 class ToBaselines:

@@ -22,6 +22,7 @@ from emovox.archive.record import ArchiveRecord, Floats, clean
 from emovox.archive.schema import directories, embeddings, recognitions, recordings, segments, spaces, tags
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
+from emovox.inference.summary import Brief
 from emovox.outputs import RESULT
 from emovox.policy import Ruling
 
@@ -30,7 +31,8 @@ RECORDING, SEGMENT = "recording", "segment"
 SpaceKey = tuple[str, str, int, str]
 """Model, the revision whose embeddings they are, dimensions, kind."""
 
-_CONVERTED = {"created", "warnings", "outputs", "baseline", "emotions", "policy"}
+_SUMMARIES = ("summary", "summary_recognized")
+_CONVERTED = {"created", "warnings", "outputs", "baseline", "emotions", "policy", *_SUMMARIES}
 _COLUMNS = [*(column for column in recordings.c if column.name != "created"), *recognitions.c]
 _PLAIN = {field.name for field in fields(ArchiveRecord)} & {column.name for column in _COLUMNS} - _CONVERTED
 _MANY = 500  # values in one IN
@@ -55,6 +57,7 @@ class RecordMapper:
             **_scores(record.scores),
             **_baseline(record),
             "policy": None if record.policy is None else record.policy.model_dump_json(),
+            **_summaries(record),
         }
         if table is directories and record.outputs is not None:
             cells |= self._directory(record, record.outputs)
@@ -106,7 +109,18 @@ class RecordMapper:
             baseline=_baseline_facts(row),
             emotions=None if row["emotions"] is None else json.loads(row["emotions"]),
             policy=None if row["policy"] is None else Ruling.model_validate_json(row["policy"]),
+            summary=_brief(row["summary"]),
+            summary_recognized=_brief(row["summary_recognized"]),
         )
+
+
+def _brief(text: str | None) -> Brief | None:
+    return None if text is None else Brief.model_validate_json(text)
+
+
+def _summaries(record: ArchiveRecord) -> dict[str, str | None]:
+    briefs = {name: getattr(record, name) for name in _SUMMARIES}
+    return {name: None if brief is None else _text(brief.model_dump_json()) for name, brief in briefs.items()}
 
 
 def position(name: str) -> str:
@@ -278,6 +292,9 @@ def keep(connection: Connection, batch: Sequence[ArchiveRecord], mapper: RecordM
         ],
     )
     for record in batch:
+        if record.id in known and record.summary is not None:  # which earlier versions didn't keep
+            bare = update(recognitions).where(recognitions.c.id == record.id, recognitions.c.summary.is_(None))
+            connection.execute(bare.values(**_summaries(record)))
         before = known.get(record.id)
         if record.outputs is None or before is None or before == mapper.stored(record.outputs):
             continue

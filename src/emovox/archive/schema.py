@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from emovox.emotions import NAMES
 
-HEAD = "0009"  # the newest migration
+HEAD = "0012"  # the newest migration
 
 metadata = MetaData()
 
@@ -70,7 +70,12 @@ recognitions = Table(
     Column("emotions", Text),  # JSON: which of the nine each label is, where its name doesn't say it
     Column("side", Text),  # whose voice it is, as was declared
     Column("policy", Text),  # JSON: what the policy decided
+    Column("summary", Text),  # JSON: what its segments come to, as the scores without a baseline
+    Column("summary_recognized", Text),  # JSON: with the baseline that it was recognised with, if any
+    Column("purpose", Text),  # what it was recognised for, as was declared
+    Column("consent", Text),  # where the consent is kept, as was declared
     Index("recognitions_created", "created", "id"),
+    Index("recognitions_purpose", "purpose", "created"),
     Index("recognitions_emotion", "emotion", "created", "id"),
 )
 
@@ -85,6 +90,25 @@ segments = Table(
     Column("confidence", Float),
     *_scores(),
     Column("channel", Integer),
+    Index("segments_confidence", "confidence", "recognition", "number"),
+)
+
+corrections = Table(  # what people say of segments; they stay with the recording, however it is recognised again
+    "corrections",
+    metadata,
+    Column("id", Integer, primary_key=True),  # grows, and none comes twice
+    Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), nullable=False, index=True),
+    Column("channel", Integer),  # that was recognised alone; null: all together
+    Column("start", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("label", String(100), nullable=False),
+    Column("said", Text),  # by the model: its emotion, or the class of its own that led
+    Column("confidence", Float),
+    Column("model", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("author", Text),  # name of an API key; null: none was needed
+    Column("created", Float, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 directories = Table(  # the outputs directories that there are; several may be copies with one recognition
@@ -105,6 +129,14 @@ tags = Table(
     metadata,
     Column("recording", ForeignKey("recordings.sha256", ondelete="CASCADE"), primary_key=True),
     Column("name", String(100), primary_key=True, index=True),
+)
+
+flags = Table(  # named rules that find moments
+    "flags",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("rule", Text, nullable=False),  # as `Rule` writes it
+    Column("created", Float, nullable=False),
 )
 
 spaces = Table(  # embeddings of one space can be compared, and never those of two

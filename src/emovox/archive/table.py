@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from emovox.archive.archive import Archive
     from emovox.archive.view import View
 
-# The record's fields, but a column for each score.
+# The record's fields, but a column for each score, and a summary's kind and headline in both languages.
 COLUMNS = (
     "id", "name", "sha256", "link", "created", "emotion", "confidence", *NAMES, "duration", "speech", "model",
     "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs", "baseline", "relative_to",
-    "side", "policy",
+    "side", "policy", "summary", "headline", "headline_zh", "purpose", "consent",
 )  # fmt: skip
 _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
@@ -43,6 +43,7 @@ def segment_layout(view: "View") -> Layout:
     layout = Layout()
     if view.relative is not None:
         layout.relative, layout.moved = True, [EMOTION]
+    layout.labels_given = bool(view.archive.corrections.counts())
     return layout
 
 
@@ -130,7 +131,8 @@ def segments(view: "View") -> Iterator[Rows]:
         outputs = None if record.outputs is None else str(record.outputs)
         rows, relative_to = view.segments(record)
         baseline = None if relative_to == RAW else relative_to
-        yield Rows(record.link or record.name, outputs, [_segment(row) for row in rows], baseline=baseline)
+        items = view.archive.corrections.label(record, [_segment(row) for row in rows])
+        yield Rows(record.link or record.name, outputs, items, baseline=baseline)
 
 
 def sources(records: Iterable[ArchiveRecord]) -> Iterator[Source]:
@@ -166,4 +168,7 @@ def _flat(record: ArchiveRecord) -> dict[str, Any]:
     row["baseline"] = None if record.baseline is None else record.baseline.name
     row.pop("scores_without", None)
     row["policy"] = None if record.policy is None else record.policy.profile
+    brief = record.summary
+    row["summary"] = None if brief is None else brief.kind
+    row["headline"], row["headline_zh"] = (None, None) if brief is None else (brief.headline.en, brief.headline.zh)
     return {**row, **(row.pop("scores") or dict.fromkeys(NAMES))}

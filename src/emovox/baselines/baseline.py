@@ -82,7 +82,7 @@ class Group(FittedFacts):
 class Baseline(Fitted):
     """What recordings that are alike have in common for a model.
 
-    Example:
+    Examples:
         >>> baseline = Baseline.find("line3")
         >>> recognizer.recognize("call.mp3", baseline=baseline).emotion
     """

@@ -37,6 +37,7 @@ COMMANDS = {
     "models": "List, download, convert, verify and remove models.",
     "serve": "Start the service: the page and an HTTP API at http://localhost:7860.",
     "keys": "Create, list and remove the service's API keys.",
+    "log": "Show and verify the log of use: who had what recognised, read, exported or deleted, and when.",
     "config": "Show the settings.",
     "schema": "Print the JSON Schema of result.json.",
 }

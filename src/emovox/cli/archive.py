@@ -10,7 +10,9 @@ import rich.progress
 from rich.console import Console
 
 from emovox.cli import library, parameters
+from emovox.cli.corrections import corrections
 from emovox.cli.deletion import delete
+from emovox.cli.moments import flag, moments
 from emovox.cli.plane import plane
 from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
@@ -42,6 +44,8 @@ def archive() -> None:
     emovox archive import outputs/
     emovox archive list --filter emotion=angry --filter since=2026-11-01
     emovox archive tag complaint 3f9a12c0ffee
+    emovox archive corrections
+    emovox archive moments 'angry >= 60% for 3s'
     emovox archive export --format csv > archive.csv
     emovox archive plane plane.png
     emovox archive watch outputs/ --run 'notify-send {}'
@@ -50,7 +54,10 @@ def archive() -> None:
     """  # noqa: D301  click needs the backspace itself
 
 
+archive.add_command(corrections)
 archive.add_command(delete)
+archive.add_command(flag)
+archive.add_command(moments)
 archive.add_command(plane)
 archive.add_command(stats)
 archive.add_command(upgrade)

@@ -12,14 +12,8 @@ from emovox.cli.evaluations import CONFUSIONS, HTML, JSON, PICTURE, SCATTER, TAB
 from emovox.cli.progress import Progress
 from emovox.cli.report import printable
 from emovox.errors import LabelsError
-from emovox.evaluation.evaluation import (
-    Competing,
-    Evaluation,
-    doubts,
-    folds_in_words,
-    readout_to_evaluate,
-    seen_in_words,
-)
+from emovox.evaluation.doubts import doubts
+from emovox.evaluation.evaluation import Competing, Evaluation, readout_to_evaluate
 from emovox.evaluation.evaluation import evaluate as evaluate_classes
 from emovox.evaluation.value_evaluation import ValueEvaluation, evaluate_values
 from emovox.inference.options import Options
@@ -207,8 +201,6 @@ def evaluate(
                 speech_only=speech_only,
                 head=own_head,
             )
-        seen = seen_in_words(own_head, result.trained_on, len(result.rows))
-        sentences = [*seen, *folds_in_words(result.folds)]
     else:
         _refuse({"--range": scale}, "values")
         if layout is None:
@@ -228,12 +220,11 @@ def evaluate(
                 baseline=options.baseline,
                 expect=options.expect,
             )
-        sentences = doubts(result)
     if form == "json":
         click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
     else:
         evaluations.show(result)
-    for sentence in sentences:
+    for sentence in doubts(result):
         click.echo(f"Warning: {printable(sentence)}", err=True)
     for name, reason in [*((str(path), reason) for path, reason in unreadable), *result.failures]:
         click.echo(f"Error: {printable(name)}: {printable(reason)}", err=True)

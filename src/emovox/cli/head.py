@@ -25,6 +25,7 @@ from emovox.packages import install, missing
 
 if TYPE_CHECKING:
     from emovox.evaluation.html_page import Page
+    from emovox.heads.fitting import Method
     from emovox.heads.training import Trained
     from emovox.heads.value_training import TrainedValues
 
@@ -43,8 +44,10 @@ def head() -> None:
 
 
 @head.command(no_args_is_help=True)
-@click.argument("labels", type=click.Path(path_type=Path))
+@click.argument("labels", type=click.Path(path_type=Path), required=False)
 @click.option("--name", required=True, help="What to call the head.")
+@click.option("--corrections", is_flag=True, help="Train on the segments that were corrected in the archive.")
+@click.option("--without", multiple=True, metavar="LABEL", help="With --corrections: leave out this class.")
 @click.option("--path-column", metavar="COLUMN", help="The column of recordings.  [default: path, file, …]")
 @click.option(
     "--label-column",
@@ -87,8 +90,10 @@ def head() -> None:
 @click.option("--yes", "-y", is_flag=True, help="Replace an existing head without asking.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress, no summary.")
 def train(
-    labels: Path,
+    labels: Path | None,
     name: str,
+    corrections: bool,
+    without: tuple[str, ...],
     path_column: str | None,
     label_column: str | None,
     values: str | None,
@@ -106,6 +111,9 @@ def train(
 
     With --values it has numbers instead, a column for each: ratings of arousal, of how tired a voice is.
 
+    Or on corrections, which people made of segments on the page or through the API, with --corrections. Whole
+    recordings are held out then, or whole speakers if tags such as speaker:anna say who they are.
+
     Paths are relative to the file; an embedding.npy may take a recording's place. Embeddings are cached, so that
     training again is quick. Nothing leaves this machine.
 
@@ -117,6 +125,7 @@ def train(
     \b
     emovox head train labels.csv --name calls
     emovox head train labels.tsv --name calls --label-column class --group agent --report calls.html
+    emovox head train --corrections --name calls
     emovox head train rated.csv --name mood --values arousal,valence --range 1,7 --label-column arousal=act
 
     Exit code: 0 all well, 1 some recordings could not be used (the head is trained on the others), 2 usage.
@@ -124,10 +133,8 @@ def train(
     from emovox.evaluation.html_page import need_pictures  # noqa: PLC0415
     from emovox.heads import training, value_training  # noqa: PLC0415  what others needn't load
 
-    if (values is None) != (scale is None):
-        raise click.UsageError("--values and --range go together: the columns, and the ends of their ratings")
-    if values is not None and method != "auto":
-        raise click.UsageError("--method is of classes: values are fitted by ridge regression")
+    columns = bool(path_column or label_column or group)
+    _check_source(labels is not None, corrections, columns, without, values, scale, method)
     names = [item.strip() for item in (values or "").split(",") if item.strip()]
     with_report = report is not None or not missing(["matplotlib"])
     if with_report:
@@ -144,7 +151,9 @@ def train(
     )
     trained: training.Trained | value_training.TrainedValues
     with _Steps(shown=not quiet) as steps:
-        if scale is not None:
+        if labels is None:
+            trained = _on_corrections(name, recognizer, without, method, steps)
+        elif scale is not None:
             trained = value_training.train_values(
                 labels,
                 name,
@@ -185,6 +194,43 @@ def train(
         _print(trained.head)
         click.echo(f"saved as {path}" + (f"; report: {page}" if with_report else ""), err=True)
     return 1 if trained.failures else 0
+
+
+def _check_source(
+    a_list: bool,
+    corrections: bool,
+    columns: bool,
+    without: tuple[str, ...],
+    values: str | None,
+    scale: tuple[float, float] | None,
+    method: str,
+) -> None:
+    """Refuse options that don't go together."""
+    if corrections == a_list:
+        raise click.UsageError("name a list of labelled recordings, or give --corrections: one of the two")
+    if corrections and columns:
+        raise click.UsageError(
+            "corrections are no list with columns: leave out --path-column, --label-column and --group"
+        )
+    if without and not corrections:
+        raise click.UsageError("--without is for --corrections: a list needn't have what it is to be without")
+    if (values is None) != (scale is None):
+        raise click.UsageError("--values and --range go together: the columns, and the ends of their ratings")
+    if values is not None and corrections:
+        raise click.UsageError("corrections are classes: --values needs a list")
+    if values is not None and method != "auto":
+        raise click.UsageError("--method is of classes: values are fitted by ridge regression")
+
+
+def _on_corrections(
+    name: str, recognizer: Recognizer, without: tuple[str, ...], method: "Method", steps: "_Steps"
+) -> "Trained":
+    with library.read_archive(needed=True) as archive:
+        from emovox.archive.correction_head import train_on_corrections  # noqa: PLC0415  an extra
+
+        return train_on_corrections(
+            archive, name, recognizer, without=without, method=method, begin=steps.segment, progress=steps.fit
+        )
 
 
 def _report(trained: "Trained | TrainedValues") -> "Page":
@@ -254,7 +300,7 @@ class _Steps:
         self._shown = shown
         self._recordings: Progress | None = None
         self._bar = rich.progress.Progress(
-            rich.progress.TextColumn("fitting"),
+            rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(),
             rich.progress.MofNCompleteColumn(),
             rich.progress.TimeRemainingColumn(),
@@ -285,11 +331,16 @@ class _Steps:
             self._first = False
             self._recordings.begin(printable(name))
 
+    def segment(self, done: int, total: int) -> None:
+        """Show that some corrected segments are done."""
+        self._bar.start()
+        self._bar.update(self._task, completed=done, total=total, description="segments")
+
     def fit(self, done: int, total: int) -> None:
         """Show that some fits are done."""
         self._end_recordings()
         self._bar.start()
-        self._bar.update(self._task, completed=done, total=total)
+        self._bar.update(self._task, completed=done, total=total, description="fitting")
 
     def _end_recordings(self) -> None:
         if self._recordings is not None:
@@ -317,11 +368,12 @@ def _print(item: Head) -> None:
     how = facts.method if facts.penalty is None else f"{facts.method}, penalty {facts.penalty:g}"
     start = ", from the model's own head" if facts.own_head else ""
     apart = f"held out by {facts.group} ({facts.groups})" if facts.group else "held out recording by recording"
-    measured = "nothing: too few recordings to hold any out"
+    measured = f"nothing: too few {facts.group or 'recording'}s to hold any out"
     if facts.unweighted is not None:
         measured = f"{100 * facts.unweighted:.1f} % unweighted recall, {apart}"
     elif facts.figures:
         measured = apart
+    what = "segments" if facts.corrections else "recordings"
     for key, value in {
         "head": item.name,
         "model": f"{item.model.name} {item.model.revision}",
@@ -334,9 +386,11 @@ def _print(item: Head) -> None:
     for name in item.values:
         click.echo(f"  {set_cell_size(name, width)}  {facts.clips.get(name, 0):6} ratings".rstrip())
         for figure, words in FIGURES.items() if name in facts.figures else ():
-            ends = " to ".join(map(_figure, facts.intervals[name][figure]))
-            click.echo(f"    {words:12} {_figure(facts.figures[name][figure]):>6}  (95 %: {ends})")
+            interval = " to ".join(map(_figure, facts.figure_intervals[name][figure]))
+            click.echo(f"    {words:12} {_figure(facts.figures[name][figure]):>6}  (95 %: {interval})")
     for name in item.classes:
         recall = facts.recalls.get(name)
         shown = "" if recall is None else f"{100 * recall:5.1f} %  {bar(recall)}"
-        click.echo(f"  {set_cell_size(name, width)}  {facts.clips.get(name, 0):6} recordings  {shown}".rstrip())
+        if (ends := facts.intervals.get(name)) is not None:
+            shown += f"  {100 * ends[0]:.0f} – {100 * ends[1]:.0f} %"
+        click.echo(f"  {set_cell_size(name, width)}  {facts.clips.get(name, 0):6} {what}  {shown}".rstrip())

@@ -22,6 +22,7 @@ from emovox.inference.recognizer import Recognizer
 from emovox.labels.aliases import to_classes
 from emovox.labels.folds import Folds, find_folds
 from emovox.labels.label_list import Failure, Labelled
+from emovox.labels.trained_on import trained_corpora
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
 from emovox.models.readout import Readout
@@ -54,6 +55,7 @@ class Evaluation:
         groups: measures by value of each column that has two or more values.
         folds: of each corpus, if the list has speakers and folds.
         trained_on: how many of the recordings the head was trained on; None: there is no head, or it isn't known.
+        trained_corpora: which corpora the recordings seem to be of that the model says it was trained on.
         relative: the baseline that scores and figures are relative to; None: there is none.
         without: the same evaluation without it.
     """
@@ -76,6 +78,7 @@ class Evaluation:
     groups: Mapping[str, Mapping[str, Measures]]
     folds: Sequence[Folds]
     trained_on: int | None
+    trained_corpora: Sequence[str] = ()
     relative: Relative | None = None
     without: "Evaluation | None" = None
 
@@ -103,6 +106,7 @@ class Evaluation:
             "groups": {column: by_group(values) for column, values in self.groups.items()},
             "folds": [asdict(folds) for folds in self.folds],
             "trained_on": self.trained_on,
+            "trained_corpora": list(self.trained_corpora),
             **({} if self.relative is None else {"baseline": self.relative.to_dict()}),
             **(
                 {}
@@ -229,6 +233,7 @@ def evaluate(
             groups,
             find_folds(rows),
             None if knows is None else sum(knows(result.recording.sha256) for result in given),
+            trained_corpora(rows, recognizer.metadata.corpora),
         )
 
     evaluation = evaluated(given)
@@ -288,40 +293,6 @@ def readout_to_evaluate(metadata: Metadata, name: str | None = None) -> Readout 
             "a list has one label for each recording: that can't be compared"
         )
     return None if readout.is_nine else readout
-
-
-def doubts(evaluation: Evaluation) -> list[str]:
-    """Why the figures may flatter, in sentences."""
-    seen = seen_in_words(evaluation.head, evaluation.trained_on, len(evaluation.rows))
-    return [*seen, *folds_in_words(evaluation.folds)]
-
-
-def seen_in_words(head: Head | None, trained_on: int | None, count: int) -> list[str]:
-    """That a head was trained on some of so many recordings, or doesn't say; none if it wasn't, or isn't there."""
-    if head is not None and trained_on is None:
-        return [
-            f"The head {head.name} doesn't say which recordings it was trained on: if some of these are among "
-            "them, the figures flatter it."
-        ]
-    if head is not None and trained_on:
-        return [
-            f"The head {head.name} was trained on {trained_on} of these {count} "
-            "recordings, so the figures flatter it. Evaluate it on others."
-        ]
-    return []
-
-
-def folds_in_words(corpora: Iterable[Folds]) -> list[str]:
-    """Which folds share speakers, a sentence for each corpus where some do."""
-    sentences = []
-    for folds in corpora:
-        if folds.shared:
-            corpus = "" if folds.corpus is None else f" of {folds.corpus}"
-            sentences.append(
-                f"{folds.shared} of {folds.count} folds{corpus} (column {folds.column}) share speakers with "
-                "others: a model that is trained on some of them and tested on another knows the voices."
-            )
-    return sentences
 
 
 def _with_classes(

@@ -233,6 +233,20 @@ def bootstrap(
     )
 
 
+def wilson(right: int, count: int) -> Interval:
+    """95 % interval of a share by Wilson's score (1927): not a single point when all of a few are right.
+
+    Args:
+        right: how many are.
+        count: of how many, at least 1.
+    """
+    z = 1.959964
+    share, weight = right / count, z * z / count
+    middle = (share + weight / 2) / (1 + weight)
+    width = z * (share * (1 - share) / count + weight / (4 * count)) ** 0.5 / (1 + weight)
+    return round(max(0.0, middle - width), 4), round(min(1.0, middle + width), 4)
+
+
 def fit_temperature(
     parts: Sequence[tuple[Floats, Sequence[str]]],
     classes: Sequence[str],

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from functools import partial
 from math import isnan
 
-from emovox.evaluation.evaluation import Evaluation, doubts, folds_in_words, seen_in_words
+from emovox.evaluation.doubts import doubts
+from emovox.evaluation.evaluation import Evaluation
 from emovox.evaluation.html_page import Page
 from emovox.evaluation.plots import draw_confusions, draw_coverage, draw_reliability, draw_values
 from emovox.evaluation.value_evaluation import ValueEvaluation
@@ -106,9 +107,8 @@ def values_report(evaluation: ValueEvaluation, title: str) -> Page:
         f"{model.precision}, {evaluation.name}."
     )
     page.text(evaluation.mapping)
-    seen = seen_in_words(head, evaluation.trained_on, len(evaluation.rows))
-    for sentence in [*seen, *folds_in_words(evaluation.folds)]:
-        page.text(sentence)
+    for doubt in doubts(evaluation):
+        page.text(doubt)
     page.heading("Figures")
     page.table(
         ["", "figure", "", "95 % from", "to"],

@@ -18,6 +18,7 @@ from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.folds import Folds, find_folds
 from emovox.labels.label_list import Failure
+from emovox.labels.trained_on import trained_corpora
 from emovox.labels.value_list import Rated
 from emovox.models.head import Head
 from emovox.models.readout import Readout
@@ -68,6 +69,7 @@ class ValueEvaluation:
     folds: Sequence[Folds]
     head: Head | None = None
     trained_on: int | None = None
+    trained_corpora: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -112,6 +114,7 @@ class ValueEvaluation:
                 for column, groups in self.groups.items()
             },
             "folds": [asdict(folds) for folds in self.folds],
+            "trained_corpora": list(self.trained_corpora),
         }
 
 
@@ -206,6 +209,7 @@ def evaluate_values(
         find_folds(rows),
         head,
         None if head is None or head.training.recordings is None else seen,
+        trained_corpora(rows, recognizer.metadata.corpora),
     )
 
 

@@ -13,9 +13,9 @@ def head_report(trained: Trained) -> Page:
     head, fit = trained.head, trained.fit
     facts, model = head.training, head.model
     page = Page(f"Head “{head.name}”")
-    clips = sum(facts.clips.values())
+    clips, kind = sum(facts.clips.values()), "corrected segments" if facts.corrections else "recordings"
     page.text(
-        f"{len(head.classes)} classes from {clips} recordings, on embeddings of {model.name} {model.revision}; "
+        f"{len(head.classes)} classes from {clips} {kind}, on embeddings of {model.name} {model.revision}; "
         f"trained on {facts.created_at:%Y-%m-%d %H:%M} UTC by Emovox {facts.emovox}."
     )
     page.text(_how(trained))
@@ -61,8 +61,11 @@ def _measured(page: Page, trained: Trained) -> None:
     )
     counts = fit.held_out.counts
     page.table(
-        ["class", "recordings", "recall", "mistaken for"],
-        [(name, counts[name], after.recalls[name], _instead(trained, name)) for name in after.classes],
+        ["class", "recordings", "recall", "95 %", "mistaken for"],
+        [
+            (name, counts[name], after.recalls[name], _between(trained, name), _instead(trained, name))
+            for name in after.classes
+        ],
     )
     if alone := _alone(trained):
         page.text(
@@ -102,6 +105,11 @@ def _measured(page: Page, trained: Trained) -> None:
         for doubt, why in zip(trained.doubts, _why(trained), strict=True)
     ]
     page.table(["recording", "label", "head", "why"], rows)
+
+
+def _between(trained: Trained, name: str) -> str:
+    low, high = trained.head.training.intervals[name]
+    return f"{100 * low:.0f} to {100 * high:.0f} %"
 
 
 def _instead(trained: Trained, name: str) -> str:

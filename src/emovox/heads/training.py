@@ -1,13 +1,17 @@
 """Training: from a list of labelled recordings to a head, how it does, and the labels to check."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from emovox.evaluation.metrics import bootstrap, measure, wilson
 from emovox.heads.dataset import embed
 from emovox.heads.fitting import Examples, FitProgress, FitResult, Method, check, fit_head
 from emovox.heads.linear import Linear
@@ -98,7 +102,57 @@ def train(
     check(_examples(rows, np.zeros((len(rows), 0), np.float32), column))
     start(rows)
     embeddings, rows, failures, sha256s = embed(rows, recognizer, begin=begin)
-    examples = _examples(rows, embeddings, column)
+    facts = {
+        "labels_file": os.path.abspath(path),  # noqa: PTH100  links stay as they are
+        "path_column": paths,
+        "label_column": labels,
+    }
+    material = Material(rows, embeddings, sha256s, column, failures)
+    return train_on(material, name, recognizer, method=method, progress=progress, facts=facts)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a head is trained on.
+
+    Attributes:
+        rows: names, labels and groups, n of them.
+        embeddings: float32 (n, D), by the model.
+        sha256s: of the recordings, as far as they are known.
+        group: the key among the rows' groups of what is held out together; None: each is by itself.
+        failures: what could not be used, and why.
+    """
+
+    rows: Sequence[Labelled]
+    embeddings: NDArray[np.float32]
+    sha256s: Sequence[str]
+    group: str | None
+    failures: list[Failure]
+
+
+def train_on(
+    material: Material,
+    name: str,
+    recognizer: Recognizer,
+    *,
+    method: Method = "auto",
+    progress: FitProgress = lambda _, __: None,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> Trained:
+    """Train a head on embeddings.
+
+    Args:
+        material: those.
+        name: of the head.
+        recognizer: the model that gave them.
+        method: as of `train`.
+        progress: likewise.
+        facts: fields of `Training` about where the material is from.
+
+    Raises:
+        LabelsError: no head can be fitted to it.
+    """
+    examples = _examples(material.rows, material.embeddings, material.group)
     own = own_head_for(examples.classes, recognizer.own_head)
     fit = fit_head(examples, own, method=method, progress=progress)
     training = Training(
@@ -109,15 +163,14 @@ def train(
         penalty=fit.penalty,
         temperature=fit.temperature,
         clips=examples.counts,
-        group=column,
+        group=material.group,
         groups=None if examples.groups is None else len(set(examples.groups)),
         folds=fit.folds,
         unweighted=None if fit.after is None else round(fit.after.unweighted, 4),
         recalls={} if fit.after is None else {k: round(v, 4) for k, v in fit.after.recalls.items()},
-        labels_file=os.path.abspath(path),  # noqa: PTH100  links stay as they are
-        path_column=paths,
-        label_column=labels,
-        recordings=frozenset(sha256[: 2 * DIGEST] for sha256 in sha256s),
+        intervals=_intervals(fit),
+        recordings=frozenset(sha256[: 2 * DIGEST] for sha256 in material.sha256s),
+        **facts,
     )
     head = Head(
         name=name,
@@ -127,7 +180,32 @@ def train(
         weights=np.asarray(fit.linear.weights, np.float32),
         bias=np.asarray(fit.linear.bias, np.float32),
     )
-    return Trained(head, fit, failures, doubts(fit))
+    return Trained(head, fit, material.failures, doubts(fit))
+
+
+def _intervals(fit: FitResult) -> dict[str, tuple[float, float]]:
+    """95 % intervals of the recalls of what was held out.
+
+    The wider end of each of two: the bootstrap, of whole groups if they are known, and Wilson's, as the bootstrap
+    is sure of a few that are all right.
+    """
+    if fit.after is None:
+        return {}
+    examples = fit.held_out
+    labels = np.array([examples.classes[index] for index in examples.labels])
+    groups = np.array(examples.groups or ())
+    of_groups = [
+        measure(fit.scores[own], labels[own].tolist(), names=examples.classes)
+        for own in (groups == value for value in np.unique(groups))
+    ]
+    drawn = bootstrap(fit.after, of_groups).recalls
+    right, counts = np.diagonal(fit.after.confusion), examples.counts
+    few = {
+        name: wilson(int(right[index]), counts[name])
+        for index, name in enumerate(examples.classes)
+        if name in drawn
+    }
+    return {name: (min(low, few[name][0]), max(high, few[name][1])) for name, (low, high) in drawn.items()}
 
 
 def own_head_for(classes: Sequence[str], own: OwnHead | None) -> Linear | None:

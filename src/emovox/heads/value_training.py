@@ -121,7 +121,7 @@ def train_values(
         unweighted=None,
         recalls={},
         figures={value: measures.to_dict() for value, measures in fit.measures.items()},
-        intervals={
+        figure_intervals={
             value: {figure: (rounded(low), rounded(high)) for figure, (low, high) in figures.items()}
             for value, figures in fit.intervals.items()
         },

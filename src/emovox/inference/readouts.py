@@ -26,7 +26,7 @@ class AppliedReadout:
 
     Attributes:
         readout: of the model, or a trained head's.
-        function: from embeddings (n, D) to logits (n, K), where they aren't outputs of the model.
+        function: from embeddings (n, D) or frames to logits (n, K), where they aren't outputs of the model.
         emotions: those of the nine that may win.
         head: the trained head that it is.
         shift: float64 (K,), what a baseline adds to its logits; None: nothing does.
@@ -147,8 +147,7 @@ class Curve:
         self._logits: list[Floats] = []
         self._all: Floats | None = None
         self._sliding: Sliding | None = None
-        if item.readout.kind != "linear":
-            assert item.function is not None  # noqa: S101  the model's file has it
+        if item.function is not None and item.readout.kind != "linear":
             self._sliding = Sliding(item.function, width=width, pooled=item.readout.kind == "pooled")
 
     def add(self, output: Output, counted: NDArray[np.bool_] | None) -> None:

@@ -101,10 +101,13 @@ class Said(Facts):
         return self.zh if language == "zh" else self.en
 
 
-class SpeechSummary(Facts):
-    """What the speech of a recording comes to. Classes are the nine, or those of the model's first readout."""
+Kind = Literal["clear", "tie", "unsure", "arc", "values"]
 
-    kind: Literal["clear", "tie", "unsure", "arc", "values"] = Field(
+
+class Brief(Facts):
+    """A summary in a line, as lists have it. Classes are the nine, or those of the model's first readout."""
+
+    kind: Kind = Field(
         description="clear: one class leads; tie: two are level, which is within ten points of each other, "
         "or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it "
         "changes; values: the model gives no classes"
@@ -113,6 +116,18 @@ class SpeechSummary(Facts):
         None, description="whose classes or values they are; left out for the nine", exclude_if=is_none
     )
     headline: Said = Field(description="as a title: `neutral → angry 1:12 → neutral 2:30`")
+    classes: list[str] = Field(
+        description="what leads: one class, or two that are level; of an arc the one with most of the speech; "
+        "none: the model isn't sure, or gives values"
+    )
+    score: Share | None = Field(
+        None, description="of the class, where one leads clearly; left out otherwise", exclude_if=is_none
+    )
+
+
+class SpeechSummary(Brief):
+    """What the speech of a recording comes to."""
+
     sentence: Said = Field(description="as a sentence that a person could repeat")
     speech: float = Field(description="seconds of all segments", gt=0)
     shares: dict[str, Share] = Field(
@@ -135,6 +150,11 @@ class SpeechSummary(Facts):
         "segment of a second or more, five at most; not neutral, other and unknown. Of values where each is "
         "highest"
     )
+
+    @property
+    def brief(self) -> Brief:
+        """The same in a line."""
+        return Brief(**{name: getattr(self, name) for name in Brief.model_fields})
 
 
 def summarize(segments: Sequence[_Segment] | None) -> SpeechSummary | None:
@@ -187,16 +207,21 @@ def _of_classes(
     stretches = [Stretch(tuple(part.classes), part.start, part.end, part.share) for part in parts]
     moments = [Moment(peak.name, peak.start) for peak in peaks]
     counted = seconds if unsure.all() else np.where(unsure, 0.0, seconds)
-    mean = counted @ scores / counted.sum()
+    mean = dict(zip(names, (counted @ scores / counted.sum()).tolist(), strict=True))
+    shares = {name: share for name, share in sorted(shares.items(), key=lambda item: -item[1]) if share}
+    kind: Kind = "arc" if len(parts) > 1 else ("unsure", "clear", "tie")[len(parts[0].classes)]
+    classes = list(shares)[:1] if kind == "arc" else parts[0].classes
     return SpeechSummary(
-        kind="arc" if len(parts) > 1 else ("unsure", "clear", "tie")[len(parts[0].classes)],
+        kind=kind,
         readout=readout,
+        classes=classes,
+        score=mean[classes[0]] if kind == "clear" else None,
         headline=Said(**{each: headline(stretches, each, long=long) for each in ("en", "zh")}),
         sentence=Said(**{each: sentence(stretches, moments, each, long=long) for each in ("en", "zh")}),
         speech=speech,
-        shares={name: share for name, share in sorted(shares.items(), key=lambda item: -item[1]) if share},
+        shares=shares,
         unsure=float(seconds[unsure].sum()) / speech,
-        scores=dict(zip(names, mean.tolist(), strict=True)),
+        scores=mean,
         arc=parts,
         peaks=peaks,
     )
@@ -258,6 +283,7 @@ def _of_values(segments: Sequence[_Segment], readout: str, tables: Sequence[dict
     return SpeechSummary(
         kind="values",
         readout=readout,
+        classes=[],
         headline=Said(**{each: title for each, (title, _) in words.items()}),
         sentence=Said(**{each: said for each, (_, said) in words.items()}),
         speech=speech,

@@ -149,7 +149,7 @@ def _emobox(root: Path, failed: directories.Failed) -> Iterator[Labelled]:
             homes = (parent / row.name for parent in split.absolute().parents)
             path = next((home for home in homes if os.path.isfile(home)), row.path)  # noqa: PTH113
             corpus = row.groups.get("dataset", "")
-            facts = _NAMED[corpus](path) if corpus in _NAMED else None
+            facts = NAMED[corpus](path) if corpus in NAMED else None
             groups = {"corpus": corpus, **({} if facts is None else facts[1])}
             if fold:
                 groups["fold"] = fold[1]
@@ -158,12 +158,13 @@ def _emobox(root: Path, failed: directories.Failed) -> Iterator[Labelled]:
             yield replace(row, path=path, groups=groups)
 
 
-_NAMED: Mapping[str, Callable[[Path], Facts | None]] = {
+NAMED: Mapping[str, Callable[[Path], Facts | None]] = {
     "emodb": _emodb,
     "ravdess": _ravdess,
     "cremad": _crema,
     "esd": _esd,
 }
+"""Corpora whose file names say label and speaker, by EmoBox's names for them."""
 LAYOUTS: Mapping[str, Layout] = {
     "emodb": _by_name(_emodb),
     "ravdess": _by_name(_ravdess),

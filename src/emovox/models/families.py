@@ -8,13 +8,17 @@ from emovox.errors import ModelError
 from emovox.models.emotion2vec.family import EMOTION2VEC
 from emovox.models.family import Family
 from emovox.models.odyssey.family import ODYSSEY
+from emovox.models.sensevoice.family import SENSEVOICE
 from emovox.models.snapshot import Snapshot
+from emovox.models.speechbrain.family import SPEECHBRAIN
 from emovox.models.voxprofile.family import VOXPROFILE
 from emovox.models.wav2vec2.family import WAV2VEC2
 from emovox.models.whisper.family import WHISPER
 
 FAMILIES: tuple[Family[Any], ...] = (
+    SENSEVOICE,
     EMOTION2VEC,
+    SPEECHBRAIN,
     WAV2VEC2,
     ODYSSEY,
     WHISPER,

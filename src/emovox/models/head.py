@@ -41,11 +41,17 @@ class Training(FittedFacts):
     folds: int = Field(ge=0, description="parts that were held out in turn; 0: nothing was measured")
     unweighted: float | None = Field(None, description="mean recall of the classes, held out")
     recalls: dict[str, float] = Field(description="of each class, held out")
+    intervals: dict[str, tuple[float, float]] = Field(
+        {}, description="95 % interval of each recall; empty: not measured, or not known, as in heads of 0.1"
+    )
+    corrections: bool = Field(
+        False, description="whether it was trained on the archive's corrections instead of a list"
+    )
     figures: dict[str, dict[str, float | None]] = Field(
         default_factory=dict,
         description="of each value, held out: `clips`, `ccc`, `pearson`, `rmse`, `mae`; null: undefined",
     )
-    intervals: dict[str, dict[str, tuple[float | None, float | None]]] = Field(
+    figure_intervals: dict[str, dict[str, tuple[float | None, float | None]]] = Field(
         default_factory=dict, description="95 % bootstrap intervals of these figures, whole groups being resampled"
     )
     labels_file: str | None = Field(
@@ -71,7 +77,7 @@ class Training(FittedFacts):
 class Head(Fitted):
     """Own classes, or own values, on a model's embeddings.
 
-    Example:
+    Examples:
         >>> head = Head.find("calls")
         >>> head.scores(recognition.embedding)    # (1, classes) or (T, classes)
     """

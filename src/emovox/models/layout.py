@@ -33,7 +33,7 @@ class Layout:
 
 FUNASR = Layout(
     config="config.yaml",
-    describing=frozenset({"config.yaml", "tokens.txt", "tokens.json"}),
+    describing=frozenset({"config.yaml", "tokens.txt", "tokens.json", "am.mvn"}),
     others=frozenset({"configuration.json", "README.md", "example/test.wav"}),
     # emotion2vec_base has emotion2vec_base.pt, and says so in configuration.json.
     weights=(re.compile(r"model\.pt"), re.compile(r"[^/]+\.pt")),
@@ -51,5 +51,14 @@ TRANSFORMERS = Layout(
     ),
 )
 
-LAYOUTS = (TRANSFORMERS, FUNASR)
+SPEECHBRAIN = Layout(
+    config="hyperparams.yaml",
+    describing=frozenset(
+        {"hyperparams.yaml", "label_encoder.txt", "model.ckpt", "config.json", "emovox-labels.json"}
+    ),
+    others=frozenset({"README.md"}),
+    weights=(re.compile(r"wav2vec2\.ckpt"),),
+)
+
+LAYOUTS = (TRANSFORMERS, FUNASR, SPEECHBRAIN)
 """In the order in which a repository is looked through: one of transformers may have an optimizer.pt, too."""

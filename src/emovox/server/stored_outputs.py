@@ -5,36 +5,35 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from emovox import exports, private
 from emovox.archive.archive import Archive
 from emovox.archive.database import HIDDEN
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
-from emovox.archive.relative import AsRecognized
 from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
-from emovox.inference.nine import OptionalConfidence, OptionalEmotion, OptionalScores, WithoutBaseline, is_none
-from emovox.inference.recognition import ReadoutResult, Recognition, trained
+from emovox.inference.recognition import Recognition
 from emovox.outputs import RESULT
-from emovox.policy import Ruling, Side
 from emovox.refusals import is_exhausted
+from emovox.server.calls import Calls
+from emovox.server.flags import FlagsOf
 from emovox.server.http.problems import Problem, damaged
+from emovox.server.output_summary import Summary, read_summary, summary_of
 from emovox.server.timeline import Timeline, Timelines
 
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
 _REMOVED = "removed-"
-_SAME = ("name", "emotion", "confidence", "scores", "readouts", "duration", "model", "warnings", "side", "policy")
-_GIVEN = ("emotion", "confidence", "scores", "scores_without", "head", "policy")  # or not, in result.json
 MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
@@ -43,38 +42,6 @@ MEDIA_TYPES = {
     **exports.MEDIA_TYPES,
 }
 FILE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,63}}\.({'|'.join(map(re.escape, MEDIA_TYPES))})")
-
-
-class HeadVerdict(BaseModel):
-    """The verdict of a trained head on a recording."""
-
-    label: str = Field(description="the class with the highest score")
-    confidence: float = Field(description="that score")
-    scores: dict[str, float] = Field(description="probability of each of the head's classes; they sum to 1")
-    name: str = Field(description="of the head")
-    created_at: AwareDatetime = Field(description="when it was trained")
-
-
-class Summary(BaseModel):
-    """An outputs directory in a list."""
-
-    id: str = Field(description="name of the directory", examples=["outputs_20240104_223000"])
-    name: str | None = Field(description="of the recording")
-    emotion: OptionalEmotion = None
-    confidence: OptionalConfidence = None
-    scores: OptionalScores = None
-    scores_without: WithoutBaseline = None
-    readouts: dict[str, ReadoutResult] = Field(
-        description="by name: what the model gives besides the nine emotions, and a trained head's verdict"
-    )
-    created_at: AwareDatetime
-    duration: float = Field(description="seconds")
-    model: str
-    warnings: list[str]
-    side: Side | None = Field(None, description="whose voice it is; left out if nobody said", exclude_if=is_none)
-    policy: Ruling | None = Field(None, description="what the policy decided; likewise", exclude_if=is_none)
-    tags: list[str] | None = Field(None, description="if it has any; in lists alone", exclude_if=is_none)
-    head: HeadVerdict | None = Field(None, description="of a trained head; among `readouts`, too; goes with 0.3")
 
 
 class StoredOutputs:
@@ -156,7 +123,7 @@ class StoredOutputs:
         """
         try:
             head = stored.read_head(self.directory(id_) / RESULT)
-            return _read(id_, head), head
+            return read_summary(id_, head), head
         except FileNotFoundError:
             raise _no_output() from None
         except (OSError, ValueError) as error:
@@ -218,44 +185,86 @@ class StoredOutputs:
         """
         return self._timelines.read(self.directory(id_), start=start, end=end, points=points, segments=segments)
 
-    def find(self, where: Filter, *, before: str | None, limit: int) -> tuple[list[Summary], str | None]:
+    def find(
+        self,
+        where: Filter,
+        *,
+        before: str | None,
+        limit: int,
+        flag: str | None = None,
+        raw: bool = False,
+        together: bool = False,
+    ) -> tuple[list[Summary], str | None]:
         """A page of those in the archive, latest first. Outputs that are damaged or just deleted are left out.
 
         Args:
             where: what must hold.
             before: an id; the page begins after it.
             limit: of the page.
+            flag: of which there must be moments: a name, or a rule.
+            raw: whether moments are looked for without the baselines that recordings were recognised with.
+            together: whether a recording whose channels were recognised by themselves is one: the first of them
+                in the list for which all holds, with the others.
 
         Returns:
-            The page, and the id to continue from, if there is more.
+            The page, and the id to continue from, if there is more. With a flag it may be short of the limit all
+            the same, as it ends where much has been looked into.
 
         Raises:
+            FilterError: there is no such flag, and it is no rule.
             sqlalchemy.exc.SQLAlchemyError: the database can't be read.
         """
+        flags = FlagsOf(self._archive, flag, raw=raw)
+        where = flags.narrowed(where)
         page: list[Summary] = []
-        while True:
-            rows = self._archive.directories.page(self._root, where, before=before, limit=limit + 1)
+        for looked in itertools.count(1):
+            rows = self._archive.directories.page(
+                self._root, where, before=before, limit=max(limit, flags.together) + 1
+            )
+            calls = Calls(self._archive, self._root, rows, where, flags)
             for path, record, modified in rows:
+                moments = calls.moments.get(record.id, {})
+                if (flag is not None and flag not in moments) or (together and not calls.leads(path.name)):
+                    continue
                 if (summary := self._summary(path.name, record, modified)) is None:
                     continue
                 if len(page) == limit:
                     return page, page[-1].id
-                page.append(summary)
-            if len(rows) <= limit:
+                others = [self._summary(*each) for each in calls.others(path.name)] if together else []
+                more = {
+                    "moments": moments or None,
+                    "call": calls.of(path.name),
+                    "others": [
+                        item.model_copy(update={"moments": calls.moments_of(item.id), "call": calls.of(item.id)})
+                        for item in others
+                        if item is not None
+                    ]
+                    or None,
+                }
+                page.append(summary.model_copy(update=more))
+            if len(rows) <= max(limit, flags.together):
                 return page, None
             before = rows[-1][0].name
+            if flag is not None and looked == flags.most:
+                return page, before
+        raise AssertionError  # the count doesn't end
+
+    def call(self, id_: str) -> list[str] | None:
+        """The ids of the results of its recording's channels, in order; None: no other is known."""
+        sha256 = self.sha256(id_)
+        try:
+            calls = self._archive.directories.calls(self._root, [] if sha256 is None else [sha256])
+        except SQLAlchemyError:  # it is away, and results can be read all the same
+            return None
+        return list(calls[id_]) if id_ in calls else None
 
     def _summary(self, id_: str, record: ArchiveRecord, modified: int) -> Summary | None:
         """The summary of outputs in the archive; of their result.json if that is another; None if it is gone."""
         try:
             path = self.directory(id_) / RESULT
             if path.stat().st_mtime_ns != modified:
-                return _read(id_, stored.read_head(path))
-            move, raw = AsRecognized().of(record), record.scores
-            record = record if move is None else move.record(record)
-            facts = {name: getattr(record, name) for name in _SAME}
-            facts |= {"scores_without": move and raw, "tags": record.tags or None, "head": _head(record.readouts)}
-            return Summary(id=id_, created_at=record.created.astimezone(timezone.utc), **facts)
+                return read_summary(id_, stored.read_head(path))
+            return summary_of(id_, record)
         except (Problem, OSError, ValueError) as error:
             if isinstance(error, OSError) and is_exhausted(error):
                 raise
@@ -361,37 +370,3 @@ def stamp(id_: str) -> str:
 
 def _no_output() -> Problem:
     return Problem(404, "no-such-output", "there are no outputs with this id")
-
-
-def _read(id_: str, data: dict[str, Any]) -> Summary:
-    """The summary of a result.json.
-
-    Raises:
-        ValueError: it is damaged.
-    """
-    try:
-        return Summary(
-            id=id_,
-            name=data["recording"]["name"],
-            duration=data["recording"]["duration"],
-            side=data["recording"].get("side"),
-            model=data["model"]["name"],
-            readouts=data.get("readouts") or _trained(data),
-            **{name: data.get(name) for name in _GIVEN},
-            **{name: data[name] for name in ("created_at", "warnings")},
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("no result of Emovox") from error
-
-
-def _head(readouts: Mapping[str, ReadoutResult]) -> HeadVerdict | None:
-    if (head := trained(readouts)) is None:
-        return None
-    name, item = head
-    return HeadVerdict(name=name, **item.model_dump(include={"label", "confidence", "scores", "created_at"}))
-
-
-def _trained(data: dict[str, Any]) -> dict[str, Any]:
-    """The readouts of schema 1, which knew a trained head alone."""
-    head = data.get("head")
-    return {} if head is None else {head["name"]: {"kind": "linear", **head}}

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from emovox import exports, files
-from emovox.archive.record import ArchiveRecord, Floats, pooled
+from emovox.archive.pooling import pooled
+from emovox.archive.record import ArchiveRecord, Floats
 from emovox.archive.rows import Replacement
 from emovox.baselines.baseline import SELF, Baseline
 from emovox.baselines.removal import locked

@@ -125,6 +125,13 @@ export function told(series: Pick<Series, 'values'>, number: number, digits?: nu
   return series.values ? decimal(number) : percent(number, digits)
 }
 
+/** A series at a moment: its classes, highest first, or its values in their order. */
+export function leading(series: Series, numbers: Numbers): (Line & { text: string })[] {
+  const lines = series.lines.map((line) => ({ ...line, number: numbers[line.name] ?? 0 }))
+  if (!series.values) lines.sort((a, b) => b.number - a.number)
+  return lines.map((line) => ({ ...line, text: told(series, line.number) }))
+}
+
 /** Where a value lies in a range, 0 to 1. */
 export function placeIn(value: number, [low, high]: readonly [number, number]): number {
   return Math.min(1, Math.max(0, (value - low) / (high - low)))

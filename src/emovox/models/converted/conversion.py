@@ -108,7 +108,7 @@ def _build(snapshot: Snapshot, weights: Weights, metadata: Metadata, data: Binar
     for readout in metadata.readouts:
         columns = len(readout.labels)
         outputs.append((f"{readout.name}.logits", TensorProto.FLOAT, ("batch", columns)))
-        if readout.kind == "linear":
+        if graph.makes(f"{readout.name}.frame_logits"):
             outputs.append((f"{readout.name}.frame_logits", TensorProto.FLOAT, ("batch", "frames", columns)))
     return graph.finish(
         inputs=_INPUTS,

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from emovox.emotions import NAMES
 from emovox.errors import ModelError
 from emovox.models.layout import FUNASR
-from emovox.models.settings_file import read_text
+from emovox.models.settings_file import read_text, read_yaml
 from emovox.models.snapshot import MAX_WINDOW, Grid, Layer, Snapshot, hop_of, is_label, refusal, width_of
 
 CONFIG_FILE = FUNASR.config
@@ -225,9 +224,10 @@ def read_snapshot(directory: Path) -> Emotion2VecSnapshot:
     weights = FUNASR.weights_among(path.name for path in directory.glob("*.pt") if path.is_file())
     if len(weights) != 1:
         raise ModelError(f"{directory} is not a snapshot: it has no {WEIGHTS_FILE}")
-    config = _read_config(directory / CONFIG_FILE)
+    config = read_yaml(directory / CONFIG_FILE)
     if config.get("model") != "Emotion2vec":
-        raise ModelError(f"{CONFIG_FILE} is of a model {config.get('model')!r:.100}; only Emotion2vec can be read")
+        known = "only Emotion2vec and SenseVoiceSmall can be read"
+        raise ModelError(f"{CONFIG_FILE} is of a model {config.get('model')!r:.100}; {known}")
     try:
         model = ModelConfig.model_validate(config.get("model_conf"))
     except ValidationError as error:
@@ -240,26 +240,6 @@ def read_snapshot(directory: Path) -> Emotion2VecSnapshot:
         scope_map=_scope_map(config.get("scope_map")),
         has_tokenizer=bool(config.get("tokenizer")),
     )
-
-
-class _NoAliasLoader(yaml.SafeLoader):
-    """A safe loader without aliases: a page of nested aliases expands to more than any memory holds."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not read")
-        return super().compose_node(parent, index)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    text = read_text(path)
-    try:
-        config = yaml.load(text, Loader=_NoAliasLoader)  # noqa: S506 - a SafeLoader with less
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(config, dict):
-        raise ModelError(f"{path.name} has no settings")
-    return config
 
 
 def _read_tokens(directory: Path) -> tuple[str, ...]:

@@ -64,6 +64,10 @@ class Graph:
         self._nodes.append(node)
         return output or name
 
+    def makes(self, value: str) -> bool:
+        """Whether a node gives ``value``."""
+        return any(value in node.output for node in self._nodes)
+
     def split(self, value: str, sizes: Sequence[int], *, axis: int) -> list[str]:
         """Cut ``value`` into pieces of ``sizes`` along ``axis``."""
         name = "/".join([*self._scope, f"Split_{len(self._nodes)}"])

@@ -65,6 +65,8 @@ class ReadoutFunction:
 def read_functions(path: Path, metadata: Metadata) -> dict[str, ReadoutFunction]:
     """The functions of a model's readouts that aren't linear, by their names.
 
+    One that frames don't tell has none: the file itself gives its frame logits, the same for all of a window.
+
     Raises:
         ModelError: the file's graph has no such readout, or it needs more than the frames.
     """
@@ -72,7 +74,12 @@ def read_functions(path: Path, metadata: Metadata) -> dict[str, ReadoutFunction]
     if not readouts:
         return {}
     model = onnx.load(str(path), load_external_data=False)
-    return {readout.name: _extract(model, readout, path) for readout in readouts}
+    outputs = {output.name for output in model.graph.output}
+    return {
+        readout.name: _extract(model, readout, path)
+        for readout in readouts
+        if f"{readout.name}.frame_logits" not in outputs
+    }
 
 
 def _extract(model: onnx.ModelProto, readout: Readout, path: Path) -> ReadoutFunction:

@@ -23,6 +23,8 @@ from emovox.inference.model_pool import ModelChoice
 from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
+from emovox.inference.summary import Brief
+from emovox.notes import NOTE
 from emovox.policy import Ruling, Side
 from emovox.server.baselines import find_baseline
 from emovox.server.http.date_times import DateTime
@@ -40,7 +42,7 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
-def _query(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
+def waiting(route: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
     """A route that waits for the database."""
 
     @wraps(route)
@@ -127,6 +129,13 @@ class Archived(BaseModel):
     policy: Ruling | None = Field(
         None, description="what the policy decided; null: no side was declared, and everything was allowed"
     )
+    purpose: str | None = Field(None, description="what it was recognised for; null: nobody said")
+    consent: str | None = Field(None, description="where the consent is kept; null: nobody said")
+    summary: Brief | None = Field(
+        None,
+        description="what its segments come to, by rule, in a line; null: there are none, or it isn't known of "
+        "what they are relative to",
+    )
 
 
 class ArchivePage(BaseModel):
@@ -201,7 +210,7 @@ class Tags(BaseModel):
 
 
 @router.get("/archive", responses=responses(422, 503))
-@_query
+@waiting
 def page(
     request: Request,
     emotion: Emotion = None,
@@ -212,6 +221,8 @@ def page(
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
     side: Annotated[Side | None, Query(description="only the voices of this side")] = None,
+    purpose: Annotated[str | None, Query(max_length=NOTE, description="what it was recognised for")] = None,
+    consent: Annotated[str | None, Query(max_length=NOTE, description="where the consent is kept")] = None,
     comparisons: Comparisons = None,
     before: Annotated[
         str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
@@ -227,15 +238,25 @@ def page(
     """
     service = service_of(request)
     where = Filter(
-        emotion, _text(tag), _text(name), _text(model), None, since, until, revision=_text(revision), side=side
+        emotion,
+        text_of(tag),
+        text_of(name),
+        text_of(model),
+        None,
+        since,
+        until,
+        revision=text_of(revision),
+        side=side,
+        purpose=text_of(purpose),
+        consent=text_of(consent),
     )
-    view = _view(service, _compared(where, comparisons), baseline, expect)
+    view = view_of(service, compared(where, comparisons), baseline, expect)
     records, next_ = view.find(limit=limit, before=before)
-    return ArchivePage(recognitions=[_archived(service, record) for record in records], next=next_)
+    return ArchivePage(recognitions=[archived(service, record) for record in records], next=next_)
 
 
 @router.get("/archive/stats", responses=responses(422, 503))
-@_query
+@waiting
 def stats(
     request: Request,
     emotion: Emotion = None,
@@ -252,8 +273,8 @@ def stats(
 
     With `baseline` they can't be filtered by emotions.
     """
-    where = Filter(emotion, _text(tag), None, _text(model), None, since, until, revision=_text(revision))
-    view = _view(service_of(request), _compared(where, comparisons), baseline, expect)
+    where = Filter(emotion, text_of(tag), None, text_of(model), None, since, until, revision=text_of(revision))
+    view = view_of(service_of(request), compared(where, comparisons), baseline, expect)
     return ArchiveStats(**asdict(view.stats()))
 
 
@@ -270,7 +291,7 @@ def similar(
 ) -> SimilarPage:
     """The recordings or segments that sound most like this one, without its own, by the same model."""
     service = service_of(request)
-    filter_ = _compared(Filter(emotion=emotion, tag=_text(tag)), comparisons)
+    filter_ = compared(Filter(emotion=emotion, tag=text_of(tag)), comparisons)
     neighbours = service.archiving.archive.similar(
         _record(service, id_), k=k, where=filter_, segments=segments, raw=raw
     )
@@ -278,7 +299,7 @@ def similar(
 
 
 @router.put("/outputs/{id_}/tags/{tag}", responses=responses(404, 422, 503))
-@_query
+@waiting
 def tag(request: Request, id_: OutputId, tag: TagName) -> Tags:
     """Tag the recording of these outputs."""
     service = service_of(request)
@@ -289,7 +310,7 @@ def tag(request: Request, id_: OutputId, tag: TagName) -> Tags:
 @router.delete(
     "/outputs/{id_}/tags/{tag}", status_code=204, response_class=Response, responses=responses(404, 422, 503)
 )
-@_query
+@waiting
 def untag(request: Request, id_: OutputId, tag: TagName) -> Response:
     """Remove a tag from the recording of these outputs."""
     service = service_of(request)
@@ -298,7 +319,7 @@ def untag(request: Request, id_: OutputId, tag: TagName) -> Response:
     return Response(status_code=204)
 
 
-def _view(service: Service, where: Filter, baseline: str | None, expect: str | None) -> View:
+def view_of(service: Service, where: Filter, baseline: str | None, expect: str | None) -> View:
     """What a filter selects, raw or relative.
 
     Raises:
@@ -334,17 +355,19 @@ def _record(service: Service, id_: str) -> ArchiveRecord:
     return record
 
 
-def _facts(service: Service, record: ArchiveRecord) -> dict[str, Any]:
+def output_of(service: Service, record: ArchiveRecord) -> str | None:
+    """The id of a record's outputs, if this service has them."""
     root, path = service.settings.outputs.absolute(), record.outputs
     ours = path is not None and path.parent == root and ID.fullmatch(path.name) and path.is_dir()
-    return {
-        **record.to_dict(),
-        "output": path.name if ours and path is not None else None,
-        "created_at": record.created,
-    }
+    return path.name if ours and path is not None else None
 
 
-def _archived(service: Service, record: ArchiveRecord) -> Archived:
+def _facts(service: Service, record: ArchiveRecord) -> dict[str, Any]:
+    return {**record.to_dict(), "output": output_of(service, record), "created_at": record.created}
+
+
+def archived(service: Service, record: ArchiveRecord) -> Archived:
+    """A record as clients see it."""
     return Archived(**_facts(service, record))
 
 
@@ -353,7 +376,7 @@ def _similar(service: Service, neighbour: Neighbour) -> Similar:
     return Similar(**{**_facts(service, neighbour.record), **facts})
 
 
-def _compared(filter_: Filter, words: list[str] | None) -> Filter:
+def compared(filter_: Filter, words: list[str] | None) -> Filter:
     """A filter with comparisons.
 
     Raises:
@@ -365,6 +388,6 @@ def _compared(filter_: Filter, words: list[str] | None) -> Filter:
     return replace(filter_, comparisons=more.comparisons)
 
 
-def _text(value: str | None) -> str | None:
+def text_of(value: str | None) -> str | None:
     """Without null bytes, which databases don't allow in text."""
     return None if value is None else value.replace("\0", "�")

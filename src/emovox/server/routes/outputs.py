@@ -3,6 +3,7 @@
 import asyncio
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import SQLAlchemyError
 
 from emovox import exports
 from emovox.archive.filter import Filter
@@ -21,14 +23,15 @@ from emovox.exports import FORMATS
 from emovox.inference.frames import RowsIn
 from emovox.inference.nine import is_none
 from emovox.inference.raw import without_baseline
-from emovox.inference.recognition import SUMMARY
+from emovox.inference.recognition import SUMMARY, Segment
 from emovox.inference.summary import SpeechSummary
 from emovox.server.fitting import take_out_recordings
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
-from emovox.server.service import service_of
-from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES, Summary
+from emovox.server.output_summary import Summary
+from emovox.server.service import Service, service_of
+from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES
 from emovox.server.timeline import Timeline
 
 router = APIRouter(prefix="/v1/outputs", tags=["outputs"])
@@ -105,14 +108,44 @@ async def page(
     tag: Annotated[str | None, Query(max_length=200, description="only recordings with this tag")] = None,
     since: Annotated[DateTime, Query(description="created then or later")] = None,
     until: Annotated[DateTime, Query(description="created earlier")] = None,
+    flag: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            description="only what has moments of this flag: one of GET /v1/archive/flags, or a rule",
+            examples=["angry >= 60% for 3s"],
+        ),
+    ] = None,
+    raw: Annotated[
+        bool, Query(description="look for moments without the baselines that recordings were recognised with")
+    ] = False,
+    together: Annotated[
+        bool,
+        Query(
+            description="a recording whose channels were recognised by themselves as one, with the other "
+            "channels in `others`"
+        ),
+    ] = False,
     after: Annotated[str | None, Query(pattern=f"^{ID.pattern}$", description="as in `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OutputPage:
-    """The stored outputs, latest first. Times without a zone are UTC."""
+    """The stored outputs, latest first. Times without a zone are UTC.
+
+    With `flag` a page may have fewer than `limit`, down to none, although others follow: go on until `next` is
+    null.
+    """
     service = service_of(request)
     await service.wait_for_archive()
     where = Filter(emotion=emotion, tag=tag and clean(tag), name=name and clean(name), since=since, until=until)
-    find = partial(service.stored_outputs.find, where, before=after, limit=limit)
+    find = partial(
+        service.stored_outputs.find,
+        where,
+        before=after,
+        limit=limit,
+        flag=flag and clean(flag),
+        raw=raw,
+        together=together,
+    )
     summaries, next_ = await service.query.within(PATIENCE, find)
     return OutputPage(outputs=summaries, next=next_)
 
@@ -124,9 +157,10 @@ def get(request: Request, id_: OutputId) -> OutputView:
     facts, head = stored.head(id_)
     head.pop("summary", None)  # that of another version may have gone by other rules
     recognition = stored.recognition(id_, "segments") if stored.has_segments(id_) else None
+    call = stored.call(id_) if facts.channel is not None else None
     plain = None if recognition is None or recognition.baseline is None else without_baseline(recognition)
     return OutputView(
-        **facts.model_dump(),
+        **facts.model_copy(update={"call": call}).model_dump(exclude={"summary", "summary_without"}),
         files=[_view(id_, path) for path in stored.files(id_)],
         zip=f"/v1/outputs/{id_}/zip",
         segments=recognition is not None,
@@ -161,8 +195,10 @@ def timeline(
     segments: Annotated[bool, Query(description="whether they are wanted, too")] = True,
 ) -> Response:
     """A stretch of the recording for a picture: the sound's peaks, the curve, and the segments."""
-    stored = service_of(request).stored_outputs
-    stretch = stored.timeline(id_, start=start, end=end, points=points, segments=segments)
+    service = service_of(request)
+    stretch = service.stored_outputs.timeline(id_, start=start, end=end, points=points, segments=segments)
+    if stretch.segments:
+        stretch = stretch.model_copy(update={"segments": _labelled(service, id_, stretch.segments)})
     # Written here: hours of it are valid already, and would be looked through number by number.
     return Response(stretch.model_dump_json(), media_type="application/json")
 
@@ -220,6 +256,9 @@ async def export(
 
     def write() -> list[FileView]:
         recognition, directory = service.stored_outputs.recognition(id_), service.stored_outputs.directory(id_)
+        if recognition.segments:
+            labelled = _labelled(service, id_, recognition.segments)
+            recognition = recognition.model_copy(update={"segments": labelled})
         written = exports.write(
             recognition, directory, formats.split(","), language=labels or service.settings.labels
         )
@@ -287,6 +326,15 @@ def result_response(result: FilePath | Iterator[str]) -> Response:
     if isinstance(result, FilePath):
         return FileResponse(result, media_type="application/json")
     return StreamingResponse(result, media_type="application/json")
+
+
+def _labelled(service: Service, id_: str, segments: list[Segment]) -> list[Segment]:
+    """Segments of outputs with the labels that people gave them, unless the archive can't say."""
+    archive = service.archiving.archive
+    with suppress(SQLAlchemyError):
+        record = archive.by_outputs(service.stored_outputs.directory(id_))
+        return segments if record is None else archive.corrections.label(record, segments)
+    return segments
 
 
 def _view(id_: str, path: FilePath) -> FileView:

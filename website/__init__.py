@@ -1,0 +1,1 @@
+"""The documentation site, made of README and docs/ by Zensical."""
