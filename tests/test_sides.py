@@ -19,7 +19,7 @@ from emovox.baselines.baseline import Baseline
 from emovox.batch.config import BatchConfig
 from emovox.client import Client as OwnClient
 from emovox.errors import ArchiveError, EmovoxError, PolicyError
-from emovox.exports import FORMATS
+from emovox.exports import FORMATS, values
 from emovox.inference.live import LiveUpdate
 from emovox.inference.options import Options, Request
 from emovox.inference.recognition import NOT_INFERRED, Recognition
@@ -205,7 +205,7 @@ def test_the_command(silent: None, run: Run, clip: Path) -> None:
         "--embedding",
         "--archive",
         "--export",
-        ",".join(FORMATS),
+        ",".join(name for name in FORMATS if not values(name)),
     ]
     code, out, err = run("recognize", clip, "--model", "lite", *asked, "--format", "json")
     assert code == 0, err

@@ -1,5 +1,13 @@
 /** The timeline. */
 export const timeline = {
+  plane: {
+    label: 'Arousal and valence',
+    corners: ['excited, negative', 'excited, positive', 'calm, negative', 'calm, positive'],
+    valence: '↑ arousal, → valence',
+    time: 'time',
+    at: (valence: string, arousal: string) => `valence ${valence}, arousal ${arousal}`,
+    nowhere: 'Nobody speaks.',
+  },
   timeline: {
     label: 'Timeline',
     help: (key: string) =>
@@ -50,13 +58,5 @@ export const timeline = {
     noSound: 'The sound can’t be played.',
     failed: 'The timeline could not be loaded.',
     showMore: (count: number) => `Show ${count} more`,
-  },
-  plane: {
-    label: 'Arousal and valence',
-    corners: ['excited, negative', 'excited, positive', 'calm, negative', 'calm, positive'],
-    valence: '↑ arousal, → valence',
-    time: 'time',
-    at: (valence: string, arousal: string) => `valence ${valence}, arousal ${arousal}`,
-    nowhere: 'Nobody speaks.',
   },
 }
