@@ -21,6 +21,7 @@ ROOMS = (
     "emotions",
     "directories",
     "settings",
+    "notes",
     "policy",
     "private",
     "use_log",

@@ -26,7 +26,8 @@ filters = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Only these: emotion=angry, tag=calls, name=part, model=lite, revision=5.3, warning=quiet, "
-    "baseline=line3 (that it was recognised with), since=2026-11-01, until=2026-12-01, "
+    "baseline=line3 (that it was recognised with), side=customer, purpose=quality, 'consent=form 12', "
+    "since=2026-11-01, until=2026-12-01, "
     "'arousal>0.7' (also >=, <, <=), myhead=promoter. If several are given, all must hold.",
 )
 

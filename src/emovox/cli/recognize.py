@@ -36,6 +36,7 @@ from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
+from emovox.notes import NOTES
 from emovox.outputs import Outputs
 from emovox.saving import Saving
 from emovox.settings import settings
@@ -137,6 +138,7 @@ def recognize(
         listed=listed,
         rows_in=rows_in,
         sides=options.side is not None or recognizer.policy.profile != "open",
+        notes=tuple(name for name in NOTES if getattr(options, name) is not None),
     )
     seconds, saved = 0.0, []
     try:
@@ -177,8 +179,8 @@ def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> 
     check_values(formats, [*recognizer.metadata.readouts, *own])
     if options.head is not None:
         options.head.check(recognizer.metadata)
-    if options.side is None:
-        recognizer.policy.rule(None)
+    sides = options.side or (None,)
+    recognizer.policy.demand(sides[0], options.purpose, options.consent)
     recognizer.shift(options)
 
 

@@ -14,7 +14,7 @@ from emovox.audio.decoded import Decoded
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
 from emovox.inference.model_pool import ModelChoice, ModelPool
-from emovox.inference.options import Options, Request
+from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
@@ -32,6 +32,7 @@ from emovox.server.jobs.deliveries import Deliveries
 from emovox.server.jobs.jobs import Jobs
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.keys import Keys
+from emovox.server.maps import Maps
 from emovox.server.options import RecognitionOptions
 from emovox.server.outputs_lock import OutputsLock
 from emovox.server.polls import Polls
@@ -85,6 +86,7 @@ class Service:
         self.scheduler = Scheduler(self.models, threads=own.inference_threads)
         self.admission = Admission(self.scheduler, limit=own.queue_size)
         self.pulls = Pulls()
+        self.maps = Maps()
         self.trainings = Background("train", at_once=1, busy="wait until the head {} is trained")
         self.export_lock = asyncio.Lock()  # one export is written at a time; the others need no threads to wait
         self.receiving = 0  # uploads
@@ -165,7 +167,7 @@ class Service:
         token: str,
         name: str | None,
         choice: ModelChoice,
-        side: str | None,
+        declared: LiveArguments,
         *,
         max_seconds: float,
         progress: JobProgress,
@@ -176,7 +178,7 @@ class Service:
             token: of the upload.
             name: of the recording.
             choice: the model.
-            side: whose voice it is; None: nobody says.
+            declared: of it, as options of a recognition.
             max_seconds: of the longest recording accepted.
             progress: is kept up to date.
 
@@ -184,7 +186,7 @@ class Service:
             AudioError: the recording can't be used.
             Problem: the service can't recognise it right now.
         """
-        options = Options.of(embedding=True, speech_only=True, side=side)
+        options = Options.of(embedding=True, speech_only=True, **declared)
         async with self._decode(token, name, options, max_seconds=max_seconds, progress=progress) as decoded:
             request = Request(decoded, options, sink=_progress_sink(progress, None))
             return await self.scheduler.recognize(choice, request)

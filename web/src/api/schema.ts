@@ -664,6 +664,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/archive/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Map
+         * @description The archive as a map, on which recordings that sound alike lie together.
+         *
+         *     One map is laid out at a time: by PCA within seconds, by UMAP within a minute. The last few are kept.
+         */
+        get: operations["map__v1_archive_map_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/archive/moments": {
         parameters: {
             query?: never;
@@ -1074,6 +1096,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
         };
@@ -1431,6 +1463,11 @@ export interface components {
              * @description parts of a result that it shows; the result must have one of them
              */
             parts: ("segments" | "frames")[];
+            /**
+             * Values
+             * @description names of values that it shows, in any case; the result must have all, if it has anything
+             */
+            values: string[];
             /**
              * Missing
              * @description package that must be installed to write it; null: none is missing
@@ -1827,6 +1864,74 @@ export interface components {
             chinese_terms: string;
         };
         /**
+         * MapPoint
+         * @description A recording on the map.
+         */
+        MapPoint: {
+            /**
+             * Output
+             * @description id of its stored outputs, while they exist
+             */
+            output: string | null;
+            /** Name */
+            name: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * X
+             * @description from -1 to 1
+             */
+            x: number;
+            /**
+             * Y
+             * @description from -1 to 1, upwards
+             */
+            y: number;
+            /**
+             * Emotion
+             * @description one of the nine, without a baseline; null: its model gives none
+             */
+            emotion: string | null;
+            /**
+             * Label
+             * @description that leads in another readout, where there is no emotion
+             */
+            label: string | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+        };
+        /**
+         * MapView
+         * @description Recordings as points; distances mean likeness, directions nothing.
+         */
+        MapView: {
+            /** Points */
+            points: components["schemas"]["MapPoint"][];
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "umap" | "pca";
+            /**
+             * Model
+             * @description whose embeddings they are; of several models, of that with the most
+             */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Recognitions
+             * @description how many the parameters select; those that aren't points are of another model or revision, have no embedding, or are earlier than the latest `limit`
+             */
+            recognitions: number;
+        };
+        /**
          * ModelView
          * @description A model of the catalog, one that was added from a file, or one that was pulled by its name on a hub.
          */
@@ -2153,10 +2258,10 @@ export interface components {
         PolicyView: {
             /**
              * Profile
-             * @description `eu`: of workers and pupils only talk time; `open`: of everybody
+             * @description `eu`: of workers and pupils only talk time; `research`: of customers, too; `open`: everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Sides
              * @description that may be declared as `side`: whose voice a recording is
@@ -2168,10 +2273,21 @@ export interface components {
              */
             talk_time_only: ("customer" | "worker" | "pupil" | "subject")[];
             /**
+             * Require
+             * @description what must be declared of a recording
+             */
+            require: ("side" | "purpose" | "consent")[];
+            /**
              * Require Side
-             * @description whether a side must be declared
+             * @deprecated
+             * @description whether a side must be; goes with 0.3
              */
             require_side: boolean;
+            /**
+             * Ethics
+             * @description reference of the approval that `research` needs
+             */
+            ethics: string | null;
             /**
              * Exception
              * @description the medical or safety reason for which all sides are inferred
@@ -2484,6 +2600,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
             /** Moments */
@@ -2496,10 +2622,10 @@ export interface components {
         Ruling: {
             /**
              * Profile
-             * @description of the policy: `eu`, or `open`, which allows everything
+             * @description of the policy: `eu`, `research`, or `open`, which allows everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Inferred
              * @description whether anything was inferred; if not there is talk time alone
@@ -2510,6 +2636,11 @@ export interface components {
              * @description the medical or safety reason that the policy gives for inferring all the same
              */
             exception?: string | null;
+            /**
+             * Ethics
+             * @description reference of the approval that the profile `research` needs
+             */
+            ethics?: string | null;
         };
         /**
          * Said
@@ -2829,6 +2960,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
             /**
@@ -3304,7 +3445,7 @@ export interface components {
         };
         /**
          * RecordingFacts
-         * @description The recording.
+         * @description The recording, as a result states it.
          */
         RecordingFacts: {
             /**
@@ -3362,6 +3503,16 @@ export interface components {
              * @description whose voice it is, as was declared; left out if nobody said
              */
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /**
+             * Purpose
+             * @description what it was recognised for, as was declared; left out if nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept, as was declared; left out if nobody said
+             */
+            consent?: string | null;
         };
         /**
          * Recognition
@@ -4822,9 +4973,13 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -4888,9 +5043,13 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -5684,9 +5843,13 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -5749,9 +5912,13 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -7244,6 +7411,10 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
                 /** @description as in `next` */
@@ -7767,6 +7938,139 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    map__v1_archive_map_get: {
+        parameters: {
+            query?: {
+                /** @description only this emotion, without a baseline unless one is asked for */
+                emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
+                /** @description part of the recording's name */
+                name?: string | null;
+                /** @description only what this model recognised */
+                model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
+                /** @description recognised then or later */
+                since?: string | null;
+                /** @description recognised earlier */
+                until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
+                /** @description how many, latest first */
+                limit?: number;
+                /** @description of the projection; auto: UMAP if it is installed */
+                method?: "auto" | "umap" | "pca";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9030,6 +9334,10 @@ export interface operations {
                      * @enum {string}
                      */
                     side?: "customer" | "worker" | "pupil" | "subject";
+                    /** @description what they are taken for */
+                    purpose?: string;
+                    /** @description where the consent is kept */
+                    consent?: string;
                     /** @description recordings; of each its speech counts, once */
                     file: string[];
                 };
