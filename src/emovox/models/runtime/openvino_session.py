@@ -31,9 +31,9 @@ def has_bf16() -> bool:
 def bf16_pays(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     """Whether bfloat16 is faster than float32 on this CPU.
 
-    An Intel one that has it without AMX took 1.6 times as long for large encoders, and 1.3 times for Whisper's in
-    int8, of which bfloat16 was the rest; an AMD EPYC 9004 took half as long. Where the system doesn't tell which it
-    is, OpenVINO's word holds.
+    An Intel one that has it without AMX took 1.6 times as long for large encoders, and 1.3 for Whisper's in
+    int8, of which bfloat16 was the rest; an AMD EPYC 9004 took half as long. Where the system doesn't tell which
+    it is, OpenVINO's word holds.
     """
     try:
         text = cpuinfo.read_text(encoding="utf-8", errors="replace")
