@@ -18,7 +18,7 @@ from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
-from emovox.outputs import Outputs
+from emovox.outputs import Outputs, remove
 from emovox.policy import policy
 from emovox.saving import Save, Saving
 from emovox.server.admission import Admission
@@ -37,7 +37,7 @@ from emovox.server.outputs_lock import OutputsLock
 from emovox.server.polls import Polls
 from emovox.server.pulls import Pulls
 from emovox.server.query_threads import LOCKED, PATIENCE, QueryThreads
-from emovox.server.stored_outputs import StoredOutputs
+from emovox.server.stored_outputs import ID, StoredOutputs
 from emovox.server.supervision import Supervision
 from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
@@ -98,6 +98,17 @@ class Service:
     def _forget(self, directories: Sequence[Path]) -> None:
         self.archiving.forget(directories)
         self.jobs.forget_outputs([directory.name for directory in directories])
+
+    def remove_outputs(self, directory: Path) -> None:
+        """Delete an outputs directory, ours or another that the archive knows, with jobs and what is cached of it.
+
+        Raises:
+            OutputsError: it can't be deleted.
+        """
+        if directory.parent == self.settings.outputs.absolute() and ID.fullmatch(directory.name):
+            self.stored_outputs.remove(directory.name)
+        else:
+            remove(directory)
 
     @property
     def limits(self) -> Limits:

@@ -22,6 +22,9 @@ class PolicyView(BaseModel):
     require_side: bool = Field(description="whether a side must be; goes with 0.3", deprecated=True)
     ethics: str | None = Field(description="reference of the approval that `research` needs")
     abstain: bool = Field(description="whether nothing is given where the model is unsure")
+    retention: dict[str, float] = Field(
+        description="days after which results go, by purpose; `default` is that of all others"
+    )
     exception: str | None = Field(description="the medical or safety reason for which all sides are inferred")
 
 
@@ -37,5 +40,6 @@ def policy(request: Request) -> PolicyView:
         require_side="side" in own.require,
         ethics=own.ethics,
         abstain=own.abstain,
+        retention=dict(own.retention),
         exception=own.exception,
     )
