@@ -86,6 +86,7 @@ class Policy:
         ethics: reference of the approval of a study; `research` needs one, and demands purpose and consent.
         abstain: whether nothing is given where the model is unsure.
         retention: days after which results go, by purpose; `default` is that of all others.
+        notice: whether live streams must say that their speakers were told.
         given: whether somebody chose it.
     """
 
@@ -95,6 +96,7 @@ class Policy:
     ethics: str | None = None
     abstain: bool = False
     retention: tuple[tuple[str, float], ...] = ()
+    notice: bool = False
     given: bool = False
 
     def __post_init__(self) -> None:
@@ -191,6 +193,8 @@ class Policy:
             rules += f"; approved as {self.ethics}"
         if self.retention:
             rules += f"; deleted after {', '.join(f'{days:g} days ({name})' for name, days in self.retention)}"
+        if self.notice:
+            rules += "; who speaks live must be told"
         if self.abstain:
             rules += "; nothing where the model is unsure"
         required = f"; required: {', '.join(self.require)}" if self.require else ""
@@ -227,12 +231,21 @@ def _read(named: str | None) -> Policy:
 def _of(content: dict[str, Any], path: str) -> Policy:
     """The policy that a file describes; a mistake in it must not make it allow more."""
     exceptions = content.get("exceptions", {})
-    unknown = {*content} - {"profile", "require", "require_side", "ethics", "abstain", "retention", "exceptions"}
+    unknown = {*content} - {
+        "profile",
+        "require",
+        "require_side",
+        "ethics",
+        "abstain",
+        "retention",
+        "notice",
+        "exceptions",
+    }
     if isinstance(exceptions, dict):
         unknown |= {f"exceptions.{name}" for name in {*exceptions} - {"reason"}}
     if unknown:
         names = ", ".join(sorted(unknown))
-        known = "profile, require, ethics, abstain, [retention] and [exceptions] reason"
+        known = "profile, require, ethics, abstain, notice, [retention] and [exceptions] reason"
         raise SettingsError(f"{path}: {names}: a policy has {known}")
     profile = content.get("profile")
     if profile not in PROFILES:
@@ -243,9 +256,16 @@ def _of(content: dict[str, Any], path: str) -> Policy:
         raise SettingsError(f"{path}: [exceptions] needs a reason in words, medical or of safety")
     exception = reason.strip() if isinstance(reason, str) else None
     try:
-        abstain = _flag(content, "abstain", path)
-        ethics, retention = _ethics(content, path), _retention(content, path)
-        return Policy(cast("Profile", profile), required, exception, ethics, abstain, retention, given=True)
+        return Policy(
+            cast("Profile", profile),
+            required,
+            exception,
+            _ethics(content, path),
+            _flag(content, "abstain", path),
+            _retention(content, path),
+            _flag(content, "notice", path),
+            given=True,
+        )
     except PolicyError as error:
         raise SettingsError(f"{path}: {error}") from error
 

@@ -80,6 +80,9 @@ class ServiceSettings(BaseModel):
     keep_sound_days: float = Field(
         0, ge=0, le=365_000, description="days for which sound is kept where `keep` is `scores`; 0: not at all"
     )
+    notice: Path | None = Field(
+        None, description="text file that tells who speaks what happens; the page shows it before it listens"
+    )
     webhook_url: str = Field("", max_length=2000, description="URL that is notified of every finished job")
     webhook_secret: SecretStr = Field(SecretStr(""), description="key of the webhooks' HMAC-SHA256")
     webhook_private: bool = Field(False, description="allow webhooks to private addresses")

@@ -13,6 +13,7 @@ from fastapi import Request as HttpRequest
 from emovox.audio.decoded import Decoded
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
+from emovox.errors import SettingsError
 from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
@@ -55,11 +56,13 @@ class Service:
         """Open everything on disk. The lifespan starts the background tasks.
 
         Raises:
-            SettingsError: the database can't be opened, another service uses these outputs, or the policy is none.
+            SettingsError: the database can't be opened, another service uses these outputs, or the policy or the
+                notice can't be read.
             OutputsError: the outputs can't be written.
         """
         self.settings: Settings = settings()
         self.policy = policy()
+        self.notice = _notice(self.settings.service.notice)
         options, own = self.settings, self.settings.service
         self.outputs = Outputs(options.outputs)
         self.state = state_directory()
@@ -273,6 +276,18 @@ class Service:
                 detail = "stored outputs are still being archived: try again in 5 s"
                 raise Problem(503, "archiving", detail, headers={"Retry-After": "5"})
             await asyncio.sleep(0.05)
+
+
+def _notice(path: Path | None) -> str | None:
+    """The text of the setting `notice`.
+
+    Raises:
+        SettingsError: it can't be read.
+    """
+    try:
+        return None if path is None else path.read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"setting notice: {path} can't be read: {error}") from error
 
 
 def service_of(request: HttpRequest) -> Service:

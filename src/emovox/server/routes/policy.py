@@ -25,6 +25,8 @@ class PolicyView(BaseModel):
     retention: dict[str, float] = Field(
         description="days after which results go, by purpose; `default` is that of all others"
     )
+    notice: bool = Field(description="whether a live stream must say that its speakers were told")
+    notice_text: str | None = Field(description="what they are to be told; null: the service has no text")
     exception: str | None = Field(description="the medical or safety reason for which all sides are inferred")
 
 
@@ -41,5 +43,7 @@ def policy(request: Request) -> PolicyView:
         ethics=own.ethics,
         abstain=own.abstain,
         retention=dict(own.retention),
+        notice=own.notice,
+        notice_text=service_of(request).notice,
         exception=own.exception,
     )
