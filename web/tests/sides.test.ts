@@ -6,7 +6,13 @@ const EU: PolicyView = {
   profile: 'eu',
   sides: ['customer', 'worker', 'pupil', 'subject'],
   talk_time_only: ['worker', 'pupil'],
+  require: [],
   require_side: false,
+  ethics: null,
+  abstain: false,
+  retention: {},
+  notice: false,
+  notice_text: null,
   exception: null,
 }
 

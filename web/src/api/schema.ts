@@ -820,6 +820,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/archive/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add
+         * @description Erase all recordings with a tag, or of some outputs, with everything that is of them.
+         *
+         *     Recognitions, embeddings, tags, corrections, outputs and finished jobs go, and baselines are fitted again
+         *     without them. Heads can't be untrained: those that were trained on them are named.
+         */
+        post: operations["add_v1_archive_erasures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/baselines": {
         parameters: {
             query?: never;
@@ -1074,6 +1097,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
         };
@@ -1395,6 +1428,58 @@ export interface components {
             texture: "" | "dots" | "stripes";
         };
         /**
+         * ErasureRequest
+         * @description What is to be erased: all recordings with a tag, or those of some outputs.
+         */
+        ErasureRequest: {
+            /**
+             * Tag
+             * @description as `person:anna`
+             */
+            tag?: string | null;
+            /**
+             * Outputs
+             * @description ids of outputs: all goes that is of their recordings
+             */
+            outputs?: string[];
+        };
+        /**
+         * ErasureView
+         * @description What went, and what couldn't.
+         */
+        ErasureView: {
+            /**
+             * Recordings
+             * @description checksums of those of which nothing is left
+             */
+            recordings: string[];
+            /** Recognitions */
+            recognitions: number;
+            /** Embeddings */
+            embeddings: number;
+            /** Corrections */
+            corrections: number;
+            /**
+             * Outputs
+             * @description ids of those that were deleted; of others the names of directories
+             */
+            outputs: string[];
+            /** Baselines */
+            baselines: components["schemas"]["BaselineWithout"][];
+            /** Heads */
+            heads: components["schemas"]["emovox__server__routes__erasures__HeadView"][];
+            /**
+             * Left
+             * @description outputs that couldn't be deleted, and why
+             */
+            left: string[];
+            /**
+             * Complete
+             * @description whether nothing is left, so far as is known
+             */
+            complete: boolean;
+        };
+        /**
          * ExampleView
          * @description An example recording.
          */
@@ -1594,104 +1679,6 @@ export interface components {
              * @description when it was trained
              */
             created_at: string;
-        };
-        /**
-         * HeadView
-         * @description A trained head: a user's own classes or values, on a model's embeddings.
-         */
-        HeadView: {
-            /** Name */
-            name: string;
-            /**
-             * Classes
-             * @description empty if it gives values
-             */
-            classes: string[];
-            /**
-             * Values
-             * @description their names; empty if it gives classes
-             */
-            values: string[];
-            /**
-             * Range
-             * @description of the values; null if it gives classes
-             */
-            range: number[] | null;
-            /**
-             * Model
-             * @description name of the model it belongs to
-             */
-            model: string;
-            /**
-             * Revision
-             * @description of that model
-             */
-            revision: string;
-            /**
-             * Usable
-             * @description whether that model is installed, with the weights that the head was trained on
-             */
-            usable: boolean;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /**
-             * Unweighted
-             * @description mean recall of the classes, on held-out recordings; null: not measured
-             */
-            unweighted: number | null;
-            /**
-             * Recalls
-             * @description of each class, on held-out recordings
-             */
-            recalls: {
-                [key: string]: number;
-            };
-            /**
-             * Intervals
-             * @description 95 % interval of each recall; empty: not measured, or not known
-             */
-            intervals: {
-                [key: string]: number[];
-            };
-            /**
-             * Examples
-             * @description recordings or corrected segments of each class
-             */
-            examples: {
-                [key: string]: number;
-            };
-            /**
-             * Corrections
-             * @description whether it was trained on corrected segments
-             */
-            corrections: boolean;
-            /**
-             * Group
-             * @description what was held out together, such as `recording` or `speaker`; null: each example by itself
-             */
-            group: string | null;
-            /**
-             * Groups
-             * @description how many of those there are
-             */
-            groups: number | null;
-            /**
-             * Folds
-             * @description parts that were held out in turn; 0: nothing was measured
-             */
-            folds: number;
-            /**
-             * Figures
-             * @description of each value, on held-out recordings: `clips`, `ccc`, `pearson`, `rmse`, `mae`
-             */
-            figures: {
-                [key: string]: {
-                    [key: string]: number | null;
-                };
-            };
         };
         /**
          * Health
@@ -2138,10 +2125,10 @@ export interface components {
         PolicyView: {
             /**
              * Profile
-             * @description `eu`: of workers and pupils only talk time; `open`: of everybody
+             * @description `eu`: of workers and pupils only talk time; `research`: of customers, too; `open`: everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Sides
              * @description that may be declared as `side`: whose voice a recording is
@@ -2153,10 +2140,43 @@ export interface components {
              */
             talk_time_only: ("customer" | "worker" | "pupil" | "subject")[];
             /**
+             * Require
+             * @description what must be declared of a recording
+             */
+            require: ("side" | "purpose" | "consent")[];
+            /**
              * Require Side
-             * @description whether a side must be declared
+             * @deprecated
+             * @description whether a side must be; goes with 0.3
              */
             require_side: boolean;
+            /**
+             * Ethics
+             * @description reference of the approval that `research` needs
+             */
+            ethics: string | null;
+            /**
+             * Abstain
+             * @description whether nothing is given where the model is unsure
+             */
+            abstain: boolean;
+            /**
+             * Retention
+             * @description days after which results go, by purpose; `default` is that of all others
+             */
+            retention: {
+                [key: string]: number;
+            };
+            /**
+             * Notice
+             * @description whether a live stream must say that its speakers were told
+             */
+            notice: boolean;
+            /**
+             * Notice Text
+             * @description what they are to be told; null: the service has no text
+             */
+            notice_text: string | null;
             /**
              * Exception
              * @description the medical or safety reason for which all sides are inferred
@@ -2469,6 +2489,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
             /** Moments */
@@ -2481,10 +2511,10 @@ export interface components {
         Ruling: {
             /**
              * Profile
-             * @description of the policy: `eu`, or `open`, which allows everything
+             * @description of the policy: `eu`, `research`, or `open`, which allows everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Inferred
              * @description whether anything was inferred; if not there is talk time alone
@@ -2495,6 +2525,17 @@ export interface components {
              * @description the medical or safety reason that the policy gives for inferring all the same
              */
             exception?: string | null;
+            /**
+             * Ethics
+             * @description reference of the approval that the profile `research` needs
+             */
+            ethics?: string | null;
+            /**
+             * Abstain
+             * @description whether nothing is given where the model is unsure; left out if it is
+             * @default false
+             */
+            abstain: boolean;
         };
         /**
          * Said
@@ -2563,7 +2604,7 @@ export interface components {
             } | null;
             /**
              * Unsure
-             * @description whether its confidence is one at which this model is wrong too often; left out where that wasn't measured
+             * @description whether its confidence is one at which this model is wrong too often; left out where that wasn't measured. Of `unknown` with the score 1: whether the policy gives nothing for that reason
              */
             unsure?: boolean | null;
             /**
@@ -2814,6 +2855,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
             /**
@@ -3041,12 +3092,12 @@ export interface components {
             duration: number;
             /**
              * Low
-             * @description lowest sample in each of equal spans, -1 to 1
+             * @description lowest sample in each of equal spans, -1 to 1; empty where the sound isn't kept
              */
             low: number[];
             /**
              * High
-             * @description highest sample
+             * @description highest sample; likewise
              */
             high: number[];
             /** @description null if no frames are stored, or their file is gone or damaged */
@@ -3139,6 +3190,122 @@ export interface components {
         Written: {
             /** Files */
             files: components["schemas"]["FileView"][];
+        };
+        /**
+         * HeadView
+         * @description A head that was trained on a recording; nothing can be taken out of it.
+         */
+        emovox__server__routes__erasures__HeadView: {
+            /** Name */
+            name: string;
+            /**
+             * Certain
+             * @description false: it doesn't know what it was trained on
+             */
+            certain: boolean;
+            /**
+             * Command
+             * @description that trains it again, once its list is without the recording
+             */
+            command: string;
+        };
+        /**
+         * HeadView
+         * @description A trained head: a user's own classes or values, on a model's embeddings.
+         */
+        emovox__server__routes__schema__HeadView: {
+            /** Name */
+            name: string;
+            /**
+             * Classes
+             * @description empty if it gives values
+             */
+            classes: string[];
+            /**
+             * Values
+             * @description their names; empty if it gives classes
+             */
+            values: string[];
+            /**
+             * Range
+             * @description of the values; null if it gives classes
+             */
+            range: number[] | null;
+            /**
+             * Model
+             * @description name of the model it belongs to
+             */
+            model: string;
+            /**
+             * Revision
+             * @description of that model
+             */
+            revision: string;
+            /**
+             * Usable
+             * @description whether that model is installed, with the weights that the head was trained on
+             */
+            usable: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Unweighted
+             * @description mean recall of the classes, on held-out recordings; null: not measured
+             */
+            unweighted: number | null;
+            /**
+             * Recalls
+             * @description of each class, on held-out recordings
+             */
+            recalls: {
+                [key: string]: number;
+            };
+            /**
+             * Intervals
+             * @description 95 % interval of each recall; empty: not measured, or not known
+             */
+            intervals: {
+                [key: string]: number[];
+            };
+            /**
+             * Examples
+             * @description recordings or corrected segments of each class
+             */
+            examples: {
+                [key: string]: number;
+            };
+            /**
+             * Corrections
+             * @description whether it was trained on corrected segments
+             */
+            corrections: boolean;
+            /**
+             * Group
+             * @description what was held out together, such as `recording` or `speaker`; null: each example by itself
+             */
+            group: string | null;
+            /**
+             * Groups
+             * @description how many of those there are
+             */
+            groups: number | null;
+            /**
+             * Folds
+             * @description parts that were held out in turn; 0: nothing was measured
+             */
+            folds: number;
+            /**
+             * Figures
+             * @description of each value, on held-out recordings: `clips`, `ccc`, `pearson`, `rmse`, `mae`
+             */
+            figures: {
+                [key: string]: {
+                    [key: string]: number | null;
+                };
+            };
         };
         /**
          * FrameReadout
@@ -3274,7 +3441,7 @@ export interface components {
         };
         /**
          * RecordingFacts
-         * @description The recording.
+         * @description The recording, as a result states it.
          */
         RecordingFacts: {
             /**
@@ -3332,6 +3499,16 @@ export interface components {
              * @description whose voice it is, as was declared; left out if nobody said
              */
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /**
+             * Purpose
+             * @description what it was recognised for, as was declared; left out if nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept, as was declared; left out if nobody said
+             */
+            consent?: string | null;
         };
         /**
          * Recognition
@@ -3924,7 +4101,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HeadView"][];
+                    "application/json": components["schemas"]["emovox__server__routes__schema__HeadView"][];
                 };
             };
             /** @description Bad Request */
@@ -4792,6 +4969,10 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
@@ -4858,6 +5039,10 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
                     export?: string;
                     /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
@@ -5654,6 +5839,10 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
                 /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
                 export?: string;
                 /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
@@ -5719,6 +5908,10 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
                     /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
                     export?: string;
                     /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
@@ -7212,6 +7405,10 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
                 /** @description as in `next` */
@@ -8829,6 +9026,129 @@ export interface operations {
             };
         };
     };
+    add_v1_archive_erasures_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ErasureRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     all__v1_baselines_get: {
         parameters: {
             query?: {
@@ -8998,6 +9318,10 @@ export interface operations {
                      * @enum {string}
                      */
                     side?: "customer" | "worker" | "pupil" | "subject";
+                    /** @description what they are taken for */
+                    purpose?: string;
+                    /** @description where the consent is kept */
+                    consent?: string;
                     /** @description recordings; of each its speech counts, once */
                     file: string[];
                 };

@@ -37,7 +37,7 @@ class ErasureRequest(BaseModel):
         return self
 
 
-class HeadView(BaseModel):
+class TrainedHeadView(BaseModel):
     """A head that was trained on a recording; nothing can be taken out of it."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -56,7 +56,7 @@ class ErasureView(BaseModel):
     corrections: int
     outputs: list[str] = Field(description="ids of those that were deleted; of others the names of directories")
     baselines: list[BaselineWithout]
-    heads: list[HeadView]
+    heads: list[TrainedHeadView]
     left: list[str] = Field(description="outputs that couldn't be deleted, and why")
     complete: bool = Field(description="whether nothing is left, so far as is known")
 
@@ -93,7 +93,7 @@ def _view(erasure: Erasure) -> ErasureView:
         corrections=erasure.corrections,
         outputs=[path.name for path in erasure.outputs],
         baselines=[BaselineWithout.model_validate(item, from_attributes=True) for item in erasure.baselines],
-        heads=[HeadView.model_validate(item) for item in erasure.heads],
+        heads=[TrainedHeadView.model_validate(item) for item in erasure.heads],
         left=[f"{Path(item.what).name}: {item.reason}" for item in erasure.left],
         complete=erasure.complete,
     )
