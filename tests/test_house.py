@@ -24,6 +24,7 @@ ROOMS = (
     "notes",
     "policy",
     "private",
+    "use_log",
     "files",
     "audio",
     "models",

@@ -140,6 +140,9 @@ class Settings(BaseModel):
     keep: Literal["all", "scores"] = Field(
         "all", description="what outputs directories keep: `scores` means no sound, no processed_audio.wav"
     )
+    use_log: Path | None = Field(
+        None, description="file to which each use is appended: who, what, when, and never what came out"
+    )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
     service: ServiceSettings = Field(default_factory=ServiceSettings)
 

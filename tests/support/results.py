@@ -46,6 +46,11 @@ def segment(start: float, end: float, emotion: str = "happy", **changes: Any) ->
     return Segment(**{**facts, **changes})
 
 
+def run(start: int, end: int, emotion: str = "neutral", **changes: Any) -> list[Segment]:
+    """Segments of three seconds with pauses of one, one after the other."""
+    return [segment(at, at + 3, emotion, **changes) for at in range(start, end, 4)]
+
+
 def frames(count: int, seed: int = 0, **changes: Any) -> Frames:
     """Random ones, 20 ms apart."""
     chance = np.random.default_rng(seed)

@@ -14,6 +14,7 @@ from emovox.cli.corrections import corrections
 from emovox.cli.deletion import delete
 from emovox.cli.erasure import erase, expire
 from emovox.cli.moments import flag, moments
+from emovox.cli.plane import plane
 from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
@@ -47,6 +48,7 @@ def archive() -> None:
     emovox archive corrections
     emovox archive moments 'angry >= 60% for 3s'
     emovox archive export --format csv > archive.csv
+    emovox archive plane plane.png
     emovox archive watch outputs/ --run 'notify-send {}'
     emovox archive upgrade --dry-run
     emovox archive delete 3f9a12c0ffee
@@ -60,6 +62,7 @@ archive.add_command(erase)
 archive.add_command(expire)
 archive.add_command(flag)
 archive.add_command(moments)
+archive.add_command(plane)
 archive.add_command(stats)
 archive.add_command(upgrade)
 archive.add_command(watch)

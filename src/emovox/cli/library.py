@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.cells import cell_len, set_cell_size
 
+from emovox import use_log
 from emovox.cli import parameters
 from emovox.cli.report import label, printable
 from emovox.emotions import BY_NAME
@@ -102,6 +103,7 @@ def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
     Raises:
         ArchiveError: it is empty, and `needed`.
         SettingsError: as `open_archive`.
+        UseLogError: it can't be logged.
     """
     need_library()
     from emovox.archive import Archive  # noqa: PLC0415  its packages are an extra
@@ -118,6 +120,8 @@ def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
             if needed:
                 raise ArchiveError(text)
             click.echo(text, err=True)
+        command = click.get_current_context().command_path
+        use_log.log("exported" if command.endswith((" export", " table", " map")) else "read", command=command)
         yield archive
 
 

@@ -30,7 +30,7 @@ from emovox.errors import (
     UnknownEmotionError,
     UnreadableAudioError,
 )
-from emovox.exports import FORMATS, Language, needs
+from emovox.exports import FORMATS, Language, check_values, needs
 from emovox.inference.frames import RowsIn
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
@@ -125,7 +125,7 @@ def recognize(
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
-    _check(recognizer, options)
+    _check(recognizer, options, formats)
     outputs = None if no_save else Outputs(settings().outputs)
     language = cast("Language", labels or settings().labels)
     report = REPORTS[form](
@@ -175,8 +175,10 @@ def recognize(
     return 1 if failures else 0
 
 
-def _check(recognizer: Recognizer, options: Options) -> None:
+def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> None:
     """Refuse options once, not for every file."""
+    own = [] if options.head is None else [options.head.readout]
+    check_values(formats, [*recognizer.metadata.readouts, *own])
     if options.head is not None:
         options.head.check(recognizer.metadata)
     sides = options.side or (None,)

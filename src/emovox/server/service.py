@@ -33,6 +33,7 @@ from emovox.server.jobs.deliveries import Deliveries
 from emovox.server.jobs.jobs import Jobs
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.keys import Keys
+from emovox.server.maps import Maps
 from emovox.server.options import RecognitionOptions
 from emovox.server.outputs_lock import OutputsLock
 from emovox.server.polls import Polls
@@ -88,6 +89,7 @@ class Service:
         self.scheduler = Scheduler(self.models, threads=own.inference_threads)
         self.admission = Admission(self.scheduler, limit=own.queue_size)
         self.pulls = Pulls()
+        self.maps = Maps()
         self.trainings = Background("train", at_once=1, busy="wait until the head {} is trained")
         self.export_lock = asyncio.Lock()  # one export is written at a time; the others need no threads to wait
         self.receiving = 0  # uploads

@@ -664,6 +664,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/archive/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Map
+         * @description The archive as a map, on which recordings that sound alike lie together.
+         *
+         *     One map is laid out at a time: by PCA within seconds, by UMAP within a minute. The last few are kept.
+         */
+        get: operations["map__v1_archive_map_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/archive/moments": {
         parameters: {
             query?: never;
@@ -1467,7 +1489,7 @@ export interface components {
             /** Baselines */
             baselines: components["schemas"]["BaselineWithout"][];
             /** Heads */
-            heads: components["schemas"]["emovox__server__routes__erasures__HeadView"][];
+            heads: components["schemas"]["TrainedHeadView"][];
             /**
              * Left
              * @description outputs that couldn't be deleted, and why
@@ -1516,6 +1538,11 @@ export interface components {
              * @description parts of a result that it shows; the result must have one of them
              */
             parts: ("segments" | "frames")[];
+            /**
+             * Values
+             * @description names of values that it shows, in any case; the result must have all, if it has anything
+             */
+            values: string[];
             /**
              * Missing
              * @description package that must be installed to write it; null: none is missing
@@ -1681,6 +1708,104 @@ export interface components {
             created_at: string;
         };
         /**
+         * HeadView
+         * @description A trained head: a user's own classes or values, on a model's embeddings.
+         */
+        HeadView: {
+            /** Name */
+            name: string;
+            /**
+             * Classes
+             * @description empty if it gives values
+             */
+            classes: string[];
+            /**
+             * Values
+             * @description their names; empty if it gives classes
+             */
+            values: string[];
+            /**
+             * Range
+             * @description of the values; null if it gives classes
+             */
+            range: number[] | null;
+            /**
+             * Model
+             * @description name of the model it belongs to
+             */
+            model: string;
+            /**
+             * Revision
+             * @description of that model
+             */
+            revision: string;
+            /**
+             * Usable
+             * @description whether that model is installed, with the weights that the head was trained on
+             */
+            usable: boolean;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Unweighted
+             * @description mean recall of the classes, on held-out recordings; null: not measured
+             */
+            unweighted: number | null;
+            /**
+             * Recalls
+             * @description of each class, on held-out recordings
+             */
+            recalls: {
+                [key: string]: number;
+            };
+            /**
+             * Intervals
+             * @description 95 % interval of each recall; empty: not measured, or not known
+             */
+            intervals: {
+                [key: string]: number[];
+            };
+            /**
+             * Examples
+             * @description recordings or corrected segments of each class
+             */
+            examples: {
+                [key: string]: number;
+            };
+            /**
+             * Corrections
+             * @description whether it was trained on corrected segments
+             */
+            corrections: boolean;
+            /**
+             * Group
+             * @description what was held out together, such as `recording` or `speaker`; null: each example by itself
+             */
+            group: string | null;
+            /**
+             * Groups
+             * @description how many of those there are
+             */
+            groups: number | null;
+            /**
+             * Folds
+             * @description parts that were held out in turn; 0: nothing was measured
+             */
+            folds: number;
+            /**
+             * Figures
+             * @description of each value, on held-out recordings: `clips`, `ccc`, `pearson`, `rmse`, `mae`
+             */
+            figures: {
+                [key: string]: {
+                    [key: string]: number | null;
+                };
+            };
+        };
+        /**
          * Health
          * @description The service is well.
          */
@@ -1812,6 +1937,74 @@ export interface components {
              * @description the same in Chinese
              */
             chinese_terms: string;
+        };
+        /**
+         * MapPoint
+         * @description A recording on the map.
+         */
+        MapPoint: {
+            /**
+             * Output
+             * @description id of its stored outputs, while they exist
+             */
+            output: string | null;
+            /** Name */
+            name: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * X
+             * @description from -1 to 1
+             */
+            x: number;
+            /**
+             * Y
+             * @description from -1 to 1, upwards
+             */
+            y: number;
+            /**
+             * Emotion
+             * @description one of the nine, without a baseline; null: its model gives none
+             */
+            emotion: string | null;
+            /**
+             * Label
+             * @description that leads in another readout, where there is no emotion
+             */
+            label: string | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+        };
+        /**
+         * MapView
+         * @description Recordings as points; distances mean likeness, directions nothing.
+         */
+        MapView: {
+            /** Points */
+            points: components["schemas"]["MapPoint"][];
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "umap" | "pca";
+            /**
+             * Model
+             * @description whose embeddings they are; of several models, of that with the most
+             */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Recognitions
+             * @description how many the parameters select; those that aren't points are of another model or revision, have no embedding, or are earlier than the latest `limit`
+             */
+            recognitions: number;
         };
         /**
          * ModelView
@@ -2023,6 +2216,21 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Channel
+             * @description the one that was recognised by itself, from 1; left out if all were
+             */
+            channel?: number | null;
+            /**
+             * Call
+             * @description ids of the results of the recording's channels, each recognised by itself by one model, in order, its own among them; left out if there is no other
+             */
+            call?: string[] | null;
+            /**
+             * Others
+             * @description of such a call the other channels; in lists with `together` alone
+             */
+            others?: components["schemas"]["Summary"][] | null;
             /** @description what the segments come to, by rule; left out without segments, speech or anything to judge */
             summary?: components["schemas"]["SpeechSummary"] | null;
             /** @description as it would be without the baseline, if there is one */
@@ -3043,6 +3251,21 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Channel
+             * @description the one that was recognised by itself, from 1; left out if all were
+             */
+            channel?: number | null;
+            /**
+             * Call
+             * @description ids of the results of the recording's channels, each recognised by itself by one model, in order, its own among them; left out if there is no other
+             */
+            call?: string[] | null;
+            /**
+             * Others
+             * @description of such a call the other channels; in lists with `together` alone
+             */
+            others?: components["schemas"]["Summary"][] | null;
             /** @description what its segments come to, by rule, in a line; left out without any */
             summary?: components["schemas"]["Brief"] | null;
             /** @description as it would be without the baseline, if there is one; in lists */
@@ -3107,6 +3330,24 @@ export interface components {
              * @description those that overlap the stretch; null if none are stored, or they were not asked for
              */
             segments: components["schemas"]["Segment"][] | null;
+        };
+        /**
+         * TrainedHeadView
+         * @description A head that was trained on a recording; nothing can be taken out of it.
+         */
+        TrainedHeadView: {
+            /** Name */
+            name: string;
+            /**
+             * Certain
+             * @description false: it doesn't know what it was trained on
+             */
+            certain: boolean;
+            /**
+             * Command
+             * @description that trains it again, once its list is without the recording
+             */
+            command: string;
         };
         /**
          * UncertainPage
@@ -3190,122 +3431,6 @@ export interface components {
         Written: {
             /** Files */
             files: components["schemas"]["FileView"][];
-        };
-        /**
-         * HeadView
-         * @description A head that was trained on a recording; nothing can be taken out of it.
-         */
-        emovox__server__routes__erasures__HeadView: {
-            /** Name */
-            name: string;
-            /**
-             * Certain
-             * @description false: it doesn't know what it was trained on
-             */
-            certain: boolean;
-            /**
-             * Command
-             * @description that trains it again, once its list is without the recording
-             */
-            command: string;
-        };
-        /**
-         * HeadView
-         * @description A trained head: a user's own classes or values, on a model's embeddings.
-         */
-        emovox__server__routes__schema__HeadView: {
-            /** Name */
-            name: string;
-            /**
-             * Classes
-             * @description empty if it gives values
-             */
-            classes: string[];
-            /**
-             * Values
-             * @description their names; empty if it gives classes
-             */
-            values: string[];
-            /**
-             * Range
-             * @description of the values; null if it gives classes
-             */
-            range: number[] | null;
-            /**
-             * Model
-             * @description name of the model it belongs to
-             */
-            model: string;
-            /**
-             * Revision
-             * @description of that model
-             */
-            revision: string;
-            /**
-             * Usable
-             * @description whether that model is installed, with the weights that the head was trained on
-             */
-            usable: boolean;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /**
-             * Unweighted
-             * @description mean recall of the classes, on held-out recordings; null: not measured
-             */
-            unweighted: number | null;
-            /**
-             * Recalls
-             * @description of each class, on held-out recordings
-             */
-            recalls: {
-                [key: string]: number;
-            };
-            /**
-             * Intervals
-             * @description 95 % interval of each recall; empty: not measured, or not known
-             */
-            intervals: {
-                [key: string]: number[];
-            };
-            /**
-             * Examples
-             * @description recordings or corrected segments of each class
-             */
-            examples: {
-                [key: string]: number;
-            };
-            /**
-             * Corrections
-             * @description whether it was trained on corrected segments
-             */
-            corrections: boolean;
-            /**
-             * Group
-             * @description what was held out together, such as `recording` or `speaker`; null: each example by itself
-             */
-            group: string | null;
-            /**
-             * Groups
-             * @description how many of those there are
-             */
-            groups: number | null;
-            /**
-             * Folds
-             * @description parts that were held out in turn; 0: nothing was measured
-             */
-            folds: number;
-            /**
-             * Figures
-             * @description of each value, on held-out recordings: `clips`, `ccc`, `pearson`, `rmse`, `mae`
-             */
-            figures: {
-                [key: string]: {
-                    [key: string]: number | null;
-                };
-            };
         };
         /**
          * FrameReadout
@@ -4101,7 +4226,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["emovox__server__routes__schema__HeadView"][];
+                    "application/json": components["schemas"]["HeadView"][];
                 };
             };
             /** @description Bad Request */
@@ -4973,9 +5098,9 @@ export interface operations {
                 purpose?: string;
                 /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
                 consent?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -5043,9 +5168,9 @@ export interface operations {
                     purpose?: string;
                     /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
                     consent?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -5843,9 +5968,9 @@ export interface operations {
                 purpose?: string;
                 /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
                 consent?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -5912,9 +6037,9 @@ export interface operations {
                     purpose?: string;
                     /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
                     consent?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -6435,6 +6560,8 @@ export interface operations {
                 flag?: string | null;
                 /** @description look for moments without the baselines that recordings were recognised with */
                 raw?: boolean;
+                /** @description a recording whose channels were recognised by themselves as one, with the other channels in `others` */
+                together?: boolean;
                 /** @description as in `next` */
                 after?: string | null;
                 limit?: number;
@@ -7932,6 +8059,139 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    map__v1_archive_map_get: {
+        parameters: {
+            query?: {
+                /** @description only this emotion, without a baseline unless one is asked for */
+                emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
+                /** @description part of the recording's name */
+                name?: string | null;
+                /** @description only what this model recognised */
+                model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
+                /** @description recognised then or later */
+                since?: string | null;
+                /** @description recognised earlier */
+                until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
+                /** @description how many, latest first */
+                limit?: number;
+                /** @description of the projection; auto: UMAP if it is installed */
+                method?: "auto" | "umap" | "pca";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -355,14 +355,15 @@ def _record(service: Service, id_: str) -> ArchiveRecord:
     return record
 
 
-def _facts(service: Service, record: ArchiveRecord) -> dict[str, Any]:
+def output_of(service: Service, record: ArchiveRecord) -> str | None:
+    """The id of a record's outputs, if this service has them."""
     root, path = service.settings.outputs.absolute(), record.outputs
     ours = path is not None and path.parent == root and ID.fullmatch(path.name) and path.is_dir()
-    return {
-        **record.to_dict(),
-        "output": path.name if ours and path is not None else None,
-        "created_at": record.created,
-    }
+    return path.name if ours and path is not None else None
+
+
+def _facts(service: Service, record: ArchiveRecord) -> dict[str, Any]:
+    return {**record.to_dict(), "output": output_of(service, record), "created_at": record.created}
 
 
 def archived(service: Service, record: ArchiveRecord) -> Archived:
