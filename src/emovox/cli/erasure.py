@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emovox import use_log
 from emovox.cli import library, parameters
 from emovox.cli.deletion import forget_jobs
 from emovox.cli.report import counted, printable
@@ -97,6 +98,8 @@ def expire(yes: bool, form: str) -> int:
 def _erase(archive: "Archive", records: "list[ArchiveRecord]", form: str) -> int:
     from emovox.archive.erasure import erase as erase_records  # noqa: PLC0415  an extra
 
+    sha256s = sorted({record.sha256 for record in records})
+    use_log.log("deleted", recordings=sha256s, command=click.get_current_context().command_path)
     erasure = erase_records(archive, records)
     forget_jobs(erasure.outputs)
     if form == "json":

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
+from emovox import use_log
 from emovox.archive.erasure import erase, expired
 from emovox.baselines.removal import holders
 from emovox.server.http.problems import log
@@ -61,6 +62,8 @@ class Retention:
         """Erase what is older than the policy keeps it, by purpose."""
         archive = self._service.archiving.archive
         if records := expired(archive, self._service.policy):
+            with use_log.by("retention"):
+                use_log.log("deleted", recordings=sorted({record.sha256 for record in records}))
             erasure = erase(archive, records, remove=self._service.remove_outputs)
             log.info("%d recognitions were erased, as the policy's retention says", erasure.recognitions)
             for item in (*erasure.left, *(held for held in erasure.baselines if held.reason), *erasure.heads):

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from emovox import use_log
 from emovox.archive.archive import Archive
 from emovox.archive.erasure import Erasure, erase
 from emovox.archive.filter import Filter
@@ -73,6 +74,7 @@ def add(request: Request, asked: ErasureRequest) -> ErasureView:
     archive = service.archiving.archive
     sha256s = {record.sha256 for record in _records(service, archive, asked)}
     records = [record for sha256 in sorted(sha256s) for record in archive.lookup(sha256)]
+    use_log.log("deleted", recordings=sorted(sha256s))  # the request's own entry doesn't say which
     return _view(erase(archive, records, remove=service.remove_outputs))
 
 
