@@ -299,7 +299,7 @@ def test_a_stream_must_say_that_notice_was_given(
 ) -> None:
     (tmp_path / "told.toml").write_text('profile = "open"\nnotice = true\n')
     (tmp_path / "notice.txt").write_text("This call is analysed by a program.\n")
-    asked = {"policy": str(tmp_path / "told.toml"), "notice": str(tmp_path / "notice.txt")}
+    asked: dict[str, Any] = {"policy": str(tmp_path / "told.toml"), "notice": str(tmp_path / "notice.txt")}
     with serving(tmp_path / "outputs", **asked) as client:
         view = client.get("/v1/policy").json()
         assert (view["notice"], view["notice_text"]) == (True, "This call is analysed by a program.")

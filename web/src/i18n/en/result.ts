@@ -109,7 +109,7 @@ export const result = {
     ethics: (reference: string) => `Approved as ${reference}.`,
     abstain: 'Where the model is unsure, nothing is given.',
     demands: { side: 'whose voice it is', purpose: 'purpose', consent: 'consent' } as Record<string, string>,
-    required: (names: readonly string[]) => `Must be said: ${names.join(', ')}.`,
+    required: (names: string) => `Must be said: ${names}.`,
     purpose: 'Purpose',
     purposeHint: 'quality',
     consent: 'Where the consent is kept',

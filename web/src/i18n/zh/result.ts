@@ -103,7 +103,7 @@ export const result: Pick<
     ethics: (reference) => `伦理批准：${reference}。`,
     abstain: '模型没有把握时什么都不给出。',
     demands: { side: '说话人身份', purpose: '目的', consent: '同意书' },
-    required: (names) => `必须说明：${names.join('、')}。`,
+    required: (names) => `必须说明：${names}。`,
     purpose: '目的',
     purposeHint: '质检',
     consent: '同意书存放处',
