@@ -16,11 +16,12 @@ from websockets.sync.client import connect
 from emovox.archive import Archive, Filter
 from emovox.batch.config import BatchConfig
 from emovox.client import Client as OwnClient
-from emovox.errors import PolicyError, ServiceError
+from emovox.errors import PolicyError, ServiceError, SettingsError
 from emovox.inference.options import Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.recognizer import Recognizer
 from emovox.models.runtime.engine import Engine
+from emovox.server.service import Service
 from emovox.settings import settings
 from support.batches import run as run_batch
 from support.batches import table
@@ -290,3 +291,34 @@ def test_a_study_in_the_service(study: Path, clip: Path, tmp_path: Path) -> None
         assert answer["policy"]["ethics"] == "ETH-2026-041"
         [kept] = client.get("/v1/archive").json()["recognitions"]
         assert kept["policy"] == answer["policy"]
+
+
+@pytest.mark.parametrize("start", [{}, {"notice": False}])
+def test_a_stream_must_say_that_notice_was_given(
+    start: dict[str, Any], clip: Path, tmp_path: Path, speech: NDArray[np.float32]
+) -> None:
+    (tmp_path / "told.toml").write_text('profile = "open"\nnotice = true\n')
+    (tmp_path / "notice.txt").write_text("This call is analysed by a program.\n")
+    asked: dict[str, Any] = {"policy": str(tmp_path / "told.toml"), "notice": str(tmp_path / "notice.txt")}
+    with serving(tmp_path / "outputs", **asked) as client:
+        view = client.get("/v1/policy").json()
+        assert (view["notice"], view["notice_text"]) == (True, "This call is analysed by a program.")
+        [refused] = live(client, speech, **start)
+        assert refused["problem"]["type"] == "urn:emovox:notice-needed"
+        assert live(client, speech, notice=True)[-1]["type"] == "ended"
+        assert client.post_file(clip).status_code == 200  # recordings are none of it
+
+
+def test_without_such_a_policy_streams_need_say_nothing(tmp_path: Path, speech: NDArray[np.float32]) -> None:
+    with serving(tmp_path / "outputs") as client:
+        view = client.get("/v1/policy").json()
+        assert (view["notice"], view["notice_text"]) == (False, None)
+        for start in ({}, {"notice": True}):
+            assert live(client, speech, **start)[-1]["type"] == "ended"
+
+
+def test_a_notice_that_can_not_be_read_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMOVOX_NOTICE", str(tmp_path / "none.txt"))
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match="setting notice"):
+        Service()

@@ -69,6 +69,14 @@ def test_research_demands_purpose_consent_and_approval() -> None:
         Policy("research")
 
 
+def test_a_file_may_abstain_and_keep_for_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'profile = "eu"\nabstain = true\nnotice = true\n[retention]\ndefault = 90\nquality = 0.5\n'
+    own = read(text, tmp_path / "p.toml", monkeypatch)
+    assert (own.abstain, own.notice, own.retention) == (True, True, (("default", 90.0), ("quality", 0.5)))
+    assert "quality" in own.sentence
+    assert own.rule(None) == Ruling(profile="eu", inferred=True, abstain=True)
+
+
 def test_research_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = 'profile = "research"\nethics = " ETH-2026-041 "\n'
     assert read(text, tmp_path / "p.toml", monkeypatch) == replace(APPROVED, given=True)
@@ -139,6 +147,11 @@ def test_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         'profile = "eu"\n[exceptions]\nsafety = "x"\nreason = "y"',
         'profile = "eu"\nrequire_sides = true',
         'profile = "eu"\nrequire = "side"',
+        'profile = "eu"\nabstain = "yes"',
+        'profile = "eu"\nnotice = 1',
+        'profile = "eu"\nretention = 90',
+        'profile = "eu"\n[retention]\ndefault = 0',
+        'profile = "eu"\n[retention]\ndefault = true',
         'profile = "research"',
         'profile = "research"\nethics = ""',
         'profile = "research"\nethics = 41',

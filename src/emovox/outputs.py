@@ -35,6 +35,10 @@ EMBEDDING = "embedding.npy"
 SEGMENT_EMBEDDINGS = "segment_embeddings.npy"
 
 _DRAFTS = ".emovox"
+REMOVED = "removed-"
+"""What the names begin with of what is being deleted, in the hidden directory."""
+TIMELINES = "timelines"
+"""Where in it a service caches what it draws of outputs."""
 _PREFIX = "outputs_"
 
 
@@ -108,6 +112,22 @@ def _has_outputs(directory: Path) -> bool:
         return any(os.path.exists(directory / name / RESULT) for name, _ in directories.scan(directory))  # noqa: PTH110
     except OSError:
         return False
+
+
+def remove(directory: Path) -> None:
+    """Delete an outputs directory, and what is cached of it; it disappears at once.
+
+    What a kill leaves of it aside goes with the next that is removed, or when a service starts.
+
+    Raises:
+        OutputsError: it can't be deleted.
+    """
+    hidden = directory.parent / _DRAFTS
+    with _explained(directory):
+        private.make_directory(hidden)
+        directory.rename(hidden / f"{REMOVED}{secrets.token_hex(8)}")
+    for path in (*hidden.glob(f"{REMOVED}*"), *(hidden / TIMELINES).glob(f"{directory.name}.*")):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def write_again(directory: Path, recognition: Recognition) -> None:

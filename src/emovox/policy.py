@@ -41,6 +41,8 @@ Demand = Literal["side", "purpose", "consent"]
 DEMANDS: tuple[Demand, ...] = get_args(Demand)
 LEFT_OPEN = "open"
 """Instead of a side, in a list of those of channels: nobody says whose voice it is."""
+LONGEST = 365_000
+"""Days of a retention, at most."""
 PROTECTED: frozenset[Side] = frozenset({"worker", "pupil"})
 _ASKED = {
     "side": f"say whose voice it is, one of {', '.join(SIDES)}",
@@ -83,6 +85,8 @@ class Policy:
         exception: a medical or safety reason for which protected voices are inferred, too.
         ethics: reference of the approval of a study; `research` needs one, and demands purpose and consent.
         abstain: whether nothing is given where the model is unsure.
+        retention: days after which results go, by purpose; `default` is that of all others.
+        notice: whether live streams must say that their speakers were told.
         given: whether somebody chose it.
     """
 
@@ -91,6 +95,8 @@ class Policy:
     exception: str | None = None
     ethics: str | None = None
     abstain: bool = False
+    retention: tuple[tuple[str, float], ...] = ()
+    notice: bool = False
     given: bool = False
 
     def __post_init__(self) -> None:
@@ -185,6 +191,10 @@ class Policy:
             rules += f"; workers and pupils too, for this reason: {self.exception}"
         if self.ethics is not None:
             rules += f"; approved as {self.ethics}"
+        if self.retention:
+            rules += f"; deleted after {', '.join(f'{days:g} days ({name})' for name, days in self.retention)}"
+        if self.notice:
+            rules += "; who speaks live must be told"
         if self.abstain:
             rules += "; nothing where the model is unsure"
         required = f"; required: {', '.join(self.require)}" if self.require else ""
@@ -221,12 +231,21 @@ def _read(named: str | None) -> Policy:
 def _of(content: dict[str, Any], path: str) -> Policy:
     """The policy that a file describes; a mistake in it must not make it allow more."""
     exceptions = content.get("exceptions", {})
-    unknown = {*content} - {"profile", "require", "require_side", "ethics", "abstain", "exceptions"}
+    unknown = {*content} - {
+        "profile",
+        "require",
+        "require_side",
+        "ethics",
+        "abstain",
+        "retention",
+        "notice",
+        "exceptions",
+    }
     if isinstance(exceptions, dict):
         unknown |= {f"exceptions.{name}" for name in {*exceptions} - {"reason"}}
     if unknown:
         names = ", ".join(sorted(unknown))
-        known = "profile, require, ethics, abstain and [exceptions] reason"
+        known = "profile, require, ethics, abstain, notice, [retention] and [exceptions] reason"
         raise SettingsError(f"{path}: {names}: a policy has {known}")
     profile = content.get("profile")
     if profile not in PROFILES:
@@ -237,8 +256,16 @@ def _of(content: dict[str, Any], path: str) -> Policy:
         raise SettingsError(f"{path}: [exceptions] needs a reason in words, medical or of safety")
     exception = reason.strip() if isinstance(reason, str) else None
     try:
-        abstain = _flag(content, "abstain", path)
-        return Policy(cast("Profile", profile), required, exception, _ethics(content, path), abstain, given=True)
+        return Policy(
+            cast("Profile", profile),
+            required,
+            exception,
+            _ethics(content, path),
+            _flag(content, "abstain", path),
+            _retention(content, path),
+            _flag(content, "notice", path),
+            given=True,
+        )
     except PolicyError as error:
         raise SettingsError(f"{path}: {error}") from error
 
@@ -248,6 +275,16 @@ def _flag(content: dict[str, Any], name: str, path: str) -> bool:
     if not isinstance(value, bool):
         raise SettingsError(f"{path}: {name} must be true or false")
     return value
+
+
+def _retention(content: dict[str, Any], path: str) -> tuple[tuple[str, float], ...]:
+    table = content.get("retention", {})
+    if not isinstance(table, dict):
+        raise SettingsError(f"{path}: retention must be a table, [retention]")
+    for purpose, days in table.items():
+        if isinstance(days, bool) or not isinstance(days, (int, float)) or not 0 < days <= LONGEST:
+            raise SettingsError(f"{path}: [retention] {purpose} must be days, up to {LONGEST:,}")
+    return tuple((purpose, float(days)) for purpose, days in table.items())
 
 
 def _ethics(content: dict[str, Any], path: str) -> str | None:

@@ -80,6 +80,9 @@ class ServiceSettings(BaseModel):
     keep_sound_days: float = Field(
         0, ge=0, le=365_000, description="days for which sound is kept where `keep` is `scores`; 0: not at all"
     )
+    notice: Path | None = Field(
+        None, description="text file that tells who speaks what happens; the page shows it before it listens"
+    )
     webhook_url: str = Field("", max_length=2000, description="URL that is notified of every finished job")
     webhook_secret: SecretStr = Field(SecretStr(""), description="key of the webhooks' HMAC-SHA256")
     webhook_private: bool = Field(False, description="allow webhooks to private addresses")
@@ -134,11 +137,11 @@ class Settings(BaseModel):
         description="of whose voice emotions may be inferred: `open` (of everybody's, as by default), `eu` (of "
         "workers and pupils only talk time), or path of a policy.toml, which the profile `research` needs",
     )
-    use_log: Path | None = Field(
-        None, description="file to which each use is appended: who, what, when, and never what came out"
-    )
     keep: Literal["all", "scores"] = Field(
         "all", description="what outputs directories keep: `scores` means no sound, no processed_audio.wav"
+    )
+    use_log: Path | None = Field(
+        None, description="file to which each use is appended: who, what, when, and never what came out"
     )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
     service: ServiceSettings = Field(default_factory=ServiceSettings)

@@ -10,6 +10,9 @@ const EU: PolicyView = {
   require_side: false,
   ethics: null,
   abstain: false,
+  retention: {},
+  notice: false,
+  notice_text: null,
   exception: null,
 }
 

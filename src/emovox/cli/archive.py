@@ -12,6 +12,7 @@ from rich.console import Console
 from emovox.cli import library, parameters
 from emovox.cli.corrections import corrections
 from emovox.cli.deletion import delete
+from emovox.cli.erasure import erase, expire
 from emovox.cli.moments import flag, moments
 from emovox.cli.plane import plane
 from emovox.cli.report import clock, counted, label, printable, relation
@@ -51,11 +52,14 @@ def archive() -> None:
     emovox archive watch outputs/ --run 'notify-send {}'
     emovox archive upgrade --dry-run
     emovox archive delete 3f9a12c0ffee
+    emovox archive erase --tag person:anna
     """  # noqa: D301  click needs the backspace itself
 
 
 archive.add_command(corrections)
 archive.add_command(delete)
+archive.add_command(erase)
+archive.add_command(expire)
 archive.add_command(flag)
 archive.add_command(moments)
 archive.add_command(plane)

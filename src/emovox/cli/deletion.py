@@ -1,7 +1,6 @@
 """`emovox archive delete`."""
 
 import os
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from emovox.cli.report import counted, printable
 from emovox.settings import settings
 
 if TYPE_CHECKING:
-    from emovox.archive import Archive, ArchiveRecord
+    from emovox.archive import Archive
 
 
 @click.command(no_args_is_help=True)
@@ -65,11 +64,13 @@ def delete(
             return 0
         use_log.log("deleted", recordings=sorted(sha256s), command=click.get_current_context().command_path)
         held = _take_out(archive, sha256s, baselines or ("refit" if yes else None))
-        failures = {record.outputs: reason for record in stored if (reason := _remove(record))}
-        archive.delete(sha256s)
-    _forget_jobs([record.outputs for record in stored if record.outputs and record.outputs not in failures])
-    for reason in failures.values():
-        click.echo(f"Error: {printable(reason)}", err=True)
+        from emovox.archive.erasure import erase  # noqa: PLC0415  an extra
+
+        erasure = erase(archive, records, baselines=False, outputs=not keep_outputs)
+    forget_jobs(erasure.outputs)
+    failures = erasure.left
+    for item in failures:
+        click.echo(f"Error: {printable(f'{item.what}: {item.reason}')}", err=True)
     return 1 if failures or held else 0
 
 
@@ -103,21 +104,7 @@ def _holder(item: Holder) -> str:
     return printable(item.name) + ("" if item.certain else " (perhaps)")
 
 
-def _remove(record: "ArchiveRecord") -> str | None:
-    """Remove an outputs directory, if it is still the one that was archived; else why not."""
-    from emovox.archive.record import possible_ids  # noqa: PLC0415  an extra
-
-    assert record.outputs is not None  # noqa: S101  the caller has looked
-    try:
-        if record.id not in possible_ids(record.outputs):
-            return f"{record.outputs} was not deleted: it holds another result now"
-        shutil.rmtree(record.outputs)
-    except OSError as error:
-        return f"{record.outputs} can't be deleted: {error}"
-    return None
-
-
-def _forget_jobs(paths: list[Path]) -> None:
+def forget_jobs(paths: list[Path]) -> None:
     """Forget the service's jobs that made these outputs: they hold the recordings' names."""
     from emovox.server.database import open_database, owner, state_directory  # noqa: PLC0415  an extra
     from emovox.server.jobs.jobs import Jobs  # noqa: PLC0415

@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
+from emovox import use_log
+from emovox.archive.erasure import erase, expired
 from emovox.baselines.removal import holders
 from emovox.server.http.problems import log
 from emovox.server.service import Service
@@ -23,7 +25,8 @@ class Retention:
 
     async def round(self) -> None:
         """Sweep, if there are limits."""
-        if self._options.retention_days or self._options.max_outputs_size or self._without_sound:
+        due = self._options.retention_days or self._options.max_outputs_size
+        if due or self._without_sound or self._service.policy.retention:
             await self._service.query.within(math.inf, self.sweep)
 
     @property
@@ -40,6 +43,8 @@ class Retention:
             limit = datetime.now(timezone.utc) - timedelta(days=options.retention_days)
             self._service.jobs.forget(limit.timestamp())
             self._remove([id_ for id_, created in stored.created().items() if created < limit])
+        if self._service.policy.retention:
+            self._expire()
         if self._without_sound:
             limit = datetime.now(timezone.utc) - timedelta(days=options.keep_sound_days)
             for id_, created in stored.created().items():
@@ -52,6 +57,17 @@ class Retention:
                 if total > options.max_outputs_size:
                     beyond.append(id_)
             self._remove(beyond)
+
+    def _expire(self) -> None:
+        """Erase what is older than the policy keeps it, by purpose."""
+        archive = self._service.archiving.archive
+        if records := expired(archive, self._service.policy):
+            with use_log.by("retention"):
+                use_log.log("deleted", recordings=sorted({record.sha256 for record in records}))
+            erasure = erase(archive, records, remove=self._service.remove_outputs)
+            log.info("%d recognitions were erased, as the policy's retention says", erasure.recognitions)
+            for item in (*erasure.left, *(held for held in erasure.baselines if held.reason), *erasure.heads):
+                log.warning("something is left of what was erased: %s", item)
 
     def _remove(self, ids: Sequence[str]) -> None:
         """Delete outputs, and say which baselines were made of them: they stay, until somebody fits them again."""

@@ -13,12 +13,13 @@ from fastapi import Request as HttpRequest
 from emovox.audio.decoded import Decoded
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
+from emovox.errors import SettingsError
 from emovox.inference.model_pool import ModelChoice, ModelPool
 from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
-from emovox.outputs import Outputs
+from emovox.outputs import Outputs, remove
 from emovox.policy import policy
 from emovox.saving import Save, Saving
 from emovox.server.admission import Admission
@@ -39,7 +40,7 @@ from emovox.server.outputs_lock import OutputsLock
 from emovox.server.polls import Polls
 from emovox.server.pulls import Pulls
 from emovox.server.query_threads import LOCKED, PATIENCE, QueryThreads
-from emovox.server.stored_outputs import StoredOutputs
+from emovox.server.stored_outputs import ID, StoredOutputs
 from emovox.server.supervision import Supervision
 from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
@@ -57,11 +58,13 @@ class Service:
         """Open everything on disk. The lifespan starts the background tasks.
 
         Raises:
-            SettingsError: the database can't be opened, another service uses these outputs, or the policy is none.
+            SettingsError: the database can't be opened, another service uses these outputs, or the policy or the
+                notice can't be read.
             OutputsError: the outputs can't be written.
         """
         self.settings: Settings = settings()
         self.policy = policy()
+        self.notice = _notice(self.settings.service.notice)
         options, own = self.settings, self.settings.service
         self.outputs = Outputs(options.outputs)
         self.state = state_directory()
@@ -102,6 +105,17 @@ class Service:
     def _forget(self, directories: Sequence[Path]) -> None:
         self.archiving.forget(directories)
         self.jobs.forget_outputs([directory.name for directory in directories])
+
+    def remove_outputs(self, directory: Path) -> None:
+        """Delete an outputs directory, ours or another that the archive knows, with jobs and what is cached of it.
+
+        Raises:
+            OutputsError: it can't be deleted.
+        """
+        if directory.parent == self.settings.outputs.absolute() and ID.fullmatch(directory.name):
+            self.stored_outputs.remove(directory.name)
+        else:
+            remove(directory)
 
     @property
     def limits(self) -> Limits:
@@ -266,6 +280,18 @@ class Service:
                 detail = "stored outputs are still being archived: try again in 5 s"
                 raise Problem(503, "archiving", detail, headers={"Retry-After": "5"})
             await asyncio.sleep(0.05)
+
+
+def _notice(path: Path | None) -> str | None:
+    """The text of the setting `notice`.
+
+    Raises:
+        SettingsError: it can't be read.
+    """
+    try:
+        return None if path is None else path.read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"setting notice: {path} can't be read: {error}") from error
 
 
 def service_of(request: HttpRequest) -> Service:

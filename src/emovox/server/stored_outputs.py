@@ -3,7 +3,6 @@
 import itertools
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -14,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from emovox import exports, private
+from emovox import exports
 from emovox.archive.archive import Archive
 from emovox.archive.database import HIDDEN
 from emovox.archive.filter import Filter
@@ -23,7 +22,7 @@ from emovox.errors import FramesError, OutputsError
 from emovox.inference import stored_result as stored
 from emovox.inference.frames import RowsIn
 from emovox.inference.recognition import Recognition
-from emovox.outputs import AUDIO, RESULT
+from emovox.outputs import AUDIO, REMOVED, RESULT, TIMELINES, remove
 from emovox.refusals import is_exhausted
 from emovox.server.calls import Calls
 from emovox.server.flags import FlagsOf
@@ -34,7 +33,6 @@ from emovox.server.timeline_view import Timeline
 
 ID = re.compile(r"outputs_[0-9]{8}_[0-9]{6}(_channel[0-9]{1,2})?(_[0-9]{1,6})?")
 RESCUED = re.compile(r"recording_[0-9]{8}_[0-9]{6}(_[0-9]{1,6})?\.wav")
-_REMOVED = "removed-"
 MEDIA_TYPES = {
     "json": "application/json",
     "wav": "audio/wav",
@@ -59,8 +57,8 @@ class StoredOutputs:
             forget: called with directories before they are deleted.
         """
         self._root, self._archive, self._forget = root, archive, forget
-        self._timelines = Timelines(root / HIDDEN / "timelines")
-        for directory in (root / HIDDEN).glob(f"{_REMOVED}*"):  # a kill interrupted the deletion
+        self._timelines = Timelines(root / HIDDEN / TIMELINES)
+        for directory in (root / HIDDEN).glob(f"{REMOVED}*"):  # a kill interrupted the deletion
             shutil.rmtree(directory, ignore_errors=True)
 
     def directory(self, id_: str) -> Path:
@@ -360,16 +358,10 @@ class StoredOutputs:
         return None
 
     def _delete(self, directory: Path) -> None:
-        target = self._root / HIDDEN / f"{_REMOVED}{secrets.token_hex(8)}"
-        try:
-            private.make_directory(target.parent)
-            directory.rename(target)
-        except FileNotFoundError:
-            raise _no_output() from None
-        except OSError as error:
-            raise OutputsError(f"{directory} can't be deleted: {error.strerror}") from error
+        if not os.path.lexists(directory):
+            raise _no_output()
+        remove(directory)
         self._timelines.forget(directory.name)
-        shutil.rmtree(target, ignore_errors=True)  # the next start deletes what remains
 
     @staticmethod
     def _unlink(recording: Path) -> None:

@@ -1,10 +1,13 @@
 /** The microphone, heard live by the service while it is recorded. */
 import { asProblem, fromDetails, gone, ProblemError } from '../api/problem'
 import type { Emotion, ProblemDetails, ReadoutResult, Scores } from '../api/types'
-import type { Hearing } from '../state/options.svelte'
+import type { Hearing as Options } from '../state/options.svelte'
 import captureUrl from './capture.worklet.ts?worker&url'
 import { Growing } from './growing'
 import { Tape } from './tape'
+
+/** What hears, and whether who speaks was told. */
+type Hearing = Options & { readonly notice?: boolean }
 
 /** What is said of a moment. */
 export interface Moment {

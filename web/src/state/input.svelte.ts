@@ -11,6 +11,8 @@ class Input {
   /** Files of the latest choice that can't be recordings. */
   skipped = $state(0)
   problem = $state.raw<ProblemError | null>(null)
+  /** Whether the reader says that who speaks was told. */
+  told = $state(false)
 
   add(files: readonly Chosen[]): void {
     // A single file is sent whatever its name is: the service says what is wrong with it.
@@ -41,7 +43,7 @@ class Input {
   async record(name: string): Promise<void> {
     this.problem = null
     const hearing = options.hearing()
-    const output = await recorder.record(name, hearing)
+    const output = await recorder.record(name, { ...hearing, ...(this.told && { notice: true }) })
     if (output === null) return
     try {
       await queue.adopt(output, { granularity: 'frame', segments: true, ...hearing })

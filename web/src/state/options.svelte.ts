@@ -8,7 +8,7 @@ import { service } from './service.svelte'
 /** The options of a request, by the names that the service gives them. */
 export type Asked = Omit<BatchQuery, 'webhook'>
 /** Those of what comes from the microphone, too. */
-export type Hearing = Pick<Asked, 'model' | 'head' | 'baseline' | 'expect' | 'side'>
+export type Hearing = Pick<Asked, 'model' | 'head' | 'baseline' | 'expect' | 'side' | 'purpose' | 'consent'>
 type Precision = NonNullable<Asked['precision']>
 
 export const HALF = 50
@@ -28,6 +28,9 @@ class Options {
   neutral = $state<number | null>(null)
   /** Whose voice it is: of the recording, or of its first two channels by themselves; empty: nobody says. */
   sides = $state<[Side | '', Side | '']>(['', ''])
+  /** What it is recognised for, and where the consent is kept; empty: nobody says. */
+  purpose = $state('')
+  consent = $state('')
 
   /** Whether only speech will count. Where nothing was said: of channels by themselves, as half a call is silence. */
   readonly bySpeech = $derived(this.chosen.speech_only ?? this.chosen.split_channels ?? false)
@@ -53,9 +56,9 @@ class Options {
     PRECISIONS.filter((one) => one === 'auto' || !this.chosenModel || this.chosenModel.precisions.includes(one)),
   )
 
-  /** Whether something depends on whose voice it is. */
+  /** Whether something depends on what is declared of it. */
   get strict(): boolean {
-    return !!service.policy && (service.policy.profile !== 'open' || service.policy.require_side)
+    return !!service.policy && (service.policy.profile !== 'open' || service.policy.require.length > 0)
   }
 
   /** The model that a baseline must be of; empty: any. */
@@ -75,7 +78,10 @@ class Options {
     const baseline = this.chosenModel?.embeddings_only ? null : this.chosenBaseline // there is nothing to move
     const neutral = Math.min(100, Math.max(0, this.neutral ?? HALF))
     const side = this.chosen.split_channels ? strictest(this.sides, service.policy) : this.sides[0]
+    const [purpose, consent] = [this.purpose.trim(), this.consent.trim()]
     return {
+      ...(purpose && { purpose }),
+      ...(consent && { consent }),
       ...(model && { model }),
       ...(head && { head: head.name }),
       ...(baseline && { baseline: baseline === SELF ? SELF : baseline.name }),

@@ -32,6 +32,7 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("GET", "/v1/archive"): "read",
     ("GET", "/v1/archive/stats"): "read",
     ("GET", "/v1/archive/moments"): "read",
+    ("POST", "/v1/archive/erasures"): "deleted",
     ("GET", f"{_OUTPUT}/similar"): "read",
     ("GET", "/v1/corrections"): "read",
     ("GET", "/v1/corrections/next"): "read",

@@ -65,6 +65,7 @@ class LiveStart(BaseModel):
     side: str | None = None
     purpose: str | None = None
     consent: str | None = None
+    notice: bool = False
     export: str | list[str] | None = None
     store: bool = False
     name: str | None = Field(None, max_length=4096)
@@ -198,6 +199,9 @@ async def live(socket: WebSocket, events: str = "1") -> None:
     await socket.accept()
     try:
         start = await _first(socket)
+        if service.policy.notice and not start.notice:
+            detail = 'the policy demands that who speaks was told: say so with "notice": true'
+            raise Problem(422, "notice-needed", detail)
         if service.streams >= service.settings.service.max_streams:
             raise Problem(503, "busy", "too many streams are open: try again later")
         service.streams += 1

@@ -22,6 +22,11 @@ class PolicyView(BaseModel):
     require_side: bool = Field(description="whether a side must be; goes with 0.3", deprecated=True)
     ethics: str | None = Field(description="reference of the approval that `research` needs")
     abstain: bool = Field(description="whether nothing is given where the model is unsure")
+    retention: dict[str, float] = Field(
+        description="days after which results go, by purpose; `default` is that of all others"
+    )
+    notice: bool = Field(description="whether a live stream must say that its speakers were told")
+    notice_text: str | None = Field(description="what they are to be told; null: the service has no text")
     exception: str | None = Field(description="the medical or safety reason for which all sides are inferred")
 
 
@@ -37,5 +42,8 @@ def policy(request: Request) -> PolicyView:
         require_side="side" in own.require,
         ethics=own.ethics,
         abstain=own.abstain,
+        retention=dict(own.retention),
+        notice=own.notice,
+        notice_text=service_of(request).notice,
         exception=own.exception,
     )

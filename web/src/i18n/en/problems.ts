@@ -39,7 +39,8 @@ export const problems = {
     baseline:
       'The baseline can’t be made or used: it is another model’s, the model’s emotions can’t be moved, or none of the recordings can be used.',
     policy:
-      'The policy of this service doesn’t allow it, or demands to know whose voice it is: choose a side, for as many channels as the recording has.',
+      'The policy of this service doesn’t allow it, or demands to know more of it: choose whose voice it is, for as many channels as the recording has, and fill in purpose and consent.',
+    'notice-needed': 'The policy of this service demands that who speaks was told: tick it before you record.',
     'baseline-exists': 'There is a baseline with this name already.',
     'no-such-correction': 'Nobody has said what this segment is.',
     'no-such-segment': 'This result has no such segment.',
