@@ -1,4 +1,5 @@
 import { archive } from './en/archive'
+import { flags } from './en/flags'
 import { input } from './en/input'
 import { problems } from './en/problems'
 import { result } from './en/result'
@@ -43,7 +44,6 @@ export const en = {
     latest: 'Latest recordings',
     filtered: 'Not all are shown: the search is on.',
     another: 'Another recording',
-    and: ', ',
     talkTime: 'talk time only',
     undo: 'Undo',
     deleteNow: 'Delete now',
@@ -90,6 +90,7 @@ export const en = {
   ...result,
   ...timeline,
   ...archive,
+  ...flags,
   ...problems,
 }
 

@@ -1,5 +1,6 @@
 import type { Words } from './en'
 import { archive } from './zh/archive'
+import { flags } from './zh/flags'
 import { input } from './zh/input'
 import { problems } from './zh/problems'
 import { result } from './zh/result'
@@ -43,7 +44,6 @@ export const zh: Words = {
     latest: '最近的录音',
     filtered: '正在筛选，未显示全部。',
     another: '再来一段录音',
-    and: '、',
     talkTime: '仅说话时长',
     undo: '撤销',
     deleteNow: '立即删除',
@@ -89,5 +89,6 @@ export const zh: Words = {
   ...result,
   ...timeline,
   ...archive,
+  ...flags,
   ...problems,
 }
