@@ -140,3 +140,23 @@ def test_usage(run: Run, heard: list[Path]) -> None:
         assert run("table", *words)[0] == 2
     assert run("archive", "export", "--rows", "segments", "--format", "jsonl")[0] == 2
     assert run("archive", "export", "--rows", "frames", "--format", "parquet", "--embedding", "--out", "a")[0] == 2
+
+
+def test_for_audformat(run: Run, heard: list[Path]) -> None:
+    code, _, err = run("table", "segments", "outputs", "--out", "calls.audformat")
+    assert code == 0, err
+    found = rows(Path("calls.audformat/db.segments.csv").read_text(encoding="utf-8"))
+    assert [row["emotion"] for row in found] == ["happy", "sad", "happy", "sad"]
+    assert found[0]["start"] == "0 days 00:00:00.000000"
+    assert Path("calls.audformat/db.yaml").read_text(encoding="utf-8").startswith('name: "calls"\n')
+    assert "1 of 3 recordings have no segments" in err
+    assert run("archive", "import", "outputs")[0] == 0
+    code, _, err = run("archive", "export", "--format", "audformat", "--output", "all.audformat")
+    assert code == 0, err
+    found = rows(Path("all.audformat/db.recordings.csv").read_text(encoding="utf-8"))
+    assert {row["emotion"] for row in found} == {"happy"}
+    assert len(found) == 3
+    code, _, err = run("table", "frames", "--out", "x.audformat")
+    assert (code, "write frames as Parquet" in err) == (2, True)
+    code, _, err = run("archive", "export", "--format", "audformat")
+    assert (code, "audformat is a folder" in err) == (2, True)

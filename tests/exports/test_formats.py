@@ -22,9 +22,9 @@ def call(channel: int | None = None) -> Recognition:
 
 
 def test_every_file_has_its_name(tmp_path: Path) -> None:
-    paths = exports.write(call(), tmp_path, exports.FORMATS)
+    paths = exports.write(call(), tmp_path, exports.suitable(call(), exports.FORMATS))
     assert [path.name for path in paths] == [
-        *SEGMENTS, "segments.csv", "frames.csv", "segments.parquet", "frames.parquet",
+        *SEGMENTS, "emotions.emotionml.xml", "segments.csv", "frames.csv", "segments.parquet", "frames.parquet",
         "timeline.png", "timeline.svg", "report.html",
     ]  # fmt: skip
     assert sorted(paths) == sorted(tmp_path.iterdir())
@@ -90,7 +90,10 @@ def test_needs() -> None:
 
 
 def test_names() -> None:
-    assert exports.FORMATS == ("srt", "vtt", "textgrid", "audacity", "csv", "parquet", "png", "svg", "html")
+    assert exports.FORMATS == (
+        "srt", "vtt", "textgrid", "audacity", "emotionml", "csv", "parquet", "png", "svg", "plane", "plane_svg",
+        "html",
+    )  # fmt: skip
     assert exports.check_formats(["svg", "srt", "svg"]) == ("srt", "svg")
     with pytest.raises(ExportError, match="no format 'SRT', 'xls': choose srt, vtt, "):
         exports.check_formats(["xls", "srt", "SRT"])

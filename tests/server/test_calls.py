@@ -83,8 +83,8 @@ def test_a_call_is_found_by_either_side(filled: Client) -> None:
 
 
 def test_moments_are_those_of_each_side(filled: Client) -> None:
-    params = {"together": "true", "flag": "angry >= 0% of worker"}
-    rows = filled.get("/v1/outputs", params=params).json()["outputs"]
+    given: dict[str, str | bool] = {"together": True, "flag": "angry >= 0% of worker"}
+    rows = filled.get("/v1/outputs", params=given).json()["outputs"]
     assert len(rows) == 2
     for row in rows:
         assert (row["side"], list(row["moments"])) == ("worker", ["angry >= 0% of worker"])

@@ -10,8 +10,9 @@ import pytest
 
 from emovox.models.catalog import find
 from emovox.models.named import CATALOG
+from emovox.server.background import Work
 from emovox.server.http.problems import Problem
-from emovox.server.pulls import AT_ONCE, Pull, Pulls
+from emovox.server.pulls import AT_ONCE, Pulls
 from emovox.settings import settings
 from support import wav2vec2_snapshots
 from support.hub import Fault, Hub
@@ -49,7 +50,7 @@ def threads() -> int:
     return sum(thread.name.startswith("pull-") for thread in threading.enumerate())
 
 
-def ended(pull: Pull) -> Pull:
+def ended(pull: Work) -> Work:
     until(lambda: pull.ended)
     return pull
 

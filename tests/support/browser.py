@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from emovox.server.routes.page import BUILT
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "tests" / "web" / "screenshots"  # ignored by git
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+Store = Callable[..., str]  # of the fixture `store`
 
 _DROP = """([selector, files]) => {
     const transfer = new DataTransfer()
@@ -126,7 +128,8 @@ class Tab:
 
     def unfold(self) -> None:
         """Show all scores of the result."""
-        self.page.locator("details.scores").evaluate_all("(all) => all.forEach((one) => (one.open = true))")
+        for button in self.page.locator("button[aria-controls=scores][aria-expanded=false]").all():
+            button.click()
 
     def shoot(self, name: str, *, whole: bool = False) -> None:
         """Keep a screenshot for people."""

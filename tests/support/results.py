@@ -7,7 +7,8 @@ import numpy as np
 
 from emovox.emotions import NAMES
 from emovox.inference.frames import FrameReadout, Frames, Rows
-from emovox.inference.recognition import ModelFacts, ReadoutResult, Recognition, RecordingFacts, Segment
+from emovox.inference.recognition import ModelFacts, ReadoutResult, Recognition, Segment
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.models.metadata import Metadata
 from emovox.models.readout import temperature
 from emovox.models.scores import to_scores
@@ -43,6 +44,11 @@ def segment(start: float, end: float, emotion: str = "happy", **changes: Any) ->
     scores = {**dict.fromkeys(NAMES, 0.0), emotion: 0.75, others[0]: 0.2, others[1]: 0.05}
     facts: dict[str, Any] = {"start": start, "end": end, "emotion": emotion, "confidence": 0.75, "scores": scores}
     return Segment(**{**facts, **changes})
+
+
+def run(start: int, end: int, emotion: str = "neutral", **changes: Any) -> list[Segment]:
+    """Segments of three seconds with pauses of one, one after the other."""
+    return [segment(at, at + 3, emotion, **changes) for at in range(start, end, 4)]
 
 
 def frames(count: int, seed: int = 0, **changes: Any) -> Frames:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from playwright.sync_api import Browser, expect
 
 from emovox.audio.wav import WavWriter
 from emovox.audio.waveform import Waveform
+from emovox.inference.recognition import Segment
 from emovox.models.converted.clips import example_clips
+from emovox.outputs import Outputs
 from support import browser as browsers
-from support.browser import Tab
+from support import results
+from support.browser import Store, Tab
 from support.service import Client, serving
 
 PATIENCE = 20_000  # milliseconds: a machine may be busy with other things
@@ -57,3 +61,18 @@ def tab(browser: Browser, service: Client) -> Iterator[Tab]:
 @pytest.fixture
 def angry(examples: list[Path]) -> Path:
     return next(path for path in examples if "angry" in path.name)
+
+
+@pytest.fixture
+def store(service: Client) -> Store:
+    """Store a recording of these segments; gives its id."""
+
+    def publish(*segments: Segment, duration: float = 160.0, **changes: Any) -> str:
+        recognition = results.recognition(
+            recording=results.recording(duration, name="call.wav"), segments=list(segments) or None, **changes
+        )
+        with Outputs(service.outputs).draft() as draft:
+            draft.write(np.zeros(round(duration * 16_000), np.float32))
+            return draft.publish(recognition).name
+
+    return publish

@@ -190,6 +190,7 @@ def test_live(browser: Browser, served: Served, kind: str, said: str) -> None:
         tab.shoot(f"readouts-live-{kind}")
         page.get_by_role("button", name="Stop").click()
         page.wait_for_selector("article.result .stage", timeout=60_000)
+        tab.unfold()
         expect(page.locator("[data-readout]")).to_have_count(1)
 
 

@@ -1,44 +1,21 @@
 """The card: what the speech of a recording comes to."""
 
 import re
-from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from emovox.inference.recognition import Segment
-from emovox.outputs import Outputs
 from support import results
-from support.browser import Tab, axe
+from support.browser import Store, Tab, axe
 from support.browser import tab as opened
 from support.service import Client
 
-Store = Callable[..., str]
-
-
-@pytest.fixture
-def store(service: Client) -> Store:
-    """Store a recording of these segments; gives its id."""
-
-    def publish(*segments: Segment, duration: float = 160.0, **changes: Any) -> str:
-        recognition = results.recognition(
-            recording=results.recording(duration, name="call.wav"), segments=list(segments) or None, **changes
-        )
-        with Outputs(service.outputs).draft() as draft:
-            draft.write(np.zeros(round(duration * 16_000), np.float32))
-            return draft.publish(recognition).name
-
-    return publish
-
-
-def run(start: int, end: int, emotion: str = "neutral", **changes: Any) -> list[Segment]:
-    """Segments of three seconds, one after the other."""
-    return [results.segment(at, at + 3, emotion, **changes) for at in range(start, end, 4)]
-
-
-CALL = [*run(0, 72), *run(72, 100, "angry"), *run(100, 120, unsure=True), *run(120, 156)]
+CALL = [
+    *results.run(0, 72),
+    *results.run(72, 100, "angry"),
+    *results.run(100, 120, unsure=True),
+    *results.run(120, 156),
+]
 
 
 def serious(page: Page) -> list[str]:
@@ -70,7 +47,7 @@ def test_an_arc_says_what_the_service_says(
         expect(parts.nth(2)).to_have_class(re.compile("doubt"))
         height = page.locator("article header").bounding_box()
         assert height is not None
-        assert height["height"] < (230 if width > 1000 else 440)
+        assert height["height"] < (165 if width > 1000 else 400)
         assert serious(page) == []
         tab.shoot(f"summary-{width}")
 
@@ -81,7 +58,8 @@ def test_its_parts_and_peaks_are_links_into_the_recording(tab: Tab, store: Store
     stage = page.locator(".stage")
     page.get_by_role("button", name="angry 1:12: go to 1:12").press("Enter")
     expect(stage).to_have_attribute("aria-valuenow", "72")
-    page.get_by_role("list", name="Peaks").get_by_role("button").click()
+    shares = page.get_by_role("list", name="Shares of the speech")
+    shares.get_by_role("button", name="Angry is highest at 1:12").click()
     expect(stage).to_have_attribute("aria-valuenow", "72")
     page.get_by_role("button", name="neutral 2:00: go to 2:00").click()
     expect(stage).to_have_attribute("aria-valuenow", "120")
@@ -89,24 +67,26 @@ def test_its_parts_and_peaks_are_links_into_the_recording(tab: Tab, store: Store
 
 
 def test_shares_are_of_the_speech(tab: Tab, store: Store) -> None:
-    page = tab.open(f"#/output/{store(*run(0, 12), *run(12, 16, 'angry'), *run(16, 20, unsure=True))}")
+    page = tab.open(
+        f"#/output/{store(*results.run(0, 12), *results.run(12, 16, 'angry'), *results.run(16, 20, unsure=True))}"
+    )
     tab.result()
     shares = page.get_by_role("list", name="Shares of the speech").get_by_role("listitem")
     expect(shares).to_have_text(["Neutral 60 %", "Angry 20 %", "Unsure 20 %"])
 
 
 def test_unsure_is_grey_and_needs_no_warning(tab: Tab, store: Store) -> None:
-    page = tab.open(f"#/output/{store(*run(0, 8, 'angry', unsure=True), warnings=['unsure'])}")
+    page = tab.open(f"#/output/{store(*results.run(0, 8, 'angry', unsure=True), warnings=['unsure'])}")
     assert tab.result() == ""
     headline = page.locator(".headline")
     expect(headline).to_have_text("Unsure", ignore_case=True)
-    faint = page.locator("article .note").evaluate("(one) => getComputedStyle(one).color")
+    faint = page.locator("article header p.faint").evaluate("(one) => getComputedStyle(one).color")
     assert headline.locator("strong").evaluate("(one) => getComputedStyle(one).color") == faint
     expect(page.locator("article .notice")).to_have_count(0)
 
 
 def test_a_tie_names_both(tab: Tab, store: Store) -> None:
-    page = tab.open(f"#/output/{store(*run(0, 8, 'angry'), *run(8, 16, 'sad'))}")
+    page = tab.open(f"#/output/{store(*results.run(0, 8, 'angry'), *results.run(8, 16, 'sad'))}")
     assert tab.result() == "angry+sad"
     expect(page.locator(".headline")).to_contain_text("angry and sad", ignore_case=True)
 

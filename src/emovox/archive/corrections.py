@@ -130,6 +130,14 @@ class Corrections:
             rows = connection.execute(query.where(*_allowed()).order_by(corrections.c.start)).mappings().all()
         return [self._correction(row) for row in rows]
 
+    def label(self, record: ArchiveRecord, segments: Sequence[Segment]) -> list[Segment]:
+        """Segments of what was recognised with the labels that people gave them."""
+        labels = labels_of(segments, self.of(record))
+        return [
+            segment if item is None else segment.model_copy(update={"label": item.label})
+            for segment, item in zip(segments, labels, strict=True)
+        ]
+
     def page(
         self, *, label: str | None = None, limit: int = 50, before: int | None = None
     ) -> tuple[list[Correction], int | None]:

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 from emovox.archive.record import RAW, ArchiveRecord
 from emovox.emotions import NAMES
 from emovox.errors import ArchiveError
+from emovox.exports import audformat
 from emovox.exports.columns import Cell, Layout
 from emovox.exports.table import Rows, Source
 from emovox.inference.recognition import Segment
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     "id", "name", "sha256", "link", "created", "emotion", "confidence", *NAMES, "duration", "speech", "model",
     "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs", "baseline", "relative_to",
-    "side", "policy", "summary", "headline", "headline_zh",
+    "side", "policy", "summary", "headline", "headline_zh", "purpose", "consent",
 )  # fmt: skip
 _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group
@@ -42,6 +43,7 @@ def segment_layout(view: "View") -> Layout:
     layout = Layout()
     if view.relative is not None:
         layout.relative, layout.moved = True, [EMOTION]
+    layout.labels_given = bool(view.archive.corrections.counts())
     return layout
 
 
@@ -110,13 +112,27 @@ def write_parquet(
             writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
+def rows(records: Iterable[ArchiveRecord], layout: Layout) -> Iterator[audformat.Row]:
+    """The rows of records in a database of audformat."""
+    for record in records:
+        yield audformat.recording_row(
+            record.link or record.name,
+            record.outputs,
+            record.scores,
+            (record.emotion, record.confidence),
+            f"{record.model} {record.revision}",
+            layout.readout_cells(record.readouts),
+        )
+
+
 def segments(view: "View") -> Iterator[Rows]:
     """The segments of records, as the archive has them: with the nine emotions alone."""
     for record in view.records():
         outputs = None if record.outputs is None else str(record.outputs)
         rows, relative_to = view.segments(record)
         baseline = None if relative_to == RAW else relative_to
-        yield Rows(record.link or record.name, outputs, [_segment(row) for row in rows], baseline=baseline)
+        items = view.archive.corrections.label(record, [_segment(row) for row in rows])
+        yield Rows(record.link or record.name, outputs, items, baseline=baseline)
 
 
 def sources(records: Iterable[ArchiveRecord]) -> Iterator[Source]:

@@ -13,6 +13,7 @@ from emovox.cli import library, parameters
 from emovox.cli.corrections import corrections
 from emovox.cli.deletion import delete
 from emovox.cli.moments import flag, moments
+from emovox.cli.plane import plane
 from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
@@ -46,6 +47,7 @@ def archive() -> None:
     emovox archive corrections
     emovox archive moments 'angry >= 60% for 3s'
     emovox archive export --format csv > archive.csv
+    emovox archive plane plane.png
     emovox archive watch outputs/ --run 'notify-send {}'
     emovox archive upgrade --dry-run
     emovox archive delete 3f9a12c0ffee
@@ -56,6 +58,7 @@ archive.add_command(corrections)
 archive.add_command(delete)
 archive.add_command(flag)
 archive.add_command(moments)
+archive.add_command(plane)
 archive.add_command(stats)
 archive.add_command(upgrade)
 archive.add_command(watch)
@@ -212,13 +215,20 @@ def _show_readout(name: str, item: "ReadoutResult") -> None:
     show_default=True,
     help="A row for each recognition of a recording, for each segment, or for each frame.",
 )
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "parquet"]), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "jsonl", "parquet", "audformat"]),
+    default="csv",
+    show_default=True,
+)
 @click.option(
     "--output",
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The file to write; required for Parquet.  [default: standard output]",
+    help="The file to write; required for Parquet, and for audformat, where it is a folder.  "
+    "[default: standard output]",
 )
 @click.option("--embedding", is_flag=True, help="Add the embeddings of recordings: in JSON lines and Parquet.")
 @_OUTPUTS
@@ -248,7 +258,11 @@ def export(
     output = None if output == Path("-") else output
     if form == "parquet" and output is None:
         raise click.UsageError("Parquet is not text: name a file with --output")
-    if form == "csv" and embedding:
+    if form == "audformat" and (output is None or output.is_file()):
+        raise click.UsageError("audformat is a folder: name one with --output")
+    if form == "audformat" and rows == "frames":
+        raise click.UsageError("audformat has tables of recordings and of segments: write frames as Parquet")
+    if form in {"csv", "audformat"} and embedding:
         raise click.UsageError("CSV can't hold embeddings: use --format jsonl or parquet")
     if rows != "recordings" and (embedding or form == "jsonl"):
         raise click.UsageError("JSON lines and --embedding need --rows recordings")

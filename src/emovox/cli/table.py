@@ -1,7 +1,7 @@
 """`emovox table`: one table of many recordings."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
+from emovox import use_log
 from emovox.cli import library, parameters
 from emovox.cli.report import printable
 from emovox.errors import ArchiveError, ExportError, OutputsError
-from emovox.exports import Part, check_formats, replacement
+from emovox.exports import Part, audformat, check_formats, replacement
 from emovox.exports.columns import Layout
 from emovox.exports.table import Rows, Source, Table, read, survey
 from emovox.outputs import find_directories
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from emovox.archive.record import ArchiveRecord
     from emovox.archive.view import View
 
-Form = Literal["csv", "parquet"]
+Form = Literal["csv", "parquet", "audformat"]
 Failures = list[tuple[Path, str]]
 """Directories that can't be read, and why."""
 
@@ -39,9 +40,10 @@ _HOW = {"segments": "--segments", "frames": "--granularity frame"}
 @parameters.outputs("What is read if no DIR is named; with --archive, the outputs whose archive it is.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
-    help="FILE.csv or FILE.parquet.  [default: CSV on standard output]",
+    help="FILE.csv, FILE.parquet, or NAME.audformat: a folder that audformat loads, of recordings or segments.  "
+    "[default: CSV on standard output]",
 )
 def table(
     rows: str,
@@ -64,12 +66,15 @@ def table(
     \b
     emovox table segments outputs/ > segments.csv
     emovox table frames outputs/ --out frames.parquet
+    emovox table recordings outputs/ --out clips.audformat
     emovox table segments --archive --filter tag=complaint --out complaints.csv
 
     Exit code: 0 all well, 1 some directories can't be read (the others are in the table), 2 usage.
     """  # noqa: D301  click needs the backspace itself
     out = None if out == Path("-") else out
     form = _form(out)
+    if form == "audformat" and rows == "frames":
+        raise click.UsageError("audformat has tables of recordings and of segments: write frames as Parquet")
     if of_archive and paths:
         raise click.UsageError("name directories or give --archive, not both")
     if (filters or baseline is not None or expect is not None) and not of_archive:
@@ -82,6 +87,7 @@ def table(
                 write_archive(view, rows, form, out, failures)
         else:
             directories = _directories(paths or (settings().outputs,), failures)
+            use_log.log("exported", outputs=[path.name for path in directories], command="emovox table")
             if rows == "recordings":
                 write_recordings(_records(directories, failures), _layout(directories), form, out, failures)
             else:
@@ -130,6 +136,10 @@ def write_recordings(
     from emovox.archive import table as archive_table  # noqa: PLC0415  what others needn't load
 
     records = _some(records, failures)
+    if form == "audformat":
+        assert out is not None  # noqa: S101  its name says the form
+        _database(out, "recordings", audformat.recording_columns(layout), archive_table.rows(records, layout))
+        return
     with opened(out, form) as file:
         if form == "parquet":
             archive_table.write_parquet(records, file, layout)
@@ -172,8 +182,12 @@ def _form(out: Path | None) -> Form:
     if out is None:
         return "csv"
     form = out.suffix.lower().removeprefix(".")
-    if form not in {"csv", "parquet"}:
-        raise click.BadParameter(f"{out.name}: name it .csv or .parquet", param_hint="--out")
+    if form not in {"csv", "parquet", "audformat"}:
+        raise click.BadParameter(f"{out.name}: name it .csv, .parquet or .audformat", param_hint="--out")
+    if form == "audformat":
+        return "audformat"
+    if out.is_dir():
+        raise click.BadParameter(f"{out} is a directory", param_hint="--out")
     check(form)
     return cast("Form", form)
 
@@ -220,17 +234,34 @@ def _write_sources(
 
 def _write(output: Table, recordings: Iterator[Rows], form: Form, out: Path | None, failures: Failures) -> None:
     recordings = _some(recordings, failures)
-    with opened(out, form) as file:
-        if form == "parquet":
-            output.write_parquet(recordings, file)
-        else:
-            output.write_csv(recordings, file)
+    if form == "audformat":
+        assert out is not None  # noqa: S101  its name says the form
+        rows = audformat.segment_rows(output.counted(recordings), output.layout)
+        _database(out, "segments", audformat.segment_columns(output.layout), rows)
+    else:
+        _write_file(output, recordings, form, out)
     if output.empty:
         click.echo(
             f"{output.empty} of {output.recordings} recordings have no {output.part}: recognise them with "
             f"{_HOW[output.part]}",
             err=True,
         )
+
+
+def _database(out: Path, table: str, columns: Mapping[str, type], rows: Iterable[audformat.Row]) -> None:
+    if left_out := audformat.write(out, table, columns, rows):
+        click.echo(
+            f"{left_out} rows left out: audformat has one for a file, or for a part of it, as of several channels",
+            err=True,
+        )
+
+
+def _write_file(output: Table, recordings: Iterator[Rows], form: Form, out: Path | None) -> None:
+    with opened(out, form) as file:
+        if form == "parquet":
+            output.write_parquet(recordings, file)
+        else:
+            output.write_csv(recordings, file)
 
 
 def _some(items: Iterator[Item], failures: Failures) -> Iterator[Item]:

@@ -43,6 +43,8 @@ class Layout:
         relative: whether a recording has a baseline, so that there are columns of what would be without.
         moved: the readouts with classes of their own that baselines moved.
         sides: whether a recording has a side, so that there are columns of it and of the policy.
+        notes: which of purpose and consent were declared of a recording, so that there are columns of them.
+        labels_given: whether somebody said what a segment is, so that there is a column of it, `label`.
     """
 
     def __init__(self) -> None:
@@ -53,6 +55,8 @@ class Layout:
         self.relative = False
         self.moved: list[str] = []
         self.sides = False
+        self.notes: tuple[str, ...] = ()
+        self.labels_given = False
 
     @classmethod
     def of(cls, recognition: Recognition) -> "Layout":
@@ -62,6 +66,7 @@ class Layout:
         layout.add_baseline(recognition.baseline)
         for segment in recognition.segments or []:
             layout.add(segment.readouts)
+            layout.labels_given = layout.labels_given or segment.label is not None
         if recognition.frames is not None:  # where nothing was to judge they are all that tells the columns
             for name, curve in recognition.frames.readouts.items():
                 layout.add_readout(name, curve.labels, classes=curve.scores is not None)
@@ -112,7 +117,9 @@ class Layout:
     def segment_columns(self) -> dict[str, type]:
         """The columns of segments, with the types of their cells."""
         old = [("head_label", str), ("head_confidence", float)] if self.head else []
-        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *self.last_columns().items()])
+        given = [("label", str)] if self.labels_given else []
+        last = [*self.last_columns().items(), *given]
+        return _unique([*_SEGMENT.items(), *old, *self.readout_columns().items(), *last])
 
     def last_columns(self) -> dict[str, type]:
         """The columns behind all others, of a segment or a recording; none if nothing has a baseline."""
@@ -160,7 +167,8 @@ class Layout:
         if self.head:
             cells += head_cells(item.readouts)
         cells += self.readout_cells(item.readouts)
-        return [*cells, *self.last_cells(item, baseline)]
+        given = [item.label] if self.labels_given else []
+        return [*cells, *self.last_cells(item, baseline), *given]
 
     def last_cells(self, item: Whole, baseline: str | None) -> list[Cell]:
         """The cells of `last_columns`; `baseline` is the name of the one that scores are relative to."""

@@ -9,10 +9,21 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from emovox.errors import ExportError
-from emovox.exports import audacity, captions, comma_separated, parquet, report, textgrid, timeline
+from emovox.exports import (
+    audacity,
+    captions,
+    comma_separated,
+    emotionml,
+    parquet,
+    plane,
+    report,
+    textgrid,
+    timeline,
+)
 from emovox.exports.replacement import replacing
 from emovox.inference.recognition import Recognition
 from emovox.inference.stored_result import Part
+from emovox.models.readout import Readout
 from emovox.outputs import AUDIO
 from emovox.packages import install
 
@@ -71,6 +82,18 @@ def _drawn(kind: Literal["png", "svg"]) -> _Write:
     return write
 
 
+def _planed(kind: Literal["png", "svg"]) -> _Write:
+    def write(job: _Input, file: BinaryIO) -> None:
+        plane.write(job.recognition, file, kind=kind, language=job.language)
+
+    return write
+
+
+def _sound_of(job: _Input) -> str:
+    """The file that times refer to: what was processed, if it was kept, or else the recording by its name."""
+    return job.sound.name if job.sound.exists() else job.recognition.recording.name or job.sound.name
+
+
 _FORMATS: dict[str, _Format] = {
     "srt": _Format(
         title="SRT",
@@ -100,6 +123,17 @@ _FORMATS: dict[str, _Format] = {
         suffix=".txt",
         media_type="text/plain; charset=utf-8",
         writers={"segments": _text(lambda job: audacity.lines(job.recognition, job.language))},
+    ),
+    "emotionml": _Format(
+        title="EmotionML",
+        about="EmotionML 1.0 of the W3C: categories, dimensions, and the values' traces",
+        suffix=".emotionml.xml",
+        media_type="application/emotionml+xml",
+        writers=dict.fromkeys(
+            ("segments", "frames"),
+            _text(lambda job: emotionml.pieces(job.recognition, _sound_of(job))),
+        ),
+        stem="emotions",
     ),
     "csv": _Format(
         title="CSV",
@@ -140,6 +174,26 @@ _FORMATS: dict[str, _Format] = {
         package="matplotlib",
         stem="timeline",
     ),
+    "plane": _Format(
+        title="Plane",
+        chinese="情感平面",
+        about="arousal over valence, and the way through it, as PNG",
+        suffix=".png",
+        media_type="image/png",
+        writers=dict.fromkeys(("segments", "frames"), _planed("png")),
+        package="matplotlib",
+        stem="plane",
+    ),
+    "plane_svg": _Format(
+        title="Plane (SVG)",
+        chinese="情感平面（SVG）",
+        about="the same, to be scaled",
+        suffix=".svg",
+        media_type="image/svg+xml",
+        writers=dict.fromkeys(("segments", "frames"), _planed("svg")),
+        package="matplotlib",
+        stem="plane",
+    ),
     "html": _Format(
         title="Report",
         chinese="报告",
@@ -152,6 +206,8 @@ _FORMATS: dict[str, _Format] = {
         stem="report",
     ),
 }
+
+_PLANES = {"plane", "plane_svg"}
 
 FORMATS = tuple(_FORMATS)
 """The names of the formats, in the order in which files are written."""
@@ -174,6 +230,11 @@ def about(name: str) -> str:
 def parts(name: str) -> tuple[Part, ...]:
     """What a format shows, of which a result must have one: `segments`, `frames`."""
     return tuple(_FORMATS[name].writers)
+
+
+def values(name: str) -> tuple[str, ...]:
+    """The names of values that a format shows, of which a result must have all: `arousal`, `valence`."""
+    return (plane.AROUSAL, plane.VALENCE) if name in _PLANES else ()
 
 
 def missing_package(name: str) -> str | None:
@@ -206,6 +267,27 @@ def check_formats(names: Iterable[str]) -> tuple[str, ...]:
         except ImportError as error:
             raise ExportError(f"{name} needs {package}, which isn't installed: {install(package)}") from error
     return formats
+
+
+def check_values(formats: Iterable[str], readouts: Iterable[Readout]) -> None:
+    """Refuse formats that need values which none of a model's readouts, a head among them, gives.
+
+    Raises:
+        ExportError: one does.
+    """
+    if _PLANES & set(formats):
+        every = [readout.labels for readout in readouts if readout.gives_values]
+        for labels in every[:-1]:
+            with suppress(ExportError):
+                plane.check(labels)
+                return
+        plane.check(every[-1] if every else ())
+
+
+def suitable(recognition: Recognition, formats: Iterable[str]) -> tuple[str, ...]:
+    """Those of the formats that can show this result: without arousal and valence there is no plane."""
+    names = check_formats(formats)
+    return tuple(name for name in names if name not in _PLANES or plane.is_drawable(recognition))
 
 
 def needs(formats: Iterable[str]) -> frozenset[Part]:

@@ -6,18 +6,22 @@ from emovox.server.http import problems
 from emovox.server.http.access import Access
 from emovox.server.http.guard import Guard
 from emovox.server.http.openapi import describe
+from emovox.server.http.use import Use
 from emovox.server.lifespan import lifespan
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.routes import (
     archive,
     baselines,
     batches,
+    corrections,
     docs,
     examples,
     flags,
+    heads,
     health,
     jobs,
     live,
+    map,
     models,
     outputs,
     page,
@@ -41,7 +45,10 @@ ROUTERS = (
     batches.router,
     outputs.router,
     archive.router,
+    map.router,
     flags.router,
+    corrections.router,
+    heads.router,
     baselines.router,
     live.router,
     session.router,
@@ -84,6 +91,7 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
     describe(app)
     metrics = Metrics(service)
     app.state.metrics = metrics
+    app.add_middleware(Use)
     app.add_middleware(
         Guard,
         hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.allowed_hosts.lower())},

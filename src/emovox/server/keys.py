@@ -63,6 +63,11 @@ class Keys:
             for row in rows
         ]
 
+    def name(self, id_: str) -> str | None:
+        """The name of a key, as it was read last; None: there is no such key."""
+        key = self._keys.get(id_)
+        return None if key is None else key.name
+
     def remove(self, id_: str) -> bool:
         """Delete a key; False if there is none with this id."""
         with self._engine.begin() as connection:

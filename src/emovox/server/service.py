@@ -14,7 +14,7 @@ from emovox.audio.decoded import Decoded
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
 from emovox.inference.model_pool import ModelChoice, ModelPool
-from emovox.inference.options import Options, Request
+from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
@@ -23,6 +23,7 @@ from emovox.policy import policy
 from emovox.saving import Save, Saving
 from emovox.server.admission import Admission
 from emovox.server.archiving import Archiving
+from emovox.server.background import Background
 from emovox.server.database import open_database, owner, state_directory
 from emovox.server.http.problems import Problem, busy
 from emovox.server.http.request_body import Limits
@@ -31,6 +32,7 @@ from emovox.server.jobs.deliveries import Deliveries
 from emovox.server.jobs.jobs import Jobs
 from emovox.server.jobs.progress import JobProgress
 from emovox.server.keys import Keys
+from emovox.server.maps import Maps
 from emovox.server.options import RecognitionOptions
 from emovox.server.outputs_lock import OutputsLock
 from emovox.server.polls import Polls
@@ -84,6 +86,8 @@ class Service:
         self.scheduler = Scheduler(self.models, threads=own.inference_threads)
         self.admission = Admission(self.scheduler, limit=own.queue_size)
         self.pulls = Pulls()
+        self.maps = Maps()
+        self.trainings = Background("train", at_once=1, busy="wait until the head {} is trained")
         self.export_lock = asyncio.Lock()  # one export is written at a time; the others need no threads to wait
         self.receiving = 0  # uploads
         self.streams = 0
@@ -163,7 +167,7 @@ class Service:
         token: str,
         name: str | None,
         choice: ModelChoice,
-        side: str | None,
+        declared: LiveArguments,
         *,
         max_seconds: float,
         progress: JobProgress,
@@ -174,7 +178,7 @@ class Service:
             token: of the upload.
             name: of the recording.
             choice: the model.
-            side: whose voice it is; None: nobody says.
+            declared: of it, as options of a recognition.
             max_seconds: of the longest recording accepted.
             progress: is kept up to date.
 
@@ -182,7 +186,7 @@ class Service:
             AudioError: the recording can't be used.
             Problem: the service can't recognise it right now.
         """
-        options = Options.of(embedding=True, speech_only=True, side=side)
+        options = Options.of(embedding=True, speech_only=True, **declared)
         async with self._decode(token, name, options, max_seconds=max_seconds, progress=progress) as decoded:
             request = Request(decoded, options, sink=_progress_sink(progress, None))
             return await self.scheduler.recognize(choice, request)

@@ -117,7 +117,14 @@ export interface paths {
          */
         get: operations["heads_v1_heads_get"];
         put?: never;
-        post?: never;
+        /**
+         * Train
+         * @description Train a head on the corrections of all recordings; the answer is a stream of events.
+         *
+         *     Whole recordings are held out to measure it, or whole speakers, where tags such as `speaker:anna` tell them.
+         *     It goes on if clients leave; who asks for one of the same name meanwhile follows the one that is made.
+         */
+        post: operations["train_v1_heads_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -657,6 +664,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/archive/map": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Map
+         * @description The archive as a map, on which recordings that sound alike lie together.
+         *
+         *     One map is laid out at a time: by PCA within seconds, by UMAP within a minute. The last few are kept.
+         */
+        get: operations["map__v1_archive_map_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/archive/moments": {
         parameters: {
             query?: never;
@@ -718,6 +747,96 @@ export interface paths {
          * @description Remove a flag; recordings stay as they are.
          */
         delete: operations["remove_v1_archive_flags__flag__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Page
+         * @description What people said of segments of all recordings, latest first.
+         */
+        get: operations["page_v1_corrections_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/corrections/next": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Least Certain
+         * @description The segments to look at next: those of the lowest confidence that nobody has corrected, of all recordings.
+         *
+         *     Of a recording that was recognised several times the latest counts. Those of models without the nine emotions
+         *     aren't among them.
+         */
+        get: operations["least_certain_v1_corrections_next_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/outputs/{id_}/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Of Outputs
+         * @description What people said of segments of this recording, in the order of their time.
+         */
+        get: operations["of_outputs_v1_outputs__id___corrections_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/outputs/{id_}/segments/{number}/label": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put
+         * @description Say what a segment is, instead of what was said of it before. It holds of the recording and the time.
+         *
+         *     So it is there when the recording is recognised again, and goes with it. The model's own label, given here,
+         *     confirms it.
+         */
+        put: operations["put_v1_outputs__id___segments__number__label_put"];
+        post?: never;
+        /**
+         * Remove
+         * @description Take back what was said of a segment.
+         */
+        delete: operations["remove_v1_outputs__id___segments__number__label_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -977,6 +1096,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
         };
@@ -1145,6 +1274,91 @@ export interface components {
             score?: number | null;
         };
         /**
+         * CorrectionPage
+         * @description A page of corrections.
+         */
+        CorrectionPage: {
+            /** Corrections */
+            corrections: components["schemas"]["CorrectionView"][];
+            /**
+             * Counts
+             * @description how many there are of each label in all, the most first
+             */
+            counts: {
+                [key: string]: number;
+            };
+            /**
+             * Next
+             * @description `before` of the next page; null: this is the last
+             */
+            next: number | null;
+        };
+        /**
+         * CorrectionView
+         * @description What somebody said of a segment.
+         */
+        CorrectionView: {
+            /**
+             * Id
+             * @description grows with each
+             */
+            id: number;
+            /**
+             * Sha256
+             * @description of the recording
+             */
+            sha256: string;
+            /**
+             * Name
+             * @description of the recording
+             */
+            name: string | null;
+            /**
+             * Channel
+             * @description that was recognised alone, from 1; null: all together
+             */
+            channel: number | null;
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Label
+             * @description what it is
+             */
+            label: string;
+            /**
+             * Said
+             * @description what the model had said: its emotion, or the class of its own that led; null: nothing
+             */
+            said: string | null;
+            /**
+             * Confidence
+             * @description with which
+             */
+            confidence: number | null;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Author
+             * @description name of the API key of who said it; null: no key was needed
+             */
+            author: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+        };
+        /**
          * Curve
          * @description Scores and values over time.
          */
@@ -1249,6 +1463,11 @@ export interface components {
              * @description parts of a result that it shows; the result must have one of them
              */
             parts: ("segments" | "frames")[];
+            /**
+             * Values
+             * @description names of values that it shows, in any case; the result must have all, if it has anything
+             */
+            values: string[];
             /**
              * Missing
              * @description package that must be installed to write it; null: none is missing
@@ -1468,6 +1687,40 @@ export interface components {
                 [key: string]: number;
             };
             /**
+             * Intervals
+             * @description 95 % interval of each recall; empty: not measured, or not known
+             */
+            intervals: {
+                [key: string]: number[];
+            };
+            /**
+             * Examples
+             * @description recordings or corrected segments of each class
+             */
+            examples: {
+                [key: string]: number;
+            };
+            /**
+             * Corrections
+             * @description whether it was trained on corrected segments
+             */
+            corrections: boolean;
+            /**
+             * Group
+             * @description what was held out together, such as `recording` or `speaker`; null: each example by itself
+             */
+            group: string | null;
+            /**
+             * Groups
+             * @description how many of those there are
+             */
+            groups: number | null;
+            /**
+             * Folds
+             * @description parts that were held out in turn; 0: nothing was measured
+             */
+            folds: number;
+            /**
              * Figures
              * @description of each value, on held-out recordings: `clips`, `ccc`, `pearson`, `rmse`, `mae`
              */
@@ -1609,6 +1862,74 @@ export interface components {
              * @description the same in Chinese
              */
             chinese_terms: string;
+        };
+        /**
+         * MapPoint
+         * @description A recording on the map.
+         */
+        MapPoint: {
+            /**
+             * Output
+             * @description id of its stored outputs, while they exist
+             */
+            output: string | null;
+            /** Name */
+            name: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * X
+             * @description from -1 to 1
+             */
+            x: number;
+            /**
+             * Y
+             * @description from -1 to 1, upwards
+             */
+            y: number;
+            /**
+             * Emotion
+             * @description one of the nine, without a baseline; null: its model gives none
+             */
+            emotion: string | null;
+            /**
+             * Label
+             * @description that leads in another readout, where there is no emotion
+             */
+            label: string | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+        };
+        /**
+         * MapView
+         * @description Recordings as points; distances mean likeness, directions nothing.
+         */
+        MapView: {
+            /** Points */
+            points: components["schemas"]["MapPoint"][];
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "umap" | "pca";
+            /**
+             * Model
+             * @description whose embeddings they are; of several models, of that with the most
+             */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Recognitions
+             * @description how many the parameters select; those that aren't points are of another model or revision, have no embedding, or are earlier than the latest `limit`
+             */
+            recognitions: number;
         };
         /**
          * ModelView
@@ -1937,10 +2258,10 @@ export interface components {
         PolicyView: {
             /**
              * Profile
-             * @description `eu`: of workers and pupils only talk time; `open`: of everybody
+             * @description `eu`: of workers and pupils only talk time; `research`: of customers, too; `open`: everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Sides
              * @description that may be declared as `side`: whose voice a recording is
@@ -1952,10 +2273,21 @@ export interface components {
              */
             talk_time_only: ("customer" | "worker" | "pupil" | "subject")[];
             /**
+             * Require
+             * @description what must be declared of a recording
+             */
+            require: ("side" | "purpose" | "consent")[];
+            /**
              * Require Side
-             * @description whether a side must be declared
+             * @deprecated
+             * @description whether a side must be; goes with 0.3
              */
             require_side: boolean;
+            /**
+             * Ethics
+             * @description reference of the approval that `research` needs
+             */
+            ethics: string | null;
             /**
              * Exception
              * @description the medical or safety reason for which all sides are inferred
@@ -2268,6 +2600,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
             /** Moments */
@@ -2280,10 +2622,10 @@ export interface components {
         Ruling: {
             /**
              * Profile
-             * @description of the policy: `eu`, or `open`, which allows everything
+             * @description of the policy: `eu`, `research`, or `open`, which allows everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Inferred
              * @description whether anything was inferred; if not there is talk time alone
@@ -2294,6 +2636,11 @@ export interface components {
              * @description the medical or safety reason that the policy gives for inferring all the same
              */
             exception?: string | null;
+            /**
+             * Ethics
+             * @description reference of the approval that the profile `research` needs
+             */
+            ethics?: string | null;
         };
         /**
          * Said
@@ -2371,12 +2718,95 @@ export interface components {
              */
             channel?: number | null;
             /**
+             * Label
+             * @description what somebody said that it is, by the archive's corrections; never in result.json itself
+             */
+            label?: string | null;
+            /**
              * Readouts
              * @description as of the recording
              */
             readouts?: {
                 [key: string]: components["schemas"]["ReadoutResult"];
             };
+        };
+        /**
+         * SegmentCorrection
+         * @description What somebody said of a segment of these outputs.
+         */
+        SegmentCorrection: {
+            /**
+             * Id
+             * @description grows with each
+             */
+            id: number;
+            /**
+             * Sha256
+             * @description of the recording
+             */
+            sha256: string;
+            /**
+             * Name
+             * @description of the recording
+             */
+            name: string | null;
+            /**
+             * Channel
+             * @description that was recognised alone, from 1; null: all together
+             */
+            channel: number | null;
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Label
+             * @description what it is
+             */
+            label: string;
+            /**
+             * Said
+             * @description what the model had said: its emotion, or the class of its own that led; null: nothing
+             */
+            said: string | null;
+            /**
+             * Confidence
+             * @description with which
+             */
+            confidence: number | null;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Author
+             * @description name of the API key of who said it; null: no key was needed
+             */
+            author: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Number
+             * @description of the segment that it holds of, from 0; null: this result has none that is much the same
+             */
+            number: number | null;
+        };
+        /**
+         * SegmentCorrections
+         * @description The corrections of a recording, and of the channel that was recognised.
+         */
+        SegmentCorrections: {
+            /** Corrections */
+            corrections: components["schemas"]["SegmentCorrection"][];
         };
         /**
          * SegmentView
@@ -2530,6 +2960,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["Brief"] | null;
             /**
@@ -2789,6 +3229,66 @@ export interface components {
             segments: components["schemas"]["Segment"][] | null;
         };
         /**
+         * UncertainPage
+         * @description A page of segments, the least certain first.
+         */
+        UncertainPage: {
+            /** Segments */
+            segments: components["schemas"]["UncertainView"][];
+            /**
+             * Next
+             * @description `after` of the next page; null: this is the last
+             */
+            next: string | null;
+        };
+        /**
+         * UncertainView
+         * @description A segment that the model is unsure of, and that nobody has corrected.
+         */
+        UncertainView: {
+            /**
+             * Output
+             * @description id of its stored outputs
+             */
+            output: string;
+            /**
+             * Name
+             * @description of the recording
+             */
+            name: string | null;
+            /** Channel */
+            channel: number | null;
+            /**
+             * Number
+             * @description of the segment in them, from 0
+             */
+            number: number;
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Emotion
+             * @enum {string}
+             */
+            emotion: "angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown";
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+        };
+        /**
          * ValueStatsView
          * @description Statistics of a value.
          */
@@ -2945,7 +3445,7 @@ export interface components {
         };
         /**
          * RecordingFacts
-         * @description The recording.
+         * @description The recording, as a result states it.
          */
         RecordingFacts: {
             /**
@@ -3003,6 +3503,16 @@ export interface components {
              * @description whose voice it is, as was declared; left out if nobody said
              */
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /**
+             * Purpose
+             * @description what it was recognised for, as was declared; left out if nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept, as was declared; left out if nobody said
+             */
+            consent?: string | null;
         };
         /**
          * Recognition
@@ -3672,6 +4182,175 @@ export interface operations {
             };
         };
     };
+    train_v1_heads_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "calls"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Name
+                     * @description of the head
+                     * @example calls
+                     */
+                    name: string;
+                    /**
+                     * Without
+                     * @description labels that are left out, such as those of too few
+                     */
+                    without?: string[];
+                    /**
+                     * Model
+                     * @description on whose embeddings it is trained; by default the model of most of what was corrected
+                     */
+                    model?: string | null;
+                    /**
+                     * Replace
+                     * @description train the one that has this name again
+                     * @default false
+                     */
+                    replace?: boolean;
+                };
+            };
+        };
+        responses: {
+            /** @description Events: progress, done with the head, failed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     export_formats_v1_exports_get: {
         parameters: {
             query?: never;
@@ -4294,9 +4973,13 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -4360,9 +5043,13 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -5156,9 +5843,13 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -5221,9 +5912,13 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -6716,6 +7411,10 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
                 /** @description as in `next` */
@@ -7302,6 +8001,139 @@ export interface operations {
             };
         };
     };
+    map__v1_archive_map_get: {
+        parameters: {
+            query?: {
+                /** @description only this emotion, without a baseline unless one is asked for */
+                emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+                /** @description only recordings with this tag */
+                tag?: string | null;
+                /** @description part of the recording's name */
+                name?: string | null;
+                /** @description only what this model recognised */
+                model?: string | null;
+                /** @description only what this revision of a model recognised */
+                revision?: string | null;
+                /** @description recognised then or later */
+                since?: string | null;
+                /** @description recognised earlier */
+                until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
+                filter?: string[] | null;
+                /** @description how many, latest first */
+                limit?: number;
+                /** @description of the projection; auto: UMAP if it is installed */
+                method?: "auto" | "umap" | "pca";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MapView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     moments_v1_archive_moments_get: {
         parameters: {
             query: {
@@ -7749,6 +8581,590 @@ export interface operations {
             };
         };
     };
+    page_v1_corrections_get: {
+        parameters: {
+            query?: {
+                /** @description only these */
+                label?: string | null;
+                /** @description as in `next` */
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    least_certain_v1_corrections_next_get: {
+        parameters: {
+            query?: {
+                /** @description as in `next` */
+                after?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UncertainPage"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    of_outputs_v1_outputs__id___corrections_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentCorrections"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    put_v1_outputs__id___segments__number__label_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+                /** @description of the segment, from 0, as in result.json */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "label": "angry"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Label
+                     * @description one of the nine emotions, English or Chinese, or any class of one's own
+                     * @example angry
+                     */
+                    label: string;
+                };
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_v1_outputs__id___segments__number__label_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+                /** @description of the segment, from 0, as in result.json */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     all__v1_baselines_get: {
         parameters: {
             query?: {
@@ -7918,6 +9334,10 @@ export interface operations {
                      * @enum {string}
                      */
                     side?: "customer" | "worker" | "pupil" | "subject";
+                    /** @description what they are taken for */
+                    purpose?: string;
+                    /** @description where the consent is kept */
+                    consent?: string;
                     /** @description recordings; of each its speech counts, once */
                     file: string[];
                 };

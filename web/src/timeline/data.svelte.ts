@@ -4,7 +4,8 @@ import type { Curve, Timeline } from '../api/types'
 import type { Numbers } from '../lib/readouts'
 import { type Tile, tiles, type View, level as levelOf, span, TILE } from './view'
 
-const WHOLE = 2048 // points of the first look at all of it
+/** Points of the first look at all of it. */
+export const WHOLE = 2048
 const MOST = 240 // tiles that are kept
 const AT_ONCE = 4 // requests
 const SOON = 60 // milliseconds: while the view is zoomed, most of what it passes is never looked at
@@ -53,15 +54,24 @@ export class TimelineData {
     return this.#all && this.#side(this.#all)
   }
 
-  async begin(): Promise<void> {
+  /** `first`: the first look, if it is under way already. */
+  async begin(first: Promise<Timeline | null> = Promise.resolve(null)): Promise<void> {
     this.problem = null
     try {
-      this.#all = await this.#fetch(0, this.duration, WHOLE, true, this.#stop.signal)
+      this.#all = (await first) ?? (await this.#fetch(0, this.duration, WHOLE, true, this.#stop.signal))
       this.version++
       this.#load()
     } catch (error) {
       if (!this.#stop.signal.aborted) this.problem = asProblem(error)
     }
+  }
+
+  /** Note what somebody said that a segment is; null: nothing any more. */
+  relabel(index: number, label: string | null): void {
+    const segments = this.#all?.segments?.map((segment, at) => (at === index ? { ...segment, label } : segment))
+    if (!this.#all || !segments) return
+    this.#all = { ...this.#all, segments }
+    this.version++
   }
 
   end(): void {

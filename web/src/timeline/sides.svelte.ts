@@ -4,12 +4,18 @@ import type { Segment, Timeline } from '../api/types'
 import { timelineWithout } from '../lib/relative'
 import { preferences } from '../state/preferences.svelte'
 import { type Call, callOf, nameSides, sideNames } from './call.svelte'
-import { TimelineData } from './data.svelte'
+import { TimelineData, WHOLE } from './data.svelte'
 import { turns } from './leads'
 
 /** Where the sound of a result is. */
 export function soundOf(id: string): string {
   return `/v1/outputs/${id}/files/processed_audio.wav`
+}
+
+/** A first look at all of a recording, before its length is known; null: it can't be had. */
+export async function firstLook(id: string): Promise<Timeline | null> {
+  const query = { points: WHOLE, segments: true }
+  return ask(api.GET('/v1/outputs/{id_}/timeline', { params: { path: { id_: id }, query } })).catch(() => null)
 }
 
 export class Sides {
@@ -21,12 +27,20 @@ export class Sides {
   readonly #id: string
   readonly #duration: number
 
-  /** `onother`: what to do with the sound of a call's other side; null: the recording is shown alone. */
-  constructor(id: string, duration: number, onother: ((sound: string) => void) | null) {
+  /**
+   * `onother`: what to do with the sound of a call's other side; null: the recording is shown alone.
+   * `first`: the first look at the recording, if it is under way already.
+   */
+  constructor(
+    id: string,
+    duration: number,
+    onother: ((sound: string) => void) | null,
+    first?: Promise<Timeline | null>,
+  ) {
     this.#id = id
     this.#duration = duration
     this.own = this.#made(id)
-    void this.own.begin()
+    void this.own.begin(first)
     void (onother ? callOf(id) : Promise.resolve(null)).then(
       (call) => {
         if (!call) return
@@ -57,6 +71,11 @@ export class Sides {
   segmentAt(side: number, time: number): number | null {
     const index = this.segmented[side]?.findIndex((segment) => segment.start <= time && time < segment.end) ?? -1
     return index < 0 ? null : index
+  }
+
+  /** The result that a side is. */
+  idOf(side: number): string {
+    return this.call?.ids[side ? 1 : 0] ?? this.#id
   }
 
   rename(side: number, name: string): void {

@@ -9,14 +9,13 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import quote
 
-import numpy as np
-
 from emovox import private
-from emovox.archive.map.projection import Method, cluster, project
+from emovox.archive.map.projection import Method, cluster, place
 from emovox.archive.record import ArchiveRecord, Floats
 from emovox.emotions import EMOTIONS, NAMES
 from emovox.outputs import AUDIO
 
+NONE = "–"  # the class of what has none
 EMBEDDED, EMBEDDED_IN_ALL = 2 * 2**20, 200 * 2**20  # bytes of sound in a page: of a recording, and of all
 
 
@@ -60,14 +59,13 @@ def write_map(
         ArchiveError: UMAP is asked for and not installed.
         OSError: it can't be written.
     """
-    positions, projection = project(vectors, method=method)
-    positions = positions - positions.mean(axis=0)
-    positions = positions / max(float(np.abs(positions).max()), 1e-9)
+    positions, projection = place(vectors, method=method)
     clusters = cluster(vectors)
-    verdicts = [_verdict(record) for record in records]
-    classes = sorted({verdict for verdict, _ in verdicts if isinstance(verdict, str)})
+    verdicts = [verdict(record) for record in records]
+    classes = sorted({name or NONE for name, _ in verdicts if name not in NAMES})
+    places = {name: index for index, name in enumerate([*NAMES, *classes])}
     budget, points = EMBEDDED_IN_ALL, []
-    for index, (record, (verdict, confidence)) in enumerate(zip(records, verdicts, strict=True)):
+    for index, (record, (name, confidence)) in enumerate(zip(records, verdicts, strict=True)):
         sound = _sound(record)
         url = None if sound is None else _link(sound, file)
         if sound is not None and embed_audio and sound.stat().st_size <= min(EMBEDDED, budget):
@@ -77,7 +75,7 @@ def write_map(
             {
                 "x": round(float(positions[index, 0]), 4),
                 "y": round(float(positions[index, 1]), 4),
-                "emotion": len(NAMES) + classes.index(verdict) if isinstance(verdict, str) else verdict,
+                "emotion": places[name or NONE],
                 "confidence": None if confidence is None else round(confidence, 3),
                 "values": [
                     f"{name} {value:.2f}"
@@ -118,12 +116,12 @@ def write_map(
     return Map(len(points), sum(point["sound"] is not None for point in points), projection, count)
 
 
-def _verdict(record: ArchiveRecord) -> tuple[int | str, float | None]:
-    """What colours a point, with its score: the emotion's index, or else a class that some readout gives."""
+def verdict(record: ArchiveRecord) -> tuple[str | None, float | None]:
+    """What colours a point, with its score: the emotion, or else a class that some readout gives."""
     if record.emotion is not None:
-        return NAMES.index(record.emotion), record.confidence
+        return record.emotion, record.confidence
     classes = ((item.label, item.confidence) for item in record.readouts.values() if item.label is not None)
-    return next(classes, ("–", None))
+    return next(classes, (None, None))
 
 
 def _sound(record: ArchiveRecord) -> Path | None:

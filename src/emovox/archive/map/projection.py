@@ -33,6 +33,13 @@ def project(vectors: Floats, *, method: Method = "auto") -> tuple[Floats, str]:
     return _pca(vectors), "pca"
 
 
+def place(vectors: Floats, *, method: Method = "auto") -> tuple[Floats, str]:
+    """The points (n, 2) of a map, from -1 to 1 around their middle; and the method, as of `project`."""
+    positions, name = project(vectors, method=method)
+    positions = positions - positions.mean(axis=0)
+    return positions / max(float(np.abs(positions).max()), 1e-9), name
+
+
 def cluster(vectors: Floats) -> NDArray[np.int64] | None:
     """The cluster (n,) of each vector (n, D), numbered from 0, the largest first; None without scikit-learn.
 

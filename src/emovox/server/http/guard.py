@@ -137,6 +137,7 @@ class Guard:
         if scope["path"] in OPEN or scope["path"].startswith(PAGE):
             return
         key = await self._access.demand(headers)
+        scope.setdefault("state", {})["key"] = key
         if key is None:
             return
         if wait := self._rates.take(key):

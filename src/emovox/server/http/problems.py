@@ -26,6 +26,7 @@ from emovox.errors import (
     HeadError,
     HubError,
     HubUnreachableError,
+    LabelsError,
     ModelError,
     NoAudioError,
     NotInstalledError,
@@ -37,6 +38,7 @@ from emovox.errors import (
     TooShortError,
     UnknownEmotionError,
     UnknownModelError,
+    UseLogError,
 )
 from emovox.refusals import behind, is_exhausted, is_full
 
@@ -135,6 +137,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
     HubUnreachableError: (502, "hub-unreachable", "Model hub unreachable"),
     HubError: (502, "hub-error", "Model hub refused"),
     HeadError: (422, "head", "Head can't be used"),
+    LabelsError: (422, "labels", "Labels can't be used"),
     BaselineError: (422, "baseline", "Baseline can't be used"),
     OptionsError: (422, "invalid-options", "Invalid options"),
     PolicyError: (422, "policy", "Not allowed by the policy"),
@@ -145,6 +148,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
 }
 
 _OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # their messages name files on this machine
+    UseLogError: (503, "use-log", "the log of use can't be written, so nothing is done: see the service's log"),
     ModelError: (503, "model-failed", "the model can't be loaded or run: see the service's log"),
     DecoderError: (503, "no-decoder", "recordings can't be decoded right now: see the service's log"),
     FramesError: (500, "damaged-output", "their frames.npz is gone or damaged: recognise the recording again"),

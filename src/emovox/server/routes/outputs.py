@@ -3,6 +3,7 @@
 import asyncio
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import SQLAlchemyError
 
 from emovox import exports
 from emovox.archive.filter import Filter
@@ -21,14 +23,14 @@ from emovox.exports import FORMATS
 from emovox.inference.frames import RowsIn
 from emovox.inference.nine import is_none
 from emovox.inference.raw import without_baseline
-from emovox.inference.recognition import SUMMARY
+from emovox.inference.recognition import SUMMARY, Segment
 from emovox.inference.summary import SpeechSummary
 from emovox.server.fitting import take_out_recordings
 from emovox.server.http.date_times import DateTime
 from emovox.server.http.openapi import RECOGNITION
 from emovox.server.http.problems import Problem, responses
 from emovox.server.output_summary import Summary
-from emovox.server.service import service_of
+from emovox.server.service import Service, service_of
 from emovox.server.stored_outputs import FILE, ID, MEDIA_TYPES
 from emovox.server.timeline import Timeline
 
@@ -193,8 +195,10 @@ def timeline(
     segments: Annotated[bool, Query(description="whether they are wanted, too")] = True,
 ) -> Response:
     """A stretch of the recording for a picture: the sound's peaks, the curve, and the segments."""
-    stored = service_of(request).stored_outputs
-    stretch = stored.timeline(id_, start=start, end=end, points=points, segments=segments)
+    service = service_of(request)
+    stretch = service.stored_outputs.timeline(id_, start=start, end=end, points=points, segments=segments)
+    if stretch.segments:
+        stretch = stretch.model_copy(update={"segments": _labelled(service, id_, stretch.segments)})
     # Written here: hours of it are valid already, and would be looked through number by number.
     return Response(stretch.model_dump_json(), media_type="application/json")
 
@@ -252,6 +256,9 @@ async def export(
 
     def write() -> list[FileView]:
         recognition, directory = service.stored_outputs.recognition(id_), service.stored_outputs.directory(id_)
+        if recognition.segments:
+            labelled = _labelled(service, id_, recognition.segments)
+            recognition = recognition.model_copy(update={"segments": labelled})
         written = exports.write(
             recognition, directory, formats.split(","), language=labels or service.settings.labels
         )
@@ -319,6 +326,15 @@ def result_response(result: FilePath | Iterator[str]) -> Response:
     if isinstance(result, FilePath):
         return FileResponse(result, media_type="application/json")
     return StreamingResponse(result, media_type="application/json")
+
+
+def _labelled(service: Service, id_: str, segments: list[Segment]) -> list[Segment]:
+    """Segments of outputs with the labels that people gave them, unless the archive can't say."""
+    archive = service.archiving.archive
+    with suppress(SQLAlchemyError):
+        record = archive.by_outputs(service.stored_outputs.directory(id_))
+        return segments if record is None else archive.corrections.label(record, segments)
+    return segments
 
 
 def _view(id_: str, path: FilePath) -> FileView:

@@ -47,6 +47,16 @@ class HeadView(BaseModel):
         description="mean recall of the classes, on held-out recordings; null: not measured"
     )
     recalls: dict[str, float] = Field(description="of each class, on held-out recordings")
+    intervals: dict[str, tuple[float, float]] = Field(
+        description="95 % interval of each recall; empty: not measured, or not known"
+    )
+    examples: dict[str, int] = Field(description="recordings or corrected segments of each class")
+    corrections: bool = Field(description="whether it was trained on corrected segments")
+    group: str | None = Field(
+        description="what was held out together, such as `recording` or `speaker`; null: each example by itself"
+    )
+    groups: int | None = Field(description="how many of those there are")
+    folds: int = Field(description="parts that were held out in turn; 0: nothing was measured")
     figures: dict[str, dict[str, float | None]] = Field(
         description="of each value, on held-out recordings: `clips`, `ccc`, `pearson`, `rmse`, `mae`"
     )
@@ -59,6 +69,9 @@ class ExportView(BaseModel):
     title: str
     chinese: str = Field(description="the title in Chinese")
     parts: list[Part] = Field(description="parts of a result that it shows; the result must have one of them")
+    values: list[str] = Field(
+        description="names of values that it shows, in any case; the result must have all, if it has anything"
+    )
     missing: str | None = Field(description="package that must be installed to write it; null: none is missing")
 
 
@@ -80,24 +93,32 @@ def heads() -> list[HeadView]:
     views = []
     for name in names():
         with suppress(HeadError):
-            head = Head.find(name)
-            facts = head.training
-            views.append(
-                HeadView(
-                    name=name,
-                    classes=list(head.classes),
-                    values=list(head.values),
-                    range=head.range,
-                    model=head.model.name,
-                    revision=head.model.revision,
-                    usable=is_usable(head),
-                    created_at=facts.created_at,
-                    unweighted=facts.unweighted,
-                    recalls=facts.recalls,
-                    figures=facts.figures,
-                )
-            )
+            views.append(head_view(name, Head.find(name)))
     return views
+
+
+def head_view(name: str, head: Head) -> HeadView:
+    """A head as clients see it, by the name under which they ask for it."""
+    facts = head.training
+    return HeadView(
+        name=name,
+        classes=list(head.classes),
+        values=list(head.values),
+        range=head.range,
+        model=head.model.name,
+        revision=head.model.revision,
+        usable=is_usable(head),
+        created_at=facts.created_at,
+        unweighted=facts.unweighted,
+        recalls=facts.recalls,
+        figures=facts.figures,
+        intervals=facts.intervals,
+        examples=facts.clips,
+        corrections=facts.corrections,
+        group=facts.group,
+        groups=facts.groups,
+        folds=facts.folds,
+    )
 
 
 @router.get("/exports", responses=responses())
@@ -109,6 +130,7 @@ def export_formats() -> list[ExportView]:
             title=exports.title(name),
             chinese=exports.title(name, "zh"),
             parts=list(exports.parts(name)),
+            values=list(exports.values(name)),
             missing=exports.missing_package(name),
         )
         for name in exports.FORMATS

@@ -91,8 +91,7 @@ export const result = {
     still: (name: string, left: number) =>
       `${name} still has ${left} of the deleted recordings in it, or may have. To be rid of that, make it anew from others, or delete it.`,
     searched: 'The search by emotion goes by what recordings are without a baseline',
-    selfHint:
-      'Segments and curve are relative to this recording. The verdict on all of it is as without: it is always average for itself.',
+    selfHint: 'Segments and curve only: the whole is always average for itself.',
   },
   sides: {
     label: 'Whose voice it is',
