@@ -111,7 +111,10 @@ describe('the table', () => {
     name,
     emotion,
     label: emotion,
+    lead: emotion,
     confidence,
+    share: confidence,
+    summary: null,
     state: emotion ? 'done' : 'failed',
     duration: emotion ? 2 : null,
     scores: null,
@@ -214,8 +217,10 @@ describe('routes', () => {
     expect(parse('#/history')).toEqual({ view: 'history', query: '' })
     expect(parse('#/history?tag=a&sort=-name')).toEqual({ view: 'history', query: 'tag=a&sort=-name' })
     expect(parse('#/insights')).toEqual({ view: 'insights' })
-    expect(parse('#/output/outputs_1')).toEqual({ view: 'output', id: 'outputs_1' })
-    expect(parse('#/compare/a/b')).toEqual({ view: 'compare', one: 'a', other: 'b' })
+    expect(parse('#/output/outputs_1')).toEqual({ view: 'output', id: 'outputs_1', at: null })
+    expect(parse('#/output/outputs_1?t=12.5')).toEqual({ view: 'output', id: 'outputs_1', at: 12.5 })
+    expect(parse('#/output/outputs_1?t=x')).toEqual({ view: 'output', id: 'outputs_1', at: null })
+    expect(parse('#/compare/a/b')).toEqual({ view: 'compare', ids: ['a', 'b'] })
     expect(parse('#/compare/a')).toEqual({ view: 'recognise' })
   })
 })

@@ -185,13 +185,19 @@ def _nine(
 ) -> Iterator[tuple[str, list[Stretch]]]:
     for first in range(0, len(records), _MANY):
         part = {record.id: record for record in records[first : first + _MANY]}
-        query = select(segments).where(segments.c.recognition.in_(part), segments.c.emotion.is_not(None))
         by_id: dict[str, list[Stretch]] = {}
-        for row in connection.execute(query.order_by(segments.c.recognition, segments.c.number)).mappings():
-            record, facts = part[row["recognition"]], dict(row)
-            facts = facts if mover is None else mover(record, facts)
-            stretch = Stretch(row["number"], row["start"], row["end"], facts[rule.name])
-            by_id.setdefault(record.id, []).append(stretch)
+        own, place = segments.c, (segments.c.recognition, segments.c.number)
+        raw_query = select(*place, own.start, own.end, own[rule.name])
+        query = (raw_query if mover is None else select(segments)).where(own.recognition.in_(part))
+        result = connection.execute(query.where(own.emotion.is_not(None)).order_by(*place))
+        if mover is None:
+            for id_, number, start, end, score in result:
+                by_id.setdefault(id_, []).append(Stretch(number, start, end, score))
+        else:
+            for row in result.mappings():
+                score = mover(part[row["recognition"]], dict(row))[rule.name]
+                stretch = Stretch(row["number"], row["start"], row["end"], score)
+                by_id.setdefault(row["recognition"], []).append(stretch)
         yield from by_id.items()
 
 

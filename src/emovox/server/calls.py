@@ -6,11 +6,8 @@ from pathlib import Path
 from emovox.archive.archive import Archive
 from emovox.archive.filter import Filter
 from emovox.archive.record import ArchiveRecord
-from emovox.server.flags import FlagsOf
+from emovox.server.flags import FlagsOf, Row
 from emovox.server.output_summary import MomentView
-
-Row = tuple[Path, ArchiveRecord, int]
-"""An outputs directory, its record, and when its result.json was written."""
 
 
 class Calls:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from emovox.archive.archive import Archive
 from emovox.archive.filter import Filter
@@ -10,6 +11,9 @@ from emovox.archive.relative import AsRecognized
 from emovox.archive.view import View
 from emovox.errors import FilterError, PolicyError
 from emovox.server.output_summary import MomentView
+
+Row = tuple[Path, ArchiveRecord, int]
+"""An outputs directory, its record, and when its result.json was written."""
 
 
 class FlagsOf:
@@ -43,6 +47,13 @@ class FlagsOf:
     def narrowed(self, where: Filter) -> Filter:
         """The filter, with what can't have moments of the chosen one left out."""
         return where if self._rule is None else replace(where.allowed(), rule=self._rule)
+
+    def listed(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Those of some rows that have moments of the chosen one; all, if none is chosen."""
+        if self._rule is None:
+            return rows
+        moments = self._view.moments_of([record for _, record, _ in rows], self._rule)
+        return [row for row in rows if row[1].id in moments]
 
     def shows(self, moments: Mapping[str, object]) -> bool:
         """Whether what has these moments, by flag, is in the list."""

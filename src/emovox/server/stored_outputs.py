@@ -220,10 +220,11 @@ class StoredOutputs:
             rows = self._archive.directories.page(
                 self._root, where, before=before, limit=max(limit, flags.together) + 1
             )
-            calls = Calls(self._archive, self._root, rows, where, flags)
-            for path, record, modified in rows:
+            listed = flags.listed(rows)
+            calls = Calls(self._archive, self._root, listed, where, flags)
+            for path, record, modified in listed:
                 moments = calls.moments.get(record.id, {})
-                if (flag is not None and flag not in moments) or (together and not calls.leads(path.name)):
+                if together and not calls.leads(path.name):
                     continue
                 if (summary := self._summary(path.name, record, modified)) is None:
                     continue

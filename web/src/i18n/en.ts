@@ -1,5 +1,6 @@
 import { archive } from './en/archive'
 import { corrections } from './en/corrections'
+import { flags } from './en/flags'
 import { input } from './en/input'
 import { problems } from './en/problems'
 import { result } from './en/result'
@@ -103,6 +104,7 @@ export const en = {
   ...timeline,
   ...archive,
   ...corrections,
+  ...flags,
   ...problems,
 }
 

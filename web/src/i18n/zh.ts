@@ -1,6 +1,7 @@
 import type { Words } from './en'
 import { archive } from './zh/archive'
 import { corrections } from './zh/corrections'
+import { flags } from './zh/flags'
 import { input } from './zh/input'
 import { problems } from './zh/problems'
 import { result } from './zh/result'
@@ -102,5 +103,6 @@ export const zh: Words = {
   ...timeline,
   ...archive,
   ...corrections,
+  ...flags,
   ...problems,
 }

@@ -1,5 +1,5 @@
 /** The two sides of a result with a baseline: relative to it, and as it would be without. */
-import type { BaselineFacts, Emotion, ReadoutResult, Scores, Timeline } from '../api/types'
+import type { BaselineFacts, Brief, Emotion, ReadoutResult, Scores, Timeline } from '../api/types'
 import type { Words } from '../i18n/en'
 import { percent } from './format'
 import { ranked, type Said } from './readouts'
@@ -9,15 +9,18 @@ export interface TwoSided extends Said {
   readonly scores_without?: Scores | null
   readonly warnings?: readonly string[]
   readonly unsure?: boolean | null
+  readonly summary?: Brief | null
+  readonly summary_without?: Brief | null
 }
 
 /** As it would be without the baseline; itself where none moved it. */
 export function without<T extends TwoSided>(said: T): T {
   const readouts = Object.entries(said.readouts ?? {})
   const moved = readouts.some(([, readout]) => readout.scores_without)
-  if (!said.scores_without && !moved) return said
+  if (!said.scores_without && !said.summary_without && !moved) return said
   return {
     ...said,
+    ...(said.summary_without && { summary: said.summary_without }),
     ...(said.scores_without && led(said.scores_without)),
     // Whether it is unsure without the baseline isn't known: that has a threshold of its own.
     ...(said.scores_without && said.warnings && { warnings: said.warnings.filter((code) => code !== 'unsure') }),

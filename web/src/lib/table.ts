@@ -1,5 +1,5 @@
 /** Sorting and summing up the queue. */
-import type { Emotion, ReadoutResult, Scores } from '../api/types'
+import type { Brief, Emotion, ReadoutResult, Scores } from '../api/types'
 import { type Cell, csv } from './csv'
 
 export type Column = 'name' | 'state' | 'emotion' | 'confidence' | 'duration' | 'created'
@@ -8,10 +8,13 @@ export interface Row {
   readonly key: number
   readonly name: string
   readonly state: string
-  readonly emotion: Emotion | null
-  /** What stands in its place where there is none: what leads in another readout. */
+  readonly emotion: Emotion | null // of result.json, as is its confidence
+  readonly confidence: number | null
+  /** What stands for it in a line: the summary's headline, or its emotion, or what leads in another readout. */
   readonly label: string | null
-  readonly confidence: number | null // of the one or the other
+  readonly share: number | null // of what leads, where one does
+  readonly lead: Emotion | null
+  readonly summary: Brief | null
   readonly duration: number | null
   readonly created?: string | null
   readonly tags?: readonly string[]
@@ -30,7 +33,11 @@ export function sorted<T extends Row>(rows: readonly T[], column: Column, descen
   const sign = descending ? -1 : 1
   return [...rows].sort((a, b) => {
     const [x, y] =
-      column === 'emotion' ? [a.emotion ?? a.label, b.emotion ?? b.label] : [a[column] ?? null, b[column] ?? null]
+      column === 'emotion'
+        ? [a.label, b.label]
+        : column === 'confidence'
+          ? [a.share, b.share]
+          : [a[column] ?? null, b[column] ?? null]
     if (x === y) return a.key - b.key
     if (x === null) return 1
     if (y === null) return -1
@@ -56,9 +63,9 @@ export function summed(rows: readonly Row[]): Sums {
   const labels = new Map<string, number>()
   const values = new Map<string, number[]>()
   let [total, known] = [0, 0]
-  for (const { emotion, readouts, duration } of rows) {
+  for (const { lead, readouts, duration } of rows) {
     const [first] = Object.values(readouts)
-    if (emotion) emotions.set(emotion, (emotions.get(emotion) ?? 0) + 1)
+    if (lead) emotions.set(lead, (emotions.get(lead) ?? 0) + 1)
     else if (first?.label) labels.set(first.label, (labels.get(first.label) ?? 0) + 1)
     else
       for (const [name, value] of Object.entries(first?.values ?? {}))
@@ -120,6 +127,13 @@ export function asCsv(rows: readonly Row[], emotions: readonly Emotion[]): strin
       : []),
     ...(rows.some(({ tags }) => tags?.length)
       ? [['tags', ({ tags }: Row) => tags?.join(' ')] as [string, (row: Row) => Cell]]
+      : []),
+    ...(rows.some(({ summary }) => summary)
+      ? ([
+          ['summary', ({ summary }) => summary?.kind],
+          ['headline', ({ summary }) => summary?.headline.en],
+          ['headline_zh', ({ summary }) => summary?.headline.zh],
+        ] as [string, (row: Row) => Cell][])
       : []),
     ['warnings', ({ warnings }) => warnings.join(' ')],
     ['output', ({ output }) => output],

@@ -12,6 +12,7 @@ interface Sought {
   emotion: Emotion | ''
   state: State | ''
   tag: string
+  flag: string
   since: string
   until: string
   sort: Column | null
@@ -23,6 +24,7 @@ const NOTHING: Sought = {
   emotion: '',
   state: '',
   tag: '',
+  flag: '',
   since: '',
   until: '',
   sort: null,
@@ -34,6 +36,7 @@ class HistorySearch implements Sought {
   emotion = $state<Emotion | ''>('')
   state = $state<State | ''>('')
   tag = $state('')
+  flag = $state('')
   since = $state('')
   until = $state('')
   sort = $state<Column | null>(null)
@@ -44,12 +47,14 @@ class HistorySearch implements Sought {
   /** What became of the baselines that deleted recordings were in, by name. */
   readonly baselines = new SvelteMap<string, BaselineWithout>()
 
-  readonly filtered = $derived(!!(this.name || this.emotion || this.state || this.tag || this.since || this.until))
+  readonly filtered = $derived(
+    !!(this.name || this.emotion || this.state || this.tag || this.flag || this.since || this.until),
+  )
 
   /** As it stands in an address, after `?`; empty: nothing is sought. */
   readonly address = $derived.by(() => {
     const query = new URLSearchParams()
-    for (const key of ['name', 'emotion', 'state', 'tag', 'since', 'until'] as const)
+    for (const key of ['name', 'emotion', 'state', 'tag', 'flag', 'since', 'until'] as const)
       if (this[key]) query.set(key, this[key])
     if (this.sort) query.set('sort', `${this.descending ? '-' : ''}${this.sort}`)
     return query.toString()
@@ -79,6 +84,7 @@ class HistorySearch implements Sought {
     readonly emotion: Emotion | null
     readonly tags: readonly string[]
     readonly created: string | null
+    readonly flagged: Readonly<Record<string, unknown>>
   }): boolean {
     const day = one.created ? new Date(one.created) : new Date()
     return (
@@ -86,6 +92,7 @@ class HistorySearch implements Sought {
       (!this.emotion || one.emotion === this.emotion) &&
       (!this.state || one.state === this.state) &&
       (!this.tag || one.tags.includes(this.tag)) &&
+      (!this.flag || this.flag in one.flagged) &&
       (!this.since || day >= new Date(`${this.since}T00:00`)) &&
       (!this.until || day <= new Date(`${this.until}T23:59:59.999`))
     )

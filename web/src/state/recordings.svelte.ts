@@ -2,7 +2,7 @@
 import { untrack } from 'svelte'
 import { api, ask } from '../api/client'
 import { asProblem, type ProblemError } from '../api/problem'
-import type { Emotion, Summary } from '../api/types'
+import type { Brief, Emotion, MomentView, Side, Summary } from '../api/types'
 import { explained } from '../lib/explained'
 import { gist } from '../lib/readouts'
 import { without } from '../lib/relative'
@@ -11,11 +11,16 @@ import { bin } from './bin.svelte'
 import { search } from './history.svelte'
 import { preferences } from './preferences.svelte'
 import { type Item, queue } from './queue.svelte'
-import { ribbons } from './ribbons.svelte'
 import { service } from './service.svelte'
 
 const PAGE = 50
 const LARGE = 200 // when all of them are wanted
+
+/** A moment that a flag has found. */
+export interface Flagged extends MomentView {
+  readonly output: string
+  readonly channel: number | null
+}
 
 /** A recording of the list. */
 export interface Entry extends Row {
@@ -23,8 +28,18 @@ export interface Entry extends Row {
   readonly item: Item | null // null: stored before
   readonly created: string | null
   readonly channel: number | null
+  readonly plain: string // its name without the channel
+  readonly declared: Side | null // whose voice it is
   readonly withheld: boolean // the policy allowed nothing but talk time
   readonly tags: readonly string[]
+  readonly flagged: Readonly<Record<string, readonly Flagged[]>>
+  /** The results of its channels, where those were recognised by themselves. */
+  readonly sides: readonly Entry[]
+}
+
+/** The outputs that are meant by a line of the list. */
+export function outputsOf({ output, sides }: Entry): string[] {
+  return (sides.length ? sides.map((side) => side.output) : [output]).filter((id) => id !== null)
 }
 
 class Recordings {
@@ -36,20 +51,24 @@ class Recordings {
 
   /** As the search has it, and in the order in which they came: what is on its way first, then the latest. */
   readonly entries = $derived.by((): Entry[] => {
-    const known = new Map(this.stored.map((summary) => [summary.id, summary]))
+    const every = this.stored.flatMap((summary) => [summary, ...(summary.others ?? [])])
+    const known = new Map(every.map((summary) => [summary.id, { ...summary, others: null }]))
     const own = new Set(queue.items.map(({ output }) => output))
     const items = queue.items.map((item) => entry(known.get(item.output ?? '') ?? item.summary, item))
-    const stored = this.stored.filter(({ id }) => !own.has(id)).map((summary) => entry(summary, null))
+    // Where one side of a call is the queue's, the call is.
+    const rest = this.stored.filter(({ id, call }) => !own.has(id) && !call?.some((other) => own.has(other)))
+    const stored = rest.map((summary) => entry(summary, null))
     return [
-      ...items.filter((one) => search.fits(one)),
+      ...calls(items, known).filter((one) => search.fits(one)),
       ...stored.filter(({ state }) => !search.state || state === search.state),
-    ].filter(({ output }) => !output || !bin.has(output))
+    ].filter((one) => !outputsOf(one).some((id) => bin.has(id)))
   })
 
   /** Look for what the search has, again whenever it changes: for a component that shows the list. */
   follow(): void {
     $effect(() => {
-      void [search.name, search.emotion, search.since, search.until, search.tag]
+      void [search.name, search.emotion, search.since, search.until, search.tag, search.flag]
+      void preferences.relative // by which flags look
       void [service.reachable, service.keyWanted]
       const timer = setTimeout(() => void this.load(), this.loaded ? 200 : 0)
       return () => clearTimeout(timer)
@@ -105,18 +124,31 @@ class Recordings {
 
   /** An output is gone. */
   forget(id: string): void {
-    this.stored = this.stored.filter((summary) => summary.id !== id)
+    this.stored = this.stored.flatMap((summary) => {
+      if (!summary.call?.includes(id)) return summary.id === id ? [] : [summary]
+      const [first, ...others] = [summary, ...(summary.others ?? [])].filter((one) => one.id !== id)
+      const call = summary.call.filter((other) => other !== id)
+      return first ? [{ ...first, others, call: call.length > 1 ? call : null }] : []
+    })
   }
 
   /** The tags of a recording have changed. */
   tagged(id: string, tags: readonly string[]): void {
-    this.stored = this.stored.map((summary) => (summary.id === id ? { ...summary, tags: [...tags] } : summary))
+    const changed = (summary: Summary): Summary => {
+      const own = summary.id === id || summary.call?.includes(id)
+      const others = summary.others?.map(changed)
+      return { ...summary, ...(own && { tags: [...tags] }), ...(others && { others }) }
+    }
+    this.stored = this.stored.map(changed)
   }
 
   #page(after: string | null, limit: number): Promise<{ outputs: Summary[]; next: string | null }> {
-    const { name, emotion, since, until, tag } = search
+    const { name, emotion, since, until, tag, flag } = search
     const query = {
       limit,
+      together: true,
+      ...(flag && { flag }),
+      ...(!preferences.relative && { raw: true }),
       ...(name && { name }),
       ...(emotion && { emotion }),
       ...(tag && { tag }),
@@ -135,26 +167,81 @@ function dayAfter(day: string): string {
   return end.toISOString()
 }
 
+/** Entries of the queue with the channels of a recording, that were recognised by themselves, as one. */
+function calls(entries: readonly Entry[], known: ReadonlyMap<string, Summary>): Entry[] {
+  const call = new Map<string, readonly string[]>()
+  for (const { output, item } of entries) {
+    const ids = known.get(output ?? '')?.call ?? item?.summary?.call ?? []
+    for (const id of ids) call.set(id, ids)
+  }
+  const own = new Map(entries.map((one) => [one.output, one]))
+  const merged = new Set<string | null>()
+  return entries.flatMap((one) => {
+    if (merged.has(one.output)) return []
+    const sides = (call.get(one.output ?? '') ?? []).flatMap((id) => {
+      const summary = known.get(id)
+      const side = own.get(id) ?? (summary && entry(summary, null))
+      return side ? [side] : []
+    })
+    if (sides.length < 2) return [one]
+    for (const side of sides) merged.add(side.output)
+    return [together(one, sides)]
+  })
+}
+
+/** The line of a call. */
+function together(one: Entry, sides: readonly Entry[]): Entry {
+  const [first = one] = sides
+  const colon = preferences.language === 'zh' ? '：' : ': '
+  const flagged: Record<string, Flagged[]> = {}
+  for (const side of sides)
+    for (const [flag, moments] of Object.entries(side.flagged))
+      flagged[flag] = [...(flagged[flag] ?? []), ...moments].sort((a, b) => a.start - b.start)
+  return {
+    ...first,
+    item: one.item,
+    name: first.plain,
+    channel: null,
+    label: sides.map((side) => `${sideOf(side)}${colon}${heading(side).label}`).join(' · '),
+    share: null,
+    flagged,
+    sides,
+  }
+}
+
+/** What a side of a call is called: whose voice it is, or its number. */
+function sideOf({ channel, declared }: Entry): string {
+  const { sides, timeline } = preferences.words
+  return (declared && sides.names[declared]) ?? timeline.side(channel ?? 1)
+}
+
 function entry(stored: Summary | null, item: Item | null): Entry {
   const words = preferences.words
   const summary = stored && preferences.side(stored, without)
   const said = summary && gist(summary, labelled)
+  const brief = summary?.summary ?? null
   const output = item?.output ?? stored?.id ?? null
-  const channel = item?.channel ?? channelOf(output)
-  const name = item?.name || stored?.name || words.history.unnamed
-  return {
+  const channel = item?.channel ?? stored?.channel ?? null
+  const plain = item?.name || stored?.name || words.history.unnamed
+  const moments = Object.entries(stored?.moments ?? {})
+  const own: Entry = {
     key: item?.key ?? 0,
     id: output ?? `item ${item?.key}`,
     item,
-    name: channel === null ? name : `${name} (${words.result.channel(channel)})`,
+    plain,
+    name: channel === null ? plain : `${plain} (${words.result.channel(channel)})`,
     channel,
+    declared: stored?.side ?? null,
     created: stored?.created_at ?? null,
     tags: stored?.tags ?? [],
     withheld: stored?.policy?.inferred === false,
     state: item?.state ?? 'done',
     emotion: summary?.emotion ?? null,
-    label: said?.label ?? null,
-    confidence: said?.share ?? null,
+    confidence: summary?.confidence ?? null,
+    label: brief ? titled(brief) : (said?.label ?? null),
+    share: brief ? (brief.score ?? null) : (said?.share ?? null),
+    lead: brief ? leadOf(brief) : (summary?.emotion ?? null),
+    summary: brief,
     duration: stored?.duration ?? null,
     scores: summary?.scores ?? null,
     readouts: summary?.readouts ?? {},
@@ -164,23 +251,35 @@ function entry(stored: Summary | null, item: Item | null): Entry {
     baseline: (preferences.relative && summary?.scores_without && item?.asked?.baseline) || null,
     warnings: stored?.warnings ?? [],
     problem: item?.problem ? explained(item.problem, words) : null,
+    flagged: Object.fromEntries(
+      moments.map(([flag, found]) => [flag, found.map((one) => ({ ...one, output: output ?? '', channel }))]),
+    ),
+    sides: [],
   }
+  if (!stored?.others?.length) return own
+  const sides = [own, ...stored.others.map((other) => entry(other, null))]
+  return together(
+    own,
+    sides.sort((a, b) => (a.channel ?? 0) - (b.channel ?? 0)),
+  )
 }
 
-/** The channel that was recognised by itself, from the id of its outputs. */
-function channelOf(id: string | null): number | null {
-  const channel = /_channel(\d+)/.exec(id ?? '')?.[1]
-  return channel ? Number(channel) : null
+/** The emotion that leads by a summary, if it is of the nine. */
+function leadOf({ readout, classes }: Brief): Emotion | null {
+  return readout == null ? ((classes[0] ?? null) as Emotion | null) : null
 }
 
-/** What stands for one where there is a line for it: what leads; of one with several emotions, those. */
+/** A headline, where a model's own classes stay as it spells them. */
+function titled({ headline, readout }: Brief): string {
+  const text = headline[preferences.language]
+  return readout == null ? text.charAt(0).toUpperCase() + text.slice(1) : text
+}
+
+/** What stands for one where there is a line for it: what its speech comes to, or its emotion. */
 export function heading(entry: Entry): { emotion: Emotion | null; label: string; share: number | null } {
-  const mix = entry.output === null ? [] : ribbons.mix(entry.output)
-  if (mix.length > 1)
-    return { emotion: mix[0] ?? null, label: mix.map(labelled).join(preferences.words.frame.and), share: null }
-  const { emotion, label, withheld, confidence } = entry
+  const { lead, label, withheld, share } = entry
   const { frame, result } = preferences.words
-  return { emotion, label: label ?? (withheld ? frame.talkTime : result.embeddings), share: confidence }
+  return { emotion: lead, label: label ?? (withheld ? frame.talkTime : result.embeddings), share }
 }
 
 function labelled(name: Emotion): string {

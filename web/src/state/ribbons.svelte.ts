@@ -7,7 +7,6 @@ import { preferences } from './preferences.svelte'
 
 const POINTS = 60
 const AT_ONCE = 3
-const GOOD = 0.15 // of what is heard
 const LONGEST = 3600 // seconds: of longer ones the segments alone are megabytes
 
 export interface Stretch {
@@ -26,16 +25,6 @@ class Ribbons {
   of(id: string): readonly Stretch[] {
     const timeline = this.#timelines.get(id)
     return timeline ? stretches(preferences.side(timeline, timelineWithout)) : []
-  }
-
-  /** The emotions that have a good part of what is heard in it, most first. */
-  mix(id: string): readonly Emotion[] {
-    const shares = new Map<Emotion, number>()
-    for (const { from, to, emotion } of this.of(id)) shares.set(emotion, (shares.get(emotion) ?? 0) + to - from)
-    const all = [...shares.values()].reduce((sum, share) => sum + share, 0)
-    return [...shares]
-      .sort((a, b) => b[1] - a[1])
-      .flatMap(([emotion, share]) => (share >= GOOD * all ? [emotion] : []))
   }
 
   /** Fetch it, as it has come into view. */

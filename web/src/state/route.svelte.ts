@@ -5,17 +5,20 @@ export type Route =
   | { view: 'recognise' }
   | { view: 'history'; query: string }
   | { view: 'insights' }
-  | { view: 'output'; id: string }
-  | { view: 'compare'; one: string; other: string }
+  | { view: 'output'; id: string; at: number | null }
+  | { view: 'compare'; ids: readonly string[] }
 
 /** The route that a hash names; anything unknown is the start. */
 export function parse(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?')
-  const [view, one, other] = path.split('/')
+  const [view, one, ...others] = path.split('/')
   if (view === 'history') return { view, query }
   if (view === 'insights') return { view }
-  if (view === 'output' && one) return { view, id: one }
-  if (view === 'compare' && one && other) return { view, one, other }
+  if (view === 'output' && one) {
+    const at = Number(new URLSearchParams(query).get('t') ?? NaN)
+    return { view, id: one, at: Number.isFinite(at) ? at : null }
+  }
+  if (view === 'compare' && one && others.length) return { view, ids: [one, ...others].filter(Boolean) }
   return { view: 'recognise' }
 }
 

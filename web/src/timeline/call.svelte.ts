@@ -10,29 +10,16 @@ export interface Call {
   readonly key: string // of the recording, which the sides' names are kept under
 }
 
-const CHANNEL = /_channel(\d+)/
-const LISTED = 100 // results that are looked through
-
-/** The call that a result is one side of; null: it is none, or the other side isn't stored. */
+/** The call that a result is one side of; null: it is none, or there are more than two. */
 export async function callOf(id: string): Promise<Call | null> {
-  const own = Number(CHANNEL.exec(id)?.[1])
-  if (own !== 1 && own !== 2) return null
   const one = await get(id)
-  if (one.facts.channels !== 2 || !one.output.name) return null
-  const query = { name: one.output.name, limit: LISTED }
-  const { outputs } = await ask(api.GET('/v1/outputs', { params: { query } }))
-  const away = ({ created_at }: { created_at: string }): number =>
-    Math.abs(Date.parse(created_at) - Date.parse(one.output.created_at))
-  const others = outputs
-    .filter((other) => Number(CHANNEL.exec(other.id)?.[1]) === 3 - own)
-    .filter(({ name, model }) => name === one.output.name && model === one.output.model)
-    .sort((a, b) => away(a) - away(b))
-  const nearest = others[0] && (await get(others[0].id))
-  if (nearest?.facts.sha256 !== one.facts.sha256) return null
-  const [first, second] = own === 1 ? [one, nearest] : [nearest, one]
+  const [first, second, ...more] = one.output.call ?? []
+  if (!first || !second || more.length) return null
+  const other = await get(first === id ? second : first)
+  const [left, right] = first === id ? [one, other] : [other, one]
   return {
-    ids: [first.output.id, second.output.id],
-    declared: [first.facts.side ?? null, second.facts.side ?? null],
+    ids: [first, second],
+    declared: [left.facts.side ?? null, right.facts.side ?? null],
     key: one.facts.sha256.slice(0, 16),
   }
 }

@@ -132,7 +132,8 @@ export class Player {
     }
     this.#adjust()
     try {
-      await Promise.all(this.#audios.map((audio) => audio.play()))
+      const there = this.#audios.filter((audio) => audio === first || !(from >= audio.duration)) // not over yet
+      await Promise.all(there.map((audio) => audio.play()))
     } catch (error) {
       this.broken = !(error instanceof DOMException && error.name === 'AbortError')
     }
@@ -168,7 +169,7 @@ export class Player {
     if (!first || first.seeking) return
     this.time = first.currentTime
     for (const audio of others) {
-      if (audio.src && !audio.seeking && Math.abs(audio.currentTime - first.currentTime) > APART) {
+      if (audio.src && !audio.ended && !audio.seeking && Math.abs(audio.currentTime - first.currentTime) > APART) {
         audio.currentTime = first.currentTime
       }
     }

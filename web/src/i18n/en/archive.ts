@@ -11,7 +11,7 @@ export const archive = {
     noMatch: 'Nothing matches this search.',
     more: 'Show more',
     compare: 'Compare',
-    compareHint: 'Choose two to compare',
+    compareHint: 'Choose two or more to compare',
     chosen: (count: number) => `${count} chosen`,
     choose: (name: string) => `Choose ${name}`,
     chooseAll: 'Choose all',
@@ -82,11 +82,19 @@ export const archive = {
   },
   compare: {
     title: 'Comparison',
+    axis: 'On one axis',
+    hint: 'A, B… or X: another one, at the same second. Space plays.',
+    hear: (letter: string, name: string) => `Hear ${letter}: ${name}`,
+    cursor: 'Cursor of all of them',
+    differs: 'What differs',
+    share: (name: string, high: string, most: string, low: string, least: string) =>
+      `${name} leads in ${most} of the speech of ${high}, and in ${least} of ${low}.`,
+    value: (name: string, high: string, most: string, low: string, least: string) =>
+      `${name} is highest in ${high} (${most}), and lowest in ${low} (${least}).`,
+    same: 'By their speech they are alike: nothing differs by a tenth.',
+    unknown: 'In words it can be said of results with segments alone. The numbers are below.',
     difference: 'Difference',
-    same: (emotion: string) =>
-      `The highest score is the same in both: ${emotion}. How far they agree is in the rows.`,
-    models: (one: string, other: string) => `Two models made these scores: ${one} and ${other}.`,
-    other: (one: string, other: string) => `${one} against ${other}`,
+    models: (models: string) => `Different models made these scores: ${models}.`,
     recording: 'Recording',
     swap: 'Swap',
   },

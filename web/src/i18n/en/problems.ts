@@ -29,6 +29,8 @@ export const problems = {
     'no-audio': 'There is no sound in this file: a picture or a silent video, perhaps.',
     'too-short': 'This recording is too short to hear anything in it.',
     'invalid-options': 'These options don’t go together.',
+    filter: 'This rule can’t be used.',
+    'no-such-flag': 'This flag isn’t there any more.',
     'unknown-emotion': 'There is no such emotion.',
     'unknown-model': 'There is no such model.',
     'impossible-precision': 'This precision isn’t to be had here: leave it to “automatic”.',

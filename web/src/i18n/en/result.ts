@@ -36,6 +36,8 @@ export const result = {
   again: {
     segments: 'Again, with segments and curve',
     speechOnly: 'Again, without silence',
+    relative: 'Again, relative to',
+    go: 'Recognise again',
   },
   baselines: {
     sides: 'What scores are relative to',

@@ -28,6 +28,8 @@ export const problems: Pick<Words, 'problems'> = {
     'no-audio': '文件中没有声音：可能是图片或无声视频。',
     'too-short': '录音太短，听不出什么。',
     'invalid-options': '这些选项不能同时使用。',
+    filter: '这条规则用不了。',
+    'no-such-flag': '这个标记已经不在了。',
     'unknown-emotion': '没有这种情感。',
     'unknown-model': '没有这个模型。',
     'impossible-precision': '这台机器无法使用该精度：请选「自动」。',

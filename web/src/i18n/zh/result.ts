@@ -40,6 +40,8 @@ export const result: Pick<
   again: {
     segments: '重新识别，并给出语音段和曲线',
     speechOnly: '忽略静音，重新识别',
+    relative: '换个基线再识别：',
+    go: '再识别一次',
   },
   baselines: {
     sides: '分数相对于什么',
