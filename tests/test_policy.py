@@ -1,8 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from emovox.errors import OptionsError, PolicyError, SettingsError
+from emovox.notes import listed_notes, note
 from emovox.policy import PROTECTED, SIDES, Policy, Ruling, listed_sides, parse_sides, policy, side_of
 from emovox.settings import settings
 
@@ -17,7 +19,7 @@ def read(text: str, path: Path, patch: pytest.MonkeyPatch) -> Policy:
 
 
 def test_by_default_everything_is_inferred_of_everybody() -> None:
-    assert policy() == Policy("open", require_side=False, exception=None, given=False)
+    assert policy() == Policy("open", require=(), exception=None, given=False)
     for side in (None, *SIDES):
         assert policy().rule(side) == Ruling(profile="open", inferred=True)
 
@@ -34,6 +36,48 @@ def test_eu_withholds_what_is_of_workers_and_pupils() -> None:
     EU.check(None, "a baseline")
 
 
+APPROVED = Policy("research", ethics="ETH-2026-041")
+EXCEPTED = Policy("research", ethics="ETH-2026-041", exception="medical: therapy")
+
+
+@pytest.mark.parametrize(
+    ("own", "inferred"),
+    [
+        (Policy(), "customer worker pupil subject nobody"),
+        (EU, "customer subject nobody"),
+        (Policy("eu", exception="medical: therapy"), "customer worker pupil subject nobody"),
+        (APPROVED, "subject nobody"),
+        (EXCEPTED, "worker pupil subject nobody"),
+    ],
+)
+def test_the_table_of_profiles(own: Policy, inferred: str) -> None:
+    """As the module and docs/responsible-use have it."""
+    said = {side or "nobody" for side in (None, *SIDES) if own.ruling(side).inferred}
+    assert said == set(inferred.split())
+
+
+def test_research_demands_purpose_consent_and_approval() -> None:
+    assert APPROVED.require == ("purpose", "consent")
+    assert Policy("research", ("side",), ethics="x").require == ("side", "purpose", "consent")
+    assert APPROVED.rule("subject", "study", "form 3") == Ruling(
+        profile="research", inferred=True, ethics="ETH-2026-041"
+    )
+    for declared in ((None, None, None), ("subject", "study", None)):
+        with pytest.raises(PolicyError, match="requires"):
+            APPROVED.rule(*declared)  # type: ignore[arg-type]
+    with pytest.raises(PolicyError, match="approval's reference"):
+        Policy("research")
+
+
+def test_research_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'profile = "research"\nethics = " ETH-2026-041 "\n'
+    assert read(text, tmp_path / "p.toml", monkeypatch) == replace(APPROVED, given=True)
+    monkeypatch.setenv("EMOVOX_POLICY", "research")
+    settings.cache_clear()
+    with pytest.raises(SettingsError, match=r"approval's reference.*in a file"):
+        policy()
+
+
 def test_an_exception_is_written_into_the_ruling_where_it_was_needed() -> None:
     medical = Policy("eu", exception="medical: therapy")
     assert medical.rule("worker") == Ruling(profile="eu", inferred=True, exception="medical: therapy")
@@ -43,8 +87,30 @@ def test_an_exception_is_written_into_the_ruling_where_it_was_needed() -> None:
 
 def test_a_side_may_be_required() -> None:
     with pytest.raises(PolicyError, match="requires a side"):
-        Policy(require_side=True).rule(None)
-    assert Policy(require_side=True).rule("worker").inferred
+        Policy(require=("side",)).rule(None)
+    assert Policy(require=("side",)).rule("worker").inferred
+
+
+def test_purpose_and_consent_may_be_required() -> None:
+    strict = Policy(require=("side", "purpose", "consent"))
+    with pytest.raises(PolicyError, match=r"requires a side and a purpose and a consent: .*option purpose"):
+        strict.rule(None)
+    with pytest.raises(PolicyError, match="requires a consent: say where"):
+        strict.rule("customer", "quality")
+    assert strict.rule("customer", "quality", "form 12").inferred
+
+
+def test_a_note_is_one_short_line() -> None:
+    assert note("  quality \n of calls ") == "quality of calls"
+    for wrong in ("", " ", "x" * 201, "a\x00b"):
+        with pytest.raises(OptionsError, match="printable"):
+            note(wrong)
+
+
+def test_lists_say_purpose_and_consent_in_their_columns() -> None:
+    assert listed_notes({"Purpose": " quality ", "consent": "", "path": "x"}) == {"purpose": "quality"}
+    with pytest.raises(PolicyError):
+        listed_notes({"consent": "x" * 300})
 
 
 @pytest.mark.parametrize("name", ["open", "eu"])
@@ -55,8 +121,10 @@ def test_a_profile_may_be_named(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = 'profile = "eu"\nrequire_side = true\n[exceptions]\nreason = " medical: dysarthria "\n'
-    assert read(text, tmp_path / "p.toml", monkeypatch) == Policy("eu", True, "medical: dysarthria", given=True)
+    text = 'profile = "eu"\nrequire = ["side", "consent"]\n[exceptions]\nreason = " medical: dysarthria "\n'
+    assert read(text, tmp_path / "p.toml", monkeypatch) == Policy(
+        "eu", ("side", "consent"), "medical: dysarthria", given=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,6 +138,11 @@ def test_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         'profile = "eu"\nexceptions = "safety"',
         'profile = "eu"\n[exceptions]\nsafety = "x"\nreason = "y"',
         'profile = "eu"\nrequire_sides = true',
+        'profile = "eu"\nrequire = "side"',
+        'profile = "research"',
+        'profile = "research"\nethics = ""',
+        'profile = "research"\nethics = 41',
+        'profile = "eu"\nrequire = ["sides"]',
         'profile = "eu',
     ],
 )
@@ -81,10 +154,19 @@ def test_a_mistake_in_a_file_never_allows_more(text: str, tmp_path: Path, monkey
         read(text, tmp_path / "p.toml", monkeypatch)
 
 
+def test_the_old_word_for_a_required_side_is_taken_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.warns(FutureWarning, match="require_side is now require"):
+        own = read('profile = "open"\nrequire_side = true\n', tmp_path / "p.toml", monkeypatch)
+    assert own == Policy("open", ("side",), given=True)
+    assert Policy.known_facts({"profile": "open", "require_side": True, "exception": None}) == own.facts()
+
+
 def test_what_is_no_file_is_no_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMOVOX_POLICY", "EU-strict")
     settings.cache_clear()
-    with pytest.raises(SettingsError, match="neither open nor eu nor a file"):
+    with pytest.raises(SettingsError, match="neither open nor eu nor research nor a file"):
         policy()
 
 
@@ -120,6 +202,6 @@ def test_lists_say_sides_in_their_columns() -> None:
 def test_other_words_in_such_a_column_matter_only_where_something_is_forbidden() -> None:
     row = {"side": "left"}
     assert listed_sides(row, Policy()) is None
-    for strict in (EU, Policy(require_side=True)):
+    for strict in (EU, Policy(require=("side",))):
         with pytest.raises(PolicyError, match="'left'"):
             listed_sides(row, strict)

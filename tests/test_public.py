@@ -21,7 +21,7 @@ def test_public_names() -> None:
         "Outputs", "OutputsError", "PolicyError", "PrecisionError", "Recognition",
         "Recognizer", "RecordingNotFoundError", "ServiceError", "ServiceUnreachableError",
         "SettingsError", "TooLargeError", "TooShortError", "UnknownEmotionError",
-        "UnknownModelError", "UnreadableAudioError", "__version__",
+        "UnknownModelError", "UnreadableAudioError", "UseLogError", "__version__",
     ]  # fmt: skip
     assert dir(emovox) == sorted(emovox.__all__)
     assert all(getattr(emovox, name) is not None for name in emovox.__all__)

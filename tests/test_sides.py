@@ -140,7 +140,7 @@ def test_an_exception_is_in_the_result(clip: Path) -> None:
 
 
 def test_a_side_that_is_required_and_missing(clip: Path) -> None:
-    recognizer = Recognizer("lite", policy=Policy(require_side=True))
+    recognizer = Recognizer("lite", policy=Policy(require=("side",)))
     with pytest.raises(PolicyError, match="requires a side"):
         recognizer.recognize(clip)
     with pytest.raises(PolicyError, match="requires a side"):
@@ -244,7 +244,7 @@ def test_the_command_by_channel(run: Run, call: Path, clip: Path) -> None:
 def test_the_command_refuses_once_where_a_side_is_required(
     run: Run, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "policy.toml").write_text('profile = "eu"\nrequire_side = true\n')
+    (tmp_path / "policy.toml").write_text('profile = "eu"\nrequire = ["side"]\n')
     monkeypatch.setenv("EMOVOX_POLICY", str(tmp_path / "policy.toml"))
     code, _, err = run("recognize", clip, clip.with_name("x.wav"), "--model", "lite")
     assert (code, err.count("requires a side")) == (2, 1)

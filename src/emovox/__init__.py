@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         UnknownEmotionError,
         UnknownModelError,
         UnreadableAudioError,
+        UseLogError,
     )
     from emovox.inference.frames import Frames
     from emovox.inference.live import EmotionChanged, Live, LiveUpdate
@@ -104,6 +105,7 @@ _HOME = {
     "UnknownEmotionError": "errors",
     "UnknownModelError": "errors",
     "UnreadableAudioError": "errors",
+    "UseLogError": "errors",
     "__version__": "version",
 }
 
@@ -152,6 +154,7 @@ __all__ = [
     "UnknownEmotionError",
     "UnknownModelError",
     "UnreadableAudioError",
+    "UseLogError",
     "__version__",
 ]
 

@@ -188,7 +188,8 @@ class Client:
             baseline: what emotions are to be relative to: a baseline of the service, `corpus`, `speaker`, or
                 `recognized`. Filters by emotion mean those.
             expect: shares of emotions that the baseline's recordings are taken to have.
-            **filters: `emotion`, `tag`, `name`, `model`, `revision`, `since`, `until`, and `filter`, a comparison
+            **filters: `emotion`, `tag`, `name`, `model`, `revision`, `since`, `until`, `side`, `purpose`,
+                `consent`, and `filter`, a comparison
                 or a list of them.
 
         Raises:
@@ -220,6 +221,8 @@ class Client:
         outputs: Sequence[str] = (),
         model: str | None = None,
         side: str | None = None,
+        purpose: str | None = None,
+        consent: str | None = None,
         replace: bool = False,
     ) -> FittedBaseline:
         """Make a baseline in the service: of recordings, which it doesn't store, or of outputs that it has.
@@ -230,6 +233,8 @@ class Client:
             outputs: ids of stored outputs, any number.
             model: whose embeddings; by default the service's own, or that of most of the outputs.
             side: whose voices the recordings are; of outputs it is known.
+            purpose: what they are taken for; likewise.
+            consent: where the consent is kept; likewise.
             replace: fit the one of that name again.
 
         Returns:
@@ -243,7 +248,8 @@ class Client:
         """
         if bool(recordings) == bool(outputs):
             raise OptionsError("a baseline is made of recordings, or of outputs: give one of the two")
-        given = {"model": model, "side": None if outputs else side}
+        own = {} if outputs else {"side": side, "purpose": purpose, "consent": consent}
+        given = {"model": model, **own}
         fields: dict[str, Any] = {"name": name, "replace": replace}
         fields |= {key: value for key, value in given.items() if value is not None}
         if outputs:

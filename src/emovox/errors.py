@@ -30,6 +30,7 @@ EmovoxError
 │   └── FilterError                a filter can't be read, or names what nothing in the archive is called
 ├── OptionsError                   an option of a recognition has a value that means nothing
 ├── PolicyError                    the policy forbids it, or demands to know whose voice it is
+├── UseLogError                    the log of use can't be written or read
 ├── ServiceError                   a service that `emovox.client` asked refuses
 │   └── ServiceUnreachableError    it can't be reached, breaks off, or isn't Emovox
 └── SettingsError                  a setting out of range, or an unreadable config file
@@ -164,6 +165,10 @@ class OptionsError(EmovoxError, ValueError):
 
 class PolicyError(EmovoxError):
     """The policy forbids what is asked for, or demands that somebody says whose voice it is."""
+
+
+class UseLogError(EmovoxError):
+    """The log of use can't be written, so that what it would be about isn't done; or it can't be read."""
 
 
 class ServiceError(EmovoxError):

@@ -2,11 +2,18 @@
 
 Under the profile `eu` the voice of somebody at work or in education gives its talk time and nothing else, as
 Article 5(1)(f) of Regulation (EU) 2024/1689 (the AI Act) forbids to infer their emotions, but for medical or
-safety reasons. Under `open`, the default, everything is inferred of everybody: the law elsewhere may be another.
+safety reasons. `research` covers who takes part in an approved study, and nobody else. Under `open`, the default,
+everything is inferred of everybody: the law elsewhere may be another.
+
+    what is inferred of    customer    worker, pupil                 subject     nobody says    demanded
+    open                   all         all                           all         all            what `require` says
+    eu                     all         talk time, or an exception    all         all            what `require` says
+    research               talk time   talk time, or an exception    all         all            purpose, consent
 """
 
 import re
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +23,7 @@ from typing import Any, Literal, cast, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from emovox.errors import OptionsError, PolicyError, SettingsError
+from emovox.notes import NOTES, note
 from emovox.settings import settings
 
 if sys.version_info >= (3, 11):
@@ -25,12 +33,20 @@ else:
 
 Side = Literal["customer", "worker", "pupil", "subject"]
 """Whose voice it is: a customer's, somebody's at work or in education, or a participant's in a study."""
-Profile = Literal["open", "eu"]
+Profile = Literal["open", "eu", "research"]
 SIDES: tuple[Side, ...] = get_args(Side)
 PROFILES: tuple[Profile, ...] = get_args(Profile)
+Demand = Literal["side", "purpose", "consent"]
+"""What a policy may demand to be declared of a recording."""
+DEMANDS: tuple[Demand, ...] = get_args(Demand)
 LEFT_OPEN = "open"
 """Instead of a side, in a list of those of channels: nobody says whose voice it is."""
 PROTECTED: frozenset[Side] = frozenset({"worker", "pupil"})
+_ASKED = {
+    "side": f"say whose voice it is, one of {', '.join(SIDES)}",
+    "purpose": "say what it is recognised for (option purpose), as quality",
+    "consent": "say where the consent is kept (option consent), as form 12/2026",
+}
 
 
 class Ruling(BaseModel):
@@ -38,11 +54,16 @@ class Ruling(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    profile: Profile = Field(description="of the policy: `eu`, or `open`, which allows everything")
+    profile: Profile = Field(description="of the policy: `eu`, `research`, or `open`, which allows everything")
     inferred: bool = Field(description="whether anything was inferred; if not there is talk time alone")
     exception: str | None = Field(
         None,
         description="the medical or safety reason that the policy gives for inferring all the same",
+        exclude_if=lambda value: value is None,
+    )
+    ethics: str | None = Field(
+        None,
+        description="reference of the approval that the profile `research` needs",
         exclude_if=lambda value: value is None,
     )
 
@@ -52,35 +73,57 @@ class Policy:
     """Of whose voice emotions may be inferred.
 
     Attributes:
-        profile: `eu` or `open`.
-        require_side: whether it must be said whose voice a recording is.
+        profile: `eu`, `research` or `open`.
+        require: what must be declared of a recording.
         exception: a medical or safety reason for which protected voices are inferred, too.
+        ethics: reference of the approval of a study; `research` needs one, and demands purpose and consent.
         given: whether somebody chose it.
     """
 
     profile: Profile = "open"
-    require_side: bool = False
+    require: tuple[Demand, ...] = ()
     exception: str | None = None
+    ethics: str | None = None
     given: bool = False
 
-    def rule(self, side: Side | None) -> Ruling:
-        """Decide of a voice; None: nobody says whose it is.
+    def __post_init__(self) -> None:
+        if self.profile == "research":
+            if self.ethics is None:
+                raise PolicyError('the profile research needs the approval\'s reference: ethics = "ETH-2026-041"')
+            needed = {*self.require, *NOTES}
+            object.__setattr__(self, "require", tuple(name for name in DEMANDS if name in needed))
+
+    def rule(self, side: Side | None, purpose: str | None = None, consent: str | None = None) -> Ruling:
+        """Decide of a recording before it is inferred.
+
+        Args:
+            side: whose voice it is; None: nobody says.
+            purpose: what it is recognised for; None: nobody says.
+            consent: where the consent is kept; None: nobody says.
 
         Raises:
-            PolicyError: that must be said.
+            PolicyError: something of this must be said.
         """
-        self.require(side)
-        excepted = self.exception if self.profile == "eu" and side in PROTECTED else None
-        return Ruling(profile=self.profile, inferred=side not in self.withheld, exception=excepted)
+        self.demand(side, purpose, consent)
+        return self.ruling(side)
 
-    def require(self, side: Side | None) -> None:
-        """Refuse a voice of which nobody says whose it is, if the policy demands that.
+    def ruling(self, side: Side | None) -> Ruling:
+        """What is decided of a voice, whatever else must be declared: of results that there are already."""
+        excepted = self.exception if self.profile != "open" and side in PROTECTED else None
+        inferred = side not in self.withheld
+        return Ruling(profile=self.profile, inferred=inferred, exception=excepted, ethics=self.ethics)
+
+    def demand(self, side: Side | None, purpose: str | None = None, consent: str | None = None) -> None:
+        """Refuse a recording of which something isn't declared that must be. Arguments as of `rule`.
 
         Raises:
-            PolicyError: it does.
+            PolicyError: it names what is missing.
         """
-        if side is None and self.require_side:
-            raise PolicyError(f"the policy requires a side: say whose voice it is, one of {', '.join(SIDES)}")
+        declared = {"side": side, "purpose": purpose, "consent": consent}
+        missing = [name for name in self.require if declared[name] is None]
+        if missing:
+            advice = "; ".join(_ASKED[name] for name in missing)
+            raise PolicyError(f"the policy requires a {' and a '.join(missing)}: {advice}")
 
     def check(self, side: Side | None, what: str) -> None:
         """Refuse what can't be had of a voice at all.
@@ -100,21 +143,36 @@ class Policy:
     @property
     def withheld(self) -> frozenset[Side]:
         """The sides of which nothing may be inferred."""
-        return PROTECTED if self.profile == "eu" and self.exception is None else frozenset()
+        protected = PROTECTED if self.exception is None else frozenset[Side]()
+        return {"open": frozenset[Side](), "eu": protected, "research": protected | {"customer"}}[self.profile]
 
     def facts(self) -> dict[str, Any]:
         """As plain data."""
-        return {"profile": self.profile, "require_side": self.require_side, "exception": self.exception}
+        return {
+            "profile": self.profile,
+            "require": list(self.require),
+            "exception": self.exception,
+            "ethics": self.ethics,
+        }
+
+    @classmethod
+    def known_facts(cls, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Facts that an earlier version wrote down, as `facts` gives them: what it didn't know had its default."""
+        old = {"require": ["side"]} if facts.get("require_side") else {}
+        return {**cls().facts(), **old, **{name: value for name, value in facts.items() if name != "require_side"}}
 
     @property
     def sentence(self) -> str:
         """What it means, for logs."""
         rules = "everything is inferred of everybody"
-        if self.profile == "eu":
-            rules = "nothing but talk time of workers and pupils"
-            if self.exception is not None:
-                rules = f"workers and pupils too, for this reason: {self.exception}"
-        return f"policy {self.profile}: {rules}{'; a side is required' if self.require_side else ''}"
+        if self.withheld:
+            rules = f"nothing but talk time of {', '.join(f'{side}s' for side in SIDES if side in self.withheld)}"
+        if self.profile != "open" and self.exception is not None:
+            rules += f"; workers and pupils too, for this reason: {self.exception}"
+        if self.ethics is not None:
+            rules += f"; approved as {self.ethics}"
+        required = f"; required: {', '.join(self.require)}" if self.require else ""
+        return f"policy {self.profile}: {rules}{required}"
 
 
 def policy() -> Policy:
@@ -131,7 +189,10 @@ def _read(named: str | None) -> Policy:
     if named is None:
         return Policy()
     if named in PROFILES:
-        return Policy(named, given=True)
+        try:
+            return Policy(named, given=True)
+        except PolicyError as error:
+            raise SettingsError(f"setting policy: {error}, in a file: its path is the setting") from error
     try:
         content = tomllib.loads(Path(named).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -144,22 +205,44 @@ def _read(named: str | None) -> Policy:
 def _of(content: dict[str, Any], path: str) -> Policy:
     """The policy that a file describes; a mistake in it must not make it allow more."""
     exceptions = content.get("exceptions", {})
-    unknown = {*content} - {"profile", "require_side", "exceptions"}
+    unknown = {*content} - {"profile", "require", "require_side", "ethics", "exceptions"}
     if isinstance(exceptions, dict):
         unknown |= {f"exceptions.{name}" for name in {*exceptions} - {"reason"}}
     if unknown:
-        raise SettingsError(f"{path}: {', '.join(sorted(unknown))}: a policy has profile, require_side and "
-                            "[exceptions] reason")  # fmt: skip
-    profile, required = content.get("profile"), content.get("require_side", False)
+        raise SettingsError(f"{path}: {', '.join(sorted(unknown))}: a policy has profile, require, ethics "
+                            "and [exceptions] reason")  # fmt: skip
+    profile = content.get("profile")
     if profile not in PROFILES:
-        raise SettingsError(f"{path}: profile must be {' or '.join(PROFILES)}")
-    if not isinstance(required, bool):
-        raise SettingsError(f"{path}: require_side must be true or false")
+        raise SettingsError(f"{path}: profile must be {', '.join(PROFILES[:-1])} or {PROFILES[-1]}")
+    required = _required(content, path)
     reason = exceptions.get("reason") if isinstance(exceptions, dict) else exceptions
     if exceptions != {} and not (isinstance(exceptions, dict) and isinstance(reason, str) and reason.strip()):
         raise SettingsError(f"{path}: [exceptions] needs a reason in words, medical or of safety")
     exception = reason.strip() if isinstance(reason, str) else None
-    return Policy(cast("Profile", profile), required, exception, given=True)
+    try:
+        return Policy(cast("Profile", profile), required, exception, _ethics(content, path), given=True)
+    except PolicyError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _ethics(content: dict[str, Any], path: str) -> str | None:
+    value = content.get("ethics")
+    try:
+        return None if value is None else note(str(value) if isinstance(value, str) else "")
+    except OptionsError as error:
+        raise SettingsError(f"{path}: ethics must be the approval's reference, in a few words") from error
+
+
+def _required(content: dict[str, Any], path: str) -> tuple[Demand, ...]:
+    names, old = content.get("require", []), content.get("require_side", False)
+    if not isinstance(names, list) or not all(name in DEMANDS for name in names):
+        raise SettingsError(f"{path}: require must be a list of {', '.join(DEMANDS)}")
+    if not isinstance(old, bool):
+        raise SettingsError(f"{path}: require_side must be true or false")
+    if "require_side" in content:
+        text = f'{path}: require_side is now require = ["side"]; 0.3 won\'t know it'
+        warnings.warn(text, FutureWarning, stacklevel=5)
+    return tuple(name for name in DEMANDS if name in names or (name == "side" and old))
 
 
 Sides = tuple[Side | None, ...]
@@ -237,6 +320,6 @@ def listed_sides(row: Mapping[str, str], policy: Policy) -> Sides | None:
         if any(channels.values()):
             return parse_sides(channels.get(number) or LEFT_OPEN for number in range(1, max(channels) + 1))
     except OptionsError as error:
-        if policy.profile != "open" or policy.require_side:
+        if policy.profile != "open" or "side" in policy.require:
             raise PolicyError(str(error)) from error
     return None

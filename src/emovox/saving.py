@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from emovox import exports, private
+from emovox import exports, private, use_log
 from emovox.archive.record import ArchiveRecord, Floats, from_recognition
 from emovox.exports import Language
 from emovox.inference.options import EmbeddingSink, Options, Sink
@@ -80,12 +80,16 @@ class Saving:
         stored = recognition if self.embeddings else _without_embeddings(recognition)
         if directory is not None:
             write_again(directory, stored)
-            if self.formats:
-                exports.write(stored, directory, self.formats, language=self.language)
+            self._export(stored, directory)
         record = None
         if self.archive is not None:
             record = from_recognition(recognition, link=link, outputs=directory)
         return stored, record
+
+    def _export(self, recognition: Recognition, directory: Path) -> None:
+        """Write what of its formats can show this result."""
+        if self.formats and (formats := exports.suitable(recognition, self.formats)):
+            exports.write(recognition, directory, formats, language=self.language)
 
 
 class Save:
@@ -142,14 +146,15 @@ class Save:
             OutputsError: the disk is full, for example.
             ExportError: an export can't be made.
             ArchiveError: the embedding is none.
+            UseLogError: it can't be logged.
             sqlalchemy.exc.SQLAlchemyError: the archive can't be written.
         """
+        log_recognition(recognition)
         saving, self._recognition = self._saving, recognition
         stored = recognition if saving.embeddings else _without_embeddings(recognition)
         if self._draft is not None:  # all of the directory is there, or none of it
             draft = self._draft.complete(stored)
-            if saving.formats:
-                exports.write(stored, draft, saving.formats, language=saving.language)
+            saving._export(stored, draft)
             for name in saving.marks:
                 private.touch(draft / name)
             self.directory = self._draft.publish(stored, claim=lambda name: claim(name, draft / RESULT))
@@ -177,6 +182,23 @@ class Save:
             OutputsError: it can't be moved.
         """
         return None if self._draft is None or self.directory is not None else self._draft.keep_audio()
+
+
+def log_recognition(recognition: Recognition) -> None:
+    """Log that a recording was recognised, before anybody is given what came out.
+
+    Raises:
+        UseLogError: it can't be.
+    """
+    recording, model, ruling = recognition.recording, recognition.model, recognition.policy
+    use_log.log(
+        "recognized",
+        recordings=[recording.sha256],
+        model=f"{model.name} {model.revision}",
+        policy=None if ruling is None else ruling.profile,
+        side=recording.side,
+        outcome="talk time" if ruling is not None and not ruling.inferred else "inferred",
+    )
 
 
 def _drop(rows: Floats) -> None:

@@ -129,7 +129,10 @@ class Settings(BaseModel):
         None,
         min_length=1,
         description="of whose voice emotions may be inferred: `open` (of everybody's, as by default), `eu` (of "
-        "workers and pupils only talk time), or path of a policy.toml",
+        "workers and pupils only talk time), or path of a policy.toml, which the profile `research` needs",
+    )
+    use_log: Path | None = Field(
+        None, description="file to which each use is appended: who, what, when, and never what came out"
     )
     offline: bool = Field(False, description="never go online, not even for `emovox models pull`")
     service: ServiceSettings = Field(default_factory=ServiceSettings)

@@ -17,6 +17,7 @@ from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import PATHS, Failure
+from emovox.notes import Notes, joined_notes, listed_notes
 from emovox.outputs import AUDIO, EMBEDDING, find_directories
 from emovox.policy import Sides, listed_sides, side_of
 
@@ -90,6 +91,7 @@ def embed_speech(
     *,
     channels: bool = False,
     sides: Sides | None = None,
+    notes: Notes | None = None,
     begin: Callable[[str], None] = lambda _: None,
     end: Callable[[], None] = lambda: None,
 ) -> tuple[list[SpeechEmbedding], list[Failure]]:
@@ -100,6 +102,7 @@ def embed_speech(
         recognizer: the model.
         channels: take each channel by itself.
         sides: whose voices they are, where a list doesn't say.
+        notes: their purpose and consent; likewise.
         begin: is told the name of each before its turn.
         end: is called after each.
 
@@ -116,7 +119,8 @@ def embed_speech(
             begin(source.name)
             try:
                 own = listed_sides(source.columns, recognizer.policy) or sides
-                embeddings += _of(source, recognizer, cache, channels=channels, sides=own)
+                said = joined_notes(notes, listed_notes(source.columns))
+                embeddings += _of(source, recognizer, cache, channels=channels, sides=own, notes=said)
             except DecoderError:  # not the recording's fault
                 raise
             except EmovoxError as error:
@@ -132,16 +136,19 @@ def _of(
     *,
     channels: bool,
     sides: Sides | None,
+    notes: Notes,
 ) -> Iterator[SpeechEmbedding]:
     policy = recognizer.policy
     side = None if channels else side_of(sides, None, len(sides or ()))
     if source.path.suffix.lower() == ".npy":
-        embedding, known, own = stored_embedding(source.path, recognizer, side)
+        embedding, known, own = stored_embedding(source.path, recognizer, side, notes)
         if channels and own is None:
             raise LabelsError(_WHOLE)
         yield SpeechEmbedding(source, own, embedding, known)
         return
-    known, own, own_side = stored_recording(source.path.parent) if source.path.name == AUDIO else StoredRecording()
+    kept = stored_recording(source.path.parent) if source.path.name == AUDIO else StoredRecording()
+    known, own, own_side = kept[:3]
+    notes = joined_notes(notes, kept.notes)
     stored = known is not None
     if stored and channels and own is None:
         raise LabelsError(_WHOLE)
@@ -149,7 +156,7 @@ def _of(
         side, sides = own_side, (own_side,)
     apart = channels and not stored
     if not apart:
-        policy.require(side)
+        policy.demand(side, **notes)
         policy.check(side, "a baseline")
     sha256 = known or checksum(source.path)
     cached = None if apart else cache.get(sha256, own)
@@ -159,7 +166,13 @@ def _of(
     spoken, withheld = False, None
     for channel in count(1) if apart else [own]:
         recognition = recognizer.recognize(
-            source.path, embedding=True, speech_only=True, channel=None if stored else channel, side=sides
+            source.path,
+            embedding=True,
+            speech_only=True,
+            channel=None if stored else channel,
+            side=sides,
+            purpose=notes.get("purpose"),
+            consent=notes.get("consent"),
         )
         if not recognition.is_inferred:
             withheld = recognition.recording.side

@@ -13,8 +13,9 @@ def test_what_is_read_is_what_was_added(tmp_path: Path) -> None:
         1, revision="2", precision="int8", checksum="c" * 64, granularity="frame", channel=2, sample_rate=44_100,
         channels=2, codec="mp3", speech=1.25, warnings=("quiet", "short"), emovox="0.2.0", link="/calls/1.mp3",
         outputs=tmp_path / "outputs" / "outputs_20240104_223000", readouts=without_nine(1).readouts,
-        emotions={"rabbia": "angry"}, side="worker", summary=brief("tie", "angry", "sad"),
-        summary_recognized=brief("arc", "angry"), policy=Ruling(profile="open", inferred=True),
+        emotions={"rabbia": "angry"}, side="worker", purpose="quality", consent="form 12",
+            summary=brief("tie", "angry", "sad"), summary_recognized=brief("arc", "angry"),
+            policy=Ruling(profile="open", inferred=True),
         baseline=BaselineFacts(
             name="line3", count=3, checksum="d" * 64, expectation={"neutral": 0.5, "sad": 0.5},
             shift={"emotion": {"rabbia": -1.25, "gioia": 0.1}},

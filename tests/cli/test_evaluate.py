@@ -68,6 +68,7 @@ def test_a_layout_and_a_missing_file(run: Run, manifest: Path, examples: list[Pa
     (place / "03a01Wb.wav").write_bytes(b"no sound")
     code, out, err = run("evaluate", place, "--layout", "emodb", "--model", "lite")
     assert code == 1
+    assert "Warning: lite was trained on emodb, which these recordings seem to be of" in err
     assert "8 recordings" in out
     assert "angry           2   50.0 %" in out
     assert "Error: 03a01Wb.wav:" in err

@@ -10,7 +10,7 @@ import pytest
 import webvtt
 
 from emovox import exports
-from emovox.inference.recognition import Recognition
+from emovox.inference.recognition import ReadoutResult, Recognition
 from emovox.outputs import Outputs
 from support.depths import too_deep
 from support.results import frames, recognition, recording, segment
@@ -35,12 +35,13 @@ def save(place: Path, **changes: object) -> Path:
 
 
 def test_every_format_into_every_directory(run: Run) -> None:
-    places = [save(Path("outputs", f"outputs_20240104_22300{number}")) for number in range(2)]
+    values = {"x": ReadoutResult(kind="linear", values={"arousal": 0.5, "valence": 0.1}, range=(0, 1))}
+    places = [save(Path("outputs", f"outputs_20240104_22300{number}"), readouts=values) for number in range(2)]
     code, out, err = run("export", *places, "--format", ",".join(exports.FORMATS))
     assert (code, err) == (0, "")
-    assert len(out.splitlines()) == 2 * 11
+    assert len(out.splitlines()) == 2 * 14
     assert all(Path(line).is_file() for line in out.splitlines())
-    assert [Path(line).parent for line in out.splitlines()] == [places[0]] * 11 + [places[1]] * 11
+    assert [Path(line).parent for line in out.splitlines()] == [places[0]] * 14 + [places[1]] * 14
     assert [cue.text for cue in webvtt.read(str(places[1] / "segments.vtt")).captions] == ["😊 happy 75 %"]
 
 

@@ -20,7 +20,7 @@ def _archived(run: Run) -> None:
 @pytest.mark.usefixtures("_archived")
 def test_what_readouts_gave_is_counted(run: Run) -> None:
     code, out, err = run("archive", "stats")
-    assert (code, err) == (0, "")
+    assert (code, err.strip()) == (0, "to see arousal and valence: emovox archive plane")
     parts = {part.splitlines()[0]: part.splitlines()[1:] for part in out.split("\n\n")}
     assert parts["by emotion"] == ["  disgusted         1   20.0 %"]
     assert parts["by emotion.label"] == ["  calma          2   50.0 %", "  rabbia         2   50.0 %"]

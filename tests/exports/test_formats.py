@@ -22,7 +22,7 @@ def call(channel: int | None = None) -> Recognition:
 
 
 def test_every_file_has_its_name(tmp_path: Path) -> None:
-    paths = exports.write(call(), tmp_path, exports.FORMATS)
+    paths = exports.write(call(), tmp_path, exports.suitable(call(), exports.FORMATS))
     assert [path.name for path in paths] == [
         *SEGMENTS, "emotions.emotionml.xml", "segments.csv", "frames.csv", "segments.parquet", "frames.parquet",
         "timeline.png", "timeline.svg", "report.html",
@@ -91,7 +91,8 @@ def test_needs() -> None:
 
 def test_names() -> None:
     assert exports.FORMATS == (
-        "srt", "vtt", "textgrid", "audacity", "emotionml", "csv", "parquet", "png", "svg", "html",
+        "srt", "vtt", "textgrid", "audacity", "emotionml", "csv", "parquet", "png", "svg", "plane", "plane_svg",
+        "html",
     )  # fmt: skip
     assert exports.check_formats(["svg", "srt", "svg"]) == ("srt", "svg")
     with pytest.raises(ExportError, match="no format 'SRT', 'xls': choose srt, vtt, "):

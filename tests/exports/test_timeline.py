@@ -339,6 +339,25 @@ def test_values_have_an_axis_with_their_range(draw: Draw) -> None:
     assert not [text for text in every if "%" in text]
 
 
+def test_segments_stand_as_bands_behind_the_curve_of_a_value(draw: Draw) -> None:
+    result = foreign(dimensions=values((0, 1), arousal=0.5, valence=0.25))
+    assert result.frames is not None
+    curve = result.frames.readouts["dimensions"]
+    rise = np.linspace(0, 1, len(curve.numbers), dtype=np.float32)
+    curve = curve.model_copy(update={"values": np.stack([rise, 0 * rise + 0.25], axis=1)})
+    frames_ = result.frames.model_copy(update={"readouts": {"dimensions": curve}})
+    axes = row(draw(result.model_copy(update={"frames": frames_})), "readout dimensions")
+    [first] = (result.segments or [])[:1]
+    times = frames_.times
+    own = rise[(times >= first.start) & (times < first.end)]
+    by_name = {str(item.get_label()): item for item in axes.collections}
+    band = by_name["_arousal"].get_paths()[0].get_extents()
+    np.testing.assert_allclose([band.x0, band.x1], [first.start, first.end])
+    np.testing.assert_allclose([band.y0, band.y1], np.percentile(own, [10, 90]), atol=1e-6)
+    levels = [item.get_segments()[0][0][1] for item in axes.collections if hasattr(item, "get_segments")]
+    assert levels == [0.5, 0.25]
+
+
 def test_values_outside_their_range_and_without_one_are_on_the_axis(draw: Draw) -> None:
     figure = draw(foreign(a=values((0, 1), x=-0.25, y=1.5), b=values(None, level=-40), c=values(None, p=1, q=3)))
     assert row(figure, "readout a").get_ylim() == pytest.approx((-0.3025, 1.5525))

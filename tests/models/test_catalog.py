@@ -65,7 +65,7 @@ def test_each_class_of_vox_profile_is_one_of_the_nine(tmp_path: Path) -> None:
 
 def test_titles_name_what_a_model_was_trained_on() -> None:
     corpora = {entry.name: entry.corpora for entry in CATALOG if entry.corpora}
-    assert len(corpora) == 13
+    assert len(corpora) == 15
     for name, names in corpora.items():
         for title in (find(name).title, find(name).chinese):
             assert all(corpus in title for corpus in names)

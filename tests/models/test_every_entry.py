@@ -18,6 +18,7 @@ from support import (
     odyssey_snapshots,
     sensevoice_snapshots,
     snapshots,
+    speechbrain_snapshots,
     voxprofile_snapshots,
     wav2vec2_snapshots,
     whisper_snapshots,
@@ -47,6 +48,7 @@ MODELS: dict[str, tuple[Callable[[Path], Path], dict[str, str]]] = {
         | {name: name.lower() for name in ("Angry", "Sad", "Happy", "Neutral")},
     ),
     "whisper": (whisper_snapshots.write, {}),
+    "speechbrain": (speechbrain_snapshots.write, wav2vec2_snapshots.MEANINGS),
     "sensevoice": (sensevoice_snapshots.write, {}),
     "voxprofile": (lambda path: voxprofile_snapshots.write(path, VOX), voxprofile_snapshots.MEANINGS),
 }

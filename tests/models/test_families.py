@@ -9,6 +9,7 @@ from support import (
     odyssey_snapshots,
     sensevoice_snapshots,
     snapshots,
+    speechbrain_snapshots,
     voxprofile_snapshots,
     wav2vec2_snapshots,
     whisper_snapshots,
@@ -19,6 +20,7 @@ def test_each_folder_is_read_by_its_family(tmp_path: Path) -> None:
     folders = [
         sensevoice_snapshots.write(tmp_path / "s"),
         snapshots.write(tmp_path / "e"),
+        speechbrain_snapshots.write(tmp_path / "b"),
         wav2vec2_snapshots.write(tmp_path / "w"),
         odyssey_snapshots.write(tmp_path / "o"),
         whisper_snapshots.write(tmp_path / "h"),

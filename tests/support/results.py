@@ -7,7 +7,8 @@ import numpy as np
 
 from emovox.emotions import NAMES
 from emovox.inference.frames import FrameReadout, Frames, Rows
-from emovox.inference.recognition import ModelFacts, ReadoutResult, Recognition, RecordingFacts, Segment
+from emovox.inference.recognition import ModelFacts, ReadoutResult, Recognition, Segment
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.models.metadata import Metadata
 from emovox.models.readout import temperature
 from emovox.models.scores import to_scores

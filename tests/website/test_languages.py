@@ -31,7 +31,8 @@ def commands(text: str) -> list[str]:
 
 def same(english: str, chinese: str) -> bool:
     """Whether two commands are the same but for words in Chinese."""
-    pattern = re.sub(r"[一-鿿]+", r"[\\w-]+", re.escape(chinese))
+    quoted = re.sub(r"'[^']*[一-鿿][^']*'|\"[^\"]*[一-鿿][^\"]*\"", "一", chinese)
+    pattern = re.sub(r"[一-鿿]+", r"(?:'[^']*'|\"[^\"]*\"|[\\w-]+)", re.escape(quoted))
     return re.fullmatch(pattern, english) is not None
 
 

@@ -9,7 +9,7 @@ little, as other sound is around it.
 import wave
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sqlalchemy import select
@@ -31,6 +31,9 @@ from emovox.labels.label_list import Failure, Labelled
 from emovox.models.head import check_free, check_name
 from emovox.outputs import AUDIO
 from emovox.policy import Side
+
+if TYPE_CHECKING:
+    from emovox.inference.options import LiveArguments
 
 LEAST = 2  # corrections of each class; five are better
 RECORDING = "recording"
@@ -114,15 +117,23 @@ def counts_of(items: Iterable[Correction | Labelled]) -> dict[str, int]:
 
 
 class StoredSound(NamedTuple):
-    """The stored sound of a recording or of a channel of it, and whose voice it is."""
+    """The stored sound of a recording or of a channel of it, and what was declared of it."""
 
     path: Path
     side: Side | None
+    purpose: str | None
+    consent: str | None
+
+    @property
+    def declared(self) -> "LiveArguments":
+        """As options of a recognition."""
+        return {"side": self.side, "purpose": self.purpose, "consent": self.consent}
 
 
 def sounds(archive: Archive, items: Iterable[Correction]) -> dict[tuple[str, int | None], StoredSound]:
     """The stored sound of what was corrected, by recording and channel; what has none is left out."""
-    columns = (recognitions.c.recording, recognitions.c.channel, recognitions.c.side, directories.c.path)
+    table = recognitions.c
+    columns = (table.recording, table.channel, table.side, table.purpose, table.consent, directories.c.path)
     query = select(*columns).select_from(directories.join(recognitions))
     stored: dict[tuple[str, int | None], StoredSound] = {}
     with archive.database.connect() as connection:
@@ -130,7 +141,7 @@ def sounds(archive: Archive, items: Iterable[Correction]) -> dict[tuple[str, int
             for row in connection.execute(query.where(recognitions.c.recording.in_(part))):
                 sound = archive.directories.resolved(row.path) / AUDIO
                 if (row.recording, row.channel) not in stored and sound.is_file():
-                    stored[row.recording, row.channel] = StoredSound(sound, row.side)
+                    stored[row.recording, row.channel] = StoredSound(sound, row.side, row.purpose, row.consent)
     return stored
 
 
@@ -245,7 +256,7 @@ class _Inferred:
         if sound is None:
             raise AudioError(NO_SOUND)
         if self._segments[0] != sound.path:
-            found = self._recognizer.recognize(sound.path, embedding=True, segments=True, side=sound.side)
+            found = self._recognizer.recognize(sound.path, embedding=True, segments=True, **sound.declared)
             self._segments = sound.path, found.segments or []
         for segment in self._segments[1]:
             near = abs(segment.start - item.start) < NEAR and abs(segment.end - item.end) < NEAR
@@ -254,7 +265,7 @@ class _Inferred:
                 return own
         waveform = cut_out(sound.path, item.start, item.end)
         alone = self._recognizer.recognize(
-            (waveform, SAMPLE_RATE), embedding=True, segments=False, side=sound.side
+            (waveform, SAMPLE_RATE), embedding=True, segments=False, **sound.declared
         )
         if alone.embedding is None:
             raise AudioError("the policy allows nothing but talk time of it")

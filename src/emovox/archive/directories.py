@@ -50,7 +50,7 @@ class Directories:
         self._database, self._mapper = database, mapper
 
     def page(
-        self, root: Path, where: Filter, *, before: str | None, limit: int
+        self, root: Path, where: Filter, *, before: str | None, limit: int, only: Iterable[str] | None = None
     ) -> list[tuple[Path, ArchiveRecord, int]]:
         """Those that Emovox made under a root, latest first.
 
@@ -59,6 +59,7 @@ class Directories:
             where: what must hold.
             before: the name of a directory that they follow.
             limit: how many at most.
+            only: the names of those that are meant, a few; by default all.
 
         Returns:
             Each with its record, with the name and duration that it was recognised with; and when
@@ -73,6 +74,8 @@ class Directories:
             query = query.where(like)
         if before is not None:
             query = query.where(directories.c.position < position(before))
+        if only is not None:
+            query = query.where(directories.c.path.in_([self._prefix(root) + clean(name) for name in only]))
         query = query.order_by(directories.c.position.desc()).limit(limit)
         with self._database.connect() as connection:
             conditions = replace(where, name=None).resolved(connection).conditions()
@@ -87,6 +90,30 @@ class Directories:
             )
             for row in rows
         ]
+
+    def calls(self, root: Path, sha256s: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Of some recordings' channels that were recognised by themselves, which results belong together.
+
+        They are of one model and revision: the latest of each channel, then the latest but one, and so on.
+
+        Returns:
+            By the name of each directory under the root, those of its call in the order of channels, its own among
+            them; without those that are alone.
+        """
+        columns = (recognitions.c.recording, recognitions.c.model, recognitions.c.revision, recognitions.c.channel)
+        query = select(directories.c.path, *columns).join(recognitions)
+        query = query.where(directories.c.parent == self._mapper.stored(root), recognitions.c.channel.is_not(None))
+        begin, runs = len(self._prefix(root)), dict[tuple[str, str, str, int], list[str]]()
+        with self._database.connect() as connection:
+            for part in parts(set(sha256s)):
+                ordered = query.where(recognitions.c.recording.in_(part)).order_by(directories.c.position.desc())
+                for path, *key in connection.execute(ordered):
+                    runs.setdefault(tuple(key), []).append(path[begin:])
+        calls: dict[tuple[str, str, str, int], list[str]] = {}
+        for (sha256, model, revision, _), names in sorted(runs.items()):
+            for rank, name in enumerate(names):
+                calls.setdefault((sha256, model, revision, rank), []).append(name)
+        return {name: tuple(names) for names in calls.values() for name in names if len(names) > 1}
 
     def times(self, root: Path) -> dict[str, tuple[datetime, int]]:
         """Of each under a root, by its name: when it was recognised, and when result.json was written."""

@@ -22,6 +22,7 @@ from emovox.policy import SIDES, Side, policy
 
 _COMPARISON = re.compile(r"(.+?)(>=|<=|>|<|=)(.+)")
 _NO_WORDS = frozenset({"comparisons", "names", "without", "rule", "moved"})  # fields that no word is for
+_COLUMNS = ("model", "revision", "baseline", "side", "purpose", "consent")  # that must be equal
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Filter:
         revision: of the model.
         baseline: the name of the one that it was recognised with.
         side: whose voice it is.
+        purpose: what it was recognised for.
+        consent: where the consent is kept.
         without: sides of which nothing is meant.
         rule: that may hold of a segment; whether it does for long enough is found out by `moments`.
         moved: whether the rule is of scores that a baseline will move.
@@ -58,6 +61,8 @@ class Filter:
     revision: str | None = None
     baseline: str | None = None
     side: str | None = None
+    purpose: str | None = None
+    consent: str | None = None
     without: frozenset[Side] = frozenset()
     rule: Rule | None = None
     moved: bool = False
@@ -121,14 +126,8 @@ class Filter:
         if self.name is not None:
             like = func.lower(recordings.c.name).contains(self.name.lower(), autoescape=True)
             conditions.append(recognitions.c.recording.in_(select(recordings.c.sha256).where(like)))
-        if self.model is not None:
-            conditions.append(recognitions.c.model == self.model)
-        if self.revision is not None:
-            conditions.append(recognitions.c.revision == self.revision)
-        if self.baseline is not None:
-            conditions.append(recognitions.c.baseline == self.baseline)
-        if self.side is not None:
-            conditions.append(recognitions.c.side == self.side)
+        same = {name: getattr(self, name) for name in _COLUMNS}
+        conditions += [recognitions.c[name] == value for name, value in same.items() if value is not None]
         if self.without:
             conditions.append(recognitions.c.side.is_(None) | recognitions.c.side.not_in(sorted(self.without)))
         if self.warning is not None:

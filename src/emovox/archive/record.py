@@ -44,7 +44,7 @@ _NO_CHARACTER = re.compile("[\0\ud800-\udfff]")
 FIELDS = (
     "id", "sha256", "name", "link", "duration", "speech", "created", "emotion", "confidence", "scores", "readouts",
     "model", "revision", "precision", "granularity", "channel", "warnings", "outputs", "tags", "baseline",
-    "relative_to", "side", "policy", "summary",
+    "relative_to", "side", "policy", "summary", "purpose", "consent",
 )  # fmt: skip
 
 
@@ -90,6 +90,8 @@ class ArchiveRecord:
         emotions: which of the nine each label of the model is; None: their names say it.
         side: whose voice it is; None: nobody said.
         policy: what the policy decided; None: nobody said whose voice it is, and everything was allowed.
+        purpose: what it was recognised for; None: nobody said.
+        consent: where the consent is kept; None: nobody said.
         summary: what its segments come to, by its scores; None: it has none, or that isn't known.
         summary_recognized: the same with the baseline that it was recognised with; None: with none.
     """
@@ -128,6 +130,8 @@ class ArchiveRecord:
     emotions: dict[str, str] | None = None
     side: Side | None = None
     policy: Ruling | None = None
+    purpose: str | None = None
+    consent: str | None = None
     summary: Brief | None = None
     summary_recognized: Brief | None = None
 
@@ -231,6 +235,8 @@ def from_recognition(
         emotions=recognition.model.emotions,
         side=facts.side,
         policy=recognition.policy,
+        purpose=facts.purpose,
+        consent=facts.consent,
         summary=None if summary is None else summary.brief,
         summary_recognized=None if baseline is None or whole is None else whole.brief,
     )

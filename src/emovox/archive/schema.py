@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from emovox.emotions import NAMES
 
-HEAD = "0011"  # the newest migration
+HEAD = "0012"  # the newest migration
 
 metadata = MetaData()
 
@@ -72,7 +72,10 @@ recognitions = Table(
     Column("policy", Text),  # JSON: what the policy decided
     Column("summary", Text),  # JSON: what its segments come to, as the scores without a baseline
     Column("summary_recognized", Text),  # JSON: with the baseline that it was recognised with, if any
+    Column("purpose", Text),  # what it was recognised for, as was declared
+    Column("consent", Text),  # where the consent is kept, as was declared
     Index("recognitions_created", "created", "id"),
+    Index("recognitions_purpose", "purpose", "created"),
     Index("recognitions_emotion", "emotion", "created", "id"),
 )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     "id", "name", "sha256", "link", "created", "emotion", "confidence", *NAMES, "duration", "speech", "model",
     "revision", "precision", "granularity", "channel", "warnings", "tags", "outputs", "baseline", "relative_to",
-    "side", "policy", "summary", "headline", "headline_zh",
+    "side", "policy", "summary", "headline", "headline_zh", "purpose", "consent",
 )  # fmt: skip
 _NUMBERS = ("confidence", *NAMES, "duration", "speech")
 _TOGETHER = 1000  # rows of a Parquet group

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -25,6 +25,10 @@ LEAST_OF_DAMAGED = SAMPLE_RATE // 10  # a damaged file must give 0.1 s to be use
 LEAST = SAMPLE_RATE // 40  # 25 ms, one frame
 BLOCK = 65_536  # samples at the recording's rate, resampled at a time
 NO_NETWORK = {"protocol_whitelist": "none"}  # a playlist must not make FFmpeg open addresses or other files
+# Names and titles may be in any encoding, and aren't used here. From PyAV 19 on that is so by itself.
+_ANY_ENCODING: dict[str, Any] = (
+    {} if int(av.__version__.partition(".")[0]) > 18 else {"metadata_errors": "replace"}
+)
 NO_LONG_SEARCH = {"max_probe_packets": "0"}  # for other sound in plain samples: it takes 4 ms a file
 
 
@@ -264,9 +268,8 @@ class _File:
     def _opened(self) -> Iterator[tuple[InputContainer, View]]:
         view = View(self._data, self._structure.parts)
         try:
-            # Names and titles may be in any encoding; they aren't used here.
             options = NO_NETWORK | (NO_LONG_SEARCH if self._structure.plain else {})
-            container = av.open(view, "r", options=options, metadata_errors="replace")
+            container = av.open(view, "r", options=options, **_ANY_ENCODING)
         except av.FFmpegError as error:
             raise UnreadableAudioError(
                 "not a recording in any format that FFmpeg knows, or its end is missing"

@@ -4,6 +4,7 @@ It is rebuilt at every start from the listing and the existing shards: those are
 them. Workers on the same machine open it too, to claim the contents they find.
 """
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,8 @@ from emovox.errors import OutputsError
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS items (
-    path TEXT PRIMARY KEY, row_group INTEGER, row INTEGER, name TEXT, sides TEXT, state INTEGER NOT NULL
+    path TEXT PRIMARY KEY, row_group INTEGER, row INTEGER, name TEXT, sides TEXT, notes TEXT,
+    state INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS queue (number INTEGER PRIMARY KEY, path TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS contents (
@@ -67,7 +69,8 @@ class Ledger:
         with self._writing():
             self._base.execute("BEGIN")
             self._base.executemany(
-                "INSERT OR REPLACE INTO items VALUES (?, NULL, NULL, NULL, NULL, 1)", ((path,) for path, _ in rows)
+                "INSERT OR REPLACE INTO items VALUES (?, NULL, NULL, NULL, NULL, NULL, 1)",
+                ((path,) for path, _ in rows),
             )
             self._base.executemany(
                 "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, NULL)",
@@ -98,8 +101,9 @@ class Ledger:
             for item in items:
                 if item.speaker:
                     self._base.execute("INSERT OR IGNORE INTO speakers VALUES (?, ?)", (item.path, item.speaker))
-                row = (item.path, *(item.row or (None, None)), item.column, item.sides, _WAITING)
-                if self._base.execute("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?, ?)", row).rowcount:
+                notes = None if item.notes is None else json.dumps(item.notes)
+                row = (item.path, *(item.row or (None, None)), item.column, item.sides, notes, _WAITING)
+                if self._base.execute("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?, ?, ?)", row).rowcount:
                     if queued:
                         self._base.execute("INSERT INTO queue(path) VALUES (?)", (item.path,))
                     new += 1
@@ -116,15 +120,21 @@ class Ledger:
         """Hand out the next items, each once."""
         with self._writing():
             found = self._base.execute(
-                "SELECT number, items.path, row_group, row, name, sides FROM queue JOIN items USING (path) "
+                "SELECT number, items.path, row_group, row, name, sides, notes FROM queue JOIN items USING (path) "
                 "ORDER BY number LIMIT ?",
                 (count,),
             ).fetchall()
             if found:
                 self._base.execute("DELETE FROM queue WHERE number <= ?", (found[-1][0],))
         return [
-            Item(path, None if group is None else (group, row), name, sides=sides)
-            for _, path, group, row, name, sides in found
+            Item(
+                path,
+                None if group is None else (group, row),
+                name,
+                sides=sides,
+                notes=None if notes is None else json.loads(notes),
+            )
+            for _, path, group, row, name, sides, notes in found
         ]
 
     def settle(self, path: str) -> bool:

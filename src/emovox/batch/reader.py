@@ -110,8 +110,12 @@ class Reader:
             with ExitStack() as stack:
                 source = await self._fetch(stack, item)
                 sha256 = await asyncio.to_thread(_checksum, source, settings().max_file_size)
-                # Where a list has sides, the same content may be another's voice: it isn't shared.
-                if item.sides is None and not await asyncio.to_thread(self._claim, sha256, item.path):
+                # Where a list declares something, the same content may be another's voice: it isn't shared.
+                if (
+                    item.sides is None
+                    and item.notes is None
+                    and not await asyncio.to_thread(self._claim, sha256, item.path)
+                ):
                     return Same(item.path, sha256)
                 for channel in count(1) if self._plan.split_channels else [None]:
                     files.append(self._scratch / secrets.token_hex(8))
@@ -175,9 +179,9 @@ class Reader:
 
 
 def options_of(options: Options, item: Item, decoded: Decoded) -> Options:
-    """The options of a recording, or of one of its channels, with the sides that the list says."""
+    """The options of a recording, or of one of its channels, with what the list declares."""
     sides = parse_sides(item.sides) if item.sides else options.side
-    return replace(options, channel=decoded.asked_channel, side=sides)
+    return replace(options, channel=decoded.asked_channel, side=sides, **(item.notes or {}))
 
 
 def _is_full(error: BaseException | None) -> bool:

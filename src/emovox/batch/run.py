@@ -107,6 +107,8 @@ class Batch:
             raise BatchError(f"{wish.source}: no audio or video files in it")
         listed = isinstance(first[-1], Item) and first[-1].sides is not None
         self._rows.sides = listed or wish.options.side is not None or wish.policy.profile != "open"
+        noted = isinstance(first[-1], Item) and first[-1].notes is not None
+        self._rows.notes = noted or wish.options.purpose is not None or wish.options.consent is not None
         with ExitStack() as stack:
             if out.local:
                 stack.enter_context(only_one(Path(out.path)))
@@ -164,6 +166,7 @@ class Batch:
                     self.status,
                     self._tell,
                     sides=self._rows.sides,
+                    notes=self._rows.notes,
                 ).run()
         return self.status
 
@@ -318,8 +321,8 @@ class Batch:
             place.write(json.dumps(facts, ensure_ascii=False, indent=2).encode())
             return
         try:
-            open_ = Policy().facts()
-            before = {"archive": False, "map": {}, "policy": open_, **json.loads(place.read())}
+            before = {"archive": False, "map": {}, **json.loads(place.read())}
+            before["policy"] = Policy.known_facts(before.get("policy", {}))
             # An option that didn't exist when the batch was begun had its default.
             before["options"] = {**BatchConfig("", "").facts()["options"], **before["options"]}
         except (ValueError, TypeError, KeyError) as error:

@@ -10,7 +10,9 @@ RECOGNITIONS, ERRORS, FIRST_PASS = "recognitions", "errors", "first_pass"
 
 
 @cache
-def schema(table: str, *, readouts: bool = True, baseline: bool = False, sides: bool = False) -> Any:
+def schema(
+    table: str, *, readouts: bool = True, baseline: bool = False, sides: bool = False, notes: bool = False
+) -> Any:
     """Arrow's schema of a table.
 
     Args:
@@ -18,6 +20,7 @@ def schema(table: str, *, readouts: bool = True, baseline: bool = False, sides: 
         readouts: as it is since 0.2.
         baseline: with the columns of what is relative to one.
         sides: with the columns of whose voice it is and what the policy decided.
+        notes: with the columns of purpose and consent.
     """
     import pyarrow as pa  # noqa: PLC0415  an extra
 
@@ -109,5 +112,6 @@ def schema(table: str, *, readouts: bool = True, baseline: bool = False, sides: 
                 else []
             ),
             *([("side", text), ("policy", text)] if sides else []),
+            *([("purpose", text), ("consent", text)] if notes else []),
         ]
     )

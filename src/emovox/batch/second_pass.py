@@ -65,6 +65,7 @@ class SecondPass:
     status: Status
     tell: Callable[[Status], None]
     sides: bool = False
+    notes: bool = False
 
     def run(self) -> None:
         """Move all rows of the first pass.
@@ -76,7 +77,9 @@ class SecondPass:
         """
         wish = self.config
         self._first = Shards(self.out, FIRST_PASS, lambda rows, name: None)
-        self._moved = Shards(self.out, RECOGNITIONS, lambda rows, name: None, baseline=True, sides=self.sides)
+        self._moved = Shards(
+            self.out, RECOGNITIONS, lambda rows, name: None, baseline=True, sides=self.sides, notes=self.notes
+        )
         self._outputs = Path(self.out.path, OUTPUTS)
         self._saving = Saving(
             formats=wish.formats,

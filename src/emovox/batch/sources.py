@@ -16,6 +16,7 @@ from emovox.baselines.baseline import SPEAKER
 from emovox.batch.storage import Place
 from emovox.batch.tasks import Failed, Item
 from emovox.errors import BatchError, LabelsError, PolicyError
+from emovox.notes import Notes, is_of_notes, listed_notes
 from emovox.policy import LEFT_OPEN, Policy, is_of_sides, listed_sides
 
 MANIFESTS = (".csv", ".tsv", ".txt", *lists.JSON_LINES, ".parquet")
@@ -67,12 +68,12 @@ def find(
     raise BatchError(f"{source}: {reason}")
 
 
-def _item(address: str, speaker: str = "", sides: str | None = None) -> Item | Failed:
+def _item(address: str, speaker: str = "", sides: str | None = None, notes: Notes | None = None) -> Item | Failed:
     try:
         address.encode()
     except UnicodeEncodeError:
         return Failed(address.encode(errors="backslashreplace").decode(), BAD_NAME)
-    return Item(address, speaker=speaker.encode(errors="backslashreplace").decode(), sides=sides)
+    return Item(address, speaker=speaker.encode(errors="backslashreplace").decode(), sides=sides, notes=notes)
 
 
 def _walk(place: Place) -> Iterator[Item | Failed]:
@@ -144,21 +145,22 @@ def _manifest(place: Place, column: str | None, policy: Policy, *, speakers: boo
                     column = _choose(place, list(row), column)
                     speaker = _speaker(place, list(row)) if speakers else ""
                 if value := row.get(column or ""):
-                    yield _with_sides(_resolved(place, value), row.get(speaker, ""), row, policy)
+                    yield _declared(_resolved(place, value), row.get(speaker, ""), row, policy)
                 else:
                     yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
         except LabelsError as error:
             raise BatchError(str(error)) from error
 
 
-def _with_sides(address: str, speaker: str, row: Mapping[str, str], policy: Policy) -> Item | Failed:
-    """An entry, with the sides that its columns say."""
+def _declared(address: str, speaker: str, row: Mapping[str, str], policy: Policy) -> Item | Failed:
+    """An entry, with what its columns declare."""
     try:
-        sides = listed_sides(row, policy)
+        sides, notes = listed_sides(row, policy), listed_notes(row)
     except PolicyError as error:
         return Failed(address.encode(errors="backslashreplace").decode(), str(error))
     has_column = any(map(is_of_sides, row))
-    return _item(address, speaker, ",".join(side or LEFT_OPEN for side in sides or ()) if has_column else None)
+    said = ",".join(side or LEFT_OPEN for side in sides or ()) if has_column else None
+    return _item(address, speaker, said, notes if any(map(is_of_notes, row)) else None)
 
 
 def _parquet(place: Place, column: str | None, policy: Policy, *, speakers: bool) -> Iterator[Item | Failed]:
@@ -173,14 +175,14 @@ def _parquet(place: Place, column: str | None, policy: Policy, *, speakers: bool
         column = _choose(place, table.schema_arrow.names, column)
         column, kind = _inside(column, table.schema_arrow.field(column).type)
         names = _texts(table, _speaker(place, table.schema_arrow.names)) if speakers else repeat("")
-        own = list(filter(is_of_sides, table.schema_arrow.names))
+        own = [name for name in table.schema_arrow.names if is_of_sides(name) or is_of_notes(name)]
         rows = zip(*(_texts(table, name) for name in own), strict=True) if own else repeat(())
         sides = (dict(zip(own, cells, strict=True)) for cells in rows)
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
             number = 0
             for group in range(table.num_row_groups):
                 for row in range(table.metadata.row_group(group).num_rows):
-                    item = _with_sides(f"{place.address}#{number}", next(names), next(sides), policy)
+                    item = _declared(f"{place.address}#{number}", next(names), next(sides), policy)
                     yield item if isinstance(item, Failed) else replace(item, row=(group, row), column=column)
                     number += 1
             return
@@ -192,7 +194,7 @@ def _parquet(place: Place, column: str | None, policy: Policy, *, speakers: bool
                 speaker, said = next(names), next(sides)
                 inner = value.get("path") if isinstance(value, dict) else value
                 if inner:
-                    yield _with_sides(_resolved(place, inner), speaker, said, policy)
+                    yield _declared(_resolved(place, inner), speaker, said, policy)
                 else:
                     yield Failed(f"{place.address}#{number}", f"no path in the column {column}")
                 number += 1

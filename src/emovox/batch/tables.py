@@ -59,6 +59,8 @@ def to_row(path: str, recognition: Recognition, outputs: str | None = None) -> d
         **_baseline(recognition),
         "side": recording.side,
         "policy": None if recognition.policy is None else recognition.policy.profile,
+        "purpose": recording.purpose,
+        "consent": recording.consent,
     }
 
 
@@ -68,6 +70,7 @@ class Shards:
     Attributes:
         place: the directory.
         sides: whether rows say whose voice it is.
+        notes: whether they say purpose and consent.
         written: rows in the shards written so far.
     """
 
@@ -80,6 +83,7 @@ class Shards:
         before: Callable[[], None] = lambda: None,
         baseline: bool = False,
         sides: bool = False,
+        notes: bool = False,
     ) -> None:
         """Begin.
 
@@ -90,11 +94,12 @@ class Shards:
             before: is called before each is written.
             baseline: whether rows are relative to one.
             sides: whether they say whose voice it is.
+            notes: whether they say purpose and consent.
         """
         self.place = out / table
         self.written = 0
         self._table, self._wrote, self._before, self._baseline = table, wrote, before, baseline
-        self.sides = sides
+        self.sides, self.notes = sides, notes
         self._rows: list[dict[str, Any]] = []
         self._name, self._size, self._since = "", 0, 0.0
 
@@ -131,9 +136,9 @@ class Shards:
                 table = pyarrow.parquet.ParquetFile(file)
                 if not any(
                     table.schema_arrow.equals(
-                        schema(self._table, readouts=readouts, baseline=self._baseline, sides=sides)
+                        schema(self._table, readouts=readouts, baseline=self._baseline, sides=sides, notes=notes)
                     )
-                    for readouts, sides in product((True, False), repeat=2)
+                    for readouts, sides, notes in product((True, False), repeat=3)
                 ):
                     raise BatchError(f"{place.address}: not a shard of this table: remove it and run again")
                 for batch in table.iter_batches(columns=columns):
@@ -221,7 +226,8 @@ class Shards:
         import pyarrow.parquet  # noqa: PLC0415  an extra
 
         buffer = pa.BufferOutputStream()
-        table = pa.Table.from_pylist(rows, schema=schema(self._table, baseline=self._baseline, sides=self.sides))
+        columns = schema(self._table, baseline=self._baseline, sides=self.sides, notes=self.notes)
+        table = pa.Table.from_pylist(rows, schema=columns)
         pyarrow.parquet.write_table(table, buffer, compression="zstd")
         (self.place / name).write(buffer.getvalue())
 

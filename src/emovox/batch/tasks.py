@@ -14,6 +14,7 @@ from emovox.models.metadata import Metadata
 from emovox.models.runtime.engine import Output
 from emovox.models.runtime.readout_function import Functions
 from emovox.models.runtime.session import Device
+from emovox.notes import Notes
 from emovox.policy import Policy
 
 
@@ -28,6 +29,7 @@ class Item:
         speaker: whose it is, by the list; "": it doesn't say, or nobody asked.
         sides: whose voices its channels are, by the list, between commas; "": it doesn't say; None: it has no such
             column.
+        notes: purpose and consent by these names, as the list says; None: it has no such column.
     """
 
     path: str
@@ -35,6 +37,7 @@ class Item:
     column: str | None = None
     speaker: str = ""
     sides: str | None = None
+    notes: Notes | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from emovox.cli import library, parameters
 from emovox.cli.corrections import corrections
 from emovox.cli.deletion import delete
 from emovox.cli.moments import flag, moments
+from emovox.cli.plane import plane
 from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.cli.statistics import stats
 from emovox.cli.table import Failures, Form, check, opened, tell, write_archive
@@ -46,6 +47,7 @@ def archive() -> None:
     emovox archive corrections
     emovox archive moments 'angry >= 60% for 3s'
     emovox archive export --format csv > archive.csv
+    emovox archive plane plane.png
     emovox archive watch outputs/ --run 'notify-send {}'
     emovox archive upgrade --dry-run
     emovox archive delete 3f9a12c0ffee
@@ -56,6 +58,7 @@ archive.add_command(corrections)
 archive.add_command(delete)
 archive.add_command(flag)
 archive.add_command(moments)
+archive.add_command(plane)
 archive.add_command(stats)
 archive.add_command(upgrade)
 archive.add_command(watch)

@@ -19,6 +19,7 @@ from emovox.errors import AudioError, BaselineError, LabelsError
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
 from emovox.models.metadata import Metadata
+from emovox.notes import Notes, as_notes
 from emovox.policy import SIDES, Sides
 from emovox.speech_embeddings import RecordingSource, SpeechEmbedding, embed_speech, find_sources
 
@@ -63,6 +64,8 @@ def baseline() -> None:
     "a list says in its column side, or side_1, side_2… of channels. The policy may allow no baseline of workers "
     "and pupils.",
 )
+@parameters.option("purpose", help="What SOURCE is taken for, in a few words, where a list doesn't say.")
+@parameters.option("consent", help="Where the consent is kept, as 'form 12/2026', where a list doesn't say.")
 @parameters.model(f"The model whose embeddings are used. {parameters.MODEL}  [default: auto]")
 @parameters.precision("Of the arithmetic; the baseline can be used with another.")
 @parameters.outputs("With --archive, the outputs whose archive it is.")
@@ -76,6 +79,8 @@ def fit(
     group: str | None,
     path_column: str | None,
     side: Sides | None,
+    purpose: str | None,
+    consent: str | None,
     model: str | None,
     mapping: Path | None,
     precision: PrecisionChoice,
@@ -109,6 +114,9 @@ def fit(
         raise click.UsageError("--path-column is of a list")
     if side is not None and archive:
         raise click.UsageError("--side is of SOURCE: the archive knows its own (--filter side=customer)")
+    notes = as_notes(purpose, consent)
+    if notes and archive:
+        raise click.UsageError("--purpose and --consent are of SOURCE: the archive knows its own")
     if filters and not archive:
         raise click.UsageError("--filter is for the archive: add --archive")
 
@@ -130,7 +138,7 @@ def fit(
         values = _groups(items, group)
         _ask([name, *([] if values is None else member_names(name, sorted(set(values))).values())], yes=yes)
         own = recognizer()
-        made, failures = _of_recordings(name, items, group, side, own, ", ".join(sources), quiet=quiet)
+        made, failures = _of_recordings(name, items, group, side, notes, own, ", ".join(sources), quiet=quiet)
     with locked():
         for item in made:
             item.write(baselines.baseline_path(item.name))
@@ -150,6 +158,7 @@ def _of_recordings(
     items: list[RecordingSource],
     group: str | None,
     sides: Sides | None,
+    notes: Notes,
     recognizer: Recognizer,
     source: str,
     *,
@@ -162,6 +171,7 @@ def _of_recordings(
             recognizer,
             channels=group == CHANNEL,
             sides=sides,
+            notes=notes,
             begin=lambda item: progress.begin(printable(item)),
             end=progress.end,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emovox import use_log
 from emovox.baselines.removal import Holder, holders, take_out
 from emovox.cli import library, parameters
 from emovox.cli.report import counted, printable
@@ -62,6 +63,7 @@ def delete(
         question = f"Delete {counted(len(sha256s), 'recording')} and the outputs of {len(stored)}?"
         if not yes and not click.confirm(question, err=True):
             return 0
+        use_log.log("deleted", recordings=sorted(sha256s), command=click.get_current_context().command_path)
         held = _take_out(archive, sha256s, baselines or ("refit" if yes else None))
         failures = {record.outputs: reason for record in stored if (reason := _remove(record))}
         archive.delete(sha256s)

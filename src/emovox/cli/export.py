@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from emovox import directories, exports
+from emovox import directories, exports, use_log
 from emovox.cli.report import printable
 from emovox.errors import EmovoxError, ExportError, OutputsError
 from emovox.outputs import read_result
@@ -65,6 +65,7 @@ def export(paths: tuple[str, ...], formats: tuple[str, ...], labels: exports.Lan
 
     for directory in dict.fromkeys(found for argument in paths for found in _matches(argument, failed)):
         try:
+            use_log.log("exported", outputs=[directory.name], command="emovox export")
             written = exports.write(read_result(directory), directory, formats, language=language)
         except OutputsError as error:  # its message names the file
             failures.append(("", str(error)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.cells import cell_len, set_cell_size
 
+from emovox import use_log
 from emovox.cli import parameters
 from emovox.cli.report import label, printable
 from emovox.emotions import BY_NAME
@@ -25,7 +26,8 @@ filters = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     help="Only these: emotion=angry, tag=calls, name=part, model=lite, revision=5.3, warning=quiet, "
-    "baseline=line3 (that it was recognised with), since=2026-11-01, until=2026-12-01, "
+    "baseline=line3 (that it was recognised with), side=customer, purpose=quality, 'consent=form 12', "
+    "since=2026-11-01, until=2026-12-01, "
     "'arousal>0.7' (also >=, <, <=), myhead=promoter. If several are given, all must hold.",
 )
 
@@ -101,6 +103,7 @@ def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
     Raises:
         ArchiveError: it is empty, and `needed`.
         SettingsError: as `open_archive`.
+        UseLogError: it can't be logged.
     """
     need_library()
     from emovox.archive import Archive  # noqa: PLC0415  its packages are an extra
@@ -117,6 +120,8 @@ def read_archive(*, needed: bool = False) -> "Iterator[Archive]":
             if needed:
                 raise ArchiveError(text)
             click.echo(text, err=True)
+        command = click.get_current_context().command_path
+        use_log.log("exported" if command.endswith((" export", " table", " map")) else "read", command=command)
         yield archive
 
 

@@ -73,6 +73,8 @@ STDIN = "-"
     help=f"Whose voice it is: {', '.join(SIDES)}. The policy (setting `policy`) may allow nothing but the talk "
     "time of workers and pupils.",
 )
+@parameters.option("purpose")
+@parameters.option("consent")
 @parameters.exports(f"Write these beside result.json: {', '.join(FORMATS)}.")
 @parameters.outputs("Where the result is saved; the archive is kept beside it.")
 @click.option(
@@ -102,6 +104,8 @@ def listen(
     baseline: str | None,
     expect: dict[str, float] | None,
     side: Sides | None,
+    purpose: str | None,
+    consent: str | None,
     formats: tuple[str, ...],
     archive: bool,
     no_save: bool,
@@ -143,6 +147,8 @@ def listen(
         baseline=baseline,
         expect=expect,
         side=side,
+        purpose=purpose,
+        consent=consent,
     )
     if archive:
         library.need_library()
@@ -163,6 +169,8 @@ def listen(
             baseline=options.baseline,
             expect=options.expect,
             side=options.side,
+            purpose=options.purpose,
+            consent=options.consent,
             sink=ear.take,
         )
         limit = float("inf") if no_save else settings().max_duration  # what can be recognised afterwards

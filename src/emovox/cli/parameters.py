@@ -17,6 +17,7 @@ from emovox.exports import check_formats
 from emovox.inference.options import Options, choices, declared, limits
 from emovox.models.mapping import read_mapping
 from emovox.models.metadata import Precision
+from emovox.notes import note
 from emovox.policy import LEFT_OPEN, SIDES, Side, Sides, parse_sides
 from emovox.settings import Settings, given
 
@@ -196,6 +197,13 @@ def _sides(context: click.Context, parameter: click.Parameter, value: str | None
         raise click.BadParameter(str(error), context, parameter) from error
 
 
+def _note(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else note(value)
+    except OptionsError as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
 def _formats(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
     try:
         return () if value is None else check_formats(name.strip().lower() for name in value.split(","))
@@ -218,6 +226,7 @@ _SPELLING: dict[str, dict[str, Any]] = {
         "voice, line or room. self: segments, which it implies, and curve relative to the recording itself, each "
         "channel by itself.",
     },
+    "consent": {"metavar": "TEXT", "callback": _note},
     "emotions": {"metavar": "NAME,NAME...", "callback": emotions},
     "expect": {
         "metavar": "NAME=SHARE,...",
@@ -229,6 +238,7 @@ _SPELLING: dict[str, dict[str, Any]] = {
         "metavar": "NAME|PATH",
         "help": "Also apply this head, trained with `emovox head train`: classes of your own.",
     },
+    "purpose": {"metavar": "TEXT", "callback": _note},
     "segments": {
         "help": "Also give each stretch of speech with its times and emotion. By default `recognize` keeps them "
         "of recordings longer than half a minute, and tells those in a sentence.",

@@ -30,12 +30,13 @@ from emovox.errors import (
     UnknownEmotionError,
     UnreadableAudioError,
 )
-from emovox.exports import FORMATS, Language, needs
+from emovox.exports import FORMATS, Language, check_values, needs
 from emovox.inference.frames import RowsIn
 from emovox.inference.options import Options
 from emovox.inference.recognition import ModelFacts
 from emovox.inference.recognizer import Recognizer
 from emovox.models.loading import PrecisionChoice
+from emovox.notes import NOTES
 from emovox.outputs import Outputs
 from emovox.saving import Saving
 from emovox.settings import settings
@@ -123,7 +124,7 @@ def recognize(
         notice=lambda line: None if quiet else click.echo(line, err=True),
         isolate=True,
     )
-    _check(recognizer, options)
+    _check(recognizer, options, formats)
     outputs = None if no_save else Outputs(settings().outputs)
     language = cast("Language", labels or settings().labels)
     report = REPORTS[form](
@@ -137,6 +138,7 @@ def recognize(
         listed=listed,
         rows_in=rows_in,
         sides=options.side is not None or recognizer.policy.profile != "open",
+        notes=tuple(name for name in NOTES if getattr(options, name) is not None),
     )
     seconds, saved = 0.0, []
     try:
@@ -171,12 +173,14 @@ def recognize(
     return 1 if failures else 0
 
 
-def _check(recognizer: Recognizer, options: Options) -> None:
+def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> None:
     """Refuse options once, not for every file."""
+    own = [] if options.head is None else [options.head.readout]
+    check_values(formats, [*recognizer.metadata.readouts, *own])
     if options.head is not None:
         options.head.check(recognizer.metadata)
-    if options.side is None:
-        recognizer.policy.rule(None)
+    sides = options.side or (None,)
+    recognizer.policy.demand(sides[0], options.purpose, options.consent)
     recognizer.shift(options)
 
 

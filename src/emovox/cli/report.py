@@ -16,14 +16,8 @@ from emovox.exports.columns import Cell, Layout, head_cells
 from emovox.exports.verdict import range_text, short_values, two_decimals
 from emovox.inference.frames import RowsIn
 from emovox.inference.raw import Whole
-from emovox.inference.recognition import (
-    WARNINGS,
-    ReadoutResult,
-    Recognition,
-    RecordingFacts,
-    Segment,
-    trained,
-)
+from emovox.inference.recognition import WARNINGS, ReadoutResult, Recognition, Segment, trained
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.inference.summary import LONG
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
@@ -118,6 +112,7 @@ class Report:
         listed: bool = False,
         rows_in: RowsIn | None = None,
         sides: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.paths = paths
         self.language = language
@@ -128,7 +123,7 @@ class Report:
         self.segments = segments
         self.listed = listed
         self.rows_in = rows_in
-        self.sides = sides
+        self.sides, self.notes = sides, notes
 
     def begin(self) -> None:
         """Print what comes before the first row."""
@@ -254,7 +249,7 @@ class Csv(Report):
         self._write = writer(sys.stdout)
         own = ["head", "head_label", "head_confidence"] if self.head else []
         own += self.layout.readout_columns()
-        own += ["side", "policy"] if self.sides else []
+        own += [*(["side", "policy"] if self.sides else []), *self.notes]
         own += self.layout.last_columns()
         if self.segments:
             times = ["path", "channel", "start", "end"]
@@ -294,6 +289,7 @@ class Csv(Report):
         cells += self.layout.readout_cells(item.readouts)
         if self.sides:
             cells += [whole.recording.side, None if whole.policy is None else whole.policy.profile]
+        cells += [getattr(whole.recording, name) for name in self.notes]
         cells += self.layout.last_cells(item, None if whole.baseline is None else whole.baseline.name)
         return [*map(_decimal, cells)]
 

@@ -30,6 +30,8 @@ from emovox.settings import settings
     metavar="SIDE",
     help=f"Whose voice CLIP is: {', '.join(SIDES)}. The policy may allow no comparison of workers and pupils.",
 )
+@parameters.option("purpose", help="What CLIP is recognised for, in a few words.")
+@parameters.option("consent", help="Where the consent is kept, as 'form 12/2026'.")
 @parameters.model("The model that CLIP is recognised with.  [default: auto]")
 @parameters.precision("Of the arithmetic.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -42,6 +44,8 @@ def similar(
     segments: bool,
     raw: bool,
     side: Sides | None,
+    purpose: str | None,
+    consent: str | None,
     model: str | None,
     mapping: Path | None,
     precision: PrecisionChoice,
@@ -69,7 +73,7 @@ def similar(
                     f"{printable(clip)}: neither a file nor an id or outputs directory of the archive"
                 )
             to = Recognizer(model, precision=precision, mapping=mapping, isolate=True).recognize(
-                clip, embedding=True, side=side
+                clip, embedding=True, side=side, purpose=purpose, consent=consent
             )
         neighbours = archive.similar(to, k=k, where=where, segments=segments, raw=raw)
     if form == "json":

@@ -9,6 +9,7 @@ import click
 from emovox.cli import library, parameters
 from emovox.cli.report import clock, counted, label, printable, relation
 from emovox.emotions import NAMES
+from emovox.exports.plane import AROUSAL, VALENCE
 from emovox.exports.verdict import two_decimals
 from emovox.settings import settings
 
@@ -54,13 +55,17 @@ def stats(
             relative = title == "emotion" and baseline is not None
             click.echo(f"\nby {title}" + (f", {relation(totals.relative_to, expect)}" if relative else ""))
             library.table(_shares(counts, totals.recognitions))
+    drawable = False
     for name, readout in totals.readouts.items():
         if readout.by_label:
             click.echo(f"\nby {printable(name)}.label")
             library.table(_shares(readout.by_label, sum(readout.by_label.values())))
         if readout.values:
+            drawable = drawable or {AROUSAL, VALENCE} <= {value.casefold() for value in readout.values}
             click.echo(f"\n{printable(name)}: mean ± standard deviation")
             library.table(_values(readout))
+    if drawable:
+        click.echo("\nto see arousal and valence: emovox archive plane", err=True)
 
 
 def _shares(counts: dict[str, int], total: int) -> list[tuple[str, ...]]:

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 import click
 
+from emovox import use_log
 from emovox.cli import library, parameters
 from emovox.cli.report import printable
 from emovox.errors import ArchiveError, ExportError, OutputsError
@@ -86,6 +87,7 @@ def table(
                 write_archive(view, rows, form, out, failures)
         else:
             directories = _directories(paths or (settings().outputs,), failures)
+            use_log.log("exported", outputs=[path.name for path in directories], command="emovox table")
             if rows == "recordings":
                 write_recordings(_records(directories, failures), _layout(directories), form, out, failures)
             else:

@@ -14,6 +14,7 @@ from emovox.inference.splitting import finish
 from emovox.inference.state import RunState
 from emovox.labels.label_list import Labelled
 from emovox.labels.value_list import Rated
+from emovox.notes import listed_notes
 from emovox.policy import listed_sides
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ def recognitions(
         if following is not None:
             recognizer.expect(following.path)
         try:
-            sides = listed_sides(row.groups, recognizer.policy)
+            sides, notes = listed_sides(row.groups, recognizer.policy), listed_notes(row.groups)
         except PolicyError as error:
             yield row, str(error)
             continue
-        own = options if sides is None else replace(options, side=sides)
+        own = replace(options if sides is None else replace(options, side=sides), **notes)
         [result] = recognizer.recognize_together([Request(row.path, own, state_sink=state_sink)])
         if isinstance(result, DecoderError):  # not the recording's fault
             raise result

@@ -43,6 +43,7 @@ class Layout:
         relative: whether a recording has a baseline, so that there are columns of what would be without.
         moved: the readouts with classes of their own that baselines moved.
         sides: whether a recording has a side, so that there are columns of it and of the policy.
+        notes: which of purpose and consent were declared of a recording, so that there are columns of them.
         labels_given: whether somebody said what a segment is, so that there is a column of it, `label`.
     """
 
@@ -54,6 +55,7 @@ class Layout:
         self.relative = False
         self.moved: list[str] = []
         self.sides = False
+        self.notes: tuple[str, ...] = ()
         self.labels_given = False
 
     @classmethod

@@ -14,11 +14,14 @@ from emovox.spreadsheets import writer
 def segments(recognition: Recognition) -> Iterator[str]:
     """A row for each segment: times in seconds, emotion, scores, channel, and what readouts give.
 
-    Where a side was declared, or the policy isn't `open`, also whose voice it is and the policy's profile.
+    Where a side was declared, or the policy isn't `open`, also whose voice it is and the policy's profile; and
+    purpose and consent, if they were declared.
     """
     baseline = recognition.baseline.name if recognition.baseline else None
     layout, policy = Layout.of(recognition), recognition.policy
-    own = {} if policy is None else {"side": recognition.recording.side, "policy": policy.profile}
+    own: dict[str, object] = {**recognition.recording.notes}
+    if policy is not None:
+        own = {"side": recognition.recording.side, "policy": policy.profile, **own}
     yield line([*layout.segment_columns(), *own])
     end = f",{line(own.values())}" if own else "\n"
     for row in segment_lines(recognition.segments or [], layout, baseline):

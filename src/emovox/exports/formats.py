@@ -15,6 +15,7 @@ from emovox.exports import (
     comma_separated,
     emotionml,
     parquet,
+    plane,
     report,
     textgrid,
     timeline,
@@ -22,6 +23,7 @@ from emovox.exports import (
 from emovox.exports.replacement import replacing
 from emovox.inference.recognition import Recognition
 from emovox.inference.stored_result import Part
+from emovox.models.readout import Readout
 from emovox.outputs import AUDIO
 from emovox.packages import install
 
@@ -76,6 +78,13 @@ def _text(pieces: Callable[[_Input], Iterable[str]]) -> _Write:
 def _drawn(kind: Literal["png", "svg"]) -> _Write:
     def write(job: _Input, file: BinaryIO) -> None:
         timeline.write(job.recognition, job.sound, file, kind=kind, language=job.language)
+
+    return write
+
+
+def _planed(kind: Literal["png", "svg"]) -> _Write:
+    def write(job: _Input, file: BinaryIO) -> None:
+        plane.write(job.recognition, file, kind=kind, language=job.language)
 
     return write
 
@@ -165,6 +174,26 @@ _FORMATS: dict[str, _Format] = {
         package="matplotlib",
         stem="timeline",
     ),
+    "plane": _Format(
+        title="Plane",
+        chinese="情感平面",
+        about="arousal over valence, and the way through it, as PNG",
+        suffix=".png",
+        media_type="image/png",
+        writers=dict.fromkeys(("segments", "frames"), _planed("png")),
+        package="matplotlib",
+        stem="plane",
+    ),
+    "plane_svg": _Format(
+        title="Plane (SVG)",
+        chinese="情感平面（SVG）",
+        about="the same, to be scaled",
+        suffix=".svg",
+        media_type="image/svg+xml",
+        writers=dict.fromkeys(("segments", "frames"), _planed("svg")),
+        package="matplotlib",
+        stem="plane",
+    ),
     "html": _Format(
         title="Report",
         chinese="报告",
@@ -177,6 +206,8 @@ _FORMATS: dict[str, _Format] = {
         stem="report",
     ),
 }
+
+_PLANES = {"plane", "plane_svg"}
 
 FORMATS = tuple(_FORMATS)
 """The names of the formats, in the order in which files are written."""
@@ -199,6 +230,11 @@ def about(name: str) -> str:
 def parts(name: str) -> tuple[Part, ...]:
     """What a format shows, of which a result must have one: `segments`, `frames`."""
     return tuple(_FORMATS[name].writers)
+
+
+def values(name: str) -> tuple[str, ...]:
+    """The names of values that a format shows, of which a result must have all: `arousal`, `valence`."""
+    return (plane.AROUSAL, plane.VALENCE) if name in _PLANES else ()
 
 
 def missing_package(name: str) -> str | None:
@@ -231,6 +267,27 @@ def check_formats(names: Iterable[str]) -> tuple[str, ...]:
         except ImportError as error:
             raise ExportError(f"{name} needs {package}, which isn't installed: {install(package)}") from error
     return formats
+
+
+def check_values(formats: Iterable[str], readouts: Iterable[Readout]) -> None:
+    """Refuse formats that need values which none of a model's readouts, a head among them, gives.
+
+    Raises:
+        ExportError: one does.
+    """
+    if _PLANES & set(formats):
+        every = [readout.labels for readout in readouts if readout.gives_values]
+        for labels in every[:-1]:
+            with suppress(ExportError):
+                plane.check(labels)
+                return
+        plane.check(every[-1] if every else ())
+
+
+def suitable(recognition: Recognition, formats: Iterable[str]) -> tuple[str, ...]:
+    """Those of the formats that can show this result: without arousal and valence there is no plane."""
+    names = check_formats(formats)
+    return tuple(name for name in names if name not in _PLANES or plane.is_drawable(recognition))
 
 
 def needs(formats: Iterable[str]) -> frozenset[Part]:

@@ -116,6 +116,7 @@ def _metadata(recognition: Recognition) -> dict[str, str]:
         "model.precision": model.precision,
         "model.checksum": model.checksum,
         "recording.side": recording.side,
+        **{f"recording.{name}": text for name, text in recording.notes.items()},
         "policy": None if recognition.policy is None else recognition.policy.model_dump_json(),
         "head.name": None if head is None else head[0],
         "baseline.name": baseline and baseline.name,

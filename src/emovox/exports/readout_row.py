@@ -10,6 +10,7 @@ from emovox.exports import palette
 from emovox.exports.decimation import curves
 from emovox.exports.verdict import range_text
 from emovox.inference.frames import FrameReadout, Frames
+from emovox.inference.recognition import Segment
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +30,12 @@ def draw(
     spoken: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
     drawable: Callable[[str], str],
     grid: str,
+    segments: Sequence[Segment] = (),
 ) -> None:
     """Draw the curves of classes or values; both pale where nobody speaks, and broken where no frame counts.
+
+    Behind the curve of a value stands what each segment came to: a line at its value, in a band that has the
+    middle four fifths of its frames.
 
     Args:
         axes: the row.
@@ -41,6 +46,7 @@ def draw(
         spoken: whether somebody speaks at each time.
         drawable: a text without the characters that the fonts lack.
         grid: the colour of the grid.
+        segments: whose values are drawn.
     """
     times, numbers = curves(frames, curve.numbers, columns)
     low, high, ticks = _scale(curve)
@@ -60,6 +66,8 @@ def draw(
             "linewidth": thick if shown else 0.8,
             "zorder": 3 if shown else 2,
         }
+        if curve.values is not None:
+            _bands(axes, name, label, frames.times, own, segments, palette.colour(column))
         axes.plot(times, numbers[:, column], alpha=0.22, label=f"_{label}", **line)
         own = np.where(speech, numbers[:, column], np.nan)
         axes.plot(times, own, alpha=1 if shown else 0.45, label=label, **line)
@@ -68,6 +76,36 @@ def draw(
         drawable(name + range_text(curve.range)),
         [(column, drawable(curve.labels[column])) for column in named],
     )
+
+
+def _bands(
+    axes: "Axes",
+    name: str,
+    label: str,
+    times: NDArray[np.float64],
+    numbers: NDArray[np.float32],
+    segments: Sequence[Segment],
+    colour: str,
+) -> None:
+    from matplotlib.collections import PolyCollection  # noqa: PLC0415  an extra
+
+    lines, corners = [], []
+    for segment in segments:
+        values = segment.readouts[name].values if name in segment.readouts else None
+        if not values or label not in values:
+            continue
+        lines.append((values[label], segment.start, segment.end))
+        first, last = np.searchsorted(times, [segment.start, segment.end])
+        own = numbers[first:last][np.isfinite(numbers[first:last])]
+        if len(own):
+            low, high = np.percentile(own, [10, 90]).tolist()
+            start, end = segment.start, segment.end
+            corners.append([(start, low), (end, low), (end, high), (start, high)])
+    bands = PolyCollection(corners, facecolors=colour, alpha=0.13, linewidths=0, zorder=1.5, label=f"_{label}")
+    axes.add_collection(bands, autolim=False)
+    if lines:
+        levels, starts, ends = zip(*lines, strict=True)
+        axes.hlines(levels, starts, ends, colors=colour, alpha=0.5, linewidth=1, zorder=2.5)
 
 
 def _scale(curve: FrameReadout) -> tuple[float, float, dict[float, str]]:

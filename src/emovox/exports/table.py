@@ -1,9 +1,9 @@
 """The table of many recordings: the rows of all their segments, or of all their frames."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from emovox.errors import EmovoxError
 from emovox.exports import comma_separated, parquet
@@ -13,6 +13,7 @@ from emovox.inference.frames import Frames
 from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment
 from emovox.inference.stored_result import Part
+from emovox.notes import NOTES, Notes
 from emovox.outputs import RESULT, read_result
 
 
@@ -40,6 +41,7 @@ class Rows:
         raw: the frames as they would be without it.
         side: whose voice it is.
         policy: the profile of the policy that decided what may be inferred of it.
+        notes: its purpose and consent, as far as they were declared.
     """
 
     path: str | None
@@ -50,6 +52,7 @@ class Rows:
     raw: Frames | None = None
     side: str | None = None
     policy: str | None = None
+    notes: Notes = field(default_factory=Notes)
 
 
 class Table:
@@ -99,6 +102,7 @@ class Table:
             cells["baseline"] = rows.baseline
         if self.layout.sides:
             cells |= {"side": rows.side, "policy": rows.policy}
+        cells |= {name: cast("str | None", rows.notes.get(name)) for name in self.layout.notes}
         return cells
 
     def _lines(self, rows: Rows) -> Iterator[list[str]]:
@@ -138,6 +142,8 @@ def survey(
                 layout.add(head.readouts)
                 layout.add_baseline(head.baseline)
                 layout.sides = layout.sides or head.policy is not None
+                known = {*layout.notes, *head.recording.notes}
+                layout.notes = tuple(name for name in NOTES if name in known)
             except EmovoxError as error:
                 failed(source.directory, str(error))
                 continue
@@ -166,6 +172,7 @@ def read(sources: Iterable[Source], part: Part, failed: Callable[[Path, str], No
             raw=raw_frames(recognition),
             side=recognition.recording.side,
             policy=None if recognition.policy is None else recognition.policy.profile,
+            notes=recognition.recording.notes,
         )
 
 

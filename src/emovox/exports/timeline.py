@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emovox.emotions import BY_NAME, EMOTIONS
-from emovox.exports import readout_row
+from emovox.exports import drawing, readout_row
 from emovox.exports.decimation import curves, envelope
+from emovox.exports.drawing import DPI, FAINT, GRID
 from emovox.exports.paints import NINE, Paint, Paints, words
 from emovox.exports.palette import on
 from emovox.exports.verdict import relative_to, title, withheld
@@ -21,26 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH, DPI = 12.8, 150  # inches, and pixels in each: a full HD screen across
+WIDTH = 12.8  # inches, of 150 pixels each: a full HD screen across
 
 _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 0.72, 0.38, 1.30, 0.52, 0.14  # inches
 _LEGEND = 0.37  # of the top
 _WAVEFORM, _CURVES, _LESSER, _SEGMENTS = 1.35, 3.35, 2.0, 0.62
-_INK, _FAINT, _GRID, _SILENCE = "#1f2933", "#6b7785", "#e4e8ec", "#b4bdc7"
+_SILENCE = "#b4bdc7"
 _HATCH = "#a9a9a9"
-_STYLE: dict[str, Any] = {
-    "hatch.linewidth": 0.7,
-    "text.color": _INK,
-    "axes.edgecolor": _GRID,
-    "axes.labelcolor": _FAINT,
-    "axes.unicode_minus": False,
-    "xtick.color": _FAINT,
-    "ytick.color": _FAINT,
-    "font.size": 9.0,
-    "text.parse_math": False,  # a file's name may hold dollars
-    "svg.fonttype": "none",  # text that can be searched, and set in the reader's own fonts
-    "svg.hashsalt": "emovox",  # the same picture is the same file
-}
 _LINES = ((0.41,), (0.55, 0.27), (0.68, 0.42, 0.16))  # heights of one, two or three lines on a segment
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000, 86400)
 _MOST_TICKS = 13
@@ -58,9 +45,6 @@ class _Row:
     above: float = 0.0
 
 
-_one_at_a_time = Lock()  # matplotlib's settings belong to the process
-
-
 def write(
     recognition: Recognition, sound: Path, file: BinaryIO, *, kind: Literal["png", "svg"], language: str
 ) -> None:
@@ -69,12 +53,7 @@ def write(
     Raises:
         OutputsError: the sound is there, but can't be read.
     """
-    from matplotlib import style  # noqa: PLC0415  an extra, and slow to load
-
-    with _one_at_a_time, style.context(["default", _STYLE]):
-        figure = draw(recognition, sound, language=language)
-        metadata = {"Date": None} if kind == "svg" else None
-        figure.savefig(file, format=kind, dpi=DPI, metadata=metadata)
+    drawing.save(lambda: draw(recognition, sound, language=language), file, kind)
 
 
 def draw(recognition: Recognition, sound: Path, *, language: str) -> "Figure":
@@ -157,7 +136,7 @@ def _rows(figure: "Figure", rows: list[_Row], top: float, duration: float) -> di
         each.xaxis.set_major_locator(FixedLocator(ticks))
         each.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, step, duration)))
         each.tick_params(length=0, labelbottom=row == rows[-1], pad=5)
-        each.grid(visible=True, axis="x", color=_GRID, linewidth=0.8)
+        each.grid(visible=True, axis="x", color=GRID, linewidth=0.8)
         each.set_axisbelow(True)
         each.spines[:].set_visible(False)
         each.set_yticks([])
@@ -217,7 +196,7 @@ def _draw_curves(axes: "Axes", recognition: Recognition, columns: int, paints: P
     width = 1.9 if recognition.recording.duration < 600 else 1.3
     axes.set_ylim(0, 1.03)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "", "50 %", "", "100 %"])
-    axes.grid(visible=True, axis="y", color=_GRID, linewidth=0.8)
+    axes.grid(visible=True, axis="y", color=GRID, linewidth=0.8)
     highest = scores.argmax(axis=1) if len(scores) else np.zeros(0, dtype=np.int64)
     speech = _speech(times, recognition, paints)
     highest[~speech] = -1
@@ -270,7 +249,8 @@ def _draw_readout(
         columns=columns,
         spoken=lambda times: _joined(_speech(times, recognition, paints)),
         drawable=lambda text: fonts.drawable(text, names),
-        grid=_GRID,
+        grid=GRID,
+        segments=recognition.segments or (),
     )
 
 
@@ -358,7 +338,7 @@ def _head(
     facts.append(model)
     if relative := relative_to(recognition, language):
         facts.append(fonts.drawable(relative, names))
-    figure.text(left + after / WIDTH, line, "   ·   ".join(facts), color=_FAINT, size=10, va="center")
+    figure.text(left + after / WIDTH, line, "   ·   ".join(facts), color=FAINT, size=10, va="center")
 
 
 def _shortened(text: str, face: Any, room: float) -> str:

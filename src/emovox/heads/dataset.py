@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from emovox.heads.embedding_cache import EmbeddingCache, Vector
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Failure, Labelled
 from emovox.labels.value_list import Rated
+from emovox.notes import NOTES, Notes, joined_notes, listed_notes
 from emovox.outputs import RESULT
 from emovox.policy import Side, listed_sides, side_of
 
@@ -73,17 +75,19 @@ def cache_key(recognizer: Recognizer) -> str:
 
 
 def _embedding(row: Labelled | Rated, recognizer: Recognizer, cache: EmbeddingCache) -> tuple[Vector, str | None]:
-    path, sides = row.path, listed_sides(row.groups, recognizer.policy)
+    path, sides, notes = row.path, listed_sides(row.groups, recognizer.policy), listed_notes(row.groups)
     side = side_of(sides, None, len(sides or ()))
     if path.suffix.lower() == ".npy":
-        return stored_embedding(path, recognizer, side)[:2]
-    recognizer.policy.require(side)
+        return stored_embedding(path, recognizer, side, notes)[:2]
+    recognizer.policy.demand(side, **notes)
     recognizer.policy.check(side, WHAT)
     sha256 = checksum(path)
     cached = cache.get(sha256)
     if cached is not None and cached.shape == (recognizer.metadata.embedding_size,):
         return cached, sha256
-    recognition = recognizer.recognize(path, embedding=True, side=sides)
+    recognition = recognizer.recognize(
+        path, embedding=True, side=sides, purpose=notes.get("purpose"), consent=notes.get("consent")
+    )
     assert recognition.embedding is not None  # noqa: S101  asked for
     embedding: Vector = recognition.embedding[0]
     cache.put(recognition.recording.sha256, embedding)
@@ -91,7 +95,7 @@ def _embedding(row: Labelled | Rated, recognizer: Recognizer, cache: EmbeddingCa
 
 
 def stored_embedding(
-    path: Path, recognizer: Recognizer, side: Side | None = None
+    path: Path, recognizer: Recognizer, side: Side | None = None, notes: Notes | None = None
 ) -> tuple[Vector, str | None, int | None]:
     """The mean of an embedding.npy, (D,), with the sha256 and channel of `stored_recording`.
 
@@ -99,15 +103,17 @@ def stored_embedding(
         path: of the file.
         recognizer: the model.
         side: whose voice it is, if the outputs directory doesn't say.
+        notes: its purpose and consent; likewise.
 
     Raises:
         LabelsError: unreadable, or another model's.
-        PolicyError: the policy allows nothing but the talk time of this voice, or it isn't said whose it is.
+        PolicyError: the policy allows nothing but the talk time of this voice, or something isn't declared.
     """
     facts = _stored(path.parent)
-    sha256, channel, own = _recording(facts)
+    sha256, channel, own, known = _recording(facts)
     side = own or side
-    recognizer.policy.require(side)
+    said = joined_notes(notes, known)
+    recognizer.policy.demand(side, **said)
     recognizer.policy.check(side, WHAT)
     try:
         values = np.load(path, allow_pickle=False)
@@ -135,11 +141,13 @@ class StoredRecording(NamedTuple):
         sha256: of the recording; None: it isn't known.
         channel: of it, from 1; None: all together.
         side: whose voice it is; None: it isn't said.
+        notes: its purpose and consent, as far as they are said.
     """
 
     sha256: str | None = None
     channel: int | None = None
     side: Side | None = None
+    notes: Notes = cast("Notes", MappingProxyType({}))
 
 
 def stored_recording(directory: Path) -> StoredRecording:
@@ -153,7 +161,8 @@ def _recording(facts: Any) -> StoredRecording:
         return StoredRecording()
     with suppress(ValueError, KeyError, TypeError):
         sha256 = bytes.fromhex(recording["sha256"]).hex()
-    return StoredRecording(sha256, recording.get("channel"), recording.get("side"))
+    notes = cast("Notes", {name: text for name in NOTES if isinstance(text := recording.get(name), str)})
+    return StoredRecording(sha256, recording.get("channel"), recording.get("side"), notes)
 
 
 def _stored(directory: Path) -> Any:

@@ -38,8 +38,7 @@ from emovox.inference.talk_time import stated
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Engine
 from emovox.models.scores import Scores, emotion_scores
-from emovox.policy import Policy, Side
-from emovox.policy import policy as the_policy
+from emovox.policy import Ruling, Side
 
 STEP = SAMPLE_RATE // 4
 """Samples from one event to the next."""
@@ -135,8 +134,8 @@ class Live:
         head: Head | None = None,
         shift: Shift | Callable[[Baseline], Shift] | None = None,
         sink: Sink | None = None,
+        ruling: Ruling,
         side: Side | None = None,
-        policy: Policy | None = None,
     ) -> None:
         """Begin.
 
@@ -148,17 +147,15 @@ class Live:
             shift: of the baseline that everything is heard relative to; or what gives that of a baseline, for
                 all to be relative to the stream itself.
             sink: gets the waveform that the model gets, at 16 kHz.
+            ruling: what the policy decided.
             side: whose voice it is.
-            policy: decides what may be inferred of it; by default the setting's.
 
         Raises:
             HeadError: the head was trained on another model.
             ModelError: the model gives embeddings only, and there is no head.
-            PolicyError: it must be said whose voice it is.
             UnreadableAudioError: the sample rate isn't supported.
         """
         metadata = engine.metadata
-        ruling = (policy or the_policy()).rule(side)
         self._inferred, self.policy = ruling.inferred, stated(ruling, side)
         if not ruling.inferred:
             shift = None

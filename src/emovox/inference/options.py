@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic.fields import FieldInfo
 
 from emovox.audio.decoded import Decoded
@@ -26,6 +26,7 @@ from emovox.inference.smoothing import SMOOTHING
 from emovox.inference.stored_result import Part
 from emovox.models.head import Head
 from emovox.models.runtime.engine import Floats
+from emovox.notes import NOTE, NOTES, note
 from emovox.policy import SIDES, Side, parse_sides
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ Channel = Annotated[
         "cancel out",
     ),
 ]
+
+
+Note = Annotated[
+    str | None,
+    BeforeValidator(lambda value: None if value is None else note(str(value))),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": NOTE}),
+]
+"""A short text that is kept with the result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +99,17 @@ class CommonOptions:
     emotions: Annotated[
         Collection[str] | None, Field(description=f"choose only among these: {', '.join(NAMES)}")
     ] = None
+    purpose: Annotated[
+        Note,
+        Field(description="what it is recognised for, in a few words, as `quality`; kept with the result"),
+    ] = None
+    consent: Annotated[
+        Note,
+        Field(
+            description="where the consent is kept, as `form 12/2026`: a reference, never the document; kept with "
+            "the result"
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +148,9 @@ class Options(CommonOptions):
     def __post_init__(self) -> None:
         if self.side is not None:
             object.__setattr__(self, "side", parse_sides(self.side))
+        for key in NOTES:
+            if (text := getattr(self, key)) is not None:
+                object.__setattr__(self, key, note(text))
         for name, info in declared(Options).items():
             value = getattr(self, name)
             if (advice := _advice(info, value)) is not None:
@@ -202,7 +225,19 @@ class Options(CommonOptions):
         return self.baseline is not None and (self.by_speech or self.baseline == SELF or self.of_many)
 
 
-class OptionArguments(TypedDict, total=False):
+class LiveArguments(TypedDict, total=False):
+    """Those of `OptionArguments` that a live stream has, too."""
+
+    emotions: Collection[str] | None
+    head: str | Path | Head | None
+    baseline: str | Path | Baseline | None
+    expect: str | Mapping[str, float] | None
+    side: str | Sequence[str | None] | None
+    purpose: str | None
+    consent: str | None
+
+
+class OptionArguments(LiveArguments, total=False):
     """The fields of `Options`, as type checkers must be told of keyword arguments; a test compares the two."""
 
     granularity: Granularity
@@ -213,11 +248,6 @@ class OptionArguments(TypedDict, total=False):
     smoothing: float
     channel: int | None
     track: int | None
-    emotions: Collection[str] | None
-    head: str | Path | Head | None
-    baseline: str | Path | Baseline | None
-    expect: str | Mapping[str, float] | None
-    side: str | Sequence[str | None] | None
 
 
 @cache

@@ -30,10 +30,11 @@ from emovox.inference.nine import (
     WithoutBaseline,
     is_none,
 )
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.inference.summary import SpeechSummary, summarize
 from emovox.models.metadata import Precision
 from emovox.models.readout import Kind
-from emovox.policy import Ruling, Side
+from emovox.policy import Ruling
 
 SCHEMA: Literal[2] = 2
 
@@ -56,39 +57,6 @@ WARNINGS = {
 SUMMARY = "what the segments come to, by rule; left out without segments, speech or anything to judge"
 
 Granularity = Literal["utterance", "frame"]
-
-
-class RecordingFacts(Facts):
-    """The recording."""
-
-    name: str | None = Field(description="file name; null for bytes and arrays without one")
-    sha256: str = Field(
-        description="checksum of the file, or of an array's bytes with its type, shape and sample rate"
-    )
-    duration: float = Field(description="seconds of sound decoded", ge=0)
-    sample_rate: int = Field(description="the recording's own, Hz", gt=0)
-    channels: int = Field(description="the recording's own; the model gets their mean", gt=0)
-    channel: int | None = Field(
-        None, description="the one that was recognised alone, from 1; null: all of them", ge=1
-    )
-    track: int | None = Field(
-        None, description="the audio track that was recognised, from 1; left out if there is only one", ge=1
-    )
-    tracks: list[str] | None = Field(
-        None, description="languages and titles of its audio tracks; left out if there is only one"
-    )
-    codec: str | None = Field(description="FFmpeg's name of the codec; null for an array")
-    speech: float | None = Field(None, description="seconds of speech found", ge=0)
-    side: Side | None = Field(
-        None,
-        description="whose voice it is, as was declared; left out if nobody said",
-        exclude_if=is_none,
-    )
-
-    @model_serializer(mode="wrap")
-    def _without_tracks(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = handler(self)
-        return {key: value for key, value in data.items() if value is not None or key not in {"track", "tracks"}}
 
 
 class ModelFacts(Facts):

@@ -19,7 +19,6 @@ from emovox.inference.recognition import ModelFacts, Recognition
 from emovox.inference.run import InferenceRun
 from emovox.inference.splitting import Piece
 from emovox.models.converted.store import Notice
-from emovox.models.head import Head
 from emovox.models.loading import PrecisionChoice, load
 from emovox.models.metadata import Metadata
 from emovox.models.own_head import OwnHead, read_own_head, read_weights
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from emovox.audio.isolation.isolated_decoder import IsolatedDecoder
-    from emovox.inference.options import OptionArguments
+    from emovox.inference.options import LiveArguments, OptionArguments
 
 
 class Recognizer:
@@ -140,7 +139,7 @@ class Recognizer:
             HeadError: there is no such head, or it was trained on another model.
             BaselineError: there is no such baseline, it is another model's, or nothing of this model can be moved.
             OptionsError: the value of an option isn't valid.
-            PolicyError: it must be said whose voice it is, or sides are said of channels that there aren't.
+            PolicyError: something must be declared of it, or sides are said of channels that there aren't.
             UnknownEmotionError: a name in `emotions` is wrong, or the model knows none of them.
         """
         request = Request(recording, Options.of(**arguments), name, sink, embedding_sink)
@@ -215,48 +214,39 @@ class Recognizer:
         self,
         *,
         sample_rate: float = SAMPLE_RATE,
-        emotions: Collection[str] | None = None,
-        head: str | Path | Head | None = None,
-        baseline: str | Path | Baseline | None = None,
-        expect: str | Mapping[str, float] | None = None,
-        side: str | Sequence[str | None] | None = None,
         sink: Sink | None = None,
+        **arguments: "Unpack[LiveArguments]",
     ) -> Live:
         """Begin a live stream: push sound as it comes, and get events.
 
         Args:
             sample_rate: of the samples to be pushed, Hz.
-            emotions: the classes that may win.
-            head: use this trained head, too, as for `recognize`.
-            baseline: hear relative to this one, as for `recognize`; `self`: relative to the stream's own segments,
-                from the eighth on. One voice is assumed in a stream.
-            expect: shares of emotions, as for `recognize`.
-            side: whose voice it is. If the policy allows only its talk time, events say when there is speech.
             sink: gets the waveform that the model gets, at 16 kHz.
+            **arguments: of the options of `recognize` emotions, head, baseline, expect, side, purpose and consent.
+                One voice is assumed in a stream: with the baseline `self` it is relative to its own segments, from
+                the eighth on. If the policy allows only talk time of the side, events say when there is speech.
 
         Raises:
             BaselineError: as for `recognize`.
             HeadError: as for `recognize`.
             ModelError: the model gives embeddings only, and no head is used.
-            PolicyError: it must be said whose voice it is, and of one alone.
+            PolicyError: something must be declared of it, or several sides are.
             UnreadableAudioError: the sample rate isn't supported.
             UnknownEmotionError: as for `recognize`.
         """
-        if not self.metadata.classes:
-            emotions = None
-        options = Options.of(emotions=emotions, head=head, baseline=baseline, expect=expect, side=side)
+        options = Options.of(**arguments)
         if len(options.side or ()) > 1:
             raise PolicyError("a stream is one voice, with all its channels together: declare one side")
-        declared_side = side_of(options.side, None, 1)
+        side = side_of(options.side, None, 1)
         return Live(
             self._engine,
-            self.classes(emotions),
+            self.classes(options.emotions if self.metadata.classes else None),
             sample_rate=sample_rate,
             head=options.head,
             shift=self.shift(options),
             sink=sink,
-            side=declared_side,
-            policy=self.policy,
+            ruling=self.policy.rule(side, options.purpose, options.consent),
+            side=side,
         )
 
     def expect(self, recording: Source, *, channel: int | None = None, track: int | None = None) -> None:

@@ -36,10 +36,10 @@ from emovox.inference.recognition import (
     UNSURE,
     ModelFacts,
     Recognition,
-    RecordingFacts,
     Segment,
     format_timestamp,
 )
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.inference.source import facts, opened, tee, warnings
 from emovox.inference.state import RunState, stack, unstack
 from emovox.inference.summary import LONG
@@ -146,14 +146,16 @@ class InferenceRun:
             blocks = decoding.blocks() if self._sink is None else tee(decoding.blocks(), self._sink)
             first = list(islice(blocks, 1))  # with which it is known how many channels there are
             side = side_of(options.side, options.channel, decoding.channels)
-            self._ruling = self._policy.rule(side)
+            self._ruling = self._policy.rule(side, options.purpose, options.consent)
             blocks = chain(first, blocks)
             windows = cut(blocks, **grid, speech=self._speech)
             if self._ruling.inferred:
                 yield from self._tasks(windows, grid)
             else:  # speech is found in them, and that is all
                 deque(windows, maxlen=0)
-            self._facts = facts(decoding, self._speech.spans, name=name_, sha256=sha256, side=side)
+            self._facts = facts(
+                decoding, self._speech.spans, name=name_, sha256=sha256, side=side, options=options
+            )
             self._warnings = warnings(decoding, self._speech.spans, by_speech=options.by_speech)
 
     def _tasks(self, windows: Iterator[Window], grid: dict[str, int]) -> Iterator[WindowTask]:
@@ -216,7 +218,7 @@ class InferenceRun:
         """Take over another run's survey instead of reading the recording."""
         self._facts, self._warnings = survey, list(codes)
         self._speech.spans.extend(spans)
-        self._ruling = self._policy.rule(survey.side)
+        self._ruling = self._policy.rule(survey.side, survey.purpose, survey.consent)
 
     def finish(self, model: ModelFacts) -> Recognition | EmovoxError:
         """The recognition or the error, once no window is waiting."""

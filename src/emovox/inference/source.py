@@ -9,8 +9,9 @@ from emovox.audio.recording import Source, open_recording
 from emovox.audio.speech import Span
 from emovox.audio.waveform import SAMPLE_RATE, Waveform
 from emovox.errors import OptionsError
-from emovox.inference.options import Sink
-from emovox.inference.recognition import MOSTLY_SILENCE, NO_SPEECH, RecordingFacts
+from emovox.inference.options import Options, Sink
+from emovox.inference.recognition import MOSTLY_SILENCE, NO_SPEECH
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.policy import Side
 from emovox.settings import settings
 
@@ -71,6 +72,7 @@ def facts(
     name: str | None,
     sha256: str,
     side: Side | None,
+    options: Options,
 ) -> RecordingFacts:
     """What a result says of the recording, once it was read."""
     return RecordingFacts(
@@ -85,6 +87,8 @@ def facts(
         codec=decoding.codec,
         speech=sum(span.end - span.start for span in spans) / SAMPLE_RATE,
         side=side,
+        purpose=options.purpose,
+        consent=options.consent,
     )
 
 

@@ -20,7 +20,8 @@ from emovox.baselines.baseline import Baseline
 from emovox.baselines.shift import Shift
 from emovox.errors import EmovoxError
 from emovox.inference.options import Options
-from emovox.inference.recognition import ModelFacts, Recognition, RecordingFacts
+from emovox.inference.recognition import ModelFacts, Recognition
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.inference.run import InferenceRun, WindowTask
 from emovox.inference.state import RunState
 from emovox.models.metadata import Metadata

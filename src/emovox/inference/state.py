@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from emovox.audio.speech import Span
 from emovox.inference.pooling import Pool
-from emovox.inference.recognition import RecordingFacts
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.models.runtime.engine import Floats
 from emovox.models.runtime.readout_function import Functions
 

@@ -16,10 +16,10 @@ from emovox.inference.recognition import (
     UNSURE,
     ModelFacts,
     Recognition,
-    RecordingFacts,
     Segment,
     format_timestamp,
 )
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.policy import Policy, Ruling, Side
 from emovox.version import __version__
 
@@ -65,7 +65,7 @@ def withheld(recognition: Recognition, policy: Policy) -> Recognition:
     side = recognition.recording.side
     if side is None or not recognition.is_inferred:
         return recognition
-    ruling = policy.rule(side)
+    ruling = policy.ruling(side)
     if ruling.inferred:
         return recognition
     segments = [

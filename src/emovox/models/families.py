@@ -10,6 +10,7 @@ from emovox.models.family import Family
 from emovox.models.odyssey.family import ODYSSEY
 from emovox.models.sensevoice.family import SENSEVOICE
 from emovox.models.snapshot import Snapshot
+from emovox.models.speechbrain.family import SPEECHBRAIN
 from emovox.models.voxprofile.family import VOXPROFILE
 from emovox.models.wav2vec2.family import WAV2VEC2
 from emovox.models.whisper.family import WHISPER
@@ -17,6 +18,7 @@ from emovox.models.whisper.family import WHISPER
 FAMILIES: tuple[Family[Any], ...] = (
     SENSEVOICE,
     EMOTION2VEC,
+    SPEECHBRAIN,
     WAV2VEC2,
     ODYSSEY,
     WHISPER,

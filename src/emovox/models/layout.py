@@ -51,5 +51,14 @@ TRANSFORMERS = Layout(
     ),
 )
 
-LAYOUTS = (TRANSFORMERS, FUNASR)
+SPEECHBRAIN = Layout(
+    config="hyperparams.yaml",
+    describing=frozenset(
+        {"hyperparams.yaml", "label_encoder.txt", "model.ckpt", "config.json", "emovox-labels.json"}
+    ),
+    others=frozenset({"README.md"}),
+    weights=(re.compile(r"wav2vec2\.ckpt"),),
+)
+
+LAYOUTS = (TRANSFORMERS, FUNASR, SPEECHBRAIN)
 """In the order in which a repository is looked through: one of transformers may have an optimizer.pt, too."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from emovox.models.entry import CatalogModel, Licence
-from emovox.models.layout import TRANSFORMERS
+from emovox.models.layout import SPEECHBRAIN, TRANSFORMERS
 
 LARGE = "emotion2vec_plus_large"
 BUNDLED = Path(__file__).with_name("bundled")
@@ -21,9 +21,14 @@ _FUNASR = Licence(
 _SUPERB = (("neu", "neutral"), ("hap", "happy"), ("ang", "angry"), ("sad", "sad"))
 
 
-def _on_card(id_: str) -> Licence:
-    """A licence that stands in a model card which wasn't seen when the entry was written."""
-    return Licence("see its card", f"https://huggingface.co/{id_}", chinese="见模型卡")
+def _vox_profile(id_: str) -> Licence:
+    """That of Vox-Profile's models.
+
+    Their README "advises the use under the RAIL license", and names as out of scope clinical uses, surveillance,
+    what invades privacy, and commercial use; the cards say OpenRAIL. Both by copies and quotations of others: the
+    originals could not be reached.
+    """
+    return Licence("OpenRAIL, no commercial use", f"https://huggingface.co/{id_}", chinese="OpenRAIL，不得商用")
 
 
 # As the authors' examples name the classes of Vox-Profile's models.
@@ -71,11 +76,12 @@ CATALOG = (
     ),
     CatalogModel(
         name="emotion2vec_plus_seed",
-        title="nine emotions, tuned on 201 hours of academic recordings",
+        title="nine emotions, tuned on 201 hours of academic recordings, those of EmoBox",
         licence=_FUNASR,
         huggingface="emotion2vec/emotion2vec_plus_seed",
         modelscope="iic/emotion2vec_plus_seed",
-        chinese="九种情感，用 201 小时学术录音微调",
+        chinese="九种情感，用 EmoBox 的 201 小时学术录音微调",
+        corpora=("EmoBox",),  # as its card says
     ),
     # Only on ModelScope: https://huggingface.co/emotion2vec/models lists the other four. The licence is that of
     # its card, by way of a copy: https://huggingface.co/thegenerativegeneration/emotion2vec_base_finetuned
@@ -154,6 +160,17 @@ CATALOG = (
         corpora=("IEMOCAP",),
     ),
     CatalogModel(
+        name="emotion-recognition-wav2vec2-IEMOCAP",
+        title="neutral, angry, happy, sad; 94 million parameters, trained on IEMOCAP: acted English",
+        licence=Licence("Apache-2.0", "https://huggingface.co/speechbrain/emotion-recognition-wav2vec2-IEMOCAP"),
+        download_size=378_000_000,
+        huggingface="speechbrain/emotion-recognition-wav2vec2-IEMOCAP",
+        chinese="中性、愤怒、快乐、悲伤；9400 万参数，用 IEMOCAP（英语表演语音）训练",
+        layout=SPEECHBRAIN,
+        labels=_SUPERB,
+        corpora=("IEMOCAP",),
+    ),
+    CatalogModel(
         name="wav2vec2-large-robust-12-ft-emotion-msp-dim",
         title="arousal, dominance, valence; 165 million parameters, trained on MSP-Podcast: podcasts in English",
         licence=Licence(
@@ -216,11 +233,10 @@ CATALOG = (
         corpora=("MSP-Podcast",),
     ),
     # What they give and what they were trained on: https://github.com/tiantiaf0627/vox-profile-release, README.md.
-    # Their cards' licences could not be read when this was written.
     CatalogModel(
         name="whisper-large-v3-msp-podcast-emotion",
         title="nine classes; arousal, valence, dominance; trained on MSP-Podcast: podcasts in English",
-        licence=_on_card("tiantiaf/whisper-large-v3-msp-podcast-emotion"),
+        licence=_vox_profile("tiantiaf/whisper-large-v3-msp-podcast-emotion"),
         huggingface="tiantiaf/whisper-large-v3-msp-podcast-emotion",
         chinese="九个类别，以及唤醒度、效价、支配度；Whisper large v3，用 MSP-Podcast（英语播客）训练",
         layout=None,
@@ -230,7 +246,7 @@ CATALOG = (
     CatalogModel(
         name="whisper-large-v3-msp-podcast-emotion-dim",
         title="arousal, valence, dominance; Whisper large v3, trained on MSP-Podcast: podcasts in English",
-        licence=_on_card("tiantiaf/whisper-large-v3-msp-podcast-emotion-dim"),
+        licence=_vox_profile("tiantiaf/whisper-large-v3-msp-podcast-emotion-dim"),
         huggingface="tiantiaf/whisper-large-v3-msp-podcast-emotion-dim",
         chinese="唤醒度、效价、支配度；Whisper large v3，用 MSP-Podcast（英语播客）训练",
         layout=None,
@@ -239,7 +255,7 @@ CATALOG = (
     CatalogModel(
         name="wavlm-large-categorical-emotion",
         title="nine classes; arousal, valence, dominance; trained on MSP-Podcast: podcasts in English",
-        licence=_on_card("tiantiaf/wavlm-large-categorical-emotion"),
+        licence=_vox_profile("tiantiaf/wavlm-large-categorical-emotion"),
         huggingface="tiantiaf/wavlm-large-categorical-emotion",
         chinese="九个类别，以及唤醒度、效价、支配度；WavLM large，用 MSP-Podcast（英语播客）训练",
         layout=None,
@@ -249,7 +265,7 @@ CATALOG = (
     CatalogModel(
         name="wavlm-large-msp-podcast-emotion-dim",
         title="arousal, valence, dominance; WavLM large, trained on MSP-Podcast: podcasts in English",
-        licence=_on_card("tiantiaf/wavlm-large-msp-podcast-emotion-dim"),
+        licence=_vox_profile("tiantiaf/wavlm-large-msp-podcast-emotion-dim"),
         huggingface="tiantiaf/wavlm-large-msp-podcast-emotion-dim",
         chinese="唤醒度、效价、支配度；WavLM large，用 MSP-Podcast（英语播客）训练",
         layout=None,

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -53,15 +53,40 @@ class _NoAliasLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a small file of settings in YAML: plain data, without tags and aliases.
+class Tagged(NamedTuple):
+    """A value under a tag of its program's own, which nobody interprets."""
+
+    tag: str
+    value: Any
+
+
+class _TagLoader(_NoAliasLoader):
+    """One that keeps the tags of a program's own."""
+
+    def construct_tagged(self, suffix: str, node: yaml.Node) -> Tagged:
+        if isinstance(node, yaml.MappingNode):
+            return Tagged(suffix, self.construct_mapping(node, deep=True))
+        if isinstance(node, yaml.SequenceNode):
+            return Tagged(suffix, self.construct_sequence(node, deep=True))
+        return Tagged(suffix, node.value)
+
+
+_TagLoader.add_multi_constructor("!", _TagLoader.construct_tagged)
+
+
+def read_yaml(path: Path, *, tags: bool = False) -> dict[str, Any]:
+    """Read a small file of settings in YAML: plain data, without aliases.
+
+    Args:
+        path: the file.
+        tags: keep local tags, such as `!new:a.b`, as `Tagged`; else they are refused, as Python's always are.
 
     Raises:
         ModelError: as `read_text`, or it holds no settings.
     """
     text = read_text(path)
     try:
-        settings = yaml.load(text, Loader=_NoAliasLoader)  # noqa: S506 - a SafeLoader with less
+        settings = yaml.load(text, Loader=_TagLoader if tags else _NoAliasLoader)  # noqa: S506 - safe ones with less
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(settings, dict):

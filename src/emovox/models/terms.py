@@ -29,6 +29,14 @@ _FUNASR = Terms(
     "anyone who names source, authors and model; it is “for reference and learning purposes only”",
     "任何人，须注明出处、作者并保留模型名称；许可证称其“仅作为参考和学习使用”",
 )
+_RESPONSIBLE = Terms(
+    "anyone, but for the uses that its licence forbids: read it", "任何人，但许可证禁止的用途除外：请自行阅读"
+)
+# As the README of https://github.com/tiantiaf0627/vox-profile-release has it.
+_VOX_PROFILE = Terms(
+    "research and private use; its authors exclude products, surveillance and diagnosis",
+    "研究和个人使用；作者排除了商用、监控和诊断",
+)
 _UNKNOWN = Terms("as its licence says: read it", "以其许可证为准：请自行阅读")
 
 # By what is left of a name in small letters, without spaces; so SPDX's identifiers and the hubs' are read alike.
@@ -38,6 +46,8 @@ _KNOWN = (
     (r"cc-by-sa(-[1-4]\.0)?", _ALIKE),
     (r"cc-by-nc(-(sa|nd))?(-[1-4]\.0)?", _NONCOMMERCIAL),
     (r"funasr-model-licence", _FUNASR),
+    (r"(creativeml-|bigscience-|bigcode-)?open-?rail(-m|\+\+|-m\+\+)?", _RESPONSIBLE),
+    (r"openrail,-no-commercial-use", _VOX_PROFILE),
 )
 
 

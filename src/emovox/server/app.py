@@ -6,6 +6,7 @@ from emovox.server.http import problems
 from emovox.server.http.access import Access
 from emovox.server.http.guard import Guard
 from emovox.server.http.openapi import describe
+from emovox.server.http.use import Use
 from emovox.server.lifespan import lifespan
 from emovox.server.metrics import Metrics, Observer
 from emovox.server.routes import (
@@ -92,6 +93,7 @@ def create_app(*, host: str = "127.0.0.1", keys_needed: bool = False) -> FastAPI
     describe(app)
     metrics = Metrics(service)
     app.state.metrics = metrics
+    app.add_middleware(Use)
     app.add_middleware(
         Guard,
         hosts={"localhost", "127.0.0.1", "::1", host.lower(), *_words(options.allowed_hosts.lower())},

@@ -17,6 +17,7 @@ from emovox.baselines.shift import movable
 from emovox.errors import AudioError, BaselineError, LabelsError, PolicyError, TooLargeError
 from emovox.heads.dataset import stored_embedding
 from emovox.inference.model_pool import ModelChoice
+from emovox.inference.options import LiveArguments
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.outputs import EMBEDDING
@@ -115,7 +116,7 @@ def fit_outputs(
 
 
 async def embed_uploads(
-    service: Service, files: Sequence[Upload], choice: ModelChoice, side: str | None
+    service: Service, files: Sequence[Upload], choice: ModelChoice, declared: LiveArguments
 ) -> Material:
     """The embeddings of the speech in uploads, one after the other, as one place in the queue.
 
@@ -123,7 +124,7 @@ async def embed_uploads(
         service: that received them.
         files: the uploads.
         choice: the model.
-        side: whose voices they are; None: nobody says.
+        declared: of all of them, as options of a recognition.
 
     Raises:
         Problem: the service can't recognise anything right now.
@@ -135,7 +136,12 @@ async def embed_uploads(
         for file in files:
             try:
                 recognition = await service.embed(
-                    file.token, file.name, choice, side, max_seconds=longest, progress=JobProgress(size=file.size)
+                    file.token,
+                    file.name,
+                    choice,
+                    declared,
+                    max_seconds=longest,
+                    progress=JobProgress(size=file.size),
                 )
             except TooLargeError:
                 reason = f"longer than {longest:g} s: recognise it as a job, and give its outputs"
@@ -144,7 +150,7 @@ async def embed_uploads(
                 material.leave_out(file.name, error.reason)
             else:
                 if not recognition.is_inferred:
-                    material.leave_out(file.name, _WITHHELD.format(side))
+                    material.leave_out(file.name, _WITHHELD.format(recognition.recording.side))
                 elif SOUNDLESS & set(recognition.warnings) or recognition.embedding is None:
                     material.leave_out(file.name, _NO_SPEECH)
                 else:

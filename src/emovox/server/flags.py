@@ -1,6 +1,6 @@
 """Flags of a list: the moments of each recording in it, and which of them are left out for want of any."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from emovox.archive.archive import Archive
@@ -43,6 +43,10 @@ class FlagsOf:
     def narrowed(self, where: Filter) -> Filter:
         """The filter, with what can't have moments of the chosen one left out."""
         return where if self._rule is None else replace(where.allowed(), rule=self._rule)
+
+    def shows(self, moments: Mapping[str, object]) -> bool:
+        """Whether what has these moments, by flag, is in the list."""
+        return self._chosen is None or self._chosen in moments
 
     def moments(self, records: Sequence[ArchiveRecord]) -> dict[str, dict[str, list[MomentView]]]:
         """By record and flag; nothing of a flag that can't be looked for here any more.

@@ -15,7 +15,7 @@ from emovox.policy import Ruling, Side
 
 _SAME = (
     "name", "emotion", "confidence", "scores", "readouts", "duration", "model", "warnings", "side", "policy",
-    "summary",
+    "summary", "channel",
 )  # fmt: skip
 _GIVEN = ("emotion", "confidence", "scores", "scores_without", "head", "policy")  # or not, in result.json
 
@@ -58,6 +58,18 @@ class Summary(BaseModel):
     warnings: list[str]
     side: Side | None = Field(None, description="whose voice it is; left out if nobody said", exclude_if=is_none)
     policy: Ruling | None = Field(None, description="what the policy decided; likewise", exclude_if=is_none)
+    channel: int | None = Field(
+        None, description="the one that was recognised by itself, from 1; left out if all were", exclude_if=is_none
+    )
+    call: list[str] | None = Field(
+        None,
+        description="ids of the results of the recording's channels, each recognised by itself by one model, in "
+        "order, its own among them; left out if there is no other",
+        exclude_if=is_none,
+    )
+    others: "list[Summary] | None" = Field(
+        None, description="of such a call the other channels; in lists with `together` alone", exclude_if=is_none
+    )
     summary: Brief | None = Field(
         None, description="what its segments come to, by rule, in a line; left out without any", exclude_if=is_none
     )
@@ -96,6 +108,7 @@ def read_summary(id_: str, data: dict[str, Any]) -> Summary:
             name=data["recording"]["name"],
             duration=data["recording"]["duration"],
             side=data["recording"].get("side"),
+            channel=data["recording"].get("channel"),
             model=data["model"]["name"],
             readouts=data.get("readouts") or _trained(data),
             summary=_brief(data.get("summary")),

@@ -14,7 +14,7 @@ from emovox.audio.decoded import Decoded
 from emovox.audio.isolation.decoders import Decoders
 from emovox.audio.waveform import Waveform
 from emovox.inference.model_pool import ModelChoice, ModelPool
-from emovox.inference.options import Options, Request
+from emovox.inference.options import LiveArguments, Options, Request
 from emovox.inference.recognition import Recognition
 from emovox.inference.scheduler import Scheduler
 from emovox.models.runtime.engine import usable_cores
@@ -169,7 +169,7 @@ class Service:
         token: str,
         name: str | None,
         choice: ModelChoice,
-        side: str | None,
+        declared: LiveArguments,
         *,
         max_seconds: float,
         progress: JobProgress,
@@ -180,7 +180,7 @@ class Service:
             token: of the upload.
             name: of the recording.
             choice: the model.
-            side: whose voice it is; None: nobody says.
+            declared: of it, as options of a recognition.
             max_seconds: of the longest recording accepted.
             progress: is kept up to date.
 
@@ -188,7 +188,7 @@ class Service:
             AudioError: the recording can't be used.
             Problem: the service can't recognise it right now.
         """
-        options = Options.of(embedding=True, speech_only=True, side=side)
+        options = Options.of(embedding=True, speech_only=True, **declared)
         async with self._decode(token, name, options, max_seconds=max_seconds, progress=progress) as decoded:
             request = Request(decoded, options, sink=_progress_sink(progress, None))
             return await self.scheduler.recognize(choice, request)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from emovox import exports, private
 from emovox.archive.archive import Archive
@@ -24,6 +25,7 @@ from emovox.inference.frames import RowsIn
 from emovox.inference.recognition import Recognition
 from emovox.outputs import RESULT
 from emovox.refusals import is_exhausted
+from emovox.server.calls import Calls
 from emovox.server.flags import FlagsOf
 from emovox.server.http.problems import Problem, damaged
 from emovox.server.output_summary import Summary, read_summary, summary_of
@@ -184,7 +186,14 @@ class StoredOutputs:
         return self._timelines.read(self.directory(id_), start=start, end=end, points=points, segments=segments)
 
     def find(
-        self, where: Filter, *, before: str | None, limit: int, flag: str | None = None, raw: bool = False
+        self,
+        where: Filter,
+        *,
+        before: str | None,
+        limit: int,
+        flag: str | None = None,
+        raw: bool = False,
+        together: bool = False,
     ) -> tuple[list[Summary], str | None]:
         """A page of those in the archive, latest first. Outputs that are damaged or just deleted are left out.
 
@@ -194,6 +203,8 @@ class StoredOutputs:
             limit: of the page.
             flag: of which there must be moments: a name, or a rule.
             raw: whether moments are looked for without the baselines that recordings were recognised with.
+            together: whether a recording whose channels were recognised by themselves is one: the first of them
+                in the list for which all holds, with the others.
 
         Returns:
             The page, and the id to continue from, if there is more. With a flag it may be short of the limit all
@@ -204,26 +215,48 @@ class StoredOutputs:
             sqlalchemy.exc.SQLAlchemyError: the database can't be read.
         """
         flags = FlagsOf(self._archive, flag, raw=raw)
+        where = flags.narrowed(where)
         page: list[Summary] = []
         for looked in itertools.count(1):
             rows = self._archive.directories.page(
-                self._root, flags.narrowed(where), before=before, limit=max(limit, flags.together) + 1
+                self._root, where, before=before, limit=max(limit, flags.together) + 1
             )
-            moments = flags.moments([record for _, record, _ in rows])
+            calls = Calls(self._archive, self._root, rows, where, flags)
             for path, record, modified in rows:
-                if flag is not None and flag not in moments.get(record.id, {}):
+                moments = calls.moments.get(record.id, {})
+                if (flag is not None and flag not in moments) or (together and not calls.leads(path.name)):
                     continue
                 if (summary := self._summary(path.name, record, modified)) is None:
                     continue
                 if len(page) == limit:
                     return page, page[-1].id
-                page.append(summary.model_copy(update={"moments": moments.get(record.id)}))
+                others = [self._summary(*each) for each in calls.others(path.name)] if together else []
+                more = {
+                    "moments": moments or None,
+                    "call": calls.of(path.name),
+                    "others": [
+                        item.model_copy(update={"moments": calls.moments_of(item.id), "call": calls.of(item.id)})
+                        for item in others
+                        if item is not None
+                    ]
+                    or None,
+                }
+                page.append(summary.model_copy(update=more))
             if len(rows) <= max(limit, flags.together):
                 return page, None
             before = rows[-1][0].name
             if flag is not None and looked == flags.most:
                 return page, before
         raise AssertionError  # the count doesn't end
+
+    def call(self, id_: str) -> list[str] | None:
+        """The ids of the results of its recording's channels, in order; None: no other is known."""
+        sha256 = self.sha256(id_)
+        try:
+            calls = self._archive.directories.calls(self._root, [] if sha256 is None else [sha256])
+        except SQLAlchemyError:  # it is away, and results can be read all the same
+            return None
+        return list(calls[id_]) if id_ in calls else None
 
     def _summary(self, id_: str, record: ArchiveRecord, modified: int) -> Summary | None:
         """The summary of outputs in the archive; of their result.json if that is another; None if it is gone."""

@@ -18,7 +18,7 @@ from emovox.heads.dataset import cache_key, checksum
 from emovox.heads.embedding_cache import EmbeddingCache
 from emovox.heads.training import Trained, train
 from emovox.heads.value_training import TrainedValues, train_values
-from emovox.inference.options import Sink
+from emovox.inference.options import LiveArguments, Sink
 from emovox.inference.recognition import NO_SPEECH
 from emovox.inference.recognizer import Recognizer
 from emovox.labels.label_list import Listed, read_labels
@@ -26,7 +26,6 @@ from emovox.labels.value_list import read_values
 from emovox.models.fitted import Fitted
 from emovox.models.head import Head
 from emovox.outputs import EMBEDDING
-from emovox.policy import Side
 from emovox.speech_embeddings import SILENCE, find_sources
 from emovox.upgrade.material import is_same, material_of
 from emovox.upgrade.selection import Selection
@@ -205,9 +204,9 @@ class BaselineFitting:
         sounds = list(self._sounds(records))
         if not sounds:
             sounds = [pair for pair in self._at_source(baseline) if pair[0].startswith(digest)]
-        side = next((record.side for record in records if record.side is not None), None)
+        declared = _declared(records)
         for sha256, path in sounds:
-            if (embedding := self._of_speech(path, sha256, cache, side)) is not None:
+            if (embedding := self._of_speech(path, sha256, cache, declared)) is not None:
                 return sha256, embedding
         return None
 
@@ -237,16 +236,16 @@ class BaselineFitting:
                             pairs.append((checksum(item.path), item.path))
         return self._sources[baseline.name]
 
-    def _of_speech(self, path: Path, sha256: str, cache: EmbeddingCache, side: Side | None) -> Floats | None:
+    def _of_speech(self, path: Path, sha256: str, cache: EmbeddingCache, declared: LiveArguments) -> Floats | None:
         """The embedding of the speech in a recording, if the policy allows one and there is speech."""
-        if side in self._recognizer.policy.withheld:
+        if declared["side"] in self._recognizer.policy.withheld:
             return None
         embedding = cache.get(sha256)
         if embedding is not None and embedding.shape == (self._recognizer.metadata.embedding_size,):
             return embedding
         try:
             recognition = self._recognizer.recognize(
-                path, embedding=True, speech_only=True, sink=self._sink, side=None if side is None else [side]
+                path, embedding=True, speech_only=True, sink=self._sink, **declared
             )
         except DecoderError:
             raise
@@ -256,6 +255,15 @@ class BaselineFitting:
             return None
         cache.put(sha256, recognition.embedding[0])
         return np.asarray(recognition.embedding[0], np.float32)
+
+
+def _declared(records: list[ArchiveRecord]) -> LiveArguments:
+    """What was declared of a recording, as options of a recognition."""
+    side, purpose, consent = (
+        next((value for record in records if (value := getattr(record, name)) is not None), None)
+        for name in ("side", "purpose", "consent")
+    )
+    return {"side": side, "purpose": purpose, "consent": consent}
 
 
 def families(baselines: Collection[Baseline]) -> list[tuple[Baseline | None, list[Baseline]]]:

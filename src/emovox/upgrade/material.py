@@ -16,14 +16,8 @@ from emovox.baselines.baseline import CORPUS, SELF, SPEAKER
 from emovox.emotions import NAMES
 from emovox.inference import stored_result as stored
 from emovox.inference.baseline_facts import BaselineFacts
-from emovox.inference.recognition import (
-    BASELINE_SHORT,
-    Granularity,
-    Recognition,
-    RecordingFacts,
-    format_timestamp,
-    trained,
-)
+from emovox.inference.recognition import BASELINE_SHORT, Granularity, Recognition, format_timestamp, trained
+from emovox.inference.recording_facts import RecordingFacts
 from emovox.inference.smoothing import SMOOTHING
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
 
@@ -149,6 +143,8 @@ class Material:
             "smoothing": self.smoothing,
             "emotions": emotions,
             "side": None if side is None else [side],
+            "purpose": self.record.purpose,
+            "consent": self.record.consent,
             **own,
         }
 
@@ -228,4 +224,6 @@ def _facts(record: ArchiveRecord) -> RecordingFacts:
         codec=record.codec,
         speech=record.speech,
         side=record.side,
+        purpose=record.purpose,
+        consent=record.consent,
     )

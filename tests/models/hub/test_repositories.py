@@ -14,7 +14,7 @@ from emovox.models.hub import pull as hub
 from emovox.models.hub.published import SnapshotSource
 from emovox.models.loading import load, open_snapshot
 from emovox.models.named import CATALOG
-from support import snapshots, wav2vec2_snapshots
+from support import sensevoice_snapshots, snapshots, speechbrain_snapshots, wav2vec2_snapshots
 from support.hub import LISTING, Fault, Hub
 from support.pulls import HASTY, contents
 
@@ -67,6 +67,15 @@ def test_one_of_funasr(served: Hub, tmp_path: Path) -> None:
     assert find(NAME).licence.name == open_snapshot(snapshot_path(NAME)).licence == "not stated"
 
 
+def test_of_sensevoice_and_speechbrain_come_the_files_that_are_read(served: Hub, tmp_path: Path) -> None:
+    for name, write in (("sense", sensevoice_snapshots.write), ("brain", speechbrain_snapshots.write)):
+        published = contents(write(tmp_path / name))
+        served.files = {**published, "custom_interface.py": b"x", "chn_jpn_yue_eng_ko_spectok.bpe.model": b"x"}
+        served.published = dict(served.files)
+        assert contents(pull(f"hf:some/{name}")).keys() == {*published, "source.json"}
+        assert load(f"hf:some/{name}", precision="fp32").metadata.emotions is not None or name == "brain"
+
+
 def test_revisions_lie_beside_each_other(served: Hub, transformers: dict[str, bytes]) -> None:
     with pytest.raises(NotInstalledError, match=r"`emovox models pull hf:some/model@refs/pr/1`"):
         resolve(f"{NAME}@refs/pr/1")
@@ -84,12 +93,20 @@ def test_revisions_lie_beside_each_other(served: Hub, transformers: dict[str, by
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ({"model.safetensors": b"w" * 20_000}, r"needs a config\.json or config\.yaml and one file of weights"),
+        (
+            {"model.safetensors": b"w" * 20_000},
+            r"needs a config\.json or config\.yaml or hyperparams\.yaml and one file",
+        ),
         ({"config.json": b"{}"}, "one file of weights"),
         ({"config.json": b"{}", "model-00001-of-00002.safetensors": b"w"}, "one file of weights"),
         ({"config.json": b'{"model_type": "bert"}', "model.safetensors": b"w" * 20_000}, "can be computed"),
         ({"config.json": b"{", "pytorch_model.bin": b"w" * 20_000}, "not valid JSON"),
         ({"config.yaml": b"model: Paraformer", "model.pt": b"w" * 20_000}, "hf:some/model was not downloaded"),
+        ({"config.yaml": b"model: SenseVoiceSmall", "model.pt": b"w" * 20_000}, "encoder is None"),
+        (
+            {"hyperparams.yaml": b"output_mlp: !apply:os.system [true]", "wav2vec2.ckpt": b"w" * 20_000},
+            "was not downloaded: hyperparams.yaml: wav2vec2 is None",
+        ),
     ],
 )
 def test_what_cannot_be_computed_is_refused_before_its_weights_come(

@@ -38,7 +38,7 @@ class Filled:
     def path(self, template: str, **values: str) -> str:
         """A path with its parameters filled in."""
         kind = template.split("/")[2] if template.count("/") > 1 else ""
-        given = {"id_": self.ids.get(kind, ""), "tag": "complaint", "name": "result.json", **values}
+        given = {"id_": self.ids.get(kind, ""), "tag": "complaint", "name": "result.json", "number": "0", **values}
         if kind == "examples":
             given["name"] = values.get("name", "emodb_03b01Wa_angry.flac")
         return re.sub(r"\{(\w+)\}", lambda match: given[match[1]], template)

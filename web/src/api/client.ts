@@ -59,10 +59,12 @@ export function send<T>(
 }
 
 /** The events of an answer to a POST, which EventSource can't make. */
-export async function* events(path: string): AsyncGenerator<{ kind: string; data: unknown }> {
+export async function* events(path: string, body?: unknown): AsyncGenerator<{ kind: string; data: unknown }> {
+  const json =
+    body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
   let answer: Response
   try {
-    answer = await fetch(path, { method: 'POST', credentials: 'same-origin' })
+    answer = await fetch(path, { method: 'POST', credentials: 'same-origin', ...json })
   } catch {
     throw told(gone())
   }

@@ -1147,6 +1147,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
         };
@@ -1611,6 +1621,11 @@ export interface components {
              * @description parts of a result that it shows; the result must have one of them
              */
             parts: ("segments" | "frames")[];
+            /**
+             * Values
+             * @description names of values that it shows, in any case; the result must have all, if it has anything
+             */
+            values: string[];
             /**
              * Missing
              * @description package that must be installed to write it; null: none is missing
@@ -2307,6 +2322,21 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Channel
+             * @description the one that was recognised by itself, from 1; left out if all were
+             */
+            channel?: number | null;
+            /**
+             * Call
+             * @description ids of the results of the recording's channels, each recognised by itself by one model, in order, its own among them; left out if there is no other
+             */
+            call?: string[] | null;
+            /**
+             * Others
+             * @description of such a call the other channels; in lists with `together` alone
+             */
+            others?: components["schemas"]["Summary"][] | null;
             /** @description what the segments come to, by rule; left out without segments, speech or anything to judge */
             summary?: components["schemas"]["SpeechSummary"] | null;
             /** @description as it would be without the baseline, if there is one */
@@ -2409,10 +2439,10 @@ export interface components {
         PolicyView: {
             /**
              * Profile
-             * @description `eu`: of workers and pupils only talk time; `open`: of everybody
+             * @description `eu`: of workers and pupils only talk time; `research`: of customers, too; `open`: everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Sides
              * @description that may be declared as `side`: whose voice a recording is
@@ -2424,10 +2454,21 @@ export interface components {
              */
             talk_time_only: ("customer" | "worker" | "pupil" | "subject")[];
             /**
+             * Require
+             * @description what must be declared of a recording
+             */
+            require: ("side" | "purpose" | "consent")[];
+            /**
              * Require Side
-             * @description whether a side must be declared
+             * @deprecated
+             * @description whether a side must be; goes with 0.3
              */
             require_side: boolean;
+            /**
+             * Ethics
+             * @description reference of the approval that `research` needs
+             */
+            ethics: string | null;
             /**
              * Exception
              * @description the medical or safety reason for which all sides are inferred
@@ -2740,6 +2781,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /** Moments */
@@ -2752,10 +2803,10 @@ export interface components {
         Ruling: {
             /**
              * Profile
-             * @description of the policy: `eu`, or `open`, which allows everything
+             * @description of the policy: `eu`, `research`, or `open`, which allows everything
              * @enum {string}
              */
-            profile: "open" | "eu";
+            profile: "open" | "eu" | "research";
             /**
              * Inferred
              * @description whether anything was inferred; if not there is talk time alone
@@ -2766,6 +2817,11 @@ export interface components {
              * @description the medical or safety reason that the policy gives for inferring all the same
              */
             exception?: string | null;
+            /**
+             * Ethics
+             * @description reference of the approval that the profile `research` needs
+             */
+            ethics?: string | null;
         };
         /**
          * Said
@@ -3085,6 +3141,16 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; null: no side was declared, and everything was allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Purpose
+             * @description what it was recognised for; null: nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept; null: nobody said
+             */
+            consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
             summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /**
@@ -3263,6 +3329,21 @@ export interface components {
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
             /** @description what the policy decided; likewise */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Channel
+             * @description the one that was recognised by itself, from 1; left out if all were
+             */
+            channel?: number | null;
+            /**
+             * Call
+             * @description ids of the results of the recording's channels, each recognised by itself by one model, in order, its own among them; left out if there is no other
+             */
+            call?: string[] | null;
+            /**
+             * Others
+             * @description of such a call the other channels; in lists with `together` alone
+             */
+            others?: components["schemas"]["Summary"][] | null;
             /** @description what its segments come to, by rule, in a line; left out without any */
             summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /** @description as it would be without the baseline, if there is one; in lists */
@@ -3608,7 +3689,7 @@ export interface components {
         };
         /**
          * RecordingFacts
-         * @description The recording.
+         * @description The recording, as a result states it.
          */
         RecordingFacts: {
             /**
@@ -3666,6 +3747,16 @@ export interface components {
              * @description whose voice it is, as was declared; left out if nobody said
              */
             side?: ("customer" | "worker" | "pupil" | "subject") | null;
+            /**
+             * Purpose
+             * @description what it was recognised for, as was declared; left out if nobody said
+             */
+            purpose?: string | null;
+            /**
+             * Consent
+             * @description where the consent is kept, as was declared; left out if nobody said
+             */
+            consent?: string | null;
         };
         /**
          * Recognition
@@ -5126,9 +5217,13 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -5192,9 +5287,13 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -5988,9 +6087,13 @@ export interface operations {
                 track?: number;
                 /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                 emotions?: string;
-                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                 export?: string;
-                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                 model?: string;
                 /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
                 precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
@@ -6053,9 +6156,13 @@ export interface operations {
                     track?: number;
                     /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
                     emotions?: string;
-                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, html. Implies what they show */
+                    /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                    purpose?: string;
+                    /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                    consent?: string;
+                    /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
                     export?: string;
-                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                    /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
                     model?: string;
                     /**
                      * @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32
@@ -6576,6 +6683,8 @@ export interface operations {
                 flag?: string | null;
                 /** @description look for moments without the baselines that recordings were recognised with */
                 raw?: boolean;
+                /** @description a recording whose channels were recognised by themselves as one, with the other channels in `others` */
+                together?: boolean;
                 /** @description as in `next` */
                 after?: string | null;
                 limit?: number;
@@ -7546,6 +7655,10 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
                 /** @description as in `next` */
@@ -9884,6 +9997,10 @@ export interface operations {
                      * @enum {string}
                      */
                     side?: "customer" | "worker" | "pupil" | "subject";
+                    /** @description what they are taken for */
+                    purpose?: string;
+                    /** @description where the consent is kept */
+                    consent?: string;
                     /** @description recordings; of each its speech counts, once */
                     file: string[];
                 };

@@ -1,4 +1,5 @@
 import { archive } from './en/archive'
+import { corrections } from './en/corrections'
 import { input } from './en/input'
 import { problems } from './en/problems'
 import { result } from './en/result'
@@ -84,12 +85,24 @@ export const en = {
           ['Home End', 'To the start, to the end'],
         ],
       },
+      {
+        title: 'To correct segments, in the timeline',
+        keys: [
+          ['1 … 9', 'Say what the segment is'],
+          ['E', 'Another class, in your own words'],
+          ['Backspace', 'Take it back'],
+          ['Z', 'Undo the last one'],
+          ['N', 'To the least certain segment of all recordings'],
+          ['T', 'Train a head on what you said'],
+        ],
+      },
     ] as { title: string; keys: [string, string][] }[],
   },
   ...input,
   ...result,
   ...timeline,
   ...archive,
+  ...corrections,
   ...problems,
 }
 

@@ -1,5 +1,6 @@
 import type { Words } from './en'
 import { archive } from './zh/archive'
+import { corrections } from './zh/corrections'
 import { input } from './zh/input'
 import { problems } from './zh/problems'
 import { result } from './zh/result'
@@ -83,11 +84,23 @@ export const zh: Words = {
           ['Home End', '移到开头、结尾'],
         ],
       },
+      {
+        title: '更正语音段（时间轴中）',
+        keys: [
+          ['1 … 9', '说明这一段是什么'],
+          ['E', '其他类别，自己填写'],
+          ['Backspace', '取消说明'],
+          ['Z', '撤销上一步'],
+          ['N', '跳到所有录音中模型最没有把握的一段'],
+          ['T', '用已有的说明训练分类头'],
+        ],
+      },
     ],
   },
   ...input,
   ...result,
   ...timeline,
   ...archive,
+  ...corrections,
   ...problems,
 }

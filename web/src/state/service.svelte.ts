@@ -91,6 +91,10 @@ class Service {
     this.baselines = await ask(api.GET('/v1/baselines'))
   }
 
+  async loadHeads(): Promise<void> {
+    this.heads = await ask(api.GET('/v1/heads'))
+  }
+
   /** Download a model, with its progress in `pulls`. */
   async pull(name: string): Promise<void> {
     if (this.pulls[name]?.state === 'running') return

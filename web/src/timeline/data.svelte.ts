@@ -66,6 +66,14 @@ export class TimelineData {
     }
   }
 
+  /** Note what somebody said that a segment is; null: nothing any more. */
+  relabel(index: number, label: string | null): void {
+    const segments = this.#all?.segments?.map((segment, at) => (at === index ? { ...segment, label } : segment))
+    if (!this.#all || !segments) return
+    this.#all = { ...this.#all, segments }
+    this.version++
+  }
+
   end(): void {
     this.#stop.abort()
     if (this.#timer) clearTimeout(this.#timer)

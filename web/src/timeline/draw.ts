@@ -291,6 +291,11 @@ export function headline(segment: Segment, series: Series | null): Headline {
   const name = series?.name == null ? segment.emotion : readout?.label
   const line = series?.lines.find((line) => line.name === name) ?? null
   const share = (series?.name == null ? segment.confidence : readout?.confidence) ?? null
+  if (segment.label) {
+    const given = series?.lines.find(({ name }) => name === segment.label) // what somebody said that it is
+    const told = `✓ ${given?.label ?? segment.label}`
+    return { line: given ?? line, label: told, share: null, brief: told }
+  }
   return { line, label: line?.label ?? '', share: line && share, brief: line?.label ?? '' }
 }
 

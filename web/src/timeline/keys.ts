@@ -1,8 +1,9 @@
 /** What the keys do in a timeline. */
+import type { Corrector } from './corrector.svelte'
 import type { Navigation } from './navigation.svelte'
 
 /** Do what a key stands for; one that stands for nothing is left to the page. */
-export function press(navigation: Navigation, event: KeyboardEvent): void {
+export function press(navigation: Navigation, event: KeyboardEvent, corrector: Corrector | null = null): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return
   const { player, view, duration } = navigation
   const length = view.end - view.start
@@ -29,9 +30,25 @@ export function press(navigation: Navigation, event: KeyboardEvent): void {
     '[': () => navigation.step(-1),
     ']': () => navigation.step(1),
     Enter: () => navigation.playChosen(),
+    ...(corrector && labelling(corrector)),
   }
   const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key]
   if (!action) return
   event.preventDefault()
   action()
+}
+
+function labelling(corrector: Corrector): Record<string, () => void> {
+  const digits = corrector.classes
+    .slice(0, 9)
+    .map((label, index) => [`${index + 1}`, () => void corrector.put(label)])
+  return {
+    ...(Object.fromEntries(digits) as Record<string, () => void>),
+    e: () => corrector.type(),
+    z: () => void corrector.undo(),
+    Backspace: () => void corrector.put(null),
+    Delete: () => void corrector.put(null),
+    n: () => void corrector.next(),
+    t: () => corrector.train(),
+  }
 }

@@ -73,6 +73,11 @@ export class Sides {
     return index < 0 ? null : index
   }
 
+  /** The result that a side is. */
+  idOf(side: number): string {
+    return this.call?.ids[side ? 1 : 0] ?? this.#id
+  }
+
   rename(side: number, name: string): void {
     this.names = side ? [this.names[0], name] : [name, this.names[1]]
     if (this.call) nameSides(this.call.key, this.names)

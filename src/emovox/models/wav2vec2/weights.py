@@ -80,7 +80,7 @@ def encoder_source(state: Collection[str], prefix: str, name: str) -> str:
 
 
 def encoder_sizes(state: Mapping[str, Tensor | Inert], prefix: str) -> dict[str, Any]:
-    """The sizes of a WavLM whose config.json doesn't state them, by the shapes of its weights.
+    """The sizes of an encoder whose config.json doesn't state them, by the shapes of its weights.
 
     Args:
         state: what the checkpoint holds.

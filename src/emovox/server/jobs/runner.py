@@ -9,7 +9,7 @@ from typing import Any
 from anyio import move_on_after
 from pydantic import ValidationError
 
-from emovox import files
+from emovox import files, use_log
 from emovox.errors import ModelError
 from emovox.outputs import RESULT
 from emovox.server.http.problems import Problem, from_error, from_validation, log
@@ -126,7 +126,8 @@ class Runner:
     async def _run(self, job: Job, progress: JobProgress) -> None:
         started = time.monotonic()
         try:
-            await self._attempt(job, progress)
+            with use_log.by(f"job {job.id}" if job.batch is None else f"job {job.id} of batch {job.batch}"):
+                await self._attempt(job, progress)
         except Exception as error:  # it is transient, or the job's end couldn't be recorded
             # At least as long as the attempt took: a job that always fails late must not take all the time.
             pause = max(min(LONGEST_PAUSE, 2.0 ** min(job.attempts, 10)), time.monotonic() - started)

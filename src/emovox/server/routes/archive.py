@@ -24,6 +24,7 @@ from emovox.inference.nine import NumberMap, OptionalConfidence, OptionalEmotion
 from emovox.inference.recognition import ReadoutResult
 from emovox.inference.recognizer import Recognizer
 from emovox.inference.summary import Brief
+from emovox.notes import NOTE
 from emovox.policy import Ruling, Side
 from emovox.server.baselines import find_baseline
 from emovox.server.http.date_times import DateTime
@@ -128,6 +129,8 @@ class Archived(BaseModel):
     policy: Ruling | None = Field(
         None, description="what the policy decided; null: no side was declared, and everything was allowed"
     )
+    purpose: str | None = Field(None, description="what it was recognised for; null: nobody said")
+    consent: str | None = Field(None, description="where the consent is kept; null: nobody said")
     summary: Brief | None = Field(
         None,
         description="what its segments come to, by rule, in a line; null: there are none, or it isn't known of "
@@ -218,6 +221,8 @@ def page(
     since: Annotated[DateTime, Query(description="recognised then or later")] = None,
     until: Annotated[DateTime, Query(description="recognised earlier")] = None,
     side: Annotated[Side | None, Query(description="only the voices of this side")] = None,
+    purpose: Annotated[str | None, Query(max_length=NOTE, description="what it was recognised for")] = None,
+    consent: Annotated[str | None, Query(max_length=NOTE, description="where the consent is kept")] = None,
     comparisons: Comparisons = None,
     before: Annotated[
         str | None, Query(pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,9})?:[0-9a-f]{64}$", description="as in `next`")
@@ -242,6 +247,8 @@ def page(
         until,
         revision=text_of(revision),
         side=side,
+        purpose=text_of(purpose),
+        consent=text_of(consent),
     )
     view = view_of(service, compared(where, comparisons), baseline, expect)
     records, next_ = view.find(limit=limit, before=before)

@@ -15,6 +15,8 @@ from emovox.baselines.baseline import Baseline
 from emovox.baselines.removal import holders
 from emovox.errors import BaselineError
 from emovox.inference.model_pool import ModelChoice
+from emovox.inference.options import LiveArguments, Note
+from emovox.notes import NOTE
 from emovox.policy import SIDES, Side
 from emovox.server import baselines, fitting
 from emovox.server.fitting import LeftOut
@@ -95,6 +97,8 @@ class UploadRequest(BaseModel):
     name: str = Field(min_length=1, max_length=128)
     model: str | None = Field(None, max_length=200)
     side: Side | None = None
+    purpose: Note = None
+    consent: Note = None
     replace: bool = False
 
 
@@ -115,6 +119,8 @@ _FORM = {
             "enum": list(SIDES),
             "description": "whose voices they are; the policy of GET /v1/policy may allow no baseline of them",
         },
+        "purpose": {"type": "string", "maxLength": NOTE, "description": "what they are taken for"},
+        "consent": {"type": "string", "maxLength": NOTE, "description": "where the consent is kept"},
         "file": {
             "type": "array",
             "items": {"type": "string", "format": "binary"},
@@ -210,10 +216,11 @@ async def _of_uploads(request: Request, service: Service) -> tuple[Baseline, lis
         if not form.files:
             raise invalid([{"field": "file", "reason": "the form contains no recording"}])
         fitting.check_free(asked.name, replace=asked.replace)
-        service.policy.require(asked.side)
+        declared: LiveArguments = {"side": asked.side, "purpose": asked.purpose, "consent": asked.consent}
+        service.policy.demand(asked.side, asked.purpose, asked.consent)
         service.policy.check(asked.side, "a baseline")
         choice = ModelChoice(_model(asked.model) or service.settings.model)
-        material = await unless_gone(request, fitting.embed_uploads(service, form.files, choice, asked.side))
+        material = await unless_gone(request, fitting.embed_uploads(service, form.files, choice, declared))
         item = await asyncio.to_thread(
             fitting.fit_uploads, service, asked.name, material, choice, replace=asked.replace
         )

@@ -63,6 +63,8 @@ class LiveStart(BaseModel):
     baseline: str | None = None
     expect: str | None = None
     side: str | None = None
+    purpose: str | None = None
+    consent: str | None = None
     export: str | list[str] | None = None
     store: bool = False
     name: str | None = Field(None, max_length=4096)
@@ -88,6 +90,8 @@ class LiveStart(BaseModel):
                 "baseline": self.baseline,
                 "expect": self.expect,
                 "side": self.side,
+                "purpose": self.purpose,
+                "consent": self.consent,
                 "export": export,
                 "store": self.store,
             }
@@ -252,6 +256,8 @@ async def _run(service: Service, socket: WebSocket, start: LiveStart, version: E
             baseline=options.baseline,
             expect=options.expect,
             side=options.side,
+            purpose=options.purpose,
+            consent=options.consent,
             sink=save.sink,
         )
         receiving = asyncio.create_task(stream.receive())

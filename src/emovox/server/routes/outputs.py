@@ -119,6 +119,13 @@ async def page(
     raw: Annotated[
         bool, Query(description="look for moments without the baselines that recordings were recognised with")
     ] = False,
+    together: Annotated[
+        bool,
+        Query(
+            description="a recording whose channels were recognised by themselves as one, with the other "
+            "channels in `others`"
+        ),
+    ] = False,
     after: Annotated[str | None, Query(pattern=f"^{ID.pattern}$", description="as in `next`")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> OutputPage:
@@ -131,7 +138,13 @@ async def page(
     await service.wait_for_archive()
     where = Filter(emotion=emotion, tag=tag and clean(tag), name=name and clean(name), since=since, until=until)
     find = partial(
-        service.stored_outputs.find, where, before=after, limit=limit, flag=flag and clean(flag), raw=raw
+        service.stored_outputs.find,
+        where,
+        before=after,
+        limit=limit,
+        flag=flag and clean(flag),
+        raw=raw,
+        together=together,
     )
     summaries, next_ = await service.query.within(PATIENCE, find)
     return OutputPage(outputs=summaries, next=next_)
@@ -144,9 +157,10 @@ def get(request: Request, id_: OutputId) -> OutputView:
     facts, head = stored.head(id_)
     head.pop("summary", None)  # that of another version may have gone by other rules
     recognition = stored.recognition(id_, "segments") if stored.has_segments(id_) else None
+    call = stored.call(id_) if facts.channel is not None else None
     plain = None if recognition is None or recognition.baseline is None else without_baseline(recognition)
     return OutputView(
-        **facts.model_dump(exclude={"summary", "summary_without"}),
+        **facts.model_copy(update={"call": call}).model_dump(exclude={"summary", "summary_without"}),
         files=[_view(id_, path) for path in stored.files(id_)],
         zip=f"/v1/outputs/{id_}/zip",
         segments=recognition is not None,

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from emovox.policy import SIDES, Profile, Side
+from emovox.policy import SIDES, Demand, Profile, Side
 from emovox.server.http.problems import responses
 from emovox.server.service import service_of
 
@@ -13,10 +13,14 @@ router = APIRouter(prefix="/v1", tags=["vocabulary"])
 class PolicyView(BaseModel):
     """Of whose voice emotions are inferred."""
 
-    profile: Profile = Field(description="`eu`: of workers and pupils only talk time; `open`: of everybody")
+    profile: Profile = Field(
+        description="`eu`: of workers and pupils only talk time; `research`: of customers, too; `open`: everything"
+    )
     sides: list[Side] = Field(description="that may be declared as `side`: whose voice a recording is")
     talk_time_only: list[Side] = Field(description="those of which nothing else is inferred")
-    require_side: bool = Field(description="whether a side must be declared")
+    require: list[Demand] = Field(description="what must be declared of a recording")
+    require_side: bool = Field(description="whether a side must be; goes with 0.3", deprecated=True)
+    ethics: str | None = Field(description="reference of the approval that `research` needs")
     exception: str | None = Field(description="the medical or safety reason for which all sides are inferred")
 
 
@@ -28,6 +32,8 @@ def policy(request: Request) -> PolicyView:
         profile=own.profile,
         sides=list(SIDES),
         talk_time_only=[side for side in SIDES if side in own.withheld],
-        require_side=own.require_side,
+        require=list(own.require),
+        require_side="side" in own.require,
+        ethics=own.ethics,
         exception=own.exception,
     )

@@ -69,6 +69,9 @@ class ExportView(BaseModel):
     title: str
     chinese: str = Field(description="the title in Chinese")
     parts: list[Part] = Field(description="parts of a result that it shows; the result must have one of them")
+    values: list[str] = Field(
+        description="names of values that it shows, in any case; the result must have all, if it has anything"
+    )
     missing: str | None = Field(description="package that must be installed to write it; null: none is missing")
 
 
@@ -127,6 +130,7 @@ def export_formats() -> list[ExportView]:
             title=exports.title(name),
             chinese=exports.title(name, "zh"),
             parts=list(exports.parts(name)),
+            values=list(exports.values(name)),
             missing=exports.missing_package(name),
         )
         for name in exports.FORMATS

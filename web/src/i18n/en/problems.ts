@@ -39,6 +39,10 @@ export const problems = {
     policy:
       'The policy of this service doesn’t allow it, or demands to know whose voice it is: choose a side, for as many channels as the recording has.',
     'baseline-exists': 'There is a baseline with this name already.',
+    labels: 'No head can be trained on these labels.',
+    'no-such-correction': 'Nobody has said what this segment is.',
+    'no-such-segment': 'This result has no such segment.',
+    'head-exists': 'There is a head with this name already.',
     'no-such-baseline': 'This baseline isn’t there: it may have been deleted.',
     'damaged-baseline': 'This baseline is damaged: make it again, or delete it.',
     archive: 'The archive can’t do this.',
