@@ -6,7 +6,9 @@ const EU: PolicyView = {
   profile: 'eu',
   sides: ['customer', 'worker', 'pupil', 'subject'],
   talk_time_only: ['worker', 'pupil'],
+  require: [],
   require_side: false,
+  ethics: null,
   exception: null,
 }
 

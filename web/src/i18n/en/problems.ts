@@ -11,8 +11,6 @@ export const problems = {
     'foreign-origin': 'This service can’t be used from this address: EMOVOX_CORS_ORIGINS must name it.',
     'unknown-host': 'The service isn’t known by this name: EMOVOX_ALLOWED_HOSTS must list it.',
     'no-such-evaluation': 'This evaluation isn’t there: it may have been deleted.',
-    labels:
-      'The list can’t be used: it needs a column of recordings and one of labels, at least two labels that the model knows, and recordings that are stored.',
     'not-found': 'There is nothing here.',
     'no-such-job': 'The service no longer knows this job. Recognise the recording again.',
     'no-such-output': 'This result isn’t there: it may have been deleted.',
@@ -39,7 +37,8 @@ export const problems = {
     policy:
       'The policy of this service doesn’t allow it, or demands to know whose voice it is: choose a side, for as many channels as the recording has.',
     'baseline-exists': 'There is a baseline with this name already.',
-    labels: 'No head can be trained on these labels.',
+    labels:
+      'These labels can’t be used: they are too few, or name nothing that the model knows or that is stored.',
     'no-such-correction': 'Nobody has said what this segment is.',
     'no-such-segment': 'This result has no such segment.',
     'head-exists': 'There is a head with this name already.',
