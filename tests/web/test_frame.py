@@ -85,7 +85,29 @@ def test_colours_of_the_reader_s_own(browser: Browser, service: Client) -> None:
         tab.result()
         selected = page.locator("li.selected")
         assert selected.evaluate("(node) => getComputedStyle(node).outlineStyle") == "solid"
+        shares = page.locator(".verdict .legend i")  # without their colours nothing would tell them apart
+        grounds = shares.evaluate_all("(all) => all.map((one) => getComputedStyle(one).backgroundColor)")
+        assert len(set(grounds)) == len(grounds) > 1
+        line = page.locator("nav [aria-current]").evaluate("(one) => getComputedStyle(one).outlineStyle")
+        assert line == "solid"
         tab.shoot("result-forced", whole=True)
+
+
+def test_on_paper_there_are_no_controls(browser: Browser, service: Client) -> None:
+    with opened(browser, str(service.base_url), color_scheme="dark") as tab:
+        page = tab.open()
+        page.get_by_role("button", name="Try an example").click()
+        tab.result()
+        page.emulate_media(media="print")
+        for control in (".left", "nav", ".switches", ".tools", ".strip", ".play", "article a.button", "dialog"):
+            for one in page.locator(control).all():
+                expect(one).to_be_hidden()
+        expect(page.locator(".verdict")).to_be_visible()
+        expect(page.locator(".stage canvas").first).to_be_visible()
+        ground = page.evaluate("() => getComputedStyle(document.querySelector('.card')).backgroundColor")
+        assert ground == "rgb(255, 255, 255)"
+        page.set_viewport_size({"width": 640, "height": 900})
+        assert page.evaluate("() => document.scrollingElement.scrollWidth") <= 640
 
 
 def test_keys_are_told_and_typing_is_none(tab: Tab) -> None:

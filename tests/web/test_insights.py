@@ -57,7 +57,7 @@ def test_labels_are_compared_with_what_is_stored(browser: Browser, filled: Clien
         page = tab.open("#/insights")
         part = page.get_by_role("region", name="How right the results are")
         page.set_input_files("#labels", str(tmp_path / "none.csv"))
-        expect(part.get_by_text("The list can’t be used")).to_be_visible()
+        expect(part.get_by_text("These labels can’t be used")).to_be_visible()
         page.set_input_files("#labels", str(labels))
         report = part.locator(".report")
         expect(report.get_by_text(f"{len(stored)} recordings, as lite")).to_be_visible()

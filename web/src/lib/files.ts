@@ -36,3 +36,8 @@ async function walked(entry: FileSystemEntry): Promise<Chosen[]> {
     for (const child of some.sort((a, b) => a.name.localeCompare(b.name))) found.push(...(await walked(child)))
   }
 }
+
+/** Whether a file may have a picture, by its kind or its name. */
+export function mayHavePicture(file: { readonly name: string; readonly type: string }): boolean {
+  return /^video\//.test(file.type) || /\.(m4v|mkv|mov|mp4|ogv|webm)$/i.test(file.name)
+}

@@ -2,6 +2,7 @@
 import { api, ask, send } from '../api/client'
 import { asProblem, fromDetails, ProblemError } from '../api/problem'
 import type { BatchView, JobView, Summary } from '../api/types'
+import { mayHavePicture } from '../lib/files'
 import { store, stored, storedInTab, storeInTab } from '../lib/storage'
 import { estimate } from './estimate.svelte'
 import type { Asked } from './options.svelte'
@@ -34,6 +35,8 @@ export class Item {
   /** Seconds until it is sent again. */
   wait = $state(0)
   stop = new AbortController()
+  /** The file, if it may have a picture: as long as the tab is there, for nobody stores it. */
+  readonly picture: File | null
 
   constructor(
     readonly key: number,
@@ -41,7 +44,9 @@ export class Item {
     readonly size: number | null,
     public asked: Asked | null,
     public file: File | null,
-  ) {}
+  ) {
+    this.picture = file && mayHavePicture(file) ? file : null
+  }
 
   /** The one that is heard by itself, from 1. */
   get channel(): number | null {

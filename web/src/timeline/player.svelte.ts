@@ -1,4 +1,4 @@
-/** Plays a recording, or the two sides of a call in step, from any point, or one stretch alone or over and over. */
+/** Plays a recording, or the two sides of a call in step, with its picture if it has one, from any point, or one stretch alone or over and over. */
 import { store, stored } from '../lib/storage'
 
 let sounding: HTMLAudioElement | null = null // of two recordings side by side one is heard
@@ -20,6 +20,7 @@ export class Player {
 
   readonly #audios: HTMLAudioElement[] = []
   readonly #sources: string[] = []
+  #picture: HTMLVideoElement | null = null
   #stretch: { start: number; end: number } | null = null
   #frame = 0
 
@@ -45,6 +46,15 @@ export class Player {
     return audio
   }
 
+  /** A picture without sound, which goes in step with it: an action of its element. */
+  readonly show = (picture: HTMLVideoElement): { destroy: () => void } => {
+    this.#picture = picture
+    picture.currentTime = this.time
+    this.#adjust()
+    if (this.playing) this.#roll()
+    return { destroy: () => (this.#picture = null) }
+  }
+
   toggle(): void {
     if (this.playing) this.#pause()
     else {
@@ -58,6 +68,7 @@ export class Player {
     if (time < start || time >= end) this.#stretch = null
     this.time = time
     for (const audio of this.#audios) if (audio.src) audio.currentTime = time
+    if (this.#picture) this.#picture.currentTime = time
   }
 
   /** Play from one moment to another, and stop, or begin again. */
@@ -114,6 +125,7 @@ export class Player {
       audio.playbackRate = audio.defaultPlaybackRate = this.speed
       audio.volume = this.solo === null || this.solo === side ? this.volume : 0
     }
+    if (this.#picture) this.#picture.playbackRate = this.#picture.defaultPlaybackRate = this.speed
   }
 
   #pause(): void {
@@ -144,6 +156,7 @@ export class Player {
     if (sounding !== first) sounding?.pause()
     sounding = first ?? null
     this.playing = true
+    this.#roll()
     const look = (): void => {
       this.#look()
       if (this.playing) this.#frame = requestAnimationFrame(look)
@@ -156,6 +169,9 @@ export class Player {
     this.playing = false
     cancelAnimationFrame(this.#frame)
     this.#pause()
+    this.#picture?.pause()
+    const [first] = this.#audios
+    if (first) this.#keep(this.#picture, first, 0.01)
   }
 
   #ended(): void {
@@ -164,15 +180,23 @@ export class Player {
     void this.#play()
   }
 
+  /** Set the picture going. */
+  #roll(): void {
+    this.#picture?.play().catch(() => undefined) // it is another file, or has been paused at once
+  }
+
+  /** Bring another element to where the first one is. */
+  #keep(other: HTMLMediaElement | null, first: HTMLMediaElement, apart = APART): void {
+    if (!other || other.seeking || Math.abs(other.currentTime - first.currentTime) <= apart) return
+    if (first.currentTime <= other.duration) other.currentTime = first.currentTime
+  }
+
   #look(): void {
     const [first, ...others] = this.#audios
     if (!first || first.seeking) return
     this.time = first.currentTime
-    for (const audio of others) {
-      if (audio.src && !audio.ended && !audio.seeking && Math.abs(audio.currentTime - first.currentTime) > APART) {
-        audio.currentTime = first.currentTime
-      }
-    }
+    for (const audio of others) if (audio.src && !audio.ended) this.#keep(audio, first)
+    this.#keep(this.#picture, first)
     const stretch = this.#stretch
     if (!stretch || this.time < stretch.end) return
     if (this.looping) return this.seek(stretch.start)

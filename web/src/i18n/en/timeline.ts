@@ -29,6 +29,7 @@ export const timeline = {
     speed: 'Speed',
     loop: 'Repeat the segment',
     volume: 'Volume',
+    picture: 'The picture of the video',
     shares: 'Shares of speech',
     words: 'Add words',
     wordsHint: 'SRT, VTT or TextGrid, dropped here or chosen. They stay in this tab.',

@@ -23,6 +23,7 @@ export const timeline: Pick<Words, 'timeline' | 'plane'> = {
     speed: '速度',
     loop: '循环播放该段',
     volume: '音量',
+    picture: '视频画面',
     shares: '语音占比',
     words: '添加文字',
     wordsHint: '拖入或选择 SRT、VTT 或 TextGrid 文件，内容只留在本标签页。',
