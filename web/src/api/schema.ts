@@ -686,6 +686,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All
+         * @description The evaluations that are kept, latest first.
+         */
+        get: operations["all__v1_evaluations_get"];
+        put?: never;
+        /**
+         * Make
+         * @description Compare a list of labels, of 4 MiB and 50,000 recordings at most, with what is stored of its recordings.
+         *
+         *     Nothing is recognised again: of each recording the latest verdict counts, without a baseline, as the archive
+         *     has it, all of one model and revision.
+         */
+        post: operations["make_v1_evaluations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/evaluations/{id_}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description A report.
+         */
+        get: operations["get_v1_evaluations__id___get"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove
+         * @description Delete a report.
+         */
+        delete: operations["remove_v1_evaluations__id___delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/archive/moments": {
         parameters: {
             query?: never;
@@ -1130,7 +1181,7 @@ export interface components {
              */
             consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
-            summary?: components["schemas"]["Brief"] | null;
+            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
         };
         /**
          * BaselineFacts
@@ -1193,6 +1244,11 @@ export interface components {
              * @description of that model
              */
             revision: string;
+            /**
+             * Side
+             * @description whose voices it is of: what is recognised with it is such a voice where nobody says whose it is; null: it doesn't say
+             */
+            side: ("customer" | "worker" | "pupil" | "subject") | null;
             /**
              * Usable
              * @description whether that model is installed, or the one asked about has its embeddings
@@ -1266,35 +1322,6 @@ export interface components {
              * @description in the order of the files, and of each file's channels
              */
             jobs: components["schemas"]["JobView"][];
-        };
-        /**
-         * Brief
-         * @description A summary in a line, as lists have it. Classes are the nine, or those of the model's first readout.
-         */
-        Brief: {
-            /**
-             * Kind
-             * @description clear: one class leads; tie: two are level, which is within ten points of each other, or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it changes; values: the model gives no classes
-             * @enum {string}
-             */
-            kind: "clear" | "tie" | "unsure" | "arc" | "values";
-            /**
-             * Readout
-             * @description whose classes or values they are; left out for the nine
-             */
-            readout?: string | null;
-            /** @description as a title: `neutral → angry 1:12 → neutral 2:30` */
-            headline: components["schemas"]["Said"];
-            /**
-             * Classes
-             * @description what leads: one class, or two that are level; of an arc the one with most of the speech; none: the model isn't sure, or gives values
-             */
-            classes: string[];
-            /**
-             * Score
-             * @description of the class, where one leads clearly; left out otherwise
-             */
-            score?: number | null;
         };
         /**
          * CorrectionPage
@@ -1380,6 +1407,27 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+        };
+        /**
+         * Covered
+         * @description The surest recordings.
+         */
+        Covered: {
+            /**
+             * Share
+             * @description of all recordings
+             */
+            share: number;
+            /**
+             * Confidence
+             * @description the least among them
+             */
+            confidence: number;
+            /**
+             * Accuracy
+             * @description share of them that is right
+             */
+            accuracy: number;
         };
         /**
          * Curve
@@ -1502,6 +1550,121 @@ export interface components {
             complete: boolean;
         };
         /**
+         * EvaluationList
+         * @description All evaluations, latest first.
+         */
+        EvaluationList: {
+            /** Evaluations */
+            evaluations: components["schemas"]["emovox__server__routes__evaluations__Brief"][];
+        };
+        /**
+         * EvaluationView
+         * @description A report.
+         */
+        EvaluationView: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Clips
+             * @description recordings that were compared
+             */
+            clips: number;
+            /**
+             * Unweighted
+             * @description mean recall
+             */
+            unweighted: number;
+            /**
+             * Weighted
+             * @description share of recordings that are right
+             */
+            weighted: number;
+            /**
+             * Names
+             * @description the classes of the confusion matrix
+             */
+            names: string[];
+            /** Competing */
+            competing: string[];
+            /**
+             * Classes
+             * @description those of the labels
+             */
+            classes: string[];
+            /** Macro F1 */
+            macro_f1: number;
+            /**
+             * Confidence
+             * @description mean of the verdicts'
+             */
+            confidence: number;
+            /** Calibration Error */
+            calibration_error: number;
+            /** Recalls */
+            recalls: {
+                [key: string]: number;
+            };
+            /** F1S */
+            f1s: {
+                [key: string]: number;
+            };
+            /**
+             * Confusion
+             * @description recordings, by label and by verdict, in the order of `names`
+             */
+            confusion: number[][];
+            /**
+             * Coverage
+             * @description from few to all
+             */
+            coverage: components["schemas"]["Covered"][];
+            /**
+             * Intervals
+             * @description of unweighted, weighted and macro_f1
+             */
+            intervals: {
+                [key: string]: components["schemas"]["Interval"];
+            };
+            /** Recall Intervals */
+            recall_intervals: {
+                [key: string]: components["schemas"]["Interval"];
+            };
+            /**
+             * Drawn By
+             * @description the column whose groups were resampled; null: recordings were
+             */
+            drawn_by: string | null;
+            /**
+             * Left Out
+             * @description recordings that were left out, by label
+             */
+            left_out: {
+                [key: string]: number;
+            };
+            missing: components["schemas"]["Missing"];
+            /**
+             * Trained Corpora
+             * @description which corpora the recordings seem to be of that the model was trained on
+             */
+            trained_corpora: string[];
+            /**
+             * Doubts
+             * @description why the figures may flatter, in sentences
+             */
+            doubts: string[];
+        };
+        /**
          * ExampleView
          * @description An example recording.
          */
@@ -1588,6 +1751,11 @@ export interface components {
              * @description of that model
              */
             revision: string;
+            /**
+             * Side
+             * @description whose voices it is of: what is recognised with it is such a voice where nobody says whose it is; null: it doesn't say
+             */
+            side: ("customer" | "worker" | "pupil" | "subject") | null;
             /**
              * Usable
              * @description whether that model is installed, or the one asked about has its embeddings
@@ -1817,6 +1985,16 @@ export interface components {
             status: "ok" | "ready";
         };
         /**
+         * Interval
+         * @description The 95 % interval of a figure, by bootstrap.
+         */
+        Interval: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+        };
+        /**
          * JobPage
          * @description A page of jobs.
          */
@@ -2005,6 +2183,19 @@ export interface components {
              * @description how many the parameters select; those that aren't points are of another model or revision, have no embedding, or are earlier than the latest `limit`
              */
             recognitions: number;
+        };
+        /**
+         * Missing
+         * @description Recordings of the list that aren't stored; no figure counts them.
+         */
+        Missing: {
+            /** Count */
+            count: number;
+            /**
+             * Names
+             * @description the first hundred
+             */
+            names: string[];
         };
         /**
          * ModelView
@@ -2708,7 +2899,7 @@ export interface components {
              */
             consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
-            summary?: components["schemas"]["Brief"] | null;
+            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /** Moments */
             moments: components["schemas"]["MomentView"][];
         };
@@ -3074,7 +3265,7 @@ export interface components {
              */
             consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
-            summary?: components["schemas"]["Brief"] | null;
+            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
@@ -3267,9 +3458,9 @@ export interface components {
              */
             others?: components["schemas"]["Summary"][] | null;
             /** @description what its segments come to, by rule, in a line; left out without any */
-            summary?: components["schemas"]["Brief"] | null;
+            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /** @description as it would be without the baseline, if there is one; in lists */
-            summary_without?: components["schemas"]["Brief"] | null;
+            summary_without?: components["schemas"]["emovox__inference__summary__Brief"] | null;
             /**
              * Moments
              * @description by flag: where its rule holds, if it does; in lists alone
@@ -3431,6 +3622,69 @@ export interface components {
         Written: {
             /** Files */
             files: components["schemas"]["FileView"][];
+        };
+        /**
+         * Brief
+         * @description A summary in a line, as lists have it. Classes are the nine, or those of the model's first readout.
+         */
+        emovox__inference__summary__Brief: {
+            /**
+             * Kind
+             * @description clear: one class leads; tie: two are level, which is within ten points of each other, or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it changes; values: the model gives no classes
+             * @enum {string}
+             */
+            kind: "clear" | "tie" | "unsure" | "arc" | "values";
+            /**
+             * Readout
+             * @description whose classes or values they are; left out for the nine
+             */
+            readout?: string | null;
+            /** @description as a title: `neutral → angry 1:12 → neutral 2:30` */
+            headline: components["schemas"]["Said"];
+            /**
+             * Classes
+             * @description what leads: one class, or two that are level; of an arc the one with most of the speech; none: the model isn't sure, or gives values
+             */
+            classes: string[];
+            /**
+             * Score
+             * @description of the class, where one leads clearly; left out otherwise
+             */
+            score?: number | null;
+        };
+        /**
+         * Brief
+         * @description An evaluation in a line.
+         */
+        emovox__server__routes__evaluations__Brief: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Clips
+             * @description recordings that were compared
+             */
+            clips: number;
+            /**
+             * Unweighted
+             * @description mean recall
+             */
+            unweighted: number;
+            /**
+             * Weighted
+             * @description share of recordings that are right
+             */
+            weighted: number;
         };
         /**
          * FrameReadout
@@ -8255,6 +8509,425 @@ export interface operations {
             };
         };
     };
+    all__v1_evaluations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationList"];
+                };
+            };
+        };
+    };
+    make_v1_evaluations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /**
+                     * Title
+                     * @description what the report is called
+                     * @example calls
+                     */
+                    title: string;
+                    /**
+                     * Labels
+                     * @description the list: a recording and its label in each row, in columns such as path and label. A recording is known by a column sha256, by its name, or by its file's name if no other has that
+                     * @example path,label
+                     *     a.wav,angry
+                     *     b.wav,sad
+                     */
+                    labels: string;
+                    /**
+                     * Format
+                     * @default csv
+                     * @enum {string}
+                     */
+                    format?: "csv" | "tsv" | "jsonl";
+                    /**
+                     * Labels Map
+                     * @description what labels mean; an empty word leaves one out
+                     */
+                    labels_map?: {
+                        [key: string]: string;
+                    };
+                    /**
+                     * Classes
+                     * @description which classes compete: those of the labels that the model has, or all that it has
+                     * @default shared
+                     * @enum {string}
+                     */
+                    classes?: "shared" | "all";
+                    /**
+                     * Model
+                     * @description only what this model recognised; by default that with the most of them
+                     */
+                    model?: string | null;
+                    /**
+                     * Group
+                     * @description column of the groups that are resampled for the intervals
+                     */
+                    group?: string | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The report. `Location` is its address. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    get_v1_evaluations__id___get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvaluationView"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    remove_v1_evaluations__id___delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id_: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     moments_v1_archive_moments_get: {
         parameters: {
             query: {
@@ -9551,6 +10224,11 @@ export interface operations {
                      * @description whose embeddings; by default the model of most of them
                      */
                     model?: string | null;
+                    /**
+                     * Side
+                     * @description whose voices those are that don't say it themselves; the policy of GET /v1/policy may allow no baseline of them
+                     */
+                    side?: ("customer" | "worker" | "pupil" | "subject") | null;
                     /**
                      * Replace
                      * @description fit the one that has this name again

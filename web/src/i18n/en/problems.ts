@@ -13,8 +13,8 @@ export const problems = {
     'no-such-evaluation': 'This evaluation isn’t there: it may have been deleted.',
     labels:
       'The list can’t be used: it needs a column of recordings and one of labels, at least two labels that the model knows, and recordings that are stored.',
-    'use-log': 'The service’s log of use can’t be written, so it does nothing: whoever runs it must see to the disk.',
-    'no-such-flag': 'There is no flag of this name any more.',
+    'use-log':
+      'The service’s log of use can’t be written, so it does nothing: whoever runs it must see to the disk.',
     'not-found': 'There is nothing here.',
     'no-such-job': 'The service no longer knows this job. Recognise the recording again.',
     'no-such-output': 'This result isn’t there: it may have been deleted.',

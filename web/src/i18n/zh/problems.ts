@@ -15,7 +15,6 @@ export const problems: Pick<Words, 'problems'> = {
     'no-such-evaluation': '没有这个评估，可能已被删除。',
     labels: '无法使用这份列表：需要一列录音、一列标签，至少两个模型认识的标签，以及已存储的录音。',
     'use-log': '服务的使用日志无法写入，因此什么都不做：请服务的管理员检查磁盘。',
-    'no-such-flag': '已经没有这个名字的标记。',
     'not-found': '这里什么也没有。',
     'no-such-job': '服务已不记得这个任务，请重新识别。',
     'no-such-output': '没有这个结果，可能已被删除。',
