@@ -1181,7 +1181,7 @@ export interface components {
              */
             consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
-            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
+            summary?: components["schemas"]["Brief"] | null;
         };
         /**
          * BaselineFacts
@@ -1322,6 +1322,35 @@ export interface components {
              * @description in the order of the files, and of each file's channels
              */
             jobs: components["schemas"]["JobView"][];
+        };
+        /**
+         * Brief
+         * @description A summary in a line, as lists have it. Classes are the nine, or those of the model's first readout.
+         */
+        Brief: {
+            /**
+             * Kind
+             * @description clear: one class leads; tie: two are level, which is within ten points of each other, or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it changes; values: the model gives no classes
+             * @enum {string}
+             */
+            kind: "clear" | "tie" | "unsure" | "arc" | "values";
+            /**
+             * Readout
+             * @description whose classes or values they are; left out for the nine
+             */
+            readout?: string | null;
+            /** @description as a title: `neutral → angry 1:12 → neutral 2:30` */
+            headline: components["schemas"]["Said"];
+            /**
+             * Classes
+             * @description what leads: one class, or two that are level; of an arc the one with most of the speech; none: the model isn't sure, or gives values
+             */
+            classes: string[];
+            /**
+             * Score
+             * @description of the class, where one leads clearly; left out otherwise
+             */
+            score?: number | null;
         };
         /**
          * CorrectionPage
@@ -1550,12 +1579,46 @@ export interface components {
             complete: boolean;
         };
         /**
+         * EvaluationEntry
+         * @description An evaluation in a line.
+         */
+        EvaluationEntry: {
+            /** Id */
+            id: string;
+            /** Title */
+            title: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Model */
+            model: string;
+            /** Revision */
+            revision: string;
+            /**
+             * Clips
+             * @description recordings that were compared
+             */
+            clips: number;
+            /**
+             * Unweighted
+             * @description mean recall
+             */
+            unweighted: number;
+            /**
+             * Weighted
+             * @description share of recordings that are right
+             */
+            weighted: number;
+        };
+        /**
          * EvaluationList
          * @description All evaluations, latest first.
          */
         EvaluationList: {
             /** Evaluations */
-            evaluations: components["schemas"]["emovox__server__routes__evaluations__Brief"][];
+            evaluations: components["schemas"]["EvaluationEntry"][];
         };
         /**
          * EvaluationView
@@ -2899,7 +2962,7 @@ export interface components {
              */
             consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
-            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
+            summary?: components["schemas"]["Brief"] | null;
             /** Moments */
             moments: components["schemas"]["MomentView"][];
         };
@@ -3265,7 +3328,7 @@ export interface components {
              */
             consent?: string | null;
             /** @description what its segments come to, by rule, in a line; null: there are none, or it isn't known of what they are relative to */
-            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
+            summary?: components["schemas"]["Brief"] | null;
             /**
              * Similarity
              * @description cosine of the embeddings, centred and whitened, or raw if requested
@@ -3458,9 +3521,9 @@ export interface components {
              */
             others?: components["schemas"]["Summary"][] | null;
             /** @description what its segments come to, by rule, in a line; left out without any */
-            summary?: components["schemas"]["emovox__inference__summary__Brief"] | null;
+            summary?: components["schemas"]["Brief"] | null;
             /** @description as it would be without the baseline, if there is one; in lists */
-            summary_without?: components["schemas"]["emovox__inference__summary__Brief"] | null;
+            summary_without?: components["schemas"]["Brief"] | null;
             /**
              * Moments
              * @description by flag: where its rule holds, if it does; in lists alone
@@ -3622,69 +3685,6 @@ export interface components {
         Written: {
             /** Files */
             files: components["schemas"]["FileView"][];
-        };
-        /**
-         * Brief
-         * @description A summary in a line, as lists have it. Classes are the nine, or those of the model's first readout.
-         */
-        emovox__inference__summary__Brief: {
-            /**
-             * Kind
-             * @description clear: one class leads; tie: two are level, which is within ten points of each other, or one has the higher scores and the other more of the speech; unsure: most of the speech is; arc: it changes; values: the model gives no classes
-             * @enum {string}
-             */
-            kind: "clear" | "tie" | "unsure" | "arc" | "values";
-            /**
-             * Readout
-             * @description whose classes or values they are; left out for the nine
-             */
-            readout?: string | null;
-            /** @description as a title: `neutral → angry 1:12 → neutral 2:30` */
-            headline: components["schemas"]["Said"];
-            /**
-             * Classes
-             * @description what leads: one class, or two that are level; of an arc the one with most of the speech; none: the model isn't sure, or gives values
-             */
-            classes: string[];
-            /**
-             * Score
-             * @description of the class, where one leads clearly; left out otherwise
-             */
-            score?: number | null;
-        };
-        /**
-         * Brief
-         * @description An evaluation in a line.
-         */
-        emovox__server__routes__evaluations__Brief: {
-            /** Id */
-            id: string;
-            /** Title */
-            title: string;
-            /**
-             * Created At
-             * Format: date-time
-             */
-            created_at: string;
-            /** Model */
-            model: string;
-            /** Revision */
-            revision: string;
-            /**
-             * Clips
-             * @description recordings that were compared
-             */
-            clips: number;
-            /**
-             * Unweighted
-             * @description mean recall
-             */
-            unweighted: number;
-            /**
-             * Weighted
-             * @description share of recordings that are right
-             */
-            weighted: number;
         };
         /**
          * FrameReadout

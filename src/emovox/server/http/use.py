@@ -32,6 +32,10 @@ ACTIONS: dict[tuple[str, str], Action] = {
     ("GET", "/v1/archive"): "read",
     ("GET", "/v1/archive/stats"): "read",
     ("GET", "/v1/archive/moments"): "read",
+    ("GET", "/v1/archive/map"): "read",
+    ("GET", "/v1/evaluations/{id_}"): "read",
+    ("POST", "/v1/evaluations"): "read",
+    ("DELETE", "/v1/evaluations/{id_}"): "deleted",
     ("POST", "/v1/archive/erasures"): "deleted",
     ("GET", f"{_OUTPUT}/similar"): "read",
     ("GET", "/v1/corrections"): "read",
@@ -48,7 +52,8 @@ UNLOGGED = frozenset({
     "/", "/assets/{name}", "/favicon.svg", "/docs", "/healthz", "/readyz", "/metrics", "/v1/session", "/v1/policy",
     "/v1/emotions", "/v1/schema", "/v1/exports", "/v1/examples", "/v1/examples/{name}", "/v1/models",
     "/v1/models/{name:path}/pull", "/v1/archive/flags", "/v1/archive/flags/{flag}", f"{_OUTPUT}/tags/{{tag}}",
-    "/v1/jobs", "/v1/jobs/{id_}", "/v1/jobs/{id_}/events", "/v1/batches/{id_}", "/v1/batches/{id_}/events",
+    "/v1/evaluations", "/v1/jobs", "/v1/jobs/{id_}", "/v1/jobs/{id_}/events", "/v1/batches/{id_}",
+    "/v1/batches/{id_}/events",
 })  # fmt: skip
 """Routes that give nothing that was inferred of anybody, or nothing but how far it is."""
 

@@ -47,7 +47,7 @@ class EvaluationRequest(BaseModel):
     )
 
 
-class Brief(BaseModel):
+class EvaluationEntry(BaseModel):
     """An evaluation in a line."""
 
     id: str
@@ -63,7 +63,7 @@ class Brief(BaseModel):
 class EvaluationList(BaseModel):
     """All evaluations, latest first."""
 
-    evaluations: list[Brief]
+    evaluations: list[EvaluationEntry]
 
 
 class Interval(BaseModel):
@@ -88,7 +88,7 @@ class Missing(BaseModel):
     names: list[str] = Field(description="the first hundred")
 
 
-class EvaluationView(Brief):
+class EvaluationView(EvaluationEntry):
     """A report."""
 
     names: list[str] = Field(description="the classes of the confusion matrix")
@@ -123,7 +123,9 @@ _BODY = {
 @router.get("")
 def all_(request: Request) -> EvaluationList:
     """The evaluations that are kept, latest first."""
-    return EvaluationList(evaluations=[Brief(**_brief(one)) for one in service_of(request).evaluations.all()])
+    return EvaluationList(
+        evaluations=[EvaluationEntry(**_brief(one)) for one in service_of(request).evaluations.all()]
+    )
 
 
 @router.post(
