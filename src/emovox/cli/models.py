@@ -207,6 +207,33 @@ def show(model: str) -> None:
 
 @models.command(no_args_is_help=True)
 @click.argument("model", metavar="NAME|PATH")
+@click.option(
+    "--evaluation",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="evaluation.json of `emovox evaluate --out`, on recordings like yours.",
+)
+def sheet(model: str, evaluation: Path | None) -> None:
+    """Write the instruction sheet of a model, as Markdown, after the headings of the AI Act's Article 13.
+
+    Filled from the model's metadata, the bundled card and your own evaluation. What isn't known it says, and what
+    is yours to say stands in angle brackets.
+
+    \b
+    emovox evaluate labels.csv --model lite --out report
+    emovox models sheet lite --evaluation report/evaluation.json > sheet.md
+    """  # noqa: D301  click needs the backspace itself
+    from emovox.inference.recognizer import Recognizer  # noqa: PLC0415  loads the model's packages
+    from emovox.models import sheet as sheets  # noqa: PLC0415
+
+    metadata = Recognizer(model).metadata
+    card = Path(sheets.__file__).parent / "bundled" / f"{metadata.name}.md"
+    facts = None if evaluation is None else json.loads(evaluation.read_text(encoding="utf-8"))
+    click.echo(sheets.sheet(metadata, card=card if card.exists() else None, evaluation=facts))
+
+
+@models.command(no_args_is_help=True)
+@click.argument("model", metavar="NAME|PATH")
 @parameters.precision("auto: all that can run here, compared with fp32 on the example recordings.")
 def convert(model: str, precision: PrecisionChoice) -> None:
     """Convert a snapshot, NAME or PATH, so that its first use needn't wait for that."""

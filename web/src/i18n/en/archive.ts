@@ -32,6 +32,8 @@ export const archive = {
     sum: 'What was heard',
     counts: (count: number, length: string) => `${count} ${count === 1 ? 'recording' : 'recordings'}, ${length}`,
     byEmotion: 'How often each emotion leads',
+    byWhole:
+      'By the scores of each whole recording, silence included, as result.json has them; headlines go by the speech alone.',
     overTime: 'Day by day',
     values: 'Means of the values',
     similar: 'What sounds like this',

@@ -33,6 +33,7 @@ export const archive: Pick<Words, 'history' | 'insights' | 'compare'> = {
     sum: '听到了什么',
     counts: (count, length) => `${count} 个录音，共 ${length}`,
     byEmotion: '各种情感得分最高的次数',
+    byWhole: '按 result.json 中整段录音（包括静音）的得分统计；标题只看语音部分。',
     overTime: '逐日统计',
     values: '各项数值的平均',
     similar: '听起来相似的录音',
