@@ -22,6 +22,7 @@ from emovox.policy import Policy
 from emovox.server.retention import Retention
 from emovox.settings import settings
 from support.service import serving
+from support.waiting import until
 
 Run = Callable[..., tuple[int, str, str]]
 RETAINED = Policy(retention=(("default", 90.0), ("quality", 30.0)))
@@ -202,8 +203,12 @@ def test_the_service_deletes_by_purpose(tmp_path: Path, examples: list[Path]) ->
             purpose: client.post_file(examples[0], purpose=purpose).headers["location"].rpartition("/")[2]
             for purpose in ("quality", "training")
         }
-        Retention(client.service).sweep()
-        assert client.get(f"/v1/outputs/{ids['quality']}").status_code == 404
+
+        def is_gone() -> bool:
+            Retention(client.service).sweep()
+            return client.get(f"/v1/outputs/{ids['quality']}").status_code == 404
+
+        until(is_gone)  # a tenth of a second is the age
         assert client.get(f"/v1/outputs/{ids['training']}").status_code == 200
         left = client.get("/v1/archive").json()["recognitions"]
         assert {item["purpose"] for item in left} == {"training"}

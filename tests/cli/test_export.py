@@ -12,6 +12,7 @@ import webvtt
 from emovox import exports
 from emovox.inference.recognition import ReadoutResult, Recognition
 from emovox.outputs import Outputs
+from emovox.settings import settings
 from support.depths import too_deep
 from support.results import frames, recognition, recording, segment
 
@@ -52,6 +53,7 @@ def test_globs_and_languages(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert out.splitlines() == [str(place / "segments.vtt") for place in places]
     assert "快乐" in (places[0] / "segments.vtt").read_text(encoding="utf-8")
     monkeypatch.setenv("EMOVOX_LABELS", "zh")
+    settings.cache_clear()
     run("export", places[0], "--format", "srt")
     assert "快乐" in (places[0] / "segments.srt").read_text(encoding="utf-8")
     assert run("export", "outputs/none*", "--format", "srt")[0] == 1
