@@ -149,6 +149,7 @@ def test_it_is_light_and_quick(browser: Browser, filled: Client) -> None:
     for _ in range(3):
         with opened(browser, str(filled.base_url)) as tab:
             page = tab.open()
+            page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length")
             paints.append(
                 page.evaluate("() => performance.getEntriesByName('first-contentful-paint')[0].startTime")
             )

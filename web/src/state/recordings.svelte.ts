@@ -179,6 +179,7 @@ function calls(entries: readonly Entry[], known: ReadonlyMap<string, Summary>): 
   return entries.flatMap((one) => {
     if (merged.has(one.output)) return []
     const sides = (call.get(one.output ?? '') ?? []).flatMap((id) => {
+      if (merged.has(id)) return [] // while the other channel of a new upload is on its way it is an earlier one's
       const summary = known.get(id)
       const side = own.get(id) ?? (summary && entry(summary, null))
       return side ? [side] : []
@@ -199,6 +200,7 @@ function together(one: Entry, sides: readonly Entry[]): Entry {
       flagged[flag] = [...(flagged[flag] ?? []), ...moments].sort((a, b) => a.start - b.start)
   return {
     ...first,
+    id: one.id,
     item: one.item,
     name: first.plain,
     channel: null,

@@ -12,7 +12,7 @@ export const problems = {
     'unknown-host': 'The service isn’t known by this name: EMOVOX_ALLOWED_HOSTS must list it.',
     'no-such-evaluation': 'This evaluation isn’t there: it may have been deleted.',
     labels:
-      'The list can’t be used: it needs a column of recordings and one of labels, at least two labels that the model knows, and recordings that are stored.',
+      'These labels can’t be used: they are too few, or name nothing that the model knows or that is stored.',
     'use-log':
       'The service’s log of use can’t be written, so it does nothing: whoever runs it must see to the disk.',
     'not-found': 'There is nothing here.',
