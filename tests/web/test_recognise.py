@@ -193,11 +193,13 @@ def test_two_hundred_files(tab: Tab, service: Client, tmp_path: Path) -> None:
 
     queue.get_by_role("button", name="Confidence").click()
     queue.get_by_role("button", name="Confidence").click()
-    expect(queue.locator("td.confidence", has_text="%")).to_have_count(199)
+    expect(queue.locator("td.confidence", has_text="%")).not_to_have_count(0)
     shares = [text for text in queue.locator("td.confidence").all_inner_texts() if text]
     values = [float(text.split()[0]) for text in shares]
     assert values == sorted(values, reverse=True)
-    ((common, count),) = Counter(filter(None, queue.locator("td.emotion").all_inner_texts())).most_common(1)
+    assert 100 < len(values) < 200  # some are unsure, or two emotions are level: they have none
+    clear = queue.locator("tbody tr", has=page.locator("td.confidence", has_text="%"))
+    ((common, count),) = Counter(clear.locator("td.emotion").all_inner_texts()).most_common(1)
     assert count < 199
     queue.get_by_role("combobox", name="Emotion").select_option(common.split()[-1].lower())
     rows = queue.locator("tbody tr")
