@@ -34,7 +34,7 @@ python -c '
 from fastapi.testclient import TestClient
 from emovox.server.app import create_app
 with TestClient(create_app(), base_url="http://localhost") as client:
-    print(client.get("/v1/archive").raise_for_status().json()["archive"][0]["emotion"], client.get("/").status_code)'
+    print(client.get("/v1/archive").raise_for_status().json()["recognitions"][0]["emotion"], client.get("/").status_code)'
 END
     )
     rm -rf "${scratch:?}/$version"
