@@ -52,6 +52,7 @@ UNLOGGED = frozenset({
     "/", "/assets/{name}", "/favicon.svg", "/docs", "/healthz", "/readyz", "/metrics", "/v1/session", "/v1/policy",
     "/v1/emotions", "/v1/schema", "/v1/exports", "/v1/examples", "/v1/examples/{name}", "/v1/models",
     "/v1/models/{name:path}/pull", "/v1/archive/flags", "/v1/archive/flags/{flag}", f"{_OUTPUT}/tags/{{tag}}",
+    "/v1/heads", "/v1/baselines", "/v1/baselines/{name}",
     "/v1/evaluations", "/v1/jobs", "/v1/jobs/{id_}", "/v1/jobs/{id_}/events", "/v1/batches/{id_}",
     "/v1/batches/{id_}/events",
 })  # fmt: skip
