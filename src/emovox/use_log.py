@@ -5,7 +5,8 @@ checksum of the one before, so that a line which is changed, taken out or put in
 Lines cut off at the end leave a shorter chain that is whole: whoever wants to notice that too notes the last
 checksum somewhere else, and asks later whether it is still in the chain.
 
-What can't be logged isn't done: a disk that is full stops the use, too.
+While it can't be written nothing is recognised and no result given; what a service changed before it answers
+stays.
 """
 
 import getpass

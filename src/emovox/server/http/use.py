@@ -60,7 +60,7 @@ UNLOGGED = frozenset({
 
 
 class Use:
-    """Logs requests before their answer begins: what can't be logged is refused."""
+    """Logs requests before their answer begins; what can't be logged is answered with 503, whatever it did."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
