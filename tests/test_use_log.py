@@ -121,7 +121,7 @@ def test_processes_that_log_at_once_make_one_chain(path: Path) -> None:
 
 def test_what_cannot_be_logged_is_not_done(path: Path) -> None:
     path.mkdir(parents=True)
-    with pytest.raises(emovox.UseLogError, match="so nothing is done"):
+    with pytest.raises(emovox.UseLogError, match="so nothing is given"):
         use_log.log("read")
     with pytest.raises(emovox.UseLogError, match="can't be read"):
         use_log.verify(path)

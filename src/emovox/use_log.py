@@ -80,7 +80,7 @@ def log(
         _append(path, entry)
     except OSError as error:
         raise UseLogError(
-            f"the log of use can't be written, so nothing is done: {path}: {error.strerror}"
+            f"the log of use can't be written, so nothing is given: {path}: {error.strerror}"
         ) from error
 
 

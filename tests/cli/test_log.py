@@ -55,7 +55,7 @@ def test_a_policy_that_withholds_is_logged(
 def test_without_the_log_nothing_is_given(run: Run, examples: list[Path], log: Path) -> None:
     log.mkdir()
     code, out, err = run("recognize", examples[0], "--format", "json")
-    assert (code, "so nothing is done" in err) == (1, True)
+    assert (code, "so nothing is given" in err) == (1, True)
     assert "angry" not in out
     assert list(Path("outputs").glob("outputs_*")) == []
 

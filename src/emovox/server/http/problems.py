@@ -148,7 +148,7 @@ _KINDS: dict[type[EmovoxError], tuple[int, str, str]] = {
 }
 
 _OWN_FAULT: dict[type[EmovoxError], tuple[int, str, str]] = {  # their messages name files on this machine
-    UseLogError: (503, "use-log", "the log of use can't be written, so nothing is done: see the service's log"),
+    UseLogError: (503, "use-log", "the log of use can't be written, so nothing is given: see the service's log"),
     ModelError: (503, "model-failed", "the model can't be loaded or run: see the service's log"),
     DecoderError: (503, "no-decoder", "recordings can't be decoded right now: see the service's log"),
     FramesError: (500, "damaged-output", "their frames.npz is gone or damaged: recognise the recording again"),
