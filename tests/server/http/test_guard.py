@@ -204,7 +204,7 @@ def test_keys_origins_and_rates(tmp_path: Path) -> None:
         assert statuses == [200, 200, 200, 429, 429, 429]
         assert client.get("/healthz").is_success
         assert (
-            key.rpartition("_")[2].encode() not in (tmp_path / "outputs/.emovox/service/service.db").read_bytes()
+            key.split("_", 2)[2].encode() not in (tmp_path / "outputs/.emovox/service/service.db").read_bytes()
         )
         (kept,) = client.service.keys.all()
         assert client.service.keys.remove(kept.id)
