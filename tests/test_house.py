@@ -43,6 +43,7 @@ ROOMS = (
     "batch",
     "client",
     "server",
+    "assistants",
     "cli",
     "library",  # the old names of others
     "__init__",  # the public names of others
