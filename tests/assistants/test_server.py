@@ -1,11 +1,14 @@
 """The tools as an assistant has them: asked by the SDK's own client, which checks answers by their schemas."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 from mcp import Client
 from mcp_types import TextContent
@@ -39,6 +42,7 @@ class Assistant:
     Attributes:
         runs: recordings that the model has run on.
         told: the progress.
+        server: that is asked.
     """
 
     def __init__(self, recognizer: Recognizer, **arguments: Any) -> None:
@@ -46,7 +50,7 @@ class Assistant:
         self.told: list[tuple[float, str | None]] = []
         archive, save = arguments.pop("archive", False), arguments.pop("save", False)
         folders = Folders({"clips": EXAMPLES})
-        self._server = build(
+        self.server = build(
             Recordings(folders, lambda: self._load(recognizer), Options.of(**arguments), archive=archive),
             save=save,
         )
@@ -63,7 +67,7 @@ class Assistant:
 
     def tools(self) -> dict[str, Any]:
         async def ask() -> Any:
-            async with Client(self._server) as client:
+            async with Client(self.server) as client:
                 return await client.list_tools()
 
         return {tool.name: tool for tool in anyio.run(ask).tools}
@@ -75,7 +79,7 @@ class Assistant:
             self.told.append((seconds, message))
 
         async def call() -> Any:
-            async with Client(self._server) as client:
+            async with Client(self.server) as client:
                 return await client.call_tool(tool, arguments, progress_callback=progress)
 
         result = anyio.run(call)
@@ -298,6 +302,31 @@ def test_progress_is_told(assistant: Assistant, monkeypatch: pytest.MonkeyPatch)
     assert len(seconds) > 3
     assert seconds == sorted(seconds)
     assert assistant.told[-1][1] == f"0:{int(seconds[-1]):02d} heard"
+
+
+def test_who_gives_up_stops_it(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = Event(), Event()
+
+    class Endless:
+        def recognize(self, *_: Any, sink: Callable[[Any], None], **__: Any) -> None:
+            try:
+                while True:
+                    sink(np.zeros(1600, np.float32))
+                    begun.set()
+                    time.sleep(0.01)
+            finally:
+                ended.set()
+
+    monkeypatch.setattr(assistant, "_load", lambda _: Endless())
+
+    async def give_up() -> None:
+        async with Client(assistant.server) as client, anyio.create_task_group() as group:
+            group.start_soon(client.call_tool, "recognize", {"recording": ANGRY})
+            await anyio.to_thread.run_sync(begun.wait)
+            group.cancel_scope.cancel()
+        assert await anyio.to_thread.run_sync(ended.wait, 60)
+
+    anyio.run(give_up)
 
 
 def test_a_policy_demands_what_must_be_declared(
