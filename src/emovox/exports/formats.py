@@ -23,6 +23,7 @@ from emovox.exports import (
 from emovox.exports.replacement import replacing
 from emovox.inference.recognition import Recognition
 from emovox.inference.stored_result import Part
+from emovox.models.head import Head
 from emovox.models.readout import Readout
 from emovox.outputs import AUDIO
 from emovox.packages import install
@@ -269,14 +270,15 @@ def check_formats(names: Iterable[str]) -> tuple[str, ...]:
     return formats
 
 
-def check_values(formats: Iterable[str], readouts: Iterable[Readout]) -> None:
-    """Refuse formats that need values which none of a model's readouts, a head among them, gives.
+def check_values(formats: Iterable[str], readouts: Iterable[Readout], head: Head | None = None) -> None:
+    """Refuse formats that need values which neither a model's readouts nor a head gives.
 
     Raises:
         ExportError: one does.
     """
     if _PLANES & set(formats):
-        every = [readout.labels for readout in readouts if readout.gives_values]
+        own = [] if head is None else [head.readout]
+        every = [readout.labels for readout in (*readouts, *own) if readout.gives_values]
         for labels in every[:-1]:
             with suppress(ExportError):
                 plane.check(labels)
