@@ -18,6 +18,7 @@ ROOMS = (
     "interrupts",
     "refusals",
     "spreadsheets",
+    "registry",
     "emotions",
     "directories",
     "settings",
