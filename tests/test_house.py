@@ -35,6 +35,7 @@ ROOMS = (
     "outputs",
     "exports",
     "labels",
+    "plugins",
     "evaluation",
     "heads",
     "speech_embeddings",
