@@ -40,6 +40,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("HTTP API", "HTTP API", "reference/http.md"),
         ("Python", "Python", "reference/python.md"),
         ("Exit codes", "退出码", "exit-codes.md"),
+        ("Plug-ins", "插件", "plugins.md"),
         ("Versions", "版本", "versions.md"),
         ("Changes", "变更", "changelog.md"),
     )),
