@@ -44,6 +44,9 @@ ROOMS = (
     "upgrade",
     "batch",
     "client",
+    "funasr_input",
+    "funasr",
+    "modelscope",
     "server",
     "cli",
     "library",  # the old names of others
