@@ -48,6 +48,7 @@ ROOMS = (
     "funasr",
     "modelscope",
     "server",
+    "assistants",
     "cli",
     "library",  # the old names of others
     "__init__",  # the public names of others
