@@ -18,6 +18,7 @@ ROOMS = (
     "interrupts",
     "refusals",
     "spreadsheets",
+    "words",
     "emotions",
     "directories",
     "settings",
