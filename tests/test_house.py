@@ -19,6 +19,7 @@ ROOMS = (
     "refusals",
     "spreadsheets",
     "registry",
+    "words",
     "emotions",
     "directories",
     "settings",

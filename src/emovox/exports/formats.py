@@ -60,17 +60,23 @@ def _sound_of(job: ExportInput) -> str:
 _BUILT_IN = {
     "srt": Exporter(
         title="SRT",
-        about="captions: a cue for each segment",
+        about="captions: a cue for each segment, and for each line of text",
         suffix=".srt",
         media_type="application/x-subrip",
-        writers={"segments": _text(lambda job: captions.srt(job.recognition, job.language))},
+        writers={
+            "segments": _text(lambda job: captions.srt(job.recognition, job.language)),
+            "lines": _text(lambda job: captions.srt(job.recognition, job.language, lines=True)),
+        },
     ),
     "vtt": Exporter(
         title="VTT",
         about="the same, for browsers",
         suffix=".vtt",
         media_type="text/vtt; charset=utf-8",
-        writers={"segments": _text(lambda job: captions.vtt(job.recognition, job.language))},
+        writers={
+            "segments": _text(lambda job: captions.vtt(job.recognition, job.language)),
+            "lines": _text(lambda job: captions.vtt(job.recognition, job.language, lines=True)),
+        },
     ),
     "textgrid": Exporter(
         title="TextGrid (Praat)",
@@ -100,11 +106,12 @@ _BUILT_IN = {
     ),
     "csv": Exporter(
         title="CSV",
-        about="tables: a row for each segment, and for each frame",
+        about="tables: a row for each segment, for each line of text, and for each frame",
         suffix=".csv",
         media_type="text/csv; charset=utf-8",
         writers={
             "segments": _text(lambda job: comma_separated.segments(job.recognition)),
+            "lines": _text(lambda job: comma_separated.lines(job.recognition)),
             "frames": _text(lambda job: comma_separated.frames(job.recognition)),
         },
     ),
@@ -115,6 +122,7 @@ _BUILT_IN = {
         media_type="application/vnd.apache.parquet",
         writers={
             "segments": lambda job, file: parquet.write_segments(job.recognition, file),
+            "lines": lambda job, file: parquet.write_lines(job.recognition, file),
             "frames": lambda job, file: parquet.write_frames(job.recognition, file),
         },
         package="pyarrow",
@@ -202,7 +210,7 @@ def about(name: str) -> str:
 
 
 def parts(name: str) -> tuple[Part, ...]:
-    """What a format shows, of which a result must have one: `segments`, `frames`."""
+    """What a format shows, of which a result must have one: `segments`, `lines`, `frames`."""
     return tuple(EXPORTERS[name].writers)
 
 
@@ -217,7 +225,7 @@ def missing_package(name: str) -> str | None:
     return package if package and find_spec(package) is None else None
 
 
-_HOW = {"segments": "--segments", "frames": "--granularity frame"}
+_HOW = {"segments": "--segments", "lines": "--words", "frames": "--granularity frame"}
 
 
 def check_formats(names: Iterable[str]) -> tuple[str, ...]:
@@ -286,8 +294,8 @@ def write(
 ) -> list[Path]:
     """Write a recognition into its outputs directory in these formats, or nothing if one of them can't be written.
 
-    Files are called segments.srt, frames.csv, timeline.png…, with `_channel2` for a recording's second channel.
-    Each is complete or isn't there, and replaces an older one.
+    Files are called segments.srt, lines.srt, frames.csv, timeline.png…, with `_channel2` for a recording's second
+    channel. Each is complete or isn't there, and replaces an older one.
 
     Args:
         recognition: what to write.
