@@ -28,6 +28,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     )),
     ("Models", "模型", (
         ("Models", "模型", "models.md"),
+        ("Accuracy", "准确度", "accuracy.md"),
         ("lite", "lite", "models/lite.md"),
         ("lite-free", "lite-free", "models/lite-free.md"),
         ("wav2vec 2.0, HuBERT, WavLM", "wav2vec 2.0、HuBERT、WavLM", "models/wav2vec2.md"),
@@ -42,6 +43,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("HTTP API", "HTTP API", "reference/http.md"),
         ("Python", "Python", "reference/python.md"),
         ("Exit codes", "退出码", "exit-codes.md"),
+        ("Plug-ins", "插件", "plugins.md"),
         ("Versions", "版本", "versions.md"),
         ("Changes", "变更", "changelog.md"),
     )),

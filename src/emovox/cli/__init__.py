@@ -40,6 +40,7 @@ COMMANDS = {
     "keys": "Create, list and remove the service's API keys.",
     "notice": "Write what people are told before emotions are inferred from their voices.",
     "log": "Show and verify the log of use: who had what recognised, read, exported or deleted, and when.",
+    "plugins": "List what installed packages add: exports, model families, label files.",
     "config": "Show the settings.",
     "schema": "Print the JSON Schema of result.json.",
 }
