@@ -19,6 +19,7 @@ ROOMS = (
     "refusals",
     "spreadsheets",
     "registry",
+    "words",
     "emotions",
     "directories",
     "settings",
@@ -44,7 +45,11 @@ ROOMS = (
     "upgrade",
     "batch",
     "client",
+    "funasr_input",
+    "funasr",
+    "modelscope",
     "server",
+    "assistants",
     "cli",
     "library",  # the old names of others
     "__init__",  # the public names of others

@@ -23,9 +23,11 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("Your own classes", "自己的类别", "heads.md"),
         ("Evaluation", "评估", "evaluation.md"),
         ("The service", "服务", "service.md"),
+        ("Assistants", "助手", "assistants.md"),
     )),
     ("Models", "模型", (
         ("Models", "模型", "models.md"),
+        ("Accuracy", "准确度", "accuracy.md"),
         ("lite", "lite", "models/lite.md"),
         ("lite-free", "lite-free", "models/lite-free.md"),
         ("wav2vec 2.0, HuBERT, WavLM", "wav2vec 2.0、HuBERT、WavLM", "models/wav2vec2.md"),

@@ -134,7 +134,7 @@ def _cell(text: str) -> str:
 
 def python() -> Iterator[str]:
     """The public names of the library, as mkdocstrings reads their docstrings."""
-    yield "# Python\n\nErrors are below; all are subclasses of `EmovoxError`. What plug-ins are made of is last.\n"
+    yield "# Python\n\nErrors are below; all are subclasses of `EmovoxError`. What plug-ins use comes last.\n"
     names = sorted(emovox.__all__, key=lambda name: (name.endswith("Error"), name))
     own = [name for name in emovox.plugins.__all__ if name not in names]
     values = [*(getattr(emovox, name) for name in names), *(getattr(emovox.plugins, name) for name in own)]

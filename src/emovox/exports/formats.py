@@ -23,6 +23,7 @@ from emovox.exports.exporter import Exporter, ExportInput, Language, Writer, che
 from emovox.exports.replacement import replacing
 from emovox.inference.recognition import Recognition
 from emovox.inference.stored_result import Part
+from emovox.models.head import Head
 from emovox.models.readout import Readout
 from emovox.outputs import AUDIO
 from emovox.packages import install
@@ -59,17 +60,23 @@ def _sound_of(job: ExportInput) -> str:
 _BUILT_IN = {
     "srt": Exporter(
         title="SRT",
-        about="captions: a cue for each segment",
+        about="captions: a cue for each segment, and for each line of text",
         suffix=".srt",
         media_type="application/x-subrip",
-        writers={"segments": _text(lambda job: captions.srt(job.recognition, job.language))},
+        writers={
+            "segments": _text(lambda job: captions.srt(job.recognition, job.language)),
+            "lines": _text(lambda job: captions.srt(job.recognition, job.language, lines=True)),
+        },
     ),
     "vtt": Exporter(
         title="VTT",
         about="the same, for browsers",
         suffix=".vtt",
         media_type="text/vtt; charset=utf-8",
-        writers={"segments": _text(lambda job: captions.vtt(job.recognition, job.language))},
+        writers={
+            "segments": _text(lambda job: captions.vtt(job.recognition, job.language)),
+            "lines": _text(lambda job: captions.vtt(job.recognition, job.language, lines=True)),
+        },
     ),
     "textgrid": Exporter(
         title="TextGrid (Praat)",
@@ -99,11 +106,12 @@ _BUILT_IN = {
     ),
     "csv": Exporter(
         title="CSV",
-        about="tables: a row for each segment, and for each frame",
+        about="tables: a row for each segment, for each line of text, and for each frame",
         suffix=".csv",
         media_type="text/csv; charset=utf-8",
         writers={
             "segments": _text(lambda job: comma_separated.segments(job.recognition)),
+            "lines": _text(lambda job: comma_separated.lines(job.recognition)),
             "frames": _text(lambda job: comma_separated.frames(job.recognition)),
         },
     ),
@@ -114,6 +122,7 @@ _BUILT_IN = {
         media_type="application/vnd.apache.parquet",
         writers={
             "segments": lambda job, file: parquet.write_segments(job.recognition, file),
+            "lines": lambda job, file: parquet.write_lines(job.recognition, file),
             "frames": lambda job, file: parquet.write_frames(job.recognition, file),
         },
         package="pyarrow",
@@ -201,7 +210,7 @@ def about(name: str) -> str:
 
 
 def parts(name: str) -> tuple[Part, ...]:
-    """What a format shows, of which a result must have one: `segments`, `frames`."""
+    """What a format shows, of which a result must have one: `segments`, `lines`, `frames`."""
     return tuple(EXPORTERS[name].writers)
 
 
@@ -216,7 +225,7 @@ def missing_package(name: str) -> str | None:
     return package if package and find_spec(package) is None else None
 
 
-_HOW = {"segments": "--segments", "frames": "--granularity frame"}
+_HOW = {"segments": "--segments", "lines": "--words", "frames": "--granularity frame"}
 
 
 def check_formats(names: Iterable[str]) -> tuple[str, ...]:
@@ -242,14 +251,15 @@ def check_formats(names: Iterable[str]) -> tuple[str, ...]:
     return formats
 
 
-def check_values(formats: Iterable[str], readouts: Iterable[Readout]) -> None:
-    """Refuse formats that need values which none of a model's readouts, a head among them, gives.
+def check_values(formats: Iterable[str], readouts: Iterable[Readout], head: Head | None = None) -> None:
+    """Refuse formats that need values which neither a model's readouts nor a head gives.
 
     Raises:
         ExportError: one does.
     """
     if _PLANES & set(formats):
-        every = [readout.labels for readout in readouts if readout.gives_values]
+        own = [] if head is None else [head.readout]
+        every = [readout.labels for readout in (*readouts, *own) if readout.gives_values]
         for labels in every[:-1]:
             with suppress(ExportError):
                 plane.check(labels)
@@ -284,8 +294,8 @@ def write(
 ) -> list[Path]:
     """Write a recognition into its outputs directory in these formats, or nothing if one of them can't be written.
 
-    Files are called segments.srt, frames.csv, timeline.png…, with `_channel2` for a recording's second channel.
-    Each is complete or isn't there, and replaces an older one.
+    Files are called segments.srt, lines.srt, frames.csv, timeline.png…, with `_channel2` for a recording's second
+    channel. Each is complete or isn't there, and replaces an older one.
 
     Args:
         recognition: what to write.
