@@ -150,10 +150,9 @@ def _one_class(cell: Cell, language: str) -> list[str]:
 
 
 def _folds(cell: Cell, language: str) -> list[str]:
-    folds = cell["folds"]
-    shared = f"{folds[0]['shared']} / {folds[0]['count']}" if folds else WORDS[language]["not known"]
-    plain = cell["figures"]["none"]
-    mean = plain.get("mean_of_folds")
+    folds, mean = cell["folds"], cell["figures"]["none"].get("mean_of_folds")
+    unknown = WORDS[language]["one fold" if mean is None else "not known"]
+    shared = f"{folds[0]['shared']} / {folds[0]['count']}" if folds else unknown
     return [
         cell["corpus"].removeprefix("EmoBox/"),
         _model(cell, language),

@@ -167,6 +167,9 @@ def test_folds_of_emobox(tmp_path: Path, examples: list[Path]) -> None:
     assert cell["seen"] == "yes"
     (line,) = (line for line in tables(facts_of(cell), "en").splitlines() if line.startswith("| emodb | tiny 1"))
     assert line.endswith(" | 2 / 2 |")
+    (one,) = read_emobox(tmp_path / "data/emodb/fold_1", 0, 0)
+    assert tables(facts_of(measure(one, model(tmp_path))), "en").count(" | – | ") == 1
+    assert "| one fold |" in tables(facts_of(measure(one, model(tmp_path))), "en")
 
 
 def facts_of(*cells: dict[str, Any]) -> dict[str, Any]:
