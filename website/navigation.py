@@ -23,6 +23,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("Your own classes", "自己的类别", "heads.md"),
         ("Evaluation", "评估", "evaluation.md"),
         ("The service", "服务", "service.md"),
+        ("Assistants", "助手", "assistants.md"),
     )),
     ("Models", "模型", (
         ("Models", "模型", "models.md"),
@@ -41,6 +42,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("HTTP API", "HTTP API", "reference/http.md"),
         ("Python", "Python", "reference/python.md"),
         ("Exit codes", "退出码", "exit-codes.md"),
+        ("Plug-ins", "插件", "plugins.md"),
         ("Versions", "版本", "versions.md"),
         ("Changes", "变更", "changelog.md"),
     )),

@@ -279,8 +279,9 @@ function titled({ headline, readout }: Brief): string {
 
 /** What stands for one where there is a line for it: what its speech comes to, or its emotion. */
 export function heading(entry: Entry): { emotion: Emotion | null; label: string; share: number | null } {
-  const { lead, label, withheld, share } = entry
+  const { lead, label, withheld, share, item } = entry
   const { frame, result } = preferences.words
+  if (label === null && item && !item.summary) return { emotion: lead, label: '', share } // it isn't known yet
   return { emotion: lead, label: label ?? (withheld ? frame.talkTime : result.embeddings), share }
 }
 
