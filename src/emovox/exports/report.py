@@ -32,9 +32,8 @@ th { color: #5f5d6b } figure { margin: 0; overflow-x: auto } img { width: 100%; 
 @page { margin: 14mm }
 @media print { body { margin: 0; padding: 0; max-width: none; font-size: 10pt } * { print-color-adjust: exact }
   h2, table, figure, .notice { break-inside: avoid } h2 { margin-top: 1rem; break-after: avoid }
-  td, th { padding-top: .12rem; padding-bottom: .12rem }
-  img { width: auto; min-width: 0; max-width: 100%; max-height: 88mm }
-  .notice { margin-top: 1rem } }
+  td, th { padding-top: .12rem; padding-bottom: .12rem } .notice { margin-top: 1rem }
+  img { width: auto; min-width: 0; max-width: 100%; max-height: 92mm } }
 """
 _WORDS = {
     "en": {
