@@ -7770,6 +7770,13 @@ export interface operations {
     page_v1_archive_get: {
         parameters: {
             query?: {
+                /** @description as in `next` */
+                before?: string | null;
+                limit?: number;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
@@ -7792,13 +7799,6 @@ export interface operations {
                 consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description as in `next` */
-                before?: string | null;
-                limit?: number;
-                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
-                baseline?: string | null;
-                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
-                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -7901,10 +7901,16 @@ export interface operations {
     stats_v1_archive_stats_get: {
         parameters: {
             query?: {
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
+                /** @description part of the recording's name */
+                name?: string | null;
                 /** @description only what this model recognised */
                 model?: string | null;
                 /** @description only what this revision of a model recognised */
@@ -7913,12 +7919,14 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
-                baseline?: string | null;
-                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
-                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -8379,6 +8387,10 @@ export interface operations {
     map__v1_archive_map_get: {
         parameters: {
             query?: {
+                /** @description how many, latest first */
+                limit?: number;
+                /** @description of the projection; auto: UMAP if it is installed */
+                method?: "auto" | "umap" | "pca";
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
@@ -8395,12 +8407,12 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description how many, latest first */
-                limit?: number;
-                /** @description of the projection; auto: UMAP if it is installed */
-                method?: "auto" | "umap" | "pca";
             };
             header?: never;
             path?: never;
@@ -8933,6 +8945,13 @@ export interface operations {
             query: {
                 /** @description what must hold of neighbouring segments, and for how many seconds of speech: a rule, or the name of a flag */
                 rule: string;
+                /** @description as in `next` */
+                before?: string | null;
+                limit?: number;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
@@ -8949,15 +8968,12 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description as in `next` */
-                before?: string | null;
-                limit?: number;
-                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
-                baseline?: string | null;
-                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
-                expect?: string | null;
             };
             header?: never;
             path?: never;
