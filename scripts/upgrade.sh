@@ -192,3 +192,19 @@ print(pathlib.Path("new-service.log").read_text())
 PYTHON
 ls outputs/.emovox/service/service.db.before-*
 END
+
+step "back to $tag"
+"$scratch/installed/bin/python" -m pip install --quiet --disable-pip-version-check "$(echo "$scratch"/dist-tag/*.whl)[$extras]"
+here <<'END'
+emovox --version
+set -x
+{ emovox archive list 2>&1 || true; } | grep 'a newer Emovox wrote it'
+for file in outputs.db outputs/.emovox/service/service.db; do
+    rm -f "$file"-wal "$file"-shm
+    mv "$file" "$file.newer"
+    cp "$file".before-* "$file"
+done
+emovox archive list | wc -l
+emovox archive import outputs
+emovox recognize clips/*fearful* --head numbers --no-save | grep numbers
+END

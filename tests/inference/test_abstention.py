@@ -186,9 +186,10 @@ def test_a_batch_leaves_no_file_of_what_it_withheld(
     shutil.copy(clip, tmp_path / "calls")
     out, options = tmp_path / "out", Options.of(segments=True, baseline="corpus")
     wish = BatchConfig(str(tmp_path / "calls"), str(out), model="lite", options=options)
-    with monkeypatch.context() as patch, pytest.raises(StopError):
+    with monkeypatch.context() as patch:
         patch.setattr(SecondPass, "run", _broken_off)
-        run_batch(wish)
+        with pytest.raises(StopError):
+            run_batch(wish)
     assert [*out.glob("first_pass/*")]
     status, _ = run_batch(wish)
     assert (status.done, len(table(out))) == (0, 1)
