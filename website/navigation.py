@@ -25,6 +25,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("The service", "服务", "service.md"),
         ("Deployment", "部署", "deployment.md"),
         ("Assistants", "助手", "assistants.md"),
+        ("Coming from FunASR", "从 FunASR 过来", "funasr.md"),
     )),
     ("Models", "模型", (
         ("Models", "模型", "models.md"),
