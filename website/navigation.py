@@ -15,6 +15,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     ("Tasks", "任务", (
         ("Over time", "随时间变化", "time.md"),
         ("The summary", "摘要", "summary.md"),
+        ("Words", "文字", "transcription.md"),
         ("Exports", "导出", "exports.md"),
         ("Live", "实时", "live.md"),
         ("Batches", "批量", "batches.md"),
