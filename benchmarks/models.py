@@ -30,20 +30,20 @@ FREE = CatalogModel(
 )
 WORDS: dict[str, dict[str, Any]] = {
     "en": {
-        "columns": ["model", "what it gives and is", "trained on", "size", "who may use it", "precision, speed"],
+        "columns": ["model", "what it gives and is", "trained on", "size", "who may use it"],
         "not stated": "not stated",
         "size unknown": "not known",
-        "not measured": "not measured",
-        "speed": "{precision}; {milliseconds:.0f} ms of a core a second of sound",
+        "measured": "Measured, in milliseconds of a core a second of sound, from file to verdict: {speeds}.",
+        "speed": "{name} {milliseconds:.0f} ({precision})",
         "licence": "{name}: {terms}",
         "comma": ", ",
     },
     "zh": {
-        "columns": ["模型", "给出什么、是什么", "用什么训练", "大小", "谁可以用", "精度、速度"],
+        "columns": ["模型", "给出什么、是什么", "用什么训练", "大小", "谁可以用"],
         "not stated": "没有说明",
         "size unknown": "不明",
-        "not measured": "没有测",
-        "speed": "{precision}；每秒声音占用一个核 {milliseconds:.0f} 毫秒",
+        "measured": "测得每秒声音从文件到结论占用一个核的毫秒数：{speeds}。",
+        "speed": "{name} {milliseconds:.0f}（{precision}）",
         "licence": "{name}：{terms}",
         "comma": "、",
     },
@@ -64,7 +64,10 @@ def table(facts: dict[str, Any], language: str) -> str:
         facts: as `benchmarks/accuracy.json` has them.
         language: `en` or `zh`.
     """
-    return grid(WORDS[language]["columns"], [_line(entry, facts, language) for entry in _entries()])
+    words = WORDS[language]
+    rows = grid(words["columns"], [_line(entry, language) for entry in _entries()])
+    speeds = words["comma"].join(_speeds(facts, words))
+    return f"{rows}\n\n{words['measured'].format(speeds=speeds)}"
 
 
 def _entries() -> Iterator[CatalogModel]:
@@ -75,7 +78,7 @@ def _entries() -> Iterator[CatalogModel]:
             yield FREE
 
 
-def _line(entry: CatalogModel, facts: dict[str, Any], language: str) -> list[str]:
+def _line(entry: CatalogModel, language: str) -> list[str]:
     words, licence = WORDS[language], entry.licence
     english = language == "en"
     size = entry.download_size if entry.file is None else entry.file.stat().st_size
@@ -90,19 +93,18 @@ def _line(entry: CatalogModel, facts: dict[str, Any], language: str) -> list[str
         words["comma"].join(TITLES.get(name, name) for name in corpora) or words["not stated"],
         words["size unknown"] if size is None else amount(size),
         terms,
-        _measured(entry.name, facts, words),
     ]
 
 
-def _measured(name: str, facts: dict[str, Any], words: dict[str, Any]) -> str:
-    """Precision, and what a second of sound took: the median over the corpora."""
-    cells = [cell for cell in facts["cells"].values() if cell["model"]["name"] == name and cell["milliseconds"]]
-    if not cells:
-        return str(words["not measured"])
-    precision = "/".join(dict.fromkeys(cell["model"]["precision"] for cell in cells))
-    return str(
-        words["speed"].format(precision=precision, milliseconds=median(cell["milliseconds"] for cell in cells))
-    )
+def _speeds(facts: dict[str, Any], words: dict[str, Any]) -> Iterator[str]:
+    """Of each model that was measured: what a second of sound took, the median over the corpora."""
+    by_model: dict[tuple[str, str], list[float]] = {}
+    for cell in facts["cells"].values():
+        if cell["milliseconds"]:
+            key = cell["model"]["name"], cell["model"]["precision"]
+            by_model.setdefault(key, []).append(cell["milliseconds"])
+    for (name, precision), times in sorted(by_model.items()):
+        yield words["speed"].format(name=name, precision=precision, milliseconds=median(times))
 
 
 if __name__ == "__main__":

@@ -33,10 +33,12 @@ def _parts(facts: Facts, language: str) -> Iterator[str]:
     lists = [cell for cell in cells if not cell["corpus"].startswith("EmoBox")]
     figures = left_out()
     yield _measured_with(facts, language)
+    yield words["marks"]
+    yield f"### {words['corpora']}"
+    yield grid(words["corpora columns"], list(_corpora(lists, language)))
     yield f"### {words['of classes']}"
     rows = [_line(cell, figures, language) for cell in lists if "figures" in cell]
     yield grid(words["columns"], rows)
-    yield words["marks"]
     yield f"### {words['left out']}"
     yield words["left out is"]
     rows = [_left_out_line(item, language) for item in figures if item.nine is not None]
@@ -87,14 +89,25 @@ def _measured_with(facts: Facts, language: str) -> str:
     return str(words["measured"].format(days=days, models=words["and"].join(sorted(models)), **facts["versions"]))
 
 
+def _corpora(cells: Sequence[Cell], language: str) -> Iterator[list[str]]:
+    """A line for each corpus, of the model that was compared on most of its classes."""
+    by_corpus: dict[str, Cell] = {}
+    for cell in cells:
+        other = by_corpus.setdefault(cell["corpus"], cell)
+        if len(cell["classes"]) > len(other["classes"]):
+            by_corpus[cell["corpus"]] = cell
+    for corpus, cell in by_corpus.items():
+        kind = KINDS[corpus][language != "en"] if corpus in KINDS else ""
+        names = cell["classes"]
+        classes = _emotion(names[0], language) if len(names) == 1 else str(len(names))
+        yield [_title(cell), kind, _clips(cell, language), _speakers(cell), classes]
+
+
 def _line(cell: Cell, figures: Sequence[LeftOut], language: str) -> list[str]:
     return [
-        _title(cell, language),
-        _model(cell),
+        _title(cell),
+        _model(cell, language),
         _seen(cell, language),
-        _clips(cell, language),
-        _speakers(cell),
-        str(len(cell["classes"])),
         *(_figure(cell, name) for name in BASELINES),
         _without(cell, figures, language),
     ]
@@ -128,25 +141,21 @@ def _one_class(cell: Cell, language: str) -> list[str]:
     shares = cell["taken_for"]
     other = next((other for other in shares if other != name), None)
     return [
-        _title(cell, language),
-        _model(cell),
+        _title(cell),
+        _model(cell, language),
         _seen(cell, language),
-        _clips(cell, language),
-        _speakers(cell),
-        _emotion(name, language),
         figure(shares.get(name, 0.0), cell["interval"]) + ("" if cell["drawn_by"] else " †"),
         "–" if other is None else f"{_emotion(other, language)} {shares[other]:.3f}",
     ]
 
 
 def _folds(cell: Cell, language: str) -> list[str]:
-    folds = cell["folds"]
-    shared = f"{folds[0]['shared']} / {folds[0]['count']}" if folds else WORDS[language]["not known"]
-    plain = cell["figures"]["none"]
-    mean = plain.get("mean_of_folds")
+    folds, mean = cell["folds"], cell["figures"]["none"].get("mean_of_folds")
+    unknown = WORDS[language]["one fold" if mean is None else "not known"]
+    shared = f"{folds[0]['shared']} / {folds[0]['count']}" if folds else unknown
     return [
         cell["corpus"].removeprefix("EmoBox/"),
-        _model(cell),
+        _model(cell, language),
         _seen(cell, language),
         _clips(cell, language),
         "–" if mean is None else f"{mean:.3f}",
@@ -173,15 +182,17 @@ def _refused(facts: Facts) -> Iterator[str]:
         yield f"- {model} ({', '.join(names)}): {reason}"
 
 
-def _title(cell: Cell, language: str) -> str:
-    corpus = cell["corpus"]
-    title = TITLES.get(corpus, corpus)
-    kind = KINDS[corpus][language != "en"] if corpus in KINDS else ""
-    return str(WORDS[language]["comma"]).join(filter(None, (title, kind)))
+def _title(cell: Cell) -> str:
+    corpus = str(cell["corpus"])
+    return TITLES.get(corpus, corpus)
 
 
-def _model(cell: Cell) -> str:
-    return f"{cell['model']['name']} {cell['model']['revision']}"
+def _model(cell: Cell, language: str) -> str:
+    """With what it leaves out of the corpus, as it doesn't tell those classes."""
+    name = f"{cell['model']['name']} {cell['model']['revision']}"
+    if not cell["left_out"]:
+        return name
+    return name + str(WORDS[language]["fewer"]).format(clips=cell["clips"], classes=len(cell["classes"]))
 
 
 def _seen(cell: Cell, language: str) -> str:
