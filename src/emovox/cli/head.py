@@ -288,11 +288,12 @@ def remove(name: str, yes: bool) -> None:
 @head.command(no_args_is_help=True)
 @click.argument("name", metavar="NAME|PATH")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-def export(name: str, file: Path) -> None:
+@fitted.overwrite
+def export(name: str, file: Path, overwrite: bool) -> None:
     """Copy a head to FILE, to use it elsewhere: `--head FILE.json`. It doesn't say where its list is."""
     item = Head.find(name)
-    item.model_copy(update={"training": item.training.model_copy(update={"labels_file": None})}).write(file)
-    click.echo(file)
+    copy = item.model_copy(update={"training": item.training.model_copy(update={"labels_file": None})})
+    fitted.export(copy, file, overwrite=overwrite)
 
 
 class _Steps:
