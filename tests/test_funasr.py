@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,7 +35,10 @@ from support.funasr_model import parity
 
 LARGE = "emotion2vec_plus_large"
 QUIET = {"disable_update": True, "disable_pbar": True}
-TOKENIZER = {"tokenizer": "CharTokenizer", "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True}}
+TOKENIZER: dict[str, Any] = {
+    "tokenizer": "CharTokenizer",
+    "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True},
+}
 RANDOM_KEY = "rand_key_[A-Za-z0-9]{13}"
 
 Samples = NDArray[np.float32]
@@ -109,10 +113,8 @@ def keys(results: list[dict[str, Any]]) -> list[str]:
     return [re.sub(f"^{RANDOM_KEY}$", "random", result["key"]) for result in results]
 
 
-def saved(directory: Path) -> dict[str, Samples]:
-    files = {re.sub(RANDOM_KEY, "random", path.name): np.load(path) for path in sorted(directory.iterdir())}
-    assert all(array.dtype == np.float32 for array in files.values())
-    return files
+def files(directory: Path) -> list[str]:
+    return sorted(re.sub(RANDOM_KEY, "random", path.name) for path in directory.iterdir())
 
 
 @parity
@@ -138,8 +140,9 @@ class TestParity:
         logging.getLogger().setLevel(level)
 
     @pytest.mark.filterwarnings("ignore:FunASR's option")
-    @pytest.mark.parametrize("granularity", ["utterance", "frame"])
-    @pytest.mark.parametrize("extract", [True, False])
+    @pytest.mark.parametrize(
+        ("granularity", "extract"), [("utterance", True), ("utterance", False), ("frame", True)]
+    )
     def test_the_same_results_and_files(
         self,
         original: tuple[str, Any],
@@ -151,13 +154,17 @@ class TestParity:
     ) -> None:
         name, theirs = original
         ours = load(name, device="cpu", **QUIET)
-        options = {"granularity": granularity, "extract_embedding": extract}
+        options: dict[str, Any] = {"granularity": granularity, "extract_embedding": extract}
         for kind, make in inputs.items():
             folders = [tmp_path / kind / "theirs", tmp_path / kind / "ours"]
             wanted = theirs.generate(make(), output_dir=str(folders[0]), **options)
             given = ours.generate(make(), output_dir=str(folders[1]), **options)
-            if kind == "path and array":  # whose array has the key of the path before it in FunASR
-                assert wanted[1]["key"] == wanted[0]["key"]
+            shared = kind in {
+                "list of arrays",
+                "path and array",
+            }  # by all arrays in FunASR, and by the path before
+            if shared:
+                assert wanted[1]["key"] == wanted[0]["key"] != given[1]["key"]
                 wanted[1]["key"] = given[1]["key"]
             assert keys(given) == keys(wanted), kind
             for result, other in zip(given, wanted, strict=True):
@@ -170,13 +177,18 @@ class TestParity:
                     assert result["feats"].dtype == other["feats"].dtype
                     assert result["feats"].shape == other["feats"].shape
                     np.testing.assert_allclose(result["feats"], other["feats"], atol=1e-4)
-            if kind in {"list of arrays", "path and array"}:  # whose one key makes one file of two in FunASR
-                assert len(list(folders[1].iterdir())) == (2 if "feats" in given[0] else 0)
+            assert len(files(folders[1])) == len({item["key"] for item in given if "feats" in item}), kind
+            if shared:
                 continue
-            files, others = saved(folders[1]), saved(folders[0])
-            assert files.keys() == others.keys(), kind
-            for file, array in files.items():
-                np.testing.assert_allclose(array, others[file], atol=1e-4)
+            assert files(folders[1]) == files(folders[0]), kind
+            for result, other in zip(given, wanted, strict=True):
+                if "feats" in result:
+                    mine, its = (
+                        np.load(folder / f"{item['key']}.npy")
+                        for folder, item in zip(folders[::-1], (result, other), strict=True)
+                    )
+                    assert mine.dtype == its.dtype
+                    np.testing.assert_allclose(mine, its, atol=1e-4)
 
     @pytest.mark.filterwarnings("ignore:FunASR's option")
     def test_other_rates(self, original: tuple[str, Any], load: Callable[..., AutoModel], speech: Samples) -> None:
@@ -486,7 +498,11 @@ class TestResults:
         [result] = model.generate(str(examples[0]), granularity="frame")
         recognition = model.recognizer.recognize(examples[0], granularity="frame", embedding=True)
         assert recognition.scores is not None
-        assert sorted(result["scores"]) == sorted(recognition.scores.values())
+        by_label = dict(zip(result["labels"], result["scores"], strict=True))
+        names = {"happy": "开心/happy", "neutral": "中立/neutral", "sad": "难过/sad", "unknown": "<unk>"}
+        assert {name: by_label[label] for name, label in names.items()} == {
+            name: recognition.scores[name] for name in names
+        }
         assert np.array_equal(result["feats"], recognition.embedding)  # type: ignore[arg-type]
 
 
@@ -498,3 +514,27 @@ def test_importing_loads_no_torch_and_no_model() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"onnxruntime", "openvino", "transformers"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("page", ["funasr.md", "funasr.zh-CN.md"])
+def test_the_page_s_examples_run(
+    page: str,
+    examples: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    snapshots.write(tmp_path / "modelscope" / "models" / "iic" / LARGE, tokens=snapshots.TOKENS)
+    monkeypatch.chdir(tmp_path)
+    for name in ("call.wav", "other.mp3"):
+        shutil.copy(examples[0], name)
+    text = (Path(__file__).parents[1] / "docs" / page).read_text(encoding="utf-8")
+    found = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
+    blocks = [block for block in found if "benchmarks" not in block]
+    assert len(blocks) == 3
+    exec(textwrap.dedent("".join(blocks)), {})  # noqa: S102
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"call \S+/\w+ 0\.\d+ \(32,\)", lines[0])
+    assert lines[2].startswith("[{'key': 'call', 'labels': ['生气/angry', ")
+    assert len(lines) == 4
+    assert (tmp_path / "outputs" / "call.npy").is_file()

@@ -15,6 +15,7 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     ("Tasks", "任务", (
         ("Over time", "随时间变化", "time.md"),
         ("The summary", "摘要", "summary.md"),
+        ("Words", "文字", "transcription.md"),
         ("Exports", "导出", "exports.md"),
         ("Live", "实时", "live.md"),
         ("Batches", "批量", "batches.md"),
@@ -23,7 +24,9 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("Your own classes", "自己的类别", "heads.md"),
         ("Evaluation", "评估", "evaluation.md"),
         ("The service", "服务", "service.md"),
+        ("Deployment", "部署", "deployment.md"),
         ("Assistants", "助手", "assistants.md"),
+        ("Coming from FunASR", "从 FunASR 过来", "funasr.md"),
     )),
     ("Models", "模型", (
         ("Models", "模型", "models.md"),
@@ -44,12 +47,14 @@ _SECTIONS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
         ("Exit codes", "退出码", "exit-codes.md"),
         ("Plug-ins", "插件", "plugins.md"),
         ("Versions", "版本", "versions.md"),
+        ("Upgrading", "升级", "upgrading.md"),
         ("Changes", "变更", "changelog.md"),
     )),
     ("Responsible use", "负责任地使用", (("Responsible use", "负责任地使用", "responsible-use.md"),)),
     ("Working on it", "参与开发", (
         ("Contributing", "参与贡献", "contributing.md"),
         ("Architecture", "架构", "architecture.md"),
+        ("Releasing", "发布", "releasing.md"),
         ("Security", "安全", "security.md"),
         ("Training", "训练", "training.md"),
         ("Examples", "示例", "examples.md"),

@@ -75,12 +75,12 @@ class Assistant:
     def ask(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """What a tool answers; the text says the same as what is structured."""
 
-        async def progress(seconds: float, total: float | None, message: str | None) -> None:
-            self.told.append((seconds, message))
+        async def told(progress: float, total: float | None, message: str | None) -> None:
+            self.told.append((progress, message))
 
         async def call() -> Any:
             async with Client(self.server) as client:
-                return await client.call_tool(tool, arguments, progress_callback=progress)
+                return await client.call_tool(tool, arguments, progress_callback=told)
 
         result = anyio.run(call)
         [content] = result.content

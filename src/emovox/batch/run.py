@@ -174,6 +174,8 @@ class Batch:
                     sides=self._rows.sides,
                     notes=self._rows.notes,
                 ).run()
+                if wish.policy.abstain:  # what was withheld in the tables would lie there
+                    self._rows.clear()
         return self.status
 
     def _work(self, engine: BatchEngine) -> None:

@@ -183,7 +183,7 @@ def listen(
         nine = recognizer.metadata.emotions is not None
         display: Lines = Screen(language, nine=nine) if sys.stdout.isatty() else Lines(language)
         if jsonl:
-            display = JsonLines(language, 2 if events == "2" else 1)
+            display = JsonLines(language, 2 if events == "2" else 1, lambda: live.baseline)
         stop = stack.enter_context(_stopping())
         if not jsonl:
             relative = "" if options.baseline is None else f", {relation(options.baseline, options.expect)}"

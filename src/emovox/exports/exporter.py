@@ -46,7 +46,8 @@ class Exporter:
         about: what it holds, for the command's help.
         suffix: of its files.
         media_type: of its files.
-        writers: what writes each part that it shows, `segments` or `frames`; it is called where a result has it.
+        writers: what writes each part that it shows, `segments`, `lines` of text or `frames`; it is called where a
+            result has it.
         package: that its writers need.
         stem: of the name of the one file that shows all parts; empty: each has a file of its own.
         chinese: the title in Chinese; empty: the same.
@@ -74,7 +75,7 @@ def check_exporter(name: str, exporter: Exporter, others: Iterable[Exporter]) ->
         ValueError: it is so.
     """
     if not exporter.writers or not set(exporter.writers) <= set(get_args(Part)):
-        raise ValueError(f"it has to show one of {' and '.join(get_args(Part))}")
+        raise ValueError(f"it has to show one of {', '.join(get_args(Part))}")
     if not _SUFFIX.fullmatch(exporter.suffix) or not all(map(_STEM.fullmatch, exporter.stems)):
         raise ValueError(
             f"its files would be called {exporter.stems[0]}{exporter.suffix}, which is no name for one"

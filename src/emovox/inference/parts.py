@@ -1,5 +1,6 @@
 """The parts of a recognition, from pools to verdicts: segments, and lines of text."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -82,12 +83,17 @@ class Lines:
         """Add the window that begins at sample `start`, of whose frames those count, (T,)."""
         self._pools.add(output, start, speech)
 
-    def finish(self, verdict: Verdict) -> list[Line]:
-        """The lines, as they were given; those without speech have nothing but their text."""
+    def finish(self, verdict: Verdict, speech: Sequence[Span]) -> list[Line]:
+        """The lines, as they were given; those without speech have nothing but their text.
+
+        Args:
+            verdict: gives the fields of each.
+            speech: its spans, in order.
+        """
         fields: dict[int, dict[str, Any]] = {}
         for index, span, pool in zip(self._order, self._spans, self._pools.all, strict=False):
             if pool.frame_count:
-                fields[index] = verdict(pool, _length(span))
+                fields[index] = verdict(pool, _spoken(span, speech))
         return [
             Line(start=cue.start, end=cue.end, text=cue.text, **fields.get(index, {}))
             for index, cue in enumerate(self._words)
@@ -98,6 +104,16 @@ def _around(cue: Cue, shortest: float) -> Span:
     """The samples of a line, or about its middle as many as `shortest` seconds are."""
     spare = max(0.0, shortest - (cue.end - cue.start)) / 2
     return Span(round(max(0.0, cue.start - spare) * SAMPLE_RATE), round((cue.end + spare) * SAMPLE_RATE))
+
+
+def _spoken(span: Span, speech: Sequence[Span]) -> float:
+    """Seconds of speech in a span."""
+    samples = 0
+    for item in speech[bisect_right(speech, span.start, key=lambda item: item.end) :]:
+        if item.start >= span.end:
+            break
+        samples += min(item.end, span.end) - max(item.start, span.start)
+    return samples / SAMPLE_RATE
 
 
 def _length(span: Span) -> float:

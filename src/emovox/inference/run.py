@@ -258,7 +258,7 @@ class InferenceRun:
             warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
             baseline=None if self._shift is None else BaselineFacts.of(self._shift, metadata),
             policy=stated(self._ruling, self._facts.side),
-            lines=None if self._lines is None else self._lines.finish(self._verdict),
+            lines=None if self._lines is None else self._lines.finish(self._verdict, self._speech.spans),
             segments=self._segment_list(self._facts.channel) if self._has_segments else None,
             frames=self._curve() if options.by_frame else None,
             embedding=features,

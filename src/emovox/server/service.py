@@ -50,7 +50,7 @@ from emovox.words import Cue
 
 Result = TypeVar("Result")
 Words = tuple[Sequence[Cue], int]
-"""What is said in a recording, lines and behind them single words; and how many are lines, which are kept."""
+"""What is said in a recording, lines and then single words; and how many are lines, which alone are kept."""
 
 FORM = 2**20  # bytes of a form beside its files, at most
 LIVE_THREADS = 8  # for streams: while some wait for the model together, as many get ready

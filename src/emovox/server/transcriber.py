@@ -1,8 +1,7 @@
 """The transcriber: another service, with OpenAI's interface, that writes down what is said.
 
 Its address is the only one to which recordings are sent, and it is sent nothing else: the recording with its name,
-and the form's fields as the client gave them. Proxies of the environment aren't used, and no redirection is
-followed.
+and the form's fields as the client gave them. Proxies of the environment aren't used, redirections not followed.
 """
 
 import asyncio

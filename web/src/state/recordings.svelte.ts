@@ -122,6 +122,12 @@ class Recordings {
     while (this.next !== null && !this.problem) await this.more(LARGE)
   }
 
+  /** How many recordings outputs are, as people count: both sides of a call are one. */
+  count(ids: Pick<ReadonlySet<string>, 'has' | 'size'>): number {
+    const more = (entry: Entry): number => Math.max(0, outputsOf(entry).filter((id) => ids.has(id)).length - 1)
+    return this.entries.reduce((count, entry) => count - more(entry), ids.size)
+  }
+
   /** An output is gone. */
   forget(id: string): void {
     this.stored = this.stored.flatMap((summary) => {
