@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 
-
 MODULES = ["fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"]
 OF_OS = [
-    "chown", "fchmod", "fork", "forkpty", "getgid", "getloadavg", "getpgid", "getuid", "killpg", "mkfifo", "nice",
+    "chown", "fork", "forkpty", "getgid", "getloadavg", "getpgid", "getuid", "killpg", "mkfifo", "nice",
     "register_at_fork", "sched_getaffinity", "sched_setaffinity", "setsid", "statvfs", "sync", "sysconf", "uname",
     "O_DIRECTORY", "O_NOFOLLOW",
 ]  # fmt: skip
@@ -42,7 +41,7 @@ with Archive() as archive:
         recognizer = emovox.Recognizer("lite")
         result = recognizer.recognize(sys.argv[1], sink=save.sink, embedding_sink=save.embedding_sink, segments=True)
         save.commit(result)
-    [record] = archive.find()
+    [record] = archive.all()
 print(record.emotion, *sorted(path.name for path in save.directory.iterdir()))
 """
 
