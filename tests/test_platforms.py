@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 MODULES = ["fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"]
 OF_OS = [
     "chown", "fork", "forkpty", "getgid", "getloadavg", "getpgid", "getuid", "killpg", "mkfifo", "nice",
@@ -38,9 +37,8 @@ from emovox.saving import Saving
 with Archive() as archive:
     saving = Saving(Outputs("outputs"), ["csv", "html"], "en", archive=archive)
     with saving.begin() as save:
-        recognizer = emovox.Recognizer("lite")
-        result = recognizer.recognize(sys.argv[1], sink=save.sink, embedding_sink=save.embedding_sink, segments=True)
-        save.commit(result)
+        sinks = {{"sink": save.sink, "embedding_sink": save.embedding_sink}}
+        save.commit(emovox.Recognizer("lite").recognize(sys.argv[1], **sinks, segments=True))
     [record] = archive.all()
 print(record.emotion, *sorted(path.name for path in save.directory.iterdir()))
 """
