@@ -83,6 +83,16 @@ class ServiceSettings(BaseModel):
     notice: Path | None = Field(
         None, description="text file that tells who speaks what happens; the page shows it before it listens"
     )
+    transcriber: str = Field(
+        "",
+        max_length=2000,
+        description="URL of a transcriber with OpenAI's interface, to which /v1/audio/transcriptions sends sound; "
+        "by default there is none",
+    )
+    transcriber_key: SecretStr = Field(SecretStr(""), description="key that the transcriber demands")
+    transcriber_timeout: float = Field(
+        600, gt=0, le=86_400, description="seconds that the transcriber may say nothing"
+    )
     webhook_url: str = Field("", max_length=2000, description="URL that is notified of every finished job")
     webhook_secret: SecretStr = Field(SecretStr(""), description="key of the webhooks' HMAC-SHA256")
     webhook_private: bool = Field(False, description="allow webhooks to private addresses")

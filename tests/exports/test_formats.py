@@ -63,9 +63,15 @@ def test_what_is_there_is_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "needed"),
     [
-        *((name, "needs segments, .* recognise again with --segments$") for name in exports.FORMATS[:4]),
         *(
-            (name, "needs segments or frames, .* with --segments or --granularity frame$")
+            (name, f"needs {' or '.join(exports.parts(name))}, .* with --segments( or --words)?$")
+            for name in exports.FORMATS[:4]
+        ),
+        *(
+            (
+                name,
+                "needs segments( or lines)? or frames, .* with --segments( or --words)? or --granularity frame$",
+            )
             for name in exports.FORMATS[4:]
         ),
     ],

@@ -16,7 +16,7 @@ from emovox.errors import BatchError
 from emovox.files import DRAFT
 from emovox.inference.frames import Frames
 from emovox.inference.raw import WITHOUT, Whole, raw
-from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
+from emovox.inference.recognition import Line, ReadoutResult, Recognition, Segment, trained
 
 ROWS = 5000  # in a shard, at most
 AGE = 10.0  # seconds after which a shard is written, however few its rows: what an interruption may cost
@@ -245,7 +245,7 @@ def _name() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(8)}.parquet"
 
 
-def _verdict(item: Recognition | Segment) -> dict[str, Any]:
+def _verdict(item: Recognition | Segment | Line) -> dict[str, Any]:
     scores = item.scores or {}
     return {"emotion": item.emotion, "confidence": item.confidence, **{name: scores.get(name) for name in NAMES}}
 

@@ -109,6 +109,8 @@ def train(
 ) -> int:
     """Train a head on LABELS: a CSV, TSV or JSON lines file with a recording and its class in each row.
 
+    Or a TextGrid, an EAF file or an Audacity label track, of which each interval is an example.
+
     With --values it has numbers instead, a column for each: ratings of arousal, of how tired a voice is.
 
     Or on corrections, which people made of segments on the page or through the API, with --corrections. Whole

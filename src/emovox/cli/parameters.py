@@ -23,6 +23,9 @@ from emovox.settings import Settings, given
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+WORDS = "words"
+"""The option that belongs to one recording alone, so that not every command has it."""
+
 
 def emotions(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     """Names of emotions between commas; a usage error if one is not among the nine."""
@@ -95,12 +98,12 @@ def recognition(command: Command, *, many: str = "") -> Command:
 
     @functools.wraps(command)
     def call(*args: Any, **values: Any) -> Any:
-        arguments = {name: values.pop(name) for name in declared(Options) if name in values}
+        arguments = {name: values.pop(name) for name in declared(Options) if name in values and name != WORDS}
         options = Options.of(**arguments)
         _check_sides(options.side, split=values.get("channels") == "split")
         return command(*args, options=options, **values)
 
-    options = [_option(name, info, many) for name, info in declared(Options).items()]
+    options = [_option(name, info, many) for name, info in declared(Options).items() if name != WORDS]
     for option in reversed([*options, model(f"{MODEL}  [default: auto, the best one on disk]"), _PRECISION]):
         option(call)
     return cast("Command", call)

@@ -20,6 +20,7 @@ from emovox.audio.recording import copy
 from emovox.cli import library, parameters
 from emovox.cli.progress import Progress
 from emovox.cli.report import REPORTS, Row, counted, printable, relation
+from emovox.cli.words import Words
 from emovox.emotions import NAMES
 from emovox.errors import (
     AudioError,
@@ -51,6 +52,13 @@ STDIN = "-"
 @parameters.outputs("Where results are saved; the archive is kept beside them.")
 @parameters.keep
 @click.option(
+    "--words",
+    type=click.Path(exists=True, path_type=Path),
+    metavar="FILE|DIR",
+    help="Lines of text with their times: .srt, .vtt, or a transcriber's .json. The result has the emotion over "
+    "each. Of several recordings a directory with a file for each, called like it.",
+)
+@click.option(
     "--archive", is_flag=True, help="Also add the results to the archive, with embeddings: see `emovox archive`."
 )
 @click.option("--no-save", is_flag=True, help="Only print; save nothing.")
@@ -77,6 +85,7 @@ def recognize(
     model: str | None,
     mapping: Path | None,
     precision: PrecisionChoice,
+    words: Path | None,
     archive: bool,
     no_save: bool,
     form: str,
@@ -101,6 +110,7 @@ def recognize(
     emovox recognize calls/ --baseline line3 --expect neutral=0.8
     emovox recognize *.wav --emotions happy,sad,neutral --labels zh --top 3
     emovox recognize recordings/ --archive --segments
+    emovox recognize talk.mp4 --words talk.srt --export srt
     ffmpeg -i film.mkv -f wav - | emovox recognize - --no-save
 
     Exit code: 0 success, 1 some recordings failed (the others are done), 2 usage error.
@@ -118,6 +128,7 @@ def recognize(
         library.need_library()
     started = time.monotonic()
     files, failures = _find(paths)
+    texts = Words(words, files)
     recognizer = Recognizer(
         model,
         precision=precision,
@@ -137,6 +148,7 @@ def recognize(
         relative=options.baseline is not None,
         segments=bool(options.segments),
         listed=listed,
+        lines=words is not None,
         rows_in=rows_in,
         sides=bool(options.side or options.baseline_side) or recognizer.policy.profile != "open",
         notes=tuple(name for name in NOTES if getattr(options, name) is not None),
@@ -152,7 +164,8 @@ def recognize(
                 if following not in {None, STDIN} and channels == "mix":
                     recognizer.expect(following, track=options.track)
                 progress.begin(printable(str(file)))
-                for row in _recognize(recognizer, file, saving, wanted, progress, split=channels == "split"):
+                split, own = channels == "split", texts.options(file, wanted)
+                for row in _recognize(recognizer, file, saving, own, progress, split=split):
                     if isinstance(row, str):
                         failures.append((str(file), row))
                         continue
@@ -177,8 +190,7 @@ def recognize(
 
 def _check(recognizer: Recognizer, options: Options, formats: Iterable[str]) -> None:
     """Refuse options once, not for every file."""
-    own = [] if options.head is None else [options.head.readout]
-    check_values(formats, [*recognizer.metadata.readouts, *own])
+    check_values(formats, recognizer.metadata.readouts, options.head)
     if options.head is not None:
         options.head.check(recognizer.metadata)
     sides = options.side or (None,)

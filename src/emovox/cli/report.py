@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,7 @@ from emovox.emotions import BY_NAME, NAMES
 from emovox.exports.columns import Cell, Layout, head_cells
 from emovox.exports.verdict import range_text, short_values, two_decimals
 from emovox.inference.frames import RowsIn
-from emovox.inference.raw import Whole
-from emovox.inference.recognition import WARNINGS, ReadoutResult, Recognition, Segment, trained
+from emovox.inference.recognition import WARNINGS, Line, ReadoutResult, Recognition, Segment, trained
 from emovox.inference.recording_facts import RecordingFacts
 from emovox.inference.summary import LONG
 from emovox.models.head import Head
@@ -110,6 +109,7 @@ class Report:
         relative: bool = False,
         segments: bool = False,
         listed: bool = False,
+        lines: bool = False,
         rows_in: RowsIn | None = None,
         sides: bool = False,
         notes: tuple[str, ...] = (),
@@ -122,6 +122,7 @@ class Report:
         self.layout = Layout.of_model(metadata, head, relative=relative)
         self.segments = segments
         self.listed = listed
+        self.lines = lines
         self.rows_in = rows_in
         self.sides, self.notes = sides, notes
 
@@ -180,6 +181,10 @@ class Table(Report):
         for item in (found.segments or []) if self.listed or not found.is_inferred else []:
             times = f"{clock(item.start)} – {clock(item.end)}"
             click.echo(f"{set_cell_size(times, self._width)}  {self._segment(item)}".rstrip())
+        for text in found.lines or []:
+            times = f"{clock(text.start)} – {clock(text.end)}"
+            said = f"{set_cell_size(self._segment(text), self._label + 9)}  {printable(text.text)}"
+            click.echo(f"{set_cell_size(times, self._width)}  {said}".rstrip())
         for code in found.warnings:
             more = _tracks(found.recording) if code == SILENT_TRACK else ""
             click.echo(f"{' ' * self._width}  ! {code}: {WARNINGS[code]}{more}")
@@ -194,7 +199,7 @@ class Table(Report):
             yield f"{fitted(name, self._label)}  {100 * score:5.1f} %  {bar(score)}".rstrip()
         yield from values(item, self._label)
 
-    def _segment(self, item: Segment) -> str:
+    def _segment(self, item: Segment | Line) -> str:
         """The emotion with its confidence, or the first class, in columns; then all else in a few words."""
         others, shown = dict(item.readouts), ""
         if item.emotion is not None and item.confidence is not None:
@@ -241,8 +246,9 @@ class JsonLines(Report):
 class Csv(Report):
     """One line per recording, with a column for each score, and those of readouts.
 
-    If segments were asked for, one line per segment: a recording without speech has none. With a baseline its name
-    and the scores without it come last. A trained head has older columns, too; they go with 0.3.
+    If segments were asked for, one line per segment: a recording without speech has none. Where words are given,
+    one per line of text. With a baseline its name and the scores without it come last. A trained head has older
+    columns, too; they go with 0.3.
     """
 
     def begin(self) -> None:  # noqa: D102
@@ -251,8 +257,8 @@ class Csv(Report):
         own += self.layout.readout_columns()
         own += [*(["side", "policy"] if self.sides else []), *self.notes]
         own += self.layout.last_columns()
-        if self.segments:
-            times = ["path", "channel", "start", "end"]
+        if self.segments or self.lines:
+            times = ["path", "channel", "start", "end", *(["text"] if self.lines else [])]
             self._write([*times, "emotion", "label", "confidence", *NAMES, "outputs", *own])
             return
         facts = ["duration", "warnings", "model", "outputs", "channel"]
@@ -261,10 +267,17 @@ class Csv(Report):
     def add(self, row: Row) -> None:  # noqa: D102
         found = row.recognition
         head = trained(found.readouts)
-        if self.segments:
-            for item in found.segments or []:
-                times = [f"{item.start:.3f}", f"{item.end:.3f}"]
-                cells = [row.path, item.channel or "", *times, *self._verdict(item), row.directory or ""]
+        if self.segments or self.lines:
+            items: Sequence[Segment | Line] = (found.lines if self.lines else found.segments) or []
+            for item in items:
+                times = [f"{item.start:.3f}", f"{item.end:.3f}", *([item.text] if isinstance(item, Line) else [])]
+                cells = [
+                    row.path,
+                    found.recording.channel or "",
+                    *times,
+                    *self._verdict(item),
+                    row.directory or "",
+                ]
                 self._write([*cells, *self._own(item, head and head[0], found)])
             sys.stdout.flush()
             return
@@ -278,13 +291,13 @@ class Csv(Report):
         self._write([row.path, *self._verdict(found), *facts, *self._own(found, head and head[0], found)])
         sys.stdout.flush()
 
-    def _verdict(self, item: Recognition | Segment) -> list[object]:
+    def _verdict(self, item: Recognition | Segment | Line) -> list[object]:
         """The emotion, its name in the language shown, its confidence, and the nine scores."""
         scores = item.scores or {}
         name = None if item.emotion is None else label(item.emotion, self.language)
         return [item.emotion, name, *map(_decimal, [item.confidence, *map(scores.get, NAMES)])]
 
-    def _own(self, item: Whole, head: str | None, whole: Recognition) -> list[object]:
+    def _own(self, item: Recognition | Segment | Line, head: str | None, whole: Recognition) -> list[object]:
         cells: list[Cell] = [head, *head_cells(item.readouts)] if self.head else []
         cells += self.layout.readout_cells(item.readouts)
         if self.sides:

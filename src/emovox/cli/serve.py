@@ -10,7 +10,7 @@ import click
 from emovox.cli import parameters
 from emovox.errors import SettingsError
 from emovox.packages import install, missing
-from emovox.settings import settings
+from emovox.settings import given, settings
 
 EXTRA = (
     "alembic",
@@ -37,12 +37,25 @@ def needing_server() -> Iterator[None]:
     yield
 
 
+def _transcriber(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        context.with_resource(given(transcriber=value))
+
+
 @click.command()
 @click.option("--host", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1, this machine only]")
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0: any free port.  [default: 7860]"
 )
 @parameters.model("The default model.  [default: auto, the best one on disk]")
+@click.option(
+    "--transcriber",
+    metavar="URL",
+    callback=_transcriber,
+    expose_value=False,
+    help="A transcriber with OpenAI's interface, as http://localhost:8000/v1: /v1/audio/transcriptions sends it "
+    "sound, and adds the emotions. Its key is the setting transcriber_key.  [default: none, and nothing is sent]",
+)
 @click.option(
     "--no-keys", is_flag=True, help="Require no API keys, even if other machines can reach this address."
 )

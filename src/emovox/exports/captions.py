@@ -2,29 +2,39 @@
 
 from collections.abc import Iterator
 
-from emovox.exports.spans import spans
-from emovox.exports.verdict import head_phrase, relative_to, verdict_in
-from emovox.inference.recognition import Recognition, Segment
+from emovox.exports.spans import spans, spans_of
+from emovox.exports.verdict import head_phrase, is_judged, one_line, relative_to, verdict_in
+from emovox.inference.recognition import Line, Recognition, Segment
 
 
-def srt(recognition: Recognition, language: str) -> Iterator[str]:
-    """SubRip: a numbered cue for each segment."""
-    for number, span in enumerate(spans(recognition, 1000), 1):
-        times = f"{_clock(span.start, ',')} --> {_clock(span.end, ',')}"
-        yield f"{number}\n{times}\n{_cue(recognition, span.segment, language)}\n\n"
+def srt(recognition: Recognition, language: str, *, lines: bool = False) -> Iterator[str]:
+    """SubRip: a numbered cue for each segment, or for each line of text, with the text below."""
+    for number, (start, end, text) in enumerate(_cues(recognition, language, lines=lines), 1):
+        yield f"{number}\n{_clock(start, ',')} --> {_clock(end, ',')}\n{text}\n\n"
 
 
-def vtt(recognition: Recognition, language: str) -> Iterator[str]:
-    """WebVTT: a cue for each segment."""
+def vtt(recognition: Recognition, language: str, *, lines: bool = False) -> Iterator[str]:
+    """WebVTT: the same."""
     yield "WEBVTT\n"
     if relative := relative_to(recognition, language):
         yield f"\nNOTE {relative.replace('-->', '→')}\n"
-    for span in spans(recognition, 1000):
-        times = f"{_clock(span.start, '.')} --> {_clock(span.end, '.')}"
-        yield f"\n{times}\n{_cue(recognition, span.segment, language)}\n"
+    for start, end, text in _cues(recognition, language, lines=lines):
+        yield f"\n{_clock(start, '.')} --> {_clock(end, '.')}\n{text}\n"
 
 
-def _cue(recognition: Recognition, segment: Segment, language: str) -> str:
+def _cues(recognition: Recognition, language: str, *, lines: bool) -> Iterator[tuple[int, int, str]]:
+    """Start and end in milliseconds, and the text."""
+    if not lines:
+        for span in spans(recognition, 1000):
+            yield span.start, span.end, _cue(recognition, span.segment, language)
+        return
+    for line in spans_of(recognition.lines or [], recognition.recording.duration, 1000):
+        text = _plain(one_line(line.segment.text))
+        shown = is_judged(line.segment)
+        yield line.start, line.end, f"{_cue(recognition, line.segment, language)}\n{text}" if shown else text
+
+
+def _cue(recognition: Recognition, segment: Segment | Line, language: str) -> str:
     lead = verdict_in(recognition, segment, language)
     emoji = "" if lead.emotion is None else f"{lead.emotion.emoji} "
     head = head_phrase(segment, lead)

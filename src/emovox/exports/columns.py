@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import FrameReadout, Frames
-from emovox.inference.raw import WITHOUT, Whole, raw
-from emovox.inference.recognition import ReadoutResult, Recognition, Segment, trained
+from emovox.inference.raw import WITHOUT, raw
+from emovox.inference.recognition import Line, ReadoutResult, Recognition, Segment, trained
 from emovox.models.head import Head
 from emovox.models.metadata import Metadata
 
@@ -67,6 +67,8 @@ class Layout:
         for segment in recognition.segments or []:
             layout.add(segment.readouts)
             layout.labels_given = layout.labels_given or segment.label is not None
+        for line in recognition.lines or []:
+            layout.add(line.readouts)
         if recognition.frames is not None:  # where nothing was to judge they are all that tells the columns
             for name, curve in recognition.frames.readouts.items():
                 layout.add_readout(name, curve.labels, classes=curve.scores is not None)
@@ -159,24 +161,34 @@ class Layout:
             columns += [(f"{name}.{label}", float) for label in labels]
         return _unique(columns)
 
-    def segment_cells(self, item: Segment, baseline: str | None = None) -> list[Cell]:
+    def segment_cells(self, item: Segment | Line, baseline: str | None = None) -> list[Cell]:
         """The row of a segment; `baseline` is the name of the one that its scores are relative to."""
-        scores = item.scores or {}
+        scores: Mapping[str, float] = item.scores or {}
         cells: list[Cell] = [item.start, item.end, item.emotion, item.confidence]
-        cells += [*map(scores.get, NAMES), item.channel]
+        cells += [*map(scores.get, NAMES), getattr(item, "channel", None)]
         if self.head:
             cells += head_cells(item.readouts)
         cells += self.readout_cells(item.readouts)
-        given = [item.label] if self.labels_given else []
+        given: list[Cell] = [getattr(item, "label", None)] if self.labels_given else []
         return [*cells, *self.last_cells(item, baseline), *given]
 
-    def last_cells(self, item: Whole, baseline: str | None) -> list[Cell]:
+    def line_columns(self) -> dict[str, type]:
+        """The columns of lines of text: those of segments, with the text behind the times."""
+        (start, *_), (end, *_), *others = [(name, kind) for name, kind in self.segment_columns().items()]
+        return _unique([(start, float), (end, float), ("text", str), *others])
+
+    def line_cells(self, item: Line, baseline: str | None = None) -> list[Cell]:
+        """The row of a line; as `segment_cells`."""
+        start, end, *others = self.segment_cells(item, baseline)
+        return [start, end, item.text, *others]
+
+    def last_cells(self, item: Recognition | Segment | Line, baseline: str | None) -> list[Cell]:
         """The cells of `last_columns`; `baseline` is the name of the one that scores are relative to."""
         if not self.relative:
             return []
         if baseline is None:
             return [None, *self.without_cells(None, {})]
-        before: Recognition | Segment = raw(item)
+        before: Recognition | Segment | Line = raw(item)
         return [baseline, *self.without_cells(before.scores, before.readouts)]
 
     def without_cells(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 
 from emovox.emotions import NAMES
-from emovox.exports.columns import Layout, chunks
+from emovox.exports.columns import Cell, Layout, chunks
 from emovox.inference.frames import LOGIT_DIGITS, SCORE_DIGITS, Frames
 from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment
@@ -17,22 +17,42 @@ def segments(recognition: Recognition) -> Iterator[str]:
     Where a side was declared, or the policy isn't `open`, also whose voice it is and the policy's profile; and
     purpose and consent, if they were declared.
     """
-    baseline = recognition.baseline.name if recognition.baseline else None
-    layout, policy = Layout.of(recognition), recognition.policy
+    layout, baseline = Layout.of(recognition), _baseline(recognition)
+    rows = segment_lines(recognition.segments or [], layout, baseline)
+    yield from _declared(recognition, layout.segment_columns(), rows)
+
+
+def lines(recognition: Recognition) -> Iterator[str]:
+    """A row for each line of text, with the columns of segments, and the text behind the times."""
+    layout, baseline = Layout.of(recognition), _baseline(recognition)
+    rows = (_row(layout.line_cells(item, baseline)) for item in recognition.lines or [])
+    yield from _declared(recognition, layout.line_columns(), rows)
+
+
+def _baseline(recognition: Recognition) -> str | None:
+    return recognition.baseline.name if recognition.baseline else None
+
+
+def _declared(recognition: Recognition, columns: Iterable[str], rows: Iterable[str]) -> Iterator[str]:
+    """A table's lines, with the columns of what was declared of the recording."""
+    policy = recognition.policy
     own: dict[str, object] = {**recognition.recording.notes}
     if policy is not None:
         own = {"side": recognition.recording.side, "policy": policy.profile, **own}
-    yield line([*layout.segment_columns(), *own])
+    yield line([*columns, *own])
     end = f",{line(own.values())}" if own else "\n"
-    for row in segment_lines(recognition.segments or [], layout, baseline):
+    for row in rows:
         yield row.removesuffix("\n") + end
 
 
 def segment_lines(segments: Iterable[Segment], layout: Layout, baseline: str | None = None) -> Iterator[str]:
     """The rows of segments, with the columns of a layout; `baseline` is the name of theirs."""
     for item in segments:
-        cells = layout.segment_cells(item, baseline)
-        yield line([f"{cell:.{SCORE_DIGITS}f}" if isinstance(cell, float) else cell for cell in cells])
+        yield _row(layout.segment_cells(item, baseline))
+
+
+def _row(cells: Iterable[Cell]) -> str:
+    return line([f"{cell:.{SCORE_DIGITS}f}" if isinstance(cell, float) else cell for cell in cells])
 
 
 def frames(recognition: Recognition) -> Iterator[str]:

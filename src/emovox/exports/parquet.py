@@ -1,11 +1,11 @@
 """Tables as Parquet: typed columns, and their origin in the file's metadata."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, BinaryIO
 
-from emovox.exports.columns import Layout, chunks
+from emovox.exports.columns import Cell, Layout, chunks
 from emovox.inference.frames import Frames
 from emovox.inference.raw import raw_frames
 from emovox.inference.recognition import Recognition, Segment, trained
@@ -24,6 +24,18 @@ def write_segments(recognition: Recognition, file: BinaryIO) -> None:
         )
 
 
+def write_lines(recognition: Recognition, file: BinaryIO) -> None:
+    """A row for each line of text, with the columns of lines.csv, typed as those of segments."""
+    import pyarrow  # noqa: PLC0415  an extra
+
+    layout = Layout.of(recognition)
+    baseline = recognition.baseline.name if recognition.baseline else None
+    fields = _typed(layout.line_columns())
+    rows = [layout.line_cells(item, baseline) for item in recognition.lines or []]
+    with writer(file, fields, _metadata(recognition)) as write:
+        write(_table(rows, pyarrow.schema(fields)))
+
+
 def write_frames(recognition: Recognition, file: BinaryIO) -> None:
     """A row for each frame, with the columns of frames.csv: seconds float64, all others float32."""
     layout = Layout.of(recognition)
@@ -34,10 +46,14 @@ def write_frames(recognition: Recognition, file: BinaryIO) -> None:
 
 def segment_fields(layout: Layout) -> list[tuple[str, Any]]:
     """The columns of segments with their types."""
+    return _typed(layout.segment_columns())
+
+
+def _typed(columns: Mapping[str, type]) -> list[tuple[str, Any]]:
     import pyarrow  # noqa: PLC0415  an extra
 
     types = {float: pyarrow.float32(), str: pyarrow.string(), int: pyarrow.int32()}
-    fields = {name: types[kind] for name, kind in layout.segment_columns().items()}
+    fields = {name: types[kind] for name, kind in columns.items()}
     return list({**fields, "start": pyarrow.float64(), "end": pyarrow.float64()}.items())
 
 
@@ -46,10 +62,15 @@ def segment_table(segments: Sequence[Segment], layout: Layout, baseline: str | N
     import pyarrow  # noqa: PLC0415  an extra
 
     rows = [layout.segment_cells(item, baseline) for item in segments]
-    fields = segment_fields(layout)
-    columns = zip(*rows, strict=True) if rows else ([] for _ in fields)
-    arrays = [pyarrow.array(column, kind) for column, (_, kind) in zip(columns, fields, strict=True)]
-    return pyarrow.Table.from_arrays(arrays, schema=pyarrow.schema(fields))
+    return _table(rows, pyarrow.schema(segment_fields(layout)))
+
+
+def _table(rows: Sequence[Sequence[Cell]], schema: Any) -> Any:
+    import pyarrow  # noqa: PLC0415  an extra
+
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    arrays = [pyarrow.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+    return pyarrow.Table.from_arrays(arrays, schema=schema)
 
 
 def frame_fields(layout: Layout) -> list[tuple[str, Any]]:

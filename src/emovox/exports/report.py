@@ -28,10 +28,13 @@ p { margin: .3rem 0 } .faint { color: #5f5d6b } .sentence { font-size: 1.15rem }
 .pair { display: flex; flex-wrap: wrap; gap: 0 4rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { text-align: left; padding: .25rem 1.4rem .25rem 0; border-bottom: 1px solid #e4e2ec; font-weight: 400 }
-th { color: #5f5d6b } img { max-width: 100%; height: auto }
+th { color: #5f5d6b } figure { margin: 0; overflow-x: auto } img { width: 100%; min-width: 40rem; height: auto }
 .notice { border-top: 1px solid #e4e2ec; padding-top: .8rem; margin-top: 2rem; font-size: .87rem; color: #5f5d6b }
-@media print { body { margin: 0; max-width: none; font-size: 11pt } * { print-color-adjust: exact }
-  h2, table, img { break-inside: avoid } h2 { break-after: avoid } }
+@page { margin: 14mm }
+@media print { body { margin: 0; padding: 0; max-width: none; font-size: 10pt } * { print-color-adjust: exact }
+  h2, table, figure, .notice { break-inside: avoid } h2 { margin-top: 1rem; break-after: avoid }
+  td, th { padding-top: .12rem; padding-bottom: .12rem } .notice { margin-top: 1rem }
+  img { width: auto; min-width: 0; max-width: 100%; max-height: 92mm } }
 """
 _WORDS = {
     "en": {
@@ -133,7 +136,8 @@ def pieces(recognition: Recognition, sound: Path, language: str) -> Iterator[str
         timeline.write(recognition, sound, memory, kind="png", language=language)
         data = base64.b64encode(memory.getvalue()).decode("ascii")
         alternative = escape(headline, quote=True)
-        yield f'<h2>{words["picture"]}</h2>\n<img alt="{alternative}" src="data:image/png;base64,{data}">\n'
+        yield f"<h2>{words['picture']}</h2>\n"
+        yield f'<figure tabindex="0"><img alt="{alternative}" src="data:image/png;base64,{data}"></figure>\n'
     model = recognition.model
     by = words["by"].format(model.name, model.revision, model.precision, recognition.emovox)
     relative = relative_to(recognition, language)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emovox.emotions import BY_NAME, Emotion
-from emovox.inference.recognition import ABSTAINED, ReadoutResult, Recognition, Segment, trained
+from emovox.inference.recognition import ABSTAINED, Line, ReadoutResult, Recognition, Segment, trained
 
 if TYPE_CHECKING:
     from emovox.inference.live import LiveUpdate
@@ -40,7 +40,7 @@ class Verdict:
         return self.text if self.confidence is None else f"{self.text} {100 * self.confidence:.0f} %"
 
 
-def verdict(item: "Recognition | Segment | LiveUpdate", language: str) -> Verdict:
+def verdict(item: "Recognition | Segment | Line | LiveUpdate", language: str) -> Verdict:
     """The emotion if there is one, else the class of the first readout that has classes, else all values."""
     if item.emotion is not None:
         emotion = BY_NAME[item.emotion]
@@ -49,6 +49,11 @@ def verdict(item: "Recognition | Segment | LiveUpdate", language: str) -> Verdic
         if readout.label is not None:
             return Verdict(one_line(readout.label), readout.confidence, readout=name)
     return Verdict(short_values(item.readouts) or _SPEECH[language])
+
+
+def is_judged(line: Line) -> bool:
+    """Whether a line has anything but its text."""
+    return line.emotion is not None or bool(line.readouts)
 
 
 def title(recognition: Recognition, language: str) -> tuple[str, list[str]]:
@@ -73,7 +78,7 @@ def withheld(recognition: Recognition, language: str) -> str:
     return "" if policy is None or policy.inferred else _WITHHELD[language].format(policy.profile)
 
 
-def verdict_in(recognition: Recognition, segment: Segment, language: str) -> Verdict:
+def verdict_in(recognition: Recognition, segment: Segment | Line, language: str) -> Verdict:
     """That of a segment; it says so if the policy allowed none."""
     if segment.is_abstained:
         return Verdict(_ABSTAINED[language])
@@ -88,7 +93,7 @@ def relative_to(recognition: Recognition, language: str) -> str:
     return f"{_RELATIVE[language]} {one_line(recognition.baseline.name)}"
 
 
-def head_phrase(item: Recognition | Segment, lead: Verdict) -> str:
+def head_phrase(item: Recognition | Segment | Line, lead: Verdict) -> str:
     """A trained head's class and confidence, to be put behind what leads; empty if there is none, or it leads."""
     head = trained(item.readouts)
     if head is None or head[0] == lead.readout:

@@ -11,7 +11,7 @@ import numpy as np
 
 from emovox.inference.frames import FrameReadout, Frames
 from emovox.inference.nine import five
-from emovox.inference.recognition import ABSTAINED, UNSURE, Recognition, Segment
+from emovox.inference.recognition import ABSTAINED, UNSURE, Line, Recognition, Segment
 from emovox.models.scores import certain
 from emovox.policy import Ruling
 
@@ -25,28 +25,27 @@ def as_ruled(recognition: Recognition, ruling: Ruling) -> Recognition:
 
 
 def abstained(recognition: Recognition) -> Recognition:
-    """The same with nothing of what is unsure: of the recording, of segments, and where those are of the curve.
+    """The same with nothing of what is unsure: of recording, segments and lines, and where those are of the curve.
 
     Logits of frames are left out altogether where anything is. Embeddings stay, which are no verdict.
     """
-    whole, segments = UNSURE in recognition.warnings, recognition.segments
-    spans: list[Span] = [(item.start, item.end) for item in segments or () if item.unsure]
+    whole, segments, lines = UNSURE in recognition.warnings, recognition.segments, recognition.lines
+    spans: list[Span] = [(item.start, item.end) for item in (*(segments or ()), *(lines or ())) if item.unsure]
     if not whole and not spans:
         return recognition
     changes: dict[str, Any] = {}
     if whole:
         warnings = [ABSTAINED if code == UNSURE else code for code in recognition.warnings]
         changes = {**_nothing(recognition), "warnings": warnings}
-    if segments is not None:
-        changes["segments"] = [
-            item.model_copy(update=_nothing(item)) if item.unsure else item for item in segments
-        ]
+    for name, items in (("segments", segments), ("lines", lines)):
+        if items is not None:
+            changes[name] = [item.model_copy(update=_nothing(item)) if item.unsure else item for item in items]
     if recognition.frames is not None:
         changes["frames"] = _frames(recognition.frames, [(0.0, float("inf"))] if whole else spans, whole=whole)
     return recognition.model_copy(update=changes)
 
 
-def _nothing(item: Recognition | Segment) -> dict[str, Any]:
+def _nothing(item: Recognition | Segment | Line) -> dict[str, Any]:
     unknown = five(certain("unknown")) if item.emotion is not None else {}
     without = {} if item.scores_without is None else {"scores_without": unknown["scores"]}
     return {**unknown, **without, "readouts": {}}

@@ -28,6 +28,7 @@ from emovox.models.head import Head
 from emovox.models.runtime.engine import Floats
 from emovox.notes import NOTE, NOTES, note
 from emovox.policy import SIDES, Side, parse_sides, side_of
+from emovox.words import Cue, as_cues, read
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -145,7 +146,17 @@ class Options(CommonOptions):
         ),
     ] = None
 
+    words: Annotated[
+        Sequence[Cue] | None,
+        Field(
+            description="lines of text with their times, as of a transcript, or a file of them (.srt, .vtt, or a "
+            "transcriber's .json): the result has the emotion over each"
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
+        if self.words is not None:
+            object.__setattr__(self, "words", as_cues(self.words))
         if self.side is not None:
             object.__setattr__(self, "side", parse_sides(self.side))
         for key in NOTES:
@@ -186,7 +197,7 @@ class Options(CommonOptions):
         Raises:
             HeadError: there is no such head.
             BaselineError: there is no such baseline.
-            OptionsError: a value that means nothing.
+            OptionsError: a value that means nothing, or a file of words can't be read.
         """
         values: dict[str, Any] = {**arguments}
         if (head := values.get("head")) is not None:
@@ -195,6 +206,8 @@ class Options(CommonOptions):
             raise OptionsError(f"baseline {RECOGNIZED}: that is for what is in the archive")
         if baseline is not None:
             values["baseline"] = baseline if baseline in (SELF, CORPUS, SPEAKER) else Baseline.find(baseline)
+        if isinstance(words := values.get("words"), (str, Path)):
+            values["words"] = read(words)
         if isinstance(expect := values.get("expect"), str):
             values["expect"] = parse_expectation(expect)
         return cls(**values)
@@ -220,7 +233,7 @@ class Options(CommonOptions):
     @property
     def frame_logits(self) -> bool:
         """Whether the model must give the logits of frames."""
-        if self.segments is not False:
+        if self.segments is not False or self.words is not None:
             return True
         return self.by_frame or self.by_speech or self.baseline == SELF or self.of_many
 
@@ -263,6 +276,7 @@ class OptionArguments(LiveArguments, total=False):
     smoothing: float
     channel: int | None
     track: int | None
+    words: str | Path | Sequence[Cue | Mapping[str, Any]] | None
 
 
 @cache

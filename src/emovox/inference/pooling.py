@@ -92,7 +92,7 @@ class Pool:
 
 
 class Segments:
-    """A pool for each span of speech, filled as windows come in order.
+    """A pool for each span, of speech or of a line of text, filled as windows come in order.
 
     A frame belongs to the span that its centre lies in.
     """
@@ -101,7 +101,7 @@ class Segments:
         """Begin.
 
         Args:
-            spans: of speech, in order; it may grow, as long as it covers a window by the time it is added.
+            spans: in order of their starts; it may grow, as long as it covers a window by the time it is added.
             metadata: of the model, for the times of its frames.
             functions: of the model's readouts of a window.
         """
@@ -109,11 +109,17 @@ class Segments:
         self._pools: list[Pool] = []
         self._first = 0  # the first span that may still get frames
 
-    def add(self, output: Output, start: int) -> NDArray[np.bool_]:
-        """Add the window that begins at sample `start`; returns which of its frames are speech, (T,)."""
+    def add(self, output: Output, start: int, counted: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+        """Add the window that begins at sample `start`; returns which of its frames lie in a span, (T,).
+
+        Args:
+            output: of the window.
+            start: where it begins.
+            counted: which of its frames count, (T,); None: all.
+        """
         hop, count = self._metadata.hop, output.frame_count
         first = start // hop
-        speech = np.zeros(count, np.bool_)
+        inside = np.zeros(count, np.bool_)
         for index in range(self._first, len(self._spans)):
             low, high = (
                 self._frame(sample) - first for sample in (self._spans[index].start, self._spans[index].end)
@@ -122,12 +128,16 @@ class Segments:
                 break
             if len(self._pools) <= index:
                 self._pools.append(Pool(self._functions))
-            chosen = slice(max(low, 0), max(min(high, count), 0))
-            speech[chosen] = True
+            chosen: slice | NDArray[np.bool_] = slice(max(low, 0), max(min(high, count), 0))
+            inside[chosen] = True
+            if counted is not None:
+                mine = np.zeros(count, np.bool_)
+                mine[chosen] = counted[chosen]
+                chosen = mine
             self._pools[index].add_frames(output, chosen)
-            if high <= count:
+            if high <= count and index == self._first:  # else an earlier one, which reaches further, goes on
                 self._first = index + 1
-        return speech
+        return inside
 
     @property
     def all(self) -> list[Pool]:

@@ -1,16 +1,16 @@
 """A result as it would be without its baseline, for what compares recordings of many voices."""
 
 from collections.abc import Iterable, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
 from emovox.emotions import NAMES
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames, Rows
-from emovox.inference.recognition import UNSURE, ReadoutResult, Recognition, Segment
+from emovox.inference.recognition import UNSURE, Line, ReadoutResult, Recognition, Segment
 
-Whole = TypeVar("Whole", Recognition, Segment)
+Whole = TypeVar("Whole", bound=Recognition | Segment | Line)
 
 WITHOUT = "_without"
 """Follows the name of a column of scores in tables: the column of what they would be without the baseline."""
@@ -24,8 +24,12 @@ def without_baseline(recognition: Recognition) -> Recognition:
     segments = recognition.segments and [
         raw(item).model_copy(update={"unsure": item.is_abstained or None}) for item in recognition.segments
     ]
+    lines = recognition.lines and [
+        raw(item).model_copy(update={"unsure": item.is_abstained or None}) for item in recognition.lines
+    ]
     warnings = [code for code in recognition.warnings if code != UNSURE]
-    return raw(recognition).model_copy(update={"baseline": None, "segments": segments, "warnings": warnings})
+    parts = {"segments": segments, "lines": lines}
+    return raw(recognition).model_copy(update={"baseline": None, "warnings": warnings, **parts})
 
 
 def frames_without_baseline(
@@ -75,13 +79,13 @@ def _moved_back(scores: Rows, labels: Iterable[str], shift: Mapping[str, float])
 
 
 def raw(item: Whole) -> Whole:
-    """A recording or a segment likewise, without a look at its other parts."""
+    """A recording, a segment or a line likewise, without a look at its other parts."""
     readouts = {name: _readout(result) for name, result in item.readouts.items()}
     if item.scores_without is None:
-        return item.model_copy(update={"readouts": readouts})
+        return cast("Whole", item.model_copy(update={"readouts": readouts}))
     best = max(item.scores_without, key=item.scores_without.__getitem__)
     facts = {"emotion": best, "confidence": item.scores_without[best], "scores": item.scores_without}
-    return item.model_copy(update={**facts, "scores_without": None, "readouts": readouts})
+    return cast("Whole", item.model_copy(update={**facts, "scores_without": None, "readouts": readouts}))
 
 
 def _readout(item: ReadoutResult) -> ReadoutResult:

@@ -192,7 +192,7 @@ class Segment(Facts):
     @property
     def is_abstained(self) -> bool:
         """Whether nothing is given of it, as the model is unsure and the policy demands that."""
-        return bool(self.unsure) and self.emotion == "unknown" and self.confidence == 1
+        return _is_abstained(self)
 
     @property
     def head(self) -> "HeadVerdict | None":
@@ -204,6 +204,29 @@ class Segment(Facts):
         if self.end <= self.start:
             raise ValueError(f"the segment from {self.start} to {self.end} s has no length")
         return self
+
+
+class Line(Facts):
+    """A line of text and the emotion over it; without emotion, scores and readouts where no speech was found."""
+
+    start: float = Field(description="seconds", ge=0)
+    end: float = Field(description="seconds", gt=0)
+    text: str = Field(description="what is said, as somebody gave it")
+    emotion: OptionalEmotion = None
+    confidence: OptionalConfidence = None
+    scores: OptionalScores = None
+    scores_without: WithoutBaseline = None
+    unsure: bool | None = Field(None, description="as of a segment", exclude_if=is_none)
+    readouts: dict[str, ReadoutResult] = Field(default_factory=dict, description="as of the recording")
+
+    @property
+    def is_abstained(self) -> bool:
+        """As of a segment."""
+        return _is_abstained(self)
+
+
+def _is_abstained(item: Segment | Line) -> bool:
+    return bool(item.unsure) and item.emotion == "unknown" and item.confidence == 1
 
 
 Whole = TypeVar("Whole", Segment, Frames)
@@ -249,6 +272,9 @@ class Recognition(Facts):
         None,
         description="what the policy decided; left out if no side was declared and everything is allowed",
         exclude_if=is_none,
+    )
+    lines: list[Line] | None = Field(
+        None, description="lines of text with the emotion over each, if text was given"
     )
     segments: list[Segment] | None = Field(None, description="stretches of speech in order, if requested")
     frames: Frames | None = Field(None, description="only with granularity `frame`")
@@ -318,18 +344,22 @@ class Recognition(Facts):
     def json_pieces(self, *, inline: bool = True) -> Iterator[str]:
         """`to_json` piece by piece, so that hours of frames are never in memory as text.
 
-        Each segment is on a line of its own, and so are all rows of frames, which would be long columns otherwise.
+        Each segment, and each line of text, is on a line of its own, and so are all rows of frames, which would be
+        long columns otherwise.
 
         Args:
             inline: with the rows of frames; else as in result.json, where only their file is described.
         """
         item = self._with_frames(inline=inline)
         rows = item.frames if item.frames is not None and item.frames.file is None else None
-        data = item._dump(exclude={"segments"} if rows is None else {"segments", "frames"})
+        data = item._dump(exclude={*_PARTS} if rows is None else {*_PARTS, "frames"})
         yield json.dumps(data, ensure_ascii=False, indent=2).removesuffix("\n}")
-        if self.segments is not None:
-            lines = [json.dumps(item.model_dump(mode="json"), ensure_ascii=False) for item in self.segments]
-            yield ',\n  "segments": [' + ",".join(f"\n    {line}" for line in lines) + ("\n  ]" if lines else "]")
+        for name in _PARTS:
+            if (items := getattr(self, name)) is not None:
+                texts = [json.dumps(item.model_dump(mode="json"), ensure_ascii=False) for item in items]
+                yield (
+                    f',\n  "{name}": [' + ",".join(f"\n    {text}" for text in texts) + ("\n  ]" if texts else "]")
+                )
         if rows is not None:
             yield ',\n  "frames": '
             yield from rows.json_pieces()
@@ -355,7 +385,8 @@ class Recognition(Facts):
         return cls.model_validate_json(text)
 
 
-_OPTIONAL = ("segments", "frames")
+_PARTS = ("lines", "segments")  # in this order: what reads segments alone reads up to them
+_OPTIONAL = (*_PARTS, "frames")
 
 
 def json_schema() -> dict[str, Any]:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from emovox.audio.decoded import Decoded
 from emovox.audio.recording import Source
 from emovox.audio.speech import Span, SpeechFinder
-from emovox.audio.waveform import SAMPLE_RATE
 from emovox.audio.windows import Window, cut, cut_at_pauses
 from emovox.baselines.baseline import Baseline
 from emovox.baselines.distance import is_far
@@ -22,6 +21,7 @@ from emovox.baselines.fitting import of_itself
 from emovox.baselines.shift import Shift
 from emovox.emotions import NAMES
 from emovox.errors import EmovoxError
+from emovox.inference import parts
 from emovox.inference.abstention import as_ruled
 from emovox.inference.baseline_facts import BaselineFacts
 from emovox.inference.frames import Frames
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from emovox.inference.options import StateSink
 
 SEGMENTS = 8  # of a recording, for it to be heard relative to itself
-MERGE_GAP = 1.0  # seconds; a longer pause separates segments even if they have the same emotion
 
 
 @dataclass(frozen=True)
@@ -120,6 +119,9 @@ class InferenceRun:
         self._of_windows = window_functions(metadata, functions)
         self._whole, self._spoken = Pool(self._of_windows), Pool(self._of_windows)
         self._segments = Segments(self._speech.spans, metadata, self._of_windows)
+        self._lines = None
+        if options.words is not None:
+            self._lines = parts.Lines(options.words, metadata, self._of_windows, shortest=options.smoothing)
         self._frame_speech: list[NDArray[np.bool_]] = []  # whether a frame is speech, if that matters
         self._frames: list[Floats] = []
         self._facts: RecordingFacts | None = None
@@ -174,7 +176,7 @@ class InferenceRun:
         """The only window of a recording, and the windows between its pauses if speech needs its own."""
         options = self._options
         pieces = [whole]
-        if options.segments or options.by_speech or options.of_many:
+        if options.segments or options.by_speech or options.of_many or options.words is not None:
             pieces = list(cut_at_pauses(whole.waveform, self._speech.spans, **grid))
         alone = len(pieces) == 1 or options.by_speech
         if not alone:
@@ -189,6 +191,8 @@ class InferenceRun:
         speech: NDArray[np.bool_] | None = None
         if task.for_segments and options.frame_logits:
             in_span = self._segments.add(output, task.window.start)
+            if self._lines is not None:
+                self._lines.add(output, task.window.start, in_span)
             if options.by_speech or options.of_many:
                 self._spoken.add_frames(output, in_span)
             if options.by_speech:
@@ -230,8 +234,8 @@ class InferenceRun:
         if self._state_sink is not None:
             self._state_sink(self._state(self._facts, self._created_at))
         if not self._ruling.inferred:
-            survey = self.survey()
-            return talk_time(*survey, ruling=self._ruling, model=model, created_at=self._created_at)
+            survey, words = self.survey(), options.words
+            return talk_time(*survey, ruling=self._ruling, model=model, created_at=self._created_at, words=words)
         pool = self._spoken if options.by_speech and self._spoken.frame_count else self._whole
         features = None
         if options.embedding and not options.by_frame:
@@ -254,7 +258,8 @@ class InferenceRun:
             warnings=[*self._warnings, *([] if metadata.readouts else [NO_HEAD]), *misfit, *unsure],
             baseline=None if self._shift is None else BaselineFacts.of(self._shift, metadata),
             policy=stated(self._ruling, self._facts.side),
-            segments=self._segment_list() if self._has_segments else None,
+            lines=None if self._lines is None else self._lines.finish(self._verdict, self._speech.spans),
+            segments=self._segment_list(self._facts.channel) if self._has_segments else None,
             frames=self._curve() if options.by_frame else None,
             embedding=features,
             mean_embedding=pool.embedding if options.embedding else None,
@@ -366,34 +371,12 @@ class InferenceRun:
             **frames,
         )
 
-    def _segment_list(self) -> list[Segment]:
+    def _segment_list(self, channel: int | None) -> list[Segment]:
         options = self._options
-        segments: list[tuple[Span, Pool, dict[str, Any]]] = []
-        for span, pool in self._segments.pools():
-            verdict = self._verdict(pool, _length(span))
-            if options.merge and segments and _joins(segments[-1], span, verdict):
-                before, joined, _ = segments.pop()
-                joined.join(pool)
-                both = Span(before.start, span.end)
-                segments.append((both, joined, self._verdict(joined, _length(both))))
-            else:
-                segments.append((span, pool, verdict))
-        return [
-            Segment(
-                start=span.start / SAMPLE_RATE,
-                end=span.end / SAMPLE_RATE,
-                **verdict,
-                channel=self._facts and self._facts.channel,
-                embedding=pool.embedding if options.embedding else None,
-            )
-            for span, pool, verdict in segments
-        ]
-
-
-def _length(span: Span) -> float:
-    return (span.end - span.start) / SAMPLE_RATE
-
-
-def _joins(last: tuple[Span, Pool, dict[str, Any]], span: Span, verdict: dict[str, Any]) -> bool:
-    near = span.start - last[0].end <= MERGE_GAP * SAMPLE_RATE
-    return near and "emotion" in verdict and last[2]["emotion"] == verdict["emotion"]
+        return parts.segments(
+            self._segments.pools(),
+            self._verdict,
+            merge=options.merge,
+            channel=channel,
+            embeddings=options.embedding,
+        )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from emovox.inference.frames import DIRECTORY, Frames
 from emovox.inference.recognition import Recognition, Segment
 
-Part = Literal["segments", "frames"]
+Part = Literal["segments", "lines", "frames"]
 
 BLOCK = 2**20  # characters read at once
 _SEGMENTS, _FRAMES = '  "segments": ', '  "frames": {"'  # a description of frames goes on in the next line
@@ -26,6 +26,8 @@ _NO_BRACKETS = str.maketrans({"[": None, "]": None})
 
 def read(path: Path, only: Part | None = None) -> Recognition:
     """The whole recognition, or without its segments or frames, but never with its whole text in memory.
+
+    Lines of text always come along.
 
     Args:
         path: of the result.json.
@@ -38,8 +40,8 @@ def read(path: Path, only: Part | None = None) -> Recognition:
     context = {DIRECTORY: path.parent}
     try:
         head = read_head(path)
-        segments = None if only == "frames" else read_segments(path)
-        frames = None if only == "segments" else head.get("frames") or _read_rows(path)
+        segments = read_segments(path) if only in {None, "segments"} else None
+        frames = head.get("frames") or _read_rows(path) if only in {None, "frames"} else None
     except ValueError:  # another layout, or not JSON at all, which reading all of it will say
         return Recognition.model_validate_json(path.read_bytes(), context=context)
     return Recognition.model_validate({"segments": segments, **head, "frames": frames}, context=context)

@@ -1,6 +1,6 @@
 """Talk time: what a result has of a voice of which nothing may be inferred."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from emovox.audio.speech import Span
@@ -16,6 +16,7 @@ from emovox.inference.recognition import (
     NOT_INFERRED,
     SCHEMA,
     UNSURE,
+    Line,
     ModelFacts,
     Recognition,
     Segment,
@@ -24,6 +25,7 @@ from emovox.inference.recognition import (
 from emovox.inference.recording_facts import RecordingFacts
 from emovox.policy import Policy, Ruling, Side
 from emovox.version import __version__
+from emovox.words import Cue
 
 _OF_VERDICTS = frozenset({ABSTAINED, BASELINE_FAR, BASELINE_SHORT, MOSTLY_SILENCE, NO_HEAD, NO_SPEECH, UNSURE})
 
@@ -41,6 +43,7 @@ def talk_time(
     ruling: Ruling,
     model: ModelFacts,
     created_at: datetime,
+    words: Sequence[Cue] | None = None,
 ) -> Recognition:
     """The result of a recording that no model has seen: its speech, and no emotion of it.
 
@@ -51,12 +54,19 @@ def talk_time(
         ruling: why there is nothing else.
         model: that wasn't run.
         created_at: when it was read.
+        words: lines of text, which are given as they are.
     """
     segments = [
         Segment(start=span.start / SAMPLE_RATE, end=span.end / SAMPLE_RATE, channel=facts.channel)
         for span in spans
     ]
-    return _result(facts, warnings, segments, ruling=ruling, model=model, created_at=created_at)
+    lines = None if words is None else bare(words)
+    return _result(facts, warnings, segments, lines, ruling=ruling, model=model, created_at=created_at)
+
+
+def bare(words: Iterable[Cue | Line]) -> list[Line]:
+    """Lines of text alone."""
+    return [Line(start=item.start, end=item.end, text=item.text) for item in words]
 
 
 def withheld(recognition: Recognition, policy: Policy) -> Recognition:
@@ -77,6 +87,7 @@ def withheld(recognition: Recognition, policy: Policy) -> Recognition:
         recognition.recording,
         recognition.warnings,
         segments,
+        None if recognition.lines is None else bare(recognition.lines),
         ruling=ruling,
         model=recognition.model,
         created_at=recognition.created_at,
@@ -87,6 +98,7 @@ def _result(
     facts: RecordingFacts,
     warnings: Sequence[str],
     segments: list[Segment],
+    lines: list[Line] | None,
     *,
     ruling: Ruling,
     model: ModelFacts,
@@ -102,5 +114,6 @@ def _result(
         emovox=__version__,
         warnings=[*(code for code in warnings if code not in _OF_VERDICTS), NOT_INFERRED],
         policy=ruling,
+        lines=lines,
         segments=segments,
     )

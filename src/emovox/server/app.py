@@ -31,6 +31,7 @@ from emovox.server.routes import (
     recognitions,
     schema,
     session,
+    transcriptions,
 )
 from emovox.server.service import Service
 from emovox.settings import settings
@@ -43,6 +44,7 @@ ROUTERS = (
     policy.router,
     examples.router,
     recognitions.router,
+    transcriptions.router,
     jobs.router,
     batches.router,
     outputs.router,

@@ -33,6 +33,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, service.close)
         stack.push_async_callback(service.decoders.close)
+        if service.transcriber is not None:
+            stack.push_async_callback(service.transcriber.close)
         await asyncio.to_thread(_recover, service)
         await service.decoders.start()
         app.state.runner = runner = Runner(service, at_once=max(2, service.settings.service.inference_threads))

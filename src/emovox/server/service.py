@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -42,10 +43,14 @@ from emovox.server.pulls import Pulls
 from emovox.server.query_threads import LOCKED, PATIENCE, QueryThreads
 from emovox.server.stored_outputs import ID, StoredOutputs
 from emovox.server.supervision import Supervision
+from emovox.server.transcriber import Transcriber
 from emovox.server.waveforms import Waveforms
 from emovox.settings import Settings, settings
+from emovox.words import Cue
 
 Result = TypeVar("Result")
+Words = tuple[Sequence[Cue], int]
+"""What is said in a recording, lines and then single words; and how many are lines, which alone are kept."""
 
 FORM = 2**20  # bytes of a form beside its files, at most
 LIVE_THREADS = 8  # for streams: while some wait for the model together, as many get ready
@@ -58,8 +63,8 @@ class Service:
         """Open everything on disk. The lifespan starts the background tasks.
 
         Raises:
-            SettingsError: the database can't be opened, another service uses these outputs, or the policy or the
-                notice can't be read.
+            SettingsError: the database can't be opened, another service uses these outputs, the policy or the
+                notice can't be read, or the transcriber's URL is none.
             OutputsError: the outputs can't be written.
         """
         self.settings: Settings = settings()
@@ -89,6 +94,7 @@ class Service:
         )
         self.scheduler = Scheduler(self.models, threads=own.inference_threads)
         self.admission = Admission(self.scheduler, limit=own.queue_size)
+        self.transcriber = Transcriber.of(own)
         self.pulls = Pulls()
         self.maps = Maps()
         self.evaluations = Evaluations(self.state / "evaluations", self.archiving.archive)
@@ -142,6 +148,7 @@ class Service:
         max_seconds: float,
         progress: JobProgress | None = None,
         claim: Callable[[str, Path], None] = lambda _, __: None,
+        words: Callable[[], Awaitable[Words]] | None = None,
     ) -> tuple[Recognition, Path | None]:
         """Decode and recognise an upload, and store its outputs if the options say so.
 
@@ -152,6 +159,7 @@ class Service:
             max_seconds: of the longest recording accepted.
             progress: is kept up to date.
             claim: is called with each name tried for the outputs directory, and the current path of result.json.
+            words: gives what is said in it, for which this waits once it is decoded.
 
         Returns:
             The recognition, and its outputs directory.
@@ -165,16 +173,18 @@ class Service:
             self._decode(token, name, asked, max_seconds=max_seconds, progress=progress) as decoded,
             begin_save(self.saving(options)) as save,
         ):
+            cues, lines = ((), 0) if words is None else await words()
             request = Request(
                 decoded,
-                save.options(asked),
+                save.options(replace(asked, words=cues) if cues else asked),
                 sink=_progress_sink(progress, save.sink),
                 embedding_sink=save.embedding_sink,
             )
             recognition = await self.scheduler.recognize(options.choice(self.settings.model), request)
             progress.done("heard")
             if options.store:
-                await finish(self.commit(save, recognition, claim))
+                stored = recognition.lines and recognition.model_copy(update={"lines": recognition.lines[:lines]})
+                await finish(self.commit(save, stored or recognition, claim))
                 progress.done("stored")
             return recognition, save.directory
 

@@ -20,6 +20,7 @@ from emovox.inference.recognition import BASELINE_SHORT, Granularity, Recognitio
 from emovox.inference.recording_facts import RecordingFacts
 from emovox.inference.smoothing import SMOOTHING
 from emovox.outputs import AUDIO, EMBEDDING, RESULT, SEGMENT_EMBEDDINGS
+from emovox.words import Cue
 
 if TYPE_CHECKING:
     from emovox.archive.archive import Archive
@@ -44,7 +45,7 @@ class Material:
         directories: outputs directories that have it.
         recording: facts of it.
         created_at: when it was recognised; so is `timestamp`.
-        granularity: of the options, as are `speech_only`, `segments`, `smoothing`.
+        granularity: of the options, as are `speech_only`, `segments`, `smoothing`, `words`.
         embedding: whether its files have embeddings.
         head: name of the trained head that was used.
         baseline: that it was relative to.
@@ -60,6 +61,7 @@ class Material:
     speech_only: bool
     segments: bool
     smoothing: float
+    words: tuple[Cue, ...] | None
     embedding: bool
     head: str | None
     baseline: BaselineFacts | None
@@ -77,6 +79,7 @@ class Material:
         result = next(filter(None, (_read(path, record.id) for path in directories)), None)
         head = trained(record.readouts)
         frames = None if result is None else result[1].frames
+        lines = None if result is None else result[1].lines
         by_channel = record.channel is not None
         recording = _facts(record) if result is None else result[1].recording
         said = None if result is None else result[1].speech_only
@@ -90,6 +93,7 @@ class Material:
             speech_only=by_channel if said is None else said,
             segments=segments or (result is not None and stored.has_segments(result[0] / RESULT)),
             smoothing=SMOOTHING if frames is None else frames.smoothing,
+            words=None if lines is None else tuple(Cue(line.start, line.end, line.text) for line in lines),
             embedding=any(
                 (path / name).exists() for path in directories for name in (EMBEDDING, SEGMENT_EMBEDDINGS)
             ),
@@ -141,6 +145,7 @@ class Material:
             "segments": self.segments,
             "speech_only": self.speech_only,
             "smoothing": self.smoothing,
+            "words": self.words,
             "emotions": emotions,
             "side": None if side is None else [side],
             "purpose": self.record.purpose,

@@ -203,9 +203,7 @@ def test_keys_origins_and_rates(tmp_path: Path) -> None:
         statuses = [client.get("/v1/emotions", headers={"X-API-Key": key}).status_code for _ in range(6)]
         assert statuses == [200, 200, 200, 429, 429, 429]
         assert client.get("/healthz").is_success
-        assert (
-            key.split("_", 2)[2].encode() not in (tmp_path / "outputs/.emovox/service/service.db").read_bytes()
-        )
+        assert key.split("_", 2)[2].encode() not in (tmp_path / "outputs/.emovox/service/service.db").read_bytes()
         (kept,) = client.service.keys.all()
         assert client.service.keys.remove(kept.id)
         assert client.get("/v1/emotions", headers={"X-API-Key": key}).status_code == 401

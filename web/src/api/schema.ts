@@ -275,6 +275,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audio/transcriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Transcribe
+         * @description Transcribe a recording with the service's transcriber, and add the emotions.
+         *
+         *     The form is the transcriber's, as OpenAI defines it, and goes there as it is; the query has the options of the
+         *     recognition, those of POST /v1/recognitions. Without the setting `transcriber` there is none, and nothing is
+         *     sent.
+         */
+        post: operations["transcribe_v1_audio_transcriptions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs": {
         parameters: {
             query?: never;
@@ -1763,7 +1787,7 @@ export interface components {
              * Parts
              * @description parts of a result that it shows; the result must have one of them
              */
-            parts: ("segments" | "frames")[];
+            parts: ("segments" | "lines" | "frames")[];
             /**
              * Values
              * @description names of values that it shows, in any case; the result must have all, if it has anything
@@ -3786,6 +3810,79 @@ export interface components {
             };
         };
         /**
+         * Line
+         * @description A line of text and the emotion over it; without emotion, scores and readouts where no speech was found.
+         */
+        Line: {
+            /**
+             * Start
+             * @description seconds
+             */
+            start: number;
+            /**
+             * End
+             * @description seconds
+             */
+            end: number;
+            /**
+             * Text
+             * @description what is said, as somebody gave it
+             */
+            text: string;
+            /**
+             * Emotion
+             * @description the one of the nine with the highest score; left out by a model that doesn't give the nine
+             */
+            emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
+            /**
+             * Confidence
+             * @description that score; left out likewise
+             */
+            confidence?: number | null;
+            /**
+             * Scores
+             * @description probability of each of the nine emotions; they sum to 1; left out likewise
+             */
+            scores?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
+            /**
+             * Scores Without
+             * @description `scores` as they would be without the baseline, if there is one
+             */
+            scores_without?: {
+                angry: number;
+                disgusted: number;
+                fearful: number;
+                happy: number;
+                neutral: number;
+                other: number;
+                sad: number;
+                surprised: number;
+                unknown: number;
+            } | null;
+            /**
+             * Unsure
+             * @description as of a segment
+             */
+            unsure?: boolean | null;
+            /**
+             * Readouts
+             * @description as of the recording
+             */
+            readouts?: {
+                [key: string]: components["schemas"]["ReadoutResult"];
+            };
+        };
+        /**
          * ModelFacts
          * @description The model.
          */
@@ -3984,6 +4081,11 @@ export interface components {
             baseline?: components["schemas"]["BaselineFacts"] | null;
             /** @description what the policy decided; left out if no side was declared and everything is allowed */
             policy?: components["schemas"]["Ruling"] | null;
+            /**
+             * Lines
+             * @description lines of text with the emotion over each, if text was given
+             */
+            lines?: components["schemas"]["Line"][] | null;
             /**
              * Segments
              * @description stretches of speech in order, if requested
@@ -5599,6 +5701,237 @@ export interface operations {
             };
             /** @description Service Unavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Insufficient Storage */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    transcribe_v1_audio_transcriptions_post: {
+        parameters: {
+            query?: {
+                /** @description `frame` adds the scores of every frame (20 ms) */
+                granularity?: "utterance" | "frame";
+                /** @description also give the embedding: float32 (1, D), or (T, D) by frame */
+                embedding?: boolean;
+                /** @description also give each stretch of speech with its times and emotion */
+                segments?: boolean;
+                /** @description join segments of one emotion up to a second apart; implies segments */
+                merge?: boolean;
+                /** @description leave silence out of verdict and curve; by default only for a channel that was asked for */
+                speech_only?: boolean;
+                /** @description seconds over which the curve's scores are smoothed; 0: not at all */
+                smoothing?: number;
+                /** @description recognise this channel alone, from 1; by default the mean, or the loudest where channels cancel out */
+                channel?: number;
+                /** @description recognise this audio track, from 1; by default the main one, or the next that isn't silent */
+                track?: number;
+                /** @description choose only among these, between commas: angry, disgusted, fearful, happy, neutral, other, sad, surprised, unknown */
+                emotions?: string;
+                /** @description what it is recognised for, in a few words, as `quality`; kept with the result */
+                purpose?: string;
+                /** @description where the consent is kept, as `form 12/2026`: a reference, never the document; kept with the result */
+                consent?: string;
+                /** @description store these too, between commas: srt, vtt, textgrid, audacity, emotionml, csv, parquet, png, svg, plane, plane_svg, html. Implies what they show */
+                export?: string;
+                /** @description one of auto, lite, emotion2vec_plus_large, emotion2vec_plus_base, emotion2vec_plus_seed, emotion2vec_base_finetuned, emotion2vec_base, SenseVoiceSmall, wav2vec2-base-superb-er, hubert-large-superb-er, hubert-base-superb-er, wav2vec2-large-superb-er, emotion-recognition-wav2vec2-IEMOCAP, wav2vec2-large-robust-12-ft-emotion-msp-dim, wav2vec2-lg-xlsr-en-speech-emotion-recognition, wav2vec-english-speech-emotion-recognition, SER-Odyssey-Baseline-WavLM-Multi-Attributes, SER-Odyssey-Baseline-WavLM-Categorical, whisper-large-v3-msp-podcast-emotion, whisper-large-v3-msp-podcast-emotion-dim, wavlm-large-categorical-emotion, wavlm-large-msp-podcast-emotion-dim, or the name of one that was added, or hf:OWNER/NAME of one that was pulled; NAME@REVISION for a revision; by default the service's own */
+                model?: string;
+                /** @description of the arithmetic; `auto`: the fastest that gives the same emotions as fp32 */
+                precision?: "auto" | "fp32" | "bf16" | "fp16" | "int8";
+                /** @description also apply this trained head, one of GET /v1/heads */
+                head?: string;
+                /** @description hear emotions relative to this baseline, one of GET /v1/baselines; `self`: segments, which it implies, and curve relative to the recording itself */
+                baseline?: string;
+                /** @description share of an emotion that the baseline's recordings are taken to have, if not half neutral and half all others, as `neutral=0.8`, several between commas; the others share the rest */
+                expect?: string;
+                /** @description whose voice it is: customer, worker, pupil, subject; of a channel those of all channels in their order, between commas, with `open` where nobody says. The policy of GET /v1/policy may allow nothing but the talk time of workers and pupils */
+                side?: string;
+                /** @description keep an outputs directory; otherwise the answer is all there will be */
+                store?: boolean;
+                /** @description where the rows of granularity=frame are: inline in the JSON, up to an hour of them, or in the file frames.npz among the outputs; by default inline, unless they are too many and stored, and from 0.3 on in the file */
+                frames?: "inline" | "file";
+                /** @description how captions show emotions: `class` (`<c.angry>…</c>`, by default in VTT), `prefix` (`[angry] …`, by default in SRT) or `none` */
+                cues?: "class" | "prefix" | "none";
+                /** @description name of the recording */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": {
+                    /** Format: binary */
+                    file: string;
+                    /** @description of the transcriber */
+                    model?: string;
+                    /** @description of what is said, as `de` */
+                    language?: string;
+                    prompt?: string;
+                    /** @description json, text, srt, vtt, verbose_json, or what else there is */
+                    response_format?: string;
+                    temperature?: number;
+                    "timestamp_granularities[]"?: string[];
+                    "include[]"?: string[];
+                    stream?: boolean;
+                } & {
+                    [key: string]: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What the transcriber answered, in the form that was asked for, with the emotions. `Location` is the address of the stored outputs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "text/plain": string;
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Timeout */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Entity Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Misdirected Request */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Bad Gateway */
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Gateway Timeout */
+            504: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7770,6 +8103,13 @@ export interface operations {
     page_v1_archive_get: {
         parameters: {
             query?: {
+                /** @description as in `next` */
+                before?: string | null;
+                limit?: number;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
@@ -7792,13 +8132,6 @@ export interface operations {
                 consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description as in `next` */
-                before?: string | null;
-                limit?: number;
-                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
-                baseline?: string | null;
-                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
-                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -7901,10 +8234,16 @@ export interface operations {
     stats_v1_archive_stats_get: {
         parameters: {
             query?: {
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
                 tag?: string | null;
+                /** @description part of the recording's name */
+                name?: string | null;
                 /** @description only what this model recognised */
                 model?: string | null;
                 /** @description only what this revision of a model recognised */
@@ -7913,12 +8252,14 @@ export interface operations {
                 since?: string | null;
                 /** @description recognised earlier */
                 until?: string | null;
+                /** @description only the voices of this side */
+                side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
-                baseline?: string | null;
-                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
-                expect?: string | null;
             };
             header?: never;
             path?: never;
@@ -8379,6 +8720,10 @@ export interface operations {
     map__v1_archive_map_get: {
         parameters: {
             query?: {
+                /** @description how many, latest first */
+                limit?: number;
+                /** @description of the projection; auto: UMAP if it is installed */
+                method?: "auto" | "umap" | "pca";
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
@@ -8395,12 +8740,12 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description how many, latest first */
-                limit?: number;
-                /** @description of the projection; auto: UMAP if it is installed */
-                method?: "auto" | "umap" | "pca";
             };
             header?: never;
             path?: never;
@@ -8933,6 +9278,13 @@ export interface operations {
             query: {
                 /** @description what must hold of neighbouring segments, and for how many seconds of speech: a rule, or the name of a flag */
                 rule: string;
+                /** @description as in `next` */
+                before?: string | null;
+                limit?: number;
+                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
+                baseline?: string | null;
+                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
+                expect?: string | null;
                 /** @description only this emotion, without a baseline unless one is asked for */
                 emotion?: ("angry" | "disgusted" | "fearful" | "happy" | "neutral" | "other" | "sad" | "surprised" | "unknown") | null;
                 /** @description only recordings with this tag */
@@ -8949,15 +9301,12 @@ export interface operations {
                 until?: string | null;
                 /** @description only the voices of this side */
                 side?: ("customer" | "worker" | "pupil" | "subject") | null;
+                /** @description what it was recognised for */
+                purpose?: string | null;
+                /** @description where the consent is kept */
+                consent?: string | null;
                 /** @description comparisons with what readouts gave, as of the command: a value or score by its name, or the class that leads; all must hold */
                 filter?: string[] | null;
-                /** @description as in `next` */
-                before?: string | null;
-                limit?: number;
-                /** @description show emotions relative to this baseline, one of GET /v1/baselines, or to `corpus`, all that the other parameters select; `speaker`, those of each speaker, by tags such as speaker:anna; `recognized`, each to what it was recognised with. By default to none. They must be of one model and revision */
-                baseline?: string | null;
-                /** @description share of an emotion that the baseline's recordings are taken to have, as for a recognition */
-                expect?: string | null;
             };
             header?: never;
             path?: never;

@@ -85,6 +85,27 @@ def body(*, many: bool = False) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}, "parameters": queries}
 
 
+def transcription_body(kind: type[RecognitionOptions]) -> dict[str, Any]:
+    """The body and parameters of OpenAI's route, whose form the transcriber reads; options are in the query."""
+    text: dict[str, Any] = {"type": "string"}
+    fields: dict[str, Any] = {
+        "file": {**text, "format": "binary"},
+        "model": {**text, "description": "of the transcriber"},
+        "language": {**text, "description": "of what is said, as `de`"},
+        "prompt": text,
+        "response_format": {**text, "description": "json, text, srt, vtt, verbose_json, or what else there is"},
+        "temperature": {"type": "number"},
+        "timestamp_granularities[]": {"type": "array", "items": text},
+        "include[]": {"type": "array", "items": text},
+        "stream": {"type": "boolean"},
+    }
+    form = {"type": "object", "properties": fields, "required": ["file"], "additionalProperties": text}
+    name = {"name": "name", "schema": {**text, "maxLength": 4096}, "description": "name of the recording"}
+    queries = [*parameters(kind), {"in": "query", "required": False, **name}]
+    content = {"multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}, "parameters": queries}
+
+
 def describe(app: FastAPI) -> None:
     """Complete an app's OpenAPI document."""
 

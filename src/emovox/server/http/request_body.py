@@ -22,10 +22,23 @@ _CHECK_EVERY = 2**26  # bytes between checks of the disk
 
 @dataclass
 class Form:
-    """The content of a request body."""
+    """The content of a request body.
+
+    Attributes:
+        files: that it has.
+        fields: the others, by name.
+        lists: those whose names end in [], which may occur several times.
+    """
 
     files: list[Upload] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
+    lists: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def items(self) -> list[tuple[str, str]]:
+        """Every field, each value of a list by itself."""
+        lists = [(name, value) for name, values in self.lists.items() for value in values]
+        return [*self.fields.items(), *lists]
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class Limits:
         files: in one body.
         stall: seconds without a byte.
         rate: bytes a second on average, at least.
+        lists: whether a form may have fields whose names end in [], as OpenAI's have.
     """
 
     size: int
@@ -45,6 +59,7 @@ class Limits:
     files: int
     stall: float
     rate: int
+    lists: bool = False
 
 
 class _Writer:
@@ -73,9 +88,9 @@ class _Writer:
 class _Multipart:
     """A multipart body: its files go to disk, its fields to memory."""
 
-    def __init__(self, boundary: bytes, open_file: Callable[[str | None], _Writer], most: int) -> None:
+    def __init__(self, boundary: bytes, open_file: Callable[[str | None], _Writer], limits: Limits) -> None:
         self.form = Form()
-        self._open, self._most = open_file, most
+        self._open, self._most, self._lists = open_file, limits.files, limits.lists
         self._header, self._value = b"", b""
         self._headers: dict[bytes, bytes] = {}
         self._file: _Writer | None = None
@@ -124,7 +139,7 @@ class _Multipart:
             if len(self.form.files) >= self._most:
                 raise Problem(413, "too-many-files", f"send at most {self._most} files at once")
             self._file = self._open(_unescaped(options[b"filename"]))
-        elif len(self.form.fields) >= FIELDS:
+        elif len(self.form.items) >= FIELDS:
             raise Problem(413, "too-many-fields", f"a form may have at most {FIELDS} fields")
 
     def _data(self, data: bytes, start: int, end: int) -> None:
@@ -139,6 +154,9 @@ class _Multipart:
         if self._file is not None:
             self.form.files.append(self._file.close())
             self._file = None
+            return
+        if self._lists and self._field.endswith("[]"):
+            self.form.lists.setdefault(self._field, []).append(self._text.decode(errors="replace"))
             return
         if self._field in self.form.fields:
             raise _malformed(f"the field {self._field!r} occurs twice")
@@ -216,7 +234,7 @@ async def _receive_form(
         raise _malformed("the multipart body has no boundary")
     form: _Multipart | None = None
     try:
-        form = _Multipart(boundary, open_file, limits.files)
+        form = _Multipart(boundary, open_file, limits)
         async for chunk in _chunks(request, limits):
             form.write(chunk)
     except FormParserError as error:

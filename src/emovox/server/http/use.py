@@ -19,6 +19,7 @@ _OUTPUT = "/v1/outputs/{id_}"
 _LABEL = f"{_OUTPUT}/segments/{{number}}/label"
 ACTIONS: dict[tuple[str, str], Action] = {
     ("POST", "/v1/recognitions"): "requested",
+    ("POST", "/v1/audio/transcriptions"): "requested",
     ("POST", "/v1/batches"): "requested",
     ("GET", "/v1/jobs/{id_}/result"): "read",
     ("GET", "/v1/outputs"): "read",

@@ -1,0 +1,50 @@
+"""Which words are those of which recording."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from emovox.errors import OptionsError
+from emovox.inference.options import Options
+from emovox.words import SUFFIXES, Cue, read
+
+
+class Words:
+    """What `--words` names: the file of one recording, or a directory with one for each."""
+
+    def __init__(self, path: Path | None, recordings: Sequence[str | Path]) -> None:
+        """Read all of them, before anything is recognised.
+
+        Raises:
+            UsageError: a file of several recordings, a directory without any of theirs, or one can't be read.
+        """
+        self._cues: dict[str | Path, list[Cue]] = {}
+        if path is None:
+            return
+        if not path.is_dir() and len(recordings) > 1:
+            raise click.UsageError("--words: a file is of one recording; of several name a directory of files")
+        try:
+            for recording in recordings:
+                if (file := _of(recording, path)) is not None:
+                    self._cues[recording] = read(file)
+        except OptionsError as error:
+            raise click.UsageError(f"--{error}") from error
+        if recordings and not self._cues:
+            kinds = ", ".join(SUFFIXES)
+            raise click.UsageError(f"--words {path}: no file there is called like a recording and ends in {kinds}")
+
+    def options(self, recording: str | Path, options: Options) -> Options:
+        """The options with the words of a recording, if there are any."""
+        cues = self._cues.get(recording)
+        return options if cues is None else replace(options, words=cues)
+
+
+def _of(recording: str | Path, path: Path) -> Path | None:
+    """The file of a recording's words: `call.wav.srt` before `call.srt`."""
+    if not path.is_dir():
+        return path
+    name = Path(recording)
+    files = (path / f"{stem}{suffix}" for stem in (name.name, name.stem) for suffix in SUFFIXES)
+    return next((file for file in files if file.is_file()), None)

@@ -1,0 +1,185 @@
+"""Words with their times, as subtitles and transcribers write them: SRT, WebVTT, and OpenAI's verbose JSON.
+
+Subtitles are read by the rules of the page (`web/src/lib/captions.ts`).
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from emovox.errors import OptionsError
+
+SUFFIXES = (".srt", ".vtt", ".json")
+"""What names of files of words end in."""
+LARGEST = 2**26
+"""Bytes of a file of words, at most."""
+
+_TIMES = re.compile(
+    r"((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})[ \t]*-->[ \t]*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})", re.ASCII
+)
+_GAP = re.compile(r"(\r?\n[ \t]*(?:\r?\n)+)")
+_TAGS = re.compile(r"<[^>]*>|\{\\[^}]*\}")
+_ENTITY = re.compile(r"&(\w+);", re.ASCII)
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "nbsp": "\u00a0", "lrm": "", "rlm": ""}
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A line of text, or a word, that is said from `start` to `end`, in seconds."""
+
+    start: float
+    end: float
+    text: str
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it says something, at times that there can be."""
+        return bool(self.text) and 0 <= self.start < self.end and isfinite(self.end)
+
+
+def read(path: str | Path) -> list[Cue]:
+    """The cues of a file, by time.
+
+    Raises:
+        OptionsError: it can't be read, or has no words with times.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise OptionsError(f"words {path}: give a file that ends in {', '.join(SUFFIXES)}")
+    try:
+        if path.stat().st_size > LARGEST:
+            raise OptionsError(f"words {path}: larger than {LARGEST} bytes, which no transcript is")
+        cues = parse(path.name, path.read_bytes())
+    except OSError as error:
+        raise OptionsError(f"words {path}: it can't be read: {error.strerror or error}") from error
+    if not cues:
+        raise OptionsError(f"words {path}: there are no words with times in it")
+    return cues
+
+
+def parse(name: str, content: bytes) -> list[Cue]:
+    """The cues of a file's content, by time; none if none can be read. Its name says what it is."""
+    text = decoded(content)
+    cues: Iterable[Cue]
+    if name.lower().endswith(".json"):
+        try:
+            cues = (cue for _, cue in lines_of(json.loads(text)))
+        except (ValueError, RecursionError):
+            cues = ()
+    else:
+        cues = captions(text)
+    return sorted((cue for cue in cues if cue.lasts), key=lambda cue: cue.start)
+
+
+def decoded(content: bytes) -> str:
+    """UTF-8, or UTF-16 where a mark says so."""
+    utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf_16 else "utf-8-sig", errors="replace")
+
+
+def captions(text: str) -> Iterator[Cue]:
+    """The cues of SRT or WebVTT, in the file's order, those without text among them."""
+    for block in _GAP.split(text)[::2]:
+        if (times := _TIMES.search(block)) is not None:
+            yield _cue(times, block[_payload(block, times) :])
+
+
+def edited(text: str, edit: Callable[[Cue, str], str]) -> str:
+    """The same SRT or WebVTT with other texts; all else stays as it is, to the byte.
+
+    Args:
+        text: of the file.
+        edit: what becomes of a cue's own text, which it is given as it stands there, tags and all. It is asked
+            for each of `captions`, in their order.
+    """
+    pieces = _GAP.split(text)
+    for number in range(0, len(pieces), 2):
+        block = pieces[number]
+        if (times := _TIMES.search(block)) is None:
+            continue
+        at = _payload(block, times)
+        own = block[at:]
+        said = own.strip()
+        before, _, after = own.partition(said) if said else (own, "", "")
+        pieces[number] = block[:at] + before + edit(_cue(times, own), said) + after
+    return "".join(pieces)
+
+
+def _payload(block: str, times: "re.Match[str]") -> int:
+    """Where the lines below a cue's times begin."""
+    end = block.find("\n", times.end())
+    return len(block) if end < 0 else end + 1
+
+
+def _cue(times: "re.Match[str]", own: str) -> Cue:
+    return Cue(_seconds(times[1]), _seconds(times[2]), plain(" ".join(own.splitlines())))
+
+
+def _seconds(clock: str) -> float:
+    seconds = 0.0
+    for part in clock.replace(",", ".").split(":"):
+        seconds = 60 * seconds + float(part)
+    return seconds
+
+
+def plain(text: str) -> str:
+    """A cue's text without tags, positions and entities."""
+    text = _ENTITY.sub(lambda match: _ENTITIES.get(match[1], match[0]), _TAGS.sub("", text))
+    return " ".join(text.split())
+
+
+def lines_of(data: Any) -> Iterator[tuple[dict[str, Any], Cue]]:
+    """The lines of a transcriber's JSON: its segments, or its words where it has none, each with what it says."""
+    segments = [*_items(data, "segments", "text")]
+    yield from segments or words_of(data)
+
+
+def words_of(data: Any) -> Iterator[tuple[dict[str, Any], Cue]]:
+    """The words of a transcriber's JSON: those of the whole, and those that its segments have themselves."""
+    yield from _items(data, "words", "word")
+    for segment in _list(data, "segments"):
+        yield from _items(segment, "words", "word")
+
+
+def _items(data: Any, key: str, text: str) -> Iterator[tuple[dict[str, Any], Cue]]:
+    for item in _list(data, key):
+        if isinstance(item, dict) and (cue := _of_item(item, text)) is not None and cue.lasts:
+            yield item, cue
+
+
+def _list(data: Any, key: str) -> list[Any]:
+    items = data.get(key) if isinstance(data, dict) else None
+    return items if isinstance(items, list) else []
+
+
+def _of_item(item: Mapping[str, Any], text: str) -> Cue | None:
+    start, end, said = item.get("start"), item.get("end"), item.get(text, item.get("text"))
+    numbers = all(isinstance(time, (int, float)) and not isinstance(time, bool) for time in (start, end))
+    if not numbers or not isinstance(said, str):
+        return None
+    return Cue(float(item["start"]), float(item["end"]), plain_spaces(said))
+
+
+def plain_spaces(text: str) -> str:
+    """A text on one line."""
+    return " ".join(text.split())
+
+
+def as_cues(words: Iterable[Cue | Mapping[str, Any]]) -> tuple[Cue, ...]:
+    """Cues of cues, or of mappings with `start`, `end` and `text`, in their order.
+
+    Raises:
+        OptionsError: one says nothing, or at times that there can't be.
+    """
+    cues = []
+    for item in words:
+        cue = _of_item(item, "text") if isinstance(item, Mapping) else item
+        if not isinstance(cue, Cue) or not cue.lasts:
+            raise OptionsError("words: each needs start and end in seconds, the end after the start, and a text")
+        cues.append(cue)
+    return tuple(cues)
